@@ -1,0 +1,231 @@
+"""Every setting of the engine, at its default, checked as soon as it is made.
+
+One frozen dataclass a section; ``config.toml`` and the command line only override fields.
+Bare times are seconds. Every class raises ConfigError that names the setting as it is written in
+``config.toml`` (section.field). Not here: where the values come from (``livecover``).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Self
+
+from engine.errors import ConfigError
+from engine.velocity import parse_curve
+from models.spec import STYLE_DIM, Decoding
+
+MIDI_FILE_SUFFIXES = (".mid", ".midi")
+
+
+def _number(name: str, value: object, low: float, high: float, unit: str = "") -> None:
+    """Raise ConfigError unless ``value`` is a finite number in [low, high]."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type, operator]
+        raise ConfigError(f"{name} must be a number from {low:g} to {high:g}{unit}, not {value!r}")
+
+
+def _integer(name: str, value: object, low: int, high: int, unit: str = "") -> None:
+    """Raise ConfigError unless ``value`` is an int in [low, high]."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ConfigError(
+            f"{name} must be a whole number from {low} to {high}{unit}, not {value!r}"
+        )
+
+
+def _text(name: str, value: object) -> None:
+    """Raise ConfigError unless ``value`` is text with something in it."""
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{name} must be text that is not empty, not {value!r}")
+
+
+def _flag(name: str, value: object) -> None:
+    """Raise ConfigError unless ``value`` is true or false."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} must be true or false, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSettings:
+    """Section ``audio``: where the song comes from."""
+
+    input: str = "loopback"
+    """``loopback``, ``mic``, a device's name or index, or an audio file's path."""
+    block_size: int = 256
+    """Samples in one block of the device."""
+    sample_rate: int | None = None
+    """Hertz asked of the device; None takes the device's own. A file has its own always."""
+    ring: float = 2.0
+    """Seconds of audio that the ring between device and worker holds."""
+
+    def __post_init__(self) -> None:
+        _text("audio.input", self.input)
+        _integer("audio.block_size", self.block_size, 16, 16384, " samples")
+        if self.sample_rate is not None:
+            _integer("audio.sample_rate", self.sample_rate, 4000, 768000, " Hz")
+        _number("audio.ring", self.ring, 0.5, 60.0, " s")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Section ``model``: who plays, and how."""
+
+    model: str = "live"
+    """A shipped model's name or the path of an ONNX file."""
+    style: str | tuple[float, ...] = "balanced"
+    """A preset that the model's file names (calm, balanced, intense), or 24 numbers."""
+    provider: str = "cpu"
+    """Where the model runs: cpu, cuda, coreml or directml."""
+    threads: int = 1
+    """Threads that ONNX Runtime may use."""
+
+    def __post_init__(self) -> None:
+        _text("model.model", self.model)
+        _text("model.provider", self.provider)
+        _integer("model.threads", self.threads, 1, 256)
+        if isinstance(self.style, str):
+            _text("model.style", self.style)
+            return
+        if not isinstance(self.style, Sequence) or len(self.style) != STYLE_DIM:
+            raise ConfigError(
+                f"model.style must be a preset's name or {STYLE_DIM} numbers, not {self.style!r}"
+            )
+        for value in self.style:
+            _number("model.style", value, -1e3, 1e3)
+        object.__setattr__(self, "style", tuple(float(value) for value in self.style))
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderSettings:
+    """Section ``decoder``: how posteriors become notes. A threshold of None is the model's own."""
+
+    onset_threshold: float | None = None
+    """Probability from which an onset peak starts a note."""
+    frame_on_threshold: float | None = None
+    """Frame probability that a note must reach once before hysteresis may end it."""
+    frame_off_threshold: float | None = None
+    """Frame probability below which a note ends."""
+    restrike_threshold: float | None = None
+    """Probability from which an onset peak strikes again a pitch that sounds."""
+    melody_threshold: float | None = None
+    """Probability from which a note belongs to the melody."""
+    minimum_note: float = 0.06
+    """Seconds that every note lasts at least (unless it is struck again)."""
+    minimum_gap: float = 0.06
+    """Seconds from one note-on of a pitch to its next, at least."""
+    maximum_note: float = 20.0
+    """Seconds after which a note is ended whatever the model says."""
+    polyphony: int = 16
+    """Notes that may sound at once."""
+
+    def __post_init__(self) -> None:
+        for name in [f.name for f in fields(Decoding)]:
+            value = getattr(self, name)
+            if value is not None:
+                _number(f"decoder.{name}", value, 0.0, 1.0)
+        on, off = self.frame_on_threshold, self.frame_off_threshold
+        if on is not None and off is not None and off > on:
+            raise ConfigError(
+                f"decoder.frame_off_threshold ({off:g}) must not be above"
+                f" decoder.frame_on_threshold ({on:g})"
+            )
+        _number("decoder.minimum_note", self.minimum_note, 0.0, 1.0, " s")
+        _number("decoder.minimum_gap", self.minimum_gap, 0.0, 1.0, " s")
+        _number("decoder.maximum_note", self.maximum_note, 1.0, 3600.0, " s")
+        _integer("decoder.polyphony", self.polyphony, 1, 88, " notes")
+
+    @classmethod
+    def from_spec(cls, decoding: Decoding) -> Self:
+        """Return the defaults with every threshold as the model's file gives it."""
+        return cls().resolved(decoding)
+
+    def resolved(self, decoding: Decoding) -> Self:
+        """Return these settings with every None threshold taken from ``decoding``."""
+        names = [f.name for f in fields(Decoding) if getattr(self, f.name) is None]
+        return replace(self, **{name: getattr(decoding, name) for name in names})
+
+
+@dataclass(frozen=True, slots=True)
+class MidiSettings:
+    """Section ``midi``: where the notes go."""
+
+    midi_out: tuple[str, ...] = ("LiveCover",)
+    """Port names and ``.mid`` files, all at once. A name that no port has opens a virtual port."""
+    channel: int = 1
+    """MIDI channel, 1 to 16, of every note."""
+    transpose: int = 0
+    """Semitones added to every pitch."""
+    velocity_curve: str | float = "linear"
+    """linear, soft, hard, fixed, or a gamma: out = 127 * (in / 127) ** gamma."""
+
+    def __post_init__(self) -> None:
+        names = (self.midi_out,) if isinstance(self.midi_out, str) else tuple(self.midi_out)
+        if not names:
+            raise ConfigError("midi.midi_out must name at least one port or .mid file")
+        for name in names:
+            _text("midi.midi_out", name)
+        object.__setattr__(self, "midi_out", names)
+        _integer("midi.channel", self.channel, 1, 16)
+        _integer("midi.transpose", self.transpose, -48, 48, " semitones")
+        parse_curve(self.velocity_curve)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSettings:
+    """Section ``time``: when the notes go."""
+
+    latency: float | None = None
+    """Seconds from an onset in the audio to its note-on; None is the least possible."""
+    late_tolerance: float = 0.03
+    """A note found less than this many seconds too late is played at once, else dropped."""
+    compute_allowance: float = 0.02
+    """Seconds of the latency that a step of the engine may take."""
+    output_allowance: float = 0.005
+    """Seconds of the latency kept for the MIDI thread and its port."""
+    backlog: float | None = None
+    """Seconds of unread audio from which the engine skips; None: compute_allowance + 0.25."""
+
+    def __post_init__(self) -> None:
+        if self.latency is not None:
+            _number("time.latency", self.latency, 0.0, 60.0, " s")
+        _number("time.late_tolerance", self.late_tolerance, 0.0, 10.0, " s")
+        _number("time.compute_allowance", self.compute_allowance, 0.0, 10.0, " s")
+        _number("time.output_allowance", self.output_allowance, 0.0, 1.0, " s")
+        if self.backlog is not None:
+            _number("time.backlog", self.backlog, 0.01, 60.0, " s")
+
+    @property
+    def backlog_limit(self) -> float:
+        """Seconds of unread audio from which the engine skips."""
+        return self.compute_allowance + 0.25 if self.backlog is None else self.backlog
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """Section ``gate``: when the model sleeps."""
+
+    enabled: bool = True
+    """False: the model listens to silence too."""
+    threshold_dbfs: float = -60.0
+    """Peak level, dB below full scale, under which a block counts as silent."""
+    hold: float = 1.0
+    """Seconds of silence after which the model sleeps."""
+    lead_in: float = 0.1
+    """Seconds of the audio before it woke that the model still hears."""
+
+    def __post_init__(self) -> None:
+        _flag("gate.enabled", self.enabled)
+        _number("gate.threshold_dbfs", self.threshold_dbfs, -120.0, -1.0, " dBFS")
+        _number("gate.hold", self.hold, 0.1, 3600.0, " s")
+        _number("gate.lead_in", self.lead_in, 0.0, 1.0, " s")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """All sections."""
+
+    audio: AudioSettings = field(default_factory=AudioSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    decoder: DecoderSettings = field(default_factory=DecoderSettings)
+    midi: MidiSettings = field(default_factory=MidiSettings)
+    time: TimeSettings = field(default_factory=TimeSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
