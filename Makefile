@@ -1,0 +1,60 @@
+# make demo   cover the bundled song: out/cover.mid, out/cover.wav, out/cover.png
+# make test   everything that must hold before a change lands (what .ci/run runs)
+#
+# Both use .venv in this folder and install what is missing, first from the system, then for Python.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint types unit e2e bench format clean system-demo system-test
+
+help: ## list these
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.installed-demo ## cover the bundled song into out/
+	$(BIN)/python -m livecover.demo --out out
+
+test: lint types unit e2e ## lint, types, and all tests
+
+lint: $(VENV)/.installed-dev ## ruff, as in pre-commit
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev ## mypy, as in pre-commit
+	$(BIN)/mypy
+
+unit: $(VENV)/.installed-dev ## tests that need no audio or MIDI server
+	$(BIN)/pytest -m "not e2e"
+
+e2e: $(VENV)/.installed-dev ## tests on real PulseAudio, JACK, FluidSynth and Ardour
+	$(BIN)/pytest -m e2e
+
+bench: $(VENV)/.installed-dev ## the figures of docs/results.md
+	$(BIN)/python -m offline_train.bench
+
+format: $(VENV)/.installed-dev ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove the environment and what the tools cached
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+system-demo:
+	@PYTHON=$(PYTHON) scripts/install-system demo
+
+system-test:
+	@PYTHON=$(PYTHON) scripts/install-system test
+
+$(VENV)/.installed-demo: pyproject.toml constraints.txt | system-demo
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[demo]'
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | system-test
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[dev]'
+	touch $@

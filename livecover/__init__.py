@@ -1,0 +1,6 @@
+"""The face of livecover: the command line, its settings, and the demo.
+
+The engine is in ``engine``, the networks in ``models``, the making of models in ``offline_train``.
+"""
+
+__version__ = "0.1.0"
