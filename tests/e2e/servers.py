@@ -1,0 +1,270 @@
+"""Real audio and MIDI servers without hardware, private to one test: PulseAudio, JACK, FluidSynth.
+
+Every function here is a context manager that yields a running server, ready to be used, and stops
+it at the end; nest them so that clients stop before their server. Sockets and files lie in the
+folder given, a private runtime folder of short path, or (JACK) under a name of the test's own.
+``server.env`` holds the variables that point a client at it: ``{**os.environ, **server.env}``.
+Not here: the tests.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SAMPLE_RATE = 44100
+SINK = "livecover_null"
+SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
+JACK_PERIOD = 1024  # at 256 a starved client misses a cycle, and the MIDI in that cycle is lost
+_serial = itertools.count()
+
+
+def missing_programs(*programs: str) -> list[str]:
+    """Return those of ``programs`` that are not on the PATH (for skip conditions)."""
+    return [program for program in programs if shutil.which(program) is None]
+
+
+def wait_until(
+    what: str,
+    condition: Callable[[], bool],
+    timeout: float = 15.0,
+    processes: Sequence["Process"] = (),
+) -> None:
+    """Return once ``condition()`` holds.
+
+    Raises AssertionError after ``timeout`` seconds, or at once if one of ``processes`` died.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        for process in processes:
+            code = process.popen.poll()
+            assert code is None, f"{process.name} ended with {code} before {what}: {process.tail()}"
+        assert time.monotonic() < deadline, f"{timeout:g} s passed without: {what}"
+        time.sleep(0.02)  # between two looks at a condition of another process
+
+
+@dataclass
+class Process:
+    """A program of the test's own, its output in ``NAME.log``."""
+
+    name: str
+    popen: "subprocess.Popen[bytes]"
+    log: Path
+
+    @classmethod
+    def start(
+        cls, name: str, command: Sequence[str], work: Path, env: Mapping[str, str]
+    ) -> "Process":
+        """Start ``command`` with ``env`` on top of this process's environment."""
+        log = work / f"{name}.log"
+        with log.open("ab") as output:
+            popen = subprocess.Popen(
+                command,
+                env={**os.environ, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return cls(name, popen, log)
+
+    def stop(self, timeout: float = 5.0) -> int:
+        """End the program with SIGTERM, with SIGKILL after ``timeout`` seconds; return its code."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+            try:
+                self.popen.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return self.popen.wait()
+
+    def kill(self) -> None:
+        """End the program with SIGKILL, as a crash would, and reap it."""
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.wait()
+
+    def tail(self, n: int = 800) -> str:
+        """Return the last ``n`` characters that the program wrote."""
+        return self.log.read_text(errors="replace")[-n:]
+
+
+@dataclass
+class PulseServer:
+    """A PulseAudio server with null sinks; ``sinks[0]`` is the default sink when it starts."""
+
+    work: Path
+    runtime: Path
+    sinks: tuple[str, ...]
+    sample_rate: int
+    env: dict[str, str]
+    process: Process | None = None
+
+    def start(self) -> None:
+        """Start the server (again, after ``kill``) and wait until it answers and has its sinks."""
+        socket = self.runtime / "pulse.sock"
+        lines = [
+            ".fail",
+            f"load-module module-native-protocol-unix auth-anonymous=1 socket={socket}",
+            *(
+                f"load-module module-null-sink sink_name={sink} rate={self.sample_rate} channels=2"
+                for sink in self.sinks
+            ),
+            f"set-default-sink {self.sinks[0]}",
+        ]
+        script = self.work / "pulse.conf"
+        script.write_text("\n".join(lines) + "\n")
+        socket.unlink(missing_ok=True)  # a killed server leaves its socket and pid file
+        (self.runtime / "pid").unlink(missing_ok=True)
+        command = f"pulseaudio -n -F {script} --exit-idle-time=-1 --daemonize=no --disable-shm=yes"
+        command += " --realtime=no --high-priority=no --use-pid-file=no"
+        self.process = Process.start("pulseaudio", command.split(), self.work, self.env)
+        wait_until("PulseAudio answers", self._is_ready, processes=[self.process])
+
+    def _is_ready(self) -> bool:
+        result = self._pactl("info", check=False)
+        return result.returncode == 0 and f"Default Sink: {self.sinks[0]}" in result.stdout
+
+    def kill(self) -> None:
+        """Kill the server, as a crash would."""
+        assert self.process is not None
+        self.process.kill()
+
+    def stop(self) -> None:
+        """Stop the server; nothing happens if it does not run."""
+        if self.process is not None:
+            self.process.stop()
+
+    def _pactl(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        env = {**os.environ, **self.env, "LC_ALL": "C"}
+        return subprocess.run(
+            ["pactl", *arguments], env=env, capture_output=True, text=True, check=check, timeout=10
+        )
+
+    def set_default_sink(self, sink: str) -> None:
+        """Make ``sink`` the default sink."""
+        self._pactl("set-default-sink", sink)
+
+    def set_mute(self, sink: str, muted: bool) -> None:
+        """Mute ``sink`` or unmute it."""
+        self._pactl("set-sink-mute", sink, "1" if muted else "0")
+
+    @contextlib.contextmanager
+    def playing(self, path: Path, sink: str | None = None) -> Iterator[Process]:
+        """Play an audio file into ``sink`` (default: the default sink); stop it at the end.
+
+        ``process.popen.wait()`` waits until it has played.
+        """
+        to = [] if sink is None else [f"--device={sink}"]
+        player = Process.start(
+            f"paplay-{next(_serial)}", ["paplay", *to, str(path)], self.work, self.env
+        )
+        try:
+            yield player
+        finally:
+            player.stop()
+
+
+@contextlib.contextmanager
+def pulse_server(
+    work: Path, sinks: Sequence[str] = (SINK,), sample_rate: int = SAMPLE_RATE
+) -> Iterator[PulseServer]:
+    """Run a private PulseAudio server with one null sink for each name in ``sinks``."""
+    with tempfile.TemporaryDirectory(prefix="lc-pulse-") as folder:  # a socket's path must be short
+        runtime = Path(folder)
+        env = {
+            "PULSE_SERVER": f"unix:{runtime}/pulse.sock",
+            "PULSE_RUNTIME_PATH": str(runtime),
+            "PULSE_STATE_PATH": str(runtime),
+            "PULSE_COOKIE": str(runtime / "cookie"),
+        }
+        server = PulseServer(work, runtime, tuple(sinks), sample_rate, env)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+@dataclass
+class JackServer:
+    """A JACK server with the dummy driver, under a name of its own."""
+
+    process: Process
+    sample_rate: int
+    period: int
+    env: dict[str, str] = field(default_factory=dict)
+
+    def _run(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        env = {**os.environ, **self.env}
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=10)
+
+    def ports(self) -> list[str]:
+        """Return the full names of all ports; none if the server does not answer."""
+        result = self._run("jack_lsp")
+        return result.stdout.splitlines() if result.returncode == 0 else []
+
+    def wait_for_port(self, name: str, *clients: Process, timeout: float = 15.0) -> None:
+        """Wait until the port of this full name exists; fail at once if a client dies."""
+        processes = [self.process, *clients]
+        wait_until(f"JACK port {name}", lambda: name in self.ports(), timeout, processes)
+
+    def connect(self, source: str, destination: str) -> None:
+        """Connect two ports; raises AssertionError with JACK's words if it cannot."""
+        result = self._run("jack_connect", source, destination)
+        assert result.returncode == 0, f"{source} -> {destination}: {result.stderr}"
+
+
+@contextlib.contextmanager
+def jack_server(
+    work: Path, sample_rate: int = SAMPLE_RATE, period: int = JACK_PERIOD
+) -> Iterator[JackServer]:
+    """Run a private JACK server with the dummy driver, and wait until it answers."""
+    name = f"livecover-{os.getpid()}-{next(_serial)}"
+    env = {
+        "JACK_DEFAULT_SERVER": name,
+        "JACK_NO_START_SERVER": "1",
+        "JACK_NO_AUDIO_RESERVATION": "1",
+    }
+    command = f"jackd -n {name} -r -t 5000 -d dummy -r {sample_rate} -p {period}"
+    process = Process.start("jackd", command.split(), work, env)
+    server = JackServer(process, sample_rate, period, env)
+    try:
+        wait_until("JACK answers", lambda: bool(server.ports()), processes=[process])
+        yield server
+    finally:
+        process.stop(timeout=2)  # it can hang on a client that left in the same instant
+
+
+@contextlib.contextmanager
+def fluidsynth(
+    work: Path, jack: JackServer, name: str = "fluid", soundfont: Path = SOUNDFONT
+) -> Iterator[Process]:
+    """Run FluidSynth as JACK client: ``NAME:midi_00`` in, ``NAME:left`` and ``NAME:right`` out.
+
+    Dry (no reverb, no chorus), so that a note's end can be heard.
+    """
+    options = {
+        "audio.jack.id": name,
+        "midi.jack.id": name,
+        "synth.sample-rate": str(jack.sample_rate),
+        "synth.reverb.active": "0",
+        "synth.chorus.active": "0",
+    }
+    command = ["fluidsynth", "-s", "-i", "-a", "jack", "-m", "jack", "-g", "1.0"]
+    for key, value in options.items():
+        command += ["-o", f"{key}={value}"]
+    process = Process.start("fluidsynth", [*command, str(soundfont)], work, jack.env)
+    try:
+        jack.wait_for_port(f"{name}:midi_00", process)
+        jack.wait_for_port(f"{name}:left", process)
+        yield process
+    finally:
+        process.stop()
