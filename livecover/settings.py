@@ -1,0 +1,169 @@
+"""Settings from three places: defaults, then ``config.toml``, then the command line.
+
+The sections and their checks are dataclasses of ``engine.settings``; here they are read from TOML.
+TOML has no null, so a setting that may be None is written ``"auto"``.
+Not here: what a setting does (``engine``), and the options that override it (``livecover.cli``).
+"""
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import platformdirs
+
+from engine.errors import ConfigError
+from engine.settings import EngineSettings
+
+FILE_NAME = "config.toml"
+AUTO = "auto"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+_TYPE_NAMES: dict[Any, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    NoneType: f'"{AUTO}"',
+    tuple[str, ...]: "a list of texts",
+    tuple[float, ...]: "a list of numbers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Section ``log``: what is told while running."""
+
+    level: str = "info"
+    """debug, info, warning or error."""
+
+    def __post_init__(self) -> None:
+        if self.level not in LOG_LEVELS:
+            expected = ", ".join(LOG_LEVELS)
+            raise ConfigError(f"log.level must be one of {expected}, not {self.level!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EngineSettings):
+    """Every section: the engine's, and ``log``."""
+
+    log: LogSettings = field(default_factory=LogSettings)
+
+
+def load_settings(config: Path | None, overrides: Mapping[str, object]) -> Settings:
+    """Return the settings: defaults, under the file's, under ``overrides``.
+
+    Parameters
+    ----------
+    config
+        The file to read, which must exist. None looks for one (:func:`find_config`).
+    overrides
+        Values by ``section.key``, for example ``{"time.latency": 0.3}``.
+
+    Raises
+    ------
+    ConfigError
+        No such file, not TOML, an unknown section or key, a wrong type or value.
+    """
+    settings = Settings()
+    path = find_config() if config is None else config
+    if path is not None:
+        try:
+            settings = _apply(settings, _read(path))
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
+    sections: dict[str, dict[str, object]] = {}
+    for name, value in overrides.items():
+        section, _, key = name.partition(".")
+        sections.setdefault(section, {})[key] = value
+    return _apply(settings, sections)
+
+
+def find_config() -> Path | None:
+    """Return the working folder's ``config.toml``, else the user's own, else None."""
+    user_folder = platformdirs.user_config_path("livecover", appauthor=False)
+    for path in (Path(FILE_NAME), user_folder / FILE_NAME):
+        if path.is_file():
+            return path
+    return None
+
+
+def _read(path: Path) -> dict[str, object]:
+    """Return the file's sections. Raises ConfigError where it cannot be read as TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read this file of settings ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"expected TOML, section by section, got: {error}") from error
+
+
+def _apply(settings: Settings, sections: Mapping[str, object]) -> Settings:
+    """Return ``settings`` with the given keys replaced. Raises ConfigError on a wrong one."""
+    names = [f.name for f in dataclasses.fields(settings)]
+    changed: dict[str, Any] = {}
+    for name, values in sections.items():
+        if name not in names and not isinstance(values, Mapping):
+            raise ConfigError(f"{name} stands under no section{_nearest_key(None, name)}")
+        if name not in names:
+            raise ConfigError(f"unknown section [{name}]{_nearest(name, names, '[{}]')}")
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{name} must be a section of keys ([{name}]), not {values!r}")
+        section = getattr(settings, name)
+        hints = get_type_hints(type(section))
+        converted: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in hints:
+                raise ConfigError(f"unknown key {name}.{key}{_nearest_key(name, key)}")
+            converted[key] = _convert(f"{name}.{key}", value, hints[key])
+        changed[name] = dataclasses.replace(section, **converted)
+    return dataclasses.replace(settings, **changed)
+
+
+def _nearest(name: str, names: list[str], form: str) -> str:
+    """Return ``; did you mean ...?``, or what there is where nothing is near."""
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"; did you mean {form.format(near[0])}?"
+    return f"; known: {', '.join(form.format(n) for n in names)}"
+
+
+def _nearest_key(section: str | None, key: str) -> str:
+    """Return the same for a key: its name in another section, or the nearest of this one."""
+    defaults = Settings()
+    keys = {
+        f.name: [k.name for k in dataclasses.fields(getattr(defaults, f.name))]
+        for f in dataclasses.fields(defaults)
+    }
+    elsewhere = [f"{other}.{key}" for other, known in keys.items() if key in known]
+    if elsewhere:
+        return f"; did you mean {elsewhere[0]}?"
+    return _nearest(key, keys[section], f"{section}.{{}}") if section else ""
+
+
+def _convert(name: str, value: object, hint: Any) -> Any:
+    """Return ``value`` as ``hint`` has it. Raises ConfigError that names both."""
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if NoneType in options and (value is None or value == AUTO):
+        return None
+    for option in options:
+        if get_origin(option) is tuple:
+            item = get_args(option)[0]
+            items = value if isinstance(value, list | tuple) else [value]
+            if all(_is_a(v, item) for v in items):
+                return tuple(map(item, items))
+        elif _is_a(value, option):
+            return option(value)
+    expected = " or ".join(_TYPE_NAMES[option] for option in options)
+    raise ConfigError(f"{name} must be {expected}, not {value!r}")
+
+
+def _is_a(value: object, kind: Any) -> bool:
+    """True if ``value`` is of ``kind``: a whole number is a number too, a truth value is not."""
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, int | float) if kind is float else isinstance(value, kind)

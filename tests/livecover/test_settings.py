@@ -1,0 +1,151 @@
+"""config.toml equals the dataclasses; what is wrong in a file is named, with the file and key."""
+
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from engine.errors import ConfigError
+from livecover.settings import LOG_LEVELS, LogSettings, Settings, find_config, load_settings
+
+SAMPLE = Path(__file__).parents[2] / "config.toml"
+
+
+@pytest.fixture(autouse=True)
+def no_other_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty working folder and an empty user's folder."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "home").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(platformdirs, "user_config_path", lambda *a, **k: tmp_path / "home")
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_sample_equals_the_defaults() -> None:
+    assert load_settings(SAMPLE, {}) == Settings()
+
+
+def test_the_sample_has_every_setting_and_no_other() -> None:
+    written = {
+        f"{section}.{key}"
+        for section, keys in tomllib.loads(SAMPLE.read_text(encoding="utf-8")).items()
+        for key in keys
+    }
+    defaults = Settings()
+    known = {
+        f"{section.name}.{key.name}"
+        for section in dataclasses.fields(defaults)
+        for key in dataclasses.fields(getattr(defaults, section.name))
+    }
+    assert written == known
+
+
+def test_every_key_of_the_sample_has_a_comment_above() -> None:
+    lines = SAMPLE.read_text(encoding="utf-8").splitlines()
+    keys = [i for i, line in enumerate(lines) if re.match(r"\w+ = ", line)]
+    assert keys
+    bare = [lines[i] for i in keys if not lines[i - 1].startswith("# ")]
+    assert bare == []
+
+
+def test_the_command_line_wins_over_the_file_over_the_defaults(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.toml", "[time]\nlatency = 0.4\nlate_tolerance = 0.1\n")
+    settings = load_settings(path, {"time.latency": 0.3, "midi.midi_out": ["a.mid", "P"]})
+    assert settings.time.latency == 0.3
+    assert settings.time.late_tolerance == 0.1
+    assert settings.midi.midi_out == ("a.mid", "P")
+    assert settings.audio == Settings().audio
+
+
+def test_given_then_working_folder_then_user_folder(tmp_path: Path) -> None:
+    assert find_config() is None
+    write(tmp_path / "home" / "config.toml", "[midi]\nchannel = 2\n")
+    assert load_settings(None, {}).midi.channel == 2
+    write(Path("config.toml"), "[midi]\nchannel = 3\n")
+    assert load_settings(None, {}).midi.channel == 3
+    given = write(tmp_path / "given.toml", "[midi]\nchannel = 4\n")
+    assert load_settings(given, {}).midi.channel == 4
+
+
+def test_toml_forms(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "c.toml",
+        f"[model]\nstyle = {[1] * 24}\n[midi]\nmidi_out = 'one.mid'\nvelocity_curve = 2\n"
+        "[time]\nlatency = 1\nbacklog = 'auto'\n",
+    )
+    settings = load_settings(path, {})
+    assert settings.model.style == (1.0,) * 24
+    assert settings.midi.midi_out == ("one.mid",)
+    assert settings.midi.velocity_curve == 2.0
+    assert settings.time.latency == 1.0 and isinstance(settings.time.latency, float)
+    assert settings.time.backlog is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[adio]\n", "unknown section [adio]; did you mean [audio]?"),
+        (
+            "[zzz]\n",
+            "unknown section [zzz]; known: [audio], [model], [decoder], [midi],"
+            " [time], [gate], [log]",
+        ),
+        ("input = 'mic'\n", "input stands under no section; did you mean audio.input?"),
+        ("midi = 3\n", "midi must be a section of keys ([midi]), not 3"),
+        (
+            "[audio]\nblocksize = 64\n",
+            "unknown key audio.blocksize; did you mean audio.block_size?",
+        ),
+        ("[audio]\nlatency = 1\n", "unknown key audio.latency; did you mean time.latency?"),
+        ("[log]\nq = 1\n", "unknown key log.q; known: log.level"),
+        ("[audio]\nblock_size = '256'\n", "audio.block_size must be a whole number, not '256'"),
+        ("[audio]\nblock_size = 1.5\n", "audio.block_size must be a whole number, not 1.5"),
+        ("[audio]\nblock_size = true\n", "audio.block_size must be a whole number, not True"),
+        ("[audio]\nblock_size = 1\n", "audio.block_size must be a whole number from 16"),
+        ("[gate]\nenabled = 1\n", "gate.enabled must be true or false, not 1"),
+        ("[time]\nlatency = 'soon'\n", "time.latency must be a number or \"auto\", not 'soon'"),
+        ("[midi]\nmidi_out = [1]\n", "midi.midi_out must be a list of texts, not [1]"),
+        ("[model]\nstyle = [1, 2]\n", "model.style must be a preset's name or 24 numbers"),
+        ("[log]\nlevel = 'loud'\n", "log.level must be one of debug, info, warning, error, not"),
+        ("[audio\n", "expected TOML, section by section, got: "),
+    ],
+)
+def test_wrong_file(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path / "c.toml", text)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path, {})
+    assert str(caught.value).startswith(f"{path}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    path = tmp_path / "none.toml"
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path, {})
+    assert str(caught.value) == (
+        f"{path}: cannot read this file of settings (No such file or directory)"
+    )
+
+
+def test_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="expected TOML"):
+        load_settings(path, {})
+
+
+def test_a_wrong_option_is_named() -> None:
+    with pytest.raises(ConfigError, match="^midi.channel must be a whole number from 1 to 16"):
+        load_settings(None, {"midi.channel": 17})
+
+
+@pytest.mark.parametrize("level", LOG_LEVELS)
+def test_log_levels(level: str) -> None:
+    assert LogSettings(level).level == level
