@@ -1,0 +1,25 @@
+"""The errors that livecover raises on purpose. A message says what was expected, what came, what to do."""
+
+
+class LiveCoverError(Exception):
+    """Root of every error that is meant for the user; the command line prints it as one line."""
+
+
+class ConfigError(LiveCoverError):
+    """A setting has a wrong name, type or value."""
+
+
+class DeviceError(LiveCoverError):
+    """An audio device or file cannot be opened or read, or was lost."""
+
+
+class MidiError(LiveCoverError):
+    """A MIDI port or file cannot be opened or written."""
+
+
+class ModelError(LiveCoverError):
+    """A model or front-end file is missing, broken, or of another kind."""
+
+
+class DataError(LiveCoverError):
+    """Training data is missing or broken."""

@@ -1,0 +1,46 @@
+"""The values that flow from the model to the MIDI port.
+
+Shapes: n frames, 88 pitches (index 0 is MIDI pitch 21, A0). Times are seconds of input audio,
+0 at the first sample that the engine took.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Part = Literal["accompaniment", "melody"]
+
+
+@dataclass(frozen=True, slots=True)
+class Posteriors:
+    """What a model says about n frames; every array float32 in [0, 1].
+
+    ``frames`` (n,) int64 gives each row's frame index (time = index * hop / sample_rate). Indices
+    rise; they skip where the engine slept or dropped features.
+    """
+
+    frames: NDArray[np.int64]
+    onset: NDArray[np.float32]  # (n, 88)
+    frame: NDArray[np.float32]  # (n, 88)
+    velocity: NDArray[np.float32]  # (n, 88), times 127 is the MIDI velocity
+    melody: NDArray[np.float32] | None = None  # (n, 88)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NoteEvent:
+    """One note-on (velocity 1 to 127) or note-off (velocity 0) at a moment of the input audio."""
+
+    time: float
+    pitch: int
+    velocity: int
+    part: Part = "accompaniment"
+
+    @property
+    def is_on(self) -> bool:
+        """True for a note-on."""
+        return self.velocity > 0
