@@ -1,0 +1,204 @@
+"""The command's options and its help: text in, settings by ``section.key`` out.
+
+Not here: what the options do (``livecover.cli``) and their defaults (``livecover.settings``).
+"""
+
+import argparse
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from engine.audio import is_file_input
+from engine.errors import ConfigError
+from livecover import __version__
+from livecover.settings import AUTO, LOG_LEVELS, Settings
+
+COMMANDS = ("play", "devices", "doctor")
+_COMMANDS_ARE = f"commands are {', '.join(COMMANDS)}, one at a time"
+
+EXAMPLES = """\
+examples:
+  livecover                                 what this computer plays, to the port "LiveCover"
+  livecover --input mic --style calm        what the microphone hears, calmly
+  livecover --input song.mp3                a file in its own time, to the port "LiveCover"
+  livecover --input song.mp3 --midi-out cover.mid
+                                            a file to a file, as fast as it goes
+  livecover --midi-out LiveCover --midi-out take.mid
+                                            to a port, and kept as a file too
+  livecover devices                         what there is, and what to type for it
+  livecover doctor                          what works here, and what to do about the rest
+
+Ctrl-C stops: sounding notes end and the take is saved. Settings come from config.toml (given by
+--config, in this folder, or in your configuration folder); options win over it.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are ConfigErrors instead of an exit."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ConfigError with ``message``."""
+        raise ConfigError(f"{message} (see 'livecover --help')")
+
+
+def _seconds(text: str) -> float | None:
+    """Return seconds from ``0.25``, ``250ms`` or ``auto``.
+
+    >>> _seconds("0.25"), _seconds("250 ms"), _seconds("auto")
+    (0.25, 0.25, None)
+    """
+    if text == AUTO:
+        return None
+    is_ms = text.endswith("ms")
+    number = float(text.removesuffix("ms"))
+    return number / 1000 if is_ms else number
+
+
+def _curve(text: str) -> str | float:
+    """Return the number in ``text``, else the text, which names a curve."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+_seconds.__name__ = "time"  # as argparse says it: invalid time value: 'soon'
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options; a setting's ``dest`` is its ``section.key``, absent where not given."""
+    defaults = Settings()
+    what = parser.add_argument_group("what is heard, and where it goes")
+    what.add_argument(
+        "--input",
+        dest="audio.input",
+        metavar="WHAT",
+        help="loopback (what this computer plays), mic, a device's name or index, or an audio file:"
+        f" wav, flac, ogg, mp3 (default: {defaults.audio.input})",
+    )
+    what.add_argument(
+        "--midi-out",
+        dest="midi.midi_out",
+        metavar="WHERE",
+        action="append",
+        help="a MIDI port or a .mid file; give it again for more. A name that no hardware port has"
+        f" opens a virtual port of that name (default: {', '.join(defaults.midi.midi_out)})",
+    )
+    play = parser.add_argument_group("how it is played")
+    play.add_argument(
+        "--style",
+        dest="model.style",
+        metavar="STYLE",
+        help=f"calm, balanced or intense (default: {defaults.model.style})",
+    )
+    play.add_argument(
+        "--latency",
+        dest="time.latency",
+        metavar="TIME",
+        type=_seconds,
+        help="from a note in the song to its MIDI note: seconds, 300ms, or auto, the least possible"
+        " (default: auto)",
+    )
+    play.add_argument(
+        "--channel", dest="midi.channel", metavar="N", type=int, help="1 to 16 (default: 1)"
+    )
+    play.add_argument(
+        "--transpose",
+        dest="midi.transpose",
+        metavar="N",
+        type=int,
+        help="semitones up, or down if negative (default: 0)",
+    )
+    play.add_argument(
+        "--velocity-curve",
+        dest="midi.velocity_curve",
+        metavar="CURVE",
+        type=_curve,
+        help="linear, soft, hard, fixed, or a number: above 1 softer, below harder"
+        f" (default: {defaults.midi.velocity_curve})",
+    )
+    run = parser.add_argument_group("what it runs on")
+    run.add_argument(
+        "--model",
+        dest="model.model",
+        metavar="MODEL",
+        help=f"a model's name or .onnx file (default: {defaults.model.model})",
+    )
+    run.add_argument(
+        "--provider",
+        dest="model.provider",
+        metavar="WHERE",
+        help=f"cpu, cuda, coreml or directml (default: {defaults.model.provider})",
+    )
+    run.add_argument(
+        "--threads",
+        dest="model.threads",
+        metavar="N",
+        type=int,
+        help=f"threads of the model (default: {defaults.model.threads})",
+    )
+    run.add_argument("--config", metavar="FILE", type=Path, help="the config.toml to read")
+    run.add_argument(
+        "--log-level",
+        dest="log.level",
+        choices=LOG_LEVELS,
+        help=f"how much is told (default: {defaults.log.level})",
+    )
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command."""
+    parser = Parser(
+        prog="livecover",
+        usage="%(prog)s [devices | doctor] [options]",
+        description="Listens to a song and plays it on the piano, live: MIDI notes in time with the"
+        " music,\nalways the same moment behind it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "command",
+        nargs="?",
+        default=COMMANDS[0],
+        metavar="command",
+        help="play, which needs no word; devices: list inputs, ports, models and providers, and"
+        " what to type for each; doctor: check that all works here, and say what to do where not",
+    )
+    parser.add_argument("--version", action="version", version=f"livecover {__version__}")
+    _add_options(parser)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> tuple[str, Path | None, dict[str, object]]:
+    """Return the command (one of COMMANDS), the file of settings, the overrides.
+
+    Parameters
+    ----------
+    arguments
+        As typed, without the program's name; None takes ``sys.argv``.
+
+    Raises
+    ------
+    ConfigError
+        What was typed is not understood.
+    """
+    parser = make_parser()
+    namespace, unknown = parser.parse_known_intermixed_args(arguments)
+    for word in unknown:
+        if word.startswith("-"):
+            option = word.partition("=")[0]
+            known = re.findall(r"(?<!\w)--[\w-]+", parser.format_help())
+            near = difflib.get_close_matches(option, known, n=1)
+            parser.error(f"unknown option {option}{f'; did you mean {near[0]}?' if near else ''}")
+    given = vars(namespace)
+    command = given.pop("command")
+    strange = [word for word in (command, *unknown) if word not in COMMANDS] or unknown
+    if strange:
+        is_song = is_file_input(strange[0])
+        hint = f"a song is given as --input {strange[0]}" if is_song else _COMMANDS_ARE
+        parser.error(f"unknown command {strange[0]!r}; {hint}")
+    return command, given.pop("config", None), given

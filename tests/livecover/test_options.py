@@ -1,0 +1,93 @@
+"""Options become overrides of settings; what is not understood is said in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ConfigError
+from livecover.options import make_parser, parse
+from livecover.settings import Settings, load_settings
+
+
+def test_nothing_given_overrides_nothing() -> None:
+    assert parse([]) == ("play", None, {})
+
+
+def test_every_option() -> None:
+    command, config, overrides = parse(
+        "--input song.wav --midi-out LiveCover --midi-out take.mid --model m.onnx --style calm"
+        " --latency 250ms --config c.toml --channel 2 --transpose -12 --velocity-curve soft"
+        " --log-level debug --provider cuda --threads 2".split()
+    )
+    assert command == "play"
+    assert config == Path("c.toml")
+    settings = load_settings(Path(__file__).parents[2] / "config.toml", overrides)
+    assert settings.audio.input == "song.wav"
+    assert settings.midi.midi_out == ("LiveCover", "take.mid")
+    assert (settings.model.model, settings.model.style) == ("m.onnx", "calm")
+    assert (settings.model.provider, settings.model.threads) == ("cuda", 2)
+    assert settings.time.latency == 0.25
+    assert (settings.midi.channel, settings.midi.transpose) == (2, -12)
+    assert settings.midi.velocity_curve == "soft"
+    assert settings.log.level == "debug"
+
+
+@pytest.mark.parametrize("words", [["doctor", "--model", "m"], ["--model", "m", "doctor"]])
+def test_a_command_stands_before_or_after_its_options(words: list[str]) -> None:
+    assert parse(words) == ("doctor", None, {"model.model": "m"})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0.3", 0.3), ("300ms", 0.3), ("300 ms", 0.3), ("auto", None)]
+)
+def test_latency(text: str, value: float | None) -> None:
+    assert parse(["--latency", text])[2] == {"time.latency": value}
+
+
+def test_a_curve_may_be_a_number() -> None:
+    assert parse(["--velocity-curve", "1.3"])[2] == {"midi.velocity_curve": 1.3}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--latency soon", "argument --latency: invalid time value: 'soon'"),
+        ("--channel x", "argument --channel: invalid int value: 'x'"),
+        ("--input", "argument --input: expected one argument"),
+        ("--log-level x", "argument --log-level: invalid choice: 'x'"),
+        ("--chanel 3", "unknown option --chanel; did you mean --channel?"),
+        ("--chanel=3", "unknown option --chanel; did you mean --channel?"),
+        ("--mod x", "unknown option --mod; did you mean --model?"),
+        ("-q", "unknown option -q"),
+        ("song.wav", "unknown command 'song.wav'; a song is given as --input song.wav"),
+        ("devices doctor", "unknown command 'doctor'; commands are play, devices, doctor"),
+        ("device", "unknown command 'device'; commands are play, devices, doctor"),
+    ],
+)
+def test_not_understood(words: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(words.split())
+    assert str(caught.value).startswith(message)
+    assert str(caught.value).endswith("(see 'livecover --help')")
+
+
+def test_help_tells_each_default_and_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = make_parser().format_help()
+    assert max(map(len, text.splitlines())) <= 100
+    flat = " ".join(text.split())
+    defaults = Settings()
+    for value in (defaults.audio.input, *defaults.midi.midi_out, defaults.model.model):
+        assert f"(default: {value})" in flat
+
+
+@pytest.mark.parametrize(
+    ("option", "begin"), [("--help", "usage: livecover"), ("--version", "live")]
+)
+def test_help_and_version_end_well(
+    option: str, begin: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse([option])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith(begin)
