@@ -1,0 +1,85 @@
+"""The streaming cover network: chunks equal the whole, the future stays unseen, style matters."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.spec import N_PITCHES, STYLE_DIM
+from models.streaming import OUTPUTS, StreamingConfig, StreamingCover
+
+SMALL = StreamingConfig(conv_channels=4, channels=8, context=12, hidden=8)
+
+
+@pytest.fixture(scope="module")
+def network() -> StreamingCover:
+    torch.manual_seed(0)
+    network = StreamingCover(SMALL)
+    with torch.no_grad():  # statistics of a trained network, so that the norms do something
+        network(torch.randn(2, 64, SMALL.n_bins), torch.rand(2, STYLE_DIM), network.init_state(2))
+    return network.eval()
+
+
+def run(network: StreamingCover, features: Tensor, chunks: list[int]) -> dict[str, Tensor]:
+    state, rows, at = network.init_state(1), [], 0
+    for n in chunks:
+        logits, state = network(features[:, at : at + n], torch.full((1, STYLE_DIM), 0.1), state)
+        rows.append(logits)
+        at += n
+    return {name: torch.cat([r[name] for r in rows], 1) for name in OUTPUTS}
+
+
+@pytest.mark.parametrize("chunks", [[2] * 20, [8, 2, 30], [40]])
+@torch.inference_mode()
+def test_chunks_equal_the_whole(network: StreamingCover, chunks: list[int]) -> None:
+    features = torch.randn(1, 40, SMALL.n_bins)
+    whole, chunked = run(network, features, [40]), run(network, features, chunks)
+    for name in OUTPUTS:
+        assert whole[name].shape == (1, 40, N_PITCHES)
+        # float32 sums in another order: 1e-5 of logits of size 1
+        torch.testing.assert_close(chunked[name], whole[name], atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_step_does_not_see_later_frames(network: StreamingCover) -> None:
+    features = torch.randn(1, 40, SMALL.n_bins)
+    changed = features.clone()
+    changed[:, 20:] += 1.0
+    before, after = run(network, features, [40]), run(network, changed, [40])
+    for name in OUTPUTS:
+        torch.testing.assert_close(after[name][:, :20], before[name][:, :20])
+        assert not torch.allclose(after[name][:, 20:], before[name][:, 20:])
+
+
+@torch.inference_mode()
+def test_style_changes_the_notes(network: StreamingCover) -> None:
+    features, state = torch.randn(1, 8, SMALL.n_bins), network.init_state(1)
+    calm, _ = network(features, torch.zeros(1, STYLE_DIM), state)
+    intense, _ = network(features, torch.ones(1, STYLE_DIM), state)
+    assert not torch.allclose(calm["onset"], intense["onset"])
+
+
+def test_gradients_reach_every_weight() -> None:
+    torch.manual_seed(0)
+    network = StreamingCover(SMALL)
+    logits, _ = network(
+        torch.randn(2, 16, SMALL.n_bins), torch.rand(2, STYLE_DIM), network.init_state(2)
+    )
+    torch.stack([value.square().mean() for value in logits.values()]).sum().backward()  # type: ignore[no-untyped-call]
+    dead = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert dead == []
+
+
+def test_a_pitch_shift_moves_the_pitches() -> None:
+    """Weights are shared along pitch: away from the edges, up a semitone is up a row."""
+    torch.manual_seed(0)
+    network = StreamingCover(SMALL).eval()
+    for parameter in network.from_context.parameters():
+        torch.nn.init.zeros_(parameter)  # the context path knows absolute pitch
+    features = torch.full((1, 8, SMALL.n_bins), -4.0)
+    features[:, :, 150:153] = 2.0
+    shifted = features.roll(SMALL.bins_per_semitone, 2)
+    with torch.inference_mode():
+        low, _ = network(features, torch.zeros(1, STYLE_DIM), network.init_state(1))
+        high, _ = network(shifted, torch.zeros(1, STYLE_DIM), network.init_state(1))
+    a, b = low["onset"][:, :, 45:60], high["onset"][:, :, 46:61]
+    torch.testing.assert_close(b, a, atol=1e-4, rtol=1e-3)
