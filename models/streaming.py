@@ -146,7 +146,7 @@ class StreamingCover(nn.Module):
         x, next_state["pitch"] = self.pitch_gru(x, state["pitch"])
         x = x.unflatten(0, (batch, N_PITCHES)).transpose(1, 2)  # (B, S, P, H)
         across = self.along_pitch(x.flatten(0, 1).transpose(1, 2)).transpose(1, 2)
-        x = torch.cat([x, torch.relu(across).reshape(x.shape)], 3)
+        x = torch.cat([x, torch.relu(across).reshape(batch, -1, *x.shape[2:])], 3)
 
         logits = self.head(x).unflatten(3, (STEP_FRAMES, len(OUTPUTS)))
         logits = logits.permute(0, 1, 3, 2, 4).flatten(1, 2)  # (B, T, P, outputs)

@@ -1,0 +1,156 @@
+"""``livecover-train``: prepare, train, export, evaluate. The data folder is given by --data."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from engine.errors import DataError, LiveCoverError
+
+DATA_VARIABLE = "LIVECOVER_DATA"
+
+
+def _data(args: argparse.Namespace) -> Path:
+    """Return the data folder. Raises DataError saying what belongs there."""
+    text = args.data or os.environ.get(DATA_VARIABLE)
+    if not text or not Path(text).is_dir():
+        raise DataError(
+            f"expected a data folder (--data FOLDER or {DATA_VARIABLE}), got {text or 'none'}; it "
+            "holds pop909/ (https://github.com/music-x-lab/POP909-Dataset, MIT) and splits.json"
+        )
+    return Path(text)
+
+
+def _prepare(args: argparse.Namespace) -> None:
+    from offline_train.prepare import PrepareConfig, prepare
+
+    config = PrepareConfig(
+        _data(args),
+        args.out / args.split,
+        split=args.split,
+        excerpt_s=args.excerpt,
+        takes=args.takes,
+        seed=args.seed,
+        workers=args.workers,
+        limit=args.limit,
+    )
+    print(f"{prepare(config)} takes in {config.out}")
+
+
+def _train(args: argparse.Namespace) -> None:
+    from models.streaming import StreamingConfig
+    from offline_train.train_cover import TrainConfig, train
+
+    config = TrainConfig(
+        args.prepared / "train",
+        args.prepared / "valid",
+        args.out,
+        hours=args.hours,
+        n_frames=args.frames,
+        batch=args.batch,
+        learning_rate=args.learning_rate,
+        seed=args.seed,
+        threads=args.threads,
+        device=args.device,
+    )
+    print(train(config, StreamingConfig()))
+
+
+def _export(args: argparse.Namespace) -> None:
+    from offline_train.release import release
+
+    release(args.checkpoint, args.prepared / "train", _data(args), args.cache, args.out, args.name)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from offline_train.evaluate import EvaluateConfig, evaluate, report, save
+
+    config = EvaluateConfig(
+        _data(args),
+        args.cache / f"{args.split}-{'heard' if args.heard else 'unheard'}-{args.excerpt:g}",
+        split=args.split,
+        heard=args.heard,
+        excerpt_s=args.excerpt,
+        limit=args.limit,
+        workers=args.workers,
+    )
+    result = evaluate(args.model, config, args.style)
+    if args.json:
+        save(result, args.json)
+    print(report(result))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command's parser."""
+    parser = argparse.ArgumentParser(prog="livecover-train", description=__doc__)
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning"))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+        sub.set_defaults(run=run)
+        return sub
+
+    prepare = command("prepare", _prepare, "render a split as band audio and store its features")
+    prepare.add_argument("--data", help="folder with pop909/ and splits.json")
+    prepare.add_argument("--out", type=Path, default=Path("runs/prepared"))
+    prepare.add_argument("--split", default="train", choices=("train", "valid", "test"))
+    prepare.add_argument("--excerpt", type=float, default=120.0, help="seconds a song; 0 is all")
+    prepare.add_argument("--takes", type=int, default=1, help="renderings of each song")
+    prepare.add_argument("--limit", type=int, default=0, help="songs; 0 is all")
+    prepare.add_argument("--seed", type=int, default=1)
+    prepare.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+
+    train = command("train", _train, "train the streaming cover model, or go on training it")
+    train.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
+    train.add_argument("--out", type=Path, default=Path("runs/cover"))
+    train.add_argument("--hours", type=float, default=2.0)
+    train.add_argument("--frames", type=int, default=512, help="frames in a crop")
+    train.add_argument("--batch", type=int, default=4)
+    train.add_argument("--learning-rate", type=float, default=2e-3)
+    train.add_argument("--seed", type=int, default=1)
+    train.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    train.add_argument("--device", default="cpu", help="cpu or cuda")
+
+    export = command("export", _export, "tune a checkpoint's decoder and export it to ONNX")
+    export.add_argument("--checkpoint", type=Path, default=Path("runs/cover/last.pt"))
+    export.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
+    export.add_argument("--data", help="folder with pop909/ and splits.json")
+    export.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    export.add_argument("--out", type=Path, default=Path("models/shipped"))
+    export.add_argument("--name", default="live")
+
+    evaluate = command("evaluate", _evaluate, "cover a split and compare with the human covers")
+    evaluate.add_argument("model", nargs="?", default="live", help="a model's name or path")
+    evaluate.add_argument("--data", help="folder with pop909/ and splits.json")
+    evaluate.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    evaluate.add_argument("--split", default="test", choices=("train", "valid", "test"))
+    evaluate.add_argument("--heard", action="store_true", help="sound sources of training")
+    evaluate.add_argument("--style", default="balanced")
+    evaluate.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
+    evaluate.add_argument("--limit", type=int, default=0, help="songs; 0 is all")
+    evaluate.add_argument("--workers", type=int, default=1)
+    evaluate.add_argument("--json", type=Path, help="also write every song's figures here")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; return 0, or 2 after one line on bad input."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s %(message)s")
+    try:
+        args.run(args)
+    except LiveCoverError as error:
+        print(f"livecover-train: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("livecover-train: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
