@@ -130,7 +130,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--provider",
         dest="model.provider",
         metavar="WHERE",
-        help=f"cpu, cuda, coreml or directml (default: {defaults.model.provider})",
+        help=f"cpu, cuda, coreml, directml or auto (default: {defaults.model.provider})",
     )
     run.add_argument(
         "--threads",

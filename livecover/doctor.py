@@ -1,0 +1,118 @@
+"""What ``livecover doctor`` checks: all that playing needs, and what to do where it fails."""
+
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+
+from engine.audio import list_inputs
+from engine.errors import DeviceError, LiveCoverError, ModelError
+from engine.graph import choose_provider
+from engine.loopback import open_loopback
+from engine.midi import PortSink, list_ports, midi_system
+from engine.offline import Pipeline, load_pipeline
+from livecover.settings import Settings
+
+PORT_NAME = "LiveCover doctor"
+HEADROOM_S = 1.0
+MAX_REAL_TIME_FACTOR = 0.5
+BLOCK_S = 0.016
+"""Seconds of audio that the measured pipeline takes at once, about a device's block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at: ``text`` is what was found, and what to do if it is not well."""
+
+    name: str
+    is_ok: bool
+    text: str
+
+
+def run_checks(
+    settings: Settings, clock: Callable[[], float] = time.perf_counter
+) -> Iterator[Check]:
+    """Yield the checks one by one, as each takes its time; ``clock`` gives seconds."""
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("system", _system),
+        ("audio", _audio),
+        ("loopback", lambda: _loopback(settings)),
+        ("MIDI", _midi),
+        ("provider", lambda: _provider(settings.model.provider)),
+        ("model", lambda: _model(settings)),
+        ("headroom", lambda: _headroom(settings, clock)),
+    ]
+    for name, check in checks:
+        try:
+            yield Check(name, True, check())
+        except LiveCoverError as error:
+            yield Check(name, False, str(error))
+
+
+def _system() -> str:
+    return (
+        f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
+        f" ({platform.machine()}), ONNX Runtime {onnxruntime.__version__}"
+    )
+
+
+def _audio() -> str:
+    inputs = list_inputs()
+    if not inputs:
+        raise DeviceError("no input at all; connect a microphone, or give --input a file")
+    names = ", ".join(info.name for info in inputs[:3])
+    return f"{len(inputs)} inputs: {names}{', ...' if len(inputs) > 3 else ''}"
+
+
+def _loopback(settings: Settings) -> str:
+    source = open_loopback(settings.audio)
+    return f"{source.name}, {source.sample_rate} Hz"
+
+
+def _midi() -> str:
+    ports = list_ports()
+    sink = PortSink(PORT_NAME)
+    sink.close()
+    return f"{midi_system()}, virtual ports can be opened, ports of others: {len(ports)}"
+
+
+def _provider(wished: str) -> str:
+    return choose_provider(wished)
+
+
+def _model(settings: Settings) -> str:
+    spec = _pipeline(settings).spec
+    styles = ", ".join(spec.styles) or "none"
+    return f"{spec.name} {spec.version}, {spec.kind}, styles: {styles}"
+
+
+def _headroom(settings: Settings, clock: Callable[[], float]) -> str:
+    factor = real_time_factor(_pipeline(settings), clock)
+    said = f"real-time factor {factor:.2f} on {settings.model.threads} thread(s)"
+    if factor > MAX_REAL_TIME_FACTOR:
+        raise ModelError(
+            f"{said}, where {MAX_REAL_TIME_FACTOR:.2f} is the most for playing live; close busy"
+            " programs, plug in the charger, or choose a smaller --model"
+        )
+    return said
+
+
+def _pipeline(settings: Settings) -> Pipeline:
+    return load_pipeline(settings.model.model, settings.model.provider, settings.model.threads)
+
+
+def real_time_factor(pipeline: Pipeline, clock: Callable[[], float]) -> float:
+    """Return seconds of computing for a second of audio, from samples to posteriors.
+
+    ``clock`` gives seconds. The audio is noise, as what it is makes no difference to the time.
+    """
+    rate = pipeline.spec.features.sample_rate
+    noise = np.random.default_rng(0).normal(0.0, 0.1, round(HEADROOM_S * rate)).astype(np.float32)
+    size = round(BLOCK_S * rate)
+    start = clock()
+    for first in range(0, len(noise), size):
+        pipeline.push(noise[first : first + size])
+    return (clock() - start) / HEADROOM_S
