@@ -1,0 +1,117 @@
+"""The way from samples to posteriors, without threads or clocks: front end and model in one loop.
+
+The live worker, whole-file covers, evaluation and benchmarks all run this. Samples are mono at the
+model's rate; posteriors rows are (n, 88).
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.frontend import FrontEnd, load_frontend
+from engine.inference import CoverModel, StatefulModel, join_posteriors
+from engine.model_files import load_model
+from engine.notes import Posteriors
+from engine.window_model import WindowModel
+from models.spec import ModelSpec
+
+Array = NDArray[np.float32]
+
+
+class Pipeline:
+    """Front end and model as one stream.
+
+    Parameters
+    ----------
+    frontend : FrontEnd
+        Must compute the model's features.
+    model : CoverModel
+        Any kind.
+    style : (24,) float32, optional
+        Read at every step; may be replaced at any time by any thread. Zeros if not given.
+    """
+
+    def __init__(self, frontend: FrontEnd, model: CoverModel, style: Array | None = None) -> None:
+        assert frontend.spec == model.spec.features
+        self.frontend = frontend
+        self.model = model
+        self.style: Array = np.zeros(model.spec.style_dim, np.float32) if style is None else style
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Of the model."""
+        return self.model.spec
+
+    def push(self, samples: Array) -> Posteriors:
+        """Return what became final with these samples (n,)."""
+        frames, features = self.frontend.push(samples)
+        return self.model.step(frames, features, self.style)
+
+    def skip(self, samples: Array) -> Posteriors:
+        """Pass over samples (n,) without computing, and return what was still underway.
+
+        The frames before the gap are answered as if silence followed; after it the model begins
+        anew, with exact features and true frame indices.
+        """
+        underway = self.model.flush(self.style)
+        self.frontend.skip(samples)
+        return underway
+
+    def flush(self) -> Posteriors:
+        """Return everything still underway and begin a new stream at frame 0."""
+        frames, features = self.frontend.flush()
+        last = self.model.step(frames, features, self.style)
+        posteriors = join_posteriors([last, self.model.flush(self.style)])
+        self.reset()
+        return posteriors
+
+    def reset(self) -> None:
+        """Begin a new stream at frame 0, without an answer to what was underway."""
+        self.frontend.reset()
+        self.model.reset()
+
+
+def load_pipeline(
+    name_or_path: str | Path, provider: str = "cpu", threads: int = 1, style: Array | None = None
+) -> Pipeline:
+    """Return a model with its front end; parameters and ModelError as for ``load_model``."""
+    model = load_model(name_or_path, provider, threads)
+    # The front end is one convolution: moving it to an accelerator costs more than it saves.
+    frontend = load_frontend(model.spec.features, model.graph.path.parent, "cpu", threads)
+    return Pipeline(frontend, model, style)
+
+
+def stream_posteriors(
+    samples: Array,
+    model: CoverModel,
+    frontend: FrontEnd,
+    style: Array | None = None,
+    block_size: int = 4096,
+) -> Posteriors:
+    """Return the posteriors of a waveform (n,), streamed by blocks of ``block_size`` samples."""
+    pipeline = Pipeline(frontend, model, style)
+    pipeline.reset()
+    parts = [
+        pipeline.push(samples[start : start + block_size])
+        for start in range(0, len(samples), block_size)
+    ]
+    return join_posteriors([*parts, pipeline.flush()])
+
+
+def offline_features(samples: Array, frontend: FrontEnd) -> Array:
+    """Return the features (k, F) of a whole waveform (n,)."""
+    frontend.reset()
+    parts = (frontend.push(samples)[1], frontend.flush()[1])
+    frontend.reset()
+    return np.concatenate(parts)
+
+
+def offline_posteriors(
+    model: StatefulModel | WindowModel, features: Array, style: Array
+) -> Posteriors:
+    """Return the posteriors of a whole song's features (k, F) in one pass, to compare streams with.
+
+    Stateful: one call of the graph. Window: the plain sliding window.
+    """
+    return model.offline(features, style)

@@ -1,0 +1,132 @@
+"""The stateless kind of cover model: at every step it sees the last ``window_frames`` frames.
+
+Shapes: n frames, W = window_frames, m = local_margin_frames, F bins, E the shape of an embedding.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import ModelError
+from engine.graph import Graph
+from engine.inference import (
+    StepQueue,
+    check_outputs,
+    join_posteriors,
+    silent_features,
+    style_row,
+)
+from engine.notes import Posteriors
+from engine.rings import FeatureRing
+from models.spec import ModelSpec
+
+Array = NDArray[np.float32]
+Frames = NDArray[np.int64]
+
+
+class WindowModel:
+    """Two graphs: a local stage for each frame and its neighbours, and one that mixes the window.
+
+    ``local``: ``features`` (1, n + 2 m, F) -> ``embedding`` (1, n, E). ``mix``: ``embedding``
+    (1, W, E), ``style`` (1, 24) -> outputs (1, W, 88). Cached, the local stage runs once a frame
+    and its result is kept in a ring; plain, it runs on all W + 2 m frames at every step: slower,
+    with the same result. Before the stream there is digital silence: frames before the first count
+    as log(log_floor).
+
+    A step is always ``step_frames`` frames, whatever comes in at once, so that each frame is read
+    at the same places of the window: from W - (lookahead_frames - m) - step_frames on.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Of kind ``window``.
+    mix, local : Graph
+        The opened files.
+    cached : bool
+        False runs the local stage on the whole window.
+
+    Raises
+    ------
+    ModelError
+        If the graphs are not what the spec says.
+    """
+
+    def __init__(self, spec: ModelSpec, mix: Graph, local: Graph, cached: bool = True) -> None:
+        check_outputs(spec, mix)
+        mix.check(["embedding", "style"], spec.outputs)
+        local.check(["features"], ["embedding"])
+        margin, step, window = spec.local_margin_frames, spec.step_frames, spec.window_frames
+        end = window - (spec.lookahead_frames - margin)
+        if not step <= end <= window:
+            raise ModelError(
+                f"{mix.path}: lookahead_frames must be from {margin} (the local margin) to"
+                f" {window + margin - step}, not {spec.lookahead_frames}. Export it again"
+            )
+        self._spec, self._mix, self._local, self._cached = spec, mix, local, cached
+        self._rows = slice(end - step, end)
+        silence = silent_features(spec, 1 + 2 * margin)
+        (embedded,) = local.run({"features": silence[None]}, ["embedding"])
+        n_seen = (step if cached else window) + 2 * margin
+        self._features = FeatureRing(n_seen, spec.features.n_bins, fill=silence[0])
+        self._embeddings = FeatureRing(window, embedded.shape[2:], fill=embedded[0, 0])
+        self._queue = StepQueue(spec)
+        self._run(silent_features(spec, step), np.zeros(spec.style_dim, np.float32))  # warm
+        self.reset()
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model takes and gives."""
+        return self._spec
+
+    @property
+    def graph(self) -> Graph:
+        """The opened file of the stage that mixes."""
+        return self._mix
+
+    def step(self, frames: Frames, features: Array, style: Array) -> Posteriors:
+        """Return what became final with frames (n,) int64, features (n, F) and style (24,)."""
+        return self._advance(self._queue.push(frames, features), style)
+
+    def flush(self, style: Array) -> Posteriors:
+        """Return the frames still underway, as if silence followed, and begin a new stream."""
+        posteriors = self._advance(self._queue.finish(), style)
+        self.reset()
+        return posteriors
+
+    def reset(self) -> None:
+        """Forget everything heard: the window is silent again."""
+        self._queue.clear()
+        self._features.clear()
+        self._embeddings.clear()
+
+    def plain(self) -> "WindowModel":
+        """Return a model of the same graphs, in a new stream, without the cache."""
+        return WindowModel(self._spec, self._mix, self._local, cached=False)
+
+    def offline(self, features: Array, style: Array) -> Posteriors:
+        """Return posteriors of a whole song (n, F) by the plain sliding window.
+
+        The stream underway is not touched.
+        """
+        model = self.plain()
+        first = model.step(np.arange(len(features), dtype=np.int64), features, style)
+        return join_posteriors([first, model.flush(style)])
+
+    def _advance(self, rows: Array, style: Array) -> Posteriors:
+        step = self._spec.step_frames
+        parts = [
+            self._queue.answer(self._run(rows[start : start + step], style))
+            for start in range(0, len(rows), step)
+        ]
+        return parts[0] if len(parts) == 1 else join_posteriors(parts)
+
+    def _run(self, rows: Array, style: Array) -> dict[str, Array]:
+        """Return the outputs {name: (step_frames, 88)} after one more step of features."""
+        self._features.push(rows)
+        seen = self._features.last(len(self._features))
+        (embedding,) = self._local.run({"features": seen[None]}, ["embedding"])
+        self._embeddings.push(embedding[0])
+        window = self._embeddings.last(len(self._embeddings))
+        inputs = {"embedding": window[None], "style": style_row(self._spec, style)}
+        arrays = self._mix.run(inputs, self._spec.outputs)
+        names = zip(self._spec.outputs, arrays, strict=True)
+        return {name: array[0, self._rows] for name, array in names}
