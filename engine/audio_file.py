@@ -1,0 +1,207 @@
+"""A song from a file: in time, as a device would give it, or as fast as it can be read.
+
+Reads what libsndfile reads: WAV, FLAC, OGG, MP3 and more; 1 to 8 channels, 8 to 192 kHz.
+Blocks are (n, channels) float32; memory does not grow with the length of the file.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from engine.clock import StreamClock
+from engine.errors import DeviceError
+from engine.rings import SampleRing
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".oga", ".opus", ".w64", ".caf")
+MIN_SAMPLE_RATE = 8000
+MAX_SAMPLE_RATE = 192000
+MAX_CHANNELS = 8
+SCAN_BLOCK = 1 << 16  # samples
+JOIN_TIMEOUT = 5.0  # seconds; a block of a slow disk
+_CAN_HOLD_NAN = ("FLOAT", "DOUBLE")
+# libsndfile's words on a WAV chunk that is longer than the file, and on an OGG without its end.
+_CUT_SHORT = ("(should be", "lacks an end-of-stream bit")
+
+_log = logging.getLogger(__name__)
+
+
+class _Sequential(soundfile.SoundFile):  # type: ignore[misc]  # it has no type information
+    """A sound file that is only read on and on.
+
+    python-soundfile seeks after every read where it can, which spoils MP3: a seek there restarts
+    the decoder, and up to a frame comes out wrong.
+    """
+
+    def seekable(self) -> bool:
+        """Return False, so that nothing seeks."""
+        return False
+
+
+class FileSource:
+    """An audio file as a source.
+
+    Parameters
+    ----------
+    path
+        The file.
+    paced
+        True: ``start`` plays it in time. False: it is for ``blocks`` alone.
+    block_size
+        Samples in a block.
+
+    Raises
+    ------
+    DeviceError
+        The file is missing, empty, not audio, out of the limits above, or holds samples that are
+        not finite.
+    """
+
+    def __init__(self, path: Path | str, paced: bool = True, block_size: int = 256) -> None:
+        self.path = Path(path)
+        self.name = self.path.name
+        self.block_size = block_size
+        self.latency = 0.0
+        self.is_realtime = paced
+        self.is_finished = False
+        self.error: str | None = None
+        self.n_overflows = 0
+        self.n_bad_samples = 0
+        self.position = 0.0
+        """Seconds of audio read so far."""
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        with _open(self.path) as file:
+            _check_header(self.path, file)
+            self.sample_rate: int = file.samplerate
+            self.n_channels: int = file.channels
+            self.n_samples: int = file.frames
+            if file.subtype in _CAN_HOLD_NAN:
+                _check_finite(self.path, file)
+            if any(sign in file.extra_info for sign in _CUT_SHORT):
+                _log.warning("%s is cut short; playing the %.1f s there are", path, self.duration)
+
+    @property
+    def duration(self) -> float:
+        """Seconds of audio that the file declares."""
+        return self.n_samples / self.sample_rate
+
+    def blocks(self, block_size: int | None = None) -> Iterator[NDArray[np.float32]]:
+        """Yield the file's blocks (n, channels) as fast as they are asked for.
+
+        A file cut short ends early, with a warning.
+        """
+        size = self.block_size if block_size is None else block_size
+        n_read = 0
+        self.position = 0.0
+        with _open(self.path) as file:
+            while True:
+                try:
+                    block = file.read(size, dtype="float32", always_2d=True)
+                except soundfile.LibsndfileError as error:
+                    _log.warning("%s is broken at %.1f s: %s", self.path, self.position, error)
+                    return
+                if len(block) == 0:
+                    break
+                n_read += len(block)
+                self.position = n_read / self.sample_rate
+                yield block
+        if n_read < self.n_samples:
+            _log.warning(
+                "%s is cut short: it declares %.1f s and holds %.1f s",
+                self.path,
+                self.duration,
+                self.position,
+            )
+
+    def start(self, ring: SampleRing, clock: StreamClock) -> None:
+        """Play from the beginning, in time, on a thread of its own. Needs ``paced``."""
+        assert self.is_realtime, "a file that is not paced is read with blocks()"
+        self.stop()
+        self.is_finished = False
+        self.error = None
+        self._stop.clear()
+        self._thread = threading.Thread(
+            target=self._play, args=(ring, clock), name="audio-file", daemon=True
+        )
+        self._thread.start()
+
+    def _play(self, ring: SampleRing, clock: StreamClock) -> None:
+        """Write each block when its last sample would have been captured (no drift)."""
+        start = time.perf_counter()
+        n_played = 0
+        try:
+            for block in self.blocks():
+                n_played += len(block)
+                due = start + n_played / self.sample_rate
+                if self._stop.wait(max(0.0, due - time.perf_counter())):
+                    return
+                ring.write(block)
+                clock.update(ring.total_written, time.perf_counter())
+            self.is_finished = True
+        except (DeviceError, OSError) as error:
+            self.error = str(error)
+        finally:
+            ring.wake()
+
+    def stop(self) -> None:
+        """End playing; calling it again does nothing."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(JOIN_TIMEOUT)
+            self._thread = None
+
+    def is_alive(self) -> bool:
+        """True while it plays."""
+        return self._thread is not None and self._thread.is_alive() and not self.is_finished
+
+
+def _open(path: Path) -> _Sequential:
+    """Open an audio file; DeviceError says what is wrong with it."""
+    if not path.exists():
+        raise DeviceError(f"no such file: {path}")
+    if not path.is_file():
+        raise DeviceError(f"{path} is not a file but a folder or a device; give an audio file")
+    try:
+        if path.stat().st_size == 0:
+            raise DeviceError(f"{path} is empty (0 bytes); give an audio file")
+        return _Sequential(path)
+    except OSError as error:
+        raise DeviceError(f"{path} cannot be read: {error.strerror}") from error
+    except soundfile.LibsndfileError as error:
+        raise DeviceError(
+            f"{path} is not an audio file that can be read ({error.error_string.rstrip('.')});"
+            " give WAV, FLAC, OGG or MP3"
+        ) from error
+
+
+def _check_header(path: Path, file: _Sequential) -> None:
+    """Raise DeviceError unless length, channels and sample rate are within the limits."""
+    if file.frames <= 0:
+        raise DeviceError(f"{path} holds no audio (0 samples)")
+    if not 1 <= file.channels <= MAX_CHANNELS:
+        raise DeviceError(f"{path} has {file.channels} channels; 1 to {MAX_CHANNELS} can be played")
+    if not MIN_SAMPLE_RATE <= file.samplerate <= MAX_SAMPLE_RATE:
+        raise DeviceError(
+            f"{path} has a sample rate of {file.samplerate} Hz; {MIN_SAMPLE_RATE} to"
+            f" {MAX_SAMPLE_RATE} Hz can be played"
+        )
+
+
+def _check_finite(path: Path, file: _Sequential) -> None:
+    """Raise DeviceError where the file holds NaN or infinity (only float files can)."""
+    n_read = 0
+    while len(block := file.read(SCAN_BLOCK, dtype="float32", always_2d=True)):
+        is_bad = ~np.isfinite(block).all(axis=1)
+        if is_bad.any():
+            at = n_read + int(is_bad.argmax())
+            raise DeviceError(
+                f"{path} holds a sample that is not a finite number at"
+                f" {at / file.samplerate:.3f} s (sample {at}); export the file again"
+            )
+        n_read += len(block)

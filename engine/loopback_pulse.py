@@ -1,0 +1,223 @@
+"""Loopback on Linux: the monitor source of a PulseAudio sink (PipeWire answers the same API).
+
+Found and watched with pulsectl, recorded with ``pulse_simple``.
+"""
+
+import contextlib
+import itertools
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from engine.audio_source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
+from engine.clock import StreamClock
+from engine.errors import DeviceError
+from engine.pulse_simple import MISSING_LIBPULSE, PulseRecorder
+from engine.rings import SampleRing
+
+EVENT_TIMEOUT = 0.25  # seconds; how soon the watch sees a stop
+JOIN_TIMEOUT = 1.0  # seconds; a reader in a server that hangs is left to end by itself
+
+_log = logging.getLogger(__name__)
+_serial = itertools.count()
+
+
+def _keep_sample_rate(info: Any, struct: Any) -> None:
+    """Copy a source's rate while it is valid; pulsectl's ``sample_spec`` points to freed memory.
+
+    ``_init_from_struct`` is pulsectl's hook for such fields.
+    """
+    info.sample_rate = struct.sample_spec.rate
+
+
+@contextlib.contextmanager
+def _connected() -> Iterator[Any]:
+    """Give a connected ``pulsectl.Pulse``. Raises DeviceError where no server answers."""
+    try:
+        import pulsectl
+    except (ImportError, OSError) as error:
+        raise DeviceError(MISSING_LIBPULSE) from error
+    pulsectl.PulseSourceInfo._init_from_struct = _keep_sample_rate
+    with contextlib.ExitStack() as stack:
+        try:
+            pulse = stack.enter_context(pulsectl.Pulse("livecover", connect=False))
+            pulse.connect()  # with its timeout argument it always takes the whole timeout
+        except pulsectl.PulseError as error:
+            raise DeviceError(
+                "no PulseAudio or PipeWire server answers; start one ('systemctl --user start"
+                " pipewire-pulse' or 'pulseaudio --start'), or give --input a device or a file"
+            ) from error
+        try:
+            yield pulse
+        except (pulsectl.PulseError, pulsectl.PulseDisconnected) as error:
+            raise DeviceError(f"the sound server broke off ({error or 'disconnected'})") from error
+
+
+def _default_monitor(pulse: Any) -> Any:
+    """Return the monitor source of the default sink. Raises DeviceError if there is no sink."""
+    default = pulse.server_info().default_sink_name
+    for source in pulse.source_list():
+        if source.monitor_of_sink_name and source.monitor_of_sink_name == default:
+            return source
+    raise DeviceError("the sound server has no output whose sound could be heard; add a sink")
+
+
+def _source(pulse: Any, name: str) -> Any:
+    """Return the source of this name. Raises DeviceError naming those there are."""
+    sources = pulse.source_list()
+    for source in sources:
+        if source.name == name:
+            return source
+    names = ", ".join(s.name for s in sources) or "none"
+    raise DeviceError(f"no source is called {name!r}; there are: {names} (see 'livecover devices')")
+
+
+def list_monitors() -> list[InputInfo]:
+    """Return every sink's monitor, the default sink's first. Raises DeviceError if none answers."""
+    with _connected() as pulse:
+        default = pulse.server_info().default_sink_name
+        monitors = [source for source in pulse.source_list() if source.monitor_of_sink_name]
+        monitors.sort(key=lambda source: source.monitor_of_sink_name != default)
+        return [
+            InputInfo(
+                index=None,
+                name=source.description,
+                n_channels=min(source.channel_count, MAX_LIVE_CHANNELS),
+                sample_rate=source.sample_rate,
+                is_loopback=True,
+                what_to_type="loopback" if source.monitor_of_sink_name == default else source.name,
+            )
+            for source in monitors
+        ]
+
+
+class PulseMonitor:
+    """What a sink plays, as a source.
+
+    Parameters
+    ----------
+    source
+        The monitor's name; None is the default sink's, and follows the default when it changes.
+    block_size
+        Samples in a block.
+    sample_rate
+        Hertz; None is the sink's own (the server resamples what differs).
+
+    Raises
+    ------
+    DeviceError
+        libpulse is missing, no server answers, or there is no such monitor.
+    """
+
+    is_realtime = True
+    is_finished = False
+
+    def __init__(
+        self, source: str | None = None, block_size: int = 256, sample_rate: int | None = None
+    ) -> None:
+        self._wanted = source
+        self._stream_name = f"livecover {os.getpid()}-{next(_serial)}"
+        with _connected() as pulse:
+            found = _default_monitor(pulse) if source is None else _source(pulse, source)
+        self.name: str = found.name
+        self.sample_rate: int = sample_rate or found.sample_rate
+        self.n_channels: int = min(found.channel_count, MAX_LIVE_CHANNELS)
+        self.block_size = block_size
+        # One block fills while one travels. libpulse's own figure swings by hundreds of
+        # milliseconds for the first second of a stream, so it is of no use here.
+        self.latency = 2 * block_size / self.sample_rate
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._feed: LiveFeed | None = None
+
+    @property
+    def error(self) -> str | None:
+        """Why the monitor is not alive."""
+        return self._feed.error if self._feed else None
+
+    @property
+    def n_overflows(self) -> int:
+        """Always 0: the server keeps blocks for a late reader, and reports no loss."""
+        return 0
+
+    @property
+    def n_bad_samples(self) -> int:
+        """Samples that were not finite and became 0."""
+        return self._feed.n_bad_samples if self._feed else 0
+
+    def start(self, ring: SampleRing, clock: StreamClock) -> None:
+        """Begin to record, on threads of its own. Raises DeviceError."""
+        self.stop()
+        if self._wanted is None:
+            with _connected() as pulse:
+                self.name = _default_monitor(pulse).name
+        recorder = PulseRecorder(
+            self.name, self._stream_name, self.sample_rate, self.n_channels, self.block_size
+        )
+        stop, feed = threading.Event(), LiveFeed(ring, clock)
+        self._stop, self._feed = stop, feed
+        self._threads = [
+            threading.Thread(target=self._read, args=(recorder, feed, stop), name="pulse-read")
+        ]
+        if self._wanted is None:
+            self._threads.append(
+                threading.Thread(target=self._follow, args=(feed, stop), name="pulse-watch")
+            )
+        for thread in self._threads:
+            thread.daemon = True
+            thread.start()
+
+    def _read(self, recorder: PulseRecorder, feed: LiveFeed, stop: threading.Event) -> None:
+        """Hand every block to ``feed`` until ``stop`` or the server's end."""
+        try:
+            while not stop.is_set():
+                block = recorder.read()
+                if not stop.is_set():
+                    feed.push(block)
+        except DeviceError as error:
+            feed.fail(f"{self.name}: the sound server or the output is gone ({error})")
+        finally:
+            recorder.close()
+
+    def _follow(self, feed: LiveFeed, stop: threading.Event) -> None:
+        """Move the stream to the default sink's monitor whenever the default changes."""
+        try:
+            with _connected() as pulse:
+                changed = threading.Event()
+                changed.set()  # it may have changed since the stream was opened
+                pulse.event_mask_set("server", "sink")
+                pulse.event_callback_set(lambda event: changed.set())
+                while not stop.is_set():
+                    if changed.is_set():
+                        changed.clear()
+                        self._move_to_default(pulse)
+                    pulse.event_listen(EVENT_TIMEOUT)
+        except DeviceError as error:
+            if not stop.is_set():
+                feed.fail(f"{self.name}: {error}")
+
+    def _move_to_default(self, pulse: Any) -> None:
+        """Move our stream if the default sink is another than the one heard."""
+        source = _default_monitor(pulse)
+        if source.name == self.name:
+            return
+        for output in pulse.source_output_list():
+            if output.name == self._stream_name:
+                pulse.source_output_move(output.index, source.index)
+                _log.warning("the default output changed: listening to %s", source.name)
+                self.name = source.name
+
+    def stop(self) -> None:
+        """End recording; calling it again does nothing."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(JOIN_TIMEOUT)
+        self._threads = []
+
+    def is_alive(self) -> bool:
+        """True while blocks come."""
+        if self._feed is None or self._stop.is_set():
+            return False
+        return self._feed.is_alive(self.name)

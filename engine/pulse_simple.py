@@ -1,0 +1,121 @@
+"""Recording through libpulse's "simple" API: four C functions, called with ctypes.
+
+PulseAudio and PipeWire both answer it, and only libpulse itself must be installed. PortAudio's way
+to PulseAudio (ALSA's ``pulse`` plugin) was tried and left: with small blocks it stalled, and it
+hung for a second at close once the server had died. API: pulse/simple.h, the same since 0.9.16.
+Not here: which source to record (``loopback_pulse``).
+"""
+
+import ctypes
+import functools
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_void_p
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import DeviceError
+
+_RECORD = 2  # PA_STREAM_RECORD
+_FLOAT32LE = 5  # PA_SAMPLE_FLOAT32LE
+_DEFAULT = 0xFFFFFFFF  # "let the server choose" in pa_buffer_attr
+BUFFERED_BLOCKS = 64
+"""Blocks that the server keeps for a reader that is late."""
+
+MISSING_LIBPULSE = (
+    "loopback needs libpulse, which is not installed; install it with 'sudo apt install libpulse0'"
+    " (Debian, Ubuntu), 'sudo dnf install pulseaudio-libs' (Fedora) or 'sudo pacman -S libpulse'"
+    " (Arch)"
+)
+
+
+class _SampleSpec(ctypes.Structure):
+    _fields_ = (("format", c_int), ("rate", c_uint32), ("channels", c_uint8))
+
+
+class _BufferAttr(ctypes.Structure):
+    _fields_ = tuple(
+        (name, c_uint32) for name in ("maxlength", "tlength", "prebuf", "minreq", "fragsize")
+    )
+
+
+@functools.cache
+def _libraries() -> tuple[ctypes.CDLL, ctypes.CDLL]:
+    """Return libpulse-simple and libpulse, their functions declared. Raises DeviceError."""
+    try:
+        simple = ctypes.CDLL("libpulse-simple.so.0")
+        pulse = ctypes.CDLL("libpulse.so.0")
+    except OSError as error:
+        raise DeviceError(MISSING_LIBPULSE) from error
+    simple.pa_simple_new.restype = c_void_p
+    simple.pa_simple_new.argtypes = [
+        *(c_char_p, c_char_p, c_int, c_char_p, c_char_p),
+        *(POINTER(_SampleSpec), c_void_p, POINTER(_BufferAttr), POINTER(c_int)),
+    ]
+    simple.pa_simple_read.restype = c_int
+    simple.pa_simple_read.argtypes = [c_void_p, c_void_p, c_size_t, POINTER(c_int)]
+    simple.pa_simple_free.restype = None
+    simple.pa_simple_free.argtypes = [c_void_p]
+    pulse.pa_strerror.restype = c_char_p
+    pulse.pa_strerror.argtypes = [c_int]
+    return simple, pulse
+
+
+class PulseRecorder:
+    """One recording stream; ``read`` and ``close`` belong to one thread.
+
+    Parameters
+    ----------
+    source
+        The name of a PulseAudio source.
+    stream_name
+        What mixers show, and what finds the stream again.
+    sample_rate, n_channels, block_size
+        Hertz; channels; samples of one block, which is also what the server sends at once.
+
+    Raises
+    ------
+    DeviceError
+        libpulse is missing, or the server refuses.
+    """
+
+    def __init__(
+        self, source: str, stream_name: str, sample_rate: int, n_channels: int, block_size: int
+    ) -> None:
+        self._simple, self._pulse = _libraries()
+        self._block = np.zeros((block_size, n_channels), dtype="<f4")
+        fragment = self._block.nbytes
+        error = c_int(0)
+        self._stream: int | None = self._simple.pa_simple_new(
+            None,
+            b"livecover",
+            _RECORD,
+            source.encode(),
+            stream_name.encode(),
+            byref(_SampleSpec(_FLOAT32LE, sample_rate, n_channels)),
+            None,
+            byref(_BufferAttr(fragment * BUFFERED_BLOCKS, _DEFAULT, _DEFAULT, _DEFAULT, fragment)),
+            byref(error),
+        )
+        if not self._stream:
+            raise DeviceError(f"cannot record {source}: {self._words(error)}")
+
+    def _words(self, error: c_int) -> str:
+        text: bytes = self._pulse.pa_strerror(error)
+        return text.decode(errors="replace")
+
+    def read(self) -> NDArray[np.float32]:
+        """Return the next block (block_size, n_channels), valid until the next call.
+
+        Waits for it without the GIL. Raises DeviceError once the server or the source is gone.
+        """
+        error = c_int(0)
+        block = self._block
+        if self._simple.pa_simple_read(self._stream, block.ctypes.data, block.nbytes, byref(error)):
+            raise DeviceError(self._words(error))
+        return block
+
+    def close(self) -> None:
+        """Close the stream; calling it again does nothing."""
+        if self._stream:
+            self._simple.pa_simple_free(self._stream)
+            self._stream = None
