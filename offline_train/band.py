@@ -7,6 +7,7 @@ on a band it never heard. Not here: making sound of it (``render``).
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,20 +25,15 @@ _DEGREES = {
     "1": 0, "b2": 1, "2": 2, "b3": 3, "3": 4, "4": 5, "b5": 6, "5": 7, "#5": 8, "b6": 8, "6": 9,
     "b7": 10, "7": 11,
 }  # fmt: skip
-KICK, SNARE, SIDE_STICK, HAT, OPEN_HAT, RIDE, CRASH, TOM, SHAKER = (
-    36,
-    38,
-    37,
-    42,
-    46,
-    51,
-    49,
-    45,
-    70,
-)
+KICK, SIDE_STICK, SNARE = 36, 37, 38  # General MIDI drum keys
+HAT, TOM, OPEN_HAT = 42, 45, 46
+CRASH, RIDE, SHAKER = 49, 51, 70
+
+ParsedChord = tuple[int, tuple[int, ...], int]
+"""Root pitch class, intervals above it in semitones, bass pitch class."""
 
 
-def parse_chord(symbol: str) -> tuple[int, tuple[int, ...], int] | None:
+def parse_chord(symbol: str) -> ParsedChord | None:
     """Return (root, intervals, bass) pitch classes of a Harte symbol, or None for no chord."""
     if symbol == "N" or ":" not in symbol:
         return None
@@ -66,34 +62,45 @@ class Groove:
 
 
 TRAIN_GROOVES = (
-    Groove("pop8", {KICK: "x.......x.x.....", SNARE: "....x.......x...", HAT: "x.x.x.x.x.x.x.x."},
+    Groove("pop8",
+           {KICK: "x.......x.x.....", SNARE: "....x.......x...", HAT: "x.x.x.x.x.x.x.x."},
            "1-------1-1-----", "x...x...x...x...", "block"),
-    Groove("rock", {KICK: "x.....x.x.x.....", SNARE: "....x.......x...", OPEN_HAT: "x...x...x...x..."},
+    Groove("rock",
+           {KICK: "x.....x.x.x.....", SNARE: "....x.......x...", OPEN_HAT: "x...x...x...x..."},
            "1-1-1-1-1-1-1-1-", "x.x.x.x.x.x.x.x.", "strum"),
-    Groove("ballad", {KICK: "x.........x.....", SIDE_STICK: "....x.......x...", HAT: "x.o.x.o.x.o.x.o."},
+    Groove("ballad",
+           {KICK: "x.........x.....", SIDE_STICK: "....x.......x...", HAT: "x.o.x.o.x.o.x.o."},
            "1---------5-----", "x.x.x.x.x.x.x.x.", "arpeggio"),
-    Groove("disco", {KICK: "x...x...x...x...", SNARE: "....x.......x...", OPEN_HAT: "..x...x...x...x."},
+    Groove("disco",
+           {KICK: "x...x...x...x...", SNARE: "....x.......x...", OPEN_HAT: "..x...x...x...x."},
            "1-8-1-8-1-8-1-8-", "..x...x...x...x.", "block"),
-    Groove("sixteen", {KICK: "x..x......x..x..", SNARE: "....x.......x..o", HAT: "xoxoxoxoxoxoxoxo"},
+    Groove("sixteen",
+           {KICK: "x..x......x..x..", SNARE: "....x.......x..o", HAT: "xoxoxoxoxoxoxoxo"},
            "1--1--1---5--8--", "x..x..x.x..x..x.", "strum"),
-    Groove("pad", {RIDE: "x...x.x.x...x.x.", KICK: "x.......x......."},
+    Groove("pad",
+           {RIDE: "x...x.x.x...x.x.", KICK: "x.......x......."},
            "1---------------", "x...............", "pad"),
-    Groove("shuffle", {KICK: "x.......x.......", SNARE: "....x.......x...", RIDE: "x..ox..ox..ox..o"},
+    Groove("shuffle",
+           {KICK: "x.......x.......", SNARE: "....x.......x...", RIDE: "x..ox..ox..ox..o"},
            "1---5---8---5---", "x..x..x..x..x...", "block", 0.3),
-    Groove("arps", {KICK: "x.......x.......", SHAKER: "xoxoxoxoxoxoxoxo"},
+    Groove("arps",
+           {KICK: "x.......x.......", SHAKER: "xoxoxoxoxoxoxoxo"},
            "1-------5-------", "xxxxxxxxxxxxxxxx", "arpeggio"),
 )  # fmt: skip
 UNHEARD_GROOVES = (
-    Groove("bossa", {KICK: "x..xx..xx..xx..x", SIDE_STICK: "x..x..x...x..x..", HAT: "x.x.x.x.x.x.x.x."},
+    Groove("bossa",
+           {KICK: "x..xx..xx..xx..x", SIDE_STICK: "x..x..x...x..x..", HAT: "x.x.x.x.x.x.x.x."},
            "1-----5-5-----1-", "x..x..x...x..x..", "block"),
-    Groove("reggae", {KICK: "........x.......", SNARE: "........x.......", HAT: "x.x.x.x.x.x.x.x."},
+    Groove("reggae",
+           {KICK: "........x.......", SNARE: "........x.......", HAT: "x.x.x.x.x.x.x.x."},
            "1-----1-5---1---", "....x.......x...", "strum"),
-    Groove("halftime", {KICK: "x.....x...x.....", SNARE: "........x.......", RIDE: "x.x.x.x.x.x.x.x."},
+    Groove("halftime",
+           {KICK: "x.....x...x.....", SNARE: "........x.......", RIDE: "x.x.x.x.x.x.x.x."},
            "1-----------1-5-", "x.....x.....x...", "strum"),
 )  # fmt: skip
 
-_LEADS = (*range(52, 55), *range(56, 80), *range(40, 43), *range(80, 88), 0, 1, 4, 5, 11, 16, 18, 22,
-          24, 25, 26, 27, 29, 30, 85)  # fmt: skip
+_LEADS = (*range(52, 55), *range(56, 80), *range(40, 43), *range(80, 88), 0, 1, 4, 5, 11, 16, 18,
+          22, 24, 25, 26, 27, 29, 30, 85)  # fmt: skip
 _COMPS = (*range(24, 32), 4, 5, 6, 7, *range(16, 22), 0, 1, 2, 11, 12, 46, 62, 81)
 _PADS = (*range(48, 55), *range(88, 96), 16, 19, 61)
 _BASSES = tuple(range(32, 40))
@@ -109,6 +116,14 @@ class Player:
     notes: list[Note] = field(default_factory=list)
     gain_db: float = 0.0
     pan: float = 0.0
+
+
+class Rhythm(NamedTuple):
+    """The players that a groove speaks to."""
+
+    drums: Player
+    bass: Player
+    comp: Player
 
 
 class _Grid:
@@ -131,7 +146,7 @@ class _Grid:
         start, end = self.beats[beat], self.beats[beat + 1]
         return start + (end - start) * (part + shift) / STEPS_PER_BEAT
 
-    def chord(self, time: float) -> tuple[tuple[int, tuple[int, ...], int] | None, float]:
+    def chord(self, time: float) -> tuple[ParsedChord | None, float]:
         """Return (chord, its end) that sounds at a time."""
         k = bisect_right(self.chord_starts, time + 0.02) - 1
         if k < 0 or time > self.chords[k].end:
@@ -147,7 +162,6 @@ def _voicing(root: int, intervals: tuple[int, ...], low: int) -> list[int]:
 
 def arrange(song: Song, grooves: tuple[Groove, ...], rng: np.random.Generator) -> list[Player]:
     """Return the band's players for a song; every choice comes from ``rng``."""
-    grid = _Grid(song)
     groove = grooves[rng.integers(len(grooves))]
     lead, second = rng.choice(_LEADS, 2)
     players = [Player("melody", int(lead), _loudness(song.melody, rng), float(rng.uniform(-1, 5)))]
@@ -160,22 +174,8 @@ def arrange(song: Song, grooves: tuple[Groove, ...], rng: np.random.Generator) -
     pad = Player("pad", int(rng.choice(_PADS)), gain_db=float(rng.uniform(-14, -4)))
     drums = Player("drums", int(rng.choice(_KITS)), gain_db=float(rng.uniform(-8, 1)))
     low = int(rng.integers(48, 62))
-    for k, first_beat in enumerate(grid.bars):
-        last_beat = grid.bars[k + 1] if k + 1 < len(grid.bars) else len(grid.beats) - 1
-        n_steps = (last_beat - first_beat) * STEPS_PER_BEAT
-        for step in range(n_steps):
-            time = grid.time(first_beat, step, groove.swing)
-            step_s = max(grid.time(first_beat, step + 1, groove.swing) - time, 0.02)
-            chord, chord_end = grid.chord(time)
-            _drum_step(drums, groove, step % 16, time, rng)
-            if chord is not None:
-                _bass_step(bass, groove, step % 16, time, step_s, chord, rng)
-                _comp_step(comp, groove, step % 16, time, step_s, chord, chord_end, low, rng)
-    for start, end, symbol in song.chords:
-        parsed = parse_chord(symbol)
-        if parsed is not None:
-            pitches = _voicing(parsed[0], parsed[1], low + 3)
-            pad.notes += [Note(start, end, p, int(rng.integers(50, 80))) for p in pitches]
+    lay_groove(song, groove, Rhythm(drums, bass, comp), low, rng)
+    pad.notes += held_chords(song, low + 3, rng)
     for player, share in ((bass, 0.93), (comp, 0.88), (pad, 0.45), (drums, 0.88)):
         if player.notes and rng.random() < share:
             players.append(player)
@@ -186,8 +186,40 @@ def arrange(song: Song, grooves: tuple[Groove, ...], rng: np.random.Generator) -
     return players
 
 
+def lay_groove(
+    song: Song, groove: Groove, rhythm: Rhythm, low: int, rng: np.random.Generator
+) -> None:
+    """Add the notes of a groove over a song's beats and chords to the players.
+
+    ``low`` is the lowest pitch that the chords may take; ``rng`` makes timing and force human.
+    """
+    grid = _Grid(song)
+    for k, first_beat in enumerate(grid.bars):
+        last_beat = grid.bars[k + 1] if k + 1 < len(grid.bars) else len(grid.beats) - 1
+        n_steps = (last_beat - first_beat) * STEPS_PER_BEAT
+        for step in range(n_steps):
+            time = grid.time(first_beat, step, groove.swing)
+            step_s = max(grid.time(first_beat, step + 1, groove.swing) - time, 0.02)
+            chord, end = grid.chord(time)
+            _drum_step(rhythm.drums, groove, step % 16, time, rng)
+            if chord is not None:
+                _bass_step(rhythm.bass, groove, step % 16, time, step_s, chord, rng)
+                _comp_step(rhythm.comp, groove, step % 16, time, step_s, chord, end, low, rng)
+
+
+def held_chords(song: Song, low: int, rng: np.random.Generator) -> list[Note]:
+    """Return every chord of a song held to its end, in close position from ``low`` up."""
+    notes = []
+    for start, end, symbol in song.chords:
+        parsed = parse_chord(symbol)
+        if parsed is not None:
+            pitches = _voicing(parsed[0], parsed[1], low)
+            notes += [Note(start, end, p, int(rng.integers(50, 80))) for p in pitches]
+    return notes
+
+
 def _loudness(notes: list[Note], rng: np.random.Generator) -> list[Note]:
-    """Return notes at a singer's level (POP909's melody velocities are constant), slightly varied."""
+    """Return notes at a singer's level, slightly varied: POP909's melodies have one velocity."""
     level = rng.integers(80, 112)
     wobble = rng.integers(-12, 13, len(notes))
     return [
@@ -214,7 +246,7 @@ def _bass_step(
     step: int,
     time: float,
     step_s: float,
-    chord: tuple[int, tuple[int, ...], int],
+    chord: ParsedChord,
     rng: np.random.Generator,
 ) -> None:
     mark = groove.bass[step]
@@ -235,7 +267,7 @@ def _comp_step(
     step: int,
     time: float,
     step_s: float,
-    chord: tuple[int, tuple[int, ...], int],
+    chord: ParsedChord,
     chord_end: float,
     low: int,
     rng: np.random.Generator,

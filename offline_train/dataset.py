@@ -1,8 +1,9 @@
 """Random crops of prepared takes, augmented, with the labels that the streaming network learns.
 
 Shapes: T frames, F bins, P = 88 pitches. Labels are float32 (T, P): ``onset`` a triangle of two
-frames to either side of the exact onset (its peak carries the sub-frame position), ``frame``,
-``velocity`` (of 127) and ``melody`` where a note sounds. Not here: rendering (``prepare``).
+frames to either side of the exact onset (its peak carries the sub-frame position), ``velocity``
+(of 127) around the onset, ``frame`` and ``melody`` where a note sounds. Not here: rendering
+(``prepare``).
 """
 
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ def transpose(
     features: Array, notes: Array, semitones: int, spec: FeatureSpec
 ) -> tuple[Array, Array]:
     """Return features and notes moved by semitones; what the shift uncovers is silence."""
-    bins = round(semitones * 12 * np.log2(2) * (spec.n_bins - 1) / _octaves(spec) / 144)
+    bins = round(semitones * (spec.n_bins - 1) / _semitones(spec))
     moved = np.full_like(features, np.log(spec.log_floor))
     if bins > 0:
         moved[:, bins:] = features[:, :-bins]
@@ -66,8 +67,9 @@ def transpose(
     return moved, notes
 
 
-def _octaves(spec: FeatureSpec) -> float:
-    return float(np.log2(spec.f_max / spec.f_min))
+def _semitones(spec: FeatureSpec) -> float:
+    """Return how many semitones lie between the lowest and the highest bin."""
+    return 12 * float(np.log2(spec.f_max / spec.f_min))
 
 
 def colour(features: Array, spec: FeatureSpec, rng: np.random.Generator) -> Array:

@@ -37,7 +37,7 @@ UNHEARD_SOUNDFONT = "TimGM6mb.sf2"
 
 @dataclass(frozen=True, slots=True)
 class PrepareConfig:
-    """How a split becomes shards. ``heard`` False takes the sound source and grooves kept for tests."""
+    """How a split becomes takes; ``heard`` False: the sound source and grooves kept for tests."""
 
     data: Path
     out: Path

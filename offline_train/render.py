@@ -1,4 +1,4 @@
-"""Makes sound: players to stereo audio with FluidSynth or a random synthesizer, then a mix and master.
+"""Makes sound: players to stereo audio (FluidSynth or a random synthesizer), mix and master.
 
 Audio is float32 (n, 2). Rendering runs at 32 kHz, since FluidSynth does not filter what it
 transposes above the Nyquist frequency. Not here: what is played (``band``).
@@ -15,6 +15,7 @@ import numpy as np
 import pedalboard
 import soundfile
 from numpy.typing import NDArray
+from pedalboard import Pedalboard  # type: ignore[attr-defined]  # its stubs hide it
 
 from engine.errors import DataError
 from offline_train.band import Player
@@ -174,7 +175,7 @@ def master(audio: Audio, rng: np.random.Generator, sample_rate: int = RENDER_RAT
         )
     if rng.random() < 0.3:
         chain.append(pedalboard.MP3Compressor(float(rng.uniform(2, 7))))
-    out = pedalboard.Pedalboard(chain)(np.ascontiguousarray(audio.T), sample_rate).T
+    out = Pedalboard(chain)(np.ascontiguousarray(audio.T), sample_rate).T
     peak = max(float(np.abs(out).max()), 1e-6)
     level = float(rng.uniform(0.12, 1.0))
     noise = 10 ** (rng.uniform(-90, -50) / 20) * rng.standard_normal(out.shape)
