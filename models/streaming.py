@@ -139,15 +139,16 @@ class StreamingCover(nn.Module):
 
         context = torch.relu(self.context_in(self.to_context(x).flatten(2)))
         context, next_state["context"] = self.context_gru(context, state["context"])
-        hint = self.from_context(context).unflatten(2, (N_PITCHES, 8))
+        hint = self.from_context(context).reshape(batch, -1, N_PITCHES, 8)
         x = torch.cat([self.style_gate(x, style), torch.relu(hint)], 3)
 
         x = x.transpose(1, 2).flatten(0, 1)  # (B P, S, C + 8)
         x, next_state["pitch"] = self.pitch_gru(x, state["pitch"])
-        x = x.unflatten(0, (batch, N_PITCHES)).transpose(1, 2)  # (B, S, P, H)
-        across = self.along_pitch(x.flatten(0, 1).transpose(1, 2)).transpose(1, 2)
+        x = x.reshape(batch, N_PITCHES, -1, self.config.hidden).transpose(1, 2)  # (B, S, P, H)
+        across = x.reshape(-1, N_PITCHES, self.config.hidden).transpose(1, 2)
+        across = self.along_pitch(across).transpose(1, 2)
         x = torch.cat([x, torch.relu(across).reshape(batch, -1, *x.shape[2:])], 3)
 
-        logits = self.head(x).unflatten(3, (STEP_FRAMES, len(OUTPUTS)))
-        logits = logits.permute(0, 1, 3, 2, 4).flatten(1, 2)  # (B, T, P, outputs)
+        logits = self.head(x).reshape(batch, -1, N_PITCHES, STEP_FRAMES, len(OUTPUTS))
+        logits = logits.transpose(2, 3).reshape(batch, -1, N_PITCHES, len(OUTPUTS))  # (B, T, P, 4)
         return {name: logits[..., k] for k, name in enumerate(OUTPUTS)}, next_state

@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.decoder import NoteDecoder
-from engine.inference import CoverModel, load_frontend, load_model
 from engine.notes import NoteEvent, Posteriors
-from engine.offline import stream_posteriors
+from engine.offline import Pipeline, load_pipeline, stream_posteriors
 from engine.settings import DecoderSettings
 from models.spec import Decoding
 from offline_train.corpora import read_song, split_ids
@@ -108,9 +107,12 @@ def decode(posteriors: Posteriors, frame_s: float, decoding: Decoding) -> Array:
     return events_to_notes(decoder.push(posteriors) + decoder.flush())
 
 
-def style_of(model: CoverModel, style: str) -> Array:
-    """Return a preset's vector (24,), zeros where the model has no such preset."""
-    return np.asarray(model.spec.styles.get(style, [0.0] * model.spec.style_dim), np.float32)
+def listen(pipeline: Pipeline, samples: Array, style: str) -> Posteriors:
+    """Return the posteriors of samples at 16 kHz, streamed, in a preset style."""
+    vector = np.asarray(pipeline.spec.styles[style], np.float32)
+    return stream_posteriors(
+        samples, pipeline.model, pipeline.frontend, vector, block_size=BLOCK_SAMPLES
+    )
 
 
 def evaluate(
@@ -120,16 +122,13 @@ def evaluate(
     decoding: Decoding | None = None,
 ) -> dict[str, Any]:
     """Return scores over a split, streamed in blocks, each song and all together."""
-    model = load_model(str(model_path))
-    frontend = load_frontend(model.spec.features)
-    frame_s = model.spec.features.frame_s
+    pipeline = load_pipeline(model_path)
+    spec = pipeline.spec
     rows: dict[str, NoteScore] = {}
     velocities, seconds, lengths = [], 0.0, []
     for song in tqdm(test_songs(config), desc=f"cover {config.split}", unit="song"):
-        posteriors = stream_posteriors(
-            song.samples, model, frontend, style_of(model, style), BLOCK_SAMPLES
-        )
-        notes = decode(posteriors, frame_s, decoding or model.spec.decoding)
+        posteriors = listen(pipeline, song.samples, style)
+        notes = decode(posteriors, spec.features.frame_s, decoding or spec.decoding)
         rows[song.song_id] = score_notes(song.notes, notes)
         velocities += notes[:, 3].tolist()
         lengths += (notes[:, 1] - notes[:, 0]).tolist()
@@ -160,19 +159,15 @@ def tune(model_path: str | Path, config: EvaluateConfig, style: str = "balanced"
     Of the onset thresholds whose F1 is within 1% of the best, the one whose density is nearest to
     the human's is taken; frame thresholds are those whose median note length is nearest to theirs.
     """
-    model = load_model(str(model_path))
-    frontend = load_frontend(model.spec.features)
-    frame_s = model.spec.features.frame_s
+    pipeline = load_pipeline(model_path)
+    spec = pipeline.spec
     covers = [
-        (
-            stream_posteriors(s.samples, model, frontend, style_of(model, style), BLOCK_SAMPLES),
-            s.notes,
-        )
-        for s in tqdm(test_songs(config), desc="tune", unit="song")
+        (listen(pipeline, song.samples, style), song.notes)
+        for song in tqdm(test_songs(config), desc="tune", unit="song")
     ]
 
     def total(decoding: Decoding) -> NoteScore:
-        scores = [score_notes(notes, decode(p, frame_s, decoding)) for p, notes in covers]
+        scores = [score_notes(notes, decode(p, spec.features.frame_s, decoding)) for p, notes in covers]
         return sum(scores, NoteScore(0, 0, 0, 0, 0))
 
     tried: list[tuple[Decoding, NoteScore]] = []
@@ -186,7 +181,7 @@ def tune(model_path: str | Path, config: EvaluateConfig, style: str = "balanced"
     wanted = np.median(np.concatenate([n[:, 1] - n[:, 0] for _, n in covers]))
 
     def length_error(candidate: Decoding) -> float:
-        lengths = [n[:, 1] - n[:, 0] for n in (decode(p, frame_s, candidate) for p, _ in covers)]
+        lengths = [n[:, 1] - n[:, 0] for n in (decode(p, spec.features.frame_s, candidate) for p, _ in covers)]
         return abs(float(np.median(np.concatenate(lengths))) - float(wanted))
 
     candidates = [
