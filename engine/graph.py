@@ -4,7 +4,8 @@ Not here: what the graphs mean (``engine.inference``, ``engine.window_model``, `
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -117,8 +118,12 @@ class Graph:
             )
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
-        """Return the outputs asked for, as arrays. The GIL is free while the graph runs."""
-        arrays: list[Array] = self._session.run(list(outputs), dict(inputs))
+        """Return the outputs asked for, as arrays; ModelError if the graph fails.
+
+        The GIL is free while the graph runs.
+        """
+        with self._failing():
+            arrays: list[Array] = self._session.run(list(outputs), dict(inputs))
         return arrays
 
     def zeros(self, name: str) -> ort.OrtValue:
@@ -138,20 +143,35 @@ class Graph:
         outputs: Sequence[str],
         next_state: Sequence[str],
     ) -> tuple[list[Array], list[ort.OrtValue]]:
-        """Return outputs as arrays, and the next state, which never leaves the graph's device."""
+        """Return outputs as arrays, and the next state, which never leaves the graph's device.
+
+        Raises ModelError if the graph fails.
+        """
         binding = self._session.io_binding()
-        for name, array in inputs.items():
-            binding.bind_cpu_input(name, np.ascontiguousarray(array))
+        held = {name: np.ascontiguousarray(array) for name, array in inputs.items()}  # till run
+        for name, array in held.items():
+            binding.bind_cpu_input(name, array)
         for name, value in state.items():
             binding.bind_ortvalue_input(name, value)
         for name in outputs:
             binding.bind_output(name)
         for name in next_state:
             binding.bind_output(name, self._device)
-        self._session.run_with_iobinding(binding)
+        with self._failing():
+            self._session.run_with_iobinding(binding)
         values = binding.get_outputs()
         arrays = [value.numpy() for value in values[: len(outputs)]]
         return arrays, list(values[len(outputs) :])
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            reason = " ".join(str(error).split())
+            raise ModelError(
+                f"{self.path} fails while it runs ({reason}): export it again, or try provider cpu"
+            ) from error
 
 
 def _open(path: Path, provider: str, threads: int) -> ort.InferenceSession:

@@ -6,7 +6,8 @@ Shapes: B batch (1 in the files), T frames, F bins.
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -114,18 +115,19 @@ def export_frontend(spec: FeatureSpec, folder: Path) -> Path:
     samples = torch.zeros(1, spec.win_length + 7 * spec.hop_length)
     free = {"samples": {1: "n_samples"}, "features": {1: "n_frames"}}
     _write(layer, {"samples": samples}, ["features"], free, spec, path)
-    graph = Graph(path)
-    exact = layer.double()  # in single precision torch itself is off by more than the file
-    generator = torch.Generator().manual_seed(SEED)
-    worst = 0.0
-    for n_extra in (0, 1, spec.hop_length, 20 * spec.hop_length + 3):
-        noise = 0.1 * torch.randn(1, spec.win_length + n_extra, generator=generator)
-        with torch.no_grad():
-            expected = exact(noise.double()).numpy()
-        (found,) = graph.run({"samples": noise.numpy()}, ["features"])
-        worst = max(worst, _distance(path, expected, found))
-    _judge(path, worst, FEATURE_TOLERANCE)
-    load_frontend(spec, folder)
+    with _proving(path):
+        graph = Graph(path)
+        exact = layer.double()  # in single precision torch itself is off by more than the file
+        generator = torch.Generator().manual_seed(SEED)
+        worst = 0.0
+        for n_extra in (0, 1, spec.hop_length, 20 * spec.hop_length + 3):
+            noise = 0.1 * torch.randn(1, spec.win_length + n_extra, generator=generator)
+            with torch.no_grad():
+                expected = exact(noise.double()).numpy()
+            (found,) = graph.run({"samples": noise.numpy()}, ["features"])
+            worst = max(worst, _distance(path, expected, found))
+        _judge(path, worst, FEATURE_TOLERANCE)
+        load_frontend(spec, folder)
     return path
 
 
@@ -153,21 +155,22 @@ def export_stateful(network: StatefulNetwork, spec: ModelSpec, path: Path) -> Pa
     outputs = [*spec.outputs, *(f"next_{name}" for name in states)]
     free = {name: {1: "n_frames"} for name in ("features", *spec.outputs)}
     _write(wrapper, inputs, outputs, free, spec, path)
-    graph = Graph(path)
-    state = {f"state_{n}": graph.zeros(f"state_{n}") for n in states}
-    split = spec.step_frames
-    parts = []
-    for rows in (slice(0, split), slice(split, None)):
-        found, values = graph.run_with_state(
-            {"features": sample["features"][:, rows], "style": sample["style"]},
-            state,
-            spec.outputs,
-            [f"next_{n}" for n in states],
-        )
-        state = dict(zip(state, values, strict=True))
-        parts.append(found)
-    together = [np.concatenate(pair, axis=1) for pair in zip(*parts, strict=True)]
-    _keep(path, sample, expected, dict(zip(spec.outputs, together, strict=True)))
+    with _proving(path):
+        graph = Graph(path)
+        state = {f"state_{n}": graph.zeros(f"state_{n}") for n in states}
+        split = spec.step_frames
+        parts = []
+        for rows in (slice(0, split), slice(split, None)):
+            found, values = graph.run_with_state(
+                {"features": sample["features"][:, rows], "style": sample["style"]},
+                state,
+                spec.outputs,
+                [f"next_{n}" for n in states],
+            )
+            state = dict(zip(state, values, strict=True))
+            parts.append(found)
+        together = [np.concatenate(pair, axis=1) for pair in zip(*parts, strict=True)]
+        _keep(path, sample, expected, dict(zip(spec.outputs, together, strict=True)))
     return path
 
 
@@ -193,16 +196,17 @@ def export_window(network: WindowNetwork, spec: ModelSpec, path: Path) -> Path:
     _write(_Local(network), {"features": features}, ["embedding"], free, spec, local_path)
     mix = _Mix(network, spec.outputs)
     _write(mix, {"embedding": embedding, "style": style}, list(spec.outputs), {}, spec, path)
-    local = Graph(local_path)
-    split = spec.window_frames // 3 + 2 * margin  # in two pieces: the number of frames is free
-    parts = [
-        local.run({"features": sample["features"][:, rows]}, ["embedding"])[0]
-        for rows in (slice(0, split), slice(split - 2 * margin, None))
-    ]
-    found = Graph(path).run(
-        {"embedding": np.concatenate(parts, axis=1), "style": sample["style"]}, spec.outputs
-    )
-    _keep(path, sample, expected, dict(zip(spec.outputs, found, strict=True)))
+    with _proving(path, local_path):
+        local = Graph(local_path)
+        split = spec.window_frames // 3 + 2 * margin  # in two pieces: the number of frames is free
+        parts = [
+            local.run({"features": sample["features"][:, rows]}, ["embedding"])[0]
+            for rows in (slice(0, split), slice(split - 2 * margin, None))
+        ]
+        found = Graph(path).run(
+            {"embedding": np.concatenate(parts, axis=1), "style": sample["style"]}, spec.outputs
+        )
+        _keep(path, sample, expected, dict(zip(spec.outputs, found, strict=True)))
     return path
 
 
@@ -240,7 +244,7 @@ def _write(
         Tensor name -> {axis: name} of the sizes that may differ from the example's.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), _plain_attention():
         warnings.simplefilter("ignore")  # that tracing is old, and that it traces
         torch.onnx.export(
             module.eval(),
@@ -256,6 +260,28 @@ def _write(
     model.metadata_props.add(key=METADATA_KEY, value=spec.to_metadata())
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString())
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Turn off attention's fused operator, which has no ONNX form."""
+    is_fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(is_fast)
+
+
+@contextmanager
+def _proving(*paths: Path) -> Iterator[None]:
+    """Remove the files if what is done with them raises ModelError."""
+    try:
+        yield
+    except ModelError:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _keep(path: Path, sample: Arrays, expected: Arrays, found: Arrays) -> None:
@@ -274,7 +300,6 @@ def _distance(path: Path, expected: NDArray[Any], found: NDArray[Any]) -> float:
 
 def _judge(path: Path, worst: float, tolerance: float) -> None:
     if not worst <= tolerance:
-        path.unlink()
         raise ModelError(
             f"{path}: the exported graph differs from torch by {worst:.1e}, more than"
             f" {tolerance:.0e}; the file was removed"
