@@ -25,7 +25,7 @@ from engine.offline import Pipeline, load_pipeline, stream_posteriors
 from engine.settings import DecoderSettings
 from models.spec import Decoding
 from offline_train.corpora import read_song, split_ids
-from offline_train.metrics import NoteScore, score_notes
+from offline_train.metrics import NO_NOTES, NoteScore, score_notes
 from offline_train.prepare import cut, render_band, waveform
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class TestSong:
+class RenderedSong:
     """A rendered song: mono samples at 16 kHz and the human cover (n, 5)."""
 
     song_id: str
@@ -77,7 +77,7 @@ def _render(config: EvaluateConfig, song_id: str) -> Path:
     return path
 
 
-def test_songs(config: EvaluateConfig) -> Iterator[TestSong]:
+def rendered_songs(config: EvaluateConfig) -> Iterator[RenderedSong]:
     """Yield the split's songs, rendering those that are not in the cache yet."""
     config.cache.mkdir(parents=True, exist_ok=True)
     ids = split_ids(config.data, config.split)[: config.limit or None]
@@ -85,7 +85,7 @@ def test_songs(config: EvaluateConfig) -> Iterator[TestSong]:
         paths = pool.map(_render, [config] * len(ids), ids)
         for song_id, path in zip(ids, paths, strict=True):
             samples, _ = soundfile.read(path, dtype="float32")
-            yield TestSong(song_id, samples, np.load(path.with_suffix(".npy")))
+            yield RenderedSong(song_id, samples, np.load(path.with_suffix(".npy")))
 
 
 def events_to_notes(events: list[NoteEvent]) -> Array:
@@ -126,14 +126,14 @@ def evaluate(
     spec = pipeline.spec
     rows: dict[str, NoteScore] = {}
     velocities, seconds, lengths = [], 0.0, []
-    for song in tqdm(test_songs(config), desc=f"cover {config.split}", unit="song"):
+    for song in tqdm(rendered_songs(config), desc=f"cover {config.split}", unit="song"):
         posteriors = listen(pipeline, song.samples, style)
         notes = decode(posteriors, spec.features.frame_s, decoding or spec.decoding)
         rows[song.song_id] = score_notes(song.notes, notes)
         velocities += notes[:, 3].tolist()
         lengths += (notes[:, 1] - notes[:, 0]).tolist()
         seconds += len(song.samples) / SAMPLE_RATE
-    total = sum(rows.values(), NoteScore(0, 0, 0, 0, 0))
+    total = sum(rows.values(), NO_NOTES)
     return {
         "model": str(model_path),
         "style": style,
@@ -149,7 +149,7 @@ def evaluate(
         "human_notes_a_second": total.n_reference / seconds,
         "mean_velocity": float(np.mean(velocities)) if velocities else 0.0,
         "median_note_s": float(np.median(lengths)) if lengths else 0.0,
-        "each": {song_id: dataclasses.asdict(row) | {"f1": row.f1} for song_id, row in rows.items()},
+        "each": {name: dataclasses.asdict(row) | {"f1": row.f1} for name, row in rows.items()},
     }
 
 
@@ -163,15 +163,18 @@ def tune(model_path: str | Path, config: EvaluateConfig, style: str = "balanced"
     spec = pipeline.spec
     covers = [
         (listen(pipeline, song.samples, style), song.notes)
-        for song in tqdm(test_songs(config), desc="tune", unit="song")
+        for song in tqdm(rendered_songs(config), desc="tune", unit="song")
     ]
 
+    def notes_of(decoding: Decoding) -> list[Array]:
+        return [decode(posteriors, spec.features.frame_s, decoding) for posteriors, _ in covers]
+
     def total(decoding: Decoding) -> NoteScore:
-        scores = [score_notes(notes, decode(p, spec.features.frame_s, decoding)) for p, notes in covers]
-        return sum(scores, NoteScore(0, 0, 0, 0, 0))
+        pairs = zip(covers, notes_of(decoding), strict=True)
+        return sum((score_notes(human, notes) for (_, human), notes in pairs), NO_NOTES)
 
     tried: list[tuple[Decoding, NoteScore]] = []
-    for onset in np.arange(0.10, 0.62, 0.04).round(2).tolist():
+    for onset in np.arange(0.06, 0.46, 0.03).round(2).tolist():
         decoding = Decoding(onset, 0.3, 0.15, max(onset, 0.25))
         tried.append((decoding, total(decoding)))
         log.info("onset %.2f: F1 %.3f, density %.2f", onset, tried[-1][1].f1, tried[-1][1].density)
@@ -181,7 +184,7 @@ def tune(model_path: str | Path, config: EvaluateConfig, style: str = "balanced"
     wanted = np.median(np.concatenate([n[:, 1] - n[:, 0] for _, n in covers]))
 
     def length_error(candidate: Decoding) -> float:
-        lengths = [n[:, 1] - n[:, 0] for n in (decode(p, spec.features.frame_s, candidate) for p, _ in covers)]
+        lengths = [notes[:, 1] - notes[:, 0] for notes in notes_of(candidate)]
         return abs(float(np.median(np.concatenate(lengths))) - float(wanted))
 
     candidates = [

@@ -62,6 +62,9 @@ class NoteScore:
         )
 
 
+NO_NOTES = NoteScore(0, 0, 0, 0, 0)
+
+
 def score_notes(reference: Array, estimated: Array) -> NoteScore:
     """Return the score of notes (m, >= 4) against notes (n, 5), the fifth column "is melody"."""
     pairs: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""From a checkpoint to the file that ships: styles, decoder tuned on the validation split, export."""
+"""From a checkpoint to the file that ships: styles, a tuned decoder, export."""
 
 import dataclasses
 import logging
