@@ -1,4 +1,4 @@
-"""The errors that livecover raises on purpose. A message says what was expected, what came, what to do."""
+"""The errors meant for the user. A message says what was expected, what came, and what to do."""
 
 
 class LiveCoverError(Exception):

@@ -1,0 +1,98 @@
+"""File in, notes out, as fast as it goes: the same stream as live, without a scheduler."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.audio import FileSource, open_source
+from engine.midi import open_sink
+from engine.notes import NoteEvent
+from engine.offline import Pipeline, load_pipeline
+from engine.settings import EngineSettings, ModelSettings
+from engine.stream import CoverStream
+from engine.style import style_vector
+from engine.velocity import NoteMapping
+
+BLOCK_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What ``cover_file`` made; times are seconds."""
+
+    events: list[NoteEvent]
+    seconds: float  # of audio covered
+    elapsed: float  # that it took, features to notes
+    is_whole: bool  # False if it was stopped
+
+    @property
+    def n_notes(self) -> int:
+        """Note-ons."""
+        return sum(event.is_on for event in self.events)
+
+    @property
+    def real_time_factor(self) -> float:
+        """Computing time for each second of audio."""
+        return self.elapsed / self.seconds if self.seconds else 0.0
+
+
+def open_pipeline(settings: ModelSettings) -> Pipeline:
+    """Return the model that the settings name, in their style. Raises ModelError, ConfigError."""
+    pipeline = load_pipeline(settings.model, settings.provider, settings.threads)
+    pipeline.style = style_vector(settings.style, pipeline.spec)
+    return pipeline
+
+
+def open_mapping(settings: EngineSettings) -> NoteMapping:
+    """Return what happens to every note on its way out."""
+    midi = settings.midi
+    return NoteMapping(midi.channel, midi.transpose, midi.velocity_curve)
+
+
+def cover_file(
+    settings: EngineSettings,
+    on_progress: Callable[[float], None] | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Cover:
+    """Cover the file ``settings.audio.input`` into ``settings.midi.midi_out``.
+
+    Parameters
+    ----------
+    settings
+        The engine's; what is about time does not matter here.
+    on_progress
+        Called with the share done, 0 to 1, about twice a second of audio.
+    is_stopped
+        Asked as often; once it says True, what was found so far is kept.
+
+    Raises
+    ------
+    LiveCoverError
+        As the audio file, the model and the MIDI outputs do; all are opened before work begins.
+    """
+    source = open_source(settings.audio.input, settings.audio, paced=False)
+    assert isinstance(source, FileSource), "cover_file takes a file"
+    pipeline = open_pipeline(settings.model)
+    stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels)
+    sink = open_sink(settings.midi.midi_out, open_mapping(settings), autosave=None)
+    events: list[NoteEvent] = []
+    elapsed, is_whole = 0.0, True
+    try:
+        for block in source.blocks(round(BLOCK_SECONDS * source.sample_rate)):
+            start = time.perf_counter()
+            events += stream.push(block)
+            elapsed += time.perf_counter() - start
+            if on_progress is not None:
+                on_progress(min(1.0, source.position / source.duration))
+            if is_stopped():
+                is_whole = False
+                break
+        start = time.perf_counter()
+        events += stream.finish()
+        elapsed += time.perf_counter() - start
+    finally:
+        for event in events:
+            sink.send(event)
+        sink.panic()
+        sink.close()
+    return Cover(events, source.position, elapsed, is_whole)

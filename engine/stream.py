@@ -1,0 +1,96 @@
+"""From a source's blocks to note events, without threads or clocks: what live and file share.
+
+One stream is one source from its first sample to its end or loss; times are seconds of it.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.decoder import NoteDecoder
+from engine.gate import Gate
+from engine.notes import NoteEvent
+from engine.offline import Pipeline
+from engine.resample import Resampler
+from engine.settings import EngineSettings
+
+Array = NDArray[np.float32]
+
+SILENCE_DBFS = -120.0
+
+
+class CoverStream:
+    """Blocks (n, c) in, note events out.
+
+    Parameters
+    ----------
+    pipeline
+        Front end and model; reset here, and used by this stream alone until its end.
+    settings
+        Of the decoder and the gate.
+    sample_rate, n_channels
+        Of the blocks.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, settings: EngineSettings, sample_rate: int, n_channels: int
+    ) -> None:
+        spec = pipeline.spec
+        pipeline.reset()
+        self._pipeline = pipeline
+        self._resampler = Resampler(sample_rate, spec.features.sample_rate, n_channels)
+        self._gate = Gate(settings.gate, spec.features.sample_rate)
+        decoding = settings.decoder.resolved(spec.decoding)
+        self._decoder = NoteDecoder(spec.features.frame_s, decoding)
+        self._hop_length = spec.features.hop_length
+        self.peak_dbfs = SILENCE_DBFS
+        """Peak of the last block."""
+        self.n_skipped_frames = 0
+        """Frames passed over because the machine was too slow; sleep is not among them."""
+
+    @property
+    def is_asleep(self) -> bool:
+        """True while silence lasts."""
+        return self._gate.is_asleep
+
+    @property
+    def resampler_delay(self) -> float:
+        """Seconds that the resampler holds back."""
+        return self._resampler.delay
+
+    def push(self, block: Array) -> list[NoteEvent]:
+        """Return the events that a block (n, c) settles, in time order."""
+        samples = self._resampler.push(block)
+        if len(samples):
+            self.peak_dbfs = _dbfs(float(np.abs(samples).max()))
+        to_skip, to_hear = self._gate.push(samples)
+        events: list[NoteEvent] = []
+        if len(to_skip):
+            events += self._pass_over(to_skip)
+        if len(to_hear):
+            events += self._decoder.push(self._pipeline.push(to_hear))
+        return events
+
+    def skip(self, block: Array) -> list[NoteEvent]:
+        """Pass over a block (n, c) that there was no time for; sounding notes end."""
+        samples = self._resampler.push(block)
+        self.n_skipped_frames += len(samples) // self._hop_length
+        return self._pass_over(np.concatenate((self._gate.flush(), samples)))
+
+    def finish(self) -> list[NoteEvent]:
+        """Return the last events; every sounding note ends. The stream is over."""
+        to_skip, to_hear = self._gate.push(self._resampler.flush())
+        to_skip = np.concatenate((to_skip, self._gate.flush()))
+        events = self._pass_over(to_skip) if len(to_skip) else []
+        events += self._decoder.push(self._pipeline.push(to_hear))
+        return events + self._decoder.push(self._pipeline.flush()) + self._decoder.flush()
+
+    def _pass_over(self, samples: Array) -> list[NoteEvent]:
+        events = self._decoder.push(self._pipeline.skip(samples))
+        return events + self._decoder.flush()
+
+
+def _dbfs(amplitude: float) -> float:
+    """Return dB below full scale, not under ``SILENCE_DBFS``."""
+    return max(SILENCE_DBFS, 20 * math.log10(amplitude)) if amplitude > 0 else SILENCE_DBFS
