@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import mido
+from mido.midifiles.meta import KeySignatureError
 
 from engine.errors import DataError
 
 SPLITS = ("train", "valid", "test")
+# All that mido raises on a file that is not MIDI; KeySignatureError descends from Exception.
+_BROKEN_MIDI = (OSError, EOFError, ValueError, KeyError, IndexError, KeySignatureError)
 WHERE = "POP909 is published at https://github.com/music-x-lab/POP909-Dataset (MIT)"
 
 
@@ -85,7 +88,7 @@ def read_notes(path: Path) -> dict[str, list[Note]]:
     """
     try:
         midi = mido.MidiFile(path)
-    except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+    except _BROKEN_MIDI as error:
         raise DataError(f"{path}: expected a MIDI file, could not read it ({error})") from error
     tempi = _tempo_map(midi)
     return {track.name: _track_notes(track, midi.ticks_per_beat, tempi) for track in midi.tracks}

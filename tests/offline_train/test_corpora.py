@@ -1,0 +1,149 @@
+"""Reading POP909: notes on one time axis, annotations, splits, and what is said of broken files."""
+
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+
+from engine.errors import DataError
+from offline_train.corpora import Beat, Chord, Note, Song, read_notes, read_song, split_ids
+from tests.offline_train.fixtures import BRIDGE, CHORDS, MELODY, PIANO, notes_of, write_data
+from tests.offline_train.fixtures import write_song as write_fixture
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_fixture(tmp_path / "007")
+
+
+def test_a_song_is_read_whole(folder: Path) -> None:
+    song = read_song(folder)
+    assert song.song_id == "007"
+    np.testing.assert_allclose(song.melody, notes_of(MELODY))
+    np.testing.assert_allclose(song.bridge, notes_of(BRIDGE))
+    np.testing.assert_allclose(song.piano, notes_of(PIANO))
+    assert song.beats[:5] == [
+        Beat(0.0, True), Beat(0.5, False), Beat(1.0, False), Beat(1.5, False), Beat(2.0, True),
+    ]  # fmt: skip
+    assert song.chords == [Chord(2.0 * k, 2.0 * k + 2, s) for k, s in enumerate(CHORDS)]
+    assert song.duration == pytest.approx(7.95)
+
+
+def test_a_cover_is_melody_and_piano_without_doubled_notes(folder: Path) -> None:
+    cover = read_song(folder).cover()
+    assert sum(is_melody for _, is_melody in cover) == len(MELODY)
+    assert sum(not is_melody for _, is_melody in cover) == len(PIANO) - 1
+    assert [part for note, part in cover if note.pitch == 72 and note.onset == 0.0] == [True]
+    assert [note.onset for note, _ in cover] == sorted(note.onset for note, _ in cover)
+
+
+@pytest.mark.parametrize(
+    ("pitch", "onset", "is_kept"), [(60, 1.04, False), (60, 1.06, True), (61, 1.0, True)]
+)
+def test_only_the_same_pitch_within_50_ms_is_a_double(
+    pitch: int, onset: float, is_kept: bool
+) -> None:
+    melody, piano = [Note(1.0, 2.0, 60, 90)], [Note(onset, 2.0, pitch, 70)]
+    song = Song("x", melody, [], piano, [], [])
+    assert ((piano[0], False) in song.cover()) == is_kept
+
+
+def test_an_empty_song_lasts_no_time() -> None:
+    assert Song("x", [], [], [], [], []).duration == 0.0
+
+
+def test_tempo_changes_move_later_notes(tmp_path: Path) -> None:
+    midi = mido.MidiFile(ticks_per_beat=100)
+    midi.tracks.append(
+        mido.MidiTrack(
+            [
+                mido.MetaMessage("set_tempo", tempo=1_000_000, time=100),  # after 0.5 s
+                mido.MetaMessage("set_tempo", tempo=250_000, time=100),  # after 1.5 s
+            ]
+        )
+    )
+    midi.tracks.append(
+        mido.MidiTrack(
+            [
+                mido.MetaMessage("track_name", name="A"),
+                mido.Message("note_on", note=60, velocity=64, time=150),
+                mido.Message("note_off", note=60, time=150),
+            ]
+        )
+    )
+    midi.save(tmp_path / "a.mid")
+    assert read_notes(tmp_path / "a.mid")["A"] == [Note(1.0, 1.75, 60, 64)]
+
+
+def test_a_note_struck_again_ends_the_one_before(tmp_path: Path) -> None:
+    midi = mido.MidiFile(ticks_per_beat=100)
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name="A")])
+    for time, velocity in ((0, 50), (100, 60), (0, 70), (100, 0), (0, 0)):
+        track.append(mido.Message("note_on", note=60, velocity=velocity, time=time))
+    midi.tracks.append(track)
+    midi.save(tmp_path / "a.mid")
+    assert read_notes(tmp_path / "a.mid")["A"] == [Note(0.0, 0.5, 60, 50), Note(0.5, 1.0, 60, 70)]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a MIDI file", b"MThd\0\0\0\x06\0\1\0\1\0\x60MTrk"])
+def test_a_broken_midi_file_is_named(folder: Path, content: bytes) -> None:
+    (folder / "007.mid").write_bytes(content)
+    with pytest.raises(DataError, match=r"007\.mid: expected a MIDI file, could not read it"):
+        read_song(folder)
+
+
+def test_a_key_that_music_does_not_have_is_a_broken_midi_file(folder: Path) -> None:
+    track = b"\x00\xff\x59\x02\x0f\x00" + b"\x00\xff\x2f\x00"  # fifteen sharps
+    (folder / "007.mid").write_bytes(
+        b"MThd\0\0\0\x06\0\1\0\1\0\x60MTrk" + len(track).to_bytes(4, "big") + track
+    )
+    with pytest.raises(DataError, match=r"007\.mid: expected a MIDI file"):
+        read_song(folder)
+
+
+def test_a_missing_midi_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere\.mid: expected a MIDI file"):
+        read_song(tmp_path / "nowhere")
+
+
+def test_a_song_without_melody_is_named(folder: Path) -> None:
+    midi = mido.MidiFile(folder / "007.mid")
+    midi.tracks = [t for t in midi.tracks if t.name != "MELODY"]
+    midi.save(folder / "007.mid")
+    with pytest.raises(DataError, match=r"tracks MELODY and PIANO, \['MELODY'\] empty"):
+        read_song(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("beat_midi.txt", "0.0 1.0\n"), ("beat_midi.txt", "a b c\n"), ("chord_midi.txt", "0 1\n")],
+)
+def test_broken_annotations_are_named(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)
+    with pytest.raises(DataError, match="007: expected rows of numbers in its annotations"):
+        read_song(folder)
+
+
+def test_missing_annotations_are_named(folder: Path) -> None:
+    (folder / "chord_midi.txt").unlink()
+    with pytest.raises(DataError, match=r"chord_midi\.txt: expected a text file of annotations"):
+        read_song(folder)
+
+
+def test_splits_are_by_song(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", 3)
+    assert split_ids(data, "train") == ["001", "002", "003"]
+    assert split_ids(data, "test") == ["902"]
+
+
+def test_whoever_lacks_the_data_is_told_where_it_is(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"expected a folder .*github\.com/music-x-lab/POP909"):
+        split_ids(tmp_path, "train")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"pop909": {}}'])
+def test_a_broken_list_of_splits_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "splits.json").write_text(text)
+    with pytest.raises(DataError, match=r'splits\.json: expected \{"pop909": \{"train"'):
+        split_ids(tmp_path, "train")
