@@ -34,7 +34,7 @@ e2e: $(VENV)/.installed-dev ## tests on real PulseAudio, JACK, FluidSynth and Ar
 	$(BIN)/pytest -m e2e
 
 bench: $(VENV)/.installed-dev ## the figures of docs/results.md
-	$(BIN)/python -m offline_train.bench
+	$(BIN)/python -m livecover.bench
 
 format: $(VENV)/.installed-dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,171 @@
+"""The command ``livecover``: plays live, covers files, lists devices, checks the machine.
+
+Only this module prints and decides exit codes: 0 done or stopped, 1 doctor found a fault, 2 an
+error that the user can mend (one line on stderr), 130 interrupted before it was ready.
+What is asked for goes to stdout; the live line, the progress bar and the log go to stderr.
+"""
+
+import contextlib
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+
+from rich.console import Console
+from rich.live import Live
+from rich.logging import RichHandler
+from rich.progress import Progress
+from rich.text import Text
+
+from engine.audio import is_file_input
+from engine.cover import cover_file
+from engine.errors import LiveCoverError
+from engine.midi import is_midi_file
+from engine.runtime import Engine
+from livecover.devices import describe_devices
+from livecover.doctor import run_checks
+from livecover.native_output import muted
+from livecover.options import parse
+from livecover.settings import Settings, load_settings
+from livecover.status import cover_summary, log_line, start_lines, status_line, summary
+
+EXIT_FAULT, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
+SWITCH_INTERVAL = 0.0005
+"""Seconds for which a thread may keep the GIL while the MIDI thread waits for it."""
+REFRESH = 0.25  # seconds between two looks at the engine
+LOG_EVERY = 10.0  # seconds between two lines where there is no terminal
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with ``arguments`` (default: as typed) and return its exit code."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        command, config, overrides = parse(arguments)
+        settings = load_settings(config, overrides)
+        with contextlib.nullcontext() if settings.log.level == "debug" else muted():
+            return _run(command, settings)
+    except LiveCoverError as error:
+        print(f"livecover: {' '.join(str(error).split())}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _run(command: str, settings: Settings) -> int:
+    """Run one of the commands; return the exit code. Raises LiveCoverError."""
+    console = Console(stderr=True, highlight=False)
+    if command == "devices":
+        with _logging(console, "error"):
+            print("\n".join(describe_devices()))
+        return 0
+    if command == "doctor":
+        with _logging(console, "error"):
+            return _examine(settings)
+    is_file_to_file = is_file_input(settings.audio.input) and all(
+        is_midi_file(name) for name in settings.midi.midi_out
+    )
+    with _logging(console, settings.log.level), _stop_on_signals() as stop:
+        if is_file_to_file:
+            _cover(settings, console, stop)
+        else:
+            _play(settings, console, stop)
+    return 0
+
+
+def _examine(settings: Settings) -> int:
+    """Print each check of ``doctor``; return the exit code."""
+    is_all_well = True
+    for check in run_checks(settings):
+        is_all_well = is_all_well and check.is_ok
+        print(f"{'ok  ' if check.is_ok else 'FAIL'}  {check.name:<8}  {check.text}", flush=True)
+    return 0 if is_all_well else EXIT_FAULT
+
+
+def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
+    """Play in time, until a file's end or ``stop``."""
+    engine = Engine(settings)
+    print("\n".join(start_lines(engine, settings)), flush=True)
+    display = _live_line(console) if console.is_terminal else _log_lines()
+    with engine, display as show:
+        while not stop.is_set() and not engine.wait(REFRESH):
+            show(engine)
+    print("\n".join(summary(engine.status())))
+
+
+def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:
+    """Cover a file into files, with a progress bar."""
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("covering", total=1.0)
+        cover = cover_file(
+            settings, lambda share: progress.update(task, completed=share), stop.is_set
+        )
+    print("\n".join(cover_summary(cover, settings)))
+
+
+@contextlib.contextmanager
+def _live_line(console: Console) -> Iterator[Callable[[Engine], None]]:
+    """Yield what redraws one line of the terminal; log lines appear above it."""
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+
+        def show(engine: Engine) -> None:
+            line = status_line(engine.status(), engine.source.name)
+            live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+
+        yield show
+
+
+@contextlib.contextmanager
+def _log_lines() -> Iterator[Callable[[Engine], None]]:
+    """Yield what logs a line every ``LOG_EVERY`` seconds of the engine's time."""
+    due = LOG_EVERY
+
+    def show(engine: Engine) -> None:
+        nonlocal due
+        status = engine.status()
+        if status.seconds >= due:
+            due += LOG_EVERY
+            _log.info("%s", log_line(status, engine.source.name))
+
+    yield show
+
+
+@contextlib.contextmanager
+def _logging(console: Console, level: str) -> Iterator[None]:
+    """Log to stderr from ``level`` on: above the live line, or as plain lines."""
+    handler: logging.Handler
+    if console.is_terminal:
+        handler = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    root = logging.getLogger()
+    level_before = root.level
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level_before)
+
+
+@contextlib.contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Yield an event that SIGINT or SIGTERM sets; a second one raises KeyboardInterrupt."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,246 @@
+"""The command from its words to its exit code, with a tiny model and without devices."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import mido
+import numpy as np
+import platformdirs
+import pytest
+import soundfile
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from engine.errors import DeviceError
+from engine.latency import LatencyBudget
+from engine.runtime import Status
+from livecover import cli as subject
+from livecover.cli import main
+from livecover.doctor import Check
+from tests.networks import TINY_FEATURES
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder, and no settings of the user's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(platformdirs, "user_config_path", lambda *a, **k: tmp_path / "none")
+    return tmp_path
+
+
+@pytest.fixture
+def song(folder: Path, tiny_song: NDArray[np.float32]) -> Path:
+    """A song as a file, at twice the rate of the tiny model."""
+    path = folder / "song.wav"
+    soundfile.write(path, np.repeat(tiny_song, 2), 2 * TINY_FEATURES.sample_rate)
+    return path
+
+
+class FakeEngine:
+    """Plays ``n_looks`` looks of five seconds each, then the song is over."""
+
+    n_looks = 5
+    on_wait: Callable[[], None] = staticmethod(lambda: None)
+
+    def __init__(self, settings: Any) -> None:
+        self.source = SimpleNamespace(name="Speakers", sample_rate=48000, n_channels=2)
+        self.sink = SimpleNamespace(name="LiveCover + take.mid")
+        spec = SimpleNamespace(name="tiny", version="1")
+        self.pipeline = SimpleNamespace(spec=spec)
+        self.budget = LatencyBudget((("capture block", 0.005), ("half window", 0.064)))
+        self.n_waits = 0
+        self.is_stopped = False
+
+    def __enter__(self) -> "FakeEngine":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.is_stopped = True
+
+    def wait(self, timeout: float) -> bool:
+        assert timeout <= 1.0
+        self.on_wait()
+        self.n_waits += 1
+        return self.n_waits > self.n_looks
+
+    def status(self) -> Status:
+        return Status(5.0 * self.n_waits, -6.0, 0.069, n_notes=self.n_waits, is_connected=True)
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
+    """The fake engines that the command makes."""
+    made: list[FakeEngine] = []
+
+    def make(settings: Any) -> FakeEngine:
+        made.append(FakeEngine(settings))
+        return made[-1]
+
+    monkeypatch.setattr(subject, "Engine", make)
+    return made
+
+
+def test_a_file_becomes_a_file(song: Path, tiny_stateful_path: Path, capsys: Output) -> None:
+    code = main(
+        ["--input", str(song), "--midi-out", "a.mid", "--midi-out", "b.mid"]
+        + ["--model", str(tiny_stateful_path), "--style", "calm"]
+    )
+    out, err = capsys.readouterr()
+    assert (code, err) == (0, "")
+    assert "notes from 0:03 of " in out and "real-time factor" in out
+    assert mido.MidiFile("a.mid").length == mido.MidiFile("b.mid").length
+
+
+def test_a_stop_keeps_what_was_covered(
+    song: Path, tiny_stateful_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    def interrupt(*args: object, **values: object) -> None:
+        if not Path("interrupted").exists():
+            Path("interrupted").touch()
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Progress, "update", interrupt)
+    code = main(["--input", str(song), "--midi-out", "a.mid", "--model", str(tiny_stateful_path)])
+    out, _ = capsys.readouterr()
+    assert code == 0
+    assert out.startswith("stopped early: ")
+    assert Path("a.mid").exists()
+
+
+def test_playing_says_who_how_late_and_how_it_went(
+    engines: list[FakeEngine], capsys: Output
+) -> None:
+    assert main([]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].endswith("Speakers (48000 Hz, 2 ch) to LiveCover + take.mid")
+    assert "model tiny 1, balanced, on cpu" in out
+    assert "latency 69 ms = 5.0 capture block + 64.0 half window" in out
+    assert "6 notes in 0:30: 0 late, 0 dropped" in out
+    assert engines[0].is_stopped
+    lines = [line.split("INFO ")[1] for line in err.splitlines()]
+    assert [line.split()[0] for line in lines] == ["0:10", "0:20"]
+
+
+def test_on_a_terminal_there_is_one_line_that_changes(
+    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
+    assert main([]) == 0
+    _, err = capsys.readouterr()
+    assert "0:05 ███████░   -6 dB" in err and "0:25" in err
+    assert "INFO" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_stop_cleanly(
+    engines: list[FakeEngine],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Output,
+    number: signal.Signals,
+) -> None:
+    monkeypatch.setattr(FakeEngine, "on_wait", lambda self: signal.raise_signal(number))
+    before = signal.getsignal(number)
+    assert main([]) == 0
+    assert engines[0].is_stopped
+    assert engines[0].n_waits == 1
+    assert "1 notes in 0:05" in capsys.readouterr().out
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_signal_does_not_wait(
+    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice(engine: FakeEngine) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(FakeEngine, "on_wait", twice)
+    assert main([]) == 130
+    assert engines[0].is_stopped
+
+
+def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    def lost(settings: Any) -> None:
+        raise DeviceError("no input\n is called 'x'")
+
+    monkeypatch.setattr(subject, "Engine", lost)
+    assert main(["--input", "x"]) == 2
+    assert capsys.readouterr().err == "livecover: no input is called 'x'\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--chanel 3", "unknown option --chanel; did you mean --channel?"),
+        ("--config none.toml", "none.toml: cannot read this file of settings"),
+        ("--channel 17", "midi.channel must be a whole number from 1 to 16, not 17"),
+        ("--input none.wav --midi-out a.mid", "no such file: none.wav"),
+    ],
+)
+def test_what_is_wrong_ends_with_code_2(words: str, message: str, capsys: Output) -> None:
+    assert main(words.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"livecover: {message}") and len(err.splitlines()) == 1
+    assert not Path("a.mid").exists()
+
+
+def test_a_file_to_a_port_is_played_in_time(engines: list[FakeEngine], song: Path) -> None:
+    assert main(["--input", str(song), "--midi-out", "a.mid", "--midi-out", "LiveCover"]) == 0
+    assert len(engines) == 1
+
+
+def test_a_device_to_a_file_is_played_in_time(engines: list[FakeEngine]) -> None:
+    assert main(["--input", "mic", "--midi-out", "a.mid"]) == 0
+    assert len(engines) == 1
+
+
+@pytest.mark.parametrize(("is_ok", "code"), [(True, 0), (False, 1)])
+def test_doctor(is_ok: bool, code: int, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    found = [Check("audio", True, "4 inputs"), Check("MIDI", is_ok, "ALSA")]
+    monkeypatch.setattr(subject, "run_checks", lambda settings: iter(found))
+    assert main(["doctor"]) == code
+    mark = "ok  " if is_ok else "FAIL"
+    assert capsys.readouterr().out == f"ok    audio     4 inputs\n{mark}  MIDI      ALSA\n"
+
+
+def test_devices(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    monkeypatch.setattr(subject, "describe_devices", lambda: ["Inputs", "  one"])
+    assert main(["devices"]) == 0
+    assert capsys.readouterr().out == "Inputs\n  one\n"
+
+
+def test_the_log_level_is_kept_and_given_back(
+    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setattr(
+        FakeEngine, "on_wait", lambda self: logging.getLogger("engine").warning("too slow")
+    )
+    before = logging.getLogger().handlers[:]
+    assert main(["--log-level", "error"]) == 0
+    assert "too slow" not in capsys.readouterr().err
+    assert main(["--log-level", "warning"]) == 0
+    assert "WARNING too slow" in capsys.readouterr().err
+    assert logging.getLogger().handlers == before
+
+
+def test_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "livecover", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.stdout.startswith("livecover ")

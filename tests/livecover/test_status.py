@@ -1,0 +1,67 @@
+"""The words about the engine's state; the live line itself is a doctest."""
+
+from dataclasses import replace
+
+from engine.cover import Cover
+from engine.notes import NoteEvent
+from engine.runtime import Status
+from engine.settings import AudioSettings, MidiSettings
+from livecover.settings import Settings
+from livecover.status import cover_summary, log_line, status_line, summary
+
+PLAYING = Status(
+    seconds=61.0,
+    peak_dbfs=-12.3,
+    latency=0.1873,
+    load=0.125,
+    max_load=0.31,
+    n_notes=42,
+    n_late=2,
+    n_dropped=1,
+    n_overruns=3,
+    is_connected=True,
+)
+
+
+def test_log_line() -> None:
+    assert log_line(PLAYING, "Speakers") == (
+        "1:01 -12 dB | 187 ms | 42 notes, 2 late, 1 dropped | 3 overruns | load 12% | Speakers"
+    )
+
+
+def test_skipped_frames_are_shown_once_there_are_any() -> None:
+    assert "3 overruns, 9 skipped |" in log_line(replace(PLAYING, n_skipped_frames=9), "Speakers")
+
+
+def test_sleeping_and_waiting() -> None:
+    asleep = replace(PLAYING, is_asleep=True)
+    lost = replace(asleep, is_connected=False)
+    for line in (status_line, log_line):
+        assert line(asleep, "Speakers").endswith("| Speakers, asleep in silence")
+        assert line(lost, "Speakers").endswith("| waiting for Speakers")
+
+
+def test_the_meter_never_overflows() -> None:
+    assert status_line(replace(PLAYING, peak_dbfs=6.0), "S").startswith("1:01 ████████    6 dB")
+    assert status_line(replace(PLAYING, peak_dbfs=-120.0), "S").startswith("1:01 ░░░░░░░░ -120 dB")
+
+
+def test_summary() -> None:
+    assert summary(replace(PLAYING, n_skipped_frames=9)) == [
+        "42 notes in 1:01: 2 late, 1 dropped, latency 187 ms",
+        "3 overruns, 9 frames skipped, load 12%, at most 31%",
+    ]
+    assert summary(replace(PLAYING, n_losses=2))[-1] == "the input was lost 2 times"
+
+
+def test_cover_summary() -> None:
+    settings = Settings(
+        audio=AudioSettings(input="song.wav"), midi=MidiSettings(midi_out=("a.mid", "b.mid"))
+    )
+    cover = Cover([NoteEvent(0.0, 60, 90), NoteEvent(1.0, 60, 0)], 20.0, 5.0, is_whole=True)
+    assert cover_summary(cover, settings) == [
+        "1 notes from 0:20 of song.wav in a.mid, b.mid",
+        "took 5.0 s, real-time factor 0.250",
+    ]
+    part = replace(cover, is_whole=False)
+    assert cover_summary(part, settings)[0].startswith("stopped early: 1 notes from 0:20")
