@@ -24,6 +24,8 @@ FINE_WAIT = 0.016 if sys.platform == "win32" else 0.001
 condition's timeout is only as fine as the system's timer (15.6 ms on Windows)."""
 
 IDLE_WAIT = 1.0
+"""Seconds that the thread waits at most before it looks again."""
+
 LEAST_NOTE = 0.001
 """Seconds after its note-on, in the audio, that a forced note-off carries at least."""
 
@@ -80,7 +82,7 @@ class Scheduler:
         Note-ons that may wait.
     clock
         Seconds that only rise.
-    log
+    record
         If given, (due, sent) of each note-on is appended; for measuring.
 
     Attributes
@@ -98,7 +100,7 @@ class Scheduler:
         *,
         max_queued: int = 1024,
         clock: Callable[[], float] = time.perf_counter,
-        log: list[tuple[float, float]] | None = None,
+        record: list[tuple[float, float]] | None = None,
     ) -> None:
         self.latency = latency
         self.late_tolerance = late_tolerance
@@ -106,7 +108,7 @@ class Scheduler:
         self._sink = sink
         self._max_queued = max_queued
         self._clock = clock
-        self._log = log
+        self._record = record
         self._anchor: Callable[[float], float] | None = None
         self._changed = threading.Condition()  # guards what follows
         self._queue: list[_Queued] = []
@@ -250,8 +252,8 @@ class Scheduler:
             self._sounding[event.pitch] = _Played(event, sent)
             self.n_sent += 1
             self.n_late += item.was_late
-            if self._log is not None:
-                self._log.append((item.due, sent))
+            if self._record is not None:
+                self._record.append((item.due, sent))
 
     def _end(self, played: _Played, off: NoteEvent) -> None:
         """Send a note-off; where the sink is broken, remember the note."""
@@ -272,7 +274,7 @@ class Scheduler:
             return False
         if self._is_broken:
             self._is_broken = False
-            logging.getLogger(__name__).info("MIDI goes on: %s", self._sink.name)
+            log.info("MIDI goes on: %s", self._sink.name)
         return True
 
     def _refused(self, error: MidiError) -> None:
@@ -293,6 +295,7 @@ class Scheduler:
             self._queue.clear()
             self._n_queued_ons = 0
             self._overflowed.clear()
+            self._last_due.clear()
             self._wants_panic = False
             self._is_sending = True
         for pitch in list(self._sounding):

@@ -1,0 +1,395 @@
+"""Ports through a stand-in for RtMidi's client, files through mido's own reader."""
+
+import itertools
+import logging
+import threading
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import mido
+import pytest
+import rtmidi
+
+from engine import midi_file, midi_ports
+from engine.errors import ConfigError, MidiError
+from engine.midi import FileSink, MidiSink, PortSink, TeeSink, open_sink
+from engine.midi_file import paired
+from engine.midi_ports import candidate_apis, find_port
+from engine.notes import NoteEvent
+from engine.velocity import FIXED_VELOCITY, NoteMapping, parse_curve
+
+# What a note becomes -----------------------------------------------------------------------------
+
+
+def test_channel_transposition_and_curve_make_the_message() -> None:
+    mapping = NoteMapping(channel=16, transpose=-12, velocity_curve="linear")
+    assert mapping.message(NoteEvent(0.0, 60, 100)) == (0x9F, 48, 100)
+    assert mapping.message(NoteEvent(0.0, 60, 0)) == (0x8F, 48, 0)
+    assert mapping.all_notes_off() == (0xBF, 123, 0)
+
+
+def test_pitches_beyond_midi_are_left_out() -> None:
+    assert NoteMapping(transpose=24).message(NoteEvent(0.0, 108, 64)) is None
+    assert NoteMapping(transpose=-24).message(NoteEvent(0.0, 21, 64)) is None
+
+
+@pytest.mark.parametrize("curve", ["linear", "soft", "hard", "fixed", 0.3, "2.5"])
+def test_every_curve_rises_within_midi_and_keeps_note_offs(curve: str | float) -> None:
+    mapping = NoteMapping(velocity_curve=curve)
+    messages = [mapping.message(NoteEvent(0.0, 60, velocity)) for velocity in range(128)]
+    velocities = [message[2] for message in messages if message is not None]
+    assert velocities[0] == 0
+    assert velocities[1:] == sorted(velocities[1:])
+    assert min(velocities[1:]) >= 1
+    assert max(velocities) == (FIXED_VELOCITY if curve == "fixed" else 127)
+
+
+def test_soft_is_below_linear_and_hard_above() -> None:
+    def middle(curve: str) -> int:
+        message = NoteMapping(velocity_curve=curve).message(NoteEvent(0.0, 60, 64))
+        assert message is not None
+        return message[2]
+
+    assert middle("soft") < 64 == middle("linear") < middle("hard")
+
+
+@pytest.mark.parametrize("curve", ["louder", "", "nan", 0.0, 11, -1.0, True])
+def test_unknown_curve(curve: str | float) -> None:
+    with pytest.raises(ConfigError, match="must be linear, soft, hard, fixed or a number from 0.1"):
+        parse_curve(curve)
+
+
+# Ports -------------------------------------------------------------------------------------------
+
+HARDWARE = [
+    "Midi Through:Midi Through Port-0 14:0",
+    "Yamaha P-125:Yamaha P-125 MIDI 1 20:0",
+    "USB Synth:USB Synth MIDI 1 24:0",
+    "USB Synth:USB Synth MIDI 2 24:1",
+    "ardour:LiveCoverIn/midi_in 1",
+]
+
+
+class Client:
+    """What ``rtmidi.MidiOut`` looks like from outside."""
+
+    def __init__(self, ports: Sequence[str] = (), can_make_virtual: bool = True) -> None:
+        self.ports = list(ports)
+        self.can_make_virtual = can_make_virtual
+        self.opened: tuple[int | None, str] | None = None
+        self.sent: list[tuple[int, ...]] = []
+        self.is_deleted = False
+        self.error: Exception | None = None
+
+    def get_ports(self) -> list[str]:
+        assert not self.is_deleted
+        return self.ports
+
+    def open_port(self, port: int, name: str) -> None:
+        if self.error is not None:
+            raise self.error
+        self.opened = (port, name)
+
+    def open_virtual_port(self, name: str) -> None:
+        if not self.can_make_virtual:
+            raise rtmidi.UnsupportedOperationError("virtual ports are not supported")
+        self.opened = (None, name)
+
+    def send_message(self, message: Sequence[int]) -> None:
+        assert not self.is_deleted
+        if self.error is not None:
+            raise self.error
+        self.sent.append(tuple(message))
+
+    def get_current_api(self) -> int:
+        return int(rtmidi.API_UNIX_JACK)
+
+    def delete(self) -> None:
+        assert not self.is_deleted
+        self.is_deleted = True
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("Yamaha P-125:Yamaha P-125 MIDI 1 20:0", 1),
+        ("yamaha p-125:yamaha p-125 midi 1", 1),
+        ("Yamaha P-125", 1),
+        ("yamaha", 1),
+        ("USB Synth MIDI 2", 3),
+        ("LiveCover", None),
+        ("Yama", None),
+    ],
+)
+def test_find_port(name: str, index: int | None) -> None:
+    assert find_port(name, HARDWARE) == index
+
+
+def test_find_port_names_what_is_ambiguous() -> None:
+    with pytest.raises(MidiError, match="could be any of 'USB Synth:USB Synth MIDI 1 24:0', 'USB"):
+        find_port("usb", HARDWARE)
+
+
+def test_a_known_name_opens_that_port_and_another_a_virtual_one() -> None:
+    client = Client(HARDWARE)
+    assert not PortSink("yamaha", connect=lambda: client).is_virtual
+    assert client.opened == (1, "yamaha")
+    client = Client(HARDWARE)
+    assert PortSink("LiveCover", connect=lambda: client).is_virtual
+    assert client.opened == (None, "LiveCover")
+
+
+def test_port_sends_mapped_notes_and_all_notes_off() -> None:
+    client = Client()
+    sink = PortSink("LiveCover", NoteMapping(channel=2, transpose=24), connect=lambda: client)
+    sink.send(NoteEvent(0.0, 60, 100))
+    sink.send(NoteEvent(0.0, 108, 100))
+    sink.panic()
+    assert client.sent == [(0x91, 84, 100), (0xB1, 123, 0)]
+    sink.close()
+    sink.close()
+    assert client.is_deleted
+    with pytest.raises(MidiError, match="'LiveCover' is closed"):
+        sink.panic()
+
+
+def test_without_virtual_ports_the_error_says_loopmidi() -> None:
+    client = Client(["Microsoft GS Wavetable Synth 0"], can_make_virtual=False)
+    with pytest.raises(MidiError, match="ports here: 'Microsoft GS .*install loopMIDI"):
+        PortSink("LiveCover", connect=lambda: client)
+    assert client.is_deleted
+
+
+def test_port_in_use() -> None:
+    client = Client(HARDWARE)
+    client.error = rtmidi.SystemError("error creating output port")
+    with pytest.raises(MidiError, match="'yamaha' cannot be opened .error creating.*close the pro"):
+        PortSink("yamaha", connect=lambda: client)
+    assert client.is_deleted
+
+
+def test_ambiguous_port_releases_the_client() -> None:
+    client = Client(HARDWARE)
+    with pytest.raises(MidiError, match="in full"):
+        PortSink("usb", connect=lambda: client)
+    assert client.is_deleted
+
+
+def test_a_vanished_port_is_opened_again_once_a_second() -> None:
+    clients = [Client(HARDWARE), Client(HARDWARE), Client(HARDWARE)]
+    remaining = iter(clients)
+    now = 0.0
+    sink = PortSink("yamaha", connect=lambda: next(remaining), clock=lambda: now)
+    clients[0].error = rtmidi.SystemError("no such device")
+    with pytest.raises(MidiError, match=r"'yamaha' is gone \(no such device\): plug it in"):
+        sink.send(NoteEvent(0.0, 60, 100))
+    assert clients[0].is_deleted
+    clients[1].error = rtmidi.SystemError("no such device")
+    with pytest.raises(MidiError, match="still gone"):
+        sink.send(NoteEvent(0.0, 60, 100))
+    assert not clients[1].is_deleted  # not tried yet
+    now = 1.5
+    with pytest.raises(MidiError, match="cannot be opened"):
+        sink.send(NoteEvent(0.0, 60, 100))
+    now = 3.0
+    sink.send(NoteEvent(0.0, 60, 100))
+    assert clients[2].sent == [(0x90, 60, 100)]
+
+
+def test_which_midi_system_is_tried() -> None:
+    alsa, jack, winmm = rtmidi.API_LINUX_ALSA, rtmidi.API_UNIX_JACK, rtmidi.API_WINDOWS_MM
+    assert candidate_apis([alsa, jack], "linux", True) == [alsa, jack]
+    assert candidate_apis([alsa, jack], "linux", False) == [jack]
+    assert candidate_apis([alsa], "linux", False) == []
+    assert candidate_apis([winmm], "win32", False) == [winmm]
+
+
+@pytest.mark.parametrize(
+    ("platform", "advice"), [("linux", "modprobe snd-seq"), ("darwin", "MIDI service")]
+)
+def test_no_midi_system(monkeypatch: pytest.MonkeyPatch, platform: str, advice: str) -> None:
+    def refuse(rtapi: int, name: str) -> None:
+        raise rtmidi.SystemError("JACK server not running?")
+
+    monkeypatch.setattr(rtmidi, "MidiOut", refuse)
+    monkeypatch.setattr("sys.platform", platform)
+    with pytest.raises(MidiError, match=advice):
+        midi_ports.open_output()
+
+
+def test_ports_and_system_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = [Client(HARDWARE), Client(HARDWARE)]
+    remaining = iter(clients)
+    monkeypatch.setattr(midi_ports, "open_output", lambda: next(remaining))
+    assert midi_ports.list_ports() == HARDWARE
+    assert midi_ports.midi_system() == "Jack"
+    assert all(client.is_deleted for client in clients)
+
+
+# Files -------------------------------------------------------------------------------------------
+
+TAKE = [
+    NoteEvent(0.5, 72, 90, "melody"),
+    NoteEvent(0.5, 48, 60),
+    NoteEvent(1.0, 72, 0, "melody"),
+    NoteEvent(2.25, 48, 0),
+]
+
+
+def read(path: Path) -> dict[str, list[tuple[float, str, int, int, int]]]:
+    """Return {track: [(seconds, type, channel, pitch, velocity)]} of a file at 120 a minute."""
+    file = mido.MidiFile(path)
+    assert (file.type, file.ticks_per_beat) == (1, 960)
+    assert [m.tempo for m in file.tracks[0] if m.type == "set_tempo"] == [500_000]
+    tracks = {}
+    for track in file.tracks:
+        ticks = list(itertools.accumulate(message.time for message in track))
+        tracks[track.name] = [
+            (tick / 1920, m.type, m.channel, m.note, m.velocity)
+            for tick, m in zip(ticks, track, strict=True)
+            if m.type.startswith("note")
+        ]
+    return tracks
+
+
+def record(path: Path, events: Sequence[NoteEvent], mapping: NoteMapping | None = None) -> None:
+    sink = FileSink(path, mapping, autosave=None)
+    for event in events:
+        sink.send(event)
+    sink.close()
+
+
+def test_a_file_has_melody_and_accompaniment_tracks(tmp_path: Path) -> None:
+    record(tmp_path / "take.mid", TAKE, NoteMapping(channel=3, transpose=1))
+    assert read(tmp_path / "take.mid") == {
+        "livecover": [],
+        "melody": [(0.5, "note_on", 2, 73, 90), (1.0, "note_off", 2, 73, 0)],
+        "accompaniment": [(0.5, "note_on", 2, 49, 60), (2.25, "note_off", 2, 49, 0)],
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["take.mid"]
+
+
+def test_open_notes_end_with_the_take() -> None:
+    assert paired(TAKE[:3])[-1] == NoteEvent(1.0, 48, 0)
+
+
+def test_pairs_are_mended() -> None:
+    stray, again = NoteEvent(0.1, 30, 0), NoteEvent(0.75, 48, 70, "melody")
+    assert paired([stray, *TAKE, again]) == [
+        *TAKE[:2],
+        NoteEvent(0.75, 48, 0, "accompaniment"),
+        again,
+        TAKE[2],
+        NoteEvent(2.25, 48, 0, "melody"),
+    ]
+
+
+def test_a_file_replaces_what_was_there_only_when_used(tmp_path: Path) -> None:
+    path = tmp_path / "take.mid"
+    path.write_bytes(b"an earlier take")
+    FileSink(path).close()
+    assert path.read_bytes() == b"an earlier take"
+    sink = FileSink(path)
+    sink.panic()
+    sink.close()
+    assert read(path)["melody"] == []
+
+
+def test_autosave_leaves_a_whole_file_while_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_saved = threading.Event()
+    save = FileSink.save
+
+    def save_and_tell(sink: FileSink) -> None:
+        save(sink)
+        has_saved.set()
+
+    monkeypatch.setattr(FileSink, "save", save_and_tell)
+    path = tmp_path / "take.mid"
+    sink = FileSink(path, autosave=0.001)
+    sink.send(TAKE[0])
+    assert has_saved.wait(10.0)
+    assert len(read(path)["melody"]) == 2  # the open note is ended in the file
+    for event in TAKE[1:]:
+        sink.send(event)
+    sink.close()
+    sink.close()
+    assert read(path)["accompaniment"][-1][0] == 2.25
+    with pytest.raises(MidiError, match="is closed"):
+        sink.send(TAKE[0])
+
+
+def test_failed_autosave_is_logged_and_close_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    has_failed = threading.Event()
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", refuse)
+    monkeypatch.setattr(midi_file.log, "warning", lambda *_: has_failed.set())
+    sink = FileSink(tmp_path / "take.mid", autosave=0.001)
+    with caplog.at_level(logging.WARNING):
+        sink.send(TAKE[0])
+        assert has_failed.wait(10.0)
+    with pytest.raises(MidiError, match="No space left on device"):
+        sink.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unwritable_path_is_refused_before_anything_plays(tmp_path: Path) -> None:
+    with pytest.raises(MidiError, match=r"missing/take.mid' cannot be written \(No such file"):
+        FileSink(tmp_path / "missing" / "take.mid")
+    with pytest.raises(MidiError, match="it is a folder.*give a path in a folder that exists"):
+        FileSink(tmp_path)
+
+
+# Several at once ---------------------------------------------------------------------------------
+
+
+def test_open_sink_takes_a_port_and_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client()
+    monkeypatch.setattr("engine.midi.PortSink", partial(PortSink, connect=lambda: client))
+    path = tmp_path / "Take.MID"
+    sink = open_sink(["LiveCover", str(path)], autosave=None)
+    assert isinstance(sink, TeeSink)
+    assert sink.name == f"LiveCover + {path}"
+    for event in TAKE:
+        sink.send(event)
+    sink.close()
+    assert len(client.sent) == 4
+    assert len(read(path)["melody"]) == 2
+
+
+def test_open_sink_gives_one_sink_as_it_is(tmp_path: Path) -> None:
+    assert isinstance(open_sink([str(tmp_path / "take.midi")]), FileSink)
+
+
+def test_open_sink_closes_the_port_when_the_file_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client()
+    monkeypatch.setattr("engine.midi.PortSink", partial(PortSink, connect=lambda: client))
+    with pytest.raises(MidiError, match="cannot be written"):
+        open_sink([str(tmp_path / "missing" / "take.mid"), "LiveCover"])
+    assert client.is_deleted
+
+
+def test_one_broken_sink_does_not_silence_the_other(tmp_path: Path) -> None:
+    client, other = Client(), Client()
+    sinks: list[MidiSink] = [
+        PortSink("a", connect=lambda: client),
+        PortSink("b", connect=lambda: other),
+    ]
+    tee = TeeSink(sinks)
+    client.error = rtmidi.SystemError("gone")
+    with pytest.raises(MidiError, match="'a' is gone"):
+        tee.send(TAKE[0])
+    with pytest.raises(MidiError, match="'a'"):
+        tee.panic()
+    assert other.sent == [(0x90, 72, 90), (0xB0, 123, 0)]
+    tee.close()
+    assert other.is_deleted
