@@ -125,7 +125,7 @@ class Engine:
         self.budget = self._budget()
         self.sink = open_sink(settings.midi.midi_out, open_mapping(settings))
         self._scheduler = Scheduler(
-            self.sink, self.budget.total, settings.time.late_tolerance, log=note_log
+            self.sink, self.budget.total, settings.time.late_tolerance, record=note_log
         )
         self._stop = threading.Event()
         self._worker: threading.Thread | None = None
