@@ -1,0 +1,184 @@
+"""A band of stand-ins: a model that hears loudness, a source and a sink that a test drives.
+
+The model's frame is 10 ms. From the first frame that is loud a C4 sounds, until the first that is
+not, so that a test can say to the frame what must come out.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.clock import StreamClock
+from engine.errors import DeviceError, MidiError
+from engine.frontend import FrontEnd
+from engine.notes import NoteEvent, Posteriors
+from engine.offline import Pipeline
+from engine.rings import SampleRing
+from models.spec import FeatureSpec, ModelSpec
+
+Array = NDArray[np.float32]
+
+RATE = 1000
+HOP = 10
+PITCH = 60
+SPEC = ModelSpec(
+    name="loudness",
+    kind="stateful",
+    features=FeatureSpec("loudness", "none", RATE, 40, 40, HOP, 1, 0.0, 500.0, 1e-5),
+    version="1",
+    lookahead_frames=0,
+    styles={"balanced": [0.0] * 24, "intense": [1.0] * 24},
+)
+
+
+def loudness(samples: Array) -> Array:
+    """Return the peak of the middle hop of each window, (k, 1)."""
+    n_frames = (len(samples) - 40) // HOP + 1
+    return np.array([[np.abs(samples[HOP * k + 15 : HOP * k + 25]).max()] for k in range(n_frames)])
+
+
+class LoudnessModel:
+    """Sounds C4 while a feature is above 0.1. ``fail_at`` is a frame at which it breaks."""
+
+    spec = SPEC
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        self.fail_at = fail_at
+        self.heard: list[int] = []
+        self.styles: list[float] = []
+        self._was_loud = False
+
+    def step(self, frames: NDArray[np.int64], features: Array, style: Array) -> Posteriors:
+        if self.fail_at is not None and self.fail_at in frames:
+            raise RuntimeError("the model broke")
+        self.heard += frames.tolist()
+        self.styles += [float(style[0])] * len(frames)
+        onset, frame, velocity = (np.zeros((len(frames), 88), np.float32) for _ in range(3))
+        for row, value in enumerate(features[:, 0]):
+            is_loud = bool(value > 0.1)
+            onset[row, PITCH - 21] = is_loud and not self._was_loud
+            frame[row, PITCH - 21] = is_loud
+            velocity[row, PITCH - 21] = value
+            self._was_loud = is_loud
+        return Posteriors(frames, onset, frame, velocity)
+
+    def flush(self, style: Array) -> Posteriors:
+        self.reset()
+        return self.step(np.zeros(0, np.int64), np.zeros((0, 1), np.float32), style)
+
+    def reset(self) -> None:
+        self._was_loud = False
+
+
+def make_pipeline(fail_at: int | None = None) -> Pipeline:
+    return Pipeline(FrontEnd(SPEC.features, loudness), LoudnessModel(fail_at))
+
+
+def model_of(pipeline: Pipeline) -> LoudnessModel:
+    assert isinstance(pipeline.model, LoudnessModel)
+    return pipeline.model
+
+
+def sound(seconds: float, *loud: tuple[float, float], channels: int = 1) -> Array:
+    """Return (n, channels) samples that are 0.5 within each ``loud`` (start, stop), else 0."""
+    samples = np.zeros((round(seconds * RATE), channels), np.float32)
+    for start, stop in loud:
+        samples[round(start * RATE) : round(stop * RATE)] = 0.5
+    return samples
+
+
+class ScriptedSource:
+    """A source whose ``script`` runs when it starts, and that a test may feed later.
+
+    Arrival times are exact: sample n arrives ``n / RATE`` after ``begun``.
+    """
+
+    sample_rate = RATE
+    n_channels = 1
+    is_realtime = True
+
+    def __init__(
+        self,
+        script: Callable[["ScriptedSource"], None] = lambda source: None,
+        latency: float = 0.0,
+        name: str = "script",
+        fails_to_start: bool = False,
+    ) -> None:
+        self.name = name
+        self.latency = latency
+        self.block_size = 16
+        self.error: str | None = None
+        self.is_finished = False
+        self.n_overflows = 0
+        self.n_bad_samples = 0
+        self.begun = 0.0
+        self.has_stopped = threading.Event()
+        self._script = script
+        self._fails_to_start = fails_to_start
+        self._is_running = False
+        self._ring: SampleRing | None = None
+        self._clock: StreamClock | None = None
+
+    def start(self, ring: SampleRing, clock: StreamClock) -> None:
+        if self._fails_to_start:
+            raise DeviceError(f"{self.name} does not start")
+        self._ring, self._clock = ring, clock
+        self.begun = time.perf_counter()
+        self._is_running = True
+        self._script(self)
+
+    def play(self, samples: Array) -> None:
+        assert self._ring is not None and self._clock is not None
+        self._ring.write(samples)
+        total = self._ring.total_written
+        self._clock.update(total, self.begun + total / RATE)
+
+    def finish(self) -> None:
+        assert self._ring is not None
+        self.is_finished = True
+        self._ring.wake()
+
+    def lose(self, reason: str) -> None:
+        assert self._ring is not None
+        self.error = reason
+        self._ring.wake()
+
+    def is_alive(self) -> bool:
+        return self._is_running and not self.is_finished and self.error is None
+
+    def stop(self) -> None:
+        self._is_running = False
+        self.has_stopped.set()
+
+
+class CollectingSink:
+    """Keeps every event; ``has`` waits until so many came."""
+
+    name = "collection"
+
+    def __init__(self, fails_to_close: bool = False) -> None:
+        self.events: list[NoteEvent] = []
+        self.n_panics = 0
+        self.n_closed = 0
+        self._fails_to_close = fails_to_close
+        self._changed = threading.Condition()
+
+    def send(self, event: NoteEvent) -> None:
+        with self._changed:
+            self.events.append(event)
+            self._changed.notify_all()
+
+    def panic(self) -> None:
+        self.n_panics += 1
+
+    def close(self) -> None:
+        self.n_closed += 1
+        if self._fails_to_close:
+            raise MidiError("the disk is full")
+
+    def has(self, n_events: int) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self.events) >= n_events, 20.0)

@@ -1,0 +1,113 @@
+"""Blocks to events with the loudness model: exact notes, sleep, waking, skipping."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from engine.notes import NoteEvent
+from engine.settings import EngineSettings, GateSettings
+from engine.stream import SILENCE_DBFS, CoverStream
+from tests.engine.fakes import PITCH, RATE, Array, make_pipeline, model_of, sound
+
+SETTINGS = EngineSettings()
+AWAKE = dataclasses.replace(SETTINGS, gate=GateSettings(enabled=False))
+
+
+def run(song: Array, block: int = 64, settings: EngineSettings = SETTINGS) -> list[NoteEvent]:
+    stream = CoverStream(make_pipeline(), settings, RATE, song.shape[1])
+    events = []
+    for start in range(0, len(song), block):
+        events += stream.push(song[start : start + block])
+    return events + stream.finish()
+
+
+def on(frame: int) -> NoteEvent:
+    return NoteEvent(frame * 0.01, PITCH, 64)
+
+
+def off(frame: int) -> NoteEvent:
+    return NoteEvent(frame * 0.01, PITCH, 0)
+
+
+@pytest.mark.parametrize("block", [1, 7, 64, 5000])
+def test_notes_are_where_the_sound_is(block: int) -> None:
+    assert run(sound(1.0, (0.2, 0.4), (0.6, 0.8)), block) == [
+        on(20),
+        off(41),
+        on(60),
+        off(81),
+    ]
+
+
+def test_a_note_that_lasts_to_the_end_is_ended() -> None:
+    assert run(sound(0.5, (0.2, 0.5))) == [on(20), off(51)]
+
+
+def test_channels_are_mixed() -> None:
+    assert run(sound(0.5, (0.2, 0.4), channels=2)) == [on(20), off(41)]
+
+
+@pytest.mark.parametrize("wake", [4.0, 4.003, 4.0099])
+@pytest.mark.parametrize("block", [7, 16, 64])
+def test_sleep_changes_no_note(block: int, wake: float) -> None:
+    song = sound(5.0, (0.2, 0.4), (wake, 4.5))
+    assert run(song, block) == run(song, block, AWAKE)
+
+
+@pytest.mark.parametrize("block", [1, 16, 640])
+def test_silence_is_not_computed_and_no_loud_frame_is_missed(block: int) -> None:
+    song = sound(10.0, (0.0, 0.1), (8.0, 8.1))
+    pipeline = make_pipeline()
+    stream = CoverStream(pipeline, SETTINGS, RATE, 1)
+    was_asleep = False
+    for start in range(0, len(song), block):
+        stream.push(song[start : start + block])
+        was_asleep = was_asleep or stream.is_asleep
+    assert was_asleep
+    heard = model_of(pipeline).heard
+    # the window of frame k is [10 k - 20, 10 k + 20)
+    assert {k for k in range(990) if 8000 - 20 < 10 * k < 8100 + 20} <= set(heard)
+    assert len(heard) < 360  # of 1000: two sounds, a second of hold after each, lead-in, a block
+    assert heard == sorted(set(heard))
+    assert stream.n_skipped_frames == 0
+
+
+def test_skipping_ends_the_note_and_keeps_the_time() -> None:
+    song = sound(2.0, (0.2, 2.0))
+    pipeline = make_pipeline()
+    stream = CoverStream(pipeline, SETTINGS, RATE, 1)
+    before = stream.push(song[:300])
+    skipped = stream.skip(song[300:1000])
+    after = stream.push(song[1000:]) + stream.finish()
+    assert before == [on(20)]
+    assert [(event.is_on, event.time < 0.32) for event in skipped] == [(False, True)]
+    assert after[0].is_on and after[0].time == pytest.approx(0.99, abs=0.011)
+    assert not after[-1].is_on
+    assert stream.n_skipped_frames == 70
+
+
+def test_skipping_while_asleep_loses_no_time() -> None:
+    song = sound(6.0, (5.0, 5.5))
+    stream = CoverStream(make_pipeline(), SETTINGS, RATE, 1)
+    for start in range(0, 3000, 64):
+        stream.push(song[start : min(3000, start + 64)])
+    assert stream.is_asleep
+    assert stream.skip(song[3000:4500]) == []
+    assert stream.push(song[4500:]) + stream.finish() == [on(500), off(551)]
+
+
+def test_peak_is_in_decibels() -> None:
+    stream = CoverStream(make_pipeline(), SETTINGS, RATE, 1)
+    assert stream.peak_dbfs == SILENCE_DBFS
+    stream.push(sound(0.1, (0.0, 0.1)))
+    assert stream.peak_dbfs == pytest.approx(20 * np.log10(0.5))
+    stream.push(sound(0.1))
+    assert stream.peak_dbfs == SILENCE_DBFS
+
+
+def test_a_new_stream_on_the_same_pipeline_begins_anew() -> None:
+    pipeline = make_pipeline()
+    CoverStream(pipeline, SETTINGS, RATE, 1).push(sound(0.3, (0.2, 0.3)))
+    stream = CoverStream(pipeline, SETTINGS, RATE, 1)
+    assert stream.push(sound(0.5, (0.2, 0.4))) + stream.finish() == [on(20), off(41)]
