@@ -8,7 +8,7 @@ Bare times are seconds. Every class raises ConfigError that names the setting as
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Self
+from typing import Self, cast
 
 from engine.errors import ConfigError
 from engine.velocity import parse_curve
@@ -85,7 +85,8 @@ class ModelSettings:
         if isinstance(self.style, str):
             _text("model.style", self.style)
             return
-        if not isinstance(self.style, Sequence) or len(self.style) != STYLE_DIM:
+        style: object = self.style  # annotations bind nobody: this may be anything
+        if not isinstance(style, Sequence) or len(style) != STYLE_DIM:
             raise ConfigError(
                 f"model.style must be a preset's name or {STYLE_DIM} numbers, not {self.style!r}"
             )
@@ -158,7 +159,8 @@ class MidiSettings:
     """linear, soft, hard, fixed, or a gamma: out = 127 * (in / 127) ** gamma."""
 
     def __post_init__(self) -> None:
-        names = (self.midi_out,) if isinstance(self.midi_out, str) else tuple(self.midi_out)
+        given = cast("str | Sequence[str]", self.midi_out)
+        names = (given,) if isinstance(given, str) else tuple(given)
         if not names:
             raise ConfigError("midi.midi_out must name at least one port or .mid file")
         for name in names:
