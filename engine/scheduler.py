@@ -57,7 +57,7 @@ class _Queued:
 
 @dataclass(frozen=True, slots=True)
 class _Played:
-    """A note that sounds at the port."""
+    """A note that sounds at the port, or at one of several."""
 
     event: NoteEvent
     sent: float
@@ -70,7 +70,7 @@ class Scheduler:
     note-off. When ``max_queued`` note-ons wait, further ones are dropped with theirs. A note-off
     whose note-on was sent is always sent, also by ``panic`` and ``close``. Where the sink raises
     MidiError the error is logged once, the notes it left open are ended when it works again, and
-    the thread goes on.
+    the thread goes on; every event is handed to it all the same, for another sink beside it.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Scheduler:
         self._serials = itertools.count()
         self._n_queued_ons = 0
         self._last_due: dict[int, float] = {}  # per pitch, so that its events keep their order
-        self._overflowed: set[int] = set()  # pitches whose last note-on found the queue full
+        self._open: set[int] = set()  # pitches whose last event taken in is a note-on
         self._wants_panic = False
         self._is_closing = False
         self._is_sending = False
@@ -167,7 +167,8 @@ class Scheduler:
             self._is_closing = True
             self._changed.notify_all()
         if self._thread is None:
-            self._end_everything()
+            if self._sounding or self._unended:  # else the sink was never used, and stays so
+                self._end_everything()
             return
         self._thread.join(timeout)
         if self._thread.is_alive():
@@ -201,14 +202,14 @@ class Scheduler:
         """Put one event into the queue, or drop it. Holds the lock."""
         if event.is_on:
             if self._n_queued_ons >= self._max_queued:
-                self._overflowed.add(event.pitch)
                 self.n_overflowed += 1
                 return
-            self._overflowed.discard(event.pitch)
+            self._open.add(event.pitch)
             self._n_queued_ons += 1
-        elif event.pitch in self._overflowed:
-            self._overflowed.discard(event.pitch)
-            return
+        elif event.pitch in self._open:
+            self._open.remove(event.pitch)
+        else:
+            return  # its note-on was dropped, or a panic has ended the note
         due = max(due, self._last_due.get(event.pitch, due))
         self._last_due[event.pitch] = due
         was_late = due < self._clock()
@@ -247,9 +248,12 @@ class Scheduler:
         played = self._sounding.pop(event.pitch, None)
         if played is not None:
             self._end(played, NoteEvent(event.time, event.pitch, 0, played.event.part))
-        if self._send(event):
-            sent = self._clock()
-            self._sounding[event.pitch] = _Played(event, sent)
+        is_sent = self._send(event)
+        sent = self._clock()
+        # Of several sinks some may have taken what one refused, so a note-off is due either way.
+        self._sounding[event.pitch] = _Played(event, sent)
+        self._unended.pop(event.pitch, None)
+        if is_sent:
             self.n_sent += 1
             self.n_late += item.was_late
             if self._record is not None:
@@ -261,25 +265,35 @@ class Scheduler:
             self._unended[off.pitch] = played
 
     def _send(self, event: NoteEvent) -> bool:
-        """Hand one event to the sink; return whether it took it."""
+        """End what a broken sink left open, then hand it one event; return whether it took it."""
+        self._end_unended()
         try:
-            if self._is_broken and self._unended:
-                self._sink.panic()
-                for pitch in list(self._unended):
-                    self._sink.send(self._forced_off(self._unended[pitch]))
-                    del self._unended[pitch]
             self._sink.send(event)
         except MidiError as error:
+            self.n_failed += 1
             self._refused(error)
             return False
+        self._taken()
+        return True
+
+    def _end_unended(self) -> None:
+        """Send the note-offs that the sink refused, up to the first that it refuses again."""
+        try:
+            for pitch, played in list(self._unended.items()):
+                self._sink.send(self._forced_off(played))
+                del self._unended[pitch]
+                self._taken()
+        except MidiError as error:
+            self._refused(error)
+
+    def _taken(self) -> None:
+        """Log the first success after refusals."""
         if self._is_broken:
             self._is_broken = False
             log.info("MIDI goes on: %s", self._sink.name)
-        return True
 
     def _refused(self, error: MidiError) -> None:
-        """Count a refusal, and log the first of a row."""
-        self.n_failed += 1
+        """Log the first refusal of a row."""
         if not self._is_broken:
             self._is_broken = True
             log.error("%s", error)
@@ -294,13 +308,14 @@ class Scheduler:
         with self._changed:
             self._queue.clear()
             self._n_queued_ons = 0
-            self._overflowed.clear()
+            self._open.clear()
             self._last_due.clear()
             self._wants_panic = False
             self._is_sending = True
         for pitch in list(self._sounding):
             played = self._sounding.pop(pitch)
             self._end(played, self._forced_off(played))
+        self._end_unended()
         try:
             self._sink.panic()
         except MidiError as error:
