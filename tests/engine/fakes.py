@@ -24,6 +24,7 @@ Array = NDArray[np.float32]
 RATE = 1000
 HOP = 10
 PITCH = 60
+AGO = 9.0  # seconds; below the greatest tolerance for late notes, 10 s
 SPEC = ModelSpec(
     name="loudness",
     kind="stateful",
@@ -93,7 +94,8 @@ def sound(seconds: float, *loud: tuple[float, float], channels: int = 1) -> Arra
 class ScriptedSource:
     """A source whose ``script`` runs when it starts, and that a test may feed later.
 
-    Arrival times are exact: sample n arrives ``n / RATE`` after ``begun``.
+    Arrival times are exact: sample n came ``n / sample_rate`` after ``begun``, which lies ``AGO``
+    seconds back, so that all that a shorter script plays is due at once.
     """
 
     sample_rate = RATE
@@ -126,7 +128,7 @@ class ScriptedSource:
         if self._fails_to_start:
             raise DeviceError(f"{self.name} does not start")
         self._ring, self._clock = ring, clock
-        self.begun = time.perf_counter()
+        self.begun = time.perf_counter() - AGO
         self._is_running = True
         self._script(self)
 
@@ -134,7 +136,7 @@ class ScriptedSource:
         assert self._ring is not None and self._clock is not None
         self._ring.write(samples)
         total = self._ring.total_written
-        self._clock.update(total, self.begun + total / RATE)
+        self._clock.update(total, self.begun + total / self.sample_rate)
 
     def finish(self) -> None:
         assert self._ring is not None
