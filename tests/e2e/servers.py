@@ -60,15 +60,21 @@ class Process:
 
     @classmethod
     def start(
-        cls, name: str, command: Sequence[str], work: Path, env: Mapping[str, str]
+        cls,
+        name: str,
+        command: Sequence[str],
+        work: Path,
+        env: Mapping[str, str],
+        stdin: int = subprocess.DEVNULL,
     ) -> "Process":
-        """Start ``command`` with ``env`` on top of this process's environment."""
+        """Start ``command`` in ``work`` with ``env`` on top of this process's environment."""
         log = work / f"{name}.log"
         with log.open("ab") as output:
             popen = subprocess.Popen(
                 command,
+                cwd=work,
                 env={**os.environ, **env},
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -91,9 +97,17 @@ class Process:
             self.popen.kill()
         self.popen.wait()
 
+    def wait(self, timeout: float = 60.0) -> int:
+        """Return the program's code once it has ended by itself."""
+        return self.popen.wait(timeout)
+
+    def text(self) -> str:
+        """Return all that the program wrote."""
+        return self.log.read_text(errors="replace")
+
     def tail(self, n: int = 800) -> str:
         """Return the last ``n`` characters that the program wrote."""
-        return self.log.read_text(errors="replace")[-n:]
+        return self.text()[-n:]
 
 
 @dataclass
@@ -152,6 +166,10 @@ class PulseServer:
         """Make ``sink`` the default sink."""
         self._pactl("set-default-sink", sink)
 
+    def is_heard_by(self, client: str) -> bool:
+        """Return whether a client of this name records now."""
+        return client in self._pactl("list", "source-outputs", check=False).stdout
+
     def set_mute(self, sink: str, muted: bool) -> None:
         """Mute ``sink`` or unmute it."""
         self._pactl("set-sink-mute", sink, "1" if muted else "0")
@@ -204,12 +222,29 @@ class JackServer:
 
     def _run(self, *command: str) -> "subprocess.CompletedProcess[str]":
         env = {**os.environ, **self.env}
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=10)
+        try:
+            return subprocess.run(command, env=env, capture_output=True, text=True, timeout=5)
+        except (
+            subprocess.TimeoutExpired
+        ) as error:  # a client's tool waits for ever for a dead server
+            return subprocess.CompletedProcess(command, 124, "", str(error))
 
     def ports(self) -> list[str]:
         """Return the full names of all ports; none if the server does not answer."""
         result = self._run("jack_lsp")
         return result.stdout.splitlines() if result.returncode == 0 else []
+
+    def has_ended(self) -> bool:
+        """Return whether its process has."""
+        return self.process.popen.poll() is not None
+
+    def is_up_or_over(self) -> bool:
+        """Return whether the server answers, or has ended."""
+        return bool(self.ports()) or self.has_ended()
+
+    def has_no_clients(self) -> bool:
+        """Return whether no ports are left but the driver's own."""
+        return all(port.startswith("system:") for port in self.ports())
 
     def wait_for_port(self, name: str, *clients: Process, timeout: float = 15.0) -> None:
         """Wait until the port of this full name exists; fail at once if a client dies."""
@@ -221,26 +256,59 @@ class JackServer:
         result = self._run("jack_connect", source, destination)
         assert result.returncode == 0, f"{source} -> {destination}: {result.stderr}"
 
+    def disconnect(self, source: str, destination: str) -> None:
+        """Disconnect two ports."""
+        result = self._run("jack_disconnect", source, destination)
+        assert result.returncode == 0, f"{source} -> {destination}: {result.stderr}"
+
+    def kill(self) -> None:
+        """Kill the server, as a crash would."""
+        self.process.kill()
+
 
 @contextlib.contextmanager
 def jack_server(
-    work: Path, sample_rate: int = SAMPLE_RATE, period: int = JACK_PERIOD
+    work: Path,
+    sample_rate: int = SAMPLE_RATE,
+    period: int = JACK_PERIOD,
+    is_synchronous: bool = True,
 ) -> Iterator[JackServer]:
-    """Run a private JACK server with the dummy driver, and wait until it answers."""
-    name = f"livecover-{os.getpid()}-{next(_serial)}"
-    env = {
-        "JACK_DEFAULT_SERVER": name,
-        "JACK_NO_START_SERVER": "1",
-        "JACK_NO_AUDIO_RESERVATION": "1",
-    }
-    command = f"jackd -n {name} -r -t 5000 -d dummy -r {sample_rate} -p {period}"
-    process = Process.start("jackd", command.split(), work, env)
-    server = JackServer(process, sample_rate, period, env)
+    """Run a private JACK server with the dummy driver, and wait until it answers.
+
+    ``is_synchronous``: a cycle waits for a client that is late. Without it, a cycle that a client
+    misses on a busy machine is lost, and the MIDI in it; but with it, the server may hang when a
+    client is killed.
+    """
+    server = _start_jack(work, sample_rate, period, is_synchronous)
     try:
-        wait_until("JACK answers", lambda: bool(server.ports()), processes=[process])
         yield server
     finally:
-        process.stop(timeout=2)  # it can hang on a client that left in the same instant
+        with contextlib.suppress(AssertionError):  # it hangs on a client that is just leaving
+            wait_until("clients have left", server.has_no_clients, 2, [server.process])
+        server.process.stop()
+
+
+def _start_jack(work: Path, sample_rate: int, period: int, is_synchronous: bool) -> JackServer:
+    """Start jackd under the first free name.
+
+    JACK knows eight servers by name, and gives the place of one that was killed to none but the
+    next of that name: hence few names, used again and again.
+    """
+    for name in (f"livecover-test-{k}" for k in range(4)):
+        env = {
+            "JACK_DEFAULT_SERVER": name,
+            "JACK_NO_START_SERVER": "1",
+            "JACK_NO_AUDIO_RESERVATION": "1",
+        }
+        command = f"jackd -n {name} -r -t 5000 {'-S ' if is_synchronous else ''}"
+        command += f"-d dummy -r {sample_rate} -p {period}"
+        process = Process.start(f"jackd-{next(_serial)}", command.split(), work, env)
+        server = JackServer(process, sample_rate, period, env)
+        wait_until("JACK answers or ends", server.is_up_or_over)
+        if not server.has_ended():
+            return server
+        assert "already active" in process.text(), process.tail()
+    raise AssertionError(f"four JACK servers run already: {process.tail()}")
 
 
 @contextlib.contextmanager
@@ -258,13 +326,18 @@ def fluidsynth(
         "synth.reverb.active": "0",
         "synth.chorus.active": "0",
     }
-    command = ["fluidsynth", "-s", "-i", "-a", "jack", "-m", "jack", "-g", "1.0"]
+    command = ["fluidsynth", "-a", "jack", "-m", "jack", "-g", "1.0"]
     for key, value in options.items():
         command += ["-o", f"{key}={value}"]
-    process = Process.start("fluidsynth", [*command, str(soundfont)], work, jack.env)
+    command.append(str(soundfont))
+    process = Process.start("fluidsynth", command, work, jack.env, stdin=subprocess.PIPE)
     try:
         jack.wait_for_port(f"{name}:midi_00", process)
         jack.wait_for_port(f"{name}:left", process)
         yield process
     finally:
+        assert process.popen.stdin is not None
+        process.popen.stdin.close()  # ends its shell, and it takes leave of JACK; SIGTERM kills it
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
         process.stop()

@@ -1,0 +1,196 @@
+"""livecover between real servers: what hears the song, what records the port, and the command.
+
+song -> PulseAudio null sink -> its monitor -> livecover -> JACK port -> recorder and FluidSynth
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.e2e import takes
+from tests.e2e.servers import (
+    SAMPLE_RATE,
+    SINK,
+    JackServer,
+    Process,
+    PulseServer,
+    jack_server,
+    pulse_server,
+    wait_until,
+)
+from tests.e2e.songs import Song
+
+RECORDER = Path(__file__).with_name("jack_recorder.py")
+PORT = "livecover:LiveCover"
+START_TIMEOUT = 60.0  # seconds for a start on a busy machine
+
+
+@dataclass
+class Recorder:
+    """A running ``jack_recorder.py``."""
+
+    process: Process
+    folder: Path
+
+    def messages(self) -> list[takes.Message]:
+        """Return the notes that have come by now."""
+        return takes.read_recording(self.folder / "midi.jsonl")
+
+    def wait_for(
+        self, what: str, holds: Callable[[list[takes.Message]], bool], timeout: float = 30.0
+    ) -> list[takes.Message]:
+        """Return the notes once ``holds`` of them is true."""
+        wait_until(what, lambda: holds(self.messages()), timeout)
+        return self.messages()
+
+    def audio(self) -> NDArray[np.float32]:
+        """Stop recording; return the sound (n,)."""
+        self.process.stop()
+        sound: NDArray[np.float32] = np.load(self.folder / "audio.npy")
+        return sound
+
+
+@contextlib.contextmanager
+def recorder(work: Path, jack: JackServer, name: str = "recorder") -> Iterator[Recorder]:
+    """Record: ports ``NAME:midi`` and ``NAME:audio``."""
+    folder = work / name
+    folder.mkdir()
+    command = [sys.executable, str(RECORDER), name, str(folder)]
+    process = Process.start(name, command, work, jack.env)
+    try:
+        jack.wait_for_port(f"{name}:midi", process)
+        wait_until("the recording", (folder / "midi.jsonl").exists, processes=[process])
+        yield Recorder(process, folder)
+    finally:
+        process.stop()
+
+
+class Tap:
+    """Hears the monitor beside livecover, to know when each moment of the song passed there."""
+
+    def __init__(self, pulse: PulseServer, sink: str = SINK) -> None:
+        command = ["parec", f"--device={sink}.monitor", "--format=float32le", "--channels=1"]
+        command += [f"--rate={SAMPLE_RATE}", "--raw", "--latency-msec=10"]
+        env = {**os.environ, **pulse.env}
+        self._popen = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, bufsize=0)
+        self._blocks: list[tuple[float, bytes]] = []
+        self._thread = threading.Thread(target=self._read, name="tap", daemon=True)
+        self._thread.start()
+        wait_until("the tap hears", lambda: bool(self._blocks))
+
+    def _read(self) -> None:
+        assert self._popen.stdout is not None
+        while block := self._popen.stdout.read(1 << 16):
+            self._blocks.append((time.perf_counter(), block))
+
+    def close(self) -> None:
+        self._popen.terminate()
+        self._popen.wait(5)
+        self._thread.join(5)
+
+    def start_of(self, song: Song) -> float:
+        """Return the ``perf_counter`` at which the song's first sample passed the monitor.
+
+        Found by correlation; blocks may come late but never early, so the earliest line through
+        the arrivals is the true one.
+        """
+        blocks = list(self._blocks)
+        ends = np.cumsum([len(b) for _, b in blocks]) // 4
+        zero = min(t - n / SAMPLE_RATE for (t, _), n in zip(blocks, ends, strict=True))
+        heard = np.frombuffer(b"".join(b for _, b in blocks), np.float32)
+        assert len(heard) >= len(song.samples), "the song has not played to its end"
+        n = 1 << (len(heard) + len(song.samples) - 1).bit_length()
+        spectrum = np.fft.rfft(heard, n) * np.conj(np.fft.rfft(song.samples, n))
+        match = np.fft.irfft(spectrum, n)[: len(heard)]
+        return float(zero + int(np.argmax(match)) / SAMPLE_RATE)
+
+
+@dataclass
+class Chain:
+    """All of it, running; ``livecover`` is started by ``start_livecover``."""
+
+    work: Path
+    pulse: PulseServer
+    jack: JackServer
+    recorder: Recorder
+    env: dict[str, str] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def livecover(self, *arguments: str, name: str = "livecover") -> Iterator[Process]:
+        """Run ``livecover --input loopback --midi-out LiveCover ARGUMENTS``, heard and recorded."""
+        command = [*COMMAND, "--input", "loopback", "--midi-out", "LiveCover", *arguments]
+        process = Process.start(name, command, self.work, self.env)
+        try:
+            self.jack.wait_for_port(PORT, process, timeout=START_TIMEOUT)
+            self.jack.connect(PORT, "recorder:midi")
+            self.wait_until_heard(process)
+            yield process
+        finally:
+            process.stop(timeout=10)
+
+    def wait_until_heard(self, livecover: Process) -> None:
+        """Wait until livecover records the monitor."""
+        wait_until(
+            "livecover records",
+            lambda: self.pulse.is_heard_by("livecover"),
+            START_TIMEOUT,
+            processes=[livecover],
+        )
+
+    def play(self, song: Song) -> None:
+        """Play the song to its end."""
+        with self.pulse.playing(song.path) as player:
+            assert player.wait(song.duration + 30) == 0, player.tail()
+
+
+COMMAND = (sys.executable, "-m", "livecover")
+
+
+@contextlib.contextmanager
+def chain(work: Path, is_synchronous: bool = True) -> Iterator[Chain]:
+    """Run PulseAudio, JACK (see ``jack_server``) and the recorder in ``work``."""
+    with (
+        pulse_server(work) as pulse,
+        jack_server(work, is_synchronous=is_synchronous) as jack,
+        recorder(work, jack) as rec,
+    ):
+        yield Chain(work, pulse, jack, rec, private_env(work, pulse.env, jack.env))
+
+
+def private_env(work: Path, *envs: dict[str, str]) -> dict[str, str]:
+    """Return ``envs`` together, and a home of its own so that no user's settings are read."""
+    merged = {"HOME": str(work), "XDG_CONFIG_HOME": str(work / "config")}
+    for env in envs:
+        merged.update(env)
+    return merged
+
+
+def run_livecover(
+    work: Path, *arguments: str, env: dict[str, str] | None = None, timeout: float = 120.0
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command to its end in the folder ``work``."""
+    environment = {**os.environ, **private_env(work, env or {})}
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=work,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def cover_file(work: Path, song: Song, take: Path, *arguments: str) -> Sequence[takes.Message]:
+    """Return the notes of the file-to-file cover of ``song``, the quickest way there is."""
+    result = run_livecover(work, "--input", str(song.path), "--midi-out", str(take), *arguments)
+    assert result.returncode == 0, result.stderr
+    return takes.read_midi_file(take)
