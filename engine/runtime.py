@@ -164,15 +164,18 @@ class Engine:
         self.stop()
 
     def start(self) -> None:
-        """Start the threads, then the source. Raises DeviceError; all is closed again then."""
+        """Start the source, then the threads. Raises DeviceError; all is closed again then.
+
+        Until the source has started no output is touched: a take on disk stays as it was.
+        """
         assert self._worker is None
         self._started = time.perf_counter()
-        self._scheduler.start()
         try:
             self._begin(self._session)
         except BaseException:
             self.stop()
             raise
+        self._scheduler.start()
         self._worker = threading.Thread(target=self._run, name="worker", daemon=True)
         self._worker.start()
 
@@ -197,10 +200,10 @@ class Engine:
         self._is_closed = True
         self._stop.set()
         self._session.ring.wake()
+        self._scheduler.close()  # first: no note waits for the worker's last step
         if self._worker is not None:
             self._worker.join()
         self._session.source.stop()
-        self._scheduler.close()
         self.sink.close()
 
     def status(self) -> Status:
@@ -263,11 +266,13 @@ class Engine:
 
     def _listen(self, session: _Session) -> None:
         """Work until stopped, or the source has ended and all it gave is heard."""
+        ring, source = session.ring, session.source
         while not self._stop.is_set():
-            if not session.ring.wait(WAIT) and not session.source.is_alive():
+            # The ring is looked at after the source, which may write its last block in between.
+            if not ring.wait(WAIT) and not source.is_alive() and not ring.available:
                 return
             self.step(session)
-            if session.ring.available == 0 and session.source.is_finished:
+            if source.is_finished and not ring.available:
                 return
 
     def step(self, session: _Session) -> None:

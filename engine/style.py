@@ -16,10 +16,16 @@ def style_vector(style: str | Sequence[float], spec: ModelSpec) -> NDArray[np.fl
     Raises
     ------
     ConfigError
-        If the model has no preset of that name; it names the nearest and all there are.
+        If the model has no preset of that name (it names the nearest and all there are), or there
+        are not as many finite numbers as the model takes.
     """
     if not isinstance(style, str):
-        return np.asarray(style, np.float32)
+        numbers = np.asarray(style, np.float32)
+        if numbers.shape != (spec.style_dim,) or not np.isfinite(numbers).all():
+            raise ConfigError(
+                f"a style must be a preset's name or {spec.style_dim} finite numbers, not {style!r}"
+            )
+        return numbers
     if style in spec.styles:
         return np.asarray(spec.styles[style], np.float32)
     near = difflib.get_close_matches(style, spec.styles, 1)
