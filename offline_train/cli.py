@@ -63,6 +63,33 @@ def _export(args: argparse.Namespace) -> None:
     release(args.checkpoint, args.prepared / "train", _data(args), args.cache, args.out, args.name)
 
 
+def _sketch_window(args: argparse.Namespace) -> None:
+    import torch
+
+    from models.features import LOG_STFT_16K
+    from models.spec import ModelSpec
+    from models.window import LOCAL_MARGIN_FRAMES, OUTPUTS, WindowConfig, WindowCover
+    from offline_train.export import export_frontend, export_window
+
+    torch.manual_seed(args.seed)
+    spec = ModelSpec(
+        name="window",
+        kind="window",
+        features=LOG_STFT_16K,
+        version="0",
+        lookahead_frames=32,
+        outputs=OUTPUTS,
+        window_frames=args.window_frames,
+        step_frames=8,
+        local_margin_frames=LOCAL_MARGIN_FRAMES,
+        styles={"balanced": [0.0] * 24},
+        trained={"data": "none: random weights, to measure the engine with"},
+    )
+    export_frontend(spec.features, args.out)
+    network = WindowCover(WindowConfig(window_frames=args.window_frames))
+    print(export_window(network, spec, args.out / "window.onnx"))
+
+
 def _evaluate(args: argparse.Namespace) -> None:
     from offline_train.evaluate import EvaluateConfig, evaluate, report, save
 
@@ -121,6 +148,11 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("--cache", type=Path, default=Path("runs/rendered"))
     export.add_argument("--out", type=Path, default=Path("models/shipped"))
     export.add_argument("--name", default="live")
+
+    sketch = command("sketch-window", _sketch_window, "export a window network, untrained")
+    sketch.add_argument("--out", type=Path, default=Path("runs/window"))
+    sketch.add_argument("--window-frames", type=int, default=512)
+    sketch.add_argument("--seed", type=int, default=1)
 
     evaluate = command("evaluate", _evaluate, "cover a split and compare with the human covers")
     evaluate.add_argument("model", nargs="?", default="live", help="a model's name or path")
