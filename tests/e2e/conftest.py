@@ -8,9 +8,7 @@ import pytest
 
 from tests.e2e import chain as real
 from tests.e2e import songs
-from tests.e2e.servers import missing_programs
-
-PROGRAMS = ("jackd", "jack_lsp", "jack_connect", "pulseaudio", "pactl", "paplay", "parec")
+from tests.e2e.servers import PROGRAMS, missing_programs
 
 
 def require(*programs: str) -> None:

@@ -19,6 +19,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+PROGRAMS = ("jackd", "jack_lsp", "jack_connect", "pulseaudio", "pactl", "paplay", "parec")
+"""What everything here runs; FluidSynth apart."""
+
 SAMPLE_RATE = 44100
 SINK = "livecover_null"
 SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")

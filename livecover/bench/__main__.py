@@ -1,0 +1,63 @@
+"""``python -m livecover.bench WHAT``: measure one thing and print a Markdown table of it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from engine.errors import LiveCoverError
+from livecover import examples
+from livecover.bench import install, live, models
+from livecover.settings import Settings
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    main = argparse.ArgumentParser(prog="python -m livecover.bench", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--model", default=Settings().model.model, help="name or .onnx file")
+    common.add_argument("--song", type=Path, default=examples.path(), help="default: the example")
+    what = main.add_subparsers(dest="what", required=True)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return what.add_parser(name, parents=[common], help=text, description=text)
+
+    add("rtf", "real-time factor on one thread, from features to notes")
+    streaming = add("streaming", "streamed posteriors against one pass; cached against plain")
+    streaming.add_argument("--seconds", type=float, default=20.0, help="of the song")
+    add("timing", "when notes leave against when they are due, idle and beside busy programs")
+    soak = add("soak", "minutes of live playing on real servers: notes, losses, memory")
+    soak.add_argument("--minutes", type=float, default=10.0)
+    add("startup", "seconds from the command to MIDI-ready, on real servers")
+    add("size", "installed size without extras")
+    return main
+
+
+def measure(arguments: argparse.Namespace) -> str:
+    """Return the table asked for. Raises LiveCoverError."""
+    match arguments.what:
+        case "rtf":
+            return models.rtf(arguments.model, arguments.song)
+        case "streaming":
+            return models.streaming(arguments.model, arguments.song, arguments.seconds)
+        case "timing":
+            return live.timing(arguments.model, arguments.song)
+        case "soak":
+            return live.soak(arguments.model, arguments.song, arguments.minutes)
+        case "startup":
+            return install.startup()
+        case _:
+            return install.size()
+
+
+def main() -> int:
+    """Print the table; return 0, or 2 after an error of the user's."""
+    try:
+        print(measure(parser().parse_args()))
+    except LiveCoverError as error:
+        print(f"livecover.bench: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""The benchmarks' own arithmetic, on tiny models; the figures themselves are no tests."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from engine.errors import DeviceError
+from engine.notes import Posteriors
+from livecover.bench import __main__ as bench
+from livecover.bench import models, require_servers
+
+
+@pytest.fixture
+def noise(tmp_path: Path) -> Path:
+    """A second of noise at 8 kHz."""
+    path = tmp_path / "noise.wav"
+    soundfile.write(path, 0.1 * np.random.default_rng(1).standard_normal(8000), 8000)
+    return path
+
+
+def posteriors(n: int) -> Posteriors:
+    rows = [np.full((n, 88), value, np.float32) for value in (0.1, 0.2, 0.3)]
+    return Posteriors(np.arange(n, dtype=np.int64), *rows)
+
+
+def test_distance_is_the_largest_difference_of_any_output() -> None:
+    one = posteriors(3)
+    velocity = one.velocity.copy()
+    velocity[2, 87] += 0.25
+    assert models.distance(one, one) == 0.0
+    assert models.distance(one, replace(one, velocity=velocity)) == pytest.approx(0.25)
+
+
+def test_distance_refuses_other_frames() -> None:
+    with pytest.raises(AssertionError):
+        models.distance(posteriors(3), posteriors(4))
+
+
+def test_samples_come_mono_at_the_models_rate(noise: Path) -> None:
+    assert models.load_samples(noise, 4000).shape == (4000,)
+    assert models.load_samples(noise, 4000, seconds=0.5).shape == (2000,)
+
+
+def test_rtf_names_every_stage(noise: Path, tiny_stateful_path: Path) -> None:
+    table = models.rtf(str(tiny_stateful_path), noise)
+    assert "features to notes" in table and "samples to notes" in table
+    assert len(table.splitlines()) == 7
+
+
+def test_streaming_compares_every_block_size(noise: Path, tiny_window_path: Path) -> None:
+    table = models.streaming(str(tiny_window_path), noise, seconds=0.3)
+    for block in ("| 1 ", "| 7 ", "| 256 ", "| 4096 ", "| whole "):
+        assert block in table
+    assert "plain / cached" in table
+
+
+def test_an_error_is_one_line_and_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bench", "rtf", "--model", "no-such-model"])
+    assert bench.main() == 2
+    said = capsys.readouterr()
+    assert said.out == "" and len(said.err.splitlines()) == 1
+    assert "no-such-model" in said.err
+
+
+def test_missing_servers_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DeviceError, match="jackd.*scripts/install-system test"):
+        require_servers()
