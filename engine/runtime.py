@@ -182,12 +182,13 @@ class Engine:
     def wait(self, timeout: float | None = None) -> bool:
         """Return True once the song is over, False after ``timeout`` s.
 
-        Raises what stopped the worker, if something did.
+        Raises what stopped the worker or the MIDI thread, if something did.
         """
         assert self._worker is not None, "start() comes before wait()"
         self._worker.join(timeout)
-        if self._error is not None:
-            raise self._error
+        error = self._error or self._scheduler.error
+        if error is not None:
+            raise error
         return not self._worker.is_alive()
 
     def stop(self) -> None:
@@ -250,13 +251,13 @@ class Engine:
     def _run(self) -> None:
         """Listen until stopped or the song is over. On the worker thread."""
         try:
-            while not self._stop.is_set():
+            while not self._is_over:
                 self._listen(self._session)
-                if self._stop.is_set() or self._session.source.is_finished:
+                if self._is_over or self._session.source.is_finished:
                     break
                 self._recover()
             self._submit(self._session, self._session.stream.finish())
-            if not self._stop.is_set():
+            if not self._is_over:
                 self._scheduler.drain(self.budget.total + DRAIN_MARGIN_S)
         except BaseException as error:
             self._error = error
@@ -264,10 +265,15 @@ class Engine:
         finally:
             self._is_connected = False
 
+    @property
+    def _is_over(self) -> bool:
+        """True once stopped, or the MIDI thread has."""
+        return self._stop.is_set() or self._scheduler.error is not None
+
     def _listen(self, session: _Session) -> None:
         """Work until stopped, or the source has ended and all it gave is heard."""
         ring, source = session.ring, session.source
-        while not self._stop.is_set():
+        while not self._is_over:
             # The ring is looked at after the source, which may write its last block in between.
             if not ring.wait(WAIT) and not source.is_alive() and not ring.available:
                 return

@@ -90,6 +90,8 @@ class Scheduler:
     n_sent, n_late, n_dropped, n_overflowed, n_failed : int
         Note-ons sent; of these, found after they were due; dropped as too late; dropped as the
         queue was full; messages that the sink refused.
+    error : BaseException or None
+        What ended the thread before its time.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class Scheduler:
         self._last_due: dict[int, float] = {}  # per pitch, so that its events keep their order
         self._open: set[int] = set()  # pitches whose last event taken in is a note-on
         self._wants_panic = False
+        self.error: BaseException | None = None
         self._is_closing = False
         self._is_sending = False
         # The MIDI thread's own:
@@ -216,8 +219,15 @@ class Scheduler:
         heapq.heappush(self._queue, _Queued(due, next(self._serials), event, was_late))
 
     def _run(self) -> None:
-        """Send until closed. On the MIDI thread."""
+        """Send until closed; what stops it is kept in ``error``. On the MIDI thread."""
         raise_thread_priority()
+        try:
+            self._send_until_closed()
+        except BaseException as error:
+            self.error = error
+        self._end_everything()
+
+    def _send_until_closed(self) -> None:
         while True:
             due = self.send_due(self._clock())
             with self._changed:
@@ -231,7 +241,6 @@ class Scheduler:
                     continue
             if remaining > 0:
                 time.sleep(min(remaining, 0.001))
-        self._end_everything()
 
     def _play(self, item: _Queued) -> None:
         """Send one event now, or drop it if it is a note-on too late or its note never sounded."""

@@ -231,6 +231,25 @@ def test_a_broken_model_silences_and_reaches_the_caller() -> None:
     assert sink.n_closed == 1
 
 
+def test_a_broken_midi_thread_reaches_the_caller() -> None:
+    class BrokenSink(CollectingSink):
+        def send(self, event: NoteEvent) -> None:
+            super().send(event)
+            if event.is_on:
+                raise RuntimeError("the sink broke")
+
+    sink = BrokenSink()
+    source = ScriptedSource(play_and_stay((0.2, 0.4)))
+    engine = make_engine(source, sink=sink)
+    engine.start()
+    assert sink.has(1)
+    with pytest.raises(RuntimeError, match="the sink broke"):
+        while not engine.wait(20.0):
+            pass
+    engine.stop()
+    assert sink.n_closed == 1
+
+
 def test_an_overrun_is_counted() -> None:
     settings = EngineSettings(audio=AudioSettings(ring=0.5), time=SETTINGS.time, gate=SETTINGS.gate)
     with make_engine(ScriptedSource(play_file(seconds=0.8)), settings=settings) as engine:
