@@ -33,8 +33,15 @@ unit: $(VENV)/.installed-dev ## tests that need no audio or MIDI server
 e2e: $(VENV)/.installed-dev ## tests on real PulseAudio, JACK, FluidSynth and Ardour
 	$(BIN)/pytest -m e2e
 
-bench: $(VENV)/.installed-dev ## the figures of docs/results.md
-	$(BIN)/python -m livecover.bench
+bench: $(VENV)/.installed-dev ## the engine's figures in docs/results.md, on an idle machine
+	$(BIN)/python -m livecover.bench rtf
+	$(BIN)/python -m livecover.bench streaming
+	$(BIN)/livecover-train sketch-window --out runs/window
+	$(BIN)/python -m livecover.bench streaming --model runs/window/window.onnx --seconds 6
+	$(BIN)/python -m livecover.bench timing
+	$(BIN)/python -m livecover.bench startup
+	$(BIN)/python -m livecover.bench size
+	$(BIN)/python -m livecover.bench soak --minutes 10
 
 format: $(VENV)/.installed-dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
