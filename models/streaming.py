@@ -10,7 +10,8 @@ Weights are shared along pitch, so a timbre learned in one register holds in ano
 4. a context path, one GRU over the whole keyboard, that hears metre, chord and loudness;
 5. the style vector through a gate (AMT-APC, Komiya and Fukuhara, 2024);
 6. a GRU along time for each pitch, its weights shared by all pitches;
-7. a depthwise convolution along pitch, and heads for onset, frame, velocity and melody.
+7. a depthwise convolution along pitch, and heads for onset, frame, velocity and melody, which
+   hear the style once more: how loud and how dense is a matter of the whole cover.
 
 Shapes: B batch, T feature frames, F bins, S = T / 2 steps, P = 88 pitches, C channels.
 Every state is a tensor that streams: one forward serves training, whole files and live blocks.
@@ -105,7 +106,11 @@ class StreamingCover(nn.Module):
         last = nn.Linear(config.hidden, STEP_FRAMES * len(OUTPUTS))
         # Onsets and frames begin as rare as they are: the order is that of OUTPUTS.
         last.bias.data = torch.tensor([-4.0, -2.5, 0.5, -1.0]).repeat(STEP_FRAMES)
-        self.head = nn.Sequential(nn.Linear(2 * config.hidden, config.hidden), nn.ReLU(), last)
+        self.head_in = nn.Linear(2 * config.hidden, config.hidden)
+        self.head_out = last
+        self.style_head = nn.Linear(STYLE_DIM, config.hidden)
+        nn.init.zeros_(self.style_head.weight)
+        nn.init.zeros_(self.style_head.bias)
 
     def init_state(self, batch: int) -> State:
         """Return the state before the first frame."""
@@ -149,6 +154,7 @@ class StreamingCover(nn.Module):
         across = self.along_pitch(across).transpose(1, 2)
         x = torch.cat([x, torch.relu(across).reshape(batch, -1, *x.shape[2:])], 3)
 
-        logits = self.head(x).reshape(batch, -1, N_PITCHES, STEP_FRAMES, len(OUTPUTS))
+        x = torch.relu(self.head_in(x) + self.style_head(style)[:, None, None, :])
+        logits = self.head_out(x).reshape(batch, -1, N_PITCHES, STEP_FRAMES, len(OUTPUTS))
         logits = logits.transpose(2, 3).reshape(batch, -1, N_PITCHES, len(OUTPUTS))  # (B, T, P, 4)
         return {name: logits[..., k] for k, name in enumerate(OUTPUTS)}, next_state

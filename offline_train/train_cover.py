@@ -47,7 +47,7 @@ class TrainConfig:
     warmup_steps: int = 60
     onset_weight: float = 8.0
     frame_weight: float = 1.0
-    velocity_weight: float = 0.5
+    velocity_weight: float = 8.0
     melody_weight: float = 0.3
     ema_decay: float = 0.997
     seed: int = 1
