@@ -184,8 +184,8 @@ def tune(model_path: str | Path, config: EvaluateConfig, style: str = "balanced"
     wanted = np.median(np.concatenate([n[:, 1] - n[:, 0] for _, n in covers]))
 
     def length_error(candidate: Decoding) -> float:
-        lengths = [notes[:, 1] - notes[:, 0] for notes in notes_of(candidate)]
-        return abs(float(np.median(np.concatenate(lengths))) - float(wanted))
+        lengths = np.concatenate([notes[:, 1] - notes[:, 0] for notes in notes_of(candidate)])
+        return abs(float(np.median(lengths) - wanted)) if len(lengths) else np.inf
 
     candidates = [
         dataclasses.replace(decoding, frame_on_threshold=on, frame_off_threshold=round(on / 2, 3))
