@@ -157,7 +157,8 @@ def tune(model_path: str | Path, config: EvaluateConfig, style: str = "balanced"
     """Return the decoding with the best onset F1 on a validation split.
 
     Of the onset thresholds whose F1 is within 1% of the best, the one whose density is nearest to
-    the human's is taken; frame thresholds are those whose median note length is nearest to theirs.
+    the human's is taken, then the best restrike threshold; frame thresholds are those whose median
+    note length is nearest to the human's.
     """
     pipeline = load_pipeline(model_path)
     spec = pipeline.spec
@@ -174,13 +175,19 @@ def tune(model_path: str | Path, config: EvaluateConfig, style: str = "balanced"
         return sum((score_notes(human, notes) for (_, human), notes in pairs), NO_NOTES)
 
     tried: list[tuple[Decoding, NoteScore]] = []
-    for onset in np.arange(0.06, 0.46, 0.03).round(2).tolist():
+    for onset in np.arange(0.09, 0.37, 0.03).round(2).tolist():
         decoding = Decoding(onset, 0.3, 0.15, max(onset, 0.25))
         tried.append((decoding, total(decoding)))
         log.info("onset %.2f: F1 %.3f, density %.2f", onset, tried[-1][1].f1, tried[-1][1].density)
     best = max(score.f1 for _, score in tried)
     good = [(d, s) for d, s in tried if s.f1 >= 0.99 * best]
     decoding, _ = min(good, key=lambda item: abs(np.log(max(item[1].density, 1e-3))))
+    restrikes = [
+        dataclasses.replace(decoding, restrike_threshold=r)
+        for r in (0.2, 0.3, 0.4, 0.5)
+        if r >= decoding.onset_threshold
+    ]
+    decoding = max(restrikes, key=lambda candidate: total(candidate).f1)
     wanted = np.median(np.concatenate([n[:, 1] - n[:, 0] for _, n in covers]))
 
     def length_error(candidate: Decoding) -> float:
