@@ -1,12 +1,23 @@
 -- Record the MIDI that comes to one track, for ardour's Lua interpreter (no display needed).
--- Environment: DIR, an absent folder that becomes the session; SECS, how long; RATE in hertz.
--- When DIR/CONNECT appears, connect a port to "ardour:LiveCoverIn/midi_in 1" from outside; after
--- DIR/READY it records. The take lies in DIR/interchange/*/midifiles/.
+-- Environment: DIR, an absent folder that becomes the session; SECS, how long it waits for each
+-- file at most; RATE in hertz.
+-- When DIR/CONNECT appears, connect a port to "ardour:LiveCoverIn/midi_in 1" from outside and make
+-- DIR/CONNECTED; from DIR/READY on it records, until there is DIR/STOP. The take lies in
+-- DIR/interchange/*/midifiles/.
 local dir, secs = os.getenv("DIR"), tonumber(os.getenv("SECS"))
 local rate = tonumber(os.getenv("RATE"))
 
 local function pause(s) ARDOUR.LuaAPI.usleep(math.floor(s * 1000000)) end
 local function mark(name) local f = io.open(dir .. "/" .. name, "w"); f:write("1"); f:close() end
+local function wait_for(name)
+  local deadline = os.time() + secs
+  while os.time() < deadline do
+    local f = io.open(dir .. "/" .. name, "r")
+    if f then f:close(); return end
+    pause(0.1)
+  end
+  error("waited in vain for " .. name)
+end
 
 -- "JACK/Pipewire" would fall back to the dummy backend without a word.
 AudioEngine:set_backend("JACK", "ardour", "")
@@ -21,7 +32,7 @@ local track = tracks:front()
 pause(1.0)
 track:rec_enable_control():set_value(1, PBD.GroupControlDisposition.NoGroup)
 mark("CONNECT")
-pause(1.5)
+wait_for("CONNECTED")
 
 session:goto_start(false)
 session:maybe_enable_record()
@@ -29,13 +40,7 @@ session:request_roll(ARDOUR.TransportRequestSource.TRS_UI)
 pause(0.3)
 assert(session:transport_rolling() and session:actively_recording(), "does not record")
 mark("READY")
--- until STOP appears, or at the latest after SECS
-local deadline = os.time() + secs
-while os.time() < deadline do
-  local f = io.open(dir .. "/STOP", "r")
-  if f then f:close(); break end
-  pause(0.2)
-end
+wait_for("STOP")
 
 session:request_stop(false, false, ARDOUR.TransportRequestSource.TRS_UI)
 pause(0.7)
