@@ -204,7 +204,7 @@ def test_a_long_silence_gives_no_notes_and_little_work(tmp_path: Path) -> None:
     before = os.times().children_user
     assert not takes.ons(cover(tmp_path, "silence.flac"))
     # Processor time, as a busy machine hardly changes it: 10 s asleep; awake, it would be 35 s.
-    assert os.times().children_user - before < minutes
+    assert os.times().children_user - before < 20
 
 
 def test_the_take_is_a_midi_file_as_others_read_it(tmp_path: Path) -> None:
