@@ -1,7 +1,7 @@
 """Draws a cover: its piano roll over the song's spectrogram, on one axis of pitch.
 
-Times are seconds, pitches MIDI numbers. matplotlib comes with the extra ``demo`` and is imported
-only when something is drawn.
+Times are seconds, pitches MIDI numbers. matplotlib and soxr come with the extra ``demo`` and are
+imported only when something is drawn.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from engine.errors import LiveCoverError
@@ -54,6 +53,8 @@ def pitch_spectrogram(mono: NDArray[np.float32], sample_rate: int) -> NDArray[np
     Bin k is centred on pitch ``MIN_PITCH + k / BINS_PER_SEMITONE``, frame t on second t HOP /
     SAMPLE_RATE. The spectrum is interpolated in frequency.
     """
+    import soxr
+
     samples = np.pad(soxr.resample(mono, sample_rate, SAMPLE_RATE), N_FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP]
     window = np.hanning(N_FFT).astype(np.float32)

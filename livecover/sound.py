@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 from numpy.typing import NDArray
 
 from engine.errors import DeviceError
@@ -89,6 +88,8 @@ def render_piano(midi: Path, n_samples: int, sample_rate: int, soundfont: Path) 
             raise DeviceError(f"fluidsynth could not play {midi} with {soundfont}: {said}")
         sound, _ = soundfile.read(wav, dtype="float32", always_2d=True)
     if sample_rate != RENDER_RATE:
+        import soxr  # comes with the extra ``demo``
+
         sound = soxr.resample(sound, RENDER_RATE, sample_rate)
     piano = np.zeros((n_samples, 2), np.float32)
     piano[: len(sound)] = sound[:n_samples]

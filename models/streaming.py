@@ -80,7 +80,6 @@ class StreamingCover(nn.Module):
         self.config = config
         c = config.channels
         width = 2 * config.bins_per_semitone + 1
-        self.n_semitones = config.n_bins // config.bins_per_semitone
         self.spectrum = nn.Conv2d(
             2,
             config.conv_channels,

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from engine.errors import DataError, LiveCoverError
+from offline_train.corpora import SPLITS
 
 DATA_VARIABLE = "LIVECOVER_DATA"
 
@@ -123,7 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
     prepare = command("prepare", _prepare, "render a split as band audio and store its features")
     prepare.add_argument("--data", help="folder with pop909/ and splits.json")
     prepare.add_argument("--out", type=Path, default=Path("runs/prepared"))
-    prepare.add_argument("--split", default="train", choices=("train", "valid", "test"))
+    prepare.add_argument("--split", default="train", choices=SPLITS)
     prepare.add_argument("--excerpt", type=float, default=120.0, help="seconds a song; 0 is all")
     prepare.add_argument("--takes", type=int, default=1, help="renderings of each song")
     prepare.add_argument("--limit", type=int, default=0, help="songs; 0 is all")
@@ -158,7 +159,7 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("model", nargs="?", default="live", help="a model's name or path")
     evaluate.add_argument("--data", help="folder with pop909/ and splits.json")
     evaluate.add_argument("--cache", type=Path, default=Path("runs/rendered"))
-    evaluate.add_argument("--split", default="test", choices=("train", "valid", "test"))
+    evaluate.add_argument("--split", default="test", choices=SPLITS)
     evaluate.add_argument("--heard", action="store_true", help="sound sources of training")
     evaluate.add_argument("--style", default="balanced")
     evaluate.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
