@@ -208,6 +208,7 @@ def test_notes_are_drawn_in_the_colour_of_their_part(part: Part | None, tmp_path
 
 
 def test_the_demo_loads_without_its_extra_and_torch() -> None:
-    code = "import sys, livecover.demo; print({'torch', 'matplotlib', 'soxr', 'pedalboard'} & {*sys.modules})"
+    extra = {"torch", "matplotlib", "soxr", "pedalboard"}
+    code = f"import sys, livecover.demo; print({extra} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
