@@ -1,0 +1,218 @@
+"""Reads MIDI files: notes, programs, pedal and the beat grid, in seconds.
+
+Not here: which track plays which part of a song, which each corpus knows for itself.
+"""
+
+import struct
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import mido
+from mido.midifiles.meta import KeySignatureError
+
+from engine.errors import DataError
+from offline_train.corpora.notes import Beat, Note, Pedal
+
+# All that mido raises on a file that is not MIDI; KeySignatureError descends from Exception.
+_BROKEN_MIDI = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    struct.error,
+    KeySignatureError,
+)
+DRUM_CHANNEL = 9  # counted from 0
+SUSTAIN = 64  # controller; 64 and above is down (MIDI 1.0, table III)
+DEFAULT_TEMPO = 500_000  # microseconds a quarter
+MAX_BEATS = 100_000  # a file that promises more is broken: eleven hours at 150 a minute
+
+
+@dataclass(slots=True)
+class Line:
+    """What one track plays with one program on one channel, ordered by time."""
+
+    track: str
+    channel: int
+    program: int
+    notes: list[Note] = field(default_factory=list)
+    pedals: list[Pedal] = field(default_factory=list)
+
+    @property
+    def is_drums(self) -> bool:
+        """Whether this is General MIDI's drum channel."""
+        return self.channel == DRUM_CHANNEL
+
+
+class Clock:
+    """Seconds of any tick of a MIDI file, from its tempo changes."""
+
+    def __init__(self, midi: mido.MidiFile) -> None:
+        self.ticks_per_beat: int = midi.ticks_per_beat
+        self._ticks, self._seconds, self._tempi = [0], [0.0], [DEFAULT_TEMPO]
+        for tick, tempo in _changes(midi, "set_tempo"):
+            self._seconds.append(self.seconds(tick))
+            self._ticks.append(tick)
+            self._tempi.append(tempo.tempo)
+
+    def seconds(self, tick: int) -> float:
+        """Return the seconds at a tick."""
+        k = bisect_right(self._ticks, tick) - 1
+        since: float = mido.tick2second(tick - self._ticks[k], self.ticks_per_beat, self._tempi[k])
+        return self._seconds[k] + since
+
+
+def _changes(midi: mido.MidiFile, kind: str) -> list[tuple[int, mido.MetaMessage]]:
+    """Return (tick, message) of one type of meta message from all tracks, ordered by tick."""
+    found = []
+    for track in midi.tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type == kind:
+                found.append((tick, message))
+    return sorted(found, key=lambda change: change[0])
+
+
+def open_midi(path: Path) -> mido.MidiFile:
+    """Return the parsed MIDI file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, is not MIDI, or counts its time in a way that no piece of music
+        does (SMPTE frames, or tracks that follow one another: format 2).
+    """
+    try:
+        midi = mido.MidiFile(path)
+    except _BROKEN_MIDI as error:
+        raise DataError(f"{path}: expected a MIDI file, could not read it ({error})") from error
+    if midi.ticks_per_beat < 1 or midi.type not in (0, 1):
+        raise DataError(
+            f"{path}: expected a MIDI file of format 0 or 1 with ticks a beat, got format "
+            f"{midi.type} with {midi.ticks_per_beat} ticks a beat"
+        )
+    return midi
+
+
+def read_notes(path: Path) -> dict[str, list[Note]]:
+    """Return the notes of each track of a MIDI file by track name, whatever their channels.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or is not MIDI.
+    """
+    midi = open_midi(path)
+    clock = Clock(midi)
+    return {track.name: _track_notes(track, clock) for track in midi.tracks}
+
+
+def _track_notes(track: mido.MidiTrack, clock: Clock) -> list[Note]:
+    """Return a track's notes; a pitch struck again ends the note before, silent or not."""
+    notes: list[Note] = []
+    sounding: dict[int, tuple[float, int]] = {}
+    tick = 0
+    for message in track:
+        tick += message.time
+        if message.type not in ("note_on", "note_off"):
+            continue
+        now = clock.seconds(tick)
+        if message.note in sounding:
+            onset, velocity = sounding.pop(message.note)
+            if now > onset:
+                notes.append(Note(onset, now, message.note, velocity))
+        if message.type == "note_on" and message.velocity > 0:
+            sounding[message.note] = (now, message.velocity)
+    return sorted(notes)
+
+
+def read_lines(path: Path) -> list[Line]:
+    """Return what each track plays with each program on each channel; silent ones are left out.
+
+    A pitch that is struck again ends the note before it; a note that never ends is dropped.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or is not MIDI.
+    """
+    midi = open_midi(path)
+    return midi_lines(midi)
+
+
+def midi_lines(midi: mido.MidiFile) -> list[Line]:
+    """Return the lines of a parsed file, as ``read_lines`` does."""
+    clock = Clock(midi)
+    lines: dict[tuple[int, int, int], Line] = {}
+    pedals: dict[int, list[Pedal]] = defaultdict(list)
+    for k, track in enumerate(midi.tracks):
+        programs = dict.fromkeys(range(16), 0)
+        sounding: dict[tuple[int, int], tuple[float, int, Line]] = {}
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type == "program_change":
+                programs[message.channel] = message.program
+            elif message.type == "control_change" and message.control == SUSTAIN:
+                pedals[message.channel].append(Pedal(clock.seconds(tick), message.value >= 64))
+            elif message.type in ("note_on", "note_off"):
+                now, key = clock.seconds(tick), (message.channel, message.note)
+                if key in sounding:
+                    onset, velocity, line = sounding.pop(key)
+                    if now > onset:
+                        line.notes.append(Note(onset, now, message.note, velocity))
+                if message.type == "note_on" and message.velocity > 0:
+                    channel, program = message.channel, programs[message.channel]
+                    line = lines.setdefault(
+                        (k, channel, program), Line(track.name, channel, program)
+                    )
+                    sounding[key] = (now, message.velocity, line)
+    for line in lines.values():
+        line.notes.sort()
+        line.pedals = _pedal_changes(pedals[line.channel])
+    return [line for line in lines.values() if line.notes]
+
+
+def _pedal_changes(pedals: list[Pedal]) -> list[Pedal]:
+    """Return only the changes: half-pedalling writes dozens of values between two of them."""
+    changes: list[Pedal] = []
+    for pedal in sorted(pedals, key=lambda p: p.time):
+        if pedal.is_down != (changes[-1].is_down if changes else False):
+            changes.append(pedal)
+    return changes
+
+
+def midi_beats(midi: mido.MidiFile) -> list[Beat]:
+    """Return the beats of the file's own grid, from its time signatures, to its last event.
+
+    A beat is the time signature's lower figure; 6/8, 9/8 and 12/8 have three quavers a beat.
+    Performances that were recorded without a click have a grid that means nothing.
+
+    Raises
+    ------
+    DataError
+        If the file is too long to be music.
+    """
+    clock = Clock(midi)
+    last = max((sum(m.time for m in track) for track in midi.tracks), default=0)
+    changes = [(0, 4, 4)]
+    for tick, signature in _changes(midi, "time_signature"):
+        changes.append((tick, signature.numerator, signature.denominator))
+    edges = [tick for tick, _, _ in changes[1:]] + [last]
+    beats: list[Beat] = []
+    for (tick, upper, lower), end in zip(changes, edges, strict=True):
+        is_compound = lower == 8 and upper % 3 == 0 and upper > 3
+        unit = max(clock.ticks_per_beat * 4 // lower * (3 if is_compound else 1), 1)
+        n_beats_a_bar = max(upper // 3 if is_compound else upper, 1)
+        if len(beats) + (end - tick) // unit > MAX_BEATS:
+            raise DataError(
+                f"{midi.filename}: expected a piece of music, got more than {MAX_BEATS} beats"
+            )
+        for k, at in enumerate(range(tick, end, unit)):
+            beats.append(Beat(clock.seconds(at), k % n_beats_a_bar == 0))
+    return beats
