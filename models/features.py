@@ -27,6 +27,24 @@ On a logarithmic axis a transposition is a shift and a harmonic a constant dista
 network can share its weights along pitch.
 """
 
+MEL_HFT = FeatureSpec(
+    name="mel-hft",
+    layer="MelSpectrogram",
+    sample_rate=16000,
+    n_fft=2048,
+    win_length=2048,
+    hop_length=256,
+    n_bins=256,
+    f_min=0.0,
+    f_max=8000.0,
+    log_floor=1e-8,
+    power=2.0,
+    is_htk=True,
+)
+"""What hFT-Transformer and AMT-APC hear: mel energies, HTK's scale, Slaney's norm (torchaudio's
+defaults in their code). The lowest filters are narrower than a Fourier bin and stay empty.
+"""
+
 
 class Features(nn.Module):
     """The nnAudio layer that a spec names, without padding, followed by a logarithm."""
@@ -61,7 +79,8 @@ class Features(nn.Module):
                 fmin=spec.f_min,
                 fmax=spec.f_max,
                 center=False,
-                power=1.0,
+                power=spec.power,
+                htk=spec.is_htk,
                 verbose=False,
             )
         else:

@@ -56,7 +56,9 @@ class FeatureSpec:
     n_bins: int
     f_min: float  # hertz, centre of the lowest bin
     f_max: float  # hertz, centre of the highest bin
-    log_floor: float  # features are log(magnitude + log_floor)
+    log_floor: float  # features are log(magnitude ** power + log_floor)
+    power: float = 1.0  # MelSpectrogram only: 2 sums energies, 1 magnitudes
+    is_htk: bool = False  # MelSpectrogram only: HTK's mel scale instead of Slaney's
 
     @property
     def frame_s(self) -> float:
@@ -81,13 +83,14 @@ class FeatureSpec:
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """Decoder settings that were tuned with a model and travel with it (all probabilities)."""
+    """Decoder settings that were tuned with a model and travel with it; thresholds are 0 to 1."""
 
     onset_threshold: float = 0.5
     frame_on_threshold: float = 0.5
     frame_off_threshold: float = 0.3
     restrike_threshold: float = 0.5  # onset needed while the same pitch already sounds
     melody_threshold: float = 0.5
+    notes_per_second: float = 0.0  # usual in the balanced style, thresholds follow it; 0: fixed
 
 
 @dataclass(frozen=True, slots=True)
