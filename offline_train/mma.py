@@ -28,6 +28,7 @@ MAX_PLAYERS = 8
 MAX_BARS = 5000
 TIME_LIMIT_S = 60.0
 STEPS_PER_BEAT = 4  # chords change on sixteenths; POP909 places nearly all on a beat
+DRUM_NOTE_S = 0.1
 SECTION_BARS = 8  # the groove may change after so many bars
 
 # Beats a bar of the grooves: style file of MMA's standard library, then its grooves.
@@ -326,8 +327,19 @@ def _players(midi: mido.MidiFile, beats: list[float]) -> list[Player]:
         notes, program, is_drums = _track(track, midi.ticks_per_beat, beats)
         if notes:
             role = "drums" if is_drums else _role(track.name, program)
-            players.append(Player(role, program, notes))
+            players.append(Player(role, program, _let_ring(notes) if is_drums else notes))
     return players
+
+
+def _let_ring(notes: list[Note]) -> list[Note]:
+    """Return drum notes held for 0.1 s or until struck again: MMA's last a tick or so."""
+    rung, after = [], dict[int, float]()
+    for note in reversed(notes):
+        end = min(note.onset + DRUM_NOTE_S, after.get(note.pitch, np.inf))
+        after[note.pitch] = note.onset
+        if end > note.onset:
+            rung.append(note._replace(offset=end))
+    return rung[::-1]
 
 
 def _role(track_name: str, program: int) -> str:
