@@ -12,13 +12,13 @@ from engine.errors import DataError
 from offline_train.corpora import Beat, Chord, Song
 from offline_train.mma import (
     MAX_PLAYERS,
-    STYLE_OF_GROOVE,
     TRAIN_GROOVES_MMA,
     UNHEARD_GROOVES_MMA,
     chord_name,
     mma_players,
     write_chart,
 )
+from offline_train.mma_grooves import STYLE_OF_GROOVE
 from offline_train.render import players_to_midi
 
 needs_mma = pytest.mark.skipif(
