@@ -5,8 +5,9 @@ Shapes: B batch (1 in the files), T frames, F bins.
 """
 
 import dataclasses
+import inspect
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -49,10 +50,14 @@ class StatefulNetwork(Protocol):
 
 
 class WindowNetwork(Protocol):
-    """A network that sees a window; a torch module. m is its margin, W its window."""
+    """A network that sees a window; a torch module. m is its margin, W its window.
 
-    def local(self, features: Tensor) -> Tensor:
-        """Return the embedding (B, n, ...) of features (B, n + 2 m, F)."""
+    ``local`` may take the style (B, 24) as a second argument.
+    """
+
+    @property
+    def local(self) -> Callable[..., Tensor]:
+        """Features (B, n + 2 m, F) -> embedding (B, n, ...)."""
         ...
 
     def mix(self, embedding: Tensor, style: Tensor) -> dict[str, Tensor]:
@@ -86,8 +91,8 @@ class _Local(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, features: Tensor) -> Tensor:
-        return self.network.local(features)
+    def forward(self, features: Tensor, *style: Tensor) -> Tensor:
+        return self.network.local(features, *style)
 
 
 class _Mix(nn.Module):
@@ -187,25 +192,30 @@ def export_window(network: WindowNetwork, spec: ModelSpec, path: Path) -> Path:
     sample = _sample(spec, spec.window_frames + 2 * margin)
     features, style = torch.from_numpy(sample["features"]), torch.from_numpy(sample["style"])
     with torch.no_grad():
-        embedding = network.local(features)
+        heard = {"features": features}
+        if "style" in inspect.signature(network.local).parameters:
+            heard["style"] = style
+        embedding = network.local(*heard.values())
         logits = network.mix(embedding, style)
     expected = {name: torch.sigmoid(logits[name]).numpy() for name in spec.outputs}
     spec = _with_tolerance(spec)
     local_path = path.with_name(path.stem + LOCAL_SUFFIX)
     free = {"features": {1: "n_seen"}, "embedding": {1: "n_frames"}}
-    _write(_Local(network), {"features": features}, ["embedding"], free, spec, local_path)
+    _write(_Local(network), heard, ["embedding"], free, spec, local_path)
     mix = _Mix(network, spec.outputs)
     _write(mix, {"embedding": embedding, "style": style}, list(spec.outputs), {}, spec, path)
     with _proving(path, local_path):
         local = Graph(local_path)
         split = spec.window_frames // 3 + 2 * margin  # in two pieces: the number of frames is free
+        styled = {"style": sample["style"]} if "style" in local.inputs else {}
         parts = [
-            local.run({"features": sample["features"][:, rows]}, ["embedding"])[0]
+            local.run({"features": sample["features"][:, rows], **styled}, ["embedding"])[0]
             for rows in (slice(0, split), slice(split - 2 * margin, None))
         ]
-        found = Graph(path).run(
-            {"embedding": np.concatenate(parts, axis=1), "style": sample["style"]}, spec.outputs
-        )
+        mixed = Graph(path)
+        styled = {"style": sample["style"]} if "style" in mixed.inputs else {}
+        embedded = {"embedding": np.concatenate(parts, axis=1)}
+        found = mixed.run({**embedded, **styled}, spec.outputs)
         _keep(path, sample, expected, dict(zip(spec.outputs, found, strict=True)))
     return path
 
