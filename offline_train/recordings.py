@@ -142,13 +142,13 @@ def keep_music(root: Path, target: Path, sources: Sequence[Source]) -> None:
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     patterns = [pattern for source in sources for pattern in source.patterns]
-    for pattern in [*patterns, "usr/share/doc/*/copyright"]:
-        for path in root.glob(pattern):
-            copy = partial / path.relative_to(root)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
-    if not partial.is_dir():
+    music = [path for pattern in patterns for path in root.glob(pattern)]
+    if not music:
         raise DataError(f"{target.name}: expected {patterns} in the package, found none of them")
+    for path in [*music, *root.glob("usr/share/doc/*/copyright")]:
+        copy = partial / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
     partial.replace(target)
 
 
