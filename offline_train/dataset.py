@@ -1,27 +1,34 @@
-"""Random crops of prepared takes, augmented, with the labels that the streaming network learns.
+"""What a network hears in training: random crops, mixed, mastered and labelled on the way.
 
-Shapes: T frames, F bins, P = 88 pitches. Labels are float32 (T, P): ``onset`` a triangle of two
-frames to either side of the exact onset (its peak carries the sub-frame position), ``velocity``
-(of 127) around the onset, ``frame`` and ``melody`` where a note sounds. Not here: rendering
-(``prepare``).
+Shapes: n samples at 16 kHz, T frames, F bins, P = 88 pitches. Labels are float32 (T, P): ``onset``
+a triangle of two frames to either side of the exact onset (its peak carries the sub-frame
+position), ``velocity`` (of 127) around the onset, ``frame`` and ``melody`` where a note sounds.
+``heard_*`` are those of everything that sounds, from the score or from a teacher. Not here: making
+stems (``prepare``, ``recordings``), and features, which are computed where the network runs.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import soxr
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from engine.errors import DataError
 from models.spec import MIN_PITCH, N_PITCHES, FeatureSpec
+from offline_train.mixing import audible, draw_gains, master, mix
+from offline_train.shards import StoredPiece, read_shards
 from offline_train.style import style_vector
 
 Array = NDArray[np.float32]
 ONSET_HALF_WIDTH = 2.0  # frames
+WARM_UP_S = 0.4  # heard by room and compressor before a crop begins
+PEAK_REACH = 4  # frames
+LEAST_PEAK = 0.2
+STYLE_WINDOW_S = 20.0
+MIN_STYLE_NOTES = 12
 
 
 def rasterize(notes: Array, first_frame: int, n_frames: int, frame_s: float) -> dict[str, Array]:
@@ -50,89 +57,168 @@ def rasterize(notes: Array, first_frame: int, n_frames: int, frame_s: float) -> 
     return labels
 
 
-def transpose(
-    features: Array, notes: Array, semitones: int, spec: FeatureSpec
-) -> tuple[Array, Array]:
-    """Return features and notes moved by semitones; what the shift uncovers is silence."""
-    bins = round(semitones * (spec.n_bins - 1) / _semitones(spec))
-    moved = np.full_like(features, np.log(spec.log_floor))
-    if bins > 0:
-        moved[:, bins:] = features[:, :-bins]
-    elif bins < 0:
-        moved[:, :bins] = features[:, -bins:]
-    else:
-        moved = features
-    notes = notes.copy()
-    notes[:, 2] += semitones
-    return moved, notes
-
-
-def _semitones(spec: FeatureSpec) -> float:
-    """Return how many semitones lie between the lowest and the highest bin."""
-    return 12 * float(np.log2(spec.f_max / spec.f_min))
-
-
-def colour(features: Array, spec: FeatureSpec, rng: np.random.Generator) -> Array:
-    """Return features (T, F) under a random gain, a smooth random EQ and a noise floor."""
-    knots = rng.normal(0, rng.uniform(0, 0.9), 9) + rng.normal(-0.3, 0.8)  # nepers
-    curve = np.interp(np.linspace(0, 8, spec.n_bins), np.arange(9), knots)
-    magnitude = np.maximum(np.exp(features) - spec.log_floor, 0) * np.exp(curve)
-    if rng.random() < 0.5:
-        level = np.exp(rng.uniform(np.log(0.003), np.log(0.3)))
-        magnitude = magnitude + level * np.abs(rng.standard_normal(magnitude.shape))
-    return np.log(magnitude + spec.log_floor).astype(np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Take:
-    """One prepared rendering: features on disk, notes and style in memory."""
-
-    features: Path
-    notes: Array
-    style: Array
-
-
-def read_takes(folder: Path) -> list[Take]:
-    """Return every whole take of a folder. Raises DataError if there is none."""
-    takes = []
-    for path in sorted(folder.glob("[!.]*.features.npy")):
-        notes = np.load(path.with_name(path.name.replace("features", "notes")))
-        if len(notes):
-            takes.append(Take(path, notes, style_vector(notes)))
-    if not takes:
-        raise DataError(f"{folder}: expected prepared takes; run `livecover-train prepare` first")
-    return takes
+def shift_bins(features: Tensor, semitones: Tensor, spec: FeatureSpec) -> Tensor:
+    """Return features (B, T, F) moved by semitones (B,); what the shift uncovers is silence."""
+    per_semitone = (spec.n_bins - 1) / (12 * np.log2(spec.f_max / spec.f_min))
+    moved = torch.full_like(features, float(np.log(spec.log_floor)))
+    for row, semitone in enumerate(semitones.tolist()):
+        bins = round(semitone * per_semitone)
+        if bins >= 0:
+            moved[row, :, bins:] = features[row, :, : spec.n_bins - bins]
+        else:
+            moved[row, :, :bins] = features[row, :, -bins:]
+    return moved
 
 
 class Crops(IterableDataset[dict[str, Tensor]]):
-    """Endless random crops of a folder of takes; takes that appear later join in."""
+    """Endless random crops of folders of shards, ``shares`` giving how often each is heard.
+
+    Shards that appear later join in. Every item has ``samples`` (n,) for T frames, ``clean`` the
+    same before mastering (of recordings, which are not bent), ``shift`` in semitones for the
+    features, ``style`` (24,), the labels of the cover and of what is heard, and
+    ``has_cover``, ``has_heard`` and ``has_velocity`` (1 or 0), which say what of them counts.
+    """
 
     def __init__(
-        self, folder: Path, spec: FeatureSpec, n_frames: int, lookahead: int, seed: int
+        self,
+        shares: Mapping[Path, float],
+        spec: FeatureSpec,
+        n_frames: int,
+        lookahead: int,
+        seed: int,
     ) -> None:
-        self.folder, self.spec, self.n_frames = folder, spec, n_frames
+        self.shares, self.spec, self.n_frames = dict(shares), spec, n_frames
         self.lookahead, self.seed = lookahead, seed
         self.n_seen_before_reload = 2000
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         info = torch.utils.data.get_worker_info()
         rng = np.random.default_rng((self.seed, info.id if info else 0))
+        share = np.array(list(self.shares.values()))
         while True:
-            takes = read_takes(self.folder)
-            mean_style = np.mean([t.style for t in takes], axis=0)
+            folders = [read_shards(folder) for folder in self.shares]
+            mean_style = mean_style_of([piece for pieces in folders for piece in pieces])
             for _ in range(self.n_seen_before_reload):
-                yield self._crop(takes[rng.integers(len(takes))], mean_style, rng)
+                pieces = folders[rng.choice(len(folders), p=share / share.sum())]
+                piece = pieces[rng.integers(len(pieces))]
+                yield self.crop(piece, mean_style, rng)
 
-    def _crop(self, take: Take, mean_style: Array, rng: np.random.Generator) -> dict[str, Tensor]:
-        stored = np.load(take.features, mmap_mode="r")
-        start = int(rng.integers(0, max(len(stored) - self.n_frames, 1)))
-        rows = np.array(stored[start : start + self.n_frames], np.float32)
-        features = np.full((self.n_frames, self.spec.n_bins), np.log(self.spec.log_floor))
-        features = features.astype(np.float32)
-        features[: len(rows)] = rows
-        features, notes = transpose(features, take.notes, int(rng.integers(-6, 6)), self.spec)
-        features = colour(features, self.spec, rng)
-        labels = rasterize(notes, start - self.lookahead, self.n_frames, self.spec.frame_s)
-        style = mean_style if rng.random() < 0.3 else take.style
-        arrays = {"features": features, "style": style.astype(np.float32), **labels}
-        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    def crop(
+        self, piece: StoredPiece, mean_style: Array, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """Return one random crop of a piece, augmented."""
+        spec = self.spec
+        stems = piece.array("stems")
+        has_teacher = "teacher" in piece
+        bend = 0 if has_teacher or rng.random() < 0.5 else int(rng.integers(-1, 2))
+        # What bends the pitch bends the tempo too, as a tape does; a little of it is detuning.
+        ratio = 2 ** (bend / 12 + rng.uniform(-0.3, 0.3) * (not has_teacher) / 12)
+        length = spec.win_length + (self.n_frames - 1) * spec.hop_length
+        span = round(length * ratio)
+        start = int(rng.integers(0, max(len(stems) - span, 1)))
+        if has_teacher:  # its labels lie on frames
+            start = start // spec.hop_length * spec.hop_length
+        gains = draw_gains(piece.facts.get("roles", ["recording"] * stems.shape[1]), rng)
+        before = min(start, int(WARM_UP_S * spec.sample_rate))
+        dry = mix(stems[start - before : start + span], gains)
+        sound = master(dry, rng, spec.sample_rate)[before:]
+        if ratio != 1.0:
+            sound = soxr.resample(sound, spec.sample_rate * ratio, spec.sample_rate, "LQ")
+        shift = int(rng.integers(-5, 7)) - bend
+        first = (start + ratio * spec.win_length / 2) / spec.sample_rate  # seconds, first frame
+
+        def labels_of(notes: Array) -> dict[str, Array]:
+            moved = notes.copy()
+            moved[:, :2] = (notes[:, :2] - first) / ratio
+            moved[:, 2] += bend + shift
+            return rasterize(moved, -self.lookahead, self.n_frames, spec.frame_s)
+
+        empty = np.zeros((0, 5), np.float32)
+        notes = piece.array("notes") if "notes" in piece else empty
+        cover = labels_of(np.array(notes))
+        if has_teacher:
+            frame = round(first / spec.frame_s) - self.lookahead
+            heard = teacher_labels(piece.array("teacher"), frame, self.n_frames, shift)
+        else:
+            score = np.array(piece.array("score")) if "score" in piece else empty
+            is_heard = audible(gains)[score[:, 4].astype(int)]
+            heard = labels_of(score[is_heard])
+        style = self._style(np.array(notes), mean_style, start / spec.sample_rate, rng)
+        arrays = {
+            "samples": _fit(sound, length),
+            "clean": _fit(dry[before:], length),
+            "style": style.astype(np.float32),
+            **cover,
+            **{f"heard_{name}": heard[name] for name in ("onset", "frame", "velocity")},
+        }
+        item = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        item["shift"] = torch.tensor(shift)
+        item["has_cover"] = torch.tensor(float("notes" in piece))
+        item["has_heard"] = torch.tensor(float(has_teacher or "score" in piece))
+        item["has_velocity"] = torch.tensor(float("score" in piece))
+        return item
+
+    def _style(
+        self, notes: Array, mean_style: Array, start: float, rng: np.random.Generator
+    ) -> Array:
+        """Return the style of the surroundings, of the piece, or of the corpus.
+
+        The nearer the notes it is taken from, the more it tells, and the more it is listened to.
+        """
+        which = rng.random()
+        if which < 0.3 or not len(notes):
+            return mean_style
+        if which < 0.65:
+            return style_vector(notes)
+        middle = start + self.n_frames * self.spec.frame_s / 2
+        near = notes[np.abs(notes[:, 0] - middle) < STYLE_WINDOW_S / 2]
+        return style_vector(near if len(near) >= MIN_STYLE_NOTES else notes)
+
+
+def _fit(sound: Array, length: int) -> Array:
+    """Return a sound cut or padded to a length."""
+    out = np.zeros(length, np.float32)
+    n = min(length, len(sound))
+    out[:n] = sound[:n]
+    return out
+
+
+def teacher_labels(
+    teacher: NDArray[np.uint8], first_frame: int, n_frames: int, semitones: int
+) -> dict[str, Array]:
+    """Return a teacher's posteriors uint8 (T, 88, 2) as labels from ``first_frame`` on."""
+    margin = PEAK_REACH + int(ONSET_HALF_WIDTH)
+    rows = np.arange(first_frame - margin, first_frame + n_frames + margin)
+    inside = (rows >= 0) & (rows < len(teacher))
+    source = np.zeros((len(rows), N_PITCHES, 2), np.float32)
+    source[inside] = np.asarray(teacher[rows[inside]], np.float32) / 255
+    source[..., 0] = peaks(source[..., 0])
+    labels = np.zeros((n_frames, N_PITCHES, 2), np.float32)
+    low, high = max(semitones, 0), N_PITCHES + min(semitones, 0)
+    labels[:, low:high] = source[margin:-margin, low - semitones : high - semitones]
+    velocity = np.zeros((n_frames, N_PITCHES), np.float32)
+    return {"onset": labels[..., 0], "frame": labels[..., 1], "velocity": velocity}
+
+
+def peaks(onset: Array) -> Array:
+    """Return onset posteriors (T, P) as triangles as high as their peaks, like our own labels.
+
+    A teacher's onsets last as long as it is in doubt; a peak is the first of the greatest within
+    ``PEAK_REACH`` frames to either side.
+    """
+    padded = np.pad(onset, ((PEAK_REACH, PEAK_REACH), (0, 0)))
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * PEAK_REACH + 1, 0)
+    before = around[..., :PEAK_REACH].max(-1)
+    after = around[..., PEAK_REACH + 1 :].max(-1)
+    peak = np.where((onset > before) & (onset >= after) & (onset > LEAST_PEAK), onset, 0)
+    near = np.pad(peak, ((1, 1), (0, 0)))
+    side = 1 - 1 / ONSET_HALF_WIDTH
+    shape: Array = np.maximum(peak, side * np.maximum(near[:-2], near[2:]))
+    return shape.astype(np.float32)
+
+
+def mean_style_of(pieces: list[StoredPiece]) -> Array:
+    """Return the mean style of the covers of pieces; zeros where there is none."""
+    notes = [np.array(piece.array("notes")) for piece in pieces if "notes" in piece]
+    styles = [style_vector(n) for n in notes if len(n)]
+    return np.asarray(np.mean(styles, axis=0) if styles else np.zeros(24), np.float32)

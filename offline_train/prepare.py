@@ -1,170 +1,243 @@
-"""Renders songs as band audio and stores features and cover notes, one pair of files a song.
+"""Renders a split of a corpus as shards of dry stems: resumable, checkable, shard by shard.
 
-``ID.features.npy``: float16 (T, F), mmap-able; ``ID.notes.npy``: float32 (n, 5) with onset,
-offset, pitch, velocity, is_melody; ``manifest.jsonl``: one line a song with seed and sources.
-A song that is there is not rendered again, so a run that was stopped goes on where it was.
+A piece holds ``stems`` int16 (n, stems) at 16 kHz and ``score`` float32 (n, 5), what sounds: onset,
+offset, pitch, velocity and the number of its stem. Of POP909 songs, which are played by bands, it
+holds ``notes`` float32 (n, 5) too, the human cover (onset, offset, pitch, velocity, is_melody), and
+``beats`` float32 (n, 2), time and is_downbeat. Every choice comes from the seed in the facts.
 """
 
 import dataclasses
 import json
 import logging
-import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import soxr
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.errors import DataError
-from models.features import LOG_STFT_16K, Features
-from models.spec import FeatureSpec
-from offline_train.band import TRAIN_GROOVES, UNHEARD_GROOVES, Player, arrange
-from offline_train.corpora import Note, Song, read_song, split_ids
-from offline_train.render import RENDER_RATE, fluidsynth, master, mix, players_to_midi, random_synth
+from offline_train.corpora import (
+    Corpus,
+    Note,
+    Part,
+    Song,
+    may_feed_weights,
+    open_corpus,
+    read_song,
+)
+from offline_train.corpora import Piece as Score
+from offline_train.shards import (
+    Piece,
+    ShardLine,
+    append_manifest,
+    is_whole,
+    read_manifest,
+    write_manifest,
+    write_shard,
+)
+from offline_train.stems import SAMPLE_RATE, Stem, play_piece, play_song
+from offline_train.takes import UNHEARD_SOUNDFONT as UNHEARD_SOUNDFONT
+from offline_train.takes import cut as cut
+from offline_train.takes import render_band as render_band
+from offline_train.takes import waveform as waveform
 
 log = logging.getLogger(__name__)
 
-TRAIN_SOUNDFONTS = ("FluidR3_GM.sf2", "FluidR3_GM.sf2", "OPL-3_FM_128M.sf2")
-TRAIN_DRUMS = ("Black_Pearl_4_LV2.sf2", "Red_Zeppelin_4_LV2.sf2")
-UNHEARD_SOUNDFONT = "TimGM6mb.sf2"
+Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class PrepareConfig:
-    """How a split becomes takes; ``heard`` False: the sound source and grooves kept for tests."""
+    """How a split becomes shards. ``data / corpus`` is the corpus; ``solo``: its piano alone."""
 
     data: Path
     out: Path
     split: str = "train"
-    heard: bool = True
-    excerpt_s: float = 120.0  # 0 renders whole songs
-    takes: int = 1  # renderings of each song, each with a band of its own
+    corpus: str = "pop909"
+    solo: bool = False
+    excerpt_s: float = 90.0  # 0 renders whole songs
+    takes: int = 1  # renderings of each song, each with bands of its own
+    pieces: int = 6  # in a shard
     seed: int = 1
     workers: int = 1
     limit: int = 0  # 0 takes every song
 
 
-def cut(song: Song, start: float, seconds: float) -> Song:
-    """Return an excerpt of a song with its times from 0."""
+def plan(config: PrepareConfig) -> list[list[tuple[str, int]]]:
+    """Return for each shard its (song, take) pairs; the songs are shuffled by the seed.
 
-    def notes(source: list[Note]) -> list[Note]:
-        inside = [n for n in source if start <= n.onset < start + seconds]
-        return [
-            n._replace(onset=n.onset - start, offset=min(n.offset - start, seconds)) for n in inside
-        ]
-
-    end = start + seconds
-    return Song(
-        song.song_id,
-        notes(song.melody),
-        notes(song.bridge),
-        notes(song.piano),
-        [b._replace(time=b.time - start) for b in song.beats if start <= b.time < end],
-        [
-            c._replace(start=max(c.start - start, 0.0), end=min(c.end, end) - start)
-            for c in song.chords
-            if c.end > start and c.start < end
-        ],
-    )
+    Raises
+    ------
+    DataError
+        If the data folder has no such split.
+    """
+    ids = _corpus(config).ids(config.split)[: config.limit or None]
+    order = np.random.default_rng(config.seed)
+    wanted = [(ids[k], t) for t in range(config.takes) for k in order.permutation(len(ids))]
+    return [wanted[k : k + config.pieces] for k in range(0, len(wanted), config.pieces)]
 
 
-def render_band(
-    song: Song, rng: np.random.Generator, heard: bool = True
-) -> tuple[NDArray[np.float32], dict[str, object]]:
-    """Return (audio (n, 2) at ``RENDER_RATE``, what was chosen) of a song played by a band."""
-    players = arrange(song, TRAIN_GROOVES if heard else UNHEARD_GROOVES, rng)
-    stems, sources = [], {}
-    groups: dict[str, list[Player]] = {}
-    fonts = rng.choice(TRAIN_SOUNDFONTS, 2) if heard else [UNHEARD_SOUNDFONT] * 2
-    for player in players:
-        source = str(fonts[int(player.role in ("melody", "bridge"))])
-        if heard and player.role == "drums" and rng.random() < 0.35:
-            source = str(rng.choice(TRAIN_DRUMS))
-        if heard and player.role in ("melody", "bridge", "pad", "comp") and rng.random() < 0.2:
-            source = "random_synth"
-            stems.append(random_synth(player, rng))
-        else:
-            groups.setdefault(source, []).append(player)
-        sources[player.role] = f"{source}:{player.program}"
-    stems += [fluidsynth(players_to_midi(group), font) for font, group in groups.items()]
-    return master(mix(stems), rng), {"players": sources}
+def _corpus(config: PrepareConfig) -> Corpus:
+    return open_corpus(config.corpus, config.data / config.corpus)
 
 
-def waveform(audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-    """Return rendered audio (n, 2) as mono (m,) at a model's sample rate."""
-    mono = audio.mean(1, dtype=np.float32)
-    return np.asarray(soxr.resample(mono, RENDER_RATE, sample_rate), np.float32)
+def shard_name(index: int) -> str:
+    """Return a shard's file name."""
+    return f"shard-{index:05d}.tar"
 
 
-def features_of(samples: NDArray[np.float32], layer: Features, spec: FeatureSpec) -> torch.Tensor:
-    """Return features (T, F) of a whole waveform, padded as the engine's front end pads it."""
-    half = spec.win_length // 2
-    padded = torch.nn.functional.pad(torch.from_numpy(samples), (half, half))
-    with torch.inference_mode():
-        features: torch.Tensor = layer(padded[None])[0]
-    return features
+def render_shard(config: PrepareConfig, index: int) -> ShardLine:
+    """Render one shard of the plan; the same config and index give the same bytes anywhere.
+
+    A broken song is named in the log and left out; the line counts what is there.
+    """
+    return write_shard(config.out / shard_name(index), _pieces(config, plan(config)[index]))
 
 
-def _prepare_one(config: PrepareConfig, song_id: str, take: int) -> dict[str, object]:
-    """Render and store one take; files appear whole or not at all."""
-    torch.set_num_threads(1)
-    seed = zlib.crc32(f"{config.seed}/{config.split}/{song_id}/{take}/{config.heard}".encode())
+def _pieces(config: PrepareConfig, wanted: Sequence[tuple[str, int]]) -> Iterator[Piece]:
+    for song_id, take in wanted:
+        try:
+            yield render_piece(config, song_id, take)
+        except DataError as error:
+            log.warning("skipped %s: %s", song_id, error)
+
+
+def render_piece(config: PrepareConfig, piece_id: str, take: int) -> Piece:
+    """Return one piece as stems. Raises DataError naming the file or program that is broken."""
+    kind = "solo" if config.solo else config.corpus
+    seed = zlib.crc32(f"{config.seed}/{kind}/{config.split}/{piece_id}/{take}".encode())
     rng = np.random.default_rng(seed)
-    song = read_song(config.data / "pop909" / song_id)
+    is_song = config.corpus == "pop909" and not config.solo
+    song = read_song(config.data / "pop909" / piece_id) if is_song else _score(config, piece_id)
     start = 0.0
     if config.excerpt_s and song.duration > config.excerpt_s:
         start = float(rng.uniform(0, song.duration - config.excerpt_s))
-        song = cut(song, start, config.excerpt_s)
-    audio, chosen = render_band(song, rng, config.heard)
-    samples = waveform(audio, LOG_STFT_16K.sample_rate)
-    features = features_of(samples, Features(LOG_STFT_16K), LOG_STFT_16K)
-    notes = np.array([(*note, is_melody) for note, is_melody in song.cover()], np.float32)
-    name = f"{song_id}-{take}"
-    for suffix, array in (("notes", notes), ("features", features.numpy().astype(np.float16))):
-        partial = config.out / f".{name}.{suffix}.npy"
-        np.save(partial, array)
-        os.replace(partial, config.out / f"{name}.{suffix}.npy")
-    seconds = len(samples) / LOG_STFT_16K.sample_rate
-    return {"name": name, "seed": seed, "start": start, "seconds": seconds, **chosen}
+    seconds = min(song.duration + 1.0, config.excerpt_s or np.inf)
+    if isinstance(song, Song):
+        song = cut(song, start, seconds)
+        stems = play_song(song, seconds, rng)
+    else:
+        stems = play_piece(cut_piece(song, start, seconds), seconds, rng)
+    if not stems:
+        raise DataError(f"{piece_id}: no sound in {seconds:.0f} s from {start:.0f} s on")
+    arrays: dict[str, NDArray[Any]] = {
+        "stems": np.stack([to_int16(s.samples) for s in stems], 1),
+        "score": score_of(stems),
+    }
+    if isinstance(song, Song):
+        cover = [(*note, is_melody) for note, is_melody in song.cover()]
+        arrays["notes"] = np.array(cover, np.float32).reshape(-1, 5)
+        beats = [(b.time, b.is_downbeat) for b in song.beats]
+        arrays["beats"] = np.array(beats, np.float32).reshape(-1, 2)
+    facts: dict[str, Any] = {
+        "kind": kind,
+        "seed": seed,
+        "start": start,
+        "seconds": seconds,
+        "sample_rate": SAMPLE_RATE,
+        "roles": [s.role for s in stems],
+        "sources": [s.source for s in stems],
+    }
+    return Piece(f"{piece_id.replace('.', '_').replace('/', '-')}-{take}", arrays, facts)
+
+
+def _score(config: PrepareConfig, piece_id: str) -> Score:
+    score = _corpus(config).read(piece_id)
+    if not may_feed_weights(score.licence):
+        log.info("%s: its licence (%s) keeps weights from being shared", piece_id, score.licence)
+    if config.solo:
+        parts = tuple(part for part in score.parts if part.role == "piano")
+        score = dataclasses.replace(score, parts=parts)
+    return score
+
+
+def cut_piece(score: Score, start: float, seconds: float) -> Score:
+    """Return an excerpt of a piece with its times from 0; what sounds, held by the pedal."""
+
+    def inside(part: Part) -> Part:
+        notes = [
+            n._replace(onset=n.onset - start, offset=min(n.offset - start, seconds))
+            for n in part.sounding()
+            if start <= n.onset < start + seconds
+        ]
+        return dataclasses.replace(part, notes=notes, pedals=[])
+
+    return dataclasses.replace(score, parts=tuple(inside(part) for part in score.parts))
+
+
+def to_int16(samples: Array) -> NDArray[np.int16]:
+    """Return samples in [-1, 1] as 16-bit integers."""
+    return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+
+
+def score_of(stems: Sequence[Stem]) -> Array:
+    """Return what sounds (n, 5): onset, offset, pitch, velocity, number of the stem."""
+    rows: list[tuple[Note, int]] = [(n, k) for k, stem in enumerate(stems) for n in stem.notes]
+    return np.array([(*note, k) for note, k in sorted(rows)], np.float32).reshape(-1, 5)
+
+
+def missing_shards(config: PrepareConfig) -> list[int]:
+    """Return the shards of the plan that are not there or were cut short, in order.
+
+    Raises
+    ------
+    DataError
+        If the folder holds shards of another config.
+    """
+    config.out.mkdir(parents=True, exist_ok=True)
+    facts = {
+        k: str(v)
+        for k, v in dataclasses.asdict(config).items()
+        if k not in ("data", "out", "workers")
+    }
+    path = config.out / "config.json"
+    if path.is_file() and (before := json.loads(path.read_text())) != facts:
+        changed = sorted(k for k in facts if before.get(k) != facts[k])
+        raise DataError(
+            f"{config.out}: holds shards made with another {', '.join(changed)}; name another "
+            "folder, or go on with the same settings"
+        )
+    path.write_text(json.dumps(facts, indent=1))
+    lines = read_manifest(config.out)
+    names = [shard_name(k) for k in range(len(plan(config)))]
+    return [
+        k
+        for k, name in enumerate(names)
+        if name not in lines or not is_whole(config.out, lines[name])
+    ]
 
 
 def prepare(config: PrepareConfig) -> int:
-    """Render what is missing of a split; return how many takes are there in the end.
-
-    A broken song is named in the log, skipped and counted.
-    """
-    config.out.mkdir(parents=True, exist_ok=True)
-    wanted = list(_wanted(config))
-    missing = [(s, t) for s, t in wanted if not (config.out / f"{s}-{t}.features.npy").is_file()]
-    np.random.default_rng(config.seed).shuffle(missing)
-    facts = {k: str(v) for k, v in dataclasses.asdict(config).items()}
-    (config.out / "config.json").write_text(json.dumps(facts, indent=1))
-    broken = 0
+    """Render the shards that are missing; return how many pieces are there in the end."""
+    missing = missing_shards(config)
     with (
         ProcessPoolExecutor(config.workers) as pool,
-        (config.out / "manifest.jsonl").open("a") as manifest,
-        tqdm(total=len(missing), desc=f"render {config.split}", unit="song") as bar,
+        tqdm(total=len(missing), desc=f"render {config.split}", unit="shard") as bar,
     ):
-        jobs = {pool.submit(_prepare_one, config, s, t): s for s, t in missing}
-        for job in as_completed(jobs):
-            try:
-                manifest.write(json.dumps(job.result()) + "\n")
-                manifest.flush()
-            except DataError as error:
-                broken += 1
-                log.warning("skipped %s: %s", jobs[job], error)
-            bar.update()
-    return len(wanted) - broken
+        jobs = [pool.submit(render_shard, config, k) for k in missing]
+        try:
+            for job in as_completed(jobs):
+                append_manifest(config.out, job.result())
+                bar.update()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return finish_manifest(config)
 
 
-def _wanted(config: PrepareConfig) -> Iterator[tuple[str, int]]:
-    ids = split_ids(config.data, config.split)
-    for song_id in ids[: config.limit or None]:
-        for take in range(config.takes):
-            yield song_id, take
+def finish_manifest(config: PrepareConfig) -> int:
+    """Order the manifest; return how many pieces are there, having said what is missing."""
+    lines = read_manifest(config.out)
+    write_manifest(config.out, lines.values())
+    n_pieces = sum(line.pieces for line in lines.values())
+    n_wanted = sum(len(shard) for shard in plan(config))
+    if n_pieces < n_wanted:
+        log.warning(
+            "%s: %d of %d pieces could not be made", config.out, n_wanted - n_pieces, n_wanted
+        )
+    return n_pieces

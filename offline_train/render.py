@@ -98,7 +98,8 @@ def fluidsynth(midi: mido.MidiFile, soundfont: str, sample_rate: int = RENDER_RA
         song, sound = Path(folder) / "song.mid", Path(folder) / "song.wav"
         midi.save(song)
         command = [program, "-ni", "-q", "-g", "0.5", "-r", str(sample_rate)]
-        for option in ("synth.reverb.active=0", "synth.chorus.active=0"):
+        options = ("reverb.active=0", "chorus.active=0", "dynamic-sample-loading=1")
+        for option in (f"synth.{name}" for name in options):
             command += ["-o", option]
         command += ["-O", "float", "-F", str(sound), str(find_soundfont(soundfont)), str(song)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,8 +83,11 @@ def _map_npy(path: Path, offset: int) -> NDArray[Any]:
         shape, is_fortran, dtype = read(file)
         if 0 in shape:
             return np.zeros(shape, dtype)
-        order = "F" if is_fortran else "C"
-        return np.memmap(path, dtype, "r", file.tell(), shape, order)
+        order: Literal["F", "C"] = "F" if is_fortran else "C"
+        array: NDArray[Any] = np.memmap(
+            path, dtype=dtype, mode="r", offset=file.tell(), shape=shape, order=order
+        )
+        return array
 
 
 def write_shard(path: Path, pieces: Iterable[Piece]) -> ShardLine:

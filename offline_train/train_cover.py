@@ -1,74 +1,65 @@
 """The recipe of the streaming cover model: config, data, model, loop, save.
 
 Time, not epochs, is the budget (``hours``): the learning rate follows the share of it that is
-used, so a run that is stopped and resumed ends as planned. Ctrl-C leaves a loadable checkpoint.
+used, so a run that is stopped and resumed ends as planned. Ctrl-C and SIGTERM leave a loadable
+checkpoint. One process, or several by ``torchrun`` or Ray (``parallel``): the same program.
 """
 
 import json
 import logging
 import math
+import signal
 import subprocess
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from engine.errors import ModelError
-from models.features import LOG_STFT_16K
-from models.streaming import STEP_FRAMES, StreamingConfig, StreamingCover
-from offline_train.dataset import Crops, rasterize, read_takes
+from engine.errors import DataError, ModelError
+from models.features import LOG_STFT_16K, Features
+from models.streaming import StreamingConfig, StreamingCover
+from offline_train.dataset import Crops, shift_bins
+from offline_train.losses import Weights, consistency_loss, cover_loss
+from offline_train.parallel import Workers, join
 
 log = logging.getLogger(__name__)
 
-SAVE_EVERY_S = 180.0
+SAVE_EVERY_S = 120.0
+LOG_EVERY_S = 30.0
+VALIDATION_CROPS = 96
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """One training run; ``out`` holds ``last.pt``, ``config.json`` and ``log.jsonl``."""
+    """One training run; ``out`` holds ``last.pt``, ``config.json`` and ``log.jsonl``.
 
-    train: Path
+    ``shares`` gives folders of shards and how often each is heard; ``batch`` is what one worker
+    takes at a time. ``start_from`` is a checkpoint whose weights the run begins with.
+    """
+
+    shares: dict[str, float]
     valid: Path
     out: Path
     hours: float = 2.0
-    n_frames: int = 640
-    batch: int = 8
-    learning_rate: float = 2.5e-3
+    n_frames: int = 512
+    batch: int = 4
+    learning_rate: float = 2.0e-3
     weight_decay: float = 0.01
     warmup_steps: int = 60
-    onset_weight: float = 8.0
-    frame_weight: float = 1.0
-    velocity_weight: float = 8.0
-    melody_weight: float = 0.3
-    ema_decay: float = 0.997
+    weights: Weights = field(default_factory=Weights)
+    consistency_from: float = 0.35  # share of the time used when it begins; 1 for never
+    ema_decay: float = 0.998
     seed: int = 1
-    threads: int = 2
+    threads: int = 1
     device: str = "cpu"
-
-
-def cover_loss(
-    logits: dict[str, Tensor], batch: dict[str, Tensor], c: TrainConfig
-) -> dict[str, Tensor]:
-    """Return the weighted loss terms; velocity and melody count only where a note is."""
-    onset, frame = batch["onset"], batch["frame"]
-    sounding = torch.maximum(onset, frame)
-    velocity = (torch.sigmoid(logits["velocity"]) - batch["velocity"]).square() * onset
-    melody = bce(logits["melody"], batch["melody"], reduction="none") * sounding
-    return {
-        "onset": c.onset_weight * bce(logits["onset"], onset),
-        "frame": c.frame_weight * bce(logits["frame"], frame),
-        "velocity": c.velocity_weight * velocity.sum() / onset.sum().clamp(min=1),
-        "melody": c.melody_weight * melody.sum() / sounding.sum().clamp(min=1),
-    }
+    start_from: Path | None = None
 
 
 def learning_rate(step: int, share_used: float, c: TrainConfig) -> float:
@@ -80,11 +71,14 @@ def learning_rate(step: int, share_used: float, c: TrainConfig) -> float:
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Return a checkpoint of this recipe. Raises ModelError if it is something else."""
     try:
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+        checkpoint: object = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises many kinds on a file that is none of its own
         raise ModelError(f"{path}: expected a checkpoint of train-cover ({error})") from error
-    if not isinstance(checkpoint, dict) or checkpoint.get("recipe") != "train-cover":
-        raise ModelError(f"{path}: expected a checkpoint of train-cover, came another model's")
+    recipe = checkpoint.get("recipe") if isinstance(checkpoint, dict) else None
+    if recipe != "train-cover":
+        raise ModelError(
+            f"{path}: expected a checkpoint of train-cover, came {recipe or 'another'}"
+        )
     return checkpoint
 
 
@@ -95,127 +89,205 @@ def network_of(checkpoint: dict[str, Any]) -> StreamingCover:
     return network.eval()
 
 
-@torch.inference_mode()
-def validate(network: StreamingCover, c: TrainConfig) -> dict[str, float]:
-    """Return the loss terms over the validation takes, whole, at the mean style."""
-    network.eval()
-    takes = read_takes(c.valid)
-    style = torch.from_numpy(sum(t.style for t in takes) / len(takes)).float()[None]
-    totals: dict[str, float] = {}
-    for take in takes:
-        features = torch.from_numpy(_whole_steps(take.features))[None].to(c.device)
-        labels = rasterize(
-            take.notes,
-            -network.config.lookahead_frames,
-            features.shape[1],
-            LOG_STFT_16K.frame_s,
-        )
-        batch = {k: torch.from_numpy(v)[None].to(c.device) for k, v in labels.items()}
-        logits, _ = network(features, style.to(c.device), _state(network, 1, c.device))
-        for name, value in cover_loss(logits, batch, c).items():
-            totals[name] = totals.get(name, 0.0) + value.item() / len(takes)
-    return totals
+def hear(layer: Features, samples: Tensor, shift: Tensor) -> Tensor:
+    """Return features (B, T, F) of samples (B, n), moved by semitones (B,)."""
+    with torch.no_grad():
+        return shift_bins(layer(samples), shift, LOG_STFT_16K)
 
 
-def _whole_steps(path: Path) -> NDArray[np.float32]:
-    """Return a take's features (T, F), T cut to a multiple of the network's step."""
-    features = np.load(path)
-    return np.asarray(features[: len(features) // STEP_FRAMES * STEP_FRAMES], np.float32)
+class Learner:
+    """The network, its average and its optimizer: ``step`` takes a batch, ``save`` writes all."""
 
+    def __init__(self, c: TrainConfig, network_config: StreamingConfig, workers: Workers) -> None:
+        self.c, self.workers = c, workers
+        self.network = StreamingCover(network_config).to(c.device)
+        self.layer = Features(LOG_STFT_16K).to(c.device)
+        ema = get_ema_multi_avg_fn(c.ema_decay)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(self.network, multi_avg_fn=ema, use_buffers=True)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), weight_decay=c.weight_decay)
+        self.mass = {name: torch.tensor(0.01) for name in ("onset", "frame")}
+        self.n_steps, self.seconds, self.audio_seconds = 0, 0.0, 0.0
 
-def _state(network: StreamingCover, batch: int, device: str) -> dict[str, Tensor]:
-    return {name: value.to(device) for name, value in network.init_state(batch).items()}
+    def load(self, checkpoint: dict[str, Any], weights_only: bool = False) -> None:
+        """Go on from a checkpoint, or take its averaged weights alone and begin."""
+        model = checkpoint["ema" if weights_only else "model"]
+        self.network.load_state_dict(model)
+        self.average.module.load_state_dict(checkpoint["ema"])
+        if not weights_only:
+            self.average.n_averaged += checkpoint["step"]
+            self.optimizer.load_state_dict(checkpoint["optimizer"])
+            self.n_steps, self.seconds = checkpoint["step"], checkpoint["seconds"]
+            self.audio_seconds = checkpoint["audio_hours"] * 3600
 
+    def step(self, batch: dict[str, Tensor]) -> dict[str, float]:
+        """Take one optimizer step; return the loss terms."""
+        c = self.c
+        batch = {name: value.to(c.device) for name, value in batch.items()}
+        share = self.seconds / (c.hours * 3600)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.n_steps, share, c)
+        self.network.train()
+        features = hear(self.layer, batch["samples"], batch["shift"])
+        state = initial_state(self.network, len(features), c.device)
+        logits, _ = self.network(features, batch["style"], state)
+        terms = cover_loss(logits, batch, c.weights)
+        is_real = (batch["has_cover"] < 0.5) & (batch["has_velocity"] < 0.5)
+        if share >= c.consistency_from and bool(is_real.any()):
+            terms["consistency"] = self._consistency(logits, batch, is_real)
+        self._follow_mass(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        total = torch.stack(list(terms.values())).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        self.workers.average_gradients(self.network.parameters())
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.average.update_parameters(self.network)
+        self.n_steps += 1
+        self.audio_seconds += len(features) * c.n_frames * LOG_STFT_16K.frame_s * self.workers.size
+        return {name: value.item() for name, value in terms.items()}
 
-def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
-    """Train, or go on training, until ``hours`` are used; return the checkpoint's path."""
-    torch.manual_seed(c.seed)
-    torch.set_num_threads(c.threads)
-    c.out.mkdir(parents=True, exist_ok=True)
-    path = c.out / "last.pt"
-    network = StreamingCover(network_config).to(c.device)
-    ema = get_ema_multi_avg_fn(c.ema_decay)  # type: ignore[no-untyped-call]
-    average = AveragedModel(network, multi_avg_fn=ema, use_buffers=True)
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=c.weight_decay)
-    step, used = 0, 0.0
-    if path.is_file():
-        checkpoint = load_checkpoint(path)
-        network.load_state_dict(checkpoint["model"])
-        average.module.load_state_dict(checkpoint["ema"])
-        average.n_averaged += checkpoint["step"]
-        optimizer.load_state_dict(checkpoint["optimizer"])
-        step, used = checkpoint["step"], checkpoint["seconds"]
-    crops = Crops(c.train, LOG_STFT_16K, c.n_frames, network_config.lookahead_frames, c.seed + step)
-    loader = DataLoader(crops, batch_size=c.batch, num_workers=1, prefetch_factor=4)
+    def _consistency(
+        self, logits: dict[str, Tensor], batch: dict[str, Tensor], is_real: Tensor
+    ) -> Tensor:
+        average = self.average.module
+        assert isinstance(average, StreamingCover)
+        average.eval()
+        with torch.no_grad():
+            clean = hear(self.layer, batch["clean"][is_real], batch["shift"][is_real])
+            state = initial_state(average, len(clean), self.c.device)
+            target, _ = average(clean, batch["style"][is_real], state)
+        damaged = {name: value[is_real] for name, value in logits.items()}
+        return consistency_loss(damaged, target, self.mass, self.c.weights)
 
-    def save() -> None:
+    def _follow_mass(self, batch: dict[str, Tensor]) -> None:
+        """Follow the mean onset and frame of covers, slowly."""
+        has_cover = batch["has_cover"] > 0.5
+        if bool(has_cover.any()):
+            for name, value in self.mass.items():
+                value.lerp_(batch[name][has_cover].mean().cpu(), max(0.01, 1 / (self.n_steps + 1)))
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, whole or not at all."""
         partial = path.with_suffix(".partial")
         torch.save(
             {
                 "recipe": "train-cover",
-                "network": network_config.to_dict(),
-                "train": {f.name: str(getattr(c, f.name)) for f in fields(c)},
+                "network": self.network.config.to_dict(),
+                "train": json.loads(json.dumps(asdict(self.c), default=str)),
                 "commit": _commit(),
-                "model": network.state_dict(),
-                "ema": average.module.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": step,
-                "seconds": used,
-                "audio_hours": step * c.batch * c.n_frames * LOG_STFT_16K.frame_s / 3600,
+                "model": self.network.state_dict(),
+                "ema": self.average.module.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "step": self.n_steps,
+                "seconds": self.seconds,
+                "audio_hours": self.audio_seconds / 3600,
             },
             partial,
         )
         partial.replace(path)
 
-    (c.out / "config.json").write_text(
-        json.dumps({**asdict(c), **network_config.to_dict()}, default=str, indent=1)
-    )
-    last_save = last_log = time.monotonic()
-    running: dict[str, float] = {}
-    bar = tqdm(total=round(c.hours * 60), initial=round(used / 60), unit="min", desc="train")
-    network.train()
+
+def initial_state(network: StreamingCover, batch: int, device: str) -> dict[str, Tensor]:
+    """Return the network's first state on a device."""
+    return {name: value.to(device) for name, value in network.init_state(batch).items()}
+
+
+@torch.inference_mode()
+def validate(network: StreamingCover, c: TrainConfig) -> dict[str, float]:
+    """Return the loss terms over the same random crops of the validation shards each time."""
+    layer = Features(LOG_STFT_16K).to(c.device)
+    crops = Crops({c.valid: 1.0}, LOG_STFT_16K, c.n_frames, network.config.lookahead_frames, seed=0)
+    totals: dict[str, float] = {}
+    loader = DataLoader(crops, batch_size=8)
+    for _, batch in zip(range(VALIDATION_CROPS // 8), loader, strict=False):
+        batch = {name: value.to(c.device) for name, value in batch.items()}
+        features = hear(layer, batch["samples"], batch["shift"])
+        logits, _ = network(features, batch["style"], initial_state(network, 8, c.device))
+        for name, value in cover_loss(logits, batch, c.weights).items():
+            totals[name] = totals.get(name, 0.0) + value.item() * 8 / VALIDATION_CROPS
+    return totals
+
+
+def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
+    """Train, or go on training, until ``hours`` are used; return the checkpoint's path."""
+    torch.set_num_threads(c.threads)
+    workers = join(c.device)
+    torch.manual_seed(c.seed)
+    c.out.mkdir(parents=True, exist_ok=True)
+    path = c.out / "last.pt"
+    learner = Learner(c, network_config, workers)
+    if path.is_file():
+        learner.load(load_checkpoint(path))
+    elif c.start_from is not None:
+        learner.load(load_checkpoint(c.start_from), weights_only=True)
+    workers.share_weights(learner.network)
+    if workers.is_first:
+        facts = json.dumps({**asdict(c), **network_config.to_dict()}, default=str, indent=1)
+        (c.out / "config.json").write_text(facts)
+    shares = {Path(folder): share for folder, share in c.shares.items()}
+    seed = (c.seed + learner.n_steps) * workers.size + workers.rank
+    crops = Crops(shares, LOG_STFT_16K, c.n_frames, network_config.lookahead_frames, seed)
+    loader = DataLoader(crops, batch_size=c.batch, num_workers=1, prefetch_factor=4)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        for batch in loader:
-            started = time.monotonic()
-            batch = {name: value.to(c.device) for name, value in batch.items()}
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, used / (c.hours * 3600), c)
-            logits, _ = network(
-                batch["features"], batch["style"], _state(network, c.batch, c.device)
-            )
-            terms = cover_loss(logits, batch, c)
-            loss = torch.stack(list(terms.values())).sum()
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            average.update_parameters(network)
-            step += 1
-            for name, value in terms.items():
-                running[name] = 0.98 * running.get(name, value.item()) + 0.02 * value.item()
-            now = time.monotonic()
-            used += now - started
-            bar.n = round(used / 60)
-            if now - last_log > 30:
-                speed = c.batch * c.n_frames * LOG_STFT_16K.frame_s / (now - started)
-                facts = {"step": step, "minutes": used / 60, "times_real_time": speed, **running}
-                with (c.out / "log.jsonl").open("a") as file:
-                    file.write(json.dumps({k: round(v, 5) for k, v in facts.items()}) + "\n")
-                bar.set_postfix({k: f"{v:.4f}" for k, v in running.items()} | {"step": step})
-                last_log = now
-            if now - last_save > SAVE_EVERY_S:
-                save()
-                last_save = now
-            if used >= c.hours * 3600:
-                break
+        _loop(learner, loader, path)
     finally:
-        save()
-        bar.close()
-    result = validate(network_of(load_checkpoint(path)).to(c.device), c)
-    log.info("validation after %d steps: %s", step, result)
-    with (c.out / "log.jsonl").open("a") as file:
-        file.write(json.dumps({"step": step, "validation": result}) + "\n")
+        if workers.is_first:
+            learner.save(path)
+        signal.signal(signal.SIGTERM, previous)
+    if workers.is_first:
+        result = validate(network_of(load_checkpoint(path)).to(c.device), c)
+        log.info("validation after %d steps: %s", learner.n_steps, result)
+        _append(c.out, {"step": learner.n_steps, "validation": result})
     return path
+
+
+def _loop(learner: Learner, loader: "DataLoader[dict[str, Tensor]]", path: Path) -> None:
+    c, workers = learner.c, learner.workers
+    budget = c.hours * 3600
+    if learner.seconds >= budget:
+        return
+    last_save = last_log = last = time.monotonic()
+    running: dict[str, float] = {}
+    audio_before = learner.audio_seconds
+    bar = tqdm(
+        total=round(c.hours * 60), initial=round(learner.seconds / 60), unit="min", desc="train",
+        disable=not workers.is_first,
+    )  # fmt: skip
+    for batch in loader:
+        terms = learner.step(batch)
+        if not np.isfinite(sum(terms.values())):
+            raise DataError(f"step {learner.n_steps}: the loss is not a number: {terms}")
+        for name, value in terms.items():
+            running[name] = 0.98 * running.get(name, value) + 0.02 * value
+        now = time.monotonic()
+        learner.seconds = workers.agree(learner.seconds + now - last)
+        last = now
+        if workers.is_first:
+            bar.n = round(learner.seconds / 60)
+            if now - last_log > LOG_EVERY_S:
+                speed = (learner.audio_seconds - audio_before) / (now - last_log)
+                audio_before, last_log = learner.audio_seconds, now
+                facts = {"minutes": learner.seconds / 60, "times_real_time": speed, **running}
+                _append(
+                    c.out, {"step": learner.n_steps} | {k: round(v, 5) for k, v in facts.items()}
+                )
+                bar.set_postfix({k: f"{v:.4f}" for k, v in running.items()})
+            if now - last_save > SAVE_EVERY_S:
+                learner.save(path)
+                last_save = now
+        if learner.seconds >= budget:
+            break
+    bar.close()
+
+
+def _append(out: Path, facts: dict[str, Any]) -> None:
+    with (out / "log.jsonl").open("a") as file:
+        file.write(json.dumps(facts) + "\n")
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _commit() -> str:

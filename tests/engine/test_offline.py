@@ -18,7 +18,7 @@ from engine.offline import (
 )
 from models.features import LOG_STFT_16K
 from models.spec import STYLE_DIM, ModelSpec
-from models.streaming import OUTPUTS, STEP_FRAMES, StreamingConfig, StreamingCover
+from models.streaming import COVER, STEP_FRAMES, StreamingConfig, StreamingCover
 from offline_train.export import export_frontend, export_stateful
 
 Array = NDArray[np.float32]
@@ -119,7 +119,7 @@ def test_the_default_network_streams(
         features=LOG_STFT_16K,
         version="1",
         lookahead_frames=config.lookahead_frames,
-        outputs=OUTPUTS,
+        outputs=COVER,
         step_frames=STEP_FRAMES,
     )
     torch.manual_seed(0)

@@ -5,9 +5,17 @@ import torch
 from torch import Tensor
 
 from models.spec import N_PITCHES, STYLE_DIM
-from models.streaming import OUTPUTS, StreamingConfig, StreamingCover
+from models.streaming import (
+    COVER,
+    PREFIX,
+    TRANSCRIPTION,
+    AlongPitch,
+    StreamingConfig,
+    StreamingCover,
+)
 
-SMALL = StreamingConfig(conv_channels=4, channels=8, context=12, hidden=8)
+SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=12, hidden=8)
+OUTPUTS = (*COVER, *(PREFIX + name for name in TRANSCRIPTION))
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +91,16 @@ def test_a_pitch_shift_moves_the_pitches() -> None:
         high, _ = network(shifted, torch.zeros(1, STYLE_DIM), network.init_state(1))
     a, b = low["onset"][:, :, 45:60], high["onset"][:, :, 46:61]
     torch.testing.assert_close(b, a, atol=1e-4, rtol=1e-3)
+
+
+def test_along_pitch_is_a_depthwise_convolution() -> None:
+    torch.manual_seed(0)
+    layer = AlongPitch(6, reach=4)
+    x = torch.randn(2, 3, N_PITCHES, 6)
+    rows = x.reshape(-1, N_PITCHES, 6).transpose(1, 2)
+    expected = torch.nn.functional.conv1d(
+        rows, layer.weight[:, None], layer.bias, padding=4, groups=6
+    )
+    found = layer(x).reshape(-1, N_PITCHES, 6).transpose(1, 2)
+    # float32 sums of 9 products in another order
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)

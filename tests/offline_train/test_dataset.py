@@ -1,15 +1,24 @@
-"""Labels against hand-written ones, transposition by bins, and crops of takes on disk."""
+"""Labels against hand-written ones, transposition by bins, and crops of shards on disk."""
 
 import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from engine.errors import DataError
 from models.features import LOG_STFT_16K as SPEC
-from offline_train.dataset import Crops, colour, rasterize, read_takes, transpose
+from offline_train.dataset import (
+    Crops,
+    mean_style_of,
+    peaks,
+    rasterize,
+    shift_bins,
+    teacher_labels,
+)
+from offline_train.shards import read_shards
+from tests.offline_train.shard_fixtures import recording, song, write_folder
 
 Array = NDArray[np.float32]
 SILENCE = np.float32(np.log(SPEC.log_floor))
@@ -74,72 +83,88 @@ def test_pitches_beyond_the_piano_are_left_out() -> None:
     assert np.flatnonzero(labels["frame"].any(0)).tolist() == [0, 87]
 
 
-@pytest.mark.parametrize("semitones", [-6, -1, 1, 5])
+@pytest.mark.parametrize("semitones", [-6, -1, 0, 1, 5])
 def test_a_semitone_is_three_bins(semitones: int) -> None:
-    features = np.random.default_rng(0).normal(size=(4, SPEC.n_bins)).astype(np.float32)
-    moved, notes = transpose(features, note(0, 1), semitones, SPEC)
+    features = torch.randn(1, 4, SPEC.n_bins)
+    moved = shift_bins(features, torch.tensor([semitones]), SPEC)
     bins = 3 * semitones
     inside = slice(max(bins, 0), SPEC.n_bins + min(bins, 0))
     source = slice(max(-bins, 0), SPEC.n_bins + min(-bins, 0))
-    np.testing.assert_array_equal(moved[:, inside], features[:, source])
-    uncovered = np.delete(moved, range(inside.start, inside.stop), axis=1)
+    torch.testing.assert_close(moved[..., inside], features[..., source])
+    uncovered = np.delete(moved[0].numpy(), range(inside.start, inside.stop), axis=1)
     assert uncovered.shape == (4, abs(bins)) and (uncovered == SILENCE).all()
-    assert notes[0, 2] == 60 + semitones
 
 
-def test_no_transposition_changes_nothing() -> None:
-    features, notes = np.ones((2, SPEC.n_bins), np.float32), note(0, 1)
-    moved, same = transpose(features, notes, 0, SPEC)
-    np.testing.assert_array_equal(moved, features)
-    np.testing.assert_array_equal(same, notes)
+def test_a_teachers_onset_becomes_a_triangle_at_its_first_greatest() -> None:
+    onset = np.zeros((16, 88), np.float32)
+    onset[5:12, 3] = (0.3, 0.8, 0.8, 0.8, 0.6, 0.4, 0.3)
+    onset[8, 4] = 0.1  # too little to tell
+    found = peaks(onset)
+    np.testing.assert_allclose(np.flatnonzero(found[:, 3]), [5, 6, 7])
+    np.testing.assert_allclose(found[5:8, 3], [0.4, 0.8, 0.4])
+    assert not found[:, 4].any()
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_colouring_keeps_features_possible(seed: int) -> None:
-    features = np.full((20, SPEC.n_bins), SILENCE)
-    features[5:10, 100] = 2
-    coloured = colour(features, SPEC, np.random.default_rng(seed))
-    assert coloured.dtype == np.float32 and coloured.shape == features.shape
-    assert (coloured >= SILENCE - 1e-4).all()
-    assert int(coloured[7].argmax()) == 100  # the tone still stands out
-
-
-def write_take(folder: Path, name: str, n_frames: int, notes: Array) -> None:
-    ramp = np.repeat(np.arange(n_frames)[:, None], SPEC.n_bins, 1)
-    np.save(folder / f"{name}.features.npy", ramp.astype(np.float16))
-    np.save(folder / f"{name}.notes.npy", notes)
-
-
-def test_takes_that_are_whole_and_have_notes_are_read(tmp_path: Path) -> None:
-    write_take(tmp_path, "b-0", 50, note(0.1, 0.3))
-    write_take(tmp_path, "a-0", 50, note(0.2, 0.3))
-    write_take(tmp_path, "empty-0", 50, np.zeros(0, np.float32))
-    write_take(tmp_path, ".half-0", 50, note(0.1, 0.3))
-    takes = read_takes(tmp_path)
-    assert [t.features.name for t in takes] == ["a-0.features.npy", "b-0.features.npy"]
-    assert takes[0].style.sum() == pytest.approx(3)
-
-
-def test_a_folder_without_takes_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected prepared takes; run `livecover-train prepare`"):
-        read_takes(tmp_path)
+@pytest.mark.parametrize("semitones", [-3, 0, 4])
+def test_teacher_labels_begin_where_they_are_asked_for(semitones: int) -> None:
+    teacher = np.zeros((40, 88, 2), np.uint8)
+    teacher[20, 30], teacher[20:30, 30, 1] = 255, 255
+    labels = teacher_labels(teacher, 15, 10, semitones)
+    assert labels["onset"].shape == labels["velocity"].shape == (10, 88)
+    assert labels["onset"].argmax() == 5 * 88 + 30 + semitones
+    assert labels["frame"].sum() == 5
+    assert not teacher_labels(teacher, -30, 10, 0)["frame"].any()
 
 
 def test_crops_are_whole_examples_and_come_from_their_seed(tmp_path: Path) -> None:
-    write_take(tmp_path, "long-0", 80, note(0.3, 0.9))
-    write_take(tmp_path, "short-0", 10, note(0.05, 0.1))
-    crops, again = (Crops(tmp_path, SPEC, 24, 4, seed=7) for _ in range(2))
+    shares = {
+        write_folder(tmp_path / "songs", [song("a", 4.0), song("b", 0.8)]): 2.0,
+        write_folder(tmp_path / "real", [recording("c", 3.0)]): 1.0,
+    }
+    crops, again = (Crops(shares, SPEC, 24, 4, seed=7) for _ in range(2))
+    n_samples = SPEC.win_length + 23 * SPEC.hop_length
+    kinds = set()
     for crop, same in itertools.islice(zip(crops, again, strict=False), 12):
-        assert set(crop) == {"features", "style", "onset", "frame", "velocity", "melody"}
-        assert crop["features"].shape == (24, SPEC.n_bins) and crop["style"].shape == (24,)
-        assert all(crop[n].shape == (24, 88) for n in ("onset", "frame", "velocity", "melody"))
+        assert crop["samples"].shape == crop["clean"].shape == (n_samples,)
+        assert crop["style"].shape == (24,)
+        names = ("onset", "frame", "velocity", "melody", "heard_onset", "heard_frame")
+        assert all(crop[n].shape == (24, 88) for n in names)
         assert all(bool((crop[n] == same[n]).all()) for n in crop)
         assert all(bool(array.isfinite().all()) for array in crop.values())
+        kinds.add((float(crop["has_cover"]), float(crop["has_velocity"])))
+    assert kinds == {(1.0, 1.0), (0.0, 0.0)}
 
 
-def test_labels_come_after_the_lookahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # As many frames as the crop, so that it begins at frame 0 of the take.
-    monkeypatch.setattr("offline_train.dataset.transpose", lambda f, n, k, s: (f, n))
-    write_take(tmp_path, "a-0", 24, note(10 * SPEC.frame_s, 14 * SPEC.frame_s))
-    crop = next(iter(Crops(tmp_path, SPEC, 24, 4, seed=0)))
-    assert int(crop["onset"][:, 60 - 21].argmax()) == 14
+def test_labels_lie_where_the_features_rise(tmp_path: Path) -> None:
+    """Whatever the bend, the shift and the place: the label's bin is where sound begins."""
+    from models.features import Features
+
+    folder = write_folder(tmp_path / "songs", [song("a", 6.0)])
+    layer, n_right, n_all = Features(SPEC), 0, 0
+    crops = Crops({folder: 1.0}, SPEC, 64, 4, seed=1)
+    for crop in itertools.islice(crops, 12):
+        features = shift_bins(layer(crop["clean"][None]), crop["shift"][None], SPEC)[0]
+        for t, pitch in np.argwhere(crop["onset"].numpy() > 0.7):
+            frame = int(t) - 4
+            if 8 <= frame < 56:
+                rise = features[frame + 4] - features[frame - 6]
+                n_right += int(rise[3 * pitch : 3 * pitch + 3].max() > 0.5 * rise.max())
+                n_all += 1
+    assert n_all > 10
+    assert n_right >= 0.5 * n_all  # clean sound is not bent, so half of the crops cannot fit
+
+
+def test_what_is_left_out_of_the_mix_is_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_folder(tmp_path / "songs", [song("a", 3.0)])
+    (piece,) = read_shards(folder)
+    style = mean_style_of([piece])
+    crops = Crops({folder: 1.0}, SPEC, 64, 4, seed=1)
+    loud, silent = np.array([1.0, 1.0], np.float32), np.array([1.0, 0.0], np.float32)
+    monkeypatch.setattr("offline_train.dataset.draw_gains", lambda roles, rng: loud)
+    both = crops.crop(piece, style, np.random.default_rng(0))
+    monkeypatch.setattr("offline_train.dataset.draw_gains", lambda roles, rng: silent)
+    one = crops.crop(piece, style, np.random.default_rng(0))
+    assert 0 < one["heard_frame"].sum() < both["heard_frame"].sum()
+    assert one["frame"].sum() == both["frame"].sum()  # the cover is the same

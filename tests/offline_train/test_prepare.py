@@ -1,22 +1,24 @@
-"""From a data folder to takes on disk, with a synthesizer in FluidSynth's place; once with it."""
+"""From a data folder to shards on disk, with a synthesizer in FluidSynth's place; once with it."""
 
+import dataclasses
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 
-from models.features import LOG_STFT_16K, Features
+from engine.errors import DataError
 from offline_train import prepare as module
-from offline_train.band import Player
-from offline_train.corpora import Song, read_song
-from offline_train.dataset import read_takes
-from offline_train.prepare import PrepareConfig, cut, features_of, prepare, render_band, waveform
-from offline_train.render import RENDER_RATE, Audio
-from tests.offline_train.fixtures import MELODY, PIANO, write_data, write_song
+from offline_train import stems as stems_module
+from offline_train.corpora import Note, Song
+from offline_train.prepare import PrepareConfig, plan, prepare, render_shard
+from offline_train.render import Audio
+from offline_train.shards import manifest_hash, read_manifest, read_shards
+from tests.offline_train.fixtures import MELODY, PIANO, write_data
 
 N_COVER = len(MELODY) + len(PIANO) - 1
 
@@ -42,74 +44,96 @@ class InProcess:
             future.set_exception(error)
         return future
 
+    def shutdown(self, **options: bool) -> None:
+        return None
+
 
 @pytest.fixture
 def renderings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The SoundFonts asked for; every rendering is a tone that lasts as long as the MIDI."""
     asked: list[str] = []
 
-    def tone(players: list[Player], font: str) -> Audio:
+    def tone(midi: mido.MidiFile, font: str, sample_rate: int) -> Audio:
         asked.append(font)
-        end = max((n.offset for p in players for n in p.notes), default=0.0)
-        time = np.arange(int(end * RENDER_RATE)) / RENDER_RATE
+        time = np.arange(int(midi.length * sample_rate)) / sample_rate
         return np.repeat(0.3 * np.sin(2764.6 * time)[:, None], 2, 1).astype(np.float32)
 
-    monkeypatch.setattr(module, "players_to_midi", lambda players: players)
-    monkeypatch.setattr(module, "fluidsynth", tone)
+    def voice(notes: Sequence[Note], seconds: float, rng: np.random.Generator) -> Audio:
+        asked.append("voice")
+        return 0.1 * rng.standard_normal(round(seconds * 16000)).astype(np.float32)
+
+    def machine(song: Song, rng: np.random.Generator) -> list[object]:
+        return []
+
+    monkeypatch.setattr(stems_module, "fluidsynth", tone)
+    monkeypatch.setattr(stems_module, "sing", voice)
+    monkeypatch.setattr(stems_module, "mma_players", machine)
     monkeypatch.setattr(module, "ProcessPoolExecutor", InProcess)
     yield asked
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> PrepareConfig:
-    return PrepareConfig(write_data(tmp_path / "data"), tmp_path / "out")
+    return PrepareConfig(write_data(tmp_path / "data", 3), tmp_path / "out", pieces=2)
 
 
-def test_an_excerpt_begins_at_zero(tmp_path: Path) -> None:
-    part = cut(read_song(write_song(tmp_path / "007")), 1.5, 2.0)
-    assert [n.onset for n in part.melody] == pytest.approx([0.0, 0.5, 1.0, 1.5])
-    assert max(n.offset for n in part.melody) <= 2.0
-    assert [n.onset for n in part.bridge] == pytest.approx([0.5])
-    assert part.bridge[0].offset == 2.0  # cut off
-    assert [b.time for b in part.beats] == pytest.approx([0.0, 0.5, 1.0, 1.5])
-    assert [b.is_downbeat for b in part.beats] == [False, True, False, False]
-    np.testing.assert_allclose([c[:2] for c in part.chords], [(0.0, 0.5), (0.5, 2.0)])
-
-
-def test_a_split_becomes_takes(config: PrepareConfig, renderings: list[str]) -> None:
-    assert prepare(config) == 2
-    takes = read_takes(config.out)
-    assert [t.features.name for t in takes] == ["001-0.features.npy", "002-0.features.npy"]
-    features = np.load(takes[0].features)
-    assert features.dtype == np.float16 and features.shape[1] == LOG_STFT_16K.n_bins
-    assert len(features) * LOG_STFT_16K.frame_s >= 7.9
-    assert takes[0].notes.shape == (N_COVER, 5)
-    assert takes[0].notes[:, 4].sum() == len(MELODY)
-    facts = [json.loads(line) for line in (config.out / "manifest.jsonl").open()]
-    assert sorted(f["name"] for f in facts) == ["001-0", "002-0"]
-    assert all(f["players"] and f["seconds"] > 7 and f["start"] == 0.0 for f in facts)
+def test_a_split_becomes_shards(config: PrepareConfig, renderings: list[str]) -> None:
+    assert prepare(config) == 3
+    lines = read_manifest(config.out)
+    assert [(line.file, line.pieces) for line in lines.values()] == [
+        ("shard-00000.tar", 2),
+        ("shard-00001.tar", 1),
+    ]
+    pieces = read_shards(config.out)
+    assert sorted(p.name for p in pieces) == ["001-0", "002-0", "003-0"]
+    for piece in pieces:
+        stems, roles = piece.array("stems"), piece.facts["roles"]
+        assert stems.dtype == np.int16 and stems.shape[1] == len(roles)
+        assert len(stems) == round(piece.facts["seconds"] * 16000)
+        assert "lead" in roles and piece.facts["kind"] == "pop909"
+        cover, score = piece.array("notes"), piece.array("score")
+        assert cover.shape == (N_COVER, 5) and cover[:, 4].sum() == len(MELODY)
+        drums = [k for k, role in enumerate(roles) if role == "drums"]
+        assert not np.isin(score[:, 4], drums).any()
+        lead = score[score[:, 4] == roles.index("lead")]
+        assert len(lead) == len(MELODY)
+        assert piece.array("beats").shape == (16, 2)
     assert "TimGM6mb.sf2" not in renderings  # kept for tests
-    assert json.loads((config.out / "config.json").read_text())["split"] == "train"
 
 
-def test_what_is_there_is_not_rendered_again(
+def test_a_stem_has_the_common_level(config: PrepareConfig, renderings: list[str]) -> None:
+    prepare(config)
+    for piece in read_shards(config.out):
+        level = np.sqrt(np.square(piece.array("stems") / 32768.0).mean(0))
+        assert ((level > 0.03) & (level < 0.13)).all()
+
+
+def test_what_is_there_is_not_rendered_again_and_what_was_cut_is(
     config: PrepareConfig, renderings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(config)
-    before = {p.name: p.read_bytes() for p in config.out.glob("*.npy")}
-    (config.out / "002-0.features.npy").unlink()
-    done: list[str] = []
+    before = manifest_hash(config.out)
+    path = config.out / "shard-00001.tar"
+    path.write_bytes(path.read_bytes()[:-512])
+    done: list[int] = []
 
-    def read_and_note(folder: Path) -> Song:
-        done.append(folder.name)
-        return read_song(folder)
+    def render_and_note(config: PrepareConfig, index: int) -> object:
+        done.append(index)
+        return render_shard(config, index)
 
-    monkeypatch.setattr(module, "read_song", read_and_note)
-    assert prepare(config) == 2
-    assert done == ["002"]
-    assert {p.name: p.read_bytes() for p in config.out.glob("*.npy")} == before
+    monkeypatch.setattr(module, "render_shard", render_and_note)
+    assert prepare(config) == 3
+    assert done == [1]
+    assert manifest_hash(config.out) == before
     prepare(config)
-    assert done == ["002"]
+    assert done == [1]
+
+
+def test_other_settings_need_another_folder(config: PrepareConfig, renderings: list[str]) -> None:
+    prepare(config)
+    with pytest.raises(DataError, match="holds shards made with another excerpt_s, seed"):
+        prepare(dataclasses.replace(config, seed=2, excerpt_s=3.0))
+    prepare(dataclasses.replace(config, workers=1))
 
 
 def test_a_broken_song_is_named_skipped_and_counted(
@@ -117,57 +141,60 @@ def test_a_broken_song_is_named_skipped_and_counted(
 ) -> None:
     (config.data / "pop909" / "001" / "001.mid").write_bytes(b"no MIDI")
     with caplog.at_level(logging.WARNING):
-        assert prepare(config) == 1
-    (message,) = [r.getMessage() for r in caplog.records]
-    assert message.startswith("skipped 001: ") and "001.mid: expected a MIDI file" in message
-    assert [t.features.name for t in read_takes(config.out)] == ["002-0.features.npy"]
+        assert prepare(config) == 2
+    skipped, count = [r.getMessage() for r in caplog.records]
+    assert skipped.startswith("skipped 001: ") and "001.mid: expected a MIDI file" in skipped
+    assert count.endswith("1 of 3 pieces could not be made")
 
 
 def test_takes_differ_and_their_seed_repeats_them(
     config: PrepareConfig, renderings: list[str], tmp_path: Path
 ) -> None:
-    two = PrepareConfig(config.data, tmp_path / "two", takes=2, limit=1)
-    again = PrepareConfig(config.data, tmp_path / "again", takes=2, limit=1)
+    two = dataclasses.replace(config, out=tmp_path / "two", takes=2, limit=1)
+    again = dataclasses.replace(config, out=tmp_path / "again", takes=2, limit=1)
     assert prepare(two) == prepare(again) == 2
-    first, second = (np.load(two.out / f"001-{k}.features.npy") for k in (0, 1))
-    assert first.shape != second.shape or not np.array_equal(first, second)
-    np.testing.assert_array_equal(first, np.load(again.out / "001-0.features.npy"))
+    assert manifest_hash(two.out) == manifest_hash(again.out)
+    first, second = read_shards(two.out)
+    assert first.facts["seed"] != second.facts["seed"]
+    assert first.facts["sources"] != second.facts["sources"]
 
 
-def test_long_songs_are_cut(config: PrepareConfig, renderings: list[str], tmp_path: Path) -> None:
-    short = PrepareConfig(config.data, tmp_path / "short", excerpt_s=3.0)
+def test_long_songs_are_cut(config: PrepareConfig, renderings: list[str]) -> None:
+    short = dataclasses.replace(config, excerpt_s=3.0)
     prepare(short)
-    for line in (short.out / "manifest.jsonl").open():
-        assert 0 < json.loads(line)["start"] < 5
-    for take in read_takes(short.out):
-        assert 0 < len(take.notes) < N_COVER and take.notes[:, 1].max() <= 3.0
+    for piece in read_shards(short.out):
+        assert 0 < piece.facts["start"] < 5 and piece.facts["seconds"] == 3.0
+        notes = piece.array("notes")
+        assert 0 < len(notes) < N_COVER and notes[:, 1].max() <= 3.0
 
 
-def test_the_test_band_has_the_unheard_source_only(tmp_path: Path, renderings: list[str]) -> None:
-    song = read_song(write_song(tmp_path / "007"))
-    for seed in range(5):
-        audio, chosen = render_band(song, np.random.default_rng(seed), heard=False)
-        assert audio.shape[1] == 2 and chosen["players"]
-    assert set(renderings) == {"TimGM6mb.sf2"}
+def test_the_piano_alone_is_one_stem(config: PrepareConfig, renderings: list[str]) -> None:
+    solo = dataclasses.replace(config, solo=True)
+    assert prepare(solo) == 3
+    for piece in read_shards(solo.out):
+        assert piece.facts["roles"] == ["solo"] and piece.facts["kind"] == "solo"
+        assert "notes" not in piece
+        assert len(piece.array("score")) == len(PIANO)
 
 
-def test_a_frame_is_centred_on_its_time() -> None:
-    click = np.zeros((RENDER_RATE, 2), np.float32)
-    click[RENDER_RATE // 2] = 1
-    samples = waveform(click, 16000)
-    assert samples.shape == (16000,) and samples.dtype == np.float32
-    features = features_of(samples, Features(LOG_STFT_16K), LOG_STFT_16K)
-    assert features.shape == (16000 // 256 + 1, LOG_STFT_16K.n_bins)
-    loudest = int(features.sum(1).argmax())
-    assert loudest * LOG_STFT_16K.frame_s == pytest.approx(0.5, abs=LOG_STFT_16K.frame_s)
+def test_the_plan_takes_every_song_once_a_take(config: PrepareConfig) -> None:
+    twice = plan(dataclasses.replace(config, takes=2))
+    assert [len(shard) for shard in twice] == [2, 2, 2]
+    assert sorted(x for shard in twice for x in shard) == [
+        (song, take) for song in ("001", "002", "003") for take in (0, 1)
+    ]
 
 
 @pytest.mark.e2e
-def test_prepare_renders_with_fluidsynth_in_processes(
+def test_prepare_renders_with_real_programs_in_processes(
     config: PrepareConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard = PrepareConfig(config.data, config.out, split="test", heard=False, workers=2)
-    assert prepare(heard) == 1
-    (take,) = read_takes(config.out)
-    features = np.load(take.features)
-    assert features.max() > 0 > features.min()  # some of it loud, some of it silent
+    fonts = ("TRAIN_SOUNDFONTS", "TRAIN_DRUMS")  # what the tests' machine has
+    for name in fonts:
+        monkeypatch.setattr(stems_module, name, ("TimGM6mb.sf2",) * 3)
+    assert prepare(dataclasses.replace(config, workers=2)) == 3
+    again = dataclasses.replace(config, out=config.out.with_name("again"), workers=1)
+    assert prepare(again) == 3
+    assert manifest_hash(again.out) == manifest_hash(config.out)
+    config_facts = json.loads((config.out / "config.json").read_text())
+    assert config_facts["split"] == "train"
