@@ -67,7 +67,7 @@ class Clock:
 
 
 def _changes(midi: mido.MidiFile, kind: str) -> list[tuple[int, mido.MetaMessage]]:
-    """Return (tick, message) of one type of meta message from all tracks, ordered by tick."""
+    """Return (tick, message) of one type of message from all tracks, ordered by tick."""
     found = []
     for track in midi.tracks:
         tick = 0
@@ -107,7 +107,11 @@ def read_notes(path: Path) -> dict[str, list[Note]]:
     DataError
         If the file is missing or is not MIDI.
     """
-    midi = open_midi(path)
+    return midi_notes(open_midi(path))
+
+
+def midi_notes(midi: mido.MidiFile) -> dict[str, list[Note]]:
+    """Return the notes of a parsed file, as ``read_notes`` does."""
     clock = Clock(midi)
     return {track.name: _track_notes(track, clock) for track in midi.tracks}
 
@@ -141,8 +145,7 @@ def read_lines(path: Path) -> list[Line]:
     DataError
         If the file is missing or is not MIDI.
     """
-    midi = open_midi(path)
-    return midi_lines(midi)
+    return midi_lines(open_midi(path))
 
 
 def midi_lines(midi: mido.MidiFile) -> list[Line]:
@@ -150,8 +153,11 @@ def midi_lines(midi: mido.MidiFile) -> list[Line]:
     clock = Clock(midi)
     lines: dict[tuple[int, int, int], Line] = {}
     pedals: dict[int, list[Pedal]] = defaultdict(list)
+    first_programs = dict.fromkeys(range(16), 0)  # a track may leave its channel's to another
+    for _, change in reversed(_changes(midi, "program_change")):
+        first_programs[change.channel] = change.program
     for k, track in enumerate(midi.tracks):
-        programs = dict.fromkeys(range(16), 0)
+        programs = dict(first_programs)
         sounding: dict[tuple[int, int], tuple[float, int, Line]] = {}
         tick = 0
         for message in track:

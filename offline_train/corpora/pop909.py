@@ -7,15 +7,19 @@ Not here: making audio of a song (``band``, ``render``).
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import mido
+
 from engine.errors import DataError
-from offline_train.corpora.midi import read_notes
-from offline_train.corpora.notes import Beat, Chord, Note
+from offline_train.corpora.midi import midi_lines, midi_notes, open_midi
+from offline_train.corpora.notes import Beat, Chord, Note, Pedal
+from offline_train.corpora.piece import Part, Piece, check_split
 
 WHERE = "POP909 is published at https://github.com/music-x-lab/POP909-Dataset (MIT)"
+LICENCE = "MIT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,16 @@ class Song:
                 notes.append((note, False))
         return sorted(notes)
 
+    def piece(self, pedals: Sequence[Pedal] = ()) -> Piece:
+        """Return the song as every corpus gives its pieces; ``pedals`` are the piano's."""
+        parts = (
+            Part("melody", self.melody, name="MELODY"),
+            Part("bridge", self.bridge, name="BRIDGE"),
+            Part("piano", self.piano, 0, list(pedals), "PIANO"),
+        )
+        heard = tuple(part for part in parts if part.notes)
+        return Piece(self.song_id, heard, LICENCE, self.beats, self.chords)
+
 
 def _rows(path: Path) -> list[list[str]]:
     try:
@@ -58,7 +72,11 @@ def _rows(path: Path) -> list[list[str]]:
 
 def read_song(folder: Path) -> Song:
     """Return the song in a POP909 folder. Raises DataError naming the file that is broken."""
-    tracks = read_notes(folder / f"{folder.name}.mid")
+    return _read_song(folder, open_midi(folder / f"{folder.name}.mid"))
+
+
+def _read_song(folder: Path, midi: mido.MidiFile) -> Song:
+    tracks = midi_notes(midi)
     missing = [name for name in ("MELODY", "PIANO") if not tracks.get(name)]
     if missing:
         raise DataError(f"{folder}: expected notes on the tracks MELODY and PIANO, {missing} empty")
@@ -90,3 +108,39 @@ def split_ids(data: Path, split: str) -> list[str]:
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise DataError(f'{path}: expected {{"pop909": {{"{split}": [ids]}}}} ({error})') from error
     return list(ids)
+
+
+class Pop909:
+    """POP909 below a data folder, with the splits of its ``splits.json``.
+
+    Raises
+    ------
+    DataError
+        If the folder has no ``splits.json`` or no ``pop909``.
+    """
+
+    name = "pop909"
+    licence = LICENCE
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        split_ids(data, "train")
+        if not (data / "pop909").is_dir():
+            raise DataError(f"{data}: expected a folder with pop909/ and splits.json. {WHERE}")
+
+    def ids(self, split: str) -> list[str]:
+        """Return the song ids of a split, as ``splits.json`` has them."""
+        check_split(split)
+        return split_ids(self._data, split)
+
+    def song(self, song_id: str) -> Song:
+        """Return a song as ``band.arrange`` takes it. Raises DataError naming the broken file."""
+        return read_song(self._data / "pop909" / song_id)
+
+    def read(self, piece_id: str) -> Piece:
+        """Return a song as a piece, with its piano's pedal. Raises DataError as ``song`` does."""
+        folder = self._data / "pop909" / piece_id
+        midi = open_midi(folder / f"{piece_id}.mid")
+        song = _read_song(folder, midi)
+        pedals = next((line.pedals for line in midi_lines(midi) if line.track == "PIANO"), [])
+        return song.piece(pedals)

@@ -1,4 +1,4 @@
-"""Reading POP909: notes on one time axis, annotations, splits, and what is said of broken files."""
+"""POP909: notes on one time axis, annotations, splits; corpora by name, and what is in them."""
 
 from pathlib import Path
 
@@ -6,8 +6,20 @@ import mido
 import numpy as np
 import pytest
 
-from engine.errors import DataError
-from offline_train.corpora import Beat, Chord, Note, Song, read_notes, read_song, split_ids
+from engine.errors import ConfigError, DataError
+from offline_train.corpora import (
+    Beat,
+    Chord,
+    Note,
+    Pedal,
+    Song,
+    open_corpus,
+    read_notes,
+    read_song,
+    report,
+    split_ids,
+    summarise,
+)
 from tests.offline_train.fixtures import BRIDGE, CHORDS, MELODY, PIANO, notes_of, write_data
 from tests.offline_train.fixtures import write_song as write_fixture
 
@@ -147,3 +159,55 @@ def test_a_broken_list_of_splits_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "splits.json").write_text(text)
     with pytest.raises(DataError, match=r'splits\.json: expected \{"pop909": \{"train"'):
         split_ids(tmp_path, "train")
+
+
+def test_a_song_is_a_piece(tmp_path: Path) -> None:
+    data = write_data(tmp_path, 1)
+    midi = mido.MidiFile(data / "pop909" / "902" / "902.mid")
+    piano = next(track for track in midi.tracks if track.name == "PIANO")
+    piano.insert(1, mido.Message("control_change", control=64, value=127))
+    midi.save(data / "pop909" / "902" / "902.mid")
+    piece = open_corpus("pop909", data).read("902")
+    song = read_song(data / "pop909" / "902")
+    assert piece.notes == {"melody": song.melody, "bridge": song.bridge, "piano": song.piano}
+    assert (piece.beats, piece.chords) == (song.beats, song.chords)
+    assert piece.pedals == [Pedal(0.0, True)]
+    assert (piece.licence, piece.audio, piece.duration) == ("MIT", None, song.duration)
+    assert [part.role for part in Song("x", [], [], song.piano, [], []).piece().parts] == ["piano"]
+
+
+def test_pop909_is_found_by_its_own_folder_too(tmp_path: Path) -> None:
+    data = write_data(tmp_path, 3)
+    for folder in (data, data / "pop909"):
+        corpus = open_corpus("pop909", folder)
+        assert [corpus.ids(split) for split in ("train", "valid", "test")] == [
+            ["001", "002", "003"], ["901"], ["902"],
+        ]  # fmt: skip
+    with pytest.raises(DataError, match="expected a split of train, valid, test, got 'validation'"):
+        corpus.ids("validation")
+
+
+def test_a_corpus_that_is_not_known_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"expected a corpus of pop909, .*'maestr0'; did you mean"
+    ):
+        open_corpus("maestr0", tmp_path)
+    with pytest.raises(DataError, match="nowhere: expected a folder that holds the corpus midi"):
+        open_corpus("midi", tmp_path / "nowhere")
+    with pytest.raises(DataError, match="expected a folder with pop909/ and splits"):
+        open_corpus("pop909", tmp_path)
+
+
+def test_what_is_in_a_corpus_is_counted_and_what_is_broken_is_named(tmp_path: Path) -> None:
+    data = write_data(tmp_path, 3)
+    (data / "pop909" / "002" / "002.mid").write_bytes(b"no MIDI")
+    summary = summarise(open_corpus("pop909", data))
+    train, valid, test = summary.splits
+    assert (train.n_pieces, valid.n_pieces, test.n_pieces) == (2, 1, 1)
+    assert train.n_notes == 2 * (len(MELODY) + len(BRIDGE) + len(PIANO))
+    assert train.hours == pytest.approx(2 * 7.95 / 3600)
+    assert list(train.broken) == ["002"] and not test.broken
+    lines = report(summary).splitlines()
+    assert lines[0] == "pop909, licence MIT: weights trained on it may be published"
+    assert lines[2].split() == ["train", "2", "0.00", str(train.n_notes), "0", "0", "1"]
+    assert lines[-1].startswith("broken: ") and "002.mid: expected a MIDI file" in lines[-1]
