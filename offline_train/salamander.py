@@ -36,7 +36,7 @@ _FADE = 0.5  # seconds over which a tone that is cut there ends
 _LEAD = 0.002  # seconds kept before a tone's attack
 _VELOCITY_TRACK = 0.73  # amp_veltrack of the piano's SFZ file
 _RELEASE_DB = -37.0  # volume of the key's noise in the same file
-_GAIN = 0.35  # leaves room for chords
+_GAIN = 0.6  # leaves room for chords
 _CEILING = 0.98
 _MAX_TONES = 384  # about 0.7 MB each at 32 kHz
 
