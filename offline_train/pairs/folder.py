@@ -1,0 +1,76 @@
+"""Finds the pairs of song and piano cover in a user's folder or list.
+
+Laid out ``FOLDER/SONG/song.*`` and ``cover*.*`` (any number), or by a ``pairs.csv`` with the
+columns song and cover (paths from where it lies).
+"""
+
+import csv
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.audio_file import SUFFIXES
+from engine.errors import DataError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A song and one cover of it; ``name`` has no dot."""
+
+    name: str
+    song: Path
+    cover: Path
+
+
+def find_pairs(folder: Path) -> list[Pair]:
+    """Return the pairs of a folder or of a CSV file, by name.
+
+    Raises
+    ------
+    DataError
+        If there are none, or the CSV file lacks a column.
+    """
+    table = folder if folder.suffix.lower() == ".csv" else folder / "pairs.csv"
+    found = list(_pairs_of_csv(table) if table.is_file() else _pairs_of_folder(folder))
+    if not found:
+        raise DataError(
+            f"{folder}: expected SONG/song.* beside SONG/cover*.* ({', '.join(SUFFIXES)}), "
+            "or pairs.csv with the columns song and cover; found no pair"
+        )
+    seen: Counter[str] = Counter()
+    pairs = []
+    for song, cover, name in sorted(found):
+        name = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+        seen[name.lower()] += 1
+        number = seen[name.lower()]
+        pairs.append(Pair(name if number == 1 else f"{name}-{number}", song, cover))
+    return pairs
+
+
+def _pairs_of_folder(folder: Path) -> Iterator[tuple[Path, Path, str]]:
+    def audio(inside: Path, stem: str) -> list[Path]:
+        return sorted(p for p in inside.glob(f"{stem}.*") if p.suffix.lower() in SUFFIXES)
+
+    for inside in sorted(p for p in folder.glob("*") if p.is_dir()):
+        songs, covers = audio(inside, "song"), audio(inside, "cover*")
+        if covers and len(songs) != 1:
+            log.warning("%s: skipped, expected one song.*, found %d", inside, len(songs))
+        elif songs:
+            yield from ((songs[0], cover, f"{inside.name}-{cover.stem}") for cover in covers)
+
+
+def _pairs_of_csv(table: Path) -> Iterator[tuple[Path, Path, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table}: expected a CSV file in UTF-8 ({error})") from error
+    for number, row in enumerate(rows, 2):
+        song, cover = (row.get("song") or "").strip(), (row.get("cover") or "").strip()
+        if not song or not cover:
+            raise DataError(f"{table}, line {number}: expected the columns song and cover")
+        yield table.parent / song, table.parent / cover, f"{Path(song).stem}-{Path(cover).stem}"
