@@ -9,6 +9,8 @@ from pathlib import Path
 from engine.errors import DataError, LiveCoverError
 from offline_train.corpora import SPLITS
 
+log = logging.getLogger(__name__)
+
 DATA_VARIABLE = "LIVECOVER_DATA"
 
 
@@ -92,21 +94,46 @@ def _sketch_window(args: argparse.Namespace) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from offline_train.evaluate import EvaluateConfig, evaluate, report, save
+    from offline_train.evaluation import EvaluateConfig, evaluate
+    from offline_train.evaluation.report import report, save_json, save_page
+    from offline_train.evaluation.style_figure import draw_styles, measure_styles, style_table
 
-    config = EvaluateConfig(
-        _data(args),
-        args.cache / f"{args.split}-{'heard' if args.heard else 'unheard'}-{args.excerpt:g}",
-        split=args.split,
-        heard=args.heard,
-        excerpt_s=args.excerpt,
-        limit=args.limit,
-        workers=args.workers,
-    )
-    result = evaluate(args.model, config, args.style)
+    needs_data = bool({"a", "b", "c", "piano"} & set(args.rung))
+    configs = {
+        rung: EvaluateConfig(
+            _data(args) if needs_data else Path(),
+            args.cache,
+            split=args.split,
+            rung=rung,
+            excerpt_s=args.excerpt,
+            limit=args.limit,
+            workers=args.workers,
+            recordings=args.recordings,
+        )
+        for rung in args.rung
+    }
+    if args.styles:
+        rows, covers = measure_styles(args.model, configs[args.rung[0]])
+        draw_styles(args.styles, rows, covers)
+        print(style_table(rows))
+        return
+    results = [
+        evaluate(
+            args.model,
+            config,
+            args.style,
+            against=args.against,
+            baselines=args.baselines,
+            with_whole_file=not args.without_whole_file,
+            with_qmax=not args.without_qmax,
+        )
+        for config in configs.values()
+    ]
     if args.json:
-        save(result, args.json)
-    print(report(result))
+        save_json(results, args.json)
+    if args.out:
+        log.info("%s", save_page(results, configs, args.out, args.pictures))
+    print(report(results))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -155,17 +182,36 @@ def build_parser() -> argparse.ArgumentParser:
     sketch.add_argument("--window-frames", type=int, default=512)
     sketch.add_argument("--seed", type=int, default=1)
 
-    evaluate = command("evaluate", _evaluate, "cover a split and compare with the human covers")
+    evaluate = command("evaluate", _evaluate, "cover songs and measure the covers, rung by rung")
     evaluate.add_argument("model", nargs="?", default="live", help="a model's name or path")
-    evaluate.add_argument("--data", help="folder with pop909/ and splits.json")
+    evaluate.add_argument("--data", help="folder with pop909/, giantmidi/ and splits.json")
     evaluate.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    evaluate.add_argument(
+        "--rung",
+        nargs="+",
+        default=["b"],
+        choices=("a", "b", "c", "d", "piano", "folder"),
+        help="a: heard sounds, b: unheard, c: and sung and mastered, d: recordings, piano: solo "
+        "piano, folder: any sound files, NAME.mid beside one being its human cover",
+    )
+    evaluate.add_argument("--recordings", type=Path, help="folder of rungs d and folder")
     evaluate.add_argument("--split", default="test", choices=SPLITS)
-    evaluate.add_argument("--heard", action="store_true", help="sound sources of training")
     evaluate.add_argument("--style", default="balanced")
     evaluate.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
     evaluate.add_argument("--limit", type=int, default=0, help="songs; 0 is all")
     evaluate.add_argument("--workers", type=int, default=1)
+    evaluate.add_argument("--against", help="an earlier model, for a column of its own")
+    evaluate.add_argument(
+        "--baselines", nargs="*", default=["human", "basic-pitch"], help="human, basic-pitch"
+    )
+    evaluate.add_argument("--without-qmax", action="store_true", help="leave out what is slow")
+    evaluate.add_argument("--without-whole-file", action="store_true", help="the live path alone")
     evaluate.add_argument("--json", type=Path, help="also write every song's figures here")
+    evaluate.add_argument("--out", type=Path, help="also write a page with pictures here")
+    evaluate.add_argument("--pictures", type=int, default=4, help="songs drawn for each rung")
+    evaluate.add_argument(
+        "--styles", type=Path, help="only measure the styles, and draw them into this PNG"
+    )
     return parser
 
 

@@ -26,11 +26,11 @@ def test_prepare_train_export_evaluate(
     model = load_model(tmp_path / "models" / "live.onnx")
     assert set(model.spec.styles) == {"calm", "balanced", "intense"}
     assert model.spec.trained["songs"] == 2
-    command = ["evaluate", "models/live.onnx", "--limit", "1", "--json", "scores.json"]
-    assert main(command) == 0
-    assert "| f1 |" in capsys.readouterr().out
+    command = ["evaluate", "models/live.onnx", "--limit", "1", "--baselines", "human"]
+    assert main([*command, "--without-qmax", "--json", "scores.json"]) == 0
+    assert "| onset F1 (50 ms), all notes counted together | " in capsys.readouterr().out
     scores = json.loads((tmp_path / "scores.json").read_text())
-    assert list(scores["each"]) == ["902"]
+    assert list(scores["rungs"]["b"]["systems"]["human"]["each"]) == ["902"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--data", "nowhere"]])

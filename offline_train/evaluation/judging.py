@@ -1,0 +1,269 @@
+"""Covers a rung's songs by several systems and measures every cover.
+
+The model comes through the engine that ships, streamed in blocks and over the whole file; beside
+it the human cover, raw basic-pitch and an earlier model. A broken song is named, skipped and
+counted. Not here: what each measure is (a module for each family), tables and pictures
+(``report``).
+"""
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from engine.errors import ConfigError, DataError
+from engine.model_files import model_path
+from models.spec import Decoding
+from offline_train.agreement import chroma_agreement, octave_free_agreement, shifted
+from offline_train.evaluation import likeness
+from offline_train.evaluation.figures import Figures, SongScore, compare_qmax, figures
+from offline_train.evaluation.playability import score_playability
+from offline_train.evaluation.rhythm import score_rhythm
+from offline_train.evaluation.rungs import EvaluateConfig, Rung, read_heard_song, song_names
+from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
+from offline_train.evaluation.systems import Cover, SystemChoice, open_system
+from offline_train.evaluation.transcription import cells_of_posteriors, score_transcription
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float32]
+
+HUMAN = SystemChoice("human", "human")
+BASIC_PITCH = SystemChoice("basic-pitch", "basic-pitch")
+BASELINES = {choice.name: choice for choice in (HUMAN, BASIC_PITCH)}
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSong:
+    """One song's scores and covers, by the system's name."""
+
+    name: str
+    seconds: float
+    scores: dict[str, SongScore]
+    covers: dict[str, Array]  # notes (n, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class SystemResult:
+    """One system's figures, of all songs together and of each."""
+
+    figures: Figures
+    each: dict[str, Figures]
+
+
+@dataclass(frozen=True, slots=True)
+class RungResult:
+    """A table's content: the systems in the order of its columns."""
+
+    rung: Rung
+    split: str
+    model: str
+    style: str
+    n_songs: int
+    minutes: float
+    skipped: dict[str, str]  # song -> what is wrong with it
+    systems: dict[str, SystemResult]
+    songs: list[JudgedSong] = field(repr=False)
+
+    @property
+    def streamed(self) -> SystemResult:
+        """The model as it plays live: the first column."""
+        return next(iter(self.systems.values()))
+
+
+def evaluate(
+    model: str | Path,
+    config: EvaluateConfig,
+    style: str = "balanced",
+    decoding: Decoding | None = None,
+    *,
+    against: str | Path | None = None,
+    baselines: Sequence[str] = ("human", "basic-pitch"),
+    with_whole_file: bool = True,
+    with_qmax: bool = True,
+) -> RungResult:
+    """Return the figures of a model and its baselines on a rung.
+
+    Parameters
+    ----------
+    model, against
+        A shipped model's name or a path; ``against`` is an earlier model for a column of its own.
+    config
+        Which songs.
+    style, decoding
+        Of the model; the decoding that its file carries if none is given.
+    baselines
+        ``human``, ``basic-pitch``.
+    with_whole_file
+        Also the model over the whole file at once, which for a window model is slow.
+    with_qmax
+        Qmax costs ten seconds a minute of song; it is left out, with a warning, without essentia.
+
+    Raises
+    ------
+    ModelError, ConfigError
+        If a model, its style or a baseline does not exist.
+    DataError
+        If there are no songs, or none that is whole.
+    """
+    choices = _choices(model, style, decoding, against, baselines, with_whole_file)
+    timings = {choice.name: open_system(choice).timing for choice in choices}
+    if with_qmax and not likeness.has_essentia():
+        log.warning("no Qmax: essentia is not installed (pip install 'livecover[evaluate]')")
+        with_qmax = False
+    names = song_names(config)
+    songs: list[JudgedSong] = []
+    skipped: dict[str, str] = {}
+    judged = _judge_all(config, names, choices, with_qmax)
+    for name, found in tqdm(
+        zip(names, judged, strict=True), f"rung {config.rung}", len(names), unit="song"
+    ):
+        if isinstance(found, str):
+            log.warning("skipped %s: %s", name, found)
+            skipped[name] = found
+        else:
+            songs.append(found)
+    if not songs:
+        raise DataError(f"none of {len(names)} songs is whole; the first: {skipped[names[0]]}")
+    seconds = sum(song.seconds for song in songs)
+    human = [song.scores["human"] for song in songs] if "human" in timings else None
+    systems = {}
+    for name, timing in timings.items():
+        scores = [song.scores[name] for song in songs]
+        together = figures(scores, timing)
+        ratio = compare_qmax(scores, human) if human is not None else None
+        if ratio is not None:
+            together["qmax_to_human"] = ratio
+        systems[name] = SystemResult(together, {s.name: figures([s.scores[name]]) for s in songs})
+    return RungResult(
+        config.rung,
+        config.split,
+        str(model),
+        style,
+        len(songs),
+        round(seconds / 60, 1),
+        skipped,
+        systems,
+        songs,
+    )
+
+
+def _choices(
+    model: str | Path,
+    style: str,
+    decoding: Decoding | None,
+    against: str | Path | None,
+    baselines: Sequence[str],
+    with_whole_file: bool,
+) -> list[SystemChoice]:
+    unknown = sorted(set(baselines) - set(BASELINES))
+    if unknown:
+        raise ConfigError(f"a baseline must be one of {', '.join(BASELINES)}, not {unknown[0]!r}")
+    path = model_path(model)
+    own = partial(SystemChoice, kind="model", model=str(path), style=style, decoding=decoding)
+    choices = [own(f"{path.stem}, streamed")]
+    if with_whole_file:
+        choices.append(own(f"{path.stem}, whole file", path="whole file"))
+    if against is not None:
+        before = model_path(against)
+        name = f"before: {before.stem}, streamed"
+        choices.append(SystemChoice(name, "model", str(before), style=style))
+    return choices + [BASELINES[name] for name in baselines]
+
+
+def _judge_all(
+    config: EvaluateConfig, names: Sequence[str], choices: list[SystemChoice], with_qmax: bool
+) -> Iterator[JudgedSong | str]:
+    judge = partial(_judge_named, config, choices, with_qmax)
+    if config.workers == 1:
+        yield from map(judge, names)
+        return
+    with ProcessPoolExecutor(config.workers) as pool:
+        yield from pool.map(judge, names)
+
+
+def _judge_named(
+    config: EvaluateConfig, choices: list[SystemChoice], with_qmax: bool, name: str
+) -> JudgedSong | str:
+    """Return the judged song, or what is wrong with it."""
+    try:
+        song = read_heard_song(config, name)
+        profile = _kept_profile(config.folder, song) if with_qmax else None
+        return judge(song, choices, profile)
+    except DataError as error:
+        return str(error)
+
+
+def _kept_profile(folder: Path, song: HeardSong) -> Array:
+    """Return the song's pitch class profile, computed once for all evaluations."""
+    path = folder / f"{song.name}.hpcp.npy"
+    sound = folder / f"{song.name}.flac"
+    if path.is_file() and path.stat().st_mtime >= sound.stat().st_mtime:
+        try:
+            return np.asarray(np.load(path), np.float32)
+        except (OSError, ValueError, EOFError):
+            log.warning("%s: cut short, making it again", path)
+    profile = likeness.hpcp(song.samples, SAMPLE_RATE)
+    partial_path = folder / f".{song.name}.hpcp.npy"
+    np.save(partial_path, profile)
+    partial_path.replace(path)
+    return profile
+
+
+def judge(
+    song: HeardSong, choices: Sequence[SystemChoice], profile: Array | None = None
+) -> JudgedSong:
+    """Return the scores of each system's cover; ``profile`` (T, 12) is the song's, for Qmax."""
+    opened = {choice.name: open_system(choice).cover(song) for choice in choices}
+    teacher = opened.get(BASIC_PITCH.name)
+    scores: dict[str, SongScore] = {}
+    known: dict[bytes, float | None] = {}  # two paths that agree are played and compared once
+    for choice in choices:
+        cover = opened[choice.name]
+        heard = teacher if choice != BASIC_PITCH else None
+        score = score_cover(song, cover, heard, is_truth=choice == HUMAN)
+        key = np.round(cover.notes[:, :4], 2).tobytes()
+        if profile is not None and key not in known:
+            known[key] = likeness.cover_qmax(profile, cover.notes)
+        scores[choice.name] = dataclasses.replace(score, qmax=known.get(key))
+    covers = {name: cover.notes for name, cover in opened.items()}
+    return JudgedSong(song.name, song.seconds, scores, covers)
+
+
+def score_cover(
+    song: HeardSong, cover: Cover, teacher: Cover | None = None, is_truth: bool = False
+) -> SongScore:
+    """Return how well a cover does, Qmax apart; the human's own is not compared with itself.
+
+    ``teacher`` is what basic-pitch hears in the song.
+    """
+    notes, late = cover.notes, shifted(cover.notes)
+    transcription, melody = None, None
+    if song.notes is not None:
+        melody = likeness.melody_chroma(song.notes[song.notes[:, 4] > 0.5], notes)
+        if not is_truth:
+            cells = None if cover.posteriors is None else cells_of_posteriors(cover.posteriors)
+            transcription = score_transcription(song.notes, notes, cells, cover.frame_s)
+    score = SongScore(
+        score_playability(notes, song.seconds),
+        score_rhythm(notes, song.beats),
+        transcription,
+        melody_chroma=melody[0] if melody else None,
+        melody_anywhere=melody[1] if melody else None,
+        chroma_agreement=chroma_agreement(notes, song.samples, SAMPLE_RATE),
+        chroma_by_chance=chroma_agreement(late, song.samples, SAMPLE_RATE),
+    )
+    if teacher is None:
+        return score
+    return dataclasses.replace(
+        score,
+        teacher_agreement=octave_free_agreement(notes, teacher.notes),
+        teacher_by_chance=octave_free_agreement(late, teacher.notes),
+    )

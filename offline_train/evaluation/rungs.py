@@ -1,0 +1,229 @@
+"""The ladder: on what a model is tried, from sounds that it knows to real recordings.
+
+======  =============================================================================
+a       POP909 in sound sources and grooves of training
+b       POP909 in a sound source and grooves kept from training
+c       as b, the melody sung by a voice kept from training, mastered hard, as MP3
+d       real recordings without truth, kept from training
+piano   solo piano: GiantMIDI pieces kept from training, on the Salamander piano
+folder  any folder of sound files; ``NAME.mid`` beside ``NAME.wav`` is its human cover
+======  =============================================================================
+
+Every choice of a rendering comes from a seed of the song's own. Not here: what is measured
+(``judging``), the voice and mastering of rung c (``sung``).
+"""
+
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio_file import SUFFIXES
+from engine.errors import DataError
+from offline_train.corpora import Song, read_notes, read_song, split_ids
+from offline_train.corpora.folder import GiantMidi
+from offline_train.corpora.notes import with_pedal
+from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong, cached_song, log, read_sound
+from offline_train.evaluation.sung import render_sung
+from offline_train.render import RENDER_RATE
+from offline_train.salamander import play_piano
+from offline_train.shards import MANIFEST, StoredPiece, read_shards
+from offline_train.takes import cut, render_band, waveform
+
+Array = NDArray[np.float32]
+Rung = Literal["a", "b", "c", "d", "piano", "folder"]
+RUNGS: tuple[Rung, ...] = get_args(Rung)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateConfig:
+    """What is covered; ``cache`` keeps the rendered audio, a folder for each rung."""
+
+    data: Path
+    cache: Path
+    split: str = "test"
+    rung: Rung = "b"
+    excerpt_s: float = 90.0  # 0 takes whole songs
+    limit: int = 0  # 0 takes every song
+    workers: int = 1
+    seed: int = 7
+    recordings: Path | None = None  # rungs d and folder: shards, or sound files
+
+    @property
+    def folder(self) -> Path:
+        """Where this rung's songs are kept."""
+        source = f"{self.split}-" if self.rung in ("a", "b", "c") else ""
+        if self.rung in ("d", "folder"):
+            source = f"{zlib.crc32(str(self.recordings).encode()):08x}-"
+        return self.cache / f"{self.rung}-{source}{self.excerpt_s:g}-seed{self.seed}"
+
+
+class GiantMidiSplit(NamedTuple):
+    """Ids of GiantMIDI's pieces, each list sorted by name."""
+
+    train: list[str]
+    held_out: list[str]
+
+
+def giantmidi_split(data: Path) -> GiantMidiSplit:
+    """Return which pieces below ``data/giantmidi`` may be trained on and which are kept for tests.
+
+    Of the pieces sorted by name every fifth is kept, from the first: the corpus's own test split.
+    Raises DataError if there are none.
+    """
+    corpus = GiantMidi(data / "giantmidi")
+    train = sorted([*corpus.ids("train"), *corpus.ids("valid")])
+    split = GiantMidiSplit(train, sorted(corpus.ids("test")))
+    if not split.held_out:
+        raise DataError(
+            f"expected MIDI files in {data / 'giantmidi'}; GiantMIDI-Piano is published at "
+            "https://github.com/bytedance/GiantMIDI-Piano (CC BY 4.0)"
+        )
+    return split
+
+
+def song_names(config: EvaluateConfig) -> list[str]:
+    """Return the names of the rung's songs, as many as ``limit`` allows. DataError if none."""
+    if config.rung in ("a", "b", "c"):
+        names = split_ids(config.data, config.split)
+    elif config.rung == "piano":
+        names = giantmidi_split(config.data).held_out
+    else:
+        names = list(_recordings(config))
+    return names[: config.limit or None]
+
+
+def read_heard_song(config: EvaluateConfig, name: str) -> HeardSong:
+    """Return one of the rung's songs, from the cache or made now. DataError if it is broken."""
+    makers: dict[Rung, Callable[[EvaluateConfig, str], HeardSong]] = {
+        "a": partial(_render_pop909, is_heard=True),
+        "b": partial(_render_pop909, is_heard=False),
+        "c": _render_sung,
+        "d": _read_recording,
+        "piano": _render_piano,
+        "folder": _read_recording,
+    }
+    make = partial(makers[config.rung], config, name)
+    return cached_song(config.folder, name, make)
+
+
+def rendered_songs(config: EvaluateConfig) -> Iterator[HeardSong]:
+    """Yield the rung's songs, rendering those that are not kept yet; a broken one is skipped."""
+    names = song_names(config)
+    with ProcessPoolExecutor(config.workers) as pool:
+        for name, problem in zip(names, pool.map(partial(_keep, config), names), strict=True):
+            if problem:
+                log.warning("skipped %s: %s", name, problem)
+            else:
+                yield read_heard_song(config, name)
+
+
+def _keep(config: EvaluateConfig, name: str) -> str:
+    """Have the song on disk; return what is wrong with it."""
+    try:
+        read_heard_song(config, name)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def _excerpt(config: EvaluateConfig, name: str, rng: np.random.Generator) -> Song:
+    """Return the song, cut at a place that ``rng`` draws."""
+    song = read_song(config.data / "pop909" / name)
+    if config.excerpt_s and song.duration > config.excerpt_s:
+        start = float(rng.uniform(0, song.duration - config.excerpt_s))
+        song = cut(song, start, config.excerpt_s)
+    return song
+
+
+def _known(song: Song, samples: Array) -> HeardSong:
+    notes = np.array([(*note, is_melody) for note, is_melody in song.cover()], np.float32)
+    beats = np.array([beat.time for beat in song.beats])
+    return HeardSong(song.song_id, samples, notes.reshape(-1, 5), beats)
+
+
+def _render_pop909(config: EvaluateConfig, name: str, is_heard: bool) -> HeardSong:
+    rng = np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/{is_heard}".encode()))
+    song = _excerpt(config, name, rng)
+    audio, _ = render_band(song, rng, is_heard)
+    return _known(song, waveform(audio, SAMPLE_RATE))
+
+
+def _render_sung(config: EvaluateConfig, name: str) -> HeardSong:
+    """The excerpt and band of rung b, so that the two differ by voice and mastering alone."""
+    rng = np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/False".encode()))
+    song = _excerpt(config, name, rng)
+    voice_rng = np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/sung".encode()))
+    return _known(song, waveform(render_sung(song, rng, voice_rng), SAMPLE_RATE))
+
+
+def _render_piano(config: EvaluateConfig, name: str) -> HeardSong:
+    """The truth holds a note for as long as key or pedal does, as piano transcription has it."""
+    rng = np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/piano".encode()))
+    piece = GiantMidi(config.data / "giantmidi").read(name)
+    seconds = min(config.excerpt_s or piece.duration, piece.duration)
+    start = float(rng.uniform(0, piece.duration - seconds))
+    end = start + seconds
+    keys = [
+        note._replace(onset=note.onset - start, offset=note.offset - start)
+        for part in piece.parts
+        for note in part.notes
+        if start <= note.onset < end
+    ]
+    changes = sorted(pedal for part in piece.parts for pedal in part.pedals if pedal.time < end)
+    pedals = [pedal._replace(time=max(pedal.time - start, 0.0)) for pedal in changes]
+    samples = waveform(play_piano(keys, pedals, seconds, rng, RENDER_RATE), SAMPLE_RATE)
+    rows = [
+        (note.onset, min(note.offset, seconds), note.pitch, note.velocity, 0)
+        for note in with_pedal(keys, pedals)
+    ]
+    return HeardSong(name, samples, np.array(rows, np.float32).reshape(-1, 5))
+
+
+def _recordings(config: EvaluateConfig) -> dict[str, Path | StoredPiece]:
+    """Return name -> sound file, or piece of a shard; raise DataError if there are none."""
+    folder = config.recordings
+    if folder is not None and (folder / MANIFEST).is_file():
+        return {piece.name: piece for piece in read_shards(folder)}
+    paths = (
+        sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        if folder is not None and folder.is_dir()
+        else []
+    )
+    if not paths:
+        raise DataError(
+            f"rung {config.rung} expects --recordings FOLDER with shards of recordings or sound "
+            f"files ({', '.join(SUFFIXES)}), got {folder or 'none'}"
+        )
+    return {path.name: path for path in paths}
+
+
+def _read_recording(config: EvaluateConfig, name: str) -> HeardSong:
+    found = _recordings(config)[name]
+    if isinstance(found, StoredPiece):
+        samples = found.array("stems").astype(np.float32).sum(1) / 32768
+    else:
+        samples = read_sound(found)
+    n_excerpt = round(config.excerpt_s * SAMPLE_RATE) or len(samples)
+    start = max(len(samples) - n_excerpt, 0) // 2  # the middle: no fade, no talk
+    samples = samples[start : start + n_excerpt]
+    if isinstance(found, StoredPiece) or not found.with_suffix(".mid").is_file():
+        return HeardSong(name, samples)
+    return HeardSong(name, samples, _human_notes(found, start / SAMPLE_RATE, len(samples)))
+
+
+def _human_notes(sound: Path, start: float, n_samples: int) -> Array:
+    """Return the notes (n, 5) beside a sound file, from second ``start`` of it on."""
+    rows = [
+        (note.onset - start, note.offset - start, note.pitch, note.velocity, track == "MELODY")
+        for track, notes in read_notes(sound.with_suffix(".mid")).items()
+        for note in notes
+        if 0 <= note.onset - start < n_samples / SAMPLE_RATE
+    ]
+    return np.array(sorted(rows), np.float32).reshape(-1, 5)

@@ -1,0 +1,107 @@
+"""A song as an evaluation hears it, kept on disk so that it is rendered once.
+
+A song is ``NAME.flac`` (mono, 16 kHz, 16 bits) and ``NAME.npz`` (notes, beats, length of the
+sound). A file that was cut short is noticed by its length and made again. Not here: what is
+rendered (``rungs``).
+"""
+
+import logging
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from engine.errors import DataError
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float32]
+
+SAMPLE_RATE = 16000
+
+
+@dataclass(frozen=True, slots=True)
+class HeardSong:
+    """A song: mono samples at 16 kHz, and what is known of it.
+
+    ``notes`` (n, 5) are the truth: onset, offset, pitch, velocity, "is melody"; a human cover, or
+    what a piano played. ``beats`` (b,) are in seconds. None: not known.
+    """
+
+    name: str
+    samples: Array
+    notes: Array | None = None
+    beats: NDArray[np.floating] | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Length of the sound."""
+        return len(self.samples) / SAMPLE_RATE
+
+
+def cached_song(folder: Path, name: str, make: Callable[[], HeardSong]) -> HeardSong:
+    """Return the song that lies in ``folder``, made and put there first if it is not whole.
+
+    Raises
+    ------
+    DataError
+        As ``make`` does, or if the folder cannot be written.
+    """
+    try:
+        return _read(folder, name)
+    except FileNotFoundError:
+        pass
+    except (OSError, soundfile.LibsndfileError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        log.warning("%s: cut short, making it again", folder / f"{name}.flac")
+    song = make()
+    try:
+        _write(folder, song)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise DataError(f"{folder}: expected to keep rendered songs there ({error})") from error
+    return _read(folder, name)  # 16 bits, as every later run will hear it
+
+
+def _read(folder: Path, name: str) -> HeardSong:
+    with np.load(folder / f"{name}.npz") as facts:
+        n_samples = int(facts["n_samples"])
+        notes = facts["notes"] if "notes" in facts else None
+        beats = facts["beats"] if "beats" in facts else None
+    path = folder / f"{name}.flac"
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    samples, _ = soundfile.read(path, dtype="float32")
+    if len(samples) != n_samples:
+        raise ValueError(f"{path}: {len(samples)} samples of {n_samples}")
+    return HeardSong(name, samples, notes, beats)
+
+
+def _write(folder: Path, song: HeardSong) -> None:
+    """Both files appear whole, the sound last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, Any] = {"n_samples": np.int64(len(song.samples))}
+    facts |= {} if song.notes is None else {"notes": song.notes}
+    facts |= {} if song.beats is None else {"beats": song.beats}
+    partial = folder / f".{song.name}.partial"
+    with partial.open("wb") as file:
+        np.savez(file, **facts)
+    partial.replace(folder / f"{song.name}.npz")
+    soundfile.write(partial, np.clip(song.samples, -1, 1), SAMPLE_RATE, format="FLAC")
+    partial.replace(folder / f"{song.name}.flac")
+
+
+def read_sound(path: Path) -> Array:
+    """Return a sound file as mono (n,) at 16 kHz. Raises DataError naming a file that is broken."""
+    try:
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise DataError(f"{path}: expected a sound file, could not read it ({error})") from error
+    if not len(audio):
+        raise DataError(f"{path}: expected sound, the file is empty")
+    mono = audio.mean(1, dtype=np.float32)
+    return np.asarray(soxr.resample(mono, rate, SAMPLE_RATE), np.float32)

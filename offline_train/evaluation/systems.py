@@ -1,0 +1,195 @@
+"""Who covers: a model as it ships, streamed or over the whole file; basic-pitch; the human.
+
+A system takes a song and gives notes (n, 5): onset, offset, pitch, velocity, "is melody".
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from engine.decoder import NoteDecoder
+from engine.latency import latency_budget
+from engine.notes import NoteEvent, Posteriors
+from engine.offline import (
+    Pipeline,
+    load_pipeline,
+    offline_features,
+    offline_posteriors,
+    stream_posteriors,
+)
+from engine.settings import DecoderSettings, TimeSettings
+from engine.style import style_vector
+from models.spec import Decoding, ModelSpec
+from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
+from offline_train.teacher import Teacher
+
+Array = NDArray[np.float32]
+Path_ = Literal["streamed", "whole file"]
+
+BLOCK_SAMPLES = 4096
+DEVICE_BLOCK_S = 256 / 44100  # the block that the declared latency counts
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Notes (n, 5) and, from a model, the posteriors that they came from."""
+
+    notes: Array
+    posteriors: Posteriors | None = None
+    frame_s: float = 0.016  # of the posteriors
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What a system needs of the future, and when its notes come; None: after the song's end."""
+
+    lookahead_s: float | None = None
+    latency_s: float | None = None
+
+
+class System(Protocol):
+    """Anything that covers a song."""
+
+    @property
+    def timing(self) -> Timing:
+        """When its notes come."""
+        ...
+
+    def cover(self, song: HeardSong) -> Cover:
+        """Return the notes of a song."""
+        ...
+
+
+def events_to_notes(events: list[NoteEvent]) -> Array:
+    """Return notes (n, 5): onset, offset, pitch, velocity, is_melody of paired events."""
+    sounding: dict[int, NoteEvent] = {}
+    notes = []
+    for event in events:
+        if event.is_on:
+            sounding[event.pitch] = event
+        elif event.pitch in sounding:
+            on = sounding.pop(event.pitch)
+            notes.append((on.time, event.time, on.pitch, on.velocity, on.part == "melody"))
+    return np.array(notes, np.float32).reshape(-1, 5)
+
+
+def decode(posteriors: Posteriors, frame_s: float, decoding: Decoding) -> Array:
+    """Return the notes (n, 5) that the engine's decoder makes of posteriors."""
+    decoder = NoteDecoder(frame_s, DecoderSettings().resolved(decoding))
+    return events_to_notes(decoder.push(posteriors) + decoder.flush())
+
+
+def listen(
+    pipeline: Pipeline,
+    samples: Array,
+    style: str | tuple[float, ...],
+    path: Path_ = "streamed",
+) -> Posteriors:
+    """Return the posteriors of samples at 16 kHz in a style: streamed in blocks, or in one pass."""
+    spec = pipeline.spec
+    vector = style_vector(style, spec)
+    if spec.features.sample_rate != SAMPLE_RATE:
+        samples = np.asarray(
+            soxr.resample(samples, SAMPLE_RATE, spec.features.sample_rate), np.float32
+        )
+    if path == "streamed":
+        return stream_posteriors(
+            samples, pipeline.model, pipeline.frontend, vector, block_size=BLOCK_SAMPLES
+        )
+    features = offline_features(samples, pipeline.frontend)
+    return offline_posteriors(pipeline.model, features, vector)  # type: ignore[arg-type]
+
+
+def declared_timing(spec: ModelSpec) -> Timing:
+    """Return a model's lookahead and the latency that the engine declares for it."""
+    budget = latency_budget(
+        spec,
+        TimeSettings(),
+        block=DEVICE_BLOCK_S,
+        decoder_frames=NoteDecoder.lookahead_frames,
+    )
+    return Timing(spec.lookahead_frames * spec.features.frame_s, budget.total)
+
+
+class ModelSystem:
+    """A model file, by the live path or over the whole file.
+
+    Raises
+    ------
+    ModelError, ConfigError
+        If there is no such model, or it has no such style.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        path: Path_ = "streamed",
+        style: str | tuple[float, ...] = "balanced",
+        decoding: Decoding | None = None,
+    ) -> None:
+        self._pipeline = load_pipeline(model)
+        self._path: Path_ = path
+        self._style = style
+        self._decoding = decoding or self._pipeline.spec.decoding
+        style_vector(style, self._pipeline.spec)
+
+    @property
+    def timing(self) -> Timing:
+        """As declared; over a whole file there is none."""
+        return declared_timing(self._pipeline.spec) if self._path == "streamed" else Timing()
+
+    def cover(self, song: HeardSong) -> Cover:
+        """Return what the engine plays."""
+        posteriors = listen(self._pipeline, song.samples, self._style, self._path)
+        frame_s = self._pipeline.spec.features.frame_s
+        return Cover(decode(posteriors, frame_s, self._decoding), posteriors, frame_s)
+
+
+class BasicPitch:
+    """Raw basic-pitch: the notes that it hears, played on the piano."""
+
+    timing = Timing()
+
+    def __init__(self) -> None:
+        self._teacher = Teacher()
+
+    def cover(self, song: HeardSong) -> Cover:
+        """Return what basic-pitch hears."""
+        return Cover(self._teacher.notes(song.samples, SAMPLE_RATE))
+
+
+class Human:
+    """The human cover itself, for measures that need no truth."""
+
+    timing = Timing()
+
+    def cover(self, song: HeardSong) -> Cover:
+        """Return the song's own notes; none if they are not known."""
+        return Cover(np.zeros((0, 5), np.float32) if song.notes is None else song.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class SystemChoice:
+    """A system by name, small enough to be sent to a worker process."""
+
+    name: str
+    kind: Literal["model", "basic-pitch", "human"]
+    model: str = ""
+    path: Path_ = "streamed"
+    style: str | tuple[float, ...] = "balanced"
+    decoding: Decoding | None = None
+
+
+@lru_cache(maxsize=16)
+def open_system(choice: SystemChoice) -> System:
+    """Return the system, opened once a process."""
+    if choice.kind == "human":
+        return Human()
+    if choice.kind == "basic-pitch":
+        return BasicPitch()
+    return ModelSystem(choice.model, choice.path, choice.style, choice.decoding)

@@ -1,0 +1,146 @@
+"""Chooses a model's decoder settings on songs with human covers."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from engine.notes import Posteriors
+from engine.offline import load_pipeline
+from models.spec import Decoding
+from offline_train.evaluation.rungs import EvaluateConfig, rendered_songs
+from offline_train.evaluation.systems import decode, listen
+from offline_train.evaluation.transcription import Count, score_onsets, sounding
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float32]
+
+ONSETS = (0.09, 0.12, 0.15, 0.18, 0.21, 0.24, 0.27, 0.3, 0.33, 0.36)
+RESTRIKES = (0.2, 0.3, 0.4, 0.5)
+FRAMES_ON = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
+FRAMES_OFF_RATIO = (0.3, 0.5, 0.75)
+NEAR_BEST = 0.99
+SANE_LENGTH = (0.5, 2.0)
+"""Median note length, in human ones, within which the best frame F1 is looked for."""
+
+
+class HeardCover(NamedTuple):
+    """What a model says of a song, and the human's notes (n, 5)."""
+
+    posteriors: Posteriors
+    human: Array
+
+
+def tune(
+    model: str | Path,
+    config: EvaluateConfig,
+    style: str = "balanced",
+    frames: Literal["f1", "length"] = "f1",
+) -> Decoding:
+    """Return the decoding with the best onset F1 on a validation split, then the best frames.
+
+    Of the onset thresholds whose F1 is within 1% of the best, the one whose density is nearest to
+    the human's is taken, then the best restrike threshold; frame thresholds by ``tune_frames``, or
+    by ``tune_length`` if ``frames`` says so.
+    """
+    pipeline = load_pipeline(model)
+    frame_s = pipeline.spec.features.frame_s
+    covers = [
+        HeardCover(listen(pipeline, song.samples, style), song.notes)
+        for song in tqdm(rendered_songs(config), desc="tune", unit="song")
+        if song.notes is not None
+    ]
+    decoding = tune_onsets(covers, frame_s)
+    choose = tune_frames if frames == "f1" else tune_length
+    return choose(covers, frame_s, decoding)
+
+
+def tune_onsets(
+    covers: Sequence[HeardCover], frame_s: float, onsets: Sequence[float] = ONSETS
+) -> Decoding:
+    """Return onset and restrike thresholds as ``tune`` says, with frame thresholds of 0.3, 0.15."""
+
+    def total(decoding: Decoding) -> Count:
+        scores = (score_onsets(c.human, decode(c.posteriors, frame_s, decoding)) for c in covers)
+        return sum(scores, Count())
+
+    tried: list[tuple[Decoding, Count]] = []
+    for onset in onsets:
+        decoding = Decoding(onset, 0.3, 0.15, max(onset, 0.25))
+        tried.append((decoding, total(decoding)))
+        log.info("onset %.2f: F1 %.3f, density %.2f", onset, tried[-1][1].f1, tried[-1][1].density)
+    best = max(score.f1 for _, score in tried)
+    good = [(d, s) for d, s in tried if s.f1 >= NEAR_BEST * best]
+    decoding, _ = min(good, key=lambda item: abs(np.log(max(item[1].density, 1e-3))))
+    restrikes = [
+        dataclasses.replace(decoding, restrike_threshold=max(restrike, decoding.onset_threshold))
+        for restrike in RESTRIKES
+    ]
+    return max(restrikes, key=lambda candidate: total(candidate).f1)
+
+
+def tune_frames(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Decoding:
+    """Return the decoding with the frame thresholds of the best frame F1.
+
+    Only thresholds are tried whose median note length is half to twice the human's; if there are
+    none, the nearest length decides.
+    """
+    wanted = _median_length([cover.human for cover in covers])
+    best, best_f1 = None, -1.0
+    for candidate in _frame_candidates(decoding):
+        notes = [decode(cover.posteriors, frame_s, candidate) for cover in covers]
+        pairs = zip((cover.human for cover in covers), notes, strict=True)
+        f1 = sum((_count_frames(human, played) for human, played in pairs), Count()).f1
+        length = _median_length(notes)
+        log.info(
+            "frame %.2f/%.3f: F1 %.3f, median note %.3f s",
+            candidate.frame_on_threshold,
+            candidate.frame_off_threshold,
+            f1,
+            length,
+        )
+        is_sane = SANE_LENGTH[0] * wanted <= length <= SANE_LENGTH[1] * wanted
+        if is_sane and f1 > best_f1:
+            best, best_f1 = candidate, f1
+    return best or tune_length(covers, frame_s, decoding)
+
+
+def tune_length(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Decoding:
+    """Return the decoding with the frame thresholds whose median note length is the human's."""
+    wanted = _median_length([cover.human for cover in covers])
+
+    def error(candidate: Decoding) -> float:
+        notes = [decode(cover.posteriors, frame_s, candidate) for cover in covers]
+        length = _median_length(notes)
+        return abs(length - wanted) if length else np.inf
+
+    return min(_frame_candidates(decoding), key=error)
+
+
+def _frame_candidates(decoding: Decoding) -> list[Decoding]:
+    return [
+        dataclasses.replace(
+            decoding, frame_on_threshold=on, frame_off_threshold=round(on * ratio, 3)
+        )
+        for on in FRAMES_ON
+        for ratio in FRAMES_OFF_RATIO
+    ]
+
+
+def _median_length(covers: Sequence[Array]) -> float:
+    """Return seconds; 0 if there are no notes."""
+    lengths = np.concatenate([notes[:, 1] - notes[:, 0] for notes in covers])
+    return float(np.median(lengths)) if len(lengths) else 0.0
+
+
+def _count_frames(human: Array, played: Array) -> Count:
+    ends = [float(notes[:, 1].max()) for notes in (human, played) if len(notes)]
+    n_frames = round(max(ends, default=0.0) / 0.016) + 1
+    true, ours = sounding(human, n_frames), sounding(played, n_frames)
+    return Count(int(true.sum()), int(ours.sum()), int((true & ours).sum()))

@@ -1,0 +1,108 @@
+"""From songs' scores to figures, their comparison, and the report of them."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from offline_train.evaluation.figures import MEASURE, SongScore, compare_qmax, figures
+from offline_train.evaluation.judging import JudgedSong, RungResult, SystemResult, score_cover
+from offline_train.evaluation.report import compare_rungs, report, save_json, table_rows
+from offline_train.evaluation.rungs import Rung
+from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
+from offline_train.evaluation.systems import Cover, Timing
+
+NOTES = np.array(
+    [[k * 0.25, k * 0.25 + 0.2, 48 + 2 * k, 60 + k, k % 2] for k in range(12)], np.float32
+)
+BEATS = np.arange(7) * 0.5
+SONG = HeardSong("one", np.zeros(4 * SAMPLE_RATE, np.float32), NOTES, BEATS)
+
+
+def score(notes: np.ndarray, qmax: float | None = None) -> SongScore:
+    return dataclasses.replace(score_cover(SONG, Cover(notes)), qmax=qmax)
+
+
+def test_a_copy_has_perfect_figures() -> None:
+    found = figures([score(NOTES, 0.05)], Timing(0.064, 0.2))
+    for key in ("onset_f1", "onset_f1_mean", "frame_f1", "melody_recall", "grid_share"):
+        assert found[key] == 1, key
+    assert found["notes_a_second"] == 3
+    assert found["qmax"] == 0.05
+    assert (found["lookahead_ms"], found["latency_ms"]) == (64, 200)
+    assert set(found) <= set(MEASURE)
+
+
+def test_songs_are_counted_together_and_averaged() -> None:
+    found = figures([score(NOTES), score(NOTES[:3])])
+    assert found["onset_recall"] == pytest.approx(15 / 24)
+    assert found["onset_f1_mean"] == pytest.approx((1 + 2 * 3 / 15) / 2)
+    assert found["notes_a_second"] == pytest.approx(15 / 8)
+    assert "qmax" not in found and "latency_ms" not in found
+
+
+def test_the_human_is_not_compared_with_itself() -> None:
+    found = figures([score_cover(SONG, Cover(NOTES), is_truth=True)])
+    assert "onset_f1" not in found
+    assert found["grid_share"] == 1 and "melody_chroma" in found
+
+
+def test_a_recording_without_truth_has_what_needs_none() -> None:
+    song = HeardSong("real", SONG.samples)
+    found = figures([score_cover(song, Cover(NOTES))])
+    assert found["notes_a_second"] == 3
+    assert not {"onset_f1", "melody_chroma", "grid_share"} & set(found)
+
+
+def test_silence_plays_no_notes_a_second() -> None:
+    found = figures([score(NOTES[:0])])
+    assert found["notes_a_second"] == 0 and found["onset_f1"] == 0
+    assert "mean_velocity" not in found
+
+
+def test_qmax_is_compared_on_songs_that_both_have() -> None:
+    ours = [score(NOTES, 0.04), score(NOTES, None), score(NOTES, 0.06)]
+    human = [score(NOTES, 0.05), score(NOTES, 0.5), score(NOTES, 0.05)]
+    assert compare_qmax(ours, human) == pytest.approx(1.0)
+    assert compare_qmax(ours[1:2], human[1:2]) is None
+
+
+def result(rung: Rung, notes: np.ndarray) -> RungResult:
+    scores = {"live, streamed": score(notes), "live, whole file": score(notes)}
+    scores["human"] = score_cover(SONG, Cover(NOTES), is_truth=True)
+    systems = {
+        name: SystemResult(figures([s]), {"one": figures([s])}) for name, s in scores.items()
+    }
+    song = JudgedSong("one", 4.0, scores, dict.fromkeys(scores, notes))
+    return RungResult(rung, "test", "live", "balanced", 1, 0.1, {"two": "broken"}, systems, [song])
+
+
+def test_the_table_has_a_column_for_each_system_and_only_known_measures() -> None:
+    rows = table_rows(result("b", NOTES[:6]))
+    assert rows[0] == ["measure", "live, streamed", "live, whole file", "human"]
+    table = {row[0]: row[1:] for row in rows}
+    assert table[MEASURE["onset_f1"].label] == ["0.667", "0.667", "–"]
+    assert MEASURE["qmax"].label not in table
+
+
+def test_rungs_are_compared() -> None:
+    rows = {row[0]: row[1] for row in compare_rungs([result("b", NOTES), result("c", NOTES[:6])])}
+    assert rows["(b) onset F1, streamed ÷ whole file"] == "1.0000"
+    assert rows["(b) share on the beat grid − the human's"] == "+0.000"
+    assert rows[f"{MEASURE['onset_f1'].label}: (c) ÷ (b)"] == "0.667"
+
+
+def test_the_report_names_what_was_skipped() -> None:
+    text = report([result("b", NOTES)])
+    assert "Skipped as broken: 1 (two)" in text
+    assert "Rung (b)" in text
+
+
+def test_the_json_has_every_song(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "figures.json"
+    save_json([result("b", NOTES)], path)
+    found = json.loads(path.read_text())["rungs"]["b"]
+    assert found["systems"]["live, streamed"]["each"]["one"]["onset_f1"] == 1
+    assert found["skipped"] == {"two": "broken"}
