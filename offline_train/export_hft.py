@@ -1,0 +1,78 @@
+"""From a checkpoint of AMT-APC's recipe to the window model that ships."""
+
+from pathlib import Path
+
+import numpy as np
+
+from models.features import MEL_HFT
+from models.hft import OUTPUTS
+from models.spec import Decoding, ModelSpec
+from offline_train.apc_data import HftCrops
+from offline_train.export import export_frontend, export_window
+from offline_train.hft_run import load_checkpoint, network_of
+from offline_train.style import presets
+
+PAPER_DECODING = Decoding(
+    onset_threshold=0.5,
+    frame_on_threshold=0.5,
+    frame_off_threshold=0.5,
+    restrike_threshold=0.5,
+)
+LIVE_STEP_FRAMES = 8
+LIVE_CONTEXT_FRAMES = 16  # frames of the window after those that are answered
+
+
+def export_hft(
+    checkpoint_path: Path,
+    out: Path,
+    name: str = "studio",
+    covers: tuple[Path, ...] = (),
+    decoding: Decoding = PAPER_DECODING,
+) -> Path:
+    """Write ``NAME.onnx``, ``NAME.local.onnx`` and the front end into ``out``; return the first.
+
+    Parameters
+    ----------
+    covers
+        Folders of shards whose covers the style presets are made of; without them there is one
+        preset of zeros.
+    decoding
+        Thresholds that travel with the model; the papers' by default.
+
+    Raises
+    ------
+    DataError, ModelError
+        If the checkpoint or the shards are not what they should be, or torch and the files differ.
+    """
+    checkpoint = load_checkpoint(checkpoint_path)
+    network = network_of(checkpoint)
+    config = network.config
+    styles = {"balanced": [0.0] * 24}
+    if covers:
+        crops = HftCrops(covers, "cover", MEL_HFT, 1, 0, seed=0)
+        styles = presets([np.array(piece.array("notes")) for piece in crops.pieces()])
+    spec = ModelSpec(
+        name=name,
+        kind="window",
+        features=MEL_HFT,
+        version="1",
+        lookahead_frames=config.margin_frames + LIVE_CONTEXT_FRAMES,
+        outputs=OUTPUTS,
+        window_frames=config.n_frames,
+        step_frames=LIVE_STEP_FRAMES,
+        local_margin_frames=config.margin_frames,
+        styles=styles,
+        decoding=decoding,
+        trained={
+            "recipe": "livecover-train train-apc",
+            "stage": checkpoint["stage"],
+            "steps": checkpoint["step"],
+            "audio_hours_heard": round(checkpoint["audio_hours"], 2),
+            "validation": checkpoint["validation"],
+            "data": checkpoint["data"],
+            "seed": checkpoint["train"]["seed"],
+            "commit": checkpoint["commit"],
+        },
+    )
+    export_frontend(spec.features, out)
+    return export_window(network, spec, out / f"{name}.onnx")

@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM as a question that a loop asks itself between steps."""
+
+import logging
+import signal
+import threading
+from types import FrameType
+from typing import Any, Self
+
+log = logging.getLogger(__name__)
+
+
+class Stopping:
+    """Makes of the first Ctrl-C or SIGTERM a question asked between steps; of the second, an end.
+
+    >>> with Stopping() as stopping:
+    ...     stopping.is_asked
+    False
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.is_asked = False
+
+    def __enter__(self) -> Self:
+        self._before: dict[signal.Signals, Any] = {}
+        if threading.current_thread() is threading.main_thread():  # signals come to no other
+            self._before = {s: signal.signal(s, self._ask) for s in self.SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        if self.is_asked:
+            raise KeyboardInterrupt
+        self.is_asked = True
+        log.warning("stopping after this step")
+
+
+def ignore_interrupts(_worker: int) -> None:
+    """Let a data loader's process live through Ctrl-C: a terminal sends it to every process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
