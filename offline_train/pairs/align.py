@@ -8,7 +8,7 @@
    that gather the most agreement (onsets, flux, chroma), at a price for every change of tempo:
    dynamic programming over (time, tempo), as in beat tracking with a bar-pointer model (Whiteley,
    Cemgil, Godsill, ISMIR 2006). A DTW path has no tempo, and wanders where nothing is struck:
-   synctoolbox's MrMsDTW on the same features brings 74% of onsets within 50 ms (``proof``'s pairs).
+   synctoolbox's MrMsDTW brings 74% of onsets within 50 ms (on 12 rendered pairs).
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
 """Reads a recording and measures what it is aligned by: chroma, note onsets, spectral flux.
 
 Dimensions: n samples, N frames at ``CHROMA_RATE``, M frames at ``ONSET_RATE``. Frame k is at
-k / rate seconds of the file. Pitch filters, chroma and peaks are synctoolbox's (Mueller et al., JOSS
-2021); onsets are normalised locally as its DLNCO are (Ewert, Mueller, Grosche, ICASSP 2009), but
-blurred evenly in time and not decaying, since they are correlated and not compared.
+k / rate seconds of the file. Pitch filters, chroma and peaks are synctoolbox's (Mueller et al.,
+JOSS 2021); onsets are normalised locally as its DLNCO are (Ewert, Mueller, Grosche, ICASSP 2009),
+but blurred evenly in time and not decaying, since they are correlated and not compared.
 """
 
 import contextlib
