@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import DataError
-from offline_train.corpora import Beat, Note, Pedal, open_corpus, readable, with_pedal
+from offline_train.corpora import Beat, Note, Pedal, Piece, open_corpus, readable, with_pedal
 from offline_train.corpora.midi import midi_beats, read_lines
 
 TICKS = 100  # a beat, half a second
@@ -175,7 +175,8 @@ def test_a_folder_is_read_whole_and_the_broken_file_counted(
     corpus = open_corpus("midi", tmp_path)
     ids = {split: corpus.ids(split) for split in ("train", "valid", "test")}
     assert sum(len(of) for of in ids.values()) == 32 and all(ids.values())
-    found, broken = [], {}
+    found: list[Piece] = []
+    broken: dict[str, str] = {}
     for split in ids:
         pieces = readable(corpus, split)
         found += list(pieces)
