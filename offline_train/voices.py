@@ -33,10 +33,11 @@ logger = logging.getLogger(__name__)
 SAMPLE_RATE = 16_000
 FRAME = 0.005  # seconds; one frame of the vocoder
 BINS = 257  # of a 512 point spectrum
-_VERSION = "1"  # of what is cached: another number and every bank is made again
+_VERSION = "2"  # of what is cached: another number and every bank is made again
 _ANALYSIS_BINS = 1024  # CheapTrick's FFT for voices down to 71 Hz at 16 kHz; every second bin stays
 _MIN_VOWEL = 8  # frames; a word whose vowel is shorter is left out
 _LONGEST = 34  # frames kept before the vowel, and after it
+_BEFORE_DB = -13.0  # of a consonant before its vowel, at most, between 200 Hz and 4 kHz
 _QUIET_DB = -42.0  # below the vowel: where a word begins and ends
 
 _ENGLISH = (
@@ -262,6 +263,8 @@ def analyse(sound: NDArray[np.float64]) -> SyllableBank | None:
     gain_db[end:] += held[-1]
     outside = np.concatenate([np.arange(start), np.arange(end, len(f0))])
     gain_db[outside] -= np.clip((all_db + gain_db)[outside], 0, None)  # no hiss above the vowel
+    # A nasal or liquid as loud as its vowel would be heard as the note's onset.
+    gain_db[:start] -= np.clip((vowel_db + gain_db)[:start] - _BEFORE_DB, 0, None)
     log_power = np.log(power + 1e-12) + (gain_db * np.log(10) / 10)[:, None]
     return SyllableBank(
         log_power[first:last].astype(np.float32),
