@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.density import DensityControl
 from engine.notes import NoteEvent, Part, Posteriors
 from engine.settings import DecoderSettings
 from models.spec import MIN_PITCH, N_PITCHES, Decoding
@@ -18,6 +19,12 @@ from models.spec import MIN_PITCH, N_PITCHES, Decoding
 __all__ = ["DecoderSettings", "NoteDecoder", "peak_offset"]
 
 Row = NDArray[np.float32]  # (88,)
+
+EPSILON = 1e-3  # the least threshold that is divided by
+MUSIC = 0.5
+"""A row is music, and not a rest, where some frame probability is this share of the threshold."""
+LEAST_SUPPORT = 0.25
+"""Share of the on threshold that counts as a note's highest frame probability at the least."""
 
 
 def peak_offset(left: float, peak: float, right: float) -> float:
@@ -42,7 +49,7 @@ class _Sounding:
     time: float
     velocity: int
     part: Part
-    is_held: bool  # its frame probability has reached the on threshold
+    highest: float  # its frame probability so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +72,10 @@ class NoteDecoder:
 
     A note starts at an onset peak: a row not below the threshold, above the row before and not
     below the row after. It ends in the first row whose frame probability is below the off
-    threshold, or below the on threshold if it was never reached; not before ``minimum_note``
-    (only a re-strike, a theft or a gap's far side may cut it shorter), and at ``maximum_note``.
+    threshold, lowered in proportion if the on threshold was never reached (a model that is unsure
+    of a sound is unsure for as long as it lasts); not before ``minimum_note`` (only a re-strike, a
+    theft or a gap's far side may cut it shorter), and at ``maximum_note``. Where a density is
+    wanted, all thresholds but the melody's move together, from row to row (``engine.density``).
 
     Parameters
     ----------
@@ -85,7 +94,8 @@ class NoteDecoder:
         self.settings = settings
         assert settings.onset_threshold is not None and settings.restrike_threshold is not None
         assert settings.frame_on_threshold is not None and settings.frame_off_threshold is not None
-        assert settings.melody_threshold is not None
+        assert settings.melody_threshold is not None and settings.notes_per_second is not None
+        self._density = DensityControl(frame_s, settings.notes_per_second, settings.density)
         self._onset, self._restrike = settings.onset_threshold, settings.restrike_threshold
         self._frame_on, self._frame_off = settings.frame_on_threshold, settings.frame_off_threshold
         self._melody = settings.melody_threshold
@@ -96,6 +106,7 @@ class NoteDecoder:
         self._sounding: dict[int, _Sounding] = {}
         self._last_on: NDArray[np.float64] = np.full(N_PITCHES, -np.inf)
         self._thresholds: Row = np.full(N_PITCHES, self._onset, dtype=np.float32)
+        self._density.reset()
         self._not_before = -np.inf  # seconds; the last end that a gap or flush forced
         self._forget_rows()
 
@@ -108,6 +119,15 @@ class NoteDecoder:
         self._frame: Row = silence
         self._velocity: Row = silence
         self._is_melody: NDArray[np.bool_] | None = None
+
+    @property
+    def pace(self) -> float:
+        """Notes that the style asks for, for each that the balanced style does."""
+        return self._density.pace
+
+    @pace.setter
+    def pace(self, pace: float) -> None:
+        self._density.pace = pace
 
     def push(self, posteriors: Posteriors) -> list[NoteEvent]:
         """Return the events that ``posteriors`` (n rows) settle, in time order.
@@ -174,14 +194,17 @@ class NoteDecoder:
         """Return {pitch: end time} of the notes that the waiting row ends."""
         assert self._index is not None
         ends: dict[int, float] = {}
+        frame_on = max(self._frame_on * self._density.factor, EPSILON)
+        frame_off = self._frame_off * self._density.factor
         now = self._index * self.frame_s
         horizon = (self._index + 0.5) * self.frame_s
         for pitch, note in self._sounding.items():
             probability = self._frame[pitch]
-            note.is_held = note.is_held or probability >= self._frame_on
+            note.highest = max(note.highest, float(probability))
+            support = min(1.0, max(note.highest / frame_on, LEAST_SUPPORT))
             earliest = note.time + self.settings.minimum_note
             latest = note.time + self.settings.maximum_note
-            if probability < (self._frame_off if note.is_held else self._frame_on):
+            if probability < frame_off * support:
                 if earliest <= horizon:
                     ends[pitch] = min(max(now, earliest), latest)
             elif latest <= horizon:
@@ -192,7 +215,10 @@ class NoteDecoder:
         """Return the waiting row's peaks that are high enough and not too near the last one."""
         assert self._index is not None
         left, peak = self._left, self._peak
-        is_peak = (peak >= self._thresholds) & (peak > left) & (peak >= right)
+        is_peak = (peak > left) & (peak >= right)
+        if self._density.is_needed and self._frame.max() >= MUSIC * self._frame_off:
+            self._density.observe(peak[is_peak] / np.maximum(self._thresholds[is_peak], EPSILON))
+        is_peak &= peak >= self._thresholds * self._density.factor
         onsets: list[_Onset] = []
         for pitch in np.flatnonzero(is_peak).tolist():
             offset = peak_offset(float(left[pitch]), float(peak[pitch]), float(right[pitch]))
@@ -224,8 +250,8 @@ class NoteDecoder:
 
     def _start(self, onset: _Onset) -> NoteEvent:
         """Return the note-on, and keep the note."""
-        is_held = bool(self._frame[onset.pitch] >= self._frame_on)
-        self._sounding[onset.pitch] = _Sounding(onset.time, onset.velocity, onset.part, is_held)
+        highest = float(self._frame[onset.pitch])
+        self._sounding[onset.pitch] = _Sounding(onset.time, onset.velocity, onset.part, highest)
         self._last_on[onset.pitch] = onset.time
         self._thresholds[onset.pitch] = self._restrike
         return NoteEvent(onset.time, onset.pitch + MIN_PITCH, onset.velocity, onset.part)

@@ -148,8 +148,11 @@ class Engine:
         """Front end and model."""
         return self._pipeline
 
-    def set_style(self, style: str | Sequence[float]) -> None:
-        """Take a preset or 24 numbers from the next step on. Any thread. Raises ConfigError."""
+    def set_style(self, style: str | float | Sequence[float]) -> None:
+        """Take a style, as ``style_vector`` does, from the next step on. Raises ConfigError.
+
+        Any thread. Notes that sound go on.
+        """
         self._pipeline.style = style_vector(style, self._pipeline.spec)
 
     def panic(self) -> None:

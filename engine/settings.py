@@ -15,6 +15,8 @@ from engine.velocity import parse_curve
 from models.spec import STYLE_DIM, Decoding
 
 MIDI_FILE_SUFFIXES = (".mid", ".midi")
+STYLE_FROM = "from:"
+"""What stands before the path of a MIDI file whose style is meant."""
 
 
 def _number(name: str, value: object, low: float, high: float, unit: str = "") -> None:
@@ -71,8 +73,9 @@ class ModelSettings:
 
     model: str = "live"
     """A shipped model's name or the path of an ONNX file."""
-    style: str | tuple[float, ...] = "balanced"
-    """A preset that the model's file names (calm, balanced, intense), or 24 numbers."""
+    style: str | float | tuple[float, ...] = "balanced"
+    """A preset that the model's file names (calm, balanced, intense), ``from:FILE.mid``, a number
+    from 0 (calm) to 1 (intense), or 24 numbers."""
     provider: str = "cpu"
     """Where the model runs: cpu, cuda, coreml or directml."""
     threads: int = 1
@@ -84,11 +87,17 @@ class ModelSettings:
         _integer("model.threads", self.threads, 1, 256)
         if isinstance(self.style, str):
             _text("model.style", self.style)
+            if self.style.strip() == STYLE_FROM:
+                raise ConfigError(f"model.style must name a MIDI file after {STYLE_FROM}")
+            return
+        if isinstance(self.style, int | float):
+            _number("model.style", self.style, 0.0, 1.0, " (calm to intense)")
             return
         style: object = self.style  # annotations bind nobody: this may be anything
         if not isinstance(style, Sequence) or len(style) != STYLE_DIM:
             raise ConfigError(
-                f"model.style must be a preset's name or {STYLE_DIM} numbers, not {self.style!r}"
+                f"model.style must be a preset's name, {STYLE_FROM}FILE.mid, a number from 0 to 1"
+                f" or {STYLE_DIM} numbers, not {self.style!r}"
             )
         for value in self.style:
             _number("model.style", value, -1e3, 1e3)
@@ -97,7 +106,7 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True)
 class DecoderSettings:
-    """Section ``decoder``: how posteriors become notes. A threshold of None is the model's own."""
+    """Section ``decoder``: how posteriors become notes. None is the model's own."""
 
     onset_threshold: float | None = None
     """Probability from which an onset peak starts a note."""
@@ -109,6 +118,10 @@ class DecoderSettings:
     """Probability from which an onset peak strikes again a pitch that sounds."""
     melody_threshold: float | None = None
     """Probability from which a note belongs to the melody."""
+    notes_per_second: float | None = None
+    """Notes a second in the balanced style, which the thresholds follow; 0 keeps them fixed."""
+    density: float = 1.0
+    """Notes played for each that the style asks for, as far as the model has any to offer."""
     minimum_note: float = 0.06
     """Seconds that every note lasts at least (unless it is struck again)."""
     minimum_gap: float = 0.06
@@ -122,7 +135,9 @@ class DecoderSettings:
         for name in [f.name for f in fields(Decoding)]:
             value = getattr(self, name)
             if value is not None:
-                _number(f"decoder.{name}", value, 0.0, 1.0)
+                high, unit = (1.0, "") if name.endswith("_threshold") else (50.0, " notes")
+                _number(f"decoder.{name}", value, 0.0, high, unit)
+        _number("decoder.density", self.density, 0.1, 4.0)
         on, off = self.frame_on_threshold, self.frame_off_threshold
         if on is not None and off is not None and off > on:
             raise ConfigError(

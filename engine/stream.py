@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from engine.decoder import NoteDecoder
 from engine.gate import Gate
-from engine.notes import NoteEvent
+from engine.notes import NoteEvent, Posteriors
 from engine.offline import Pipeline
 from engine.resample import Resampler
 from engine.settings import EngineSettings
+from engine.style import style_pace
 
 Array = NDArray[np.float32]
 
@@ -69,7 +70,7 @@ class CoverStream:
         if len(to_skip):
             events += self._pass_over(to_skip)
         if len(to_hear):
-            events += self._decoder.push(self._pipeline.push(to_hear))
+            events += self._decode(self._pipeline.push(to_hear))
         return events
 
     def skip(self, block: Array) -> list[NoteEvent]:
@@ -83,12 +84,16 @@ class CoverStream:
         to_skip, to_hear = self._gate.push(self._resampler.flush())
         to_skip = np.concatenate((to_skip, self._gate.flush()))
         events = self._pass_over(to_skip) if len(to_skip) else []
-        events += self._decoder.push(self._pipeline.push(to_hear))
-        return events + self._decoder.push(self._pipeline.flush()) + self._decoder.flush()
+        events += self._decode(self._pipeline.push(to_hear))
+        return events + self._decode(self._pipeline.flush()) + self._decoder.flush()
 
     def _pass_over(self, samples: Array) -> list[NoteEvent]:
-        events = self._decoder.push(self._pipeline.skip(samples))
+        events = self._decode(self._pipeline.skip(samples))
         return events + self._decoder.flush()
+
+    def _decode(self, posteriors: Posteriors) -> list[NoteEvent]:
+        self._decoder.pace = style_pace(self._pipeline.style, self._pipeline.spec)
+        return self._decoder.push(posteriors)
 
 
 def _dbfs(amplitude: float) -> float:

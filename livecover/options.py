@@ -22,6 +22,8 @@ EXAMPLES = """\
 examples:
   livecover                                 what this computer plays, to the port "LiveCover"
   livecover --input mic --style calm        what the microphone hears, calmly
+  livecover --style 0.8 --density 0.7       rather intense, with fewer notes
+  livecover --style from:take.mid           as the piano part in take.mid is played
   livecover --input song.mp3                a file in its own time, to the port "LiveCover"
   livecover --input song.mp3 --midi-out cover.mid
                                             a file to a file, as fast as it goes
@@ -56,8 +58,8 @@ def _seconds(text: str) -> float | None:
     return number / 1000 if is_ms else number
 
 
-def _curve(text: str) -> str | float:
-    """Return the number in ``text``, else the text, which names a curve."""
+def _number_or_text(text: str) -> str | float:
+    """Return the number in ``text``, else the text, which names a style or a curve."""
     try:
         return float(text)
     except ValueError:
@@ -91,7 +93,17 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--style",
         dest="model.style",
         metavar="STYLE",
-        help=f"calm, balanced or intense (default: {defaults.model.style})",
+        type=_number_or_text,
+        help="calm, balanced, intense, a number from 0 (calm) to 1 (intense), or from:FILE.mid, as"
+        f" that piano part is played (default: {defaults.model.style})",
+    )
+    play.add_argument(
+        "--density",
+        dest="decoder.density",
+        metavar="X",
+        type=float,
+        help="notes played for each that the style asks for: 0.5 is half of them, 2 is twice"
+        f" (default: {defaults.decoder.density:g})",
     )
     play.add_argument(
         "--latency",
@@ -115,7 +127,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--velocity-curve",
         dest="midi.velocity_curve",
         metavar="CURVE",
-        type=_curve,
+        type=_number_or_text,
         help="linear, soft, hard, fixed, or a number: above 1 softer, below harder"
         f" (default: {defaults.midi.velocity_curve})",
     )

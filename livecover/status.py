@@ -15,7 +15,8 @@ METER_FLOOR_DBFS = -60.0
 def start_lines(engine: Engine, settings: Settings) -> list[str]:
     """Return what is said before the first note: who plays what to whom, and how late."""
     source, spec = engine.source, engine.pipeline.spec
-    style = settings.model.style if isinstance(settings.model.style, str) else "own style"
+    given = settings.model.style
+    style = "own style" if isinstance(given, tuple) else str(given)
     return [
         f"livecover {__version__}: {source.name} ({source.sample_rate} Hz, {source.n_channels} ch)"
         f" to {engine.sink.name}",

@@ -114,9 +114,17 @@ def test_hysteresis_holds_between_the_thresholds() -> None:
     assert decode(roll) == [on(10), off(40)]
 
 
-def test_frame_that_never_reaches_the_on_threshold_ends_after_the_minimum() -> None:
+def test_frame_that_never_reaches_the_on_threshold_ends_at_its_own_height() -> None:
     roll = Roll(60).note(10, 20)
-    roll.frame[10:40, MIDDLE_C] = 0.4
+    roll.frame[10:30, MIDDLE_C] = 0.25  # half the on threshold, so half the off threshold: 0.15
+    roll.frame[30:40, MIDDLE_C] = 0.2
+    roll.frame[40:50, MIDDLE_C] = 0.1
+    assert decode(roll, minimum_note=4 * FRAME) == [on(10), off(40)]
+
+
+def test_a_note_that_no_frame_supports_ends_after_the_minimum() -> None:
+    roll = Roll(60).note(10, 20)
+    roll.frame[10:40, MIDDLE_C] = 0.07  # below a quarter of the off threshold
     assert decode(roll, minimum_note=4 * FRAME) == [on(10), off(14)]
 
 
@@ -253,7 +261,7 @@ def test_a_chord_larger_than_the_cap_keeps_the_melody_and_the_loudest() -> None:
 
 
 def test_thresholds_come_from_the_model_unless_set() -> None:
-    tuned = Decoding(0.2, 0.4, 0.1, 0.6, 0.7)
+    tuned = Decoding(0.2, 0.4, 0.1, 0.6, 0.7, 5.0)
     assert DecoderSettings.from_spec(tuned).onset_threshold == 0.2
     mine = DecoderSettings(onset_threshold=0.9).resolved(tuned)
     assert (mine.onset_threshold, mine.frame_on_threshold, mine.melody_threshold) == (0.9, 0.4, 0.7)
@@ -263,6 +271,76 @@ def test_nan_from_a_broken_model_is_silence() -> None:
     roll = Roll(40).note(10, 30)
     roll.onset[25], roll.frame[20:], roll.velocity[10] = np.nan, np.nan, np.nan
     assert decode(roll) == [on(10, 1), off(20)]
+
+
+# Density ----------------------------------------------------------------------------------------
+
+
+def faint_song(level: float, seconds: float = 40.0) -> Posteriors:
+    """Five notes a second, sure and less sure, all of it times ``level``; before it a rest."""
+    rng = np.random.default_rng(1)
+    roll = Roll(round(seconds / FRAME))
+    for start in np.arange(100, len(roll.frames) - 20, 0.2 / FRAME).astype(int).tolist():
+        pitch, height = int(rng.integers(20, 70)), float(rng.uniform(0.2, 1.0))
+        roll.note(start, start + 10, pitch, shape=(height * level,))
+    roll.frame *= level
+    return roll.posteriors()
+
+
+def played(level: float, **changes: float) -> list[NoteEvent]:
+    decoder = NoteDecoder(FRAME, DecoderSettings(**changes))  # type: ignore[arg-type]
+    events = decoder.push(faint_song(level)) + decoder.flush()
+    return [event for event in events if event.is_on]
+
+
+def test_a_faint_song_keeps_its_notes() -> None:
+    target = len(played(1.0)) / 38
+    fixed, followed = (len(played(0.6, notes_per_second=t)) for t in (0.0, target))
+    assert fixed < 0.4 * len(played(1.0))
+    assert 0.65 * len(played(1.0)) < followed <= len(played(1.0))
+
+
+def test_density_thins_the_notes_out() -> None:
+    ratio = len(played(1.0, density=0.5)) / len(played(1.0))
+    assert 0.45 < ratio < 0.65  # the first seconds are played in full
+
+
+def test_the_surest_notes_remain() -> None:
+    few, all_ = played(1.0, density=0.5), played(1.0)
+    assert set(few) <= set(all_)
+
+
+def test_a_rest_is_not_heard_and_a_gap_forgets_nothing() -> None:
+    song = faint_song(0.6, 20.0)
+    rest = Roll(2000, first=len(song)).posteriors()
+    sleep = faint_song(0.6, 20.0)
+    sleep.frames[:] += len(song) + 5000
+
+    def notes_after(*parts: Posteriors) -> int:
+        decoder = NoteDecoder(FRAME, DecoderSettings(notes_per_second=6.0))
+        for part in parts[:-1]:
+            decoder.push(part)
+        decoder.flush()
+        return sum(event.is_on for event in decoder.push(parts[-1]))
+
+    assert notes_after(song, rest, sleep) == notes_after(song, sleep) > notes_after(sleep)
+
+
+def test_reset_forgets_the_song() -> None:
+    decoder = NoteDecoder(FRAME, DecoderSettings(notes_per_second=6.0))
+    first = decoder.push(faint_song(0.6))
+    decoder.reset()
+    assert decoder.push(faint_song(0.6)) == first
+
+
+def test_a_faster_style_has_more_notes() -> None:
+    counts = []
+    for pace in (0.5, 1.0, 2.0):
+        decoder = NoteDecoder(FRAME, DecoderSettings(notes_per_second=3.0))
+        decoder.pace = pace
+        assert decoder.pace == pace
+        counts.append(sum(event.is_on for event in decoder.push(faint_song(1.0))))
+    assert counts[0] < counts[1] < counts[2]
 
 
 # Any posteriors ---------------------------------------------------------------------------------
@@ -301,6 +379,8 @@ ANY_SETTINGS = st.builds(
     minimum_gap=st.sampled_from([0.0, 0.03, 0.06]),
     maximum_note=st.sampled_from([1.0, 20.0]),
     polyphony=st.sampled_from([1, 3, 16]),
+    notes_per_second=st.sampled_from([0.0, 2.0, 30.0]),
+    density=st.sampled_from([0.5, 1.0]),
 )
 
 

@@ -37,8 +37,11 @@ def test_defaults_are_valid() -> None:
         (lambda: ModelSettings(provider=""), "model.provider must be text"),
         (lambda: ModelSettings(threads=0), "model.threads must be a whole number from 1 to 256"),
         (lambda: ModelSettings(style=""), "model.style must be text"),
-        (lambda: ModelSettings(style=(0.0,) * 3), "a preset's name or 24 numbers, not"),
-        (lambda: ModelSettings(style=None), "a preset's name or 24 numbers, not None"),  # type: ignore[arg-type]
+        (lambda: ModelSettings(style=" from: "), "model.style must name a MIDI file after from:"),
+        (lambda: ModelSettings(style=1.5), r"model.style must be a number from 0 to 1 \(calm to"),
+        (lambda: ModelSettings(style=True), "model.style must be a number .* not True"),
+        (lambda: ModelSettings(style=(0.0,) * 3), "a number from 0 to 1 or 24 numbers, not"),
+        (lambda: ModelSettings(style=None), "a number from 0 to 1 or 24 numbers, not None"),  # type: ignore[arg-type]
         (lambda: ModelSettings(style=("x",) * 24), "model.style must be a number"),  # type: ignore[arg-type]
         (lambda: DecoderSettings(onset_threshold=1.1), "decoder.onset_threshold .* from 0 to 1,"),
         (lambda: DecoderSettings(melody_threshold=-1), "decoder.melody_threshold .* from 0 to 1,"),
@@ -46,6 +49,8 @@ def test_defaults_are_valid() -> None:
             lambda: DecoderSettings(frame_on_threshold=0.2, frame_off_threshold=0.3),
             r"decoder.frame_off_threshold \(0.3\) must not be above decoder.frame_on_threshold",
         ),
+        (lambda: DecoderSettings(notes_per_second=-1), "decoder.notes_per_second .* 50 notes, not"),
+        (lambda: DecoderSettings(density=0), "decoder.density must be a number from 0.1 to 4, not"),
         (lambda: DecoderSettings(minimum_note=2), "decoder.minimum_note must be .* 1 s, not 2"),
         (lambda: DecoderSettings(minimum_gap=-1), "decoder.minimum_gap must be .* 1 s, not -1"),
         (lambda: DecoderSettings(maximum_note=0), "decoder.maximum_note must be .* 3600 s, not 0"),
@@ -81,8 +86,9 @@ def test_a_style_of_numbers_becomes_floats() -> None:
 
 
 def test_a_models_own_thresholds_stand_unless_set() -> None:
-    tuned = Decoding(0.2, 0.4, 0.1, 0.6, 0.7)
+    tuned = Decoding(0.2, 0.4, 0.1, 0.6, 0.7, 5.0)
     own = DecoderSettings(minimum_note=0.1, melody_threshold=0.9).resolved(tuned)
     assert (own.onset_threshold, own.restrike_threshold, own.melody_threshold) == (0.2, 0.6, 0.9)
-    assert own.minimum_note == 0.1
+    assert (own.minimum_note, own.notes_per_second, own.density) == (0.1, 5.0, 1.0)
+    assert DecoderSettings(notes_per_second=0.0).resolved(tuned).notes_per_second == 0.0
     assert DecoderSettings.from_spec(tuned) == DecoderSettings().resolved(tuned)

@@ -4,11 +4,25 @@ import dataclasses
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from engine.notes import NoteEvent
+from engine.frontend import FrontEnd
+from engine.notes import NoteEvent, Posteriors
+from engine.offline import Pipeline
 from engine.settings import EngineSettings, GateSettings
 from engine.stream import SILENCE_DBFS, CoverStream
-from tests.engine.fakes import PITCH, RATE, Array, make_pipeline, model_of, sound
+from models.spec import Decoding
+from tests.engine.fakes import (
+    PITCH,
+    RATE,
+    SPEC,
+    Array,
+    LoudnessModel,
+    loudness,
+    make_pipeline,
+    model_of,
+    sound,
+)
 
 SETTINGS = EngineSettings()
 AWAKE = dataclasses.replace(SETTINGS, gate=GateSettings(enabled=False))
@@ -111,3 +125,32 @@ def test_a_new_stream_on_the_same_pipeline_begins_anew() -> None:
     CoverStream(pipeline, SETTINGS, RATE, 1).push(sound(0.3, (0.2, 0.3)))
     stream = CoverStream(pipeline, SETTINGS, RATE, 1)
     assert stream.push(sound(0.5, (0.2, 0.4))) + stream.finish() == [on(20), off(41)]
+
+
+class UnsureModel(LoudnessModel):
+    """Any pitch may begin at any frame, with any certainty, whatever is heard."""
+
+    spec = dataclasses.replace(
+        SPEC,
+        styles={
+            name: [0.0] * (16 + k) + [1.0] + [0.0] * (7 - k)
+            for name, k in (("calm", 1), ("balanced", 3), ("intense", 5))
+        },
+        decoding=Decoding(notes_per_second=6.0),
+    )
+
+    def step(self, frames: NDArray[np.int64], features: Array, style: Array) -> Posteriors:
+        rows = [np.random.default_rng(frame).random(88) for frame in frames.tolist()]
+        onset = np.array(rows, np.float32).reshape(-1, 88) ** 300  # some seven notes a second
+        return Posteriors(frames, onset, np.full_like(onset, 0.5), onset)
+
+
+def test_the_style_sets_the_pace_from_the_next_block_on() -> None:
+    model = UnsureModel()
+    pipeline = Pipeline(FrontEnd(SPEC.features, loudness), model)
+    counts = {}
+    for style in ("calm", "balanced", "intense"):
+        pipeline.style = np.array(model.spec.styles[style], np.float32)
+        stream = CoverStream(pipeline, AWAKE, RATE, 1)
+        counts[style] = sum(event.is_on for event in stream.push(sound(20.0, (0.0, 20.0))))
+    assert counts["calm"] < 0.8 * counts["balanced"] < 0.64 * counts["intense"]

@@ -17,7 +17,7 @@ def test_every_option() -> None:
     command, config, overrides = parse(
         "--input song.wav --midi-out LiveCover --midi-out take.mid --model m.onnx --style calm"
         " --latency 250ms --config c.toml --channel 2 --transpose -12 --velocity-curve soft"
-        " --log-level debug --provider cuda --threads 2".split()
+        " --log-level debug --provider cuda --threads 2 --density 0.5".split()
     )
     assert command == "play"
     assert config == Path("c.toml")
@@ -30,6 +30,7 @@ def test_every_option() -> None:
     assert (settings.midi.channel, settings.midi.transpose) == (2, -12)
     assert settings.midi.velocity_curve == "soft"
     assert settings.log.level == "debug"
+    assert settings.decoder.density == 0.5
 
 
 @pytest.mark.parametrize("words", [["doctor", "--model", "m"], ["--model", "m", "doctor"]])
@@ -44,6 +45,13 @@ def test_latency(text: str, value: float | None) -> None:
     assert parse(["--latency", text])[2] == {"time.latency": value}
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("0.7", 0.7), ("1", 1.0), ("intense", "intense"), ("from:a.mid",) * 2]
+)
+def test_style(text: str, value: str | float) -> None:
+    assert parse(["--style", text])[2] == {"model.style": value}
+
+
 def test_a_curve_may_be_a_number() -> None:
     assert parse(["--velocity-curve", "1.3"])[2] == {"midi.velocity_curve": 1.3}
 
@@ -53,6 +61,7 @@ def test_a_curve_may_be_a_number() -> None:
     [
         ("--latency soon", "argument --latency: invalid time value: 'soon'"),
         ("--channel x", "argument --channel: invalid int value: 'x'"),
+        ("--density x", "argument --density: invalid float value: 'x'"),
         ("--input", "argument --input: expected one argument"),
         ("--log-level x", "argument --log-level: invalid choice: 'x'"),
         ("--chanel 3", "unknown option --chanel; did you mean --channel?"),

@@ -64,6 +64,12 @@ def test_the_command_line_wins_over_the_file_over_the_defaults(tmp_path: Path) -
     assert settings.audio == Settings().audio
 
 
+@pytest.mark.parametrize("style", ["from:take.mid", 0.25, 1])
+def test_ways_to_name_a_style(tmp_path: Path, style: str | float) -> None:
+    path = write(tmp_path / "c.toml", f"[model]\nstyle = {style!r}\n")
+    assert load_settings(path, {}).model.style == style
+
+
 def test_given_then_working_folder_then_user_folder(tmp_path: Path) -> None:
     assert find_config() is None
     write(tmp_path / "home" / "config.toml", "[midi]\nchannel = 2\n")
@@ -112,7 +118,10 @@ def test_toml_forms(tmp_path: Path) -> None:
         ("[gate]\nenabled = 1\n", "gate.enabled must be true or false, not 1"),
         ("[time]\nlatency = 'soon'\n", "time.latency must be a number or \"auto\", not 'soon'"),
         ("[midi]\nmidi_out = [1]\n", "midi.midi_out must be a list of texts, not [1]"),
-        ("[model]\nstyle = [1, 2]\n", "model.style must be a preset's name or 24 numbers"),
+        ("[model]\nstyle = [1, 2]\n", "model.style must be a preset's name, from:FILE.mid, a"),
+        ("[model]\nstyle = 2\n", "model.style must be a number from 0 to 1 (calm to intense)"),
+        ("[model]\nstyle = true\n", "model.style must be text or a number or a list of numbers,"),
+        ("[decoder]\ndensity = 'x'\n", "decoder.density must be a number, not 'x'"),
         ("[log]\nlevel = 'loud'\n", "log.level must be one of debug, info, warning, error, not"),
         ("[audio\n", "expected TOML, section by section, got: "),
     ],
