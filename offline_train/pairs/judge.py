@@ -2,7 +2,7 @@
 
 What is refused is what the paper removed, a cover in another key or not of this song, and what
 cannot become labels: a cover of a part, another arrangement, a wandering path. Transposition as
-a whole is no reason: it is undone. The bars were set on rendered pairs (``proof``).
+a whole is no reason: it is undone. ``proof`` measures how well the bars part right from wrong.
 """
 
 import dataclasses
