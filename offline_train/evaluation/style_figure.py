@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.offline import load_pipeline
-from engine.style import style_vector
+from engine.style import style_pace, style_vector
 from offline_train.evaluation.pictures import PICTURE_S, draw_notes
 from offline_train.evaluation.report import markdown_table
 from offline_train.evaluation.rungs import EvaluateConfig, rendered_songs
@@ -71,7 +71,8 @@ def measure_styles(
     for song in tqdm(rendered_songs(config), desc="styles", unit="song"):
         for name, (_, vector) in styles.items():
             posteriors = listen(pipeline, song.samples, tuple(vector.tolist()))
-            played[name].append(decode(posteriors, spec.features.frame_s, spec.decoding))
+            pace = style_pace(vector, spec)
+            played[name].append(decode(posteriors, spec.features.frame_s, spec.decoding, pace))
         if song.notes is not None:
             human.append(song.notes)
         seconds += song.seconds

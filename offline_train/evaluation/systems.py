@@ -23,7 +23,7 @@ from engine.offline import (
     stream_posteriors,
 )
 from engine.settings import DecoderSettings, TimeSettings
-from engine.style import style_vector
+from engine.style import style_pace, style_vector
 from models.spec import Decoding, ModelSpec
 from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
 from offline_train.teacher import Teacher
@@ -78,9 +78,13 @@ def events_to_notes(events: list[NoteEvent]) -> Array:
     return np.array(notes, np.float32).reshape(-1, 5)
 
 
-def decode(posteriors: Posteriors, frame_s: float, decoding: Decoding) -> Array:
-    """Return the notes (n, 5) that the engine's decoder makes of posteriors."""
+def decode(posteriors: Posteriors, frame_s: float, decoding: Decoding, pace: float = 1.0) -> Array:
+    """Return the notes (n, 5) that the engine's decoder makes of posteriors.
+
+    ``pace`` is the style's (``engine.style.style_pace``), as the live stream sets it.
+    """
     decoder = NoteDecoder(frame_s, DecoderSettings().resolved(decoding))
+    decoder.pace = pace
     return events_to_notes(decoder.push(posteriors) + decoder.flush())
 
 
@@ -136,7 +140,7 @@ class ModelSystem:
         self._path: Path_ = path
         self._style = style
         self._decoding = decoding or self._pipeline.spec.decoding
-        style_vector(style, self._pipeline.spec)
+        self._pace = style_pace(style_vector(style, self._pipeline.spec), self._pipeline.spec)
 
     @property
     def timing(self) -> Timing:
@@ -147,7 +151,8 @@ class ModelSystem:
         """Return what the engine plays."""
         posteriors = listen(self._pipeline, song.samples, self._style, self._path)
         frame_s = self._pipeline.spec.features.frame_s
-        return Cover(decode(posteriors, frame_s, self._decoding), posteriors, frame_s)
+        notes = decode(posteriors, frame_s, self._decoding, self._pace)
+        return Cover(notes, posteriors, frame_s)
 
 
 class BasicPitch:

@@ -1,0 +1,193 @@
+"""The ladder's songs: what is the same from rung to rung, and what is drawn from a song's seed."""
+
+import zlib
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+
+from engine.errors import DataError
+from offline_train import takes
+from offline_train.corpora import read_song
+from offline_train.evaluation import rungs, sung
+from offline_train.evaluation.rungs import (
+    EvaluateConfig,
+    giantmidi_split,
+    read_heard_song,
+    rendered_songs,
+    song_names,
+)
+from offline_train.evaluation.songs import SAMPLE_RATE
+from offline_train.render import RENDER_RATE
+from offline_train.shards import Piece, append_manifest, write_shard
+from tests.offline_train.fixtures import write_data, write_song
+
+
+def tone(midi: mido.MidiFile, soundfont: str, sample_rate: int = RENDER_RATE) -> np.ndarray:
+    """Eight seconds in FluidSynth's place; its pitch says which tracks there are."""
+    names = "".join(track.name for track in midi.tracks) + soundfont
+    step = 0.01 + zlib.crc32(names.encode()) % 100 / 1000
+    wave = 0.2 * np.sin(np.arange(8 * sample_rate) * step)
+    return np.stack([wave, wave], 1).astype(np.float32)
+
+
+def hum(notes, duration, rng, voices, sample_rate):  # type: ignore[no-untyped-def]
+    """A voice in the singer's place: one breath of noise for each note."""
+    voice = np.zeros(round(duration * sample_rate), np.float32)
+    for note in notes:
+        start = round(note.onset * sample_rate)
+        voice[start : start + 100] = rng.standard_normal(100)
+    return voice
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(takes, "fluidsynth", tone)
+    monkeypatch.setattr(sung, "fluidsynth", tone)
+    monkeypatch.setattr(sung, "sing", hum)
+    return write_data(tmp_path / "data")
+
+
+def config(data: Path, rung: rungs.Rung, **changes: object) -> EvaluateConfig:
+    return EvaluateConfig(data, data / "cache", rung=rung, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("rung", "is_heard"), [("a", True), ("b", False)])
+def test_rungs_a_and_b_are_the_renderings_of_the_published_figures(
+    data: Path, rung: rungs.Rung, is_heard: bool
+) -> None:
+    song = read_heard_song(config(data, rung), "902")
+    rng = np.random.default_rng(zlib.crc32(f"7/902/{is_heard}".encode()))
+    audio, _ = takes.render_band(read_song(data / "pop909" / "902"), rng, is_heard)
+    wanted = np.clip(takes.waveform(audio, SAMPLE_RATE), -1, 1)
+    assert song.samples == pytest.approx(wanted, abs=2**-15)
+    assert song.notes is not None and len(song.notes) == 16 + 24
+    assert song.beats is not None and song.beats[:3].tolist() == [0, 0.5, 1]
+
+
+def test_the_excerpt_is_the_songs_own_and_shared_by_b_and_c(data: Path) -> None:
+    songs = [read_heard_song(config(data, rung, excerpt_s=3.0), "902") for rung in ("b", "c")]
+    for song in songs:
+        assert song.notes is not None and song.beats is not None
+        assert song.notes[:, 1].max() <= 3
+        assert len(song.beats) in (5, 6)
+    assert (songs[0].notes == songs[1].notes).all()
+    n = min(len(song.samples) for song in songs)
+    assert not np.allclose(songs[0].samples[:n], songs[1].samples[:n], atol=0.05)
+
+
+def test_rung_c_is_drawn_from_the_songs_seed(data: Path) -> None:
+    one = read_heard_song(config(data, "c"), "902")
+    two = read_heard_song(EvaluateConfig(data, data / "other", rung="c"), "902")
+    other = read_heard_song(config(data, "c", seed=8), "902")
+    assert (one.samples == two.samples).all()
+    assert not np.array_equal(one.samples, other.samples)
+    assert np.abs(one.samples).max() <= 1
+
+
+def test_each_choice_has_a_folder_of_its_own(data: Path) -> None:
+    configs = [
+        config(data, "b"),
+        config(data, "c"),
+        config(data, "b", split="valid"),
+        config(data, "b", excerpt_s=0.0),
+        config(data, "b", seed=8),
+        config(data, "d", recordings=data / "x"),
+        config(data, "d", recordings=data / "y"),
+    ]
+    assert len({c.folder for c in configs}) == len(configs)
+
+
+def test_a_broken_song_is_skipped_and_named(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (data / "pop909" / "002" / "002.mid").write_bytes(b"not MIDI")
+    songs = list(rendered_songs(config(data, "b", split="train")))
+    assert [song.name for song in songs] == ["001"]
+    assert "skipped 002" in caplog.text and "002.mid" in caplog.text
+
+
+def test_limit(data: Path) -> None:
+    assert song_names(config(data, "b", split="train", limit=1)) == ["001"]
+    assert song_names(config(data, "b", split="train")) == ["001", "002"]
+
+
+def write_giantmidi(data: Path, n: int) -> None:
+    for k in range(n):
+        midi = mido.MidiFile(ticks_per_beat=480)
+        track = mido.MidiTrack()
+        track.append(mido.Message("control_change", control=64, value=127, time=0))
+        track.append(mido.Message("note_on", note=60 + k, velocity=80, time=480))
+        track.append(mido.Message("note_on", note=60 + k, velocity=0, time=240))
+        track.append(mido.Message("control_change", control=64, value=0, time=480))
+        track.append(mido.Message("note_on", note=40, velocity=80, time=480))
+        track.append(mido.Message("note_on", note=40, velocity=0, time=480))
+        midi.tracks.append(track)
+        (data / "giantmidi").mkdir(exist_ok=True)
+        midi.save(data / "giantmidi" / f"piece{k}.mid")
+
+
+def test_every_fifth_piece_is_kept_from_training(data: Path) -> None:
+    write_giantmidi(data, 7)
+    split = giantmidi_split(data)
+    assert [name.removesuffix(".mid") for name in split.held_out] == ["piece0", "piece5"]
+    assert len(split.train) == 5 and not set(split.train) & set(split.held_out)
+
+
+def test_without_giantmidi_it_says_where_to_get_it(data: Path) -> None:
+    with pytest.raises(DataError, match="giantmidi"):
+        giantmidi_split(data)
+
+
+def test_the_piano_plays_a_held_out_piece_and_the_pedal_holds_the_truth(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def play(keys, pedals, seconds, rng, sample_rate):  # type: ignore[no-untyped-def]
+        assert [round(key.offset - key.onset, 3) for key in keys] == [0.25, 0.5]
+        assert [pedal.is_down for pedal in pedals] == [True, False]
+        return np.full((round(seconds * sample_rate), 2), 0.1, np.float32)
+
+    monkeypatch.setattr(rungs, "play_piano", play)
+    write_giantmidi(data, 3)
+    piano = config(data, "piano")
+    song = read_heard_song(piano, song_names(piano)[0])
+    assert song.notes is not None and song.beats is None
+    lengths = (song.notes[:, 1] - song.notes[:, 0]).tolist()
+    assert lengths == pytest.approx([0.75, 0.5])  # the first rings until the pedal goes up
+    assert song.seconds == pytest.approx(2.25, abs=0.01)
+
+
+def test_a_folder_of_sounds_with_a_human_cover_beside_one(data: Path, tmp_path: Path) -> None:
+    folder = write_song(tmp_path / "mine")
+    sound = np.sin(np.arange(8 * SAMPLE_RATE) / 9).astype(np.float32)
+    for name in ("mine.wav", "yours.wav"):
+        soundfile.write(folder / name, sound, SAMPLE_RATE)
+    own = config(data, "folder", recordings=folder, excerpt_s=4.0)
+    assert song_names(own) == ["mine.wav", "yours.wav"]
+    mine, yours = (read_heard_song(own, name) for name in song_names(own))
+    assert mine.seconds == yours.seconds == 4 and yours.notes is None
+    assert mine.notes is not None
+    assert mine.notes[:, 0].min() == 0  # the middle four seconds, from a beat
+    assert (mine.notes[:, 0] < 4).all() and mine.notes[:, 4].sum() == 8
+
+
+def test_shards_of_recordings(data: Path, tmp_path: Path) -> None:
+    stems = np.round(1000 * np.ones((5 * SAMPLE_RATE, 1))).astype(np.int16)
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    pieces = [Piece(name, {"stems": stems}, {"seconds": 5.0}) for name in ("one", "two")]
+    append_manifest(folder, write_shard(folder / "recordings-00000.tar", pieces))
+    real = config(data, "d", recordings=folder, excerpt_s=3.0)
+    assert song_names(real) == ["one", "two"]
+    song = read_heard_song(real, "one")
+    assert song.seconds == 3 and song.notes is None
+    assert song.samples == pytest.approx(1000 / 32768, abs=1e-4)
+
+
+@pytest.mark.parametrize("folder", [None, Path("nowhere"), Path(".")])
+def test_rung_d_without_recordings_says_what_it_expects(
+    folder: Path | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="expects --recordings FOLDER"):
+        song_names(config(tmp_path, "d", recordings=folder))
