@@ -64,4 +64,5 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt | system-demo
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | system-test
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[dev]'
+	$(PIP) --no-deps basic-pitch # the teacher's file alone: its package wants TensorFlow
 	touch $@

@@ -1,4 +1,4 @@
-"""``livecover-train``: prepare, train, export, evaluate. The data folder is given by --data."""
+"""``livecover-train``: prepare, train, export, evaluate, and what belongs to it."""
 
 import argparse
 import logging
@@ -25,28 +25,75 @@ def _data(args: argparse.Namespace) -> Path:
     return Path(text)
 
 
+def _corpus(args: argparse.Namespace) -> None:
+    from offline_train.corpora import open_corpus, report, summarise
+
+    print(report(summarise(open_corpus(args.name, args.folder))))
+
+
 def _prepare(args: argparse.Namespace) -> None:
     from offline_train.prepare import PrepareConfig, prepare
 
+    folder = f"solo-{args.split}" if args.solo else args.split
+    if args.corpus != "pop909":
+        folder = f"{args.corpus}-{folder}"
     config = PrepareConfig(
         _data(args),
-        args.out / args.split,
+        args.out / folder,
         split=args.split,
+        corpus=args.corpus,
+        solo=args.solo,
         excerpt_s=args.excerpt,
         takes=args.takes,
         seed=args.seed,
         workers=args.workers,
         limit=args.limit,
     )
-    print(f"{prepare(config)} takes in {config.out}")
+    if args.cluster:
+        from offline_train.cluster import Cluster, render_on_cluster
+
+        address = None if args.cluster == "local" else args.cluster
+        pieces = render_on_cluster(config, Cluster(args.workers, address=address))
+    else:
+        pieces = prepare(config)
+    print(f"{pieces} pieces in {config.out}")
+
+
+def _recordings(args: argparse.Namespace) -> None:
+    from offline_train.recordings import fetch, write_recordings
+
+    fetch(args.folder)
+    out = args.out / ("recordings" if args.split == "train" else f"recordings-{args.split}")
+    written = write_recordings(
+        args.folder, out, args.split, limit_s=args.excerpt, n_songs=args.limit
+    )
+    print(f"{out}: {written}")
+
+
+def _pairs(args: argparse.Namespace) -> None:
+    from offline_train.pairs.build import PairsConfig, build
+
+    results = build(
+        PairsConfig(
+            args.folder,
+            args.out,
+            transcriber=args.transcriber,
+            style=args.style,
+            workers=args.workers,
+        )
+    )
+    for result in results:
+        print(result.line())
+    print(args.out / "report.md")
 
 
 def _train(args: argparse.Namespace) -> None:
     from models.streaming import StreamingConfig
-    from offline_train.train_cover import TrainConfig, train
+    from offline_train.train_cover import SHARES, TrainConfig, train
 
+    shares = {str(args.prepared / name): share for name, share in SHARES.items()}
     config = TrainConfig(
-        args.prepared / "train",
+        {folder: share for folder, share in shares.items() if Path(folder).is_dir()},
         args.prepared / "valid",
         args.out,
         hours=args.hours,
@@ -56,14 +103,25 @@ def _train(args: argparse.Namespace) -> None:
         seed=args.seed,
         threads=args.threads,
         device=args.device,
+        start_from=args.start_from,
     )
-    print(train(config, StreamingConfig()))
+    network = StreamingConfig(lookahead_frames=args.lookahead)
+    if args.cluster:
+        from offline_train.cluster import Cluster, train_on_cluster
+
+        address = None if args.cluster == "local" else args.cluster
+        print(train_on_cluster(config, network, Cluster(args.workers, address=address)))
+    else:
+        print(train(config, network))
 
 
 def _export(args: argparse.Namespace) -> None:
     from offline_train.release import release
 
-    release(args.checkpoint, args.prepared / "train", _data(args), args.cache, args.out, args.name)
+    for path in release(
+        args.checkpoint, args.prepared, _data(args), args.cache, args.out, args.name, args.credit
+    ):
+        print(path)
 
 
 def _sketch_window(args: argparse.Namespace) -> None:
@@ -148,26 +206,51 @@ def build_parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    prepare = command("prepare", _prepare, "render a split as band audio and store its features")
-    prepare.add_argument("--data", help="folder with pop909/ and splits.json")
+    corpus = command("corpus", _corpus, "count what a corpus holds, and name what is broken")
+    corpus.add_argument("name", help="pop909, giantmidi, freedoom, midi, maestro, ...")
+    corpus.add_argument("folder", type=Path)
+
+    prepare = command("prepare", _prepare, "render a split of a corpus as shards of dry stems")
+    prepare.add_argument("--data", help="folder with a folder for each corpus, and splits.json")
     prepare.add_argument("--out", type=Path, default=Path("runs/prepared"))
+    prepare.add_argument("--corpus", default="pop909", help="a corpus's name, its folder's too")
+    prepare.add_argument("--solo", action="store_true", help="its piano alone")
     prepare.add_argument("--split", default="train", choices=SPLITS)
-    prepare.add_argument("--excerpt", type=float, default=120.0, help="seconds a song; 0 is all")
+    prepare.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
     prepare.add_argument("--takes", type=int, default=1, help="renderings of each song")
     prepare.add_argument("--limit", type=int, default=0, help="songs; 0 is all")
     prepare.add_argument("--seed", type=int, default=1)
     prepare.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    prepare.add_argument("--cluster", help="render on Ray: an address, or local")
+
+    recordings = command("recordings", _recordings, "fetch free recordings and label them")
+    recordings.add_argument("--folder", type=Path, default=Path("runs/recordings"))
+    recordings.add_argument("--out", type=Path, default=Path("runs/prepared"))
+    recordings.add_argument("--split", default="train", choices=("train", "heldout"))
+    recordings.add_argument("--excerpt", type=float, default=150.0, help="seconds; 0 is all")
+    recordings.add_argument("--limit", type=int, default=0, help="songs; 0 is all")
+
+    pairs = command("pairs", _pairs, "build aligned pairs from recordings of songs and covers")
+    pairs.add_argument("folder", type=Path, help="with SONG/song.* and SONG/cover*.*, or pairs.csv")
+    pairs.add_argument("--out", type=Path, default=Path("runs/pairs"))
+    pairs.add_argument("--transcriber", default="basic-pitch", help="or a model of ours")
+    pairs.add_argument("--style", default="balanced", help="of a model of ours")
+    pairs.add_argument("--workers", type=int, default=1)
 
     train = command("train", _train, "train the streaming cover model, or go on training it")
     train.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
     train.add_argument("--out", type=Path, default=Path("runs/cover"))
-    train.add_argument("--hours", type=float, default=2.0)
+    train.add_argument("--hours", type=float, default=3.0)
     train.add_argument("--frames", type=int, default=512, help="frames in a crop")
-    train.add_argument("--batch", type=int, default=4)
+    train.add_argument("--batch", type=int, default=4, help="crops that a worker takes at a time")
     train.add_argument("--learning-rate", type=float, default=2e-3)
+    train.add_argument("--lookahead", type=int, default=3, help="frames the model waits")
     train.add_argument("--seed", type=int, default=1)
-    train.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    train.add_argument("--threads", type=int, default=1)
     train.add_argument("--device", default="cpu", help="cpu or cuda")
+    train.add_argument("--start-from", type=Path, help="a checkpoint whose weights to begin with")
+    train.add_argument("--workers", type=int, default=2, help="workers of a cluster")
+    train.add_argument("--cluster", help="train on Ray: an address, or local")
 
     export = command("export", _export, "tune a checkpoint's decoder and export it to ONNX")
     export.add_argument("--checkpoint", type=Path, default=Path("runs/cover/last.pt"))
@@ -176,6 +259,7 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("--cache", type=Path, default=Path("runs/rendered"))
     export.add_argument("--out", type=Path, default=Path("models/shipped"))
     export.add_argument("--name", default="live")
+    export.add_argument("--credit", default="see docs/models.md", help="data and licences")
 
     sketch = command("sketch-window", _sketch_window, "export a window network, untrained")
     sketch.add_argument("--out", type=Path, default=Path("runs/window"))

@@ -1,61 +1,132 @@
-"""From a checkpoint to the file that ships: styles, a tuned decoder, export."""
+"""From a checkpoint to the files that ship: styles, a tuned decoder, export."""
 
 import dataclasses
 import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from engine.offline import load_pipeline
 from models.features import LOG_STFT_16K
 from models.spec import ModelSpec
-from models.streaming import OUTPUTS, STEP_FRAMES
-from offline_train.dataset import read_takes
-from offline_train.evaluate import EvaluateConfig, tune
+from models.streaming import COVER, STEP_FRAMES, TRANSCRIPTION, StreamingCover, Transcriber
+from offline_train.evaluation import EvaluateConfig, tune
+from offline_train.evaluation.systems import listen
+from offline_train.evaluation.tuning import HeardCover, tune_frames, tune_onsets
 from offline_train.export import export_frontend, export_stateful
+from offline_train.shards import read_shards
 from offline_train.style import presets
 from offline_train.train_cover import load_checkpoint, network_of
 
 log = logging.getLogger(__name__)
 
+TRANSCRIBE = "transcribe"
+TRANSCRIPTION_ONSETS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
-def release(
-    checkpoint_path: Path, prepared: Path, data: Path, cache: Path, out: Path, name: str
-) -> Path:
-    """Write ``NAME.onnx`` and its front end into ``out``; return the model's path.
 
-    The decoder is tuned on validation songs in sounds heard in training, so that the test split
-    and its sounds stay unseen.
-    """
-    checkpoint = load_checkpoint(checkpoint_path)
-    network = network_of(checkpoint)
-    takes = read_takes(prepared)
-    spec = ModelSpec(
+def trained_facts(checkpoint: dict[str, Any], data: str) -> dict[str, Any]:
+    """Return what a model's file says of its training."""
+    return {
+        "data": data,
+        "recipe": "livecover-train prepare, recordings, train, export",
+        "audio_hours_heard": round(checkpoint["audio_hours"], 1),
+        "training_hours": round(checkpoint["seconds"] / 3600, 2),
+        "steps": checkpoint["step"],
+        "seed": checkpoint["train"]["seed"],
+        "commit": checkpoint["commit"],
+    }
+
+
+def cover_spec(
+    network: StreamingCover, songs: Path, name: str, trained: dict[str, Any]
+) -> ModelSpec:
+    """Return the spec of a cover model, its styles from the covers in a folder of shards."""
+    covers = [np.array(p.array("notes")) for p in read_shards(songs) if "notes" in p]
+    return ModelSpec(
         name=name,
         kind="stateful",
         features=LOG_STFT_16K,
-        version="1",
+        version="2",
         lookahead_frames=network.config.lookahead_frames,
-        outputs=OUTPUTS,
+        outputs=COVER,
         step_frames=STEP_FRAMES,
-        styles=presets([take.notes for take in takes]),
-        trained={
-            "data": "POP909 (MIT), rendered with FluidR3 GM (MIT), OPL-3 FM, avldrums",
-            "recipe": "livecover-train prepare, train, export",
-            "songs": len(takes),
-            "audio_hours_heard": round(checkpoint["audio_hours"], 1),
-            "training_hours": round(checkpoint["seconds"] / 3600, 2),
-            "steps": checkpoint["step"],
-            "seed": checkpoint["train"]["seed"],
-            "commit": checkpoint["commit"],
-        },
+        styles=presets([cover for cover in covers if len(cover)]),
+        trained=trained | {"songs": len(covers)},
     )
-    valid = EvaluateConfig(data, cache / "valid-heard-60", "valid", heard=True, excerpt_s=60.0)
+
+
+def transcriber_spec(network: StreamingCover, trained: dict[str, Any]) -> ModelSpec:
+    """Return the spec of the trunk alone; a style changes nothing of what is heard."""
+    return ModelSpec(
+        name=TRANSCRIBE,
+        kind="stateful",
+        features=LOG_STFT_16K,
+        version="2",
+        lookahead_frames=network.config.lookahead_frames,
+        outputs=TRANSCRIPTION,
+        step_frames=STEP_FRAMES,
+        styles={name: [0.0] * 24 for name in ("calm", "balanced", "intense")},
+        trained=trained,
+    )
+
+
+def release(
+    checkpoint_path: Path,
+    prepared: Path,
+    data: Path,
+    cache: Path,
+    out: Path,
+    name: str,
+    credit: str,
+) -> list[Path]:
+    """Write ``NAME.onnx``, ``transcribe.onnx`` and their front end into ``out``; return the models.
+
+    ``prepared`` holds the shards of ``livecover-train prepare``: the covers of ``train`` give the
+    styles, ``giantmidi-solo-valid`` tunes the transcriber. The cover's decoder is tuned on the validation
+    songs of ``data``, in sounds heard in training, so that the test split and its sounds stay
+    unseen. ``credit`` names the data and its licences.
+    """
+    checkpoint = load_checkpoint(checkpoint_path)
+    network = network_of(checkpoint)
+    trained = trained_facts(checkpoint, credit)
+    export_frontend(LOG_STFT_16K, out)
+
+    spec = cover_spec(network, prepared / "train", name, trained)
+    valid = EvaluateConfig(data, cache, "valid", "a", excerpt_s=60.0)
+    with _untuned(network, spec) as untuned:
+        spec = dataclasses.replace(spec, decoding=tune(untuned, valid))
+    log.info("%s: %s", name, spec.decoding)
+    cover = export_stateful(network, spec, out / f"{name}.onnx")
+
+    transcriber = Transcriber(network).eval()
+    spec = transcriber_spec(network, trained)
+    with _untuned(transcriber, spec) as untuned:
+        pieces = heard_pieces(untuned, prepared / "giantmidi-solo-valid")
+    decoding = tune_onsets(pieces, spec.features.frame_s, TRANSCRIPTION_ONSETS)
+    spec = dataclasses.replace(spec, decoding=tune_frames(pieces, spec.features.frame_s, decoding))
+    log.info("%s: %s", spec.name, spec.decoding)
+    return [cover, export_stateful(transcriber, spec, out / f"{spec.name}.onnx")]
+
+
+@contextmanager
+def _untuned(network: StreamingCover | Transcriber, spec: ModelSpec) -> Iterator[Path]:
+    """Export a network for as long as its decoder is tuned."""
     with tempfile.TemporaryDirectory() as folder:
         export_frontend(spec.features, Path(folder))
-        untuned = Path(folder) / f"{name}.onnx"
-        export_stateful(network, spec, untuned)
-        spec = dataclasses.replace(spec, decoding=tune(untuned, valid))
-    log.info("decoder: %s", spec.decoding)
-    export_frontend(spec.features, out)
-    path = out / f"{name}.onnx"
-    export_stateful(network, spec, path)
-    return path
+        yield export_stateful(network, spec, Path(folder) / f"{spec.name}.onnx")
+
+
+def heard_pieces(model: Path, folder: Path) -> list[HeardCover]:
+    """Return what a transcriber says of the pieces in a folder of shards, dry, and their scores."""
+    pipeline = load_pipeline(model)
+    heard = []
+    for piece in read_shards(folder):
+        samples = piece.array("stems").astype(np.float32).sum(1) / 32768
+        score = np.array(piece.array("score"))
+        score[:, 4] = 0
+        heard.append(HeardCover(listen(pipeline, samples, "balanced"), score))
+    return heard

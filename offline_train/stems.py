@@ -112,13 +112,9 @@ def play_piece(piece: Piece, seconds: float, rng: np.random.Generator) -> list[S
         stems.append(Stem(role, level(sound), notes, f"{font}:{player.program}"))
     if is_solo:
         notes = sorted(note for part in parts for note in part.sounding())
-        if rng.random() < SYNTH_SHARE:
-            sound = random_synth(Player("solo", 0, notes), rng, SAMPLE_RATE).sum(1)
-            stems = [Stem("solo", level(sum_of([sound], seconds)), notes, "random_synth")]
-        else:
-            font, program = PIANOS[rng.integers(len(PIANOS))]
-            (sound,) = play_in_turn([("solo", [Player("solo", program, notes)])], font, seconds)
-            stems = [Stem("solo", level(sound), notes, f"{font}:{program}")]
+        font, program = PIANOS[rng.integers(len(PIANOS))]
+        (sound,) = play_in_turn([("solo", [Player("solo", program, notes)])], font, seconds)
+        stems = [Stem("solo", level(sound), notes, f"{font}:{program}")]
     return [stem for stem in stems if np.abs(stem.samples).max(initial=0.0) > 1e-4]
 
 

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 SAVE_EVERY_S = 120.0
 LOG_EVERY_S = 30.0
 VALIDATION_CROPS = 96
+SHARES = {"train": 0.63, "recordings": 0.2, "giantmidi-solo-train": 0.17}
+"""Folders of prepared shards, and how often each is heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +73,14 @@ def learning_rate(step: int, share_used: float, c: TrainConfig) -> float:
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Return a checkpoint of this recipe. Raises ModelError if it is something else."""
     try:
-        checkpoint: object = torch.load(path, weights_only=True, map_location="cpu")
+        checkpoint: Any = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises many kinds on a file that is none of its own
         raise ModelError(f"{path}: expected a checkpoint of train-cover ({error})") from error
-    recipe = checkpoint.get("recipe") if isinstance(checkpoint, dict) else None
-    if recipe != "train-cover":
-        raise ModelError(
-            f"{path}: expected a checkpoint of train-cover, came {recipe or 'another'}"
-        )
-    return checkpoint
+    found: dict[str, Any] = checkpoint if isinstance(checkpoint, dict) else {}
+    if found.get("recipe") != "train-cover":
+        came = found.get("recipe", "something else")
+        raise ModelError(f"{path}: expected a checkpoint of train-cover, came one of {came}")
+    return found
 
 
 def network_of(checkpoint: dict[str, Any]) -> StreamingCover:
