@@ -1,4 +1,7 @@
-"""File in, notes out, as fast as it goes: the same stream as live, without a scheduler."""
+"""File in, notes out, as fast as it goes: the same stream as live, without a scheduler.
+
+A window model answers half a window at a time, since nobody waits for the next note.
+"""
 
 import time
 from collections.abc import Callable
@@ -12,6 +15,7 @@ from engine.settings import EngineSettings, ModelSettings
 from engine.stream import CoverStream
 from engine.style import style_vector
 from engine.velocity import NoteMapping
+from engine.window_model import WindowModel
 
 BLOCK_SECONDS = 0.5
 
@@ -73,6 +77,8 @@ def cover_file(
     source = open_source(settings.audio.input, settings.audio, paced=False)
     assert isinstance(source, FileSource), "cover_file takes a file"
     pipeline = open_pipeline(settings.model)
+    if isinstance(pipeline.model, WindowModel):
+        pipeline.model = pipeline.model.unhurried()
     stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels)
     sink = open_sink(settings.midi.midi_out, open_mapping(settings), autosave=None)
     events: list[NoteEvent] = []

@@ -14,6 +14,7 @@ import logging
 import subprocess
 import time
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Learner:
         is_cuda = c.device.startswith("cuda")
         self.forward = torch.compile(self.network) if is_cuda else self.network
         self.has_bf16 = is_cuda and torch.cuda.is_bf16_supported()
-        self.layer = Features(MEL_HFT).to(c.device)
+        self.layer = _features_on(c.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=c.learning_rate)
         self.plateau = ReduceLROnPlateau(self.optimizer, factor=0.5, patience=c.patience)
         self.n_steps, self.best = 0, float("inf")
@@ -109,27 +110,33 @@ class Learner:
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
-        c, partial = self.c, path.with_suffix(".partial")
-        torch.save(
-            {
-                "recipe": RECIPE,
-                "network": self.network.config.to_dict(),
-                "train": plain(c),
-                "commit": _commit(),
-                "data": {str(folder): manifest_hash(folder) for folder in c.train},
-                "stage": self.stage.name,
-                "step": self.n_steps,
-                "best": self.best,
-                "seconds": self.seconds,
-                "audio_hours": self.audio_seconds / 3600,
-                "validation": self.validation,
-                "model": self.network.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "plateau": self.plateau.state_dict(),
-            },
-            partial,
-        )
-        partial.replace(path)
+        c = self.c
+        state = {
+            "recipe": RECIPE,
+            "network": self.network.config.to_dict(),
+            "train": plain(c),
+            "commit": _commit(),
+            "data": {str(folder): manifest_hash(folder) for folder in c.train},
+            "stage": self.stage.name,
+            "step": self.n_steps,
+            "best": self.best,
+            "seconds": self.seconds,
+            "audio_hours": self.audio_seconds / 3600,
+            "validation": self.validation,
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "plateau": self.plateau.state_dict(),
+        }
+        partial = path.with_suffix(".partial")
+        try:
+            torch.save(state, partial)
+            partial.replace(path)
+        except (OSError, RuntimeError) as error:  # torch's own on a full disk
+            partial.unlink(missing_ok=True)
+            raise DataError(
+                f"{path}: could not write the checkpoint ({error}); the one before is whole: make"
+                " room and run the same command again"
+            ) from error
 
     def load(self, checkpoint: dict[str, Any]) -> None:
         """Go on from a checkpoint of this stage."""
@@ -185,6 +192,7 @@ def _learn(learner: Learner, last: Path, stopping: "Stopping", deadline: float) 
     seed = zlib.crc32(f"{c.seed}/{stage.name}/{learner.n_steps}".encode())
     margin = learner.network.config.margin_frames
     crops = HftCrops(c.train, stage.task, MEL_HFT, stage.n_frames, margin, seed)
+    crops.pieces()  # bad shards are told of here, in one line, rather than by a worker
     loader = DataLoader(
         crops, c.batch, num_workers=c.workers, collate_fn=collate, worker_init_fn=ignore_interrupts
     )
@@ -236,6 +244,12 @@ def fixed_batches(
     crops = HftCrops(folders, task, MEL_HFT, n_frames, margin, seed, is_augmented=False)
     drawn = [crop for crop, _ in zip(crops, range(c.valid_crops), strict=False)]
     return [collate(drawn[k : k + c.batch]) for k in range(0, len(drawn), c.batch)]
+
+
+@cache
+def _features_on(device: str) -> Features:
+    """Return the front end on a device; its Fourier kernels take a second to make."""
+    return Features(MEL_HFT).to(device)
 
 
 def _append(learner: Learner, facts: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from engine.cover import Cover, cover_file
+from engine.cover import Cover, cover_file, open_pipeline
 from engine.errors import ConfigError, DeviceError, MidiError, ModelError
 from engine.notes import NoteEvent
 from engine.runtime import Engine
@@ -21,6 +21,8 @@ from engine.settings import (
     ModelSettings,
     TimeSettings,
 )
+from engine.stream import CoverStream
+from engine.window_model import WindowModel
 from tests.engine.fakes import CollectingSink, ScriptedSource
 
 Array = NDArray[np.float32]
@@ -48,6 +50,21 @@ def settings(tmp_path: Path, song: Path, tiny_stateful_path: Path) -> EngineSett
         midi=MidiSettings(midi_out=(str(tmp_path / "cover.mid"),), channel=5),
         time=TimeSettings(latency=1.0, late_tolerance=10.0, backlog=30.0),
     )
+
+
+def test_a_window_model_covers_a_file_by_half_windows(
+    settings: EngineSettings, tiny_window_path: Path
+) -> None:
+    settings = dataclasses.replace(settings, model=ModelSettings(model=str(tiny_window_path)))
+    cover = cover_file(settings)
+    assert cover.is_whole
+    pipeline = open_pipeline(settings.model)
+    assert isinstance(pipeline.model, WindowModel)
+    pipeline.model = pipeline.model.unhurried()
+    assert pipeline.spec.step_frames == 24
+    stream = CoverStream(pipeline, settings, SAMPLE_RATE, 2)
+    block, _ = soundfile.read(settings.audio.input, dtype="float32")
+    assert ons(cover.events) == ons([*stream.push(block), *stream.finish()])
 
 
 def ons(events: list[NoteEvent]) -> list[tuple[int, int, int]]:

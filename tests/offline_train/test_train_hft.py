@@ -78,7 +78,7 @@ def config(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Apc
         extend_steps=1,
         apc_steps=2,
         amt_frames=8,
-        n_frames=16,
+        n_frames=12,
         batch=2,
         valid_every=2,
         valid_crops=2,
@@ -144,7 +144,7 @@ def test_three_stages_lead_to_a_cover_model(config: ApcConfig) -> None:
     assert path == config.out / "apc.pt"
     checkpoint = load_checkpoint(path)
     network = network_of(checkpoint)
-    assert network.config == replace(TINY, n_frames=16, has_style=True)
+    assert network.config == replace(TINY, n_frames=12, has_style=True)
     amt = load_checkpoint(config.out / "amt.pt")
     assert amt["network"]["n_frames"] == 8 and not amt["network"]["has_style"]
     assert checkpoint["validation"].keys() == {"loss", "onset", "frame", "velocity", "average"}
@@ -209,6 +209,23 @@ def test_a_run_of_other_settings_is_refused_by_name(config: ApcConfig) -> None:
         train(replace(begun, n_frames=8))
 
 
+def test_a_full_disk_leaves_the_checkpoint_before(
+    config: ApcConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(replace(config, minutes=1e-6))
+    last = config.out / "last.pt"
+
+    def full(_: object, path: Path) -> None:
+        path.write_bytes(b"half of it")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(DataError, match=r"last.pt: could not .* the one before is whole"):
+        train(replace(config, minutes=1e-6))
+    assert load_checkpoint(last)["step"] == 1
+    assert not list(config.out.glob("*.partial"))
+
+
 def test_settings_are_checked(config: ApcConfig) -> None:
     with pytest.raises(ConfigError, match=r"network must be one of paper, small, not 'huge'"):
         plan(replace(config, network="huge"))
@@ -234,7 +251,7 @@ def test_a_checkpoint_becomes_a_model_that_the_engine_plays(config: ApcConfig) -
     from engine.offline import load_pipeline
     from engine.window_model import WindowModel
 
-    config = replace(config, stages=("apc",), apc_steps=1, n_frames=64)
+    config = replace(config, stages=("apc",), apc_steps=1, n_frames=32)
     path = export_hft(train(config), config.out, "tiny-studio", covers=config.train)
     pipeline = load_pipeline(path)
     assert isinstance(pipeline.model, WindowModel)
@@ -243,5 +260,5 @@ def test_a_checkpoint_becomes_a_model_that_the_engine_plays(config: ApcConfig) -
     pipeline.model = pipeline.model.unhurried()
     pipeline.style = np.array(pipeline.spec.styles["calm"], np.float32)
     noise = 0.1 * np.random.default_rng(0).standard_normal(RATE)
-    pipeline.push(noise.astype(np.float32))
-    assert len(pipeline.flush()) == RATE // 256 + 1
+    n_answered = len(pipeline.push(noise.astype(np.float32))) + len(pipeline.flush())
+    assert n_answered == RATE // 256 + 1
