@@ -242,7 +242,7 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, default=Path("runs/cover"))
     train.add_argument("--hours", type=float, default=3.0)
     train.add_argument("--frames", type=int, default=512, help="frames in a crop")
-    train.add_argument("--batch", type=int, default=4, help="crops that a worker takes at a time")
+    train.add_argument("--batch", type=int, default=2, help="crops that a worker takes at a time")
     train.add_argument("--learning-rate", type=float, default=2e-3)
     train.add_argument("--lookahead", type=int, default=3, help="frames the model waits")
     train.add_argument("--seed", type=int, default=1)

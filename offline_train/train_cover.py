@@ -11,6 +11,7 @@ import math
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,12 @@ class TrainConfig:
     out: Path
     hours: float = 2.0
     n_frames: int = 512
-    batch: int = 4
+    batch: int = 2
     learning_rate: float = 2.0e-3
     weight_decay: float = 0.01
     warmup_steps: int = 60
     weights: Weights = field(default_factory=Weights)
-    consistency_from: float = 0.35  # share of the time used when it begins; 1 for never
+    consistency_from: float = 0.6  # share of the time used when it begins; 1 for never
     ema_decay: float = 0.998
     seed: int = 1
     threads: int = 1
@@ -90,6 +91,20 @@ def network_of(checkpoint: dict[str, Any]) -> StreamingCover:
     return network.eval()
 
 
+def moving_average(decay: float) -> Callable[..., None]:
+    """Return the rule of an exponential moving average that soon forgets where it began.
+
+    After n steps the decay is (1 + n) / (10 + n), at most ``decay``, as TensorFlow's is.
+    """
+
+    def update(averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor) -> None:
+        n = float(n_averaged)
+        rule = get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))  # type: ignore[no-untyped-call]
+        rule(averaged, current, n_averaged)
+
+    return update
+
+
 def hear(layer: Features, samples: Tensor, shift: Tensor) -> Tensor:
     """Return features (B, T, F) of samples (B, n), moved by semitones (B,)."""
     with torch.no_grad():
@@ -103,7 +118,7 @@ class Learner:
         self.c, self.workers = c, workers
         self.network = StreamingCover(network_config).to(c.device)
         self.layer = Features(LOG_STFT_16K).to(c.device)
-        ema = get_ema_multi_avg_fn(c.ema_decay)  # type: ignore[no-untyped-call]
+        ema = moving_average(c.ema_decay)
         self.average = AveragedModel(self.network, multi_avg_fn=ema, use_buffers=True)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), weight_decay=c.weight_decay)
         self.mass = {name: torch.tensor(0.01) for name in ("onset", "frame")}

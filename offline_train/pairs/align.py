@@ -163,7 +163,7 @@ def _band(song: Array, cover: Array, first: int, centre: Int, reach: int) -> Arr
         at = centre + j - reach
         band[:, j] = np.einsum("ct,ct->t", part, padded[:, np.where((at < 0) | (at >= m), m, at)])
     band -= band.mean(1, keepdims=True)
-    return band / (band.std() + np.float32(1e-9))
+    return np.asarray(band / (band.std() + np.float32(1e-9)), np.float32)
 
 
 def track(score: Array, centre: Int, ratio: float) -> Int:

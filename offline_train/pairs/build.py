@@ -256,8 +256,8 @@ def build(config: PairsConfig) -> list[PairResult]:
             for result in results:
                 log.info("%s", result.line())
             bar.update(len(results))
-    results = [read_result(config.out / "pairs" / f"{pair.name}.json") for pair in pairs]
-    there = [result for result in results if result is not None]
+    stored = [read_result(config.out / "pairs" / f"{pair.name}.json") for pair in pairs]
+    there = [result for result in stored if result is not None]
     write_manifest(
         config.out / "shards", [ShardLine(**r.shard) for r in there if r.shard is not None]
     )

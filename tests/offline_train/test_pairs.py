@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import mido
 import numpy as np
@@ -142,7 +143,7 @@ GOOD = Figures(
         ({"bend": 0.3}, "tempo"),
     ],
 )
-def test_each_figure_has_its_reason(change: dict[str, float], kind: str | None) -> None:
+def test_each_figure_has_its_reason(change: dict[str, Any], kind: str | None) -> None:
     reason = judge(dataclasses.replace(GOOD, **change), Bars())
     assert reason is None if kind is None else reason is not None and reason.startswith(f"{kind}:")
     assert reason is None or "\n" not in reason
