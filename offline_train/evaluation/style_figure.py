@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.offline import load_pipeline
-from engine.style import style_pace, style_vector
+from engine.style import INTENSITIES, style_pace, style_vector
 from offline_train.evaluation.pictures import PICTURE_S, draw_notes
 from offline_train.evaluation.report import markdown_table
 from offline_train.evaluation.rungs import EvaluateConfig, rendered_songs
@@ -61,8 +61,12 @@ def measure_styles(
     pipeline = load_pipeline(model)
     spec = pipeline.spec
     calm, intense = (style_vector(name, spec) for name in (CALM, INTENSE))
+    presets = [
+        *(n for n in INTENSITIES if n in spec.styles),
+        *sorted(set(spec.styles) - set(INTENSITIES)),
+    ]
     styles: dict[str, tuple[float | None, Array]] = {
-        name: (None, style_vector(name, spec)) for name in spec.styles
+        name: (None, style_vector(name, spec)) for name in presets
     }
     for amount in np.linspace(0, 1, n_steps).tolist():
         styles[f"{amount:.2f} of the way"] = (amount, (1 - amount) * calm + amount * intense)
@@ -79,7 +83,7 @@ def measure_styles(
     rows = [_row(name, styles[name][0], covers, seconds) for name, covers in played.items()]
     if human:
         rows.append(_row("human covers", None, human, seconds))
-    return rows, {name: played[name][0] for name in spec.styles}
+    return rows, {name: played[name][0] for name in presets}
 
 
 def style_table(rows: Sequence[StyleRow]) -> str:
