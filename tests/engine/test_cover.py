@@ -23,6 +23,7 @@ from engine.settings import (
 )
 from engine.stream import CoverStream
 from engine.window_model import WindowModel
+from models.spec import STYLE_DIM
 from tests.engine.fakes import CollectingSink, ScriptedSource
 
 Array = NDArray[np.float32]
@@ -55,7 +56,8 @@ def settings(tmp_path: Path, song: Path, tiny_stateful_path: Path) -> EngineSett
 def test_a_window_model_covers_a_file_by_half_windows(
     settings: EngineSettings, tiny_window_path: Path
 ) -> None:
-    settings = dataclasses.replace(settings, model=ModelSettings(model=str(tiny_window_path)))
+    model = ModelSettings(model=str(tiny_window_path), style=(0.0,) * STYLE_DIM)
+    settings = dataclasses.replace(settings, model=model)
     cover = cover_file(settings)
     assert cover.is_whole
     pipeline = open_pipeline(settings.model)
