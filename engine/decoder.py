@@ -217,7 +217,8 @@ class NoteDecoder:
         left, peak = self._left, self._peak
         is_peak = (peak > left) & (peak >= right)
         if self._density.is_needed and self._frame.max() >= MUSIC * self._frame_off:
-            self._density.observe(peak[is_peak] / np.maximum(self._thresholds[is_peak], EPSILON))
+            reached = np.maximum(self._thresholds[is_peak], np.float32(EPSILON))
+            self._density.observe(peak[is_peak] / reached)
         is_peak &= peak >= self._thresholds * self._density.factor
         onsets: list[_Onset] = []
         for pitch in np.flatnonzero(is_peak).tolist():

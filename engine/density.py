@@ -32,7 +32,7 @@ class DensityControl:
     The distribution is a histogram of peaks, each relative to the threshold that it had to reach,
     forgotten exponentially: its mass above a factor is the number of notes that would have come
     at that factor. Wanted is the number at factor 1, pulled by ``STRENGTH`` to the target, times
-    ``density``.
+    ``pace`` and ``density``; without a target, times ``density``.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class DensityControl:
         bins = np.searchsorted(self._edges, peaks, side="right") - 1
         self._mass += np.bincount(bins[bins >= 0], minlength=_N_BINS)
         notes = np.cumsum(self._mass[::-1])[::-1]  # notes[k] at factor edges[k]: falls with k
-        n_enough = np.count_nonzero(notes >= self._wanted(float(notes[self._at_one])))
+        n_enough = int((notes >= self._wanted(float(notes[self._at_one]))).sum())
         sought = float(self._edges[max(n_enough - 1, 0)])
         trust = min(1.0, self._seconds / TRUSTED_S, float(notes[0]) / TRUSTED_PEAKS)
         self.factor = sought**trust
@@ -84,6 +84,5 @@ class DensityControl:
         natural = max(natural, 1.0)
         if self._notes_per_second == 0.0:
             return natural * self._density
-        target = self._notes_per_second * self.pace * self._seconds
-        pull = (target / natural) ** STRENGTH
-        return natural * min(max(pull, 1.0 / MOST_PULL), MOST_PULL) * self._density
+        pull: float = (self._notes_per_second * self._seconds / natural) ** STRENGTH
+        return natural * min(max(pull, 1.0 / MOST_PULL), MOST_PULL) * self.pace * self._density

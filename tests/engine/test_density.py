@@ -43,10 +43,10 @@ def test_density_multiplies_the_notes_with_or_without_a_target(density: float) -
         assert asked / plain == pytest.approx(density, rel=0.15)
 
 
-def test_pace_is_a_factor_on_the_target() -> None:
-    fast, double = DensityControl(FRAME, 4.0), DensityControl(FRAME, 8.0)
+def test_pace_multiplies_as_density_does() -> None:
+    fast, dense = DensityControl(FRAME, 4.0), DensityControl(FRAME, 4.0, 2.0)
     fast.pace = 2.0
-    assert listen(fast, 20, 6.0) == listen(double, 20, 6.0)
+    assert listen(fast, 20, 6.0) == listen(dense, 20, 6.0)
     fast.reset()
     assert (fast.pace, fast.factor) == (2.0, 1.0)
 
