@@ -1,6 +1,7 @@
 """A tiny model judged through the engine, its table, its page, its tuning and its styles."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,10 +103,14 @@ def test_styles_are_measured_and_drawn(
     ],
 )
 def test_a_wrong_choice_is_told(
-    changes: dict, error: type, said: str, config: EvaluateConfig, tiny_stateful_path: Path
+    changes: dict[str, Any],
+    error: type[Exception],
+    said: str,
+    config: EvaluateConfig,
+    tiny_stateful_path: Path,
 ) -> None:
     with pytest.raises(error, match=said):
-        evaluate(tiny_stateful_path, config, **{"baselines": [], "with_qmax": False} | changes)
+        evaluate(tiny_stateful_path, config, with_qmax=False, **changes)
 
 
 def test_events_become_notes() -> None:
