@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.offline import load_pipeline
+from engine.style import expected_onset_rate
 from models.features import LOG_STFT_16K
 from models.spec import ModelSpec
 from models.streaming import COVER, STEP_FRAMES, TRANSCRIPTION, StreamingCover, Transcriber
@@ -86,9 +87,9 @@ def release(
     """Write ``NAME.onnx``, ``transcribe.onnx`` and their front end into ``out``; return the models.
 
     ``prepared`` holds the shards of ``livecover-train prepare``: the covers of ``train`` give the
-    styles, ``giantmidi-solo-valid`` tunes the transcriber. The cover's decoder is tuned on the validation
-    songs of ``data``, in sounds heard in training, so that the test split and its sounds stay
-    unseen. ``credit`` names the data and its licences.
+    styles, ``giantmidi-solo-valid`` tunes the transcriber. The cover's decoder is tuned on the
+    validation songs of ``data``, in sounds heard in training, so that the test split and its
+    sounds stay unseen. ``credit`` names the data and its licences.
     """
     checkpoint = load_checkpoint(checkpoint_path)
     network = network_of(checkpoint)
@@ -98,7 +99,10 @@ def release(
     spec = cover_spec(network, prepared / "train", name, trained)
     valid = EvaluateConfig(data, cache, "valid", "a", excerpt_s=60.0)
     with _untuned(network, spec) as untuned:
-        spec = dataclasses.replace(spec, decoding=tune(untuned, valid))
+        decoding = tune(untuned, valid)
+    rate = expected_onset_rate(np.asarray(spec.styles["balanced"], np.float32))
+    decoding = dataclasses.replace(decoding, notes_per_second=round(rate, 2))
+    spec = dataclasses.replace(spec, decoding=decoding)
     log.info("%s: %s", name, spec.decoding)
     cover = export_stateful(network, spec, out / f"{name}.onnx")
 

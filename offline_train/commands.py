@@ -1,0 +1,249 @@
+"""What each command of ``livecover-train`` does with its options; the parser is in ``cli``."""
+
+import argparse
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import DataError
+
+if TYPE_CHECKING:
+    from offline_train.hft_run import ApcConfig
+
+log = logging.getLogger(__name__)
+
+DATA_VARIABLE = "LIVECOVER_DATA"
+
+
+def _data(args: argparse.Namespace) -> Path:
+    """Return the data folder. Raises DataError saying what belongs there."""
+    text = args.data or os.environ.get(DATA_VARIABLE)
+    if not text or not Path(text).is_dir():
+        raise DataError(
+            f"expected a data folder (--data FOLDER or {DATA_VARIABLE}), got {text or 'none'}; it "
+            "holds pop909/ (https://github.com/music-x-lab/POP909-Dataset, MIT) and splits.json"
+        )
+    return Path(text)
+
+
+def corpus(args: argparse.Namespace) -> None:
+    """Count what a corpus holds."""
+    from offline_train.corpora import open_corpus, report, summarise
+
+    print(report(summarise(open_corpus(args.name, args.folder))))
+
+
+def prepare(args: argparse.Namespace) -> None:
+    """Render a split of a corpus."""
+    from offline_train import prepare as rendering
+
+    folder = f"solo-{args.split}" if args.solo else args.split
+    if args.corpus != "pop909":
+        folder = f"{args.corpus}-{folder}"
+    config = rendering.PrepareConfig(
+        _data(args),
+        args.out / folder,
+        split=args.split,
+        corpus=args.corpus,
+        solo=args.solo,
+        excerpt_s=args.excerpt,
+        takes=args.takes,
+        seed=args.seed,
+        workers=args.workers,
+        limit=args.limit,
+    )
+    if args.cluster:
+        from offline_train.cluster import Cluster, render_on_cluster
+
+        address = None if args.cluster == "local" else args.cluster
+        pieces = render_on_cluster(config, Cluster(args.workers, address=address))
+    else:
+        pieces = rendering.prepare(config)
+    print(f"{pieces} pieces in {config.out}")
+
+
+def recordings(args: argparse.Namespace) -> None:
+    """Fetch and label recordings."""
+    from offline_train.recordings import fetch, write_recordings
+
+    fetch(args.folder)
+    out = args.out / ("recordings" if args.split == "train" else f"recordings-{args.split}")
+    written = write_recordings(
+        args.folder, out, args.split, limit_s=args.excerpt, n_songs=args.limit
+    )
+    print(f"{out}: {written}")
+
+
+def pairs(args: argparse.Namespace) -> None:
+    """Align recordings of songs and covers."""
+    from offline_train.pairs.build import PairsConfig, build
+
+    results = build(
+        PairsConfig(
+            args.folder,
+            args.out,
+            transcriber=args.transcriber,
+            style=args.style,
+            workers=args.workers,
+        )
+    )
+    for result in results:
+        print(result.line())
+    print(args.out / "report.md")
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train the streaming cover model."""
+    from models.streaming import StreamingConfig
+    from offline_train import train_cover
+
+    shares = {str(args.prepared / name): share for name, share in train_cover.SHARES.items()}
+    config = train_cover.TrainConfig(
+        {folder: share for folder, share in shares.items() if Path(folder).is_dir()},
+        args.prepared / "valid",
+        args.out,
+        hours=args.hours,
+        n_frames=args.frames,
+        batch=args.batch,
+        learning_rate=args.learning_rate,
+        seed=args.seed,
+        threads=args.threads,
+        device=args.device,
+        start_from=args.start_from,
+    )
+    network = StreamingConfig(lookahead_frames=args.lookahead)
+    if args.cluster:
+        from offline_train.cluster import Cluster, train_on_cluster
+
+        address = None if args.cluster == "local" else args.cluster
+        print(train_on_cluster(config, network, Cluster(args.workers, address=address)))
+    else:
+        print(train_cover.train(config, network))
+
+
+def export(args: argparse.Namespace) -> None:
+    """Tune and export a checkpoint."""
+    from offline_train.release import release
+
+    for path in release(
+        args.checkpoint, args.prepared, _data(args), args.cache, args.out, args.name, args.credit
+    ):
+        print(path)
+
+
+def sketch_window(args: argparse.Namespace) -> None:
+    """Export an untrained window network."""
+    import torch
+
+    from models.features import LOG_STFT_16K
+    from models.spec import ModelSpec
+    from models.window import LOCAL_MARGIN_FRAMES, OUTPUTS, WindowConfig, WindowCover
+    from offline_train.export import export_frontend, export_window
+
+    torch.manual_seed(args.seed)
+    spec = ModelSpec(
+        name="window",
+        kind="window",
+        features=LOG_STFT_16K,
+        version="0",
+        lookahead_frames=32,
+        outputs=OUTPUTS,
+        window_frames=args.window_frames,
+        step_frames=8,
+        local_margin_frames=LOCAL_MARGIN_FRAMES,
+        styles={"balanced": [0.0] * 24},
+        trained={"data": "none: random weights, to measure the engine with"},
+    )
+    export_frontend(spec.features, args.out)
+    network = WindowCover(WindowConfig(window_frames=args.window_frames))
+    print(export_window(network, spec, args.out / "window.onnx"))
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Measure covers, rung by rung."""
+    from offline_train import evaluation
+    from offline_train.evaluation.report import report, save_json, save_page
+    from offline_train.evaluation.style_figure import draw_styles, measure_styles, style_table
+
+    needs_data = bool({"a", "b", "c", "piano"} & set(args.rung))
+    configs = {
+        rung: evaluation.EvaluateConfig(
+            _data(args) if needs_data else Path(),
+            args.cache,
+            split=args.split,
+            rung=rung,
+            excerpt_s=args.excerpt,
+            limit=args.limit,
+            workers=args.workers,
+            recordings=args.recordings,
+        )
+        for rung in args.rung
+    }
+    if args.styles:
+        rows, covers = measure_styles(args.model, configs[args.rung[0]])
+        draw_styles(args.styles, rows, covers)
+        print(style_table(rows))
+        return
+    results = [
+        evaluation.evaluate(
+            args.model,
+            config,
+            args.style,
+            against=args.against,
+            baselines=args.baselines,
+            with_whole_file=not args.without_whole_file,
+            with_qmax=not args.without_qmax,
+        )
+        for config in configs.values()
+    ]
+    if args.json:
+        save_json(results, args.json)
+    if args.out:
+        log.info("%s", save_page(results, configs, args.out, args.pictures))
+    print(report(results))
+
+
+def _apc_config(args: argparse.Namespace) -> "ApcConfig":
+    from offline_train.hft_run import ApcConfig
+
+    return ApcConfig(
+        tuple(args.shards),
+        tuple(args.valid),
+        args.out,
+        network=args.network,
+        amt_steps=args.amt_steps,
+        extend_steps=args.extend_steps,
+        apc_steps=args.apc_steps,
+        n_frames=args.frames,
+        has_style=not args.without_style,
+        batch=args.batch,
+        learning_rate=args.learning_rate,
+        minutes=args.minutes,
+        seed=args.seed,
+        workers=args.workers,
+        threads=args.threads,
+        device=args.device,
+        begin_with=args.begin_with,
+    )
+
+
+def train_apc(args: argparse.Namespace) -> None:
+    """Train AMT-APC, or go on."""
+    from offline_train import train_hft
+
+    print(train_hft.train(_apc_config(args)))
+
+
+def export_apc(args: argparse.Namespace) -> None:
+    """Export a checkpoint of AMT-APC."""
+    from offline_train.export_hft import export_hft
+
+    print(export_hft(args.checkpoint, args.out, args.name, tuple(args.covers)))
+
+
+def ablation(args: argparse.Namespace) -> None:
+    """Train and judge AMT-APC with a part left out."""
+    from offline_train import ablation as study
+
+    print(study.table(study.ablation(_apc_config(args), tuple(args.test))))
