@@ -71,3 +71,14 @@ def write_data(data: Path, n_train: int = 2) -> Path:
         write_song(data / "pop909" / song_id)
     (data / "splits.json").write_text(json.dumps({"pop909": splits}))
     return data
+
+
+def write_solo(folder: Path, n_pieces: int) -> Path:
+    """Write piano pieces as GiantMIDI has them, one track each: the first is test, then valid."""
+    folder.mkdir(parents=True)
+    for k in range(n_pieces):
+        midi = mido.MidiFile(ticks_per_beat=TICKS)
+        midi.tracks.append(mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000)]))
+        midi.tracks.append(track("piano", PIANO))
+        midi.save(folder / f"piece{k}.mid")
+    return folder
