@@ -57,7 +57,8 @@ def cluster() -> Iterator[Cluster]:
         import ray
         from ray import cloudpickle
 
-        cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers do not import tests
+        pickler: Any = cloudpickle  # without types
+        pickler.register_pickle_by_value(sys.modules[__name__])  # workers do not import tests
         yield local
     assert not ray.is_initialized()
     shutil.rmtree(scratch, ignore_errors=True)
