@@ -67,7 +67,7 @@ class DensityControl:
         """False if the factor stays 1 whatever is heard."""
         return self._notes_per_second > 0.0 or self._density != 1.0
 
-    def observe(self, peaks: NDArray[np.float32]) -> None:
+    def observe(self, peaks: NDArray[np.floating]) -> None:
         """Take the peaks (n,) of one more frame of music, each over its threshold at factor 1."""
         self._mass *= self._decay
         self._seconds = self._seconds * self._decay + self._frame_s
