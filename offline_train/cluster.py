@@ -3,7 +3,7 @@
 Rendering: a task is one shard (``prepare.render_shard``), whose bytes depend on the plan and its
 seeds alone, so the manifest's hash is the same for any number of workers; the driver alone writes
 the manifest. Training: the recipe of ``train_cover`` in each worker of a ``TorchTrainer``; how
-their steps add up to one is ``parallel``'s and ``data_parallel``'s matter. Folders must lie where
+their steps add up to one is ``data_parallel``'s matter. Folders must lie where
 every machine of the cluster sees them under the same path. Both resume by the same command, and
 run without Ray on one machine: ``prepare.prepare`` and ``train_cover.train``. Needs the extra
 ``cluster``.

@@ -8,7 +8,7 @@ differ from one worker with all of it, and each is made equal here, not only nea
 - a loss with a ratio in it, such as a mean over the notes of a batch, is no mean of the workers'
   losses. So the loss sees the outputs and labels of all workers (``whole_batch``), its own with
   their gradient: any loss may be used as it is;
-- gradients are averaged over workers by DistributedDataParallel, so the loss is multiplied by W
+- gradients are averaged over workers (``average_gradients``), so the loss is multiplied by W
   (``scaled``): the sum of the workers' parts is the gradient of the whole.
 
 Equal holds up to the order of sums in floating point, and without dropout, whose masks are drawn
@@ -16,6 +16,7 @@ by each worker. Needs a process group (torchrun, or Ray: see ``cluster``); witho
 function leaves what it is given as it is. Not here: data and recipes.
 """
 
+import os
 from typing import Any, TypeVar
 
 import torch
@@ -37,6 +38,45 @@ def world_size() -> int:
 def rank() -> int:
     """Return this worker's number, from 0."""
     return dist.get_rank() if world_size() > 1 else 0
+
+
+def join(device: str) -> None:
+    """Join the group of workers that the environment names, if it names one and none is joined.
+
+    ``torchrun`` and Ray name one: gloo on a CPU, NCCL on GPUs.
+    """
+    if not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+
+
+def agree(value: float) -> float:
+    """Return the first worker's value, on every worker."""
+    if world_size() == 1:
+        return value
+    shared = torch.tensor([value], dtype=torch.float64)
+    if dist.get_backend() == "nccl":
+        shared = shared.cuda()
+    dist.broadcast(shared, 0)
+    return shared.item()
+
+
+def share_weights(network: nn.Module) -> None:
+    """Give every worker the first one's weights and buffers."""
+    if world_size() > 1:
+        for tensor in (*network.parameters(), *network.buffers()):
+            dist.broadcast(tensor.data, 0)
+
+
+def average_gradients(network: nn.Module) -> None:
+    """Replace each gradient by its mean over the workers."""
+    if world_size() == 1:
+        return
+    grads = [p.grad for p in network.parameters() if p.grad is not None]
+    flat = torch.cat([grad.flatten() for grad in grads])
+    dist.all_reduce(flat)
+    flat /= world_size()
+    for grad, mean in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
+        grad.copy_(mean.view_as(grad))
 
 
 def share_of(batch: int) -> int:

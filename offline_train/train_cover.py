@@ -26,15 +26,26 @@ from tqdm import tqdm
 from engine.errors import DataError, ModelError
 from models.features import LOG_STFT_16K, Features
 from models.streaming import StreamingConfig, StreamingCover
+from offline_train.data_parallel import (
+    agree,
+    average_gradients,
+    global_batch_norm,
+    join,
+    rank,
+    scaled,
+    share_weights,
+    whole_batch,
+    world_size,
+)
 from offline_train.dataset import Crops, shift_bins
 from offline_train.losses import Weights, consistency_loss, cover_loss
-from offline_train.parallel import Workers, join
 
 log = logging.getLogger(__name__)
 
 SAVE_EVERY_S = 120.0
 LOG_EVERY_S = 30.0
 VALIDATION_CROPS = 96
+HEARD = ("samples", "clean", "shift", "style")  # what of a batch the network is given
 SHARES = {"train": 0.63, "recordings": 0.2, "giantmidi-solo-train": 0.17}
 """Folders of prepared shards, and how often each is heard."""
 
@@ -114,9 +125,9 @@ def hear(layer: Features, samples: Tensor, shift: Tensor) -> Tensor:
 class Learner:
     """The network, its average and its optimizer: ``step`` takes a batch, ``save`` writes all."""
 
-    def __init__(self, c: TrainConfig, network_config: StreamingConfig, workers: Workers) -> None:
-        self.c, self.workers = c, workers
-        self.network = StreamingCover(network_config).to(c.device)
+    def __init__(self, c: TrainConfig, network_config: StreamingConfig) -> None:
+        self.c = c
+        self.network = global_batch_norm(StreamingCover(network_config).to(c.device))
         self.layer = Features(LOG_STFT_16K).to(c.device)
         ema = moving_average(c.ema_decay)
         self.average = AveragedModel(self.network, multi_avg_fn=ema, use_buffers=True)
@@ -146,41 +157,53 @@ class Learner:
         features = hear(self.layer, batch["samples"], batch["shift"])
         state = initial_state(self.network, len(features), c.device)
         logits, _ = self.network(features, batch["style"], state)
-        terms = cover_loss(logits, batch, c.weights)
-        is_real = (batch["has_cover"] < 0.5) & (batch["has_velocity"] < 0.5)
-        if share >= c.consistency_from and bool(is_real.any()):
-            terms["consistency"] = self._consistency(logits, batch, is_real)
-        self._follow_mass(batch)
+        logits = whole_batch(logits)
+        labels = whole_batch({k: v for k, v in batch.items() if k not in HEARD})
+        terms = cover_loss(logits, labels, c.weights)
+        if share >= c.consistency_from:
+            terms["consistency"] = self._consistency(logits, labels, batch)
+        self._follow_mass(labels)
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.stack(list(terms.values())).sum()
-        total.backward()  # type: ignore[no-untyped-call]
-        self.workers.average_gradients(self.network.parameters())
+        scaled(total).backward()  # type: ignore[no-untyped-call]
+        average_gradients(self.network)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.average.update_parameters(self.network)
         self.n_steps += 1
-        self.audio_seconds += len(features) * c.n_frames * LOG_STFT_16K.frame_s * self.workers.size
+        self.audio_seconds += len(features) * c.n_frames * LOG_STFT_16K.frame_s * world_size()
         return {name: value.item() for name, value in terms.items()}
 
     def _consistency(
-        self, logits: dict[str, Tensor], batch: dict[str, Tensor], is_real: Tensor
+        self, logits: dict[str, Tensor], labels: dict[str, Tensor], batch: dict[str, Tensor]
     ) -> Tensor:
+        """Return how far recordings' covers are from the average's of clean sound, 0 if none."""
         average = self.average.module
         assert isinstance(average, StreamingCover)
         average.eval()
-        with torch.no_grad():
-            clean = hear(self.layer, batch["clean"][is_real], batch["shift"][is_real])
-            state = initial_state(average, len(clean), self.c.device)
-            target, _ = average(clean, batch["style"][is_real], state)
-        damaged = {name: value[is_real] for name, value in logits.items()}
-        return consistency_loss(damaged, target, self.mass, self.c.weights)
+        target = {name: torch.zeros_like(batch[name]) for name in self.mass}
+        is_own = is_recording(batch)
+        if bool(is_own.any()):
+            with torch.no_grad():
+                clean = hear(self.layer, batch["clean"][is_own], batch["shift"][is_own])
+                state = initial_state(average, len(clean), self.c.device)
+                played, _ = average(clean, batch["style"][is_own], state)
+            for name, value in target.items():
+                value[is_own] = played[name]
+        target = whole_batch(target)
+        is_real = is_recording(labels)
+        if not bool(is_real.any()):
+            return torch.zeros((), device=self.c.device)
+        damaged = {name: logits[name][is_real] for name in target}
+        clean_ones = {name: value[is_real] for name, value in target.items()}
+        return consistency_loss(damaged, clean_ones, self.mass, self.c.weights)
 
-    def _follow_mass(self, batch: dict[str, Tensor]) -> None:
+    def _follow_mass(self, labels: dict[str, Tensor]) -> None:
         """Follow the mean onset and frame of covers, slowly."""
-        has_cover = batch["has_cover"] > 0.5
+        has_cover = labels["has_cover"] > 0.5
         if bool(has_cover.any()):
             for name, value in self.mass.items():
-                value.lerp_(batch[name][has_cover].mean().cpu(), max(0.01, 1 / (self.n_steps + 1)))
+                value.lerp_(labels[name][has_cover].mean().cpu(), max(0.01, 1 / (self.n_steps + 1)))
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
@@ -201,6 +224,11 @@ class Learner:
             partial,
         )
         partial.replace(path)
+
+
+def is_recording(labels: dict[str, Tensor]) -> Tensor:
+    """Return which rows (B,) are of recordings: a teacher's labels, no cover and no velocities."""
+    return (labels["has_cover"] < 0.5) & (labels["has_velocity"] < 0.5)
 
 
 def initial_state(network: StreamingCover, batch: int, device: str) -> dict[str, Tensor]:
@@ -227,31 +255,31 @@ def validate(network: StreamingCover, c: TrainConfig) -> dict[str, float]:
 def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
     """Train, or go on training, until ``hours`` are used; return the checkpoint's path."""
     torch.set_num_threads(c.threads)
-    workers = join(c.device)
+    join(c.device)
     torch.manual_seed(c.seed)
     c.out.mkdir(parents=True, exist_ok=True)
     path = c.out / "last.pt"
-    learner = Learner(c, network_config, workers)
+    learner = Learner(c, network_config)
     if path.is_file():
         learner.load(load_checkpoint(path))
     elif c.start_from is not None:
         learner.load(load_checkpoint(c.start_from), weights_only=True)
-    workers.share_weights(learner.network)
-    if workers.is_first:
+    share_weights(learner.network)
+    if rank() == 0:
         facts = json.dumps({**asdict(c), **network_config.to_dict()}, default=str, indent=1)
         (c.out / "config.json").write_text(facts)
     shares = {Path(folder): share for folder, share in c.shares.items()}
-    seed = (c.seed + learner.n_steps) * workers.size + workers.rank
+    seed = (c.seed + learner.n_steps) * world_size() + rank()
     crops = Crops(shares, LOG_STFT_16K, c.n_frames, network_config.lookahead_frames, seed)
     loader = DataLoader(crops, batch_size=c.batch, num_workers=1, prefetch_factor=4)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         _loop(learner, loader, path)
     finally:
-        if workers.is_first:
+        if rank() == 0:
             learner.save(path)
         signal.signal(signal.SIGTERM, previous)
-    if workers.is_first:
+    if rank() == 0:
         result = validate(network_of(load_checkpoint(path)).to(c.device), c)
         log.info("validation after %d steps: %s", learner.n_steps, result)
         _append(c.out, {"step": learner.n_steps, "validation": result})
@@ -259,7 +287,7 @@ def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
 
 
 def _loop(learner: Learner, loader: "DataLoader[dict[str, Tensor]]", path: Path) -> None:
-    c, workers = learner.c, learner.workers
+    c = learner.c
     budget = c.hours * 3600
     if learner.seconds >= budget:
         return
@@ -268,7 +296,7 @@ def _loop(learner: Learner, loader: "DataLoader[dict[str, Tensor]]", path: Path)
     audio_before = learner.audio_seconds
     bar = tqdm(
         total=round(c.hours * 60), initial=round(learner.seconds / 60), unit="min", desc="train",
-        disable=not workers.is_first,
+        disable=rank() > 0,
     )  # fmt: skip
     for batch in loader:
         terms = learner.step(batch)
@@ -277,9 +305,9 @@ def _loop(learner: Learner, loader: "DataLoader[dict[str, Tensor]]", path: Path)
         for name, value in terms.items():
             running[name] = 0.98 * running.get(name, value) + 0.02 * value
         now = time.monotonic()
-        learner.seconds = workers.agree(learner.seconds + now - last)
+        learner.seconds = agree(learner.seconds + now - last)
         last = now
-        if workers.is_first:
+        if rank() == 0:
             bar.n = round(learner.seconds / 60)
             if now - last_log > LOG_EVERY_S:
                 speed = (learner.audio_seconds - audio_before) / (now - last_log)
