@@ -26,6 +26,7 @@ from offline_train.train_cover import load_checkpoint, network_of
 log = logging.getLogger(__name__)
 
 TRANSCRIBE = "transcribe"
+TUNING_SONGS = 32
 TRANSCRIPTION_ONSETS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
 
@@ -97,7 +98,7 @@ def release(
     export_frontend(LOG_STFT_16K, out)
 
     spec = cover_spec(network, prepared / "train", name, trained)
-    valid = EvaluateConfig(data, cache, "valid", "a", excerpt_s=60.0)
+    valid = EvaluateConfig(data, cache, "valid", "a", excerpt_s=60.0, limit=TUNING_SONGS)
     with _untuned(network, spec) as untuned:
         decoding = tune(untuned, valid)
     rate = expected_onset_rate(np.asarray(spec.styles["balanced"], np.float32))
