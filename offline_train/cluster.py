@@ -261,6 +261,8 @@ def run_workers(
 def _raised(error: Exception) -> list[BaseException]:
     """Return what the workers' function raised, our own errors first; [] if a worker died."""
     failures = getattr(error, "worker_failures", {}).values()
-    raised = [failure._base_exc for failure in failures if hasattr(failure, "_base_exc")]
+    causes = [getattr(failure, "_base_exc", failure) for failure in failures]
+    # Of a worker's death Ray itself tells.
+    raised = [cause for cause in causes if not type(cause).__module__.startswith("ray.")]
     # Where one worker raises, the others' process group breaks: a consequence, not the cause.
     return sorted(raised, key=lambda cause: not isinstance(cause, LiveCoverError))

@@ -26,7 +26,7 @@ from offline_train.train_cover import load_checkpoint, network_of
 log = logging.getLogger(__name__)
 
 TRANSCRIBE = "transcribe"
-TUNING_SONGS = 32
+TUNING_SONGS = 16
 TRANSCRIPTION_ONSETS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
 

@@ -15,7 +15,7 @@ import torch
 from engine.errors import ConfigError, DataError
 from models.streaming import StreamingConfig, StreamingCover
 from offline_train import stems
-from offline_train.cluster import Cluster, connected, render_on_cluster, run_workers
+from offline_train.cluster import Cluster, _own, _raised, connected, render_on_cluster, run_workers
 from offline_train.data_parallel import (
     global_batch_norm,
     own_share,
@@ -214,6 +214,28 @@ def test_nothing_is_started_where_nothing_is_missing(
     monkeypatch.setitem(sys.modules, "ray", None)
     assert render_on_cluster(config, Cluster()) == 3
     assert len(read_manifest(config.out)) == 3
+
+
+def test_what_workers_raised_is_told_from_their_death() -> None:
+    class FailedError(Exception):
+        """As Ray's WorkerGroupError."""
+
+        def __init__(self, *failures: BaseException) -> None:
+            self.worker_failures = dict(enumerate(failures))
+
+    class WrappedError(Exception):
+        """As Ray's UserExceptionWithTraceback."""
+
+        _base_exc = DataError("no shards")
+
+    died = type("ActorDiedError", (Exception,), {"__module__": "ray.exceptions"})
+    broken, ours = RuntimeError("gloo: connection closed by peer"), DataError("no shards")
+    assert _raised(FailedError(broken, ours)) == [ours, broken]
+    assert _raised(FailedError(WrappedError())) == [WrappedError._base_exc]
+    assert _raised(FailedError(died(), died())) == []
+    assert _raised(RuntimeError("of the driver")) == []
+    assert _own(broken, "training").args[0].endswith(f"it raised {broken!r}")
+    assert _own(ours, "training") is ours
 
 
 def test_without_ray_the_extra_is_named(
