@@ -15,7 +15,15 @@ import torch
 from engine.errors import ConfigError, DataError
 from models.streaming import StreamingConfig, StreamingCover
 from offline_train import stems
-from offline_train.cluster import Cluster, _own, _raised, connected, render_on_cluster, run_workers
+from offline_train.cluster import (
+    Cluster,
+    _own,
+    _raised,
+    connected,
+    render_on_cluster,
+    run_workers,
+    train_on_cluster,
+)
 from offline_train.data_parallel import (
     global_batch_norm,
     own_share,
@@ -33,8 +41,9 @@ from offline_train.shards import (
     write_manifest,
     write_shard,
 )
+from offline_train.train_cover import TrainConfig, load_checkpoint, network_of
 from tests.offline_train.fixtures import write_data
-from tests.offline_train.shard_fixtures import song
+from tests.offline_train.shard_fixtures import song, write_folder
 
 TEST_FONT = "TimGM6mb.sf2"  # what the tests' machine has
 PROGRAMS = ("fluidsynth", "mma", "espeak-ng")
@@ -197,6 +206,17 @@ def test_two_workers_take_the_steps_of_one(cluster: Cluster, tmp_path: Path) -> 
         # Double precision: sums in another order, 1e-16, grown by four steps of Adam.
         torch.testing.assert_close(two["losses"], one["losses"], rtol=1e-9, atol=0)
         torch.testing.assert_close(two["state"], one["state"], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.slow
+def test_the_recipe_trains_on_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    songs = write_folder(tmp_path / "train", [song("a", 3.0), song("b", 2.0)])
+    valid = write_folder(tmp_path / "valid", [song("v", 2.0)])
+    config = TrainConfig({str(songs): 1.0}, valid, tmp_path / "out", 1e-9, n_frames=64, batch=2)
+    checkpoint = load_checkpoint(train_on_cluster(config, SMALL, cluster))
+    assert checkpoint["step"] == 1  # of two workers' batches
+    assert checkpoint["audio_hours"] == pytest.approx(2 * 2 * 64 * 0.016 / 3600)
+    assert not network_of(checkpoint).training
 
 
 @pytest.mark.slow
