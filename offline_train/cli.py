@@ -87,6 +87,10 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("--name", default="live")
     export.add_argument("--credit", default="see docs/models.md", help="data and licences")
 
+    restyle = command("restyle", commands.restyle, "give an exported model presets of covers")
+    restyle.add_argument("model", type=Path, help="NAME.onnx, which is rewritten")
+    restyle.add_argument("--covers", type=Path, required=True, help="shards with covers")
+
     _add_apc(command)
 
     sketch = command("sketch-window", commands.sketch_window, "export a window network, untrained")

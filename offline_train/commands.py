@@ -228,6 +228,13 @@ def _apc_config(args: argparse.Namespace) -> "ApcConfig":
     )
 
 
+def restyle(args: argparse.Namespace) -> None:
+    """Give an exported model new presets."""
+    from offline_train import release
+
+    print(release.restyle(args.model, args.covers))
+
+
 def train_apc(args: argparse.Namespace) -> None:
     """Train AMT-APC, or go on."""
     from offline_train import train_hft

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+from numpy.typing import NDArray
 
 from engine.offline import load_pipeline
 from engine.style import expected_onset_rate
 from models.features import LOG_STFT_16K
-from models.spec import ModelSpec
+from models.spec import METADATA_KEY, ModelSpec
 from models.streaming import COVER, STEP_FRAMES, TRANSCRIPTION, StreamingCover, Transcriber
 from offline_train.evaluation import EvaluateConfig, tune
 from offline_train.evaluation.systems import listen
@@ -47,7 +49,7 @@ def cover_spec(
     network: StreamingCover, songs: Path, name: str, trained: dict[str, Any]
 ) -> ModelSpec:
     """Return the spec of a cover model, its styles from the covers in a folder of shards."""
-    covers = [np.array(p.array("notes")) for p in read_shards(songs) if "notes" in p]
+    covers = covers_of(songs)
     return ModelSpec(
         name=name,
         kind="stateful",
@@ -56,9 +58,15 @@ def cover_spec(
         lookahead_frames=network.config.lookahead_frames,
         outputs=COVER,
         step_frames=STEP_FRAMES,
-        styles=presets([cover for cover in covers if len(cover)]),
+        styles=presets(covers),
         trained=trained | {"songs": len(covers)},
     )
+
+
+def covers_of(songs: Path) -> list[NDArray[np.float32]]:
+    """Return the covers (n, 5) in a folder of shards."""
+    covers = [np.array(p.array("notes")) for p in read_shards(songs) if "notes" in p]
+    return [cover for cover in covers if len(cover)]
 
 
 def transcriber_spec(network: StreamingCover, trained: dict[str, Any]) -> ModelSpec:
@@ -135,3 +143,21 @@ def heard_pieces(model: Path, folder: Path) -> list[HeardCover]:
         score[:, 4] = 0
         heard.append(HeardCover(listen(pipeline, samples, "balanced"), score))
     return heard
+
+
+def restyle(model: Path, songs: Path) -> Path:
+    """Give an exported cover model the presets and the density of the covers in ``songs``.
+
+    The network stays as it is: only the spec in the file's metadata changes. Returns the model.
+    """
+    stored = onnx.load(str(model))
+    (entry,) = [prop for prop in stored.metadata_props if prop.key == METADATA_KEY]
+    spec = ModelSpec.from_metadata(entry.value)
+    styles = presets(covers_of(songs))
+    rate = expected_onset_rate(np.asarray(styles["balanced"], np.float32))
+    decoding = dataclasses.replace(spec.decoding, notes_per_second=round(rate, 2))
+    entry.value = dataclasses.replace(spec, styles=styles, decoding=decoding).to_metadata()
+    partial = model.with_suffix(".partial")
+    onnx.save(stored, str(partial))
+    partial.replace(model)
+    return model

@@ -8,7 +8,6 @@ checkpoint. One process, or several by ``torchrun`` or Ray (``parallel``): the s
 import json
 import logging
 import math
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -39,6 +38,7 @@ from offline_train.data_parallel import (
 )
 from offline_train.dataset import Crops, shift_bins
 from offline_train.losses import Weights, consistency_loss, cover_loss
+from offline_train.stopping import Stopping, ignore_interrupts
 
 log = logging.getLogger(__name__)
 
@@ -271,14 +271,19 @@ def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
     shares = {Path(folder): share for folder, share in c.shares.items()}
     seed = (c.seed + learner.n_steps) * world_size() + rank()
     crops = Crops(shares, LOG_STFT_16K, c.n_frames, network_config.lookahead_frames, seed)
-    loader = DataLoader(crops, batch_size=c.batch, num_workers=1, prefetch_factor=4)
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    loader = DataLoader(
+        crops,
+        batch_size=c.batch,
+        num_workers=1,
+        prefetch_factor=4,
+        worker_init_fn=ignore_interrupts,
+    )
     try:
-        _loop(learner, loader, path)
+        with Stopping() as stopping:
+            _loop(learner, loader, path, stopping)
     finally:
         if rank() == 0:
             learner.save(path)
-        signal.signal(signal.SIGTERM, previous)
     if rank() == 0:
         result = validate(network_of(load_checkpoint(path)).to(c.device), c)
         log.info("validation after %d steps: %s", learner.n_steps, result)
@@ -286,7 +291,9 @@ def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
     return path
 
 
-def _loop(learner: Learner, loader: "DataLoader[dict[str, Tensor]]", path: Path) -> None:
+def _loop(
+    learner: Learner, loader: "DataLoader[dict[str, Tensor]]", path: Path, stopping: Stopping
+) -> None:
     c = learner.c
     budget = c.hours * 3600
     if learner.seconds >= budget:
@@ -320,6 +327,8 @@ def _loop(learner: Learner, loader: "DataLoader[dict[str, Tensor]]", path: Path)
             if now - last_save > SAVE_EVERY_S:
                 learner.save(path)
                 last_save = now
+        if agree(float(stopping.is_asked)):  # the first worker's, so that all stop at one step
+            raise KeyboardInterrupt
         if learner.seconds >= budget:
             break
     bar.close()
@@ -328,10 +337,6 @@ def _loop(learner: Learner, loader: "DataLoader[dict[str, Tensor]]", path: Path)
 def _append(out: Path, facts: dict[str, Any]) -> None:
     with (out / "log.jsonl").open("a") as file:
         file.write(json.dumps(facts) + "\n")
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _commit() -> str:
