@@ -32,6 +32,7 @@ from offline_train.train_cover import TrainConfig, train
 log = logging.getLogger(__name__)
 
 RETRIES = 3  # of a shard, or of training, when a worker dies; our own errors end it at once
+STARTS = 3  # attempts: Ray gives its own processes 15 s
 TASKS_PER_WORKER = 2  # given out at a time
 LOCAL_STORE_BYTES = 100_000_000
 
@@ -94,17 +95,26 @@ def connected(cluster: Cluster) -> Iterator[None]:
         }
         if cluster.scratch is not None:
             options["_temp_dir"] = str(cluster.scratch.resolve())
-    try:
-        ray.init(log_to_driver=False, logging_level=logging.WARNING, **options)
-    except Exception as error:  # Ray raises many kinds, Exception itself when it is slow
-        where = cluster.address or "this machine"
-        raise ConfigError(
-            f"expected a Ray cluster at {where}, could not use it ({error})"
-        ) from error
+    _start(ray, cluster, options)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _start(ray: ModuleType, cluster: Cluster, options: dict[str, Any]) -> None:
+    """Connect, or start a local cluster; on a busy machine it may take more than one attempt."""
+    for attempts_left in reversed(range(STARTS if cluster.address is None else 1)):
+        try:
+            ray.init(log_to_driver=False, logging_level=logging.WARNING, **options)
+            return
+        except Exception as error:  # Ray raises many kinds, Exception itself when it is slow
+            ray.shutdown()
+            if not attempts_left:
+                where = cluster.address or "this machine"
+                raise ConfigError(
+                    f"expected a Ray cluster at {where}, could not use it ({error})"
+                ) from error
 
 
 def _loopback() -> str:

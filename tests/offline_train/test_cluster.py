@@ -266,6 +266,44 @@ def test_without_ray_the_extra_is_named(
         render_on_cluster(config, Cluster())
 
 
+class SlowRay:
+    """Ray on a machine that is too busy to start it in time."""
+
+    def __init__(self, fails: int) -> None:
+        self.fails, self.calls = fails, list[str]()
+
+    def init(self, **options: object) -> None:
+        self.calls.append("init")
+        if self.calls.count("init") <= self.fails:
+            raise Exception("The current node timed out during startup.")
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def shutdown(self) -> None:
+        self.calls.append("shutdown")
+
+
+def test_a_slow_start_is_tried_again_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, dead = SlowRay(2), SlowRay(99)
+    monkeypatch.setattr("offline_train.cluster._ray", lambda: slow)
+    with connected(Cluster()):
+        assert slow.calls == ["init", "shutdown", "init", "shutdown", "init"]
+    assert slow.calls[-1] == "shutdown"
+    monkeypatch.setattr("offline_train.cluster._ray", lambda: dead)
+    with (
+        pytest.raises(ConfigError, match=r"a Ray cluster at this machine, .*timed out"),
+        connected(Cluster()),
+    ):
+        pass
+    with (
+        pytest.raises(ConfigError, match=r"at 10\.0\.0\.1:6379"),
+        connected(Cluster(address="10.0.0.1:6379")),
+    ):
+        pass
+    assert dead.calls.count("init") == 3 + 1  # a cluster elsewhere is asked once
+
+
 def test_a_cluster_has_a_worker(config: PrepareConfig) -> None:
     with pytest.raises(ConfigError, match="expected one worker or more, got 0"):
         render_on_cluster(config, Cluster(0))
