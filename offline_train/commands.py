@@ -117,7 +117,11 @@ def train(args: argparse.Namespace) -> None:
         from offline_train.cluster import Cluster, train_on_cluster
 
         address = None if args.cluster == "local" else args.cluster
-        print(train_on_cluster(config, network, Cluster(args.workers, address=address)))
+        print(
+            train_on_cluster(
+                config, network, Cluster(args.workers, args.device.startswith("cuda"), address)
+            )
+        )
     else:
         print(train_cover.train(config, network))
 

@@ -2,7 +2,7 @@
 
 Time, not epochs, is the budget (``hours``): the learning rate follows the share of it that is
 used, so a run that is stopped and resumed ends as planned. Ctrl-C and SIGTERM leave a loadable
-checkpoint. One process, or several by ``torchrun`` or Ray (``parallel``): the same program.
+checkpoint. One process, or several by ``torchrun`` or Ray (``data_parallel``): the same program.
 """
 
 import json
