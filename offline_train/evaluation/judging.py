@@ -113,6 +113,8 @@ def evaluate(
     DataError
         If there are no songs, or none that is whole.
     """
+    if config.rung == "d":  # recordings have no human cover
+        baselines = [name for name in baselines if name != "human"]
     choices = _choices(model, style, decoding, against, baselines, with_whole_file)
     timings = {choice.name: open_system(choice).timing for choice in choices}
     if with_qmax and not likeness.has_essentia():
