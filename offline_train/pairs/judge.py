@@ -25,7 +25,7 @@ class Bars:
     used: float = 0.75  # of the cover's music, at least
     key_cost: float = 0.35  # mean chroma cost in the best key, at most
     key_margin: float = 0.02  # the next best key costs so much more, at least
-    onset_agreement: float = 0.45  # standard deviations, at least
+    onset_agreement: float = 0.75  # standard deviations, at least; 0.93 and more of right pairs
     chroma_agreement: float = 0.30  # mean, at least
     agreeing: float = 0.70  # share of knots whose chroma agrees, at least
     bend: float = 0.05  # share of knots at the steepest or flattest tempo allowed, at most
