@@ -106,7 +106,7 @@ def read_style(path: Path) -> Array:
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file; a style is read {STYLE_FROM}FILE.mid") from error
     except _BROKEN_MIDI as error:
-        why = getattr(error, "strerror", None) or error or type(error).__name__
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ConfigError(f"{path}: expected a MIDI file to read a style from ({why})") from error
     if not notes:
         raise ConfigError(f"{path}: expected the notes of a piano part, found none to read a style")

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from engine.errors import ModelError
 from engine.offline import load_pipeline
 from engine.style import expected_onset_rate
 from models.features import LOG_STFT_16K
@@ -149,9 +150,22 @@ def restyle(model: Path, songs: Path) -> Path:
     """Give an exported cover model the presets and the density of the covers in ``songs``.
 
     The network stays as it is: only the spec in the file's metadata changes. Returns the model.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing or is no model of ours.
+    DataError
+        If there are no covers.
     """
-    stored = onnx.load(str(model))
-    (entry,) = [prop for prop in stored.metadata_props if prop.key == METADATA_KEY]
+    try:
+        stored = onnx.load(str(model))
+        (entry,) = [prop for prop in stored.metadata_props if prop.key == METADATA_KEY]
+    except Exception as error:  # protobuf's errors have no common root but this
+        raise ModelError(
+            f"{model}: expected a model made by livecover-train export, could not read it "
+            f"({type(error).__name__}); export it again"
+        ) from error
     spec = ModelSpec.from_metadata(entry.value)
     styles = presets(covers_of(songs))
     rate = expected_onset_rate(np.asarray(styles["balanced"], np.float32))

@@ -38,6 +38,7 @@ from offline_train.data_parallel import (
 )
 from offline_train.dataset import Crops, shift_bins
 from offline_train.losses import Weights, consistency_loss, cover_loss
+from offline_train.shards import read_shards
 from offline_train.stopping import Stopping, ignore_interrupts
 
 log = logging.getLogger(__name__)
@@ -253,8 +254,20 @@ def validate(network: StreamingCover, c: TrainConfig) -> dict[str, float]:
 
 
 def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
-    """Train, or go on training, until ``hours`` are used; return the checkpoint's path."""
+    """Train, or go on training, until ``hours`` are used; return the checkpoint's path.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to train on, or a loss is not a number.
+    ModelError
+        If ``last.pt`` or ``start_from`` is no checkpoint of this recipe.
+    """
     torch.set_num_threads(c.threads)
+    if not c.shares:
+        raise DataError(f"{c.out}: nothing to train on; run livecover-train prepare first")
+    for folder in c.shares:
+        read_shards(Path(folder))  # before anything is written: it says what is missing
     join(c.device)
     torch.manual_seed(c.seed)
     c.out.mkdir(parents=True, exist_ok=True)

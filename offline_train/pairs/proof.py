@@ -42,6 +42,9 @@ DRIFT, RUBATO, OVERALL = (0.07, 8.0), (0.035, 1.5), 0.07
 GREATEST_CHANGE = 0.15
 
 
+WRONG_COVERS = 3  # of other songs, that each song is tried with
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """A rendered pair: files, and the cover's notes (n, 5) on the song and as played."""
@@ -131,12 +134,14 @@ def prove(
         "|---|---|---|---|---|---|",
     ]
     errors, heard, right = [], [], 0
+    agreements: dict[str, list[float]] = {"right": [], "wrong": []}
     transcribe = open_transcriber(transcriber) if transcriber else None
     for proof in tqdm(proofs, desc="right pairs", unit="pair"):
         samples = read_mono(proof.cover)
         pair = measure(read_mono(proof.song)), measure(samples)
         recordings.append(pair)
-        alignment, _, reason = align_pair(*pair, Bars())
+        alignment, found_figures, reason = align_pair(*pair, Bars())
+        agreements["right"].append(found_figures.onset_agreement if found_figures else 0.0)
         right += reason is None
         error = np.full(len(proof.true), np.inf)
         notes_error = np.zeros(0)
@@ -154,9 +159,13 @@ def prove(
             f"{'accepted' if reason is None else 'rejected'} | {reason or ''} |"
         )
     wrong = 0
-    for k in tqdm(range(len(proofs)), desc="wrong pairs", unit="pair"):
-        other = (k + 1) % len(proofs)
-        _, _, reason = align_pair(recordings[k][0], recordings[other][1], Bars())
+    n = len(proofs)
+    others = [
+        (k, (k + step) % n) for k in range(n) for step in range(1, min(WRONG_COVERS, n - 1) + 1)
+    ]
+    for k, other in tqdm(others, desc="wrong pairs", unit="pair"):
+        _, found_figures, reason = align_pair(recordings[k][0], recordings[other][1], Bars())
+        agreements["wrong"].append(found_figures.onset_agreement if found_figures else 0.0)
         wrong += reason is None
         names = f"{proofs[k].song_id} with the cover of {proofs[other].song_id}"
         judged = "accepted" if reason is None else "rejected"
@@ -164,10 +173,14 @@ def prove(
     facts = {
         "pairs": float(len(proofs)),
         "true notes within 50 ms": within(np.concatenate(errors)),
-        "transcribed notes within 50 ms": within(np.concatenate(heard)),
         "right pairs accepted": right / len(proofs),
-        "wrong pairs accepted": wrong / len(proofs),
+        "wrong pairs": float(len(others)),
+        "wrong pairs accepted": wrong / max(len(others), 1),
+        "least onset agreement of a right pair": min(agreements["right"]),
+        "greatest onset agreement of a wrong pair": max(agreements["wrong"], default=0.0),
     }
+    if transcribe is not None:
+        facts["transcribed notes within 50 ms"] = within(np.concatenate(heard))
     lines += ["", *(f"- {name}: {value:.3f}" for name, value in facts.items())]
     return "\n".join(lines), facts
 

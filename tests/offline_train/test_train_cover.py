@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.errors import ModelError
+from engine.errors import DataError, ModelError
 from models.streaming import StreamingConfig
 from offline_train.train_cover import (
     Learner,
@@ -94,3 +94,10 @@ def test_an_end_from_outside_leaves_a_checkpoint(
     with pytest.raises(KeyboardInterrupt):
         train(dataclasses.replace(config, hours=1.0), SMALL)
     assert load_checkpoint(config.out / "last.pt")["step"] == 1
+
+
+@pytest.mark.parametrize("shares", [{}, {"nowhere": 1.0}])
+def test_without_shards_it_says_what_to_run(config: TrainConfig, shares: dict[str, float]) -> None:
+    with pytest.raises(DataError, match="run livecover-train prepare"):
+        train(dataclasses.replace(config, shares=shares), SMALL)
+    assert not config.out.exists()
