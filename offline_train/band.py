@@ -28,6 +28,7 @@ _DEGREES = {
 KICK, SIDE_STICK, SNARE = 36, 37, 38  # General MIDI drum keys
 HAT, TOM, OPEN_HAT = 42, 45, 46
 CRASH, RIDE, SHAKER = 49, 51, 70
+LOWEST_BASS = 28  # E1, the lowest string of a bass
 
 ParsedChord = tuple[int, tuple[int, ...], int]
 """Root pitch class, intervals above it in semitones, bass pitch class."""
@@ -49,8 +50,9 @@ def parse_chord(symbol: str) -> ParsedChord | None:
 class Groove:
     """One bar of sixteenths: ``x`` a hit, ``o`` a soft one, ``.`` none.
 
-    ``bass`` uses digits 1 root, 5 fifth, 8 octave, ``-`` holds; ``comp`` gives steps at which the
-    chord is struck and ``comp_style`` how: block, strum, arpeggio, or pad (held through the chord).
+    ``bass`` uses digits 1 the chord's bass, 5 its fifth, 8 octave, ``-`` holds; ``comp`` gives
+    steps at which the chord is struck and ``comp_style`` how: block, strum, arpeggio, or pad (held
+    through the chord).
     """
 
     name: str
@@ -240,6 +242,21 @@ def _drum_step(
             )
 
 
+def _bass_pitch(mark: str, chord: ParsedChord) -> int:
+    """Return the pitch of a groove's mark over a chord: 1 its bass, 8 the octave, 5 its fifth.
+
+    The fifth is the chord's own, however it is inverted: just above the bass, or below it where
+    that is nearer. Where the bass is the fifth, it is the root above.
+    """
+    root, intervals, bass = chord
+    pitch = LOWEST_BASS + (bass - LOWEST_BASS) % 12
+    if mark != "5":
+        return pitch + {"1": 0, "8": 12}[mark]
+    fifth = next((i for i in intervals if 6 <= i <= 8), 7)
+    above = (root + fifth - pitch) % 12 or (root - pitch) % 12
+    return pitch + (above - 12 if above > 8 and pitch + above - 12 >= LOWEST_BASS else above)
+
+
 def _bass_step(
     bass: Player,
     groove: Groove,
@@ -255,7 +272,7 @@ def _bass_step(
     length = 1
     while step + length < 16 and groove.bass[step + length] == "-":
         length += 1
-    pitch = 28 + (chord[2] - 28) % 12 + {"1": 0, "5": 7, "8": 12}[mark]
+    pitch = _bass_pitch(mark, chord)
     onset = max(time + float(rng.normal(0, 0.006)), 0.0)
     end = onset + length * step_s * float(rng.uniform(0.8, 0.98))
     bass.notes.append(Note(onset, end, pitch, int(rng.integers(75, 110))))

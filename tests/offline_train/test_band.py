@@ -91,7 +91,7 @@ def test_a_groove_lies_on_beats_and_chords() -> None:
     assert kicks == pytest.approx([1.0, 1.8], abs=0.03)
     (snare,) = [n for n in rhythm.drums.notes if n.pitch == SNARE]
     assert snare.onset == pytest.approx(1.4, abs=0.03) and snare.velocity <= 70  # a soft one
-    assert [n.pitch for n in rhythm.bass.notes] == [36, 48, 42]  # C, its octave, B's fifth
+    assert [n.pitch for n in rhythm.bass.notes] == [36, 48, 38]  # C, its octave, G's fifth
     assert [n.onset for n in rhythm.bass.notes] == pytest.approx([1.0, 1.4, 1.8], abs=0.04)
     assert all(n.offset <= 2.6 + 0.04 for n in rhythm.bass.notes)
     first = sorted(n.pitch for n in rhythm.comp.notes if n.onset < 1.5)
@@ -139,3 +139,24 @@ def test_most_bands_leave_the_piano_out(song: Song) -> None:
     bands = [arrange(song, TRAIN_GROOVES, np.random.default_rng(seed)) for seed in range(200)]
     with_piano = sum(any(p.role == "piano" for p in band) for band in bands)
     assert 10 <= with_piano <= 60  # 15 % of 200
+
+
+@pytest.mark.parametrize(
+    ("symbol", "expected"),
+    [
+        ("C:maj", 43),  # G above C
+        ("E:maj", 35),  # B above E
+        ("C:maj/3", 31),  # G above E, not B
+        ("A:min/b3", 40),  # E above C
+        ("C:maj/5", 36),  # the bass is the fifth: the root above it
+        ("B:dim", 41),  # the chord's own fifth, diminished
+        ("C:aug", 44),  # and augmented
+        ("D:min7/b7", 33),  # A below C is nearer than A above
+        ("F:maj7/7", 36),  # C above E
+    ],
+)
+def test_the_fifth_is_the_chords_however_it_is_inverted(symbol: str, expected: int) -> None:
+    beats = [Beat(1 + 0.4 * k, k == 0) for k in range(4)]
+    bar = Song("bar", [], [], [], beats, [Chord(1.0, 2.6, symbol)])
+    groove = Groove("fifth", {}, "5---------------", "................", "block")
+    assert [note.pitch for note in lay(groove, bar).bass.notes] == [expected]
