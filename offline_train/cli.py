@@ -166,6 +166,7 @@ def _add_apc(command: Callable[..., argparse.ArgumentParser]) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return 0, or 2 after one line on bad input."""
     args = build_parser().parse_args(argv)
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch then takes its memory in large pages
     logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s %(message)s")
     try:
         args.run(args)

@@ -37,6 +37,7 @@ from offline_train.data_parallel import (
     world_size,
 )
 from offline_train.dataset import Crops, shift_bins
+from offline_train.fused_gru import fuse
 from offline_train.losses import Weights, consistency_loss, cover_loss
 from offline_train.shards import read_shards
 from offline_train.stopping import Stopping, ignore_interrupts
@@ -128,7 +129,7 @@ class Learner:
 
     def __init__(self, c: TrainConfig, network_config: StreamingConfig) -> None:
         self.c = c
-        self.network = global_batch_norm(StreamingCover(network_config).to(c.device))
+        self.network = fuse(global_batch_norm(StreamingCover(network_config).to(c.device)))
         self.layer = Features(LOG_STFT_16K).to(c.device)
         ema = moving_average(c.ema_decay)
         self.average = AveragedModel(self.network, multi_avg_fn=ema, use_buffers=True)
