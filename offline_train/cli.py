@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.errors import LiveCoverError
 from offline_train import commands
 from offline_train.corpora import SPLITS
+from offline_train.experiments import EXPERIMENTS, SIZES
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -92,6 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
     restyle.add_argument("--covers", type=Path, required=True, help="shards with covers")
 
     _add_apc(command)
+    _add_papers(command)
 
     sketch = command("sketch-window", commands.sketch_window, "export a window network, untrained")
     sketch.add_argument("--out", type=Path, default=Path("runs/window"))
@@ -161,6 +163,18 @@ def _add_apc(command: Callable[..., argparse.ArgumentParser]) -> None:
     export.add_argument("--covers", type=Path, nargs="*", default=[], help="shards for the styles")
     export.add_argument("--out", type=Path, default=Path("runs/apc"))
     export.add_argument("--name", default="studio")
+
+
+def _add_papers(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the experiments of the papers, and what of them a user takes up."""
+    experiment = command("experiment", commands.experiment, "run a paper's experiment, or go on")
+    experiment.add_argument("name", choices=tuple(EXPERIMENTS))
+    experiment.add_argument("--size", default="small", choices=SIZES)
+    experiment.add_argument("--data", help="folder with a folder for each corpus, and splits.json")
+    experiment.add_argument("--out", type=Path, help="runs/NAME-SIZE unless told")
+    experiment.add_argument("--seed", type=int, default=1)
+    experiment.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    experiment.add_argument("--device", default="cpu", help="cpu or cuda")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -258,3 +258,14 @@ def ablation(args: argparse.Namespace) -> None:
     from offline_train import ablation as study
 
     print(study.table(study.ablation(_apc_config(args), tuple(args.test))))
+
+
+def experiment(args: argparse.Namespace) -> None:
+    """Run a paper's experiment, or go on with it."""
+    from offline_train.experiments import ExperimentConfig, run_experiment
+
+    out = args.out or Path("runs") / f"{args.name}-{args.size}"
+    config = ExperimentConfig(
+        _data(args), out, args.size, seed=args.seed, threads=args.threads, device=args.device
+    )
+    print(run_experiment(args.name, config))

@@ -1,0 +1,58 @@
+"""The papers' experiments: each is one resumable command, ``livecover-train experiment NAME``.
+
+An experiment takes an ``ExperimentConfig`` and returns its report, Markdown, which it has also
+written to ``out``. Run again with the same settings it goes on where it stopped. Not here: the
+experiments themselves.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from engine.errors import ConfigError
+
+Size = Literal["tiny", "small", "full"]
+SIZES: tuple[Size, ...] = get_args(Size)
+
+EXPERIMENTS = {
+    "transfer": "offline_train.transcription.transfer_study",
+    "vision": "offline_train.transcription.vision_study",
+}
+"""Name -> the module whose ``run`` it is; imported when it is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentConfig:
+    """What every experiment is told.
+
+    ``tiny`` is a slice that tests run, ``small`` ends within half an hour on two cores, ``full``
+    is what figures are measured with. ``data`` is the data folder, as for the other commands.
+    """
+
+    data: Path
+    out: Path
+    size: Size = "small"
+    seed: int = 1
+    threads: int = 1
+    device: str = "cpu"
+
+
+def run_experiment(name: str, config: ExperimentConfig) -> str:
+    """Run an experiment, or go on with it; return its report.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such experiment or size.
+    DataError
+        If the data folder lacks what it needs.
+    """
+    if name not in EXPERIMENTS:
+        raise ConfigError(f"experiment must be one of {', '.join(EXPERIMENTS)}, not {name!r}")
+    if config.size not in SIZES:
+        raise ConfigError(f"size must be one of {', '.join(SIZES)}, not {config.size!r}")
+    config.out.mkdir(parents=True, exist_ok=True)
+    run: Callable[[ExperimentConfig], str] = importlib.import_module(EXPERIMENTS[name]).run
+    return run(config)
