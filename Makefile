@@ -36,8 +36,12 @@ e2e: $(VENV)/.installed-dev ## tests on real PulseAudio, JACK, FluidSynth and Ar
 bench: $(VENV)/.installed-dev ## the engine's figures in docs/results.md, on an idle machine
 	$(BIN)/python -m livecover.bench rtf
 	$(BIN)/python -m livecover.bench streaming
-	$(BIN)/livecover-train sketch-window --out runs/window
+	for network in window small paper; do \
+		$(BIN)/livecover-train sketch-window --network $$network --out runs/window && \
+		$(BIN)/python -m livecover.bench window --model runs/window/$$network.onnx || exit 1; \
+	done
 	$(BIN)/python -m livecover.bench streaming --model runs/window/window.onnx --seconds 6
+	$(BIN)/livecover-train bench
 	$(BIN)/python -m livecover.bench timing
 	$(BIN)/python -m livecover.bench startup
 	$(BIN)/python -m livecover.bench size

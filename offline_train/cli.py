@@ -97,8 +97,17 @@ def build_parser() -> argparse.ArgumentParser:
 
     sketch = command("sketch-window", commands.sketch_window, "export a window network, untrained")
     sketch.add_argument("--out", type=Path, default=Path("runs/window"))
+    sketch.add_argument(
+        "--network", default="window", choices=("window", "small", "paper"), help="or AMT-APC's"
+    )
     sketch.add_argument("--window-frames", type=int, default=512)
     sketch.add_argument("--seed", type=int, default=1)
+
+    bench = command("bench", commands.bench, "time a training step with and without fused GRUs")
+    bench.add_argument("--steps", type=int, default=5, help="of each")
+    bench.add_argument("--frames", type=int, default=512, help="frames in a crop")
+    bench.add_argument("--batch", type=int, default=2)
+    bench.add_argument("--threads", type=int, default=1)
 
     evaluate = command(
         "evaluate", commands.evaluate, "cover songs and measure the covers, rung by rung"

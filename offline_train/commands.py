@@ -138,30 +138,16 @@ def export(args: argparse.Namespace) -> None:
 
 def sketch_window(args: argparse.Namespace) -> None:
     """Export an untrained window network."""
-    import torch
+    from offline_train.sketch import sketch_window
 
-    from models.features import LOG_STFT_16K
-    from models.spec import ModelSpec
-    from models.window import LOCAL_MARGIN_FRAMES, OUTPUTS, WindowConfig, WindowCover
-    from offline_train.export import export_frontend, export_window
+    print(sketch_window(args.network, args.out, args.window_frames, args.seed))
 
-    torch.manual_seed(args.seed)
-    spec = ModelSpec(
-        name="window",
-        kind="window",
-        features=LOG_STFT_16K,
-        version="0",
-        lookahead_frames=32,
-        outputs=OUTPUTS,
-        window_frames=args.window_frames,
-        step_frames=8,
-        local_margin_frames=LOCAL_MARGIN_FRAMES,
-        styles={"balanced": [0.0] * 24},
-        trained={"data": "none: random weights, to measure the engine with"},
-    )
-    export_frontend(spec.features, args.out)
-    network = WindowCover(WindowConfig(window_frames=args.window_frames))
-    print(export_window(network, spec, args.out / "window.onnx"))
+
+def bench(args: argparse.Namespace) -> None:
+    """Time a step of training."""
+    from offline_train.bench import bench_step
+
+    print(bench_step(args.steps, args.frames, args.batch, args.threads))
 
 
 def evaluate(args: argparse.Namespace) -> None:

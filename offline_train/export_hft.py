@@ -1,11 +1,12 @@
 """From a checkpoint of AMT-APC's recipe to the window model that ships."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from models.features import MEL_HFT
-from models.hft import OUTPUTS
+from models.hft import OUTPUTS, HftConfig
 from models.spec import Decoding, ModelSpec
 from offline_train.apc_data import HftCrops
 from offline_train.export import export_frontend, export_window
@@ -46,12 +47,34 @@ def export_hft(
     """
     checkpoint = load_checkpoint(checkpoint_path)
     network = network_of(checkpoint)
-    config = network.config
     styles = {"balanced": [0.0] * 24}
     if covers:
         crops = HftCrops(covers, "cover", MEL_HFT, 1, 0, seed=0)
         styles = presets([np.array(piece.array("notes")) for piece in crops.pieces()])
-    spec = ModelSpec(
+    trained = {
+        "recipe": "livecover-train train-apc",
+        "stage": checkpoint["stage"],
+        "steps": checkpoint["step"],
+        "audio_hours_heard": round(checkpoint["audio_hours"], 2),
+        "validation": checkpoint["validation"],
+        "data": checkpoint["data"],
+        "seed": checkpoint["train"]["seed"],
+        "commit": checkpoint["commit"],
+    }
+    spec = hft_spec(network.config, name, styles, decoding, trained)
+    export_frontend(spec.features, out)
+    return export_window(network, spec, out / f"{name}.onnx")
+
+
+def hft_spec(
+    config: HftConfig,
+    name: str,
+    styles: dict[str, list[float]],
+    decoding: Decoding,
+    trained: dict[str, Any],
+) -> ModelSpec:
+    """Return the spec of AMT-APC's network as it plays live."""
+    return ModelSpec(
         name=name,
         kind="window",
         features=MEL_HFT,
@@ -63,16 +86,5 @@ def export_hft(
         local_margin_frames=config.margin_frames,
         styles=styles,
         decoding=decoding,
-        trained={
-            "recipe": "livecover-train train-apc",
-            "stage": checkpoint["stage"],
-            "steps": checkpoint["step"],
-            "audio_hours_heard": round(checkpoint["audio_hours"], 2),
-            "validation": checkpoint["validation"],
-            "data": checkpoint["data"],
-            "seed": checkpoint["train"]["seed"],
-            "commit": checkpoint["commit"],
-        },
+        trained=trained,
     )
-    export_frontend(spec.features, out)
-    return export_window(network, spec, out / f"{name}.onnx")

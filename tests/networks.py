@@ -4,8 +4,6 @@ Shapes as the contract says: features (B, T, F), style (B, 24), logits (B, T, 88
 """
 
 import math
-from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -109,19 +107,3 @@ class TinyWindow(nn.Module):
         x = x + self.attention(x, x, x, need_weights=False)[0]
         logits = self.head(x).unflatten(2, (len(self.outputs), N_PITCHES))
         return {name: logits[:, :, k] for k, name in enumerate(self.outputs)}
-
-
-def export_full_window(features: FeatureSpec, folder: Path) -> Path:
-    """Write a window model over 512 frames of full features, its first stage the larger part."""
-    from offline_train.export import export_window
-
-    spec = replace(
-        TINY_WINDOW, name="small-window", features=features, window_frames=512, lookahead_frames=8
-    )
-    torch.manual_seed(3)
-    network = TinyWindow(spec)
-    margin = 2 * spec.local_margin_frames + 1
-    network.conv = nn.Sequential(
-        nn.Conv1d(features.n_bins, 512, margin), nn.ReLU(), nn.Conv1d(512, 8, 1)
-    )
-    return export_window(network, spec, folder / "small-window.onnx")

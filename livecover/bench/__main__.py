@@ -22,8 +22,10 @@ def parser() -> argparse.ArgumentParser:
         return what.add_parser(name, parents=[common], help=text, description=text)
 
     add("rtf", "real-time factor on one thread, from features to notes")
-    streaming = add("streaming", "streamed posteriors against one pass; cached against plain")
+    streaming = add("streaming", "streamed posteriors against one pass")
     streaming.add_argument("--seconds", type=float, default=20.0, help="of the song")
+    window = add("window", "real-time factor of a window model, live and over a file")
+    window.add_argument("--steps", type=int, default=2, help="of a live stream")
     add("timing", "when notes leave against when they are due, idle and beside busy programs")
     soak = add("soak", "minutes of live playing on real servers: notes, losses, memory")
     soak.add_argument("--minutes", type=float, default=10.0)
@@ -39,6 +41,8 @@ def measure(arguments: argparse.Namespace) -> str:
             return models.rtf(arguments.model, arguments.song)
         case "streaming":
             return models.streaming(arguments.model, arguments.song, arguments.seconds)
+        case "window":
+            return models.window(arguments.model, arguments.steps)
         case "timing":
             return live.timing(arguments.model, arguments.song)
         case "soak":

@@ -3,7 +3,6 @@
 Samples are mono at the model's rate; posteriors rows are (n, 88).
 """
 
-import tempfile
 import time
 from pathlib import Path
 
@@ -11,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio_file import FileSource
-from engine.decoder import NoteDecoder
+from engine.cost import measure_cost
+from engine.errors import ModelError
+from engine.inference import silent_features
 from engine.notes import Posteriors
 from engine.offline import (
-    Pipeline,
     load_pipeline,
     offline_features,
     offline_posteriors,
     stream_posteriors,
 )
 from engine.resample import Resampler
-from engine.settings import DecoderSettings
 from engine.window_model import WindowModel
 from livecover.bench import markdown
 
@@ -47,38 +46,24 @@ def rtf(model: str, song: Path) -> str:
     """
     pipeline = load_pipeline(model, threads=1)
     spec = pipeline.spec
-    samples = load_samples(song, spec.features.sample_rate)
-    decoder = NoteDecoder(spec.features.frame_s, DecoderSettings.from_spec(spec.decoding))
-    stages = ("samples to features", "features to posteriors", "posteriors to notes")
-    spent = np.zeros((len(stages), 2))  # seconds of wall and of processor
-
-    def mark() -> Array:
-        return np.array([time.perf_counter(), time.process_time()])
-
-    hop = spec.features.hop_length
-    for start in range(0, len(samples), hop):
-        marks = [mark()]
-        frames, features = pipeline.frontend.push(samples[start : start + hop])
-        marks.append(mark())
-        posteriors = pipeline.model.step(frames, features, pipeline.style)
-        marks.append(mark())
-        decoder.push(posteriors)
-        marks.append(mark())
-        spent += np.diff(marks, axis=0)
-    factors = spent / (len(samples) / spec.features.sample_rate)
-    rows = [*zip(stages, factors, strict=True), ("features to notes", factors[1:].sum(0))]
-    rows.append(("samples to notes", factors.sum(0)))
+    cost = measure_cost(pipeline, load_samples(song, spec.features.sample_rate))
+    stages = [
+        ("samples to features", cost.frontend),
+        ("features to posteriors", cost.model),
+        ("posteriors to notes", cost.decoder),
+        ("features to notes", cost.cover),
+        ("samples to notes", cost.total),
+    ]
     return markdown(
         [f"real-time factor, {spec.name} {spec.version}, one thread", "wall", "processor"],
-        [[name, f"{wall:.4f}", f"{processor:.4f}"] for name, (wall, processor) in rows],
+        [[name, f"{factor.wall:.4f}", f"{factor.processor:.4f}"] for name, factor in stages],
     )
 
 
 def streaming(model: str, song: Path, seconds: float) -> str:
     """Return how far streamed posteriors lie from one pass over the file, for each block size.
 
-    Then the same of a window model, cached against plain: ``model`` where it is one, else a small
-    network made here (with the extra train).
+    One pass of a window model is the plain sliding window, which keeps nothing.
     """
     pipeline = load_pipeline(model)
     samples = load_samples(song, pipeline.spec.features.sample_rate, seconds)
@@ -92,42 +77,41 @@ def streaming(model: str, song: Path, seconds: float) -> str:
         )
         rows.append([block or "whole", f"{distance(whole, streamed):.1e}", len(streamed)])
     title = f"{pipeline.spec.name}: block, samples"
-    table = markdown([title, "largest difference from one pass", "frames"], rows)
-    if isinstance(pipeline.model, WindowModel):
-        return table + "\n\n" + _cached(pipeline, samples)
-    try:
-        from tests.networks import export_full_window
-    except ImportError:  # not in a checkout, or without the extra train
-        return table
-    with tempfile.TemporaryDirectory(prefix="livecover-") as folder:
-        path = export_full_window(pipeline.spec.features, Path(folder))
-        return table + "\n\n" + _cached(load_pipeline(path), samples)
+    return markdown([title, "largest difference from one pass", "frames"], rows)
 
 
-def _cached(pipeline: Pipeline, samples: Array) -> str:
-    """Return how far the cached window model lies from the plain one, and both times."""
-    model = pipeline.model
-    assert isinstance(model, WindowModel)
-    features = offline_features(samples, pipeline.frontend)
-    frames = np.arange(len(features), dtype=np.int64)
-    answers, times = [], []
-    for kind in (model, model.plain()):
-        kind.reset()
-        start = time.perf_counter()
-        answers.append(kind.step(frames, features, pipeline.style))
-        times.append(time.perf_counter() - start)
-    song_s = len(samples) / pipeline.spec.features.sample_rate
-    return markdown(
-        [f"{pipeline.spec.name}: window model", "cached", "plain", "plain / cached"],
-        [
-            [
-                "real-time factor",
-                *(f"{t / song_s:.4f}" for t in times),
-                f"{times[1] / times[0]:.1f}",
-            ],
-            ["largest difference", f"{distance(*answers):.1e}", "", ""],
-        ],
-    )
+def window(model: str, n_steps: int) -> str:
+    """Return the real-time factor of a window model on one thread, features to posteriors.
+
+    Live with what it keeps and without, and over a file that nobody waits for. Processor time of
+    ``n_steps`` steps live and of one step of a file, of silence: what is heard makes no difference.
+
+    Raises
+    ------
+    ModelError
+        If the model is of another kind.
+    """
+    pipeline = load_pipeline(model, threads=1)
+    spec, live = pipeline.spec, pipeline.model
+    if not isinstance(live, WindowModel):
+        raise ModelError(
+            f"expected a window model, {model} is {spec.kind}; livecover-train sketch-window makes"
+            " one"
+        )
+    kinds = [
+        (f"live, a step of {spec.step_frames} frames", live, n_steps),
+        ("the same, nothing kept", live.plain(), n_steps),
+        (f"a file, a step of {spec.window_frames // 2}", live.unhurried(), 1),
+    ]
+    factors = []
+    for _, kind, n in kinds:
+        rows = silent_features(spec, n * kind.spec.step_frames)
+        start = time.process_time()
+        kind.step(np.arange(len(rows), dtype=np.int64), rows, pipeline.style)
+        spent = time.process_time() - start
+        factors.append(f"{spent / (len(rows) * spec.features.frame_s):.3g}")
+    title = f"real-time factor, {spec.name}, one thread"
+    return markdown([title, *(name for name, *_ in kinds)], [["features to posteriors", *factors]])
 
 
 def distance(one: Posteriors, other: Posteriors) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.errors import DeviceError
+from engine.errors import DeviceError, ModelError
 from engine.notes import Posteriors
 from livecover.bench import __main__ as bench
 from livecover.bench import models, require_servers
@@ -54,7 +54,18 @@ def test_streaming_compares_every_block_size(noise: Path, tiny_window_path: Path
     table = models.streaming(str(tiny_window_path), noise, seconds=0.3)
     for block in ("| 1 ", "| 7 ", "| 256 ", "| 4096 ", "| whole "):
         assert block in table
-    assert "plain / cached" in table
+
+
+def test_window_compares_live_and_file(tiny_window_path: Path) -> None:
+    table = models.window(str(tiny_window_path), n_steps=2)
+    assert "live, a step of 4 frames" in table and "a file, a step of 24" in table
+    figures = [float(cell) for cell in table.splitlines()[2].split("|")[2:-1]]
+    assert len(figures) == 3 and min(figures) > 0
+
+
+def test_window_names_what_is_none(tiny_stateful_path: Path) -> None:
+    with pytest.raises(ModelError, match="expected a window model.*is stateful.*sketch-window"):
+        models.window(str(tiny_stateful_path), n_steps=1)
 
 
 def test_an_error_is_one_line_and_code_2(

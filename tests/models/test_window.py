@@ -40,6 +40,16 @@ def test_every_row_hears_the_whole_window(network: WindowCover) -> None:
     assert not torch.allclose(after["onset"][:, -1], before["onset"][:, -1])
 
 
+def test_amt_apc_is_sketched_too(tmp_path: Path) -> None:
+    from engine.model_files import load_model
+    from offline_train.cli import main
+
+    command = ["sketch-window", "--network", "small", "--window-frames", "32"]
+    assert main([*command, "--out", str(tmp_path)]) == 0
+    spec = load_model(tmp_path / "small.onnx").spec
+    assert (spec.name, spec.window_frames, spec.local_margin_frames) == ("small", 32, 32)
+
+
 def test_the_engine_runs_it_cached_and_plain(tmp_path: Path) -> None:
     """The command that exports it, and the engine's promise that both ways agree."""
     import numpy as np

@@ -1,0 +1,81 @@
+"""What a step of training costs with and without fused GRUs, in turns in one run."""
+
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.features import LOG_STFT_16K
+from models.spec import N_PITCHES, STYLE_DIM
+from models.streaming import COVER, PREFIX, TRANSCRIPTION, StreamingConfig
+from offline_train.evaluation.report import markdown_table
+from offline_train.fused_gru import FusedGRU
+from offline_train.train_cover import Learner, TrainConfig
+
+SPARSE = 0.03
+"""Of the labels' cells, as many as are about filled in a cover."""
+
+
+def bench_step(
+    n_steps: int,
+    n_frames: int,
+    batch: int,
+    threads: int,
+    network: StreamingConfig | None = None,
+) -> str:
+    """Return a table of the median step with torch's GRUs and with fused ones, and their ratio.
+
+    Both learners begin alike and take the same made-up batch, one after the other, ``n_steps``
+    times after a first that does not count. Where there is no C compiler both are torch's.
+    ``batch`` counts crops of ``n_frames``; a network of today's size is timed if none is given.
+    """
+    c = TrainConfig({}, Path(), Path(), n_frames=n_frames, batch=batch, threads=threads)
+    network = network or StreamingConfig()
+    torch.set_num_threads(c.threads)
+    learners = {"torch's GRU": plain(Learner(c, network)), "fused GRU": Learner(c, network)}
+    crops = made_up_batch(c)
+    spent: dict[str, list[float]] = {name: [] for name in learners}
+    for k in range(n_steps + 1):
+        for name, learner in learners.items():
+            start = time.perf_counter()
+            learner.step(crops)
+            if k:
+                spent[name].append(time.perf_counter() - start)
+    medians = {name: statistics.median(times) for name, times in spent.items()}
+    sound_s = c.batch * c.n_frames * LOG_STFT_16K.frame_s
+    first = next(iter(medians.values()))
+    title = f"a step, {c.batch} crops of {c.n_frames} frames, {c.threads} thread(s)"
+    rows = [
+        [name, f"{s:.3f}", f"{sound_s / s:.1f}", f"{first / s:.2f}"] for name, s in medians.items()
+    ]
+    return markdown_table([[title, "s", "times real time", "gain"], *rows])
+
+
+def plain(learner: Learner) -> Learner:
+    """Return a learner whose GRUs are torch's own."""
+    for module in learner.network.modules():
+        if type(module) is FusedGRU:
+            module.__class__ = nn.GRU
+    return learner
+
+
+def made_up_batch(c: TrainConfig) -> dict[str, Tensor]:
+    """Return a batch as ``dataset.Crops`` gives it: noise, with sparse labels."""
+    torch.manual_seed(c.seed)
+    n_samples = (c.n_frames - 1) * LOG_STFT_16K.hop_length + LOG_STFT_16K.win_length
+    samples = 0.1 * torch.randn(c.batch, n_samples)
+    flags = ("has_cover", "has_heard", "has_velocity")
+    labels = {
+        name: (torch.rand(c.batch, c.n_frames, N_PITCHES) < SPARSE).float()
+        for name in (*COVER, *(PREFIX + name for name in TRANSCRIPTION))
+    }
+    return {
+        "samples": samples,
+        "clean": samples,
+        "shift": torch.zeros(c.batch),
+        "style": torch.zeros(c.batch, STYLE_DIM),
+        **{name: torch.ones(c.batch) for name in flags},
+        **labels,
+    }
