@@ -4,7 +4,7 @@ Built from a ``FeatureSpec``; trained on and exported from this one place.
 """
 
 import torch
-from nnAudio.features import STFT, MelSpectrogram
+from nnAudio.features import STFT, CQT1992v2, MelSpectrogram
 from torch import Tensor, nn
 
 from models.spec import FeatureSpec
@@ -45,6 +45,42 @@ MEL_HFT = FeatureSpec(
 defaults in their code). The lowest filters are narrower than a Fourier bin and stay empty.
 """
 
+MEL_VISION = FeatureSpec(
+    name="mel-vision",
+    layer="MelSpectrogram",
+    sample_rate=16000,
+    n_fft=2048,
+    win_length=2048,
+    hop_length=160,
+    n_bins=229,
+    f_min=30.0,
+    f_max=8000.0,
+    log_floor=1e-6,
+    power=2.0,
+    is_htk=True,
+)
+"""What "Neural Music Transcription with Spatiotemporal Vision Models" hears. Its code takes the
+logarithm of nothing and patches what comes of it; the floor here is what it lacks.
+"""
+
+CQT_TRANSFER = FeatureSpec(
+    name="cqt-transfer",
+    layer="CQT",
+    sample_rate=16000,
+    n_fft=32768,
+    win_length=32768,
+    hop_length=512,
+    n_bins=176,
+    f_min=27.5,
+    f_max=27.5 * 2 ** (175 / 24),
+    log_floor=1e-5,
+)
+"""What Leś and Woźniak (2023) hear: two bins a semitone from A0 on. A frame of A0 lasts 1.2 s, so
+the layer's window is two seconds long: for files, not for a live stream.
+"""
+
+CQT_BINS_PER_OCTAVE = 24
+
 
 class Features(nn.Module):
     """The nnAudio layer that a spec names, without padding, followed by a logarithm."""
@@ -83,8 +119,18 @@ class Features(nn.Module):
                 htk=spec.is_htk,
                 verbose=False,
             )
+        elif spec.layer == "CQT":
+            self.layer = CQT1992v2(
+                sr=spec.sample_rate,
+                hop_length=spec.hop_length,
+                fmin=spec.f_min,
+                n_bins=spec.n_bins,
+                bins_per_octave=CQT_BINS_PER_OCTAVE,
+                center=False,
+                verbose=False,
+            )
         else:
-            raise ValueError(f"layer must be STFT or MelSpectrogram, not {spec.layer!r}")
+            raise ValueError(f"layer must be STFT, MelSpectrogram or CQT, not {spec.layer!r}")
 
     def forward(self, samples: Tensor) -> Tensor:
         """Return log magnitudes (B, (n - win_length) // hop_length + 1, n_bins) of (B, n)."""
