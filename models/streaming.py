@@ -14,7 +14,9 @@ hears what sounds, and a cover part plays what it would play to that:
 6. the style vector through a gate (AMT-APC, Komiya and Fukuhara, 2024);
 7. a second GRU for each pitch, a depthwise convolution along pitch, and the cover's heads: onset,
    frame, velocity and melody, which hear the style once more: how loud and how dense is a matter
-   of the whole cover.
+   of the whole cover. Onset and frame are said against what is heard: ``heard_share`` of the
+   trunk's own logits is added, so that on sound unlike any in training, where the cover part
+   trusts itself less, what sounds still comes through.
 
 Shapes: B batch, T feature frames, F bins, S = T / 2 steps, P = 88 pitches, C channels.
 Every state is a tensor that streams: one forward serves training, whole files and live blocks.
@@ -51,6 +53,7 @@ class StreamingConfig:
     context: int = 160
     hidden: int = 64
     lookahead_frames: int = 3
+    heard_share: float = 0.5
     feature_mean: float = -1.5
     feature_scale: float = 2.0
 
@@ -231,7 +234,10 @@ class StreamingCover(nn.Module):
         x, next_state["pitch"] = over_time(self.pitch_gru, x, state["pitch"])
         x = torch.cat([x, torch.relu(self.along_pitch(x))], 3)
         x = torch.relu(self.head_in(x) + self.style_head(style)[:, None, None, :])
-        return {**self.cover(x), **heard}, next_state
+        cover = self.cover(x)
+        for name in ("onset", "frame"):
+            cover[name] = cover[name] + self.config.heard_share * heard[PREFIX + name].detach()
+        return {**cover, **heard}, next_state
 
 
 class Transcriber(nn.Module):
