@@ -180,10 +180,20 @@ def _add_papers(command: Callable[..., argparse.ArgumentParser]) -> None:
     experiment.add_argument("name", choices=tuple(EXPERIMENTS))
     experiment.add_argument("--size", default="small", choices=SIZES)
     experiment.add_argument("--data", help="folder with a folder for each corpus, and splits.json")
+    experiment.add_argument("--prepared", type=Path, help="shards of bands that are there already")
     experiment.add_argument("--out", type=Path, help="runs/NAME-SIZE unless told")
     experiment.add_argument("--seed", type=int, default=1)
     experiment.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     experiment.add_argument("--device", default="cpu", help="cpu or cuda")
+
+    match = command("match", commands.match, "find the passages of MIDI files nearest to a song")
+    match.add_argument("song", type=Path)
+    match.add_argument("--corpus", type=Path, required=True, help="a folder of MIDI files")
+    match.add_argument("--model", type=Path, default=Path("runs/embedding-full/cover/best.pt"))
+    match.add_argument("--keys", type=int, default=1, choices=(1, 12), help="12: in every key")
+    match.add_argument("--limit", type=int, default=10, help="matches to print")
+    match.add_argument("--cache", type=Path, default=Path("runs/matching"), help="keeps the index")
+    match.add_argument("--out", type=Path, help="also write the passages here, as MIDI")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -252,6 +252,27 @@ def experiment(args: argparse.Namespace) -> None:
 
     out = args.out or Path("runs") / f"{args.name}-{args.size}"
     config = ExperimentConfig(
-        _data(args), out, args.size, seed=args.seed, threads=args.threads, device=args.device
+        _data(args),
+        out,
+        args.size,
+        seed=args.seed,
+        threads=args.threads,
+        device=args.device,
+        prepared=args.prepared,
     )
     print(run_experiment(args.name, config))
+
+
+def match(args: argparse.Namespace) -> None:
+    """Find the passages of a corpus that are nearest to a song."""
+    from offline_train.matching import match as matching
+
+    found = matching.match(
+        matching.MatchConfig(
+            args.model, args.song, args.corpus, args.cache, args.keys, n_matches=args.limit
+        )
+    )
+    for line in found:
+        print(line.line())
+    if args.out:
+        matching.save_matches(found, args.corpus, args.out)

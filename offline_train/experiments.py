@@ -17,6 +17,8 @@ Size = Literal["tiny", "small", "full"]
 SIZES: tuple[Size, ...] = get_args(Size)
 
 EXPERIMENTS = {
+    "arrangement": "offline_train.arranging.study",
+    "embedding": "offline_train.matching.study",
     "transfer": "offline_train.transcription.transfer_study",
     "vision": "offline_train.transcription.vision_study",
 }
@@ -28,7 +30,8 @@ class ExperimentConfig:
     """What every experiment is told.
 
     ``tiny`` is a slice that tests run, ``small`` ends within half an hour on two cores, ``full``
-    is what figures are measured with. ``data`` is the data folder, as for the other commands.
+    is what figures are measured with. ``data`` is the data folder, as for the other commands;
+    ``prepared`` holds shards of bands (``livecover-train prepare``), to use instead of new ones.
     """
 
     data: Path
@@ -37,6 +40,7 @@ class ExperimentConfig:
     seed: int = 1
     threads: int = 1
     device: str = "cpu"
+    prepared: Path | None = None
 
 
 def run_experiment(name: str, config: ExperimentConfig) -> str:
