@@ -4,6 +4,7 @@ Not here: whether that is enough (``livecover.doctor``), tables (``livecover.ben
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,3 +75,17 @@ def measure_cost(pipeline: Pipeline, samples: Array) -> Cost:
     factors = spent / (len(samples) / spec.features.sample_rate)
     frontend, model, notes = (Factor(wall, processor) for wall, processor in factors.tolist())
     return Cost(frontend, model, notes)
+
+
+def compare_costs(
+    pipelines: Mapping[str, Pipeline], samples: Array, n_rounds: int = 3
+) -> dict[str, Cost]:
+    """Return each pipeline's cost, by name: the least of some rounds, in processor time.
+
+    They take turns, so that what else the machine does changes little between them.
+    """
+    rounds = [{n: measure_cost(p, samples) for n, p in pipelines.items()} for _ in range(n_rounds)]
+    return {
+        name: min((costs[name] for costs in rounds), key=lambda cost: cost.total.processor)
+        for name in pipelines
+    }

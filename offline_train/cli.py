@@ -62,22 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     pairs.add_argument("--style", default="balanced", help="of a model of ours")
     pairs.add_argument("--workers", type=int, default=1)
 
-    train = command(
-        "train", commands.train, "train the streaming cover model, or go on training it"
-    )
-    train.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
-    train.add_argument("--out", type=Path, default=Path("runs/cover"))
-    train.add_argument("--hours", type=float, default=3.0)
-    train.add_argument("--frames", type=int, default=512, help="frames in a crop")
-    train.add_argument("--batch", type=int, default=2, help="crops that a worker takes at a time")
-    train.add_argument("--learning-rate", type=float, default=2e-3)
-    train.add_argument("--lookahead", type=int, default=3, help="frames the model waits")
-    train.add_argument("--seed", type=int, default=1)
-    train.add_argument("--threads", type=int, default=1)
-    train.add_argument("--device", default="cpu", help="cpu or cuda")
-    train.add_argument("--start-from", type=Path, help="a checkpoint whose weights to begin with")
-    train.add_argument("--workers", type=int, default=2, help="workers of a cluster")
-    train.add_argument("--cluster", help="train on Ray: an address, or local")
+    _add_cover_training(command)
 
     export = command("export", commands.export, "tune a checkpoint's decoder and export it to ONNX")
     export.add_argument("--checkpoint", type=Path, default=Path("runs/cover/last.pt"))
@@ -102,6 +87,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sketch.add_argument("--window-frames", type=int, default=512)
     sketch.add_argument("--seed", type=int, default=1)
+
+    quantize = command("quantize", commands.quantize, "compare a model with itself in eight bits")
+    quantize.add_argument("model", nargs="?", default="live", help="a model's name or path")
+    quantize.add_argument("--out", type=Path, default=Path("runs/int8"))
+    quantize.add_argument("--data", help="folder with pop909/ and splits.json")
+    quantize.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    quantize.add_argument("--limit", type=int, default=16, help="songs of the test; 0 is all")
 
     bench = command("bench", commands.bench, "time a training step with and without fused GRUs")
     bench.add_argument("--steps", type=int, default=5, help="of each")
@@ -142,6 +134,44 @@ def build_parser() -> argparse.ArgumentParser:
         "--styles", type=Path, help="only measure the styles, and draw them into this PNG"
     )
     return parser
+
+
+def _add_cover_training(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the commands that train the streaming cover model."""
+    train = command(
+        "train", commands.train, "train the streaming cover model, or go on training it"
+    )
+    explore = command(
+        "explore", commands.explore, "train it in several settings, and draw F1 against latency"
+    )
+    for sub, out, hours in ((train, "runs/cover", 3.0), (explore, "runs/explore", 1.0)):
+        sub.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
+        sub.add_argument("--out", type=Path, default=Path(out))
+        sub.add_argument("--hours", type=float, default=hours, help="of each training")
+        sub.add_argument("--frames", type=int, default=512, help="frames in a crop")
+        sub.add_argument("--batch", type=int, default=2, help="crops that a worker takes at a time")
+        sub.add_argument("--learning-rate", type=float, default=2e-3)
+        sub.add_argument("--seed", type=int, default=1)
+        sub.add_argument("--threads", type=int, default=1)
+        sub.add_argument("--device", default="cpu", help="cpu or cuda")
+    train.add_argument("--lookahead", type=int, default=3, help="frames the model waits")
+    train.add_argument("--start-from", type=Path, help="a checkpoint whose weights to begin with")
+    train.add_argument("--workers", type=int, default=2, help="workers of a cluster")
+    train.add_argument("--cluster", help="train on Ray: an address, or local")
+    explore.add_argument(
+        "--start-from",
+        type=Path,
+        default=Path("models/start.pt"),
+        help="a checkpoint whose weights to begin with, where they fit",
+    )
+    explore.add_argument("--grid", default="small", choices=("small", "full"))
+    explore.add_argument("--only", nargs="+", default=(), help="names of settings, as lookahead-4")
+    explore.add_argument("--data", help="folder with pop909/ and splits.json")
+    explore.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    explore.add_argument("--split", default="valid", choices=SPLITS, help="judged on its rung b")
+    explore.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
+    explore.add_argument("--limit", type=int, default=16, help="songs; 0 is all")
+    explore.add_argument("--workers", type=int, default=1, help="songs judged at a time")
 
 
 def _add_apc(command: Callable[..., argparse.ArgumentParser]) -> None:

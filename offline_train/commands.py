@@ -10,6 +10,7 @@ from engine.errors import DataError
 
 if TYPE_CHECKING:
     from offline_train.hft_run import ApcConfig
+    from offline_train.train_cover import TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -98,20 +99,7 @@ def train(args: argparse.Namespace) -> None:
     from models.streaming import StreamingConfig
     from offline_train import train_cover
 
-    shares = {str(args.prepared / name): share for name, share in train_cover.SHARES.items()}
-    config = train_cover.TrainConfig(
-        {folder: share for folder, share in shares.items() if Path(folder).is_dir()},
-        args.prepared / "valid",
-        args.out,
-        hours=args.hours,
-        n_frames=args.frames,
-        batch=args.batch,
-        learning_rate=args.learning_rate,
-        seed=args.seed,
-        threads=args.threads,
-        device=args.device,
-        start_from=args.start_from,
-    )
+    config = _train_config(args)
     network = StreamingConfig(lookahead_frames=args.lookahead)
     if args.cluster:
         from offline_train.cluster import Cluster, train_on_cluster
@@ -124,6 +112,47 @@ def train(args: argparse.Namespace) -> None:
         )
     else:
         print(train_cover.train(config, network))
+
+
+def _train_config(args: argparse.Namespace) -> "TrainConfig":
+    from offline_train import train_cover
+
+    shares = {str(args.prepared / name): share for name, share in train_cover.SHARES.items()}
+    return train_cover.TrainConfig(
+        {folder: share for folder, share in shares.items() if Path(folder).is_dir()},
+        args.prepared / "valid",
+        args.out,
+        hours=args.hours,
+        n_frames=args.frames,
+        batch=args.batch,
+        learning_rate=args.learning_rate,
+        seed=args.seed,
+        threads=args.threads,
+        device=args.device,
+        start_from=args.start_from,
+    )
+
+
+def explore(args: argparse.Namespace) -> None:
+    """Train and judge the streaming cover model in several settings."""
+    from offline_train import explore as study
+    from offline_train import explore_report
+    from offline_train.evaluation import EvaluateConfig
+
+    songs = EvaluateConfig(
+        _data(args),
+        args.cache,
+        split=args.split,
+        excerpt_s=args.excerpt,
+        limit=args.limit,
+        workers=args.workers,
+    )
+    config = study.ExploreConfig(
+        _train_config(args), args.prepared, songs, args.out, args.grid, tuple(args.only)
+    )
+    results = study.explore(config)
+    log.info("%s", explore_report.save(results, config))
+    print(explore_report.table(results))
 
 
 def export(args: argparse.Namespace) -> None:
@@ -141,6 +170,17 @@ def sketch_window(args: argparse.Namespace) -> None:
     from offline_train.sketch import sketch_window
 
     print(sketch_window(args.network, args.out, args.window_frames, args.seed))
+
+
+def quantize(args: argparse.Namespace) -> None:
+    """Compare a model with itself in eight bits."""
+    from engine.model_files import model_path
+    from offline_train.evaluation import EvaluateConfig
+    from offline_train.quantize import compare
+
+    songs = EvaluateConfig(_data(args), args.cache, limit=args.limit)
+    heard = EvaluateConfig(_data(args), args.cache, "valid", "a", excerpt_s=60.0, limit=4)
+    print(compare(model_path(args.model), args.out, songs, heard))
 
 
 def bench(args: argparse.Namespace) -> None:

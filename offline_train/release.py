@@ -70,7 +70,7 @@ def covers_of(songs: Path) -> list[NDArray[np.float32]]:
     return [cover for cover in covers if len(cover)]
 
 
-def transcriber_spec(network: StreamingCover, trained: dict[str, Any]) -> ModelSpec:
+def transcriber_spec(network: Transcriber, trained: dict[str, Any]) -> ModelSpec:
     """Return the spec of the trunk alone; a style changes nothing of what is heard."""
     return ModelSpec(
         name=TRANSCRIBE,
@@ -96,17 +96,40 @@ def release(
 ) -> list[Path]:
     """Write ``NAME.onnx``, ``transcribe.onnx`` and their front end into ``out``; return the models.
 
-    ``prepared`` holds the shards of ``livecover-train prepare``: the covers of ``train`` give the
-    styles, ``giantmidi-solo-valid`` tunes the transcriber. The cover's decoder is tuned on the
-    validation songs of ``data``, in sounds heard in training, so that the test split and its
-    sounds stay unseen. ``credit`` names the data and its licences.
+    ``prepared`` holds the shards of ``livecover-train prepare``: ``giantmidi-solo-valid`` tunes the
+    transcriber. The rest as for ``release_cover``.
+    """
+    cover = release_cover(checkpoint_path, prepared, data, cache, out, name, credit)
+    checkpoint = load_checkpoint(checkpoint_path)
+    transcriber = Transcriber(network_of(checkpoint)).eval()
+    spec = transcriber_spec(transcriber, trained_facts(checkpoint, credit))
+    with _untuned(transcriber, spec) as untuned:
+        pieces = heard_pieces(untuned, prepared / "giantmidi-solo-valid")
+    decoding = tune_onsets(pieces, spec.features.frame_s, TRANSCRIPTION_ONSETS)
+    spec = dataclasses.replace(spec, decoding=tune_frames(pieces, spec.features.frame_s, decoding))
+    log.info("%s: %s", spec.name, spec.decoding)
+    return [cover, export_stateful(transcriber, spec, out / f"{spec.name}.onnx")]
+
+
+def release_cover(
+    checkpoint_path: Path,
+    prepared: Path,
+    data: Path,
+    cache: Path,
+    out: Path,
+    name: str,
+    credit: str,
+) -> Path:
+    """Write ``NAME.onnx`` and its front end into ``out``; return the model.
+
+    The covers of ``prepared/train`` give the styles. The decoder is tuned on the validation songs
+    of ``data``, in sounds heard in training, so that the test split and its sounds stay unseen.
+    ``credit`` names the data and its licences.
     """
     checkpoint = load_checkpoint(checkpoint_path)
     network = network_of(checkpoint)
-    trained = trained_facts(checkpoint, credit)
     export_frontend(LOG_STFT_16K, out)
-
-    spec = cover_spec(network, prepared / "train", name, trained)
+    spec = cover_spec(network, prepared / "train", name, trained_facts(checkpoint, credit))
     valid = EvaluateConfig(data, cache, "valid", "a", excerpt_s=60.0, limit=TUNING_SONGS)
     with _untuned(network, spec) as untuned:
         decoding = tune(untuned, valid)
@@ -114,16 +137,7 @@ def release(
     decoding = dataclasses.replace(decoding, notes_per_second=round(rate, 2))
     spec = dataclasses.replace(spec, decoding=decoding)
     log.info("%s: %s", name, spec.decoding)
-    cover = export_stateful(network, spec, out / f"{name}.onnx")
-
-    transcriber = Transcriber(network).eval()
-    spec = transcriber_spec(network, trained)
-    with _untuned(transcriber, spec) as untuned:
-        pieces = heard_pieces(untuned, prepared / "giantmidi-solo-valid")
-    decoding = tune_onsets(pieces, spec.features.frame_s, TRANSCRIPTION_ONSETS)
-    spec = dataclasses.replace(spec, decoding=tune_frames(pieces, spec.features.frame_s, decoding))
-    log.info("%s: %s", spec.name, spec.decoding)
-    return [cover, export_stateful(transcriber, spec, out / f"{spec.name}.onnx")]
+    return export_stateful(network, spec, out / f"{name}.onnx")
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def test_it_prints_both_ways_and_their_ratio(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Learner, "step", watched)
     rows = [line.split("|") for line in bench_step(2, 16, 1, 1, SMALL).splitlines()]
     assert [row[1].strip() for row in rows[2:]] == ["torch's GRU", "fused GRU"]
-    assert [row[4].strip() for row in rows[2:]][0] == "1.00"
+    assert [row[5].strip() for row in rows[2:]][0] == "1.00"
     if "fused" not in trained:
         pytest.skip("there is no C compiler here")
     assert trained == ["plain", "fused"] * 3
