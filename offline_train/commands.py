@@ -207,6 +207,7 @@ def evaluate(args: argparse.Namespace) -> None:
             limit=args.limit,
             workers=args.workers,
             recordings=args.recordings,
+            embedding=args.embedding,
         )
         for rung in args.rung
     }

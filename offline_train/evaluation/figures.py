@@ -29,6 +29,8 @@ class SongScore:
     teacher_by_chance: float | None = None
     chroma_agreement: float | None = None
     chroma_by_chance: float | None = None
+    embedding_distance: float | None = None
+    embedding_by_chance: float | None = None
 
 
 class Measure(NamedTuple):
@@ -68,6 +70,8 @@ MEASURES = (
     Measure("teacher_by_chance", "its value for the same notes a second late", 3, None),
     Measure("chroma_agreement", "chroma agreement with the audio", 3, True),
     Measure("chroma_by_chance", "its value for the same notes a second late", 3, None),
+    Measure("embedding_distance", "distance from the song in the joint embedding", 3, False),
+    Measure("embedding_by_chance", "its value for the same notes a second late", 3, None),
     Measure("grid_share", "onsets within 60 ms of the half-beat grid", 3, True),
     Measure("grid_coherence", "rhythmic grid coherence", 3, False),
     Measure("notes_a_second", "notes a second", 2, None),
@@ -90,7 +94,7 @@ MEASURES = (
 MEASURE = {measure.key: measure for measure in MEASURES}
 _MEANS = (
     "qmax", "melody_chroma", "melody_anywhere", "teacher_agreement", "teacher_by_chance",
-    "chroma_agreement", "chroma_by_chance",
+    "chroma_agreement", "chroma_by_chance", "embedding_distance", "embedding_by_chance",
 )  # fmt: skip
 _PAIRS = ("onset", "frame")
 _F1 = (

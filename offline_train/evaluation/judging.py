@@ -198,7 +198,8 @@ def _judge_named(
     try:
         song = read_heard_song(config, name)
         profile = _kept_profile(config.folder, song) if with_qmax else None
-        return judge(song, choices, profile)
+        judged = judge(song, choices, profile)
+        return _with_distances(judged, song, config.embedding) if config.embedding else judged
     except DataError as error:
         return str(error)
 
@@ -237,6 +238,22 @@ def judge(
         scores[choice.name] = dataclasses.replace(score, qmax=known.get(key))
     covers = {name: cover.notes for name, cover in opened.items()}
     return JudgedSong(song.name, song.seconds, scores, covers)
+
+
+def _with_distances(judged: JudgedSong, song: HeardSong, checkpoint: Path) -> JudgedSong:
+    """Return the song with each cover's distance in the joint embedding among its scores."""
+    from offline_train.evaluation import learned  # which needs librosa, an extra
+
+    embedded = learned.EmbeddedSong(learned.opened(checkpoint), song.samples)
+    scores = {
+        name: dataclasses.replace(
+            score,
+            embedding_distance=embedded.distance(judged.covers[name]),
+            embedding_by_chance=embedded.distance(shifted(judged.covers[name])),
+        )
+        for name, score in judged.scores.items()
+    }
+    return dataclasses.replace(judged, scores=scores)
 
 
 def score_cover(

@@ -53,6 +53,7 @@ class EvaluateConfig:
     workers: int = 1
     seed: int = 7
     recordings: Path | None = None  # rungs d and folder: shards, or sound files
+    embedding: Path | None = None  # a checkpoint of the joint embedding, to measure with
 
     @property
     def folder(self) -> Path:

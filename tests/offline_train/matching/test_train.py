@@ -11,7 +11,7 @@ import torch
 
 from engine.errors import DataError, ModelError
 from models.embedding import EmbeddingConfig, JointEmbedding
-from offline_train.evaluation.learned import embedding_distance
+from offline_train.evaluation.learned import EmbeddedSong
 from offline_train.matching.index import PassageIndex, benchmark, build_graph
 from offline_train.matching.match import MatchConfig, join_windows, match, save_matches
 from offline_train.matching.ranking import unit
@@ -135,7 +135,8 @@ def test_the_learned_distance() -> None:
     network = JointEmbedding(TINY).eval()
     samples, notes = tones(4.0, 1)
     sound = (samples / 32768).astype(np.float32)
-    distance = embedding_distance(network, sound, notes)
+    song = EmbeddedSong(network, sound)
+    distance = song.distance(notes)
     assert distance is not None and 0 <= distance <= 2
-    assert embedding_distance(network, sound, notes[:0]) == 1.0
-    assert embedding_distance(network, sound[:RATE], notes) is None
+    assert song.distance(notes[:0]) == 1.0
+    assert EmbeddedSong(network, sound[:RATE]).distance(notes) is None
