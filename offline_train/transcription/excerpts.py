@@ -8,6 +8,7 @@ Shapes: T frames of an excerpt, n of a segment, m margin frames, B batch, F bins
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,11 @@ class Excerpt:
         return roll_of(self.notes, len(self.features), self.spec.frame_s)
 
 
+@cache
+def _layer(spec: FeatureSpec) -> nn.Module:
+    return Features(spec)  # the CQT's kernels take seconds to make
+
+
 def features_of(samples: Array, layer: nn.Module, spec: FeatureSpec) -> Array:
     """Return features (T, F) of samples (n,), a frame for each hop that begins in them."""
     half = spec.win_length // 2
@@ -73,15 +79,13 @@ def load_excerpts(folder: Path, spec: FeatureSpec) -> list[Excerpt]:
     pieces = read_shards(folder)
     cache = folder / spec.name
     cache.mkdir(exist_ok=True)
-    layer: nn.Module | None = None
     excerpts = []
     for piece in tqdm(pieces, desc=f"{spec.name} {folder.name}", unit="piece", leave=False):
         path = cache / f"{piece.name}.npy"
         if not path.is_file():
-            layer = layer or Features(spec)
             samples = piece.array("stems").astype(np.float32).sum(1) / 32768
             partial = path.with_suffix(".partial.npy")
-            np.save(partial, features_of(samples, layer, spec).astype(np.float16))
+            np.save(partial, features_of(samples, _layer(spec), spec).astype(np.float16))
             partial.replace(path)
         features = np.load(path, mmap_mode="r")
         excerpts.append(Excerpt(piece.name, features, np.array(piece.array("score")), spec))
