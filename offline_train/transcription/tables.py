@@ -70,11 +70,11 @@ def transfer_answers(results: Results, curves: Curves, epochs: int) -> str:
             results[name][target]["note"].f1 for name in (target, f"synthesized-to-{target}")
         )
         reached = epochs_to_reach(curves, target, f"synthesized-to-{target}")
-        when = f"after epoch {reached}" if reached else f"not within {epochs} epochs"
+        when = f"reached after epoch {reached}" if reached else f"not reached in {epochs} epochs"
         lines.append(
             f"- RQ2, {target}: from nothing {own:.3f}, after transfer {after:.3f}"
-            f" ({after - own:+.3f}); {100 * NEAR:.0f}% of the last validation score from nothing was"
-            f" reached {when}."
+            f" ({after - own:+.3f}); {100 * NEAR:.0f}% of the last validation score from nothing"
+            f" was {when}."
         )
     for target, other in zip(TARGETS, reversed(TARGETS), strict=True):
         synthesized, real = (
