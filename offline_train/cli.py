@@ -207,6 +207,16 @@ def _add_apc(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _add_papers(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the experiments of the papers, and what of them a user takes up."""
+    transfer = command(
+        "transfer", commands.transfer, "teach the transcriber your instrument, and show the gain"
+    )
+    transfer.add_argument("folder", type=Path, help="recordings, NAME.mid beside NAME.wav")
+    transfer.add_argument("--start", type=Path, default=Path("models/start.pt"))
+    transfer.add_argument("--out", type=Path, default=Path("runs/transfer"))
+    transfer.add_argument("--name", default="mine", help="of the model that comes of it")
+    transfer.add_argument("--steps", type=int, default=300)
+    transfer.add_argument("--seed", type=int, default=1)
+    transfer.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     experiment = command("experiment", commands.experiment, "run a paper's experiment, or go on")
     experiment.add_argument("name", choices=tuple(EXPERIMENTS))
     experiment.add_argument("--size", default="small", choices=SIZES)

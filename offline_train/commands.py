@@ -317,3 +317,19 @@ def match(args: argparse.Namespace) -> None:
         print(line.line())
     if args.out:
         matching.save_matches(found, args.corpus, args.out)
+
+
+def transfer(args: argparse.Namespace) -> None:
+    """Teach the transcriber a user's instrument."""
+    from offline_train.transcription.adapt import AdaptConfig, adapt
+
+    config = AdaptConfig(
+        args.folder,
+        args.out,
+        args.start,
+        name=args.name,
+        steps=args.steps,
+        seed=args.seed,
+        threads=args.threads,
+    )
+    print(adapt(config).report())
