@@ -127,6 +127,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--without-qmax", action="store_true", help="leave out what is slow")
     evaluate.add_argument("--without-whole-file", action="store_true", help="the live path alone")
+    evaluate.add_argument("--arranger", type=Path, help="an arranger's folder, for a column")
     evaluate.add_argument("--embedding", type=Path, help="a checkpoint of the joint embedding")
     evaluate.add_argument("--json", type=Path, help="also write every song's figures here")
     evaluate.add_argument("--out", type=Path, help="also write a page with pictures here")

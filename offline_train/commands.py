@@ -222,6 +222,7 @@ def evaluate(args: argparse.Namespace) -> None:
             config,
             args.style,
             against=args.against,
+            arrangers={"arranger": args.arranger} if args.arranger else None,
             baselines=args.baselines,
             with_whole_file=not args.without_whole_file,
             with_qmax=not args.without_qmax,

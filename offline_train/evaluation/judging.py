@@ -8,7 +8,7 @@ counted. Not here: what each measure is (a module for each family), tables and p
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -85,6 +85,7 @@ def evaluate(
     decoding: Decoding | None = None,
     *,
     against: str | Path | None = None,
+    arrangers: Mapping[str, Path] | None = None,
     baselines: Sequence[str] = ("human", "basic-pitch"),
     with_whole_file: bool = True,
     with_qmax: bool = True,
@@ -99,6 +100,8 @@ def evaluate(
         Which songs.
     style, decoding
         Of the model; the decoding that its file carries if none is given.
+    arrangers
+        Folders of exported arrangers, by the name of their column.
     baselines
         ``human``, ``basic-pitch``.
     with_whole_file
@@ -116,6 +119,8 @@ def evaluate(
     if config.rung == "d":  # recordings have no human cover
         baselines = [name for name in baselines if name != "human"]
     choices = _choices(model, style, decoding, against, baselines, with_whole_file)
+    for name, folder in (arrangers or {}).items():
+        choices.append(SystemChoice(name, "arranger", str(folder)))
     timings = {choice.name: open_system(choice).timing for choice in choices}
     if with_qmax and not likeness.has_essentia():
         log.warning("no Qmax: essentia is not installed (pip install 'livecover[evaluate]')")

@@ -3,6 +3,7 @@
 A system takes a song and gives notes (n, 5): onset, offset, pitch, velocity, "is melody".
 """
 
+import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,11 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from engine.arranging.arranger import Arranger
+from engine.arranging.hearing import Ears
+from engine.arranging.hearing import listen as listen_on_grid
 from engine.decoder import NoteDecoder
+from engine.errors import DataError
 from engine.latency import latency_budget
 from engine.notes import NoteEvent, Posteriors
 from engine.offline import (
@@ -27,6 +32,8 @@ from engine.style import style_pace, style_vector
 from models.spec import Decoding, ModelSpec
 from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
 from offline_train.teacher import Teacher
+
+log = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 Path_ = Literal["streamed", "whole file"]
@@ -178,12 +185,36 @@ class Human:
         return Cover(np.zeros((0, 5), np.float32) if song.notes is None else song.notes)
 
 
+class ArrangerSystem:
+    """The bar-wise arranger, over the whole file; its beats come from a tracker.
+
+    Raises
+    ------
+    ModelError
+        If there is no such arranger.
+    """
+
+    timing = Timing()
+
+    def __init__(self, folder: str) -> None:
+        self._arranger, self._ears = Arranger(folder), Ears()
+
+    def cover(self, song: HeardSong) -> Cover:
+        """Return the arrangement; none where no beat was found."""
+        try:
+            hearing = listen_on_grid(song.samples, self._ears)
+        except DataError as error:
+            log.warning("%s: not arranged: %s", song.name, error)
+            return Cover(np.zeros((0, 5), np.float32))
+        return Cover(self._arranger.arrange(hearing).seconds())
+
+
 @dataclass(frozen=True, slots=True)
 class SystemChoice:
     """A system by name, small enough to be sent to a worker process."""
 
     name: str
-    kind: Literal["model", "basic-pitch", "human"]
+    kind: Literal["model", "arranger", "basic-pitch", "human"]
     model: str = ""
     path: Path_ = "streamed"
     style: str | tuple[float, ...] = "balanced"
@@ -197,4 +228,6 @@ def open_system(choice: SystemChoice) -> System:
         return Human()
     if choice.kind == "basic-pitch":
         return BasicPitch()
+    if choice.kind == "arranger":
+        return ArrangerSystem(choice.model)
     return ModelSystem(choice.model, choice.path, choice.style, choice.decoding)

@@ -1,0 +1,1 @@
+"""How the arranger (``models.arrangement``) is made: units of songs, stages, export, study."""
