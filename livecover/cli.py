@@ -24,6 +24,7 @@ from engine.cover import cover_file
 from engine.errors import LiveCoverError
 from engine.midi import is_midi_file
 from engine.runtime import Engine
+from livecover import arranger
 from livecover.devices import describe_devices
 from livecover.doctor import run_checks
 from livecover.native_output import muted
@@ -69,7 +70,9 @@ def _run(command: str, settings: Settings) -> int:
         is_midi_file(name) for name in settings.midi.midi_out
     )
     with _logging(console, settings.log.level), _stop_on_signals() as stop:
-        if is_file_to_file:
+        if settings.arranger.enabled:
+            _arrange(settings, console)
+        elif is_file_to_file:
             _cover(settings, console, stop)
         else:
             _play(settings, console, stop)
@@ -104,6 +107,17 @@ def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:
             settings, lambda share: progress.update(task, completed=share), stop.is_set
         )
     print("\n".join(cover_summary(cover, settings)))
+
+
+def _arrange(settings: Settings, console: Console) -> None:
+    """Arrange a file into files, with a progress bar."""
+    arranger.check(settings)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("arranging", total=1.0)
+        arranged = arranger.arrange_file(
+            settings, lambda share: progress.update(task, completed=share)
+        )
+    print("\n".join(arranger.summary(arranged, settings)))
 
 
 @contextlib.contextmanager

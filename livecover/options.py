@@ -27,6 +27,8 @@ examples:
   livecover --input song.mp3                a file in its own time, to the port "LiveCover"
   livecover --input song.mp3 --midi-out cover.mid
                                             a file to a file, as fast as it goes
+  livecover --input song.mp3 --arranger --midi-out song.mid --midi-out song.musicxml
+                                            a file to a score, bar by bar
   livecover --midi-out LiveCover --midi-out take.mid
                                             to a port, and kept as a file too
   livecover devices                         what there is, and what to type for it
@@ -131,7 +133,21 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="linear, soft, hard, fixed, or a number: above 1 softer, below harder"
         f" (default: {defaults.midi.velocity_curve})",
     )
+    play.add_argument(
+        "--arranger",
+        dest="arranger.enabled",
+        action="store_const",
+        const=True,
+        help="write a whole file bar by bar, quantized, hands apart: --midi-out FILE.mid, or"
+        " FILE.musicxml for a score",
+    )
     run = parser.add_argument_group("what it runs on")
+    run.add_argument(
+        "--arranger-model",
+        dest="arranger.model",
+        metavar="FOLDER",
+        help=f"an arranger's name or folder (default: {defaults.arranger.model})",
+    )
     run.add_argument(
         "--model",
         dest="model.model",

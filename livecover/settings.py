@@ -48,9 +48,26 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(EngineSettings):
-    """Every section: the engine's, and ``log``."""
+class ArrangerSettings:
+    """Section ``arranger``: a whole file to a score, bar by bar."""
 
+    enabled: bool = False
+    """True: a file is arranged instead of covered."""
+    model: str = "arranger"
+    """A shipped arranger's name or the folder of one."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.enabled, bool):
+            raise ConfigError(f"arranger.enabled must be true or false, not {self.enabled!r}")
+        if not isinstance(self.model, str) or not self.model.strip():
+            raise ConfigError(f"arranger.model must be text that is not empty, not {self.model!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EngineSettings):
+    """Every section: the engine's, ``arranger`` and ``log``."""
+
+    arranger: ArrangerSettings = field(default_factory=ArrangerSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
 
