@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.errors import DataError
 from models.arrangement import ArrangementConfig
+from offline_train.arranging.batches import Units
 from offline_train.arranging.export import export_arranger, network_of
 from offline_train.arranging.train import (
     ArrangerConfig,
@@ -19,7 +20,7 @@ from offline_train.arranging.train import (
     load_checkpoint,
     train,
 )
-from offline_train.arranging.units import Units, hear_songs
+from offline_train.arranging.units import hear_songs
 from offline_train.evaluation import EvaluateConfig, evaluate
 from offline_train.evaluation.report import report as table_of
 from offline_train.evaluation.report import save_json, save_page

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from engine.errors import ConfigError, DataError, ModelError
 from models.arrangement import END, N_STEPS, PAD, Arrangement, ArrangementConfig, Texture
 from models.spec import N_PITCHES
-from offline_train.arranging.units import UnitBatch, Units
+from offline_train.arranging.batches import UnitBatch, Units
 from offline_train.stopping import Stopping
 
 log = logging.getLogger(__name__)

@@ -13,6 +13,13 @@ from engine.arranging.harmony import ChordName, Key
 from engine.arranging.hearing import Hearing, MelodyNote
 from engine.errors import ConfigError, DataError, ModelError
 from models.arrangement import END, PAD, Arrangement
+from offline_train.arranging.batches import (
+    Corruption,
+    Units,
+    corrupt,
+    groups_of,
+    image_of,
+)
 from offline_train.arranging.export import export_arranger
 from offline_train.arranging.study import TINY
 from offline_train.arranging.train import (
@@ -25,15 +32,7 @@ from offline_train.arranging.train import (
     train,
     with_end,
 )
-from offline_train.arranging.units import (
-    Corruption,
-    Units,
-    corrupt,
-    grid_notes,
-    groups_of,
-    image_of,
-    usable_units,
-)
+from offline_train.arranging.units import grid_notes, usable_units
 from offline_train.shards import Piece, StoredPiece, append_manifest, read_shards, write_shard
 
 N_UNITS = 3
