@@ -28,6 +28,7 @@ from engine.arranging.harmony import (
     vector_of,
 )
 from engine.decoder import NoteDecoder
+from engine.errors import ModelError
 from engine.notes import NoteEvent, Posteriors
 from engine.offline import load_pipeline, stream_posteriors
 from engine.settings import DecoderSettings
@@ -79,12 +80,19 @@ class Ears:
     Raises
     ------
     ModelError
-        If one is missing, or is not at 16 kHz with a melody.
+        If one is missing, or they are not at 16 kHz and of one frame rate.
     """
 
     def __init__(self, transcriber: str = "transcribe", cover: str = "live") -> None:
         self._transcriber, self._cover = load_pipeline(transcriber), load_pipeline(cover)
-        self.frame_s = self._cover.spec.features.frame_s
+        heard, played = self._transcriber.spec.features, self._cover.spec.features
+        self.frame_s = played.frame_s
+        if played.sample_rate != SAMPLE_RATE or heard.frame_s != played.frame_s:
+            raise ModelError(
+                f"the arranger hears at {SAMPLE_RATE} Hz, by models of one frame rate; {cover} has"
+                f" {played.sample_rate} Hz and frames of {1000 * played.frame_s:g} ms,"
+                f" {transcriber} {1000 * heard.frame_s:g} ms: give another --model"
+            )
 
     def hear(self, samples: Array) -> Heard:
         """Return what the models hear in mono samples (n,) at 16 kHz."""

@@ -14,7 +14,7 @@ import soxr
 from numpy.typing import NDArray
 
 from engine.arranging.arranger import Arranger
-from engine.arranging.hearing import Ears
+from engine.arranging.hearing import Ears, Hearing
 from engine.arranging.hearing import listen as listen_on_grid
 from engine.decoder import NoteDecoder
 from engine.errors import DataError
@@ -185,6 +185,21 @@ class Human:
         return Cover(np.zeros((0, 5), np.float32) if song.notes is None else song.notes)
 
 
+@lru_cache(maxsize=1)
+def _ears() -> Ears:
+    return Ears()
+
+
+_last_heard: list[tuple[HeardSong, Hearing]] = []  # one: arrangers of a table hear the same
+
+
+def _hearing(song: HeardSong) -> Hearing:
+    """Return what an arranger hears in a song. Raises DataError where no beat is found."""
+    if not _last_heard or _last_heard[0][0] is not song:
+        _last_heard[:] = [(song, listen_on_grid(song.samples, _ears()))]
+    return _last_heard[0][1]
+
+
 class ArrangerSystem:
     """The bar-wise arranger, over the whole file; its beats come from a tracker.
 
@@ -197,12 +212,12 @@ class ArrangerSystem:
     timing = Timing()
 
     def __init__(self, folder: str) -> None:
-        self._arranger, self._ears = Arranger(folder), Ears()
+        self._arranger = Arranger(folder)
 
     def cover(self, song: HeardSong) -> Cover:
         """Return the arrangement; none where no beat was found."""
         try:
-            hearing = listen_on_grid(song.samples, self._ears)
+            hearing = _hearing(song)
         except DataError as error:
             log.warning("%s: not arranged: %s", song.name, error)
             return Cover(np.zeros((0, 5), np.float32))

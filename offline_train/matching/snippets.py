@@ -155,6 +155,8 @@ class SnippetSource:
     too_like
         Share of common cells from which a snippet may not join one that is there. Above 1, rolls
         may be as like as they come, but never equal: an equal one would be right as well.
+    apart_s
+        Seconds between the beginnings of two snippets of one piece, at least.
     """
 
     def __init__(
@@ -163,11 +165,13 @@ class SnippetSource:
         rng: np.random.Generator,
         max_shift: int = MAX_SHIFT,
         too_like: float = TOO_LIKE,
+        apart_s: float = 0.0,
     ) -> None:
         self._pieces = [(p.name, p.array("cqt"), np.array(p.array("notes"))) for p in pieces]
         lengths = np.array([len(frames) for _, frames, _ in self._pieces], float)
         self._share = lengths / lengths.sum()
-        self._rng, self._max_shift, self._too_like = rng, max_shift, too_like
+        self._rng, self._max_shift = rng, max_shift
+        self._too_like, self._apart_s = too_like, apart_s
 
     def draw(self, n: int) -> Snippets:
         """Return n snippets, of which no two are the same music.
@@ -183,6 +187,8 @@ class SnippetSource:
         packed = np.zeros((n, roll_window(np.zeros((0, 3), np.float32), 0.0).size // 8), np.uint8)
         for _ in range(MAX_DRAWS * n):
             place, roll, sound = self._one()
+            if any(self._is_near(place, other) for other in places):
+                continue
             bits = np.packbits(roll)
             if self._is_new(bits, packed[: len(rolls)]):
                 packed[len(rolls)] = bits
@@ -212,6 +218,9 @@ class SnippetSource:
         semitones = int(self._rng.integers(-self._max_shift, self._max_shift + 1))
         place = Place(name, first * FRAME_S, semitones)
         return place, roll_window(notes, place.start, semitones), _Cut(frames, first, semitones)
+
+    def _is_near(self, one: Place, other: Place) -> bool:
+        return one.piece == other.piece and abs(one.start - other.start) < self._apart_s
 
     def _is_new(self, bits: NDArray[np.uint8], others: NDArray[np.uint8]) -> bool:
         n_cells = int(np.bitwise_count(bits).sum())

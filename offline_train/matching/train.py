@@ -28,6 +28,7 @@ from engine.errors import DataError, ModelError
 from models.embedding import EmbeddingConfig, JointEmbedding
 from offline_train.matching.ranking import Retrieval, ranking_loss, score_retrieval
 from offline_train.matching.snippets import Snippets, SnippetSource
+from offline_train.matching.views import WINDOW_S
 from offline_train.shards import StoredPiece
 from offline_train.stopping import Stopping
 
@@ -111,8 +112,12 @@ def embed(network: JointEmbedding, snippets: Snippets) -> tuple[np.ndarray, np.n
 
 
 def candidates(pieces: Sequence[StoredPiece], n: int, seed: int = 0) -> Snippets:
-    """Return n snippets as they are, the same at each call, none equal to another."""
-    return SnippetSource(pieces, np.random.default_rng(seed), 0, too_like=1.5).draw(n)
+    """Return n snippets as they are, the same at each call.
+
+    None equals another, and none begins within half a window of another in its piece.
+    """
+    rng = np.random.default_rng(seed)
+    return SnippetSource(pieces, rng, 0, too_like=1.5, apart_s=WINDOW_S / 2).draw(n)
 
 
 def train(c: MatchingConfig, heard: list[StoredPiece], valid: list[StoredPiece]) -> Path:

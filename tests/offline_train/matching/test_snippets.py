@@ -93,7 +93,7 @@ def test_more_than_there_is_is_told(heard: list[StoredPiece]) -> None:
 
 def test_the_tones_are_as_labelled() -> None:
     samples, notes = tones(4.0, 1)
-    window = sound_window(spectrum(samples.astype(np.float32) / 32768), 0)
+    window = sound_window(spectrum(np.asarray(samples / 32768, np.float32)), 0)
     pitch = notes[4, 2]
     frame = round((notes[4, 0] + 0.075) / 0.012)
     bin_ = round(BINS_PER_OCTAVE * np.log2(440 * 2 ** ((pitch - 69) / 12) / MIN_HZ))

@@ -20,7 +20,7 @@ def test_the_tiny_experiment_ends_with_a_report(
     command += ["--data", str(data), "--out", str(tmp_path / "out")]
     assert main(command) == 0
     report = capsys.readouterr().out
-    assert "12 unseen candidates" in report and "Dorfer et al." in report
+    assert "4 unseen candidates" in report and "Dorfer et al." in report
     for name in ("report.md", "report.json", "recall.png", "snippets.png", "register/best.pt"):
         assert (tmp_path / "out" / name).is_file()
     assert main(command) == 0  # goes on, with nothing left to do

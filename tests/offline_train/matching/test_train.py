@@ -39,7 +39,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> list[StoredPiece]:
 
 
 def config(out: Path) -> MatchingConfig:
-    return MatchingConfig(out, TINY, steps=2, batch=4, valid_every=1, valid_candidates=6)
+    return MatchingConfig(out, TINY, steps=2, batch=4, valid_every=1, valid_candidates=3)
 
 
 def test_a_run_stops_and_goes_on(tmp_path: Path, heard: list[StoredPiece]) -> None:
@@ -63,7 +63,7 @@ def test_all_parts_of_the_loss_reach_the_weights(heard: list[StoredPiece]) -> No
     torch.manual_seed(1)
     network = JointEmbedding(TINY).train()
     c = replace(config(Path()), sound_reconstruction_weight=1.0)
-    loss, parts = losses(network, candidates(heard, 4), c)
+    loss, parts = losses(network, candidates(heard, 3), c)
     assert set(parts) == {"ranking", "kl", "roll", "roll from sound"}
     loss.backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
