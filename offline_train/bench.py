@@ -60,7 +60,7 @@ def plain(learner: Learner) -> Learner:
     """Return a learner whose GRUs are torch's own."""
     for module in learner.network.modules():
         if type(module) is FusedGRU:
-            module.__class__ = nn.GRU
+            module.__class__ = nn.GRU  # type: ignore[assignment]
     return learner
 
 

@@ -10,6 +10,7 @@ done is not run again; one that is underway goes on. Not here: tables and pictur
 import dataclasses
 import json
 import logging
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from engine.cost import compare_costs
 from engine.errors import ConfigError, ModelError
 from engine.offline import load_pipeline
 from models.streaming import StreamingConfig, StreamingCover
-from offline_train.evaluation import EvaluateConfig, evaluate
+from offline_train.evaluation import EvaluateConfig, evaluate, rendered_songs
 from offline_train.evaluation.rungs import read_heard_song, song_names
 from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.release import release_cover
@@ -117,7 +118,8 @@ def explore(c: ExploreConfig) -> list[Result]:
     Raises
     ------
     ConfigError
-        If the grid or a setting in ``only`` is unknown, or there is no time to train.
+        If the grid or a setting in ``only`` is unknown, there is no time to train, or torchrun
+        started several processes.
     DataError, ModelError, KeyboardInterrupt
         As ``train_cover.train``, ``evaluation.evaluate``; ModelError also if a folder holds a run
         of another network.
@@ -125,7 +127,12 @@ def explore(c: ExploreConfig) -> list[Result]:
     settings = chosen(c)
     if c.train.hours <= 0:
         raise ConfigError(f"hours must be more than 0, not {c.train.hours:g}")
-    song_names(c.songs)  # before the hours: it says what is missing
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError(
+            "explore trains in one process, came torchrun's several; share settings out with --only"
+        )
+    for _ in rendered_songs(c.songs):  # before the hours: it says what is missing
+        pass
     for setting in settings:
         run(c, setting)
     done = {s.name: read_result(c, s) for s in GRIDS[c.grid]}

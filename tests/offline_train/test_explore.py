@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> ExploreConfig:
         write_data(base / "data"), base / "cache", "valid", excerpt_s=2.0, limit=1
     )
     samples, notes = tones(2.0, 1)
-    heard = HeardSong("901", samples.astype(np.float32) / 32768, notes, np.arange(4) / 2)
+    heard = HeardSong("901", (samples / 32768).astype(np.float32), notes, np.arange(4) / 2)
     for rung in (songs, dataclasses.replace(songs, rung="a", excerpt_s=60.0)):
         cached_song(rung.folder, "901", lambda: heard)
     return ExploreConfig(run, prepared, songs, base)
@@ -78,7 +78,9 @@ def test_a_run_of_another_network_is_refused(config: ExploreConfig) -> None:
         explore(config)
 
 
-def test_what_cannot_be_run_is_refused(config: ExploreConfig) -> None:
+def test_what_cannot_be_run_is_refused(
+    config: ExploreConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for wrong, words in (
         ({"only": ("lookahead-5",)}, "a setting must be one of lookahead-4, width-2"),
         ({"grid": "large"}, "grid must be one of small, full"),
@@ -86,6 +88,9 @@ def test_what_cannot_be_run_is_refused(config: ExploreConfig) -> None:
     ):
         with pytest.raises(ConfigError, match=words):
             explore(dataclasses.replace(config, **wrong))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="one process, came torchrun's several.*--only"):
+        explore(config)
 
 
 def test_the_grids_names_are_unique_and_their_axes_hold_the_usual_network() -> None:
