@@ -86,4 +86,5 @@ def _curves(panel: Any, results: Sequence[Result], x: str, y: str) -> None:
         panel.plot([p[0] for p in points], [p[1] for p in points], mark)
         for at, value, name in points:
             panel.annotate(name, (at, value), (4, 4), textcoords="offset points", fontsize=8)
+    panel.margins(x=0.15)
     panel.grid(color="0.9")
