@@ -12,7 +12,7 @@ from models.spec import N_PITCHES, STYLE_DIM
 from models.streaming import COVER, PREFIX, TRANSCRIPTION, StreamingConfig
 from offline_train.evaluation.report import markdown_table
 from offline_train.fused_gru import FusedGRU
-from offline_train.train_cover import Learner, TrainConfig
+from offline_train.learner import Learner, TrainConfig
 
 SPARSE = 0.03
 """Of the labels' cells, as many as are about filled in a cover."""

@@ -25,9 +25,10 @@ from tqdm import tqdm
 
 from engine.errors import ConfigError, DataError, LiveCoverError
 from models.streaming import StreamingConfig
+from offline_train.learner import TrainConfig
 from offline_train.prepare import PrepareConfig, finish_manifest, missing_shards, render_shard
 from offline_train.shards import ShardLine, append_manifest, is_whole
-from offline_train.train_cover import TrainConfig, train
+from offline_train.train_cover import train
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from engine.errors import DataError
 
 if TYPE_CHECKING:
     from offline_train.hft_run import ApcConfig
-    from offline_train.train_cover import TrainConfig
+    from offline_train.learner import TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def pairs(args: argparse.Namespace) -> None:
 def train(args: argparse.Namespace) -> None:
     """Train the streaming cover model."""
     from models.streaming import StreamingConfig
-    from offline_train import train_cover
+    from offline_train.train_cover import train
 
     config = _train_config(args)
     network = StreamingConfig(lookahead_frames=args.lookahead)
@@ -111,14 +111,15 @@ def train(args: argparse.Namespace) -> None:
             )
         )
     else:
-        print(train_cover.train(config, network))
+        print(train(config, network))
 
 
 def _train_config(args: argparse.Namespace) -> "TrainConfig":
-    from offline_train import train_cover
+    from offline_train.learner import TrainConfig
+    from offline_train.train_cover import SHARES
 
-    shares = {str(args.prepared / name): share for name, share in train_cover.SHARES.items()}
-    return train_cover.TrainConfig(
+    shares = {str(args.prepared / name): share for name, share in SHARES.items()}
+    return TrainConfig(
         {folder: share for folder, share in shares.items() if Path(folder).is_dir()},
         args.prepared / "valid",
         args.out,

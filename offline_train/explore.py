@@ -25,9 +25,10 @@ from models.streaming import StreamingConfig, StreamingCover
 from offline_train.evaluation import EvaluateConfig, evaluate, rendered_songs
 from offline_train.evaluation.rungs import read_heard_song, song_names
 from offline_train.evaluation.songs import SAMPLE_RATE
+from offline_train.learner import TrainConfig, load_checkpoint, network_of
 from offline_train.release import release_cover
 from offline_train.shards import manifest_hash
-from offline_train.train_cover import TrainConfig, load_checkpoint, network_of, train
+from offline_train.train_cover import train
 
 log = logging.getLogger(__name__)
 

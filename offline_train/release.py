@@ -22,9 +22,9 @@ from offline_train.evaluation import EvaluateConfig, tune
 from offline_train.evaluation.systems import listen
 from offline_train.evaluation.tuning import HeardCover, tune_frames, tune_onsets
 from offline_train.export import export_frontend, export_stateful
+from offline_train.learner import load_checkpoint, network_of
 from offline_train.shards import read_shards
 from offline_train.style import presets
-from offline_train.train_cover import load_checkpoint, network_of
 
 log = logging.getLogger(__name__)
 

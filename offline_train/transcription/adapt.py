@@ -36,12 +36,12 @@ from offline_train.evaluation.systems import decode
 from offline_train.evaluation.tuning import tune_frames, tune_onsets
 from offline_train.export import export_frontend, export_stateful
 from offline_train.fused_gru import fuse
+from offline_train.learner import hear, load_checkpoint, network_of
 from offline_train.losses import Weights, note_loss
 from offline_train.prepare import score_of, to_int16
 from offline_train.release import TRANSCRIPTION_ONSETS, heard_pieces, transcriber_spec
 from offline_train.shards import Piece, append_manifest, read_manifest, write_shard
 from offline_train.stems import Stem, level
-from offline_train.train_cover import hear, load_checkpoint, network_of
 from offline_train.transcription.learning import Batch, FitConfig, Metrics, fit
 from offline_train.transcription.rolls import Score as Result
 from offline_train.transcription.rolls import score_notes

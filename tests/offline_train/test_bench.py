@@ -6,7 +6,7 @@ from torch import nn
 from models.streaming import StreamingConfig
 from offline_train.bench import bench_step
 from offline_train.fused_gru import FusedGRU
-from offline_train.train_cover import Learner
+from offline_train.learner import Learner
 
 SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=8, hidden=8)
 

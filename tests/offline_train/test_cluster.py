@@ -32,6 +32,7 @@ from offline_train.data_parallel import (
     whole_batch,
     world_size,
 )
+from offline_train.learner import TrainConfig, load_checkpoint, network_of
 from offline_train.losses import Weights, cover_loss
 from offline_train.prepare import PrepareConfig, prepare, render_shard, shard_name
 from offline_train.shards import (
@@ -41,7 +42,6 @@ from offline_train.shards import (
     write_manifest,
     write_shard,
 )
-from offline_train.train_cover import TrainConfig, load_checkpoint, network_of
 from tests.offline_train.fixtures import write_data
 from tests.offline_train.shard_fixtures import song, write_folder
 

@@ -28,7 +28,7 @@ from offline_train.data_parallel import (
     world_size,
 )
 from offline_train.dataset import Crops
-from offline_train.train_cover import Learner, TrainConfig
+from offline_train.learner import Learner, TrainConfig
 from tests.offline_train.shard_fixtures import recording, song, write_folder
 
 SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=8, hidden=8)

@@ -14,7 +14,8 @@ from offline_train.evaluation import EvaluateConfig
 from offline_train.evaluation.songs import HeardSong, cached_song
 from offline_train.explore import ExploreConfig, Setting, explore, start_of
 from offline_train.explore_report import save
-from offline_train.train_cover import TrainConfig, train
+from offline_train.learner import TrainConfig
+from offline_train.train_cover import train
 from tests.offline_train.fixtures import write_data
 from tests.offline_train.shard_fixtures import song, tones, write_folder
 

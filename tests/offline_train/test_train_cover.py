@@ -11,15 +11,14 @@ import torch
 
 from engine.errors import DataError, ModelError
 from models.streaming import StreamingConfig
-from offline_train.train_cover import (
+from offline_train.learner import (
     Learner,
     TrainConfig,
     learning_rate,
     load_checkpoint,
     network_of,
-    train,
-    validate,
 )
+from offline_train.train_cover import train, validate
 from tests.offline_train.shard_fixtures import recording, song, write_folder
 
 SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=8, hidden=8)
