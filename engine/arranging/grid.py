@@ -1,8 +1,9 @@
 """The grid of sixteenths on which an arrangement is written: beats, bars, steps.
 
-Bars have four beats; a unit is two bars. Beats come from librosa's tracker (Ellis, "Beat tracking
-by dynamic programming", 2007) or from annotations. Times are seconds, steps count from the grid's
-first beat, which begins a bar. Not here: what is played (``arranger``).
+Bars have four beats; a unit is two bars. Beats come from annotations, or from librosa's tracker
+(Ellis, "Beat tracking by dynamic programming", 2007), which is told what a transcriber hears
+struck. Times are seconds, steps count from the grid's first beat, which begins a bar. Not here:
+what is played (``arranger``).
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,9 @@ STEPS_PER_BAR = BEATS_PER_BAR * STEPS_PER_BEAT
 UNIT_BEATS = 8
 UNIT_STEPS = UNIT_BEATS * STEPS_PER_BEAT
 LEAST_BEATS = 8
-MIN_BEAT_S, MAX_BEAT_S = 0.2, 3.0
+USUAL_BPM = 120
+FASTEST_BPM = 142  # a tempo above it is taken for twice the song's
+TEMPO_WINDOW_S = 16.0  # in which a tempo repeats itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,11 @@ def grid_of(beats: NDArray[np.floating], first_downbeat: int, seconds: float) ->
     return Grid(np.concatenate([beats, later]))
 
 
-def track_beats(samples: Array, sample_rate: int) -> Times:
-    """Return the times (n,) of the beats of a mono sound (m,).
+def track_beats(strength: Array, sample_rate: int, hop_length: int) -> Times:
+    """Return the times (n,) of the beats, from how much is struck in each frame (T,).
+
+    What a transcriber hears serves better than the spectrum's own changes: it is not late, and a
+    long reverberation does not strike.
 
     Raises
     ------
@@ -115,8 +121,15 @@ def track_beats(samples: Array, sample_rate: int) -> Times:
     """
     if find_spec("librosa") is None:
         raise DataError("finding beats needs librosa: pip install 'livecover[arrange]'")
+    if not strength.any():
+        return np.zeros(0)
     librosa = import_module("librosa")
-    _, beats = librosa.beat.beat_track(y=samples, sr=sample_rate, units="time", trim=False)
+    frames = {"onset_envelope": strength, "sr": sample_rate, "hop_length": hop_length}
+    tempo = librosa.feature.tempo(**frames, start_bpm=USUAL_BPM, ac_size=TEMPO_WINDOW_S)
+    bpm = float(tempo[0])
+    while bpm > FASTEST_BPM:
+        bpm /= 2
+    _, beats = librosa.beat.beat_track(**frames, bpm=bpm, units="time", trim=False)
     return np.asarray(beats, float)
 
 

@@ -37,6 +37,7 @@ from engine.style import style_vector
 Array = NDArray[np.float32]
 
 SAMPLE_RATE = 16000
+LOW_KEYS = 31  # up to D#3
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +148,16 @@ def listen(samples: Array, ears: Ears, beats: Times | None = None) -> Hearing:
     """
     heard = ears.hear(samples)
     if beats is None:
-        beats = track_beats(samples, SAMPLE_RATE)
+        hop_length = round(heard.frame_s * SAMPLE_RATE)
+        beats = track_beats(struck(heard.transcription), SAMPLE_RATE, hop_length)
     grid = grid_of(beats, downbeat_of(heard, beats), len(samples) / SAMPLE_RATE)
     return on_grid(heard, grid)
+
+
+def struck(transcription: Posteriors) -> Array:
+    """Return how much is struck in each frame (T,), what is low counting threefold."""
+    each = transcription.onset * transcription.velocity
+    return np.asarray(each.sum(1) + 2 * each[:, :LOW_KEYS].sum(1), np.float32)
 
 
 def downbeat_of(heard: Heard, beats: Times) -> int:

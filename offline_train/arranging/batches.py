@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.arranging.arranger import LOUDEST, SOFTEST
-from engine.arranging.grid import UNIT_BEATS, UNIT_STEPS
+from engine.arranging.grid import STEPS_PER_BEAT, UNIT_BEATS, UNIT_STEPS
 from engine.arranging.harmony import CHORD_DIM
 from engine.errors import DataError
 from models.arrangement import MAX_NOTES, PAD
@@ -75,11 +75,7 @@ class Units:
             )
             for p in pieces
         ]
-        self._places = [
-            (k, int(unit))
-            for k, p in enumerate(pieces)
-            for unit in np.flatnonzero(p.array("usable"))
-        ]
+        self._places = [(k, int(beat)) for k, p in enumerate(pieces) for beat in p.array("starts")]
         self._max_shift = max_shift
         if not self._places:
             raise DataError("expected songs with bars of four beats, found no unit of two")
@@ -101,15 +97,16 @@ class Units:
     def _one(
         self, place: int, rng: np.random.Generator, shift: int | None = None
     ) -> tuple[NDArray[np.generic], ...]:
-        piece, unit = self._places[place]
+        piece, beat = self._places[place]
         sound, annotated, recognised, notes = self._pieces[piece]
         if shift is None:
             shift = int(rng.integers(-self._max_shift, self._max_shift + 1))
-        own, before = (_unit_notes(notes, k, shift) for k in (unit, unit - 1))
+        first = beat * STEPS_PER_BEAT
+        own, before = (_unit_notes(notes, k, shift) for k in (first, first - UNIT_STEPS))
         # Without an annotation, as at inference, what was recognised stands in.
         chords = annotated if rng.random() < 0.5 and np.any(annotated) else recognised
-        chords = np.asarray(chords[unit * UNIT_BEATS : (unit + 1) * UNIT_BEATS], np.float32)
-        heard = np.asarray(sound[unit * UNIT_STEPS : (unit + 1) * UNIT_STEPS], np.float32)
+        chords = np.asarray(chords[beat : beat + UNIT_BEATS], np.float32)
+        heard = np.asarray(sound[first : first + UNIT_STEPS], np.float32)
         return (
             np.roll(chords.reshape(UNIT_BEATS, 3, 12), shift, 2).reshape(UNIT_BEATS, CHORD_DIM),
             _shifted(heard, shift),
@@ -117,7 +114,7 @@ class Units:
             image_of(own),
             image_of(corrupt(own, rng)),
             image_of(before),
-            np.array([float(unit > 0 and len(before) > 0)], np.float32),
+            np.array([float(first >= UNIT_STEPS and len(before) > 0)], np.float32),
         )
 
     @staticmethod
@@ -126,10 +123,10 @@ class Units:
         return UnitBatch(*columns)
 
 
-def _unit_notes(notes: NDArray[np.int16], unit: int, shift: int) -> NDArray[np.int16]:
-    """Return the notes (m, 4) of a unit, their steps from its beginning, moved in pitch."""
-    own = notes[notes[:, 0] // UNIT_STEPS == unit].copy()
-    own[:, 0] -= unit * UNIT_STEPS
+def _unit_notes(notes: NDArray[np.int16], first: int, shift: int) -> NDArray[np.int16]:
+    """Return the notes (m, 4) of the unit that begins at a step, counted from it, in its key."""
+    own = notes[(notes[:, 0] >= first) & (notes[:, 0] < first + UNIT_STEPS)].copy()
+    own[:, 0] -= first
     own[:, 2] += shift
     is_key = (own[:, 2] >= MIN_PITCH) & (own[:, 2] < MIN_PITCH + N_PITCHES)
     return np.asarray(own[is_key])

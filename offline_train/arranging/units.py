@@ -20,7 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from engine.arranging.grid import BEATS_PER_BAR, UNIT_BEATS, UNIT_STEPS, Grid, grid_of
+from engine.arranging.grid import (
+    BEATS_PER_BAR,
+    STEPS_PER_BEAT,
+    UNIT_BEATS,
+    UNIT_STEPS,
+    Grid,
+    grid_of,
+)
 from engine.arranging.harmony import CHORD_DIM, chord_vector
 from engine.arranging.hearing import Ears, on_grid
 from engine.errors import DataError
@@ -54,8 +61,8 @@ def hear_songs(
     """Return the songs of folders of shards on their grids.
 
     A piece has ``sound`` (S, 88, 4) float16, ``chords`` and ``heard_chords`` (beats, 36) float16,
-    ``notes`` (n, 4) int16 (step, length, pitch, velocity; the melody left out), ``usable``
-    (units,) bool: units of four-beat bars in which something is played.
+    ``notes`` (n, 4) int16 (step, length, pitch, velocity; the melody left out), ``starts``
+    (units,) int32, the beats at which units of two four-beat bars begin.
 
     Raises
     ------
@@ -121,7 +128,7 @@ def hear_piece(piece: StoredPiece, data: Path, seed: int, ears: Ears) -> Piece:
         "heard_chords": hearing.chord_vectors().astype(np.float16),
         "chords": annotated_chords(piece, data, grid).astype(np.float16),
         "notes": notes,
-        "usable": usable_units(grid, beats, notes),
+        "starts": unit_starts(grid, beats, notes),
     }
     return Piece(piece.name, arrays, {"seconds": piece.facts["seconds"]})
 
@@ -154,15 +161,28 @@ def annotated_chords(piece: StoredPiece, data: Path, grid: Grid) -> Array:
     return vectors
 
 
-def usable_units(
+def unit_starts(
     grid: Grid, beats: NDArray[np.floating], notes: NDArray[np.int16]
-) -> NDArray[np.bool_]:
-    """Return which units (units,) have bars of four annotated beats, and notes enough."""
+) -> NDArray[np.int32]:
+    """Return the beats of the grid (units,) at which two annotated bars of four begin.
+
+    Songs have a bar of two or six now and then, after which the bars lie otherwise on the grid: so
+    a unit begins where the annotation has it, and one that holds too few notes is left out.
+    """
     at = np.argmin(np.abs(grid.beats[:, None] - beats[None, :, 0]), 0)
-    says = np.full(grid.n_units * UNIT_BEATS, -1)
-    inside = at < len(says)
-    says[at[inside]] = beats[inside, 1] > 0.5
-    wanted = np.arange(len(says)) % BEATS_PER_BAR == 0
-    fits = (says == wanted).reshape(-1, UNIT_BEATS).all(1)
-    counts = np.bincount(notes[:, 0] // UNIT_STEPS, minlength=grid.n_units)[: grid.n_units]
-    return np.asarray(fits & (counts >= LEAST_NOTES))
+    down = at[beats[:, 1] > 0.5].tolist()
+    starts: list[int] = []
+    k = 0
+    last = grid.n_units * UNIT_BEATS - UNIT_BEATS
+    while k + 1 < len(down):
+        is_regular = down[k + 1] - down[k] == BEATS_PER_BAR
+        following = down[k + 2] if k + 2 < len(down) else down[k] + UNIT_BEATS
+        if not is_regular or following - down[k] != UNIT_BEATS or down[k] > last:
+            k += 1
+            continue
+        first = down[k] * STEPS_PER_BEAT
+        inside = (notes[:, 0] >= first) & (notes[:, 0] < first + UNIT_STEPS)
+        if inside.sum() >= LEAST_NOTES:
+            starts.append(down[k])
+        k += 2
+    return np.array(starts, np.int32)

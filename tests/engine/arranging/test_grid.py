@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.arranging.grid import Grid, first_downbeat, grid_of
+from engine.arranging.grid import Grid, first_downbeat, grid_of, track_beats
 from engine.errors import DataError
 
 
@@ -47,3 +47,14 @@ def test_the_downbeat_is_where_harmony_changes() -> None:
         chroma[beat, [((beat - 3) // 4 * 5) % 12, ((beat - 3) // 4 * 5 + 4) % 12]] = 1
     even = np.ones(32, np.float32)
     assert first_downbeat(even, even, chroma) == 3
+
+
+def test_beats_of_a_pulse_are_found() -> None:
+    pytest.importorskip("librosa")
+    strength = np.zeros(2000, np.float32)  # 32 s in frames of 16 ms
+    strength[np.round(np.arange(0.3, 31.8, 0.6) / 0.016).astype(int)] = 1
+    beats = track_beats(strength, 16000, 256)
+    assert np.median(np.diff(beats)) == pytest.approx(0.6, abs=0.02)
+    near = np.abs(beats[2:-2, None] - np.arange(0.3, 31.8, 0.6)[None]).min(1)
+    assert near.max() < 0.05
+    assert not len(track_beats(np.zeros(500, np.float32), 16000, 256))

@@ -32,7 +32,7 @@ from offline_train.arranging.train import (
     train,
     with_end,
 )
-from offline_train.arranging.units import grid_notes, usable_units
+from offline_train.arranging.units import grid_notes, unit_starts
 from offline_train.shards import Piece, StoredPiece, append_manifest, read_shards, write_shard
 
 N_UNITS = 3
@@ -52,7 +52,7 @@ def heard_piece() -> Piece:
         "chords": chords,
         "heard_chords": chords,
         "notes": np.array(rows, np.int16),
-        "usable": np.array([True, True, False]),
+        "starts": np.array([0, 8], np.int32),
     }
     return Piece("one-0", arrays, {"seconds": 24.0})
 
@@ -74,14 +74,16 @@ def test_notes_are_laid_on_the_grid() -> None:
     assert grid_notes(notes, grid).tolist() == [[2, 1, 64, 70], [4, 5, 60, 80]]
 
 
-def test_units_need_bars_of_four_and_notes() -> None:
-    grid = Grid(np.arange(17) * 0.5)
-    beats = np.stack([np.arange(16) * 0.5, np.arange(16) % 4 == 0], 1)
-    notes = np.array([[k, 1, 60, 80] for k in range(40)], np.int16)
-    assert usable_units(grid, beats, notes).tolist() == [True, True]
-    beats[10, 1] = 1  # a bar of two
-    assert usable_units(grid, beats, notes).tolist() == [True, False]
-    assert usable_units(grid, beats, notes[:2]).tolist() == [False, False]
+def test_units_begin_where_the_annotation_has_bars_of_four() -> None:
+    grid = Grid(np.arange(33) * 0.5)
+    beats = np.stack([np.arange(32) * 0.5, np.arange(32) % 4 == 0], 1)
+    notes = np.array([[k, 1, 60, 80] for k in range(128)], np.int16)
+    assert unit_starts(grid, beats, notes).tolist() == [0, 8, 16, 24]
+    beats[:, 1] = (np.arange(32) - 2) % 4 == 0
+    assert unit_starts(grid, beats, notes).tolist() == [2, 10, 18]
+    beats[10:, 1] = np.arange(22) % 4 == 2  # a bar of six before beat 12
+    assert unit_starts(grid, beats, notes).tolist() == [12, 20]
+    assert unit_starts(grid, beats, notes[100:]).tolist() == [20]
 
 
 def test_groups_rise_and_end() -> None:
