@@ -19,7 +19,7 @@ from typing import Any, Literal
 import torch
 
 from engine.cost import compare_costs
-from engine.errors import ConfigError, ModelError
+from engine.errors import ConfigError, DataError, ModelError
 from engine.offline import load_pipeline
 from models.streaming import StreamingConfig, StreamingCover
 from offline_train.evaluation import EvaluateConfig, evaluate, rendered_songs
@@ -132,7 +132,11 @@ def explore(c: ExploreConfig) -> list[Result]:
         raise ConfigError(
             "explore trains in one process, came torchrun's several; share settings out with --only"
         )
-    for _ in rendered_songs(c.songs):  # before the hours: it says what is missing
+    if not c.train.shares:
+        raise DataError(f"{c.prepared}: nothing to train on; run livecover-train prepare first")
+    for setting in settings:
+        facts_of(c, setting)  # says what is missing, as do the songs, before the hours
+    for _ in rendered_songs(c.songs):
         pass
     for setting in settings:
         run(c, setting)

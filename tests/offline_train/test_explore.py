@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import ConfigError, ModelError
+from engine.errors import ConfigError, DataError, ModelError
 from models.streaming import StreamingConfig
 from offline_train import explore as study
 from offline_train.evaluation import EvaluateConfig
@@ -89,6 +89,11 @@ def test_what_cannot_be_run_is_refused(
     ):
         with pytest.raises(ConfigError, match=words):
             explore(dataclasses.replace(config, **wrong))
+    with pytest.raises(DataError, match="nothing to train on; run livecover-train prepare"):
+        explore(dataclasses.replace(config, train=dataclasses.replace(config.train, shares={})))
+    nowhere = dataclasses.replace(config.train, start_from=Path("nowhere.pt"))
+    with pytest.raises(ModelError, match=r"nowhere\.pt: expected a checkpoint"):
+        explore(dataclasses.replace(config, train=nowhere))
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="one process, came torchrun's several.*--only"):
         explore(config)
