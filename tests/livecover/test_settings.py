@@ -101,7 +101,7 @@ def test_toml_forms(tmp_path: Path) -> None:
         (
             "[zzz]\n",
             "unknown section [zzz]; known: [audio], [model], [decoder], [midi],"
-            " [time], [gate], [log]",
+            " [time], [gate], [arranger], [log]",
         ),
         ("input = 'mic'\n", "input stands under no section; did you mean audio.input?"),
         ("midi = 3\n", "midi must be a section of keys ([midi]), not 3"),
@@ -122,6 +122,8 @@ def test_toml_forms(tmp_path: Path) -> None:
         ("[model]\nstyle = 2\n", "model.style must be a number from 0 to 1 (calm to intense)"),
         ("[model]\nstyle = true\n", "model.style must be text or a number or a list of numbers,"),
         ("[decoder]\ndensity = 'x'\n", "decoder.density must be a number, not 'x'"),
+        ("[arranger]\nenabled = 1\n", "arranger.enabled must be true or false, not 1"),
+        ("[arranger]\nmodel = ' '\n", "arranger.model must be text that is not empty, not ' '"),
         ("[log]\nlevel = 'loud'\n", "log.level must be one of debug, info, warning, error, not"),
         ("[audio\n", "expected TOML, section by section, got: "),
     ],
