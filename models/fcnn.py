@@ -33,7 +33,7 @@ class VisionConfig:
     out_channels: int = 10
     width: int = 89
     hidden: int = 120  # of the CRNN's GRU
-    feature_mean: float = -4.0
+    feature_mean: float = -5.0
     feature_scale: float = 4.0
 
     def to_dict(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class TransformerConfig:
     feed_forward: int = 200
     dropout: float = 0.1
     is_scaled: bool = False  # features to a mean of 0 and a spread of 1 before anything else
-    feature_mean: float = -4.0
+    feature_mean: float = -5.0
     feature_scale: float = 4.0
     has_stem: bool = False  # convolutions over time and frequency before attention
     stem_channels: int = 8

@@ -108,7 +108,7 @@ class VisionRow:
     cells: Cells
     parameters: int
     seconds: float  # the epoch took
-    liveliness: float  # how much the roll moves along time, the true one being 1
+    liveliness: float  # standard deviation along time, the true roll's being 1
 
 
 def vision_table(rows: Sequence[VisionRow], epoch: int) -> str:

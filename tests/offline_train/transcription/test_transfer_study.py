@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from engine.errors import ConfigError, DataError
 from models.features import LOG_STFT_16K
@@ -18,7 +19,7 @@ from offline_train.transcription.rolls import MEASURES, Score
 from offline_train.transcription.sounds import SoundConfig, as_guitar, prepare_sounds
 from offline_train.transcription.tables import epochs_to_reach, transfer_answers, transfer_table
 from tests.offline_train.fixtures import write_data, write_solo
-from tests.offline_train.shard_fixtures import song
+from tests.offline_train.shard_fixtures import song, tones
 
 
 def make_data(folder: Path) -> Path:
@@ -54,6 +55,8 @@ def test_the_study_runs_to_its_end_and_again_from_its_results(
 
     monkeypatch.setattr(transfer_study, "fit", None)  # nothing is left to learn
     assert run_experiment("transfer", config) == report
+    with pytest.raises(ConfigError, match="holds experiment .*'tiny'.*, not .*'small'"):
+        run_experiment("transfer", replace(config, size="small"))
 
 
 @pytest.mark.parametrize(("name", "size"), [("nothing", "tiny"), ("transfer", "huge")])
@@ -134,6 +137,25 @@ def test_sounds_are_made_once_from_the_scores(
     before = [p.shard.stat().st_mtime_ns for p in pieces]
     prepare_sounds(config)
     assert [p.shard.stat().st_mtime_ns for p in read_shards(folder)] == before
+
+
+def test_recordings_are_the_target_where_a_user_has_them(tmp_path: Path) -> None:
+    """MAPS as it lies on disk: its piece is cut and heard, and nothing is played."""
+    folder = tmp_path / "maps" / "AkPnBcht" / "MUS"
+    folder.mkdir(parents=True)
+    samples, notes = tones(6.0, 1)
+    for name in ("alb_se3", "bach_846"):  # whichever of them training holds
+        path = folder / f"MAPS_MUS-{name}_AkPnBcht"
+        soundfile.write(path.with_suffix(".wav"), np.stack([samples] * 2, 1), 16000)
+        rows = [f"{on:.4f}\t{off:.4f}\t{int(p)}" for on, off, p, *_ in notes]
+        path.with_suffix(".txt").write_text("\n".join(["OnsetTime\tOffsetTime\tMidiPitch", *rows]))
+    config = SoundConfig(tmp_path, tmp_path / "out", "piano", "train", minutes=0.05, seconds=3.0)
+    (piece,) = read_shards(prepare_sounds(config))
+    assert piece.facts["sources"] == ["maps"]
+    start, score = piece.facts["start"], piece.array("score")
+    assert len(piece.array("stems")) == 48_000
+    expected = [n[0] - start for n in notes if start <= n[0] < start + 3]
+    np.testing.assert_allclose(score[:, 0], expected, atol=1e-3)
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
