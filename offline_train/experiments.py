@@ -6,6 +6,7 @@ experiments themselves.
 """
 
 import importlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ def run_experiment(name: str, config: ExperimentConfig) -> str:
     Raises
     ------
     ConfigError
-        If there is no such experiment or size.
+        If there is no such experiment or size, or ``out`` holds another one.
     DataError
         If the data folder lacks what it needs.
     """
@@ -58,5 +59,17 @@ def run_experiment(name: str, config: ExperimentConfig) -> str:
     if config.size not in SIZES:
         raise ConfigError(f"size must be one of {', '.join(SIZES)}, not {config.size!r}")
     config.out.mkdir(parents=True, exist_ok=True)
+    _claim(config.out / "experiment.json", {"name": name, "size": config.size, "seed": config.seed})
     run: Callable[[ExperimentConfig], str] = importlib.import_module(EXPERIMENTS[name]).run
     return run(config)
+
+
+def _claim(path: Path, facts: dict[str, str | int]) -> None:
+    """Write down whose folder it is. Raises ConfigError if it is another experiment's."""
+    before = json.loads(path.read_text()) if path.is_file() else facts
+    if before != facts:
+        raise ConfigError(
+            f"{path.parent}: holds experiment {before}, not {facts}; name another folder, or go on"
+            " with the same settings"
+        )
+    path.write_text(json.dumps(facts))
