@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from engine.arranging.arranger import Arranger
 from engine.arranging.grid import Grid
@@ -47,7 +49,7 @@ def heard_piece() -> Piece:
     ]
     chords = np.zeros((8 * N_UNITS, 36), np.float16)
     chords[:, [0, 12, 16, 19, 24]] = 1
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "sound": rng.random((32 * N_UNITS, 88, 4)).astype(np.float16),
         "chords": chords,
         "heard_chords": chords,
