@@ -67,10 +67,15 @@ def learning_rate(step: int, share_used: float, c: TrainConfig) -> float:
 def moving_average(decay: float) -> Callable[..., None]:
     """Return the rule of an exponential moving average that soon forgets where it began.
 
-    After n steps the decay is (1 + n) / (10 + n), at most ``decay``, as TensorFlow's is.
+    After n steps the decay is (1 + n) / (10 + n), at most ``decay``, as TensorFlow's is. Whole
+    numbers, such as indices, are not averaged: they would be rounded down at every step.
     """
 
     def update(averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor) -> None:
+        if not averaged[0].is_floating_point():  # tensors come grouped by their type
+            for mean, value in zip(averaged, current, strict=True):
+                mean.copy_(value)
+            return
         n = float(n_averaged)
         rule = get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))  # type: ignore[no-untyped-call]
         rule(averaged, current, n_averaged)

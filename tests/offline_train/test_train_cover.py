@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine.errors import DataError, ModelError
-from models.streaming import StreamingConfig
+from models.streaming import StreamingConfig, StreamingCover
 from offline_train.learner import (
     Learner,
     TrainConfig,
@@ -100,3 +100,13 @@ def test_without_shards_it_says_what_to_run(config: TrainConfig, shares: dict[st
     with pytest.raises(DataError, match="run livecover-train prepare"):
         train(dataclasses.replace(config, shares=shares), SMALL)
     assert not config.out.exists()
+
+
+def test_average_of_a_network_keeps_its_indices(config: TrainConfig) -> None:
+    learner = Learner(config, SMALL)
+    before = learner.network.along_pitch.band.clone()
+    for _ in range(20):
+        learner.average.update_parameters(learner.network)
+    average = learner.average.module
+    assert isinstance(average, StreamingCover)
+    assert torch.equal(average.along_pitch.band, before)
