@@ -38,5 +38,5 @@ def test_the_tiny_experiment_ends_with_a_report_and_an_arranger(
     arguments = ["--input", str(song), "--arranger", "--arranger-model", str(out / "model")]
     assert livecover([*arguments, "--midi-out", str(midi), "--midi-out", str(score)]) == 0
     assert "bars of 4/4" in capsys.readouterr().out
-    assert mido.MidiFile(midi).length == pytest.approx(len(samples) / rate, abs=3)
+    assert mido.MidiFile(midi).length == pytest.approx(len(samples) / rate, abs=5)
     assert score.read_text().startswith("<?xml")

@@ -86,7 +86,7 @@ def test_partners_are_cut_at_the_same_place(heard: list[StoredPiece]) -> None:
 
 
 def test_more_than_there_is_is_told(heard: list[StoredPiece]) -> None:
-    source = SnippetSource(heard[:1], np.random.default_rng(1), max_shift=0, too_like=0.05)
+    source = SnippetSource(heard[:1], np.random.default_rng(1), max_shift=0, too_like=0.0)
     with pytest.raises(DataError, match="1 pieces hold only .* different snippets, 12 were asked"):
         source.draw(12)
 
