@@ -34,6 +34,7 @@ from models.spec import N_PITCHES, STYLE_DIM
 STEP_FRAMES = 2
 COVER = ("onset", "frame", "velocity", "melody")
 TRANSCRIPTION = ("onset", "frame", "velocity")
+SHARED = ("onset", "frame")  # of these the cover says how it differs from what is heard
 PREFIX = "heard_"  # what the trunk's own outputs are called beside the cover's
 HARMONICS = (-12, 0, 12, 19, 24, 28, 31, 34, 36)  # semitones from a pitch to what it sounds like
 _FIRST_BIAS = {"onset": -4.0, "frame": -2.5, "velocity": 0.5, "melody": -1.0}  # as rare as they are
@@ -143,7 +144,7 @@ class Trunk(nn.Module):
         x = functional.pad(x, (12, 36))
         offsets = [12 + h for h in HARMONICS]
         x = torch.cat([x[..., o : o + N_PITCHES] for o in offsets], 1)
-        x = torch.relu(self.harmonics_norm(self.harmonics(x) + self.register_bias))
+        x = torch.relu(self.harmonics_norm(self.harmonics(x)) + self.register_bias)
 
         with_past = torch.cat([state["local"], x], 2)
         next_state["local"] = with_past[:, :, -2:]
@@ -208,6 +209,8 @@ class StreamingCover(nn.Module):
         self.head_in = nn.Linear(2 * config.hidden, config.hidden)
         self.cover = Heads(config.hidden, COVER)
         self.style_head = nn.Linear(STYLE_DIM, config.hidden)
+        said = torch.tensor([config.heard_share * _FIRST_BIAS[n] * (n in SHARED) for n in COVER])
+        self.cover.linear.bias.data -= said.repeat(STEP_FRAMES)  # as rare as they are, in all
         nn.init.zeros_(self.style_head.weight)
         nn.init.zeros_(self.style_head.bias)
 
@@ -235,7 +238,7 @@ class StreamingCover(nn.Module):
         x = torch.cat([x, torch.relu(self.along_pitch(x))], 3)
         x = torch.relu(self.head_in(x) + self.style_head(style)[:, None, None, :])
         cover = self.cover(x)
-        for name in ("onset", "frame"):
+        for name in SHARED:
             cover[name] = cover[name] + self.config.heard_share * heard[PREFIX + name].detach()
         return {**cover, **heard}, next_state
 
