@@ -71,6 +71,9 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("--cache", type=Path, default=Path("runs/rendered"))
     export.add_argument("--out", type=Path, default=Path("models/shipped"))
     export.add_argument("--name", default="live")
+    export.add_argument(
+        "--heard-share", type=float, help="of what is heard in the cover; the checkpoint's own"
+    )
     export.add_argument("--credit", default="see docs/models.md", help="data and licences")
 
     restyle = command("restyle", commands.restyle, "give an exported model presets of covers")

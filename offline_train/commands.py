@@ -161,7 +161,14 @@ def export(args: argparse.Namespace) -> None:
     from offline_train.release import release
 
     for path in release(
-        args.checkpoint, args.prepared, _data(args), args.cache, args.out, args.name, args.credit
+        args.checkpoint,
+        args.prepared,
+        _data(args),
+        args.cache,
+        args.out,
+        args.name,
+        args.credit,
+        args.heard_share,
     ):
         print(path)
 

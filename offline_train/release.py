@@ -76,7 +76,7 @@ def transcriber_spec(network: Transcriber, trained: dict[str, Any]) -> ModelSpec
         name=TRANSCRIBE,
         kind="stateful",
         features=LOG_STFT_16K,
-        version="2",
+        version="3",
         lookahead_frames=network.config.lookahead_frames,
         outputs=TRANSCRIPTION,
         step_frames=STEP_FRAMES,
@@ -93,13 +93,14 @@ def release(
     out: Path,
     name: str,
     credit: str,
+    heard_share: float | None = None,
 ) -> list[Path]:
     """Write ``NAME.onnx``, ``transcribe.onnx`` and their front end into ``out``; return the models.
 
     ``prepared`` holds the shards of ``livecover-train prepare``: ``giantmidi-solo-valid`` tunes the
     transcriber. The rest as for ``release_cover``.
     """
-    cover = release_cover(checkpoint_path, prepared, data, cache, out, name, credit)
+    cover = release_cover(checkpoint_path, prepared, data, cache, out, name, credit, heard_share)
     checkpoint = load_checkpoint(checkpoint_path)
     transcriber = Transcriber(network_of(checkpoint)).eval()
     spec = transcriber_spec(transcriber, trained_facts(checkpoint, credit))
@@ -119,14 +120,17 @@ def release_cover(
     out: Path,
     name: str,
     credit: str,
+    heard_share: float | None = None,
 ) -> Path:
     """Write ``NAME.onnx`` and its front end into ``out``; return the model.
 
     The covers of ``prepared/train`` give the styles. The decoder is tuned on the validation songs
     of ``data``, in sounds heard in training, so that the test split and its sounds stay unseen.
-    ``credit`` names the data and its licences.
+    ``credit`` names the data and its licences. ``heard_share`` replaces the network's own.
     """
     checkpoint = load_checkpoint(checkpoint_path)
+    if heard_share is not None:
+        checkpoint["network"]["heard_share"] = heard_share
     network = network_of(checkpoint)
     export_frontend(LOG_STFT_16K, out)
     spec = cover_spec(network, prepared / "train", name, trained_facts(checkpoint, credit))
