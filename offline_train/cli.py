@@ -13,6 +13,17 @@ from offline_train.corpora import SPLITS
 from offline_train.experiments import EXPERIMENTS, SIZES
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number from ``least`` on, and says so of anything else."""
+
+    def read(text: str) -> int:
+        if not text.lstrip("-").isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} on, not {text}")
+        return int(text)
+
+    return read
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the command's parser."""
     parser = argparse.ArgumentParser(prog="livecover-train", description=__doc__)
@@ -40,10 +51,10 @@ def build_parser() -> argparse.ArgumentParser:
     prepare.add_argument("--solo", action="store_true", help="its piano alone")
     prepare.add_argument("--split", default="train", choices=SPLITS)
     prepare.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
-    prepare.add_argument("--takes", type=int, default=1, help="renderings of each song")
-    prepare.add_argument("--limit", type=int, default=0, help="songs; 0 is all")
-    prepare.add_argument("--seed", type=int, default=1)
-    prepare.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    prepare.add_argument("--takes", type=at_least(1), default=1, help="renderings of each song")
+    prepare.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
+    prepare.add_argument("--seed", type=at_least(0), default=1)
+    prepare.add_argument("--workers", type=at_least(1), default=os.cpu_count() or 1)
     prepare.add_argument("--cluster", help="render on Ray: an address, or local")
 
     recordings = command("recordings", commands.recordings, "fetch free recordings and label them")
@@ -51,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     recordings.add_argument("--out", type=Path, default=Path("runs/prepared"))
     recordings.add_argument("--split", default="train", choices=("train", "heldout"))
     recordings.add_argument("--excerpt", type=float, default=150.0, help="seconds; 0 is all")
-    recordings.add_argument("--limit", type=int, default=0, help="songs; 0 is all")
+    recordings.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
 
     pairs = command(
         "pairs", commands.pairs, "build aligned pairs from recordings of songs and covers"
@@ -60,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     pairs.add_argument("--out", type=Path, default=Path("runs/pairs"))
     pairs.add_argument("--transcriber", default="basic-pitch", help="or a model of ours")
     pairs.add_argument("--style", default="balanced", help="of a model of ours")
-    pairs.add_argument("--workers", type=int, default=1)
+    pairs.add_argument("--workers", type=at_least(1), default=1)
 
     _add_cover_training(command)
 
@@ -88,21 +99,23 @@ def build_parser() -> argparse.ArgumentParser:
     sketch.add_argument(
         "--network", default="window", choices=("window", "small", "paper"), help="or AMT-APC's"
     )
-    sketch.add_argument("--window-frames", type=int, default=512)
-    sketch.add_argument("--seed", type=int, default=1)
+    sketch.add_argument("--window-frames", type=at_least(1), default=512)
+    sketch.add_argument("--seed", type=at_least(0), default=1)
 
     quantize = command("quantize", commands.quantize, "compare a model with itself in eight bits")
     quantize.add_argument("model", nargs="?", default="live", help="a model's name or path")
     quantize.add_argument("--out", type=Path, default=Path("runs/int8"))
     quantize.add_argument("--data", help="folder with pop909/ and splits.json")
     quantize.add_argument("--cache", type=Path, default=Path("runs/rendered"))
-    quantize.add_argument("--limit", type=int, default=16, help="songs of the test; 0 is all")
+    quantize.add_argument(
+        "--limit", type=at_least(0), default=16, help="songs of the test; 0 is all"
+    )
 
     bench = command("bench", commands.bench, "time a training step with and without fused GRUs")
-    bench.add_argument("--steps", type=int, default=5, help="of each")
-    bench.add_argument("--frames", type=int, default=512, help="frames in a crop")
-    bench.add_argument("--batch", type=int, default=2)
-    bench.add_argument("--threads", type=int, default=1)
+    bench.add_argument("--steps", type=at_least(1), default=5, help="of each")
+    bench.add_argument("--frames", type=at_least(1), default=512, help="frames in a crop")
+    bench.add_argument("--batch", type=at_least(1), default=2)
+    bench.add_argument("--threads", type=at_least(1), default=1)
 
     evaluate = command(
         "evaluate", commands.evaluate, "cover songs and measure the covers, rung by rung"
@@ -122,8 +135,8 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--split", default="test", choices=SPLITS)
     evaluate.add_argument("--style", default="balanced")
     evaluate.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
-    evaluate.add_argument("--limit", type=int, default=0, help="songs; 0 is all")
-    evaluate.add_argument("--workers", type=int, default=1)
+    evaluate.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
+    evaluate.add_argument("--workers", type=at_least(1), default=1)
     evaluate.add_argument("--against", help="an earlier model, for a column of its own")
     evaluate.add_argument(
         "--baselines", nargs="*", default=["human", "basic-pitch"], help="human, basic-pitch"
@@ -134,7 +147,9 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--embedding", type=Path, help="a checkpoint of the joint embedding")
     evaluate.add_argument("--json", type=Path, help="also write every song's figures here")
     evaluate.add_argument("--out", type=Path, help="also write a page with pictures here")
-    evaluate.add_argument("--pictures", type=int, default=4, help="songs drawn for each rung")
+    evaluate.add_argument(
+        "--pictures", type=at_least(0), default=4, help="songs drawn for each rung"
+    )
     evaluate.add_argument(
         "--styles", type=Path, help="only measure the styles, and draw them into this PNG"
     )
@@ -153,15 +168,17 @@ def _add_cover_training(command: Callable[..., argparse.ArgumentParser]) -> None
         sub.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
         sub.add_argument("--out", type=Path, default=Path(out))
         sub.add_argument("--hours", type=float, default=hours, help="of each training")
-        sub.add_argument("--frames", type=int, default=512, help="frames in a crop")
-        sub.add_argument("--batch", type=int, default=2, help="crops that a worker takes at a time")
+        sub.add_argument("--frames", type=at_least(1), default=512, help="frames in a crop")
+        sub.add_argument(
+            "--batch", type=at_least(1), default=2, help="crops that a worker takes at a time"
+        )
         sub.add_argument("--learning-rate", type=float, default=2e-3)
-        sub.add_argument("--seed", type=int, default=1)
-        sub.add_argument("--threads", type=int, default=1)
+        sub.add_argument("--seed", type=at_least(0), default=1)
+        sub.add_argument("--threads", type=at_least(1), default=1)
         sub.add_argument("--device", default="cpu", help="cpu or cuda")
-    train.add_argument("--lookahead", type=int, default=3, help="frames the model waits")
+    train.add_argument("--lookahead", type=at_least(0), default=3, help="frames the model waits")
     train.add_argument("--start-from", type=Path, help="a checkpoint whose weights to begin with")
-    train.add_argument("--workers", type=int, default=2, help="workers of a cluster")
+    train.add_argument("--workers", type=at_least(1), default=2, help="workers of a cluster")
     train.add_argument("--cluster", help="train on Ray: an address, or local")
     explore.add_argument(
         "--start-from",
@@ -175,8 +192,8 @@ def _add_cover_training(command: Callable[..., argparse.ArgumentParser]) -> None
     explore.add_argument("--cache", type=Path, default=Path("runs/rendered"))
     explore.add_argument("--split", default="valid", choices=SPLITS, help="judged on its rung b")
     explore.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
-    explore.add_argument("--limit", type=int, default=16, help="songs; 0 is all")
-    explore.add_argument("--workers", type=int, default=1, help="songs judged at a time")
+    explore.add_argument("--limit", type=at_least(0), default=16, help="songs; 0 is all")
+    explore.add_argument("--workers", type=at_least(1), default=1, help="songs judged at a time")
 
 
 def _add_apc(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -189,17 +206,21 @@ def _add_apc(command: Callable[..., argparse.ArgumentParser]) -> None:
         sub.add_argument("--valid", type=Path, nargs="+", default=[Path("runs/prepared/valid")])
         sub.add_argument("--out", type=Path, default=Path(out))
         sub.add_argument("--network", default="small", choices=("small", "paper"))
-        sub.add_argument("--amt-steps", type=int, default=20_000)
-        sub.add_argument("--extend-steps", type=int, default=2_000)
-        sub.add_argument("--apc-steps", type=int, default=10_000)
-        sub.add_argument("--frames", type=int, default=512, help="frames of the cover's window")
+        sub.add_argument("--amt-steps", type=at_least(1), default=20_000)
+        sub.add_argument("--extend-steps", type=at_least(1), default=2_000)
+        sub.add_argument("--apc-steps", type=at_least(1), default=10_000)
+        sub.add_argument(
+            "--frames", type=at_least(1), default=512, help="frames of the cover's window"
+        )
         sub.add_argument("--without-style", action="store_true")
-        sub.add_argument("--batch", type=int, default=8)
+        sub.add_argument("--batch", type=at_least(1), default=8)
         sub.add_argument("--learning-rate", type=float, default=1e-4)
         sub.add_argument("--minutes", type=float, default=0.0, help="stop after; 0: at the end")
-        sub.add_argument("--seed", type=int, default=1)
-        sub.add_argument("--workers", type=int, default=1, help="processes that mix and master")
-        sub.add_argument("--threads", type=int, default=1)
+        sub.add_argument("--seed", type=at_least(0), default=1)
+        sub.add_argument(
+            "--workers", type=at_least(1), default=1, help="processes that mix and master"
+        )
+        sub.add_argument("--threads", type=at_least(1), default=1)
         sub.add_argument("--device", default="cpu", help="cpu or cuda")
         sub.add_argument("--begin-with", type=Path, help="a checkpoint to begin with")
     export = command("export-apc", commands.export_apc, "export a checkpoint of AMT-APC to ONNX")
@@ -218,25 +239,27 @@ def _add_papers(command: Callable[..., argparse.ArgumentParser]) -> None:
     transfer.add_argument("--start", type=Path, default=Path("models/start.pt"))
     transfer.add_argument("--out", type=Path, default=Path("runs/transfer"))
     transfer.add_argument("--name", default="mine", help="of the model that comes of it")
-    transfer.add_argument("--steps", type=int, default=300)
-    transfer.add_argument("--seed", type=int, default=1)
-    transfer.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    transfer.add_argument("--steps", type=at_least(1), default=300)
+    transfer.add_argument("--seed", type=at_least(0), default=1)
+    transfer.add_argument("--threads", type=at_least(1), default=os.cpu_count() or 1)
     experiment = command("experiment", commands.experiment, "run a paper's experiment, or go on")
     experiment.add_argument("name", choices=tuple(EXPERIMENTS))
     experiment.add_argument("--size", default="small", choices=SIZES)
     experiment.add_argument("--data", help="folder with a folder for each corpus, and splits.json")
     experiment.add_argument("--prepared", type=Path, help="shards of bands that are there already")
     experiment.add_argument("--out", type=Path, help="runs/NAME-SIZE unless told")
-    experiment.add_argument("--seed", type=int, default=1)
-    experiment.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    experiment.add_argument("--seed", type=at_least(0), default=1)
+    experiment.add_argument("--threads", type=at_least(1), default=os.cpu_count() or 1)
     experiment.add_argument("--device", default="cpu", help="cpu or cuda")
 
     match = command("match", commands.match, "find the passages of MIDI files nearest to a song")
     match.add_argument("song", type=Path)
     match.add_argument("--corpus", type=Path, required=True, help="a folder of MIDI files")
     match.add_argument("--model", type=Path, default=Path("runs/embedding-full/cover/best.pt"))
-    match.add_argument("--keys", type=int, default=1, choices=(1, 12), help="12: in every key")
-    match.add_argument("--limit", type=int, default=10, help="matches to print")
+    match.add_argument(
+        "--keys", type=at_least(0), default=1, choices=(1, 12), help="12: in every key"
+    )
+    match.add_argument("--limit", type=at_least(0), default=10, help="matches to print")
     match.add_argument("--cache", type=Path, default=Path("runs/matching"), help="keeps the index")
     match.add_argument("--out", type=Path, help="also write the passages here, as MIDI")
 
@@ -250,6 +273,12 @@ def main(argv: list[str] | None = None) -> int:
         args.run(args)
     except LiveCoverError as error:
         print(f"livecover-train: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a folder that cannot be written, a full disk
+        if error.filename is None:
+            raise
+        problem = f"{error.filename}: {error.strerror}; is it there, and may it be written?"
+        print(f"livecover-train: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("livecover-train: stopped; the same command goes on from here", file=sys.stderr)

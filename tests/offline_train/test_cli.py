@@ -1,0 +1,25 @@
+"""The training command's answers to what it cannot take: one line and exit code 2."""
+
+from pathlib import Path
+
+import pytest
+
+from offline_train.cli import main
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "two", "1.5"])
+def test_count_that_is_none_is_refused(count: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["bench", "--steps", count])
+    assert stop.value.code == 2
+    assert f"expected a whole number from 1 on, not {count}" in capsys.readouterr().err
+
+
+def test_folder_that_cannot_be_made_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("")
+    assert main(["sketch-window", "--network", "window", "--out", str(in_the_way / "out")]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and str(in_the_way) in line
