@@ -13,12 +13,13 @@ from offline_train.corpora import SPLITS
 from offline_train.experiments import EXPERIMENTS, SIZES
 
 
-def at_least(least: int) -> Callable[[str], int]:
+def at_least(least: int, multiple: int = 1) -> Callable[[str], int]:
     """Return what reads a whole number from ``least`` on, and says so of anything else."""
+    kind = "a whole number" if multiple == 1 else f"a multiple of {multiple}"
 
     def read(text: str) -> int:
-        if not text.lstrip("-").isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least} on, not {text}")
+        if not text.lstrip("-").isdecimal() or int(text) < least or int(text) % multiple:
+            raise argparse.ArgumentTypeError(f"expected {kind} from {least} on, not {text}")
         return int(text)
 
     return read
@@ -113,7 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     bench = command("bench", commands.bench, "time a training step with and without fused GRUs")
     bench.add_argument("--steps", type=at_least(1), default=5, help="of each")
-    bench.add_argument("--frames", type=at_least(1), default=512, help="frames in a crop")
+    bench.add_argument("--frames", type=at_least(2, 2), default=512, help="frames in a crop")
     bench.add_argument("--batch", type=at_least(1), default=2)
     bench.add_argument("--threads", type=at_least(1), default=1)
 
@@ -168,7 +169,7 @@ def _add_cover_training(command: Callable[..., argparse.ArgumentParser]) -> None
         sub.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
         sub.add_argument("--out", type=Path, default=Path(out))
         sub.add_argument("--hours", type=float, default=hours, help="of each training")
-        sub.add_argument("--frames", type=at_least(1), default=512, help="frames in a crop")
+        sub.add_argument("--frames", type=at_least(2, 2), default=512, help="frames in a crop")
         sub.add_argument(
             "--batch", type=at_least(1), default=2, help="crops that a worker takes at a time"
         )
