@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from engine.errors import ConfigError, ModelError
 from models.hft import AMT_APC, SMALL, Hft, HftConfig, extended
 from offline_train.apc_data import Task
+from offline_train.checkpoints import read_checkpoint
 from offline_train.shards import manifest_hash
 
 log = logging.getLogger(__name__)
@@ -86,18 +85,7 @@ def plan(c: ApcConfig) -> list[Stage]:
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Return a checkpoint of this recipe. Raises ModelError if it is something else."""
-    try:
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises many kinds on a file that is none of its own
-        raise ModelError(f"{path}: expected a checkpoint of {RECIPE} ({error})") from error
-    recipe = checkpoint.get("recipe") if isinstance(checkpoint, dict) else None
-    if recipe != RECIPE:
-        raise ModelError(
-            f"{path}: expected a checkpoint of {RECIPE}, came {recipe or 'another'}; name another"
-            " file or folder"
-        )
-    found: dict[str, Any] = checkpoint
-    return found
+    return read_checkpoint(path, RECIPE)
 
 
 def network_of(checkpoint: dict[str, Any]) -> Hft:

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from engine.errors import ModelError
 from models.features import LOG_STFT_16K, Features
 from models.streaming import StreamingConfig, StreamingCover
+from offline_train.checkpoints import read_checkpoint, write_checkpoint
 from offline_train.data_parallel import (
     average_gradients,
     global_batch_norm,
@@ -174,8 +174,8 @@ class Learner:
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
-        partial = path.with_suffix(".partial")
-        torch.save(
+        write_checkpoint(
+            path,
             {
                 "recipe": "train-cover",
                 "network": self.network.config.to_dict(),
@@ -188,9 +188,7 @@ class Learner:
                 "seconds": self.seconds,
                 "audio_hours": self.audio_seconds / 3600,
             },
-            partial,
         )
-        partial.replace(path)
 
 
 def is_recording(labels: dict[str, Tensor]) -> Tensor:
@@ -205,15 +203,7 @@ def initial_state(network: StreamingCover, batch: int, device: str) -> dict[str,
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Return a checkpoint of this recipe. Raises ModelError if it is something else."""
-    try:
-        checkpoint: Any = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises many kinds on a file that is none of its own
-        raise ModelError(f"{path}: expected a checkpoint of train-cover ({error})") from error
-    found: dict[str, Any] = checkpoint if isinstance(checkpoint, dict) else {}
-    if found.get("recipe") != "train-cover":
-        came = found.get("recipe", "something else")
-        raise ModelError(f"{path}: expected a checkpoint of train-cover, came one of {came}")
-    return found
+    return read_checkpoint(path, "train-cover")
 
 
 def network_of(checkpoint: dict[str, Any]) -> StreamingCover:

@@ -28,6 +28,7 @@ from engine.errors import ConfigError, DataError, ModelError
 from models.arrangement import END, N_STEPS, PAD, Arrangement, ArrangementConfig, Texture
 from models.spec import N_PITCHES
 from offline_train.arranging.batches import UnitBatch, Units
+from offline_train.checkpoints import read_checkpoint, write_checkpoint
 from offline_train.stopping import Stopping
 
 log = logging.getLogger(__name__)
@@ -242,20 +243,12 @@ def _save(
         "model": network.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    write_checkpoint(path, state)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Return a checkpoint of this recipe. Raises ModelError if it is something else."""
-    try:
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises many kinds on a file that is none of its own
-        raise ModelError(f"{path}: expected a checkpoint of {RECIPE} ({error})") from error
-    if not isinstance(checkpoint, dict) or checkpoint.get("recipe") != RECIPE:
-        raise ModelError(f"{path}: expected a checkpoint of {RECIPE}; name another file")
-    return checkpoint
+    return read_checkpoint(path, RECIPE)
 
 
 def _load_run(path: Path, c: ArrangerConfig) -> dict[str, Any]:

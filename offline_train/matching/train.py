@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from engine.errors import DataError, ModelError
 from models.embedding import EmbeddingConfig, JointEmbedding
+from offline_train.checkpoints import read_checkpoint, write_checkpoint
 from offline_train.matching.ranking import Retrieval, ranking_loss, score_retrieval
 from offline_train.matching.snippets import Snippets, SnippetSource
 from offline_train.matching.views import WINDOW_S
@@ -216,20 +217,12 @@ def _save(
         "model": network.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    write_checkpoint(path, state)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Return a checkpoint of this recipe. Raises ModelError if it is something else."""
-    try:
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises many kinds on a file that is none of its own
-        raise ModelError(f"{path}: expected a checkpoint of {RECIPE} ({error})") from error
-    if not isinstance(checkpoint, dict) or checkpoint.get("recipe") != RECIPE:
-        raise ModelError(f"{path}: expected a checkpoint of {RECIPE}; name another file")
-    return checkpoint
+    return read_checkpoint(path, RECIPE)
 
 
 def load_embedding(path: Path) -> JointEmbedding:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from engine.errors import DataError, ModelError
+from offline_train.checkpoints import read_checkpoint, write_checkpoint
 from offline_train.stopping import Stopping
 
 log = logging.getLogger(__name__)
@@ -156,8 +157,8 @@ def _train_epoch(
 def _save(
     path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, at: _Progress, c: FitConfig
 ) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(
+    write_checkpoint(
+        path,
         {
             "recipe": c.name,
             "fit": json.loads(json.dumps(asdict(c), default=str)),
@@ -165,21 +166,12 @@ def _save(
             "optimizer": optimizer.state_dict(),
             "progress": asdict(at),
         },
-        partial,
     )
-    partial.replace(path)
 
 
 def load_run(path: Path, name: str) -> dict[str, Any]:
     """Return a run's checkpoint. Raises ModelError if it is not of the run of that name."""
-    try:
-        checkpoint: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-        recipe = checkpoint["recipe"]
-    except Exception as error:  # torch raises many kinds on a file that is none of its own
-        raise ModelError(f"{path}: expected a checkpoint of {name} ({error})") from error
-    if recipe != name:
-        raise ModelError(f"{path}: expected a checkpoint of {name}, came one of {recipe}")
-    return checkpoint
+    return read_checkpoint(path, name)
 
 
 def _load(
