@@ -45,7 +45,8 @@ def test_a_signal_in_mid_note_ends_every_note_and_saves_the_take(
         got = chain.recorder.wait_for("the end of all notes", is_quiet, 5)
     assert takes.has_pairs_only(got)
     take = check_take(chain)
-    assert [m.pitch for m in takes.ons(take)] == [m.pitch for m in takes.ons(got)]
+    # Notes of one moment stand on two tracks in the file, so only their order may differ.
+    assert sorted(m.pitch for m in takes.ons(take)) == sorted(m.pitch for m in takes.ons(got))
     assert re.search(rf"\b{len(takes.ons(got))} notes", livecover.text()), livecover.tail()
     assert "Traceback" not in livecover.text()
 
