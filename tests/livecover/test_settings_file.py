@@ -1,0 +1,175 @@
+"""Settings saved: comments stay, only differences are written, and the whole file or nothing."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from engine.errors import ConfigError
+from engine.settings import AudioSettings, MidiSettings, ModelSettings, TimeSettings
+from livecover.settings import Settings, load_settings
+from livecover.settings_file import HEADER, save_settings
+
+SAMPLE = Path(__file__).parents[2] / "config.toml"
+DEFAULTS = Settings()
+CHANGED = replace(
+    DEFAULTS,
+    model=ModelSettings(style=(0.5,) * 24),
+    midi=MidiSettings(midi_out=("Piano", "take.mid"), transpose=-2),
+    time=TimeSettings(latency=0.3),
+)
+
+FILE = """\
+# my stage
+
+[midi] # where the notes go
+# the organ listens here
+channel = 2 # upper manual
+# transpose = 5
+
+# about time
+[time]
+latency = "auto"
+"""
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(platformdirs, "user_config_path", lambda *a, **k: tmp_path / "home" / "lc")
+
+
+def test_a_new_file_has_what_differs_and_no_more(tmp_path: Path) -> None:
+    path = save_settings(CHANGED, tmp_path / "c.toml")
+    text = path.read_text(encoding="utf-8")
+    assert load_settings(path, {}) == CHANGED
+    assert text.startswith(f"# {HEADER}\n")
+    assert [line for line in text.splitlines() if line.startswith("[")] == [
+        "[model]",
+        "[midi]",
+        "[time]",
+    ]
+    assert 'midi_out = ["Piano", "take.mid"]' in text and "channel" not in text
+
+
+def test_comments_and_order_stay(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(FILE, encoding="utf-8")
+    wanted = replace(
+        DEFAULTS, midi=MidiSettings(channel=3, transpose=-2), time=TimeSettings(latency=0.3)
+    )
+    save_settings(wanted, path)
+    assert load_settings(path, {}) == wanted
+    expected = FILE.replace(
+        "channel = 2 # upper manual\n", "channel = 3 # upper manual\ntranspose = -2\n"
+    ).replace('"auto"', "0.3")
+    assert path.read_text(encoding="utf-8") == expected
+
+
+def test_back_to_a_default_is_written_where_the_key_stands(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(FILE.replace('"auto"', "0.5"), encoding="utf-8")
+    save_settings(DEFAULTS, path)
+    text = path.read_text(encoding="utf-8")
+    assert "channel = 1 # upper manual" in text and 'latency = "auto"' in text
+    assert load_settings(path, {}) == DEFAULTS
+
+
+def test_nothing_to_change_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(SAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
+    save_settings(DEFAULTS, path)
+    assert path.read_bytes() == SAMPLE.read_bytes()
+
+
+def test_the_whole_sample_keeps_its_comments(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_bytes(SAMPLE.read_bytes())
+    save_settings(CHANGED, path)
+    before = [
+        line for line in SAMPLE.read_text("utf-8").splitlines() if line.startswith(("#", "["))
+    ]
+    after = [line for line in path.read_text("utf-8").splitlines() if line.startswith(("#", "["))]
+    assert after == before
+    assert load_settings(path, {}) == CHANGED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "midi.channel = 2\n",
+        "midi = {channel = 2}\n",
+        "[midi]\r\nchannel = 2\r\n",
+        "[midi]\nchannel = 2",
+        "[midi]\n# nothing yet\n\n# about time\n[time]\n",
+        "",
+    ],
+)
+def test_other_ways_to_write_a_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_bytes(text.encode())
+    save_settings(CHANGED, path)
+    assert load_settings(path, {}) == CHANGED
+
+
+def test_the_file_that_is_read_is_written_else_the_users_own(tmp_path: Path) -> None:
+    assert save_settings(CHANGED) == tmp_path / "home" / "lc" / "config.toml"
+    Path("config.toml").write_text("", encoding="utf-8")
+    assert save_settings(CHANGED) == Path("config.toml")
+    assert load_settings(None, {}) == CHANGED
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and modes are POSIX's")
+def test_a_link_and_its_mode_stay(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.toml", tmp_path / "c.toml"
+    real.write_text("", encoding="utf-8")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    save_settings(CHANGED, link)
+    assert link.is_symlink() and real.stat().st_mode & 0o777 == 0o640
+    assert load_settings(real, {}) == CHANGED
+
+
+def test_a_failure_leaves_the_file_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(FILE, encoding="utf-8")
+
+    def fail(*names: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(ConfigError) as caught:
+        save_settings(CHANGED, path)
+    assert str(caught.value) == (
+        f"{path}: cannot save the settings here (No space left on device); make the folder"
+        " writable, or name another file with --config"
+    )
+    assert path.read_text(encoding="utf-8") == FILE
+    assert {p.name for p in tmp_path.iterdir()} == {"c.toml", "work"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[midi\n", "expected TOML, section by section"),
+        (b"\xff\xfe", "expected TOML, section by section"),
+        (b"[midi]\nchanel = 2\n", "unknown key midi.chanel; did you mean midi.channel?"),
+    ],
+)
+def test_a_broken_file_is_not_touched(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        save_settings(replace(DEFAULTS, audio=AudioSettings(input="mic")), path)
+    assert str(caught.value).startswith(f"{path}: {message}") and "\n" not in str(caught.value)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot save the settings here"):
+        save_settings(CHANGED, tmp_path)
