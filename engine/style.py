@@ -10,6 +10,7 @@ Not here: how presets are made (``offline_train.style``), and what a model makes
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import mido
 import numpy as np
@@ -30,9 +31,21 @@ ONSET_RATE = (7.6, 3.175)  # onsets a second: 0.1216 and 0.0508 a frame of 16 ms
 INTENSITIES = ("calm", "balanced", "intense")
 """The presets at intensity 0, 0.5 and 1."""
 
+MAX_SECONDS = 4 * 3600.0
+"""A file that lasts longer is broken, and would cost memory for every second of it."""
+
 _DRUMS = 9  # the MIDI channel, counted from 0
 # All that mido raises on a file that is not MIDI; KeySignatureError descends from Exception.
-_BROKEN_MIDI = (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, KeySignatureError)
+_BROKEN_MIDI = (
+    OSError,
+    EOFError,
+    ValueError,
+    ArithmeticError,
+    KeyError,
+    IndexError,
+    TypeError,
+    KeySignatureError,
+)
 
 
 def style_vector(style: str | float | Sequence[float], spec: ModelSpec) -> Array:
@@ -94,22 +107,35 @@ def read_style(path: Path) -> Array:
     Raises
     ------
     ConfigError
-        If the file cannot be read, is not MIDI or has no note of the piano's keys.
+        If the file cannot be read, is not MIDI, lasts for hours or has no note of the piano's keys.
     """
     try:
+        with path.open("rb") as file:
+            return parse_style(str(path), file)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file; a style is read {STYLE_FROM}FILE.mid") from error
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: expected a MIDI file to read a style from ({error.strerror})"
+        ) from error
+
+
+def parse_style(name: str, file: BinaryIO) -> Array:
+    """Return the same of an open MIDI file, which an error calls ``name``."""
+    try:
         notes, now = [], 0.0
-        for message in mido.MidiFile(path):
+        for message in mido.MidiFile(file=file):
             now += message.time
             is_note = message.type == "note_on" and message.velocity and message.channel != _DRUMS
             if is_note and MIN_PITCH <= message.note < MIN_PITCH + N_PITCHES:
                 notes.append((now, now, message.note, message.velocity))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such file; a style is read {STYLE_FROM}FILE.mid") from error
+            if not 0.0 <= now <= MAX_SECONDS:
+                raise ValueError(f"it lasts more than {MAX_SECONDS / 3600:g} hours")
     except _BROKEN_MIDI as error:
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ConfigError(f"{path}: expected a MIDI file to read a style from ({why})") from error
+        why = str(error) or type(error).__name__
+        raise ConfigError(f"{name}: expected a MIDI file to read a style from ({why})") from error
     if not notes:
-        raise ConfigError(f"{path}: expected the notes of a piano part, found none to read a style")
+        raise ConfigError(f"{name}: expected the notes of a piano part, found none to read a style")
     return measure_style(np.array(notes, np.float32))
 
 
