@@ -1,0 +1,102 @@
+// Every element that names a setting (data-key) shows it and changes it.
+
+import { SCALES } from "./scales.js";
+
+/** Bind all controls of the page to `settings`. */
+export function bindControls(settings) {
+  for (const element of document.querySelectorAll("[data-channels]")) fillChannels(element);
+  for (const element of document.querySelectorAll("[data-key]")) {
+    if (element.matches("button")) bindToggle(element, settings);
+    else if (element.matches("[role=radiogroup]")) bindSegments(element, settings);
+    else if (element.matches("[type=checkbox]")) bindSwitch(element, settings);
+    else if (element.matches("select")) bindSelect(element, settings);
+    else bindNumber(element, settings);
+  }
+  for (const button of document.querySelectorAll("[data-step]")) {
+    button.addEventListener("click", () => step(button.parentElement.querySelector("input"), Number(button.dataset.step)));
+  }
+}
+
+/** Move a number by its step, as its buttons and the keys do. */
+export function step(input, by) {
+  if (by > 0) input.stepUp();
+  else input.stepDown();
+  input.dispatchEvent(new Event("change"));
+}
+
+function bindToggle(button, settings) {
+  const key = button.dataset.key;
+  button.addEventListener("click", () => settings.change({ [key]: !settings.get(key) }));
+  settings.watch(key, (value) => button.setAttribute("aria-pressed", String(value)));
+}
+
+function bindSwitch(input, settings) {
+  input.addEventListener("change", () => settings.change({ [input.dataset.key]: input.checked }));
+  settings.watch(input.dataset.key, (value) => (input.checked = value));
+}
+
+function bindSegments(group, settings) {
+  group.addEventListener("change", (event) => settings.change({ [group.dataset.key]: event.target.value }));
+  settings.watch(group.dataset.key, (value) => {
+    for (const input of group.querySelectorAll("input")) input.checked = input.value === value;
+  });
+}
+
+function bindNumber(input, settings) {
+  const key = input.dataset.key;
+  const scale = SCALES[input.dataset.scale ?? "plain"];
+  for (const limit of ["min", "max", "step"]) if (limit in scale) input[limit] = scale[limit];
+  const isRange = input.type === "range";
+  const output = isRange ? input.parentElement.querySelector("output") : null;
+  const show = (value) => {
+    input.value = scale.toPlace(value);
+    if (!isRange) return;
+    output.textContent = scale.text(value);
+    input.setAttribute("aria-valuetext", scale.text(value));
+    const share = (input.value - input.min) / (input.max - input.min);
+    input.style.setProperty("--fill", `calc(14px + ${share} * (100% - 28px))`);
+  };
+  input.addEventListener(isRange ? "input" : "change", () => {
+    if (!input.validity.valid) return show(settings.get(key));
+    settings.change({ [key]: scale.toValue(input.value) });
+  });
+  settings.watch(key, show);
+}
+
+function bindSelect(select, settings) {
+  const key = select.dataset.key;
+  const isPort = select.dataset.choices === "ports";
+  const show = () => {
+    const value = settings.get(key);
+    if (value === undefined) return;
+    const text = JSON.stringify(value);
+    if (![...select.options].some((option) => option.value === text)) {
+      select.append(new Option(Array.isArray(value) ? value.join(" + ") : String(value), text));
+    }
+    select.value = text;
+  };
+  select.addEventListener("change", () => settings.change({ [key]: JSON.parse(select.value) }));
+  select.refill = (choices) => {
+    select.replaceChildren(
+      ...choices.map(({ text, value }) => new Option(text, JSON.stringify(isPort ? [value] : value))),
+    );
+    show();
+  };
+  settings.watch(key, show);
+}
+
+/** Offer what the server lists: inputs, ports, models. */
+export function offer(choices) {
+  const named = (names) => names.map((name) => ({ text: name, value: name }));
+  const lists = {
+    inputs: choices.inputs.map(({ text, name }) => ({ text, value: name })),
+    ports: named(choices.ports),
+    models: named(choices.models),
+  };
+  for (const select of document.querySelectorAll("[data-choices]")) select.refill(lists[select.dataset.choices]);
+}
+
+function fillChannels(select) {
+  if (select.dataset.channels) select.append(new Option(select.dataset.channels, "null"));
+  for (let channel = 1; channel <= 16; channel += 1) select.append(new Option(String(channel), String(channel)));
+}

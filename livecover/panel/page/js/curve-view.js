@@ -1,0 +1,36 @@
+// The velocity curve as it is drawn and dragged.
+
+import { curveAt, curveText, curveThrough, loudnessOf, velocityOut } from "./curve.js";
+import { drag } from "./pad.js";
+
+const KEY = "midi.velocity_curve";
+const STEP = 0.02;
+
+/** Bind the curve to `settings`. */
+export function bindCurve(settings) {
+  const view = document.getElementById("curve");
+  const line = document.getElementById("curve-line");
+  const area = document.getElementById("curve-area");
+  const text = document.getElementById("curve-value");
+  settings.watch(KEY, (curve) => {
+    let path = "";
+    for (let velocity = 1; velocity <= 127; velocity += 3) {
+      const y = 100 - (100 * velocityOut(curve, velocity)) / 127;
+      path += `${path ? "L" : "M"}${((100 * velocity) / 127).toFixed(1)} ${y.toFixed(1)}`;
+    }
+    line.setAttribute("d", path);
+    area.setAttribute("d", `${path}L100 100L0 100Z`);
+    text.textContent = curveText(curve);
+    view.setAttribute("aria-valuenow", String(Math.round(100 * (loudnessOf(curve) ?? 0.5))));
+    view.setAttribute("aria-valuetext", curveText(curve));
+  });
+  drag(view, (x, y) => settings.change({ [KEY]: curveThrough(x, 1 - y) }));
+  view.addEventListener("dblclick", () => settings.change({ [KEY]: 1 }));
+  view.addEventListener("keydown", (event) => {
+    const by = { ArrowDown: -1, ArrowLeft: -1, ArrowUp: 1, ArrowRight: 1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    const loudness = loudnessOf(settings.get(KEY)) ?? 0.5;
+    settings.change({ [KEY]: curveAt(loudness + by * (event.shiftKey ? 5 : 1) * STEP) });
+  });
+}

@@ -1,0 +1,121 @@
+// The panel: what the server says goes to the roll, the meters and the controls; what a hand does goes
+// back. Each thing has a module of its own; here they meet.
+
+import { announce, toast } from "./announce.js";
+import { pageNow } from "./clock.js";
+import { Connection } from "./connection.js";
+import { bindControls, offer } from "./controls.js";
+import { bindCurve } from "./curve-view.js";
+import { keep, recall } from "./kept.js";
+import { bindLearn } from "./learn.js";
+import { Measure } from "./measure.js";
+import { Meters } from "./meters.js";
+import { NoteStore } from "./notes.js";
+import { bindPad, fillChoices } from "./pad.js";
+import { readPalette } from "./palette.js";
+import { Roll } from "./roll.js";
+import { Settings } from "./settings.js";
+import { bindShortcuts } from "./shortcuts.js";
+import { Snapshots } from "./snapshots.js";
+import { StateView } from "./state.js";
+import { bindStyleFile } from "./style-file.js";
+import { bindTheme } from "./theme.js";
+
+const $ = (id) => document.getElementById(id);
+
+const address = new URL("socket", location.href);
+address.protocol = address.protocol.replace("http", "ws");
+address.search = "";
+
+const notes = new NoteStore();
+const roll = new Roll($("roll"), notes);
+const meters = new Meters();
+const measure = new URLSearchParams(location.search).get("measure") === "1" ? new Measure() : null;
+let styleFileLimit = 256 * 1024;
+
+const connection = new Connection(address, {
+  onMessage: (message) => handlers[message.type]?.(message),
+  onOpen: () => state.connect(),
+  onLoss: (wait) => {
+    notes.silence(Number.isFinite(serverNow()) ? serverNow() : Infinity);
+    settings.refuse();
+    state.lose(wait);
+  },
+});
+const send = (message) => connection.send(message) || (toast("There is no connection: nothing was changed", "error"), false);
+const settings = new Settings((values) => send({ type: "change", values }));
+const state = new StateView(settings, send);
+const learned = bindLearn(send);
+
+const serverNow = () => (connection.clock.isKnown ? connection.clock.toServer(pageNow()) : NaN);
+
+const handlers = {
+  hello(message) {
+    notes.clear();
+    roll.chroma.clear();
+    styleFileLimit = message.limits?.style_file ?? styleFileLimit;
+    settings.receive(message.settings);
+    offer(message.choices);
+    fillChoices($("presets"), "model.style", message.presets, settings);
+    fillChoices($("curves"), "midi.velocity_curve", message.curves, settings);
+    $("learn").hidden = message.learn !== true;
+    if (measure && message.measure) measure.report = (drawn) => connection.send({ type: "drawn", notes: drawn });
+  },
+  choices: offer,
+  settings: (message) => settings.receive(message.settings),
+  status(message) {
+    meters.take(message, pageNow());
+    roll.setLatency(message.latency);
+    state.take(message);
+  },
+  notes(message) {
+    for (const note of message.notes) {
+      notes.take(note);
+      roll.reveal(note[1]);
+    }
+  },
+  chroma: ({ at, values }) => roll.addChroma(at, values),
+  silence: ({ at }) => notes.silence(at),
+  lost: () => state.loseSource(),
+  learn: learned,
+  saved: ({ path }) => (toast(`Saved to ${path}`), announce("Settings saved")),
+  error({ text }) {
+    settings.refuse();
+    toast(text, "error");
+  },
+};
+
+bindControls(settings);
+bindPad(settings);
+bindCurve(settings);
+bindStyleFile(send, () => styleFileLimit);
+bindShortcuts(settings);
+new Snapshots(settings);
+bindTheme(() => roll.paintWith(readPalette()));
+document.fonts.ready.then(() => roll.resize());
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const showStill = () => {
+  roll.isCalm = calm.matches;
+  roll.isStill = recall("still", calm.matches);
+  $("still").setAttribute("aria-pressed", String(roll.isStill));
+};
+calm.addEventListener("change", showStill);
+$("still").addEventListener("click", () => (keep("still", !roll.isStill), showStill()));
+showStill();
+
+let last = pageNow();
+function frame() {
+  const page = pageNow();
+  connection.clock.tick(page - last);
+  last = page;
+  const now = serverNow();
+  roll.draw(now);
+  meters.draw(page);
+  if (measure && now) measure.frame(notes, now, pageNow(), connection.clock);
+  requestAnimationFrame(frame);
+}
+
+if (measure) window.livecoverMeasure = () => measure.list;
+connection.open();
+requestAnimationFrame(frame);

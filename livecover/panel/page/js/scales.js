@@ -1,0 +1,42 @@
+// From a setting's value to a control's place and back, and to the words beside it.
+
+/** Rungs of a slider whose steps are wide where they matter less. */
+const VOICES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32, 48, 88];
+
+const nearest = (rungs, value) =>
+  rungs.reduce((best, rung, k) => (Math.abs(rung - value) < Math.abs(rungs[best] - value) ? k : best), 0);
+
+const plain = { toPlace: Number, toValue: Number, text: String };
+
+export const SCALES = {
+  plain,
+  /** Notes for each that the style asks for: the middle is 1, the ends a quarter and four times. */
+  octaves: {
+    min: -2,
+    max: 2,
+    step: 0.05,
+    toPlace: (value) => Math.log2(value),
+    toValue: (place) => Number((2 ** place).toFixed(3)),
+    text: (value) => `${value < 0.995 ? value.toFixed(2) : value.toFixed(1)}×`,
+  },
+  voices: {
+    min: 0,
+    max: VOICES.length - 1,
+    step: 1,
+    toPlace: (value) => nearest(VOICES, value),
+    toValue: (place) => VOICES[Math.round(place)],
+    text: (value) => (value >= 88 ? "all" : String(value)),
+  },
+  /** Seconds or null (auto), shown as milliseconds or nothing. */
+  milliseconds: {
+    toPlace: (value) => (value === null ? "" : Math.round(value * 1000)),
+    toValue: (place) => (place === "" ? null : Number(place) / 1000),
+    text: (value) => (value === null ? "auto" : `${Math.round(value * 1000)} ms`),
+  },
+  /** A number or null (auto). */
+  optional: {
+    toPlace: (value) => value ?? "",
+    toValue: (place) => (place === "" ? null : Number(place)),
+    text: (value) => (value === null ? "same" : String(value)),
+  },
+};

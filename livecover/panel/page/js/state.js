@@ -1,0 +1,96 @@
+// What state the instrument is in: its words, its lamp, the veil over the roll, and the transport keys.
+
+import { announce } from "./announce.js";
+import { write } from "./meters.js";
+
+const $ = (id) => document.getElementById(id);
+
+/** Return minutes and seconds. */
+export const clockText = (seconds) =>
+  `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+
+/** Return [name, words, veil's title, veil's text] of what is going on; veil null for none. */
+export function describe(link, status, names) {
+  if (link === "offline") {
+    return ["offline", "No connection", "Connection lost", "The piano may play on. Trying to connect again."];
+  }
+  if (link === "connecting" || !status) return ["connecting", "Connecting", null, null];
+  if (!status.playing) return ["idle", "Ready", "Ready", `Start, and the piano follows what it hears: ${names.input}.`];
+  if (!status.connected) {
+    const source = status.source || names.input;
+    return ["lost", `Waiting for ${source}`, `Waiting for ${source}`, "The input is gone. It plays on as soon as it is back."];
+  }
+  const muted = names.isMuted ? ", muted" : "";
+  if (status.recording) return ["recording", `Recording${muted}`, null, null];
+  return ["playing", status.asleep ? `Listening${muted}` : `Playing${muted}`, null, null];
+}
+
+export class StateView {
+  #link = "connecting";
+  #status = null;
+  #said = "";
+  #recordedFrom = 0;
+
+  constructor(settings, send) {
+    this.settings = settings;
+    for (const button of document.querySelectorAll("[data-do]")) {
+      if (button.id !== "start") button.addEventListener("click", () => send({ type: "do", action: button.dataset.do }));
+    }
+    $("start").addEventListener("click", () => send({ type: "do", action: this.#status?.playing ? "stop" : "start" }));
+    $("record").addEventListener("click", () => send({ type: "do", action: this.#status?.recording ? "end_record" : "record" }));
+    document.querySelector(".panic").addEventListener("click", () => announce("Every note ends"));
+    settings.watch("play.mute", () => this.#show());
+    settings.watch("audio.input", () => this.#show());
+  }
+
+  /** The socket is open. */
+  connect() {
+    this.#link = "open";
+    this.#status = null;
+    this.#show();
+  }
+
+  /** The socket is closed. */
+  lose() {
+    this.#link = "offline";
+    this.#show();
+  }
+
+  /** The input is gone; the next status says so too. */
+  loseSource() {
+    if (this.#status) this.take({ ...this.#status, connected: false });
+  }
+
+  /** Take a `status`. */
+  take(status) {
+    if (status.recording && !this.#status?.recording) this.#recordedFrom = status.seconds;
+    this.#status = status;
+    this.#show();
+    write($("song-time"), clockText(status.seconds ?? 0));
+    $("tempo").hidden = !status.tempo;
+    if (status.tempo) write($("tempo"), `♩ ${Math.round(status.tempo)}`);
+    const taken = clockText(Math.max(0, status.seconds - this.#recordedFrom));
+    write($("record-text"), status.recording ? taken : "Record");
+    $("record").setAttribute("aria-pressed", String(status.recording));
+    $("record").setAttribute("aria-label", status.recording ? "End recording" : "Record");
+  }
+
+  #show() {
+    const [name, words, title, text] = describe(this.#link, this.#status, {
+      input: $("input").selectedOptions[0]?.textContent || String(this.settings.get("audio.input") ?? ""),
+      isMuted: this.settings.get("play.mute") === true,
+    });
+    document.body.dataset.state = name;
+    document.body.dataset.playing = String(this.#status?.playing === true);
+    write($("start-text"), this.#status?.playing ? "Stop" : "Start");
+    write($("state-text"), words);
+    $("veil").hidden = title === null;
+    if (title !== null) {
+      write($("veil-title"), title);
+      write($("veil-text"), text);
+    }
+    if (words === this.#said) return;
+    this.#said = words;
+    announce(words);
+  }
+}
