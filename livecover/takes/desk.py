@@ -1,0 +1,232 @@
+"""What the writer of takes decides: when a take begins and ends, and what belongs to it.
+
+One thread, time passed in. Engine time is seconds of the engine's input; moments are seconds of
+the clock. Not here: the queue and the thread (``recorder``).
+"""
+
+import datetime
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import ConfigError, DataError
+from engine.notes import Event
+from engine.settings import EngineSettings
+from livecover import __version__
+from livecover.takes.files import TakeFiles, begin_take
+from livecover.takes.journal import Contents
+from livecover.takes.session import Held, TakeSession
+
+Array = NDArray[np.float32]
+
+FLUSH_S = 0.25
+"""Seconds between two moments up to which a crash loses nothing."""
+TAIL_S = 0.25
+"""Seconds beyond the latency for which the notes of the last moments are waited for."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What the take says of its source."""
+
+    name: str
+    sample_rate: int
+    n_channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    """A take whose sound has ended and whose last notes are still to leave."""
+
+    take: TakeSession
+    end_time: float  # the engine's
+    end_at: float  # a moment
+
+
+class TakeDesk:
+    """Begins, fills and ends takes.
+
+    Parameters
+    ----------
+    settings
+        What the take says of itself.
+    model
+        Returns the model's name and version.
+    on_end
+        Called with each finished take.
+    now
+        The time of day.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        model: Callable[[], str],
+        on_end: Callable[[TakeFiles, Contents], None],
+        now: Callable[[], datetime.datetime],
+    ) -> None:
+        self.time = 0.0  # the engine's, where the sound has come to
+        self._moment = 0.0  # when that was at the ear
+        self._settings = settings
+        self._model = model
+        self._on_end = on_end
+        self._now = now
+        self._input: Input | None = None
+        self._latency = 0.0
+        self._held = Held()
+        self._take: TakeSession | None = None
+        self._leaving: list[_Leaving] = []
+        self._flush_at = 0.0
+
+    @property
+    def is_empty(self) -> bool:
+        """True while no take is being written."""
+        return self._take is None and not self._leaving
+
+    def begin(self, source: Input, latency: float) -> None:
+        """Take a source that has started."""
+        self._input, self._latency = source, latency
+
+    def start_take(self, folder: Path, time: float, has_song: bool) -> None:
+        """Begin a take whose second 0 is the engine's ``time``. Raises ConfigError, OSError."""
+        assert self._take is None
+        files = begin_take(folder, self._now())
+        self._take = TakeSession(files, self._header(), time, has_song)
+        self._take.hold(self._held)
+        _log.info("recording %s", files.midi)
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether sound belongs to a take now."""
+        return self._take is not None
+
+    def audio(
+        self, block: Array | None, n: int, time: float, moment: float, sample_rate: int
+    ) -> None:
+        """Take ``n`` samples of the input; ``block`` is None where they could not be kept."""
+        self.time, self._moment = time + n / sample_rate, moment + n / sample_rate
+        if self._take is None:
+            return
+        if block is None:
+            self._take.dropped(n, time, sample_rate)
+        else:
+            self._take.audio(block, time, sample_rate)
+
+    def sent(self, event: Event) -> None:
+        """Take what has left."""
+        self._held.take(event)
+        for take in self._takes:
+            take.sent(event)
+
+    def silenced(self, moment: float) -> None:
+        """Take that all notes were ended at ``moment``."""
+        time = self.time + (moment - self._moment) - self._latency
+        for event in self._held.silence(time):
+            for take in self._takes:
+                take.sent(event)
+
+    def changed(self, settings: EngineSettings, latency: float) -> None:
+        """Take other settings."""
+        before, self._settings, self._latency = self._settings, settings, latency
+        if self._take is not None:
+            for text in _differences(before, settings):
+                self._take.text(text, self.time)
+
+    def tempo(self, bpm: float) -> None:
+        """Take the song's beats a minute from now on."""
+        if self._take is not None:
+            self._take.tempo(bpm, self.time)
+
+    def lost(self) -> None:
+        """Take that the input is gone."""
+        if self._take is not None:
+            self._take.lost()
+
+    def stop_take(self, moment: float) -> None:
+        """End the take here; its last notes may still come for a while after ``moment``."""
+        if self._take is not None:
+            end_at = moment + self._latency + TAIL_S
+            self._leaving.append(_Leaving(self._take, self.time, end_at))
+            self._take = None
+
+    def turn(self, moment: float) -> None:
+        """Finish what is over, and make safe what is not."""
+        for leaving in [one for one in self._leaving if moment >= one.end_at]:
+            self._leaving.remove(leaving)
+            self._finish(leaving, "stopped")
+        if moment >= self._flush_at:
+            self._flush_at = moment + FLUSH_S
+            for take in self._takes:
+                take.flush()
+
+    def close(self, reason: str) -> None:
+        """Finish everything: nothing more will be sent."""
+        leaving, self._leaving = self._leaving, []
+        for one in leaving:
+            self._finish(one, "stopped")
+        take, self._take = self._take, None
+        if take is not None:
+            self._finish(_Leaving(take, self.time, 0.0), reason)
+        self._held = Held()
+
+    def abandon(self) -> None:
+        """Leave the takes as they are on the disk; they can be recovered."""
+        for take in self._takes:
+            _log.error("%s ends here", take.take.name)
+            take.abandon()
+        self._take, self._leaving = None, []
+
+    @property
+    def _takes(self) -> list[TakeSession]:
+        """Those that notes may belong to."""
+        current = [] if self._take is None else [self._take]
+        return [*(one.take for one in self._leaving), *current]
+
+    def _finish(self, leaving: _Leaving, reason: str) -> None:
+        files = leaving.take.take
+        try:
+            contents = leaving.take.end(leaving.end_time, reason)
+        except (OSError, DataError) as error:
+            _log.error("the take %s is not whole: %s", files.name, error)
+            return
+        _log.info("recorded %s, %.1f s", files.midi, contents.seconds)
+        self._on_end(files, contents)
+
+    def _header(self) -> dict[str, object]:
+        source, settings = self._input, self._settings
+        if source is None:
+            raise ConfigError("a take needs an input; start playing first")
+        style = settings.model.style
+        return {
+            "began": self._now().isoformat(timespec="milliseconds"),
+            "livecover": __version__,
+            "model": self._model() or settings.model.model,
+            "style": list(style) if isinstance(style, tuple) else style,
+            "parts": settings.play.parts,
+            "latency": round(self._latency, 6),
+            "source": source.name,
+            "sample_rate": source.sample_rate,
+            "n_channels": source.n_channels,
+        }
+
+
+def _differences(before: EngineSettings, after: EngineSettings) -> Sequence[str]:
+    """Return what a take says about a change."""
+    words = [
+        ("style", before.model.style, after.model.style),
+        ("model", before.model.model, after.model.model),
+        ("parts", before.play.parts, after.play.parts),
+    ]
+    return [f"{name} {_words(new)}" for name, old, new in words if new != old]
+
+
+def _words(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(f"{number:g}" for number in value)
+    return str(value)

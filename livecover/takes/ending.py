@@ -1,0 +1,91 @@
+"""What a take's journal becomes: the MIDI file and the JSON beside the song.
+
+The same way after a clean end and after a crash. Not here: the journal (``journal``).
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from engine.errors import DataError
+from engine.notes import NoteEvent
+from livecover.takes.files import TakeFiles, unfinished
+from livecover.takes.journal import Contents, read_journal
+from livecover.takes.midi import to_midi
+
+KILLED = "killed"
+"""How a take ended whose program did not live to end it."""
+
+
+def end_take(take: TakeFiles) -> Contents:
+    """Write the take's MIDI file and JSON, remove its journal, and return what it held.
+
+    Raises
+    ------
+    DataError
+        The journal cannot be read; it stays.
+    OSError
+        A file cannot be written; the journal stays.
+    """
+    contents = read_journal(take.journal)
+    _write(take.midi, lambda file: to_midi(contents).save(file=file))
+    about = json.dumps(describe(take, contents), indent=2, ensure_ascii=False) + "\n"
+    _write(take.about, lambda file: file.write(about.encode()))
+    take.journal.unlink()
+    return contents
+
+
+def recover_takes(folder: Path) -> list[str]:
+    """Make whole what a killed program left in ``folder``; return a line about each take."""
+    lines = []
+    for take in unfinished(folder):
+        try:
+            if not take.journal.stat().st_size:  # killed before the first note
+                take.journal.unlink()
+                continue
+            contents = end_take(take)
+            n = _n_notes(contents)
+            lines.append(
+                f"recovered {take.midi}: {n} notes, {contents.seconds:.1f} s, from a livecover that"
+                " was killed"
+            )
+        except (DataError, OSError) as error:
+            lines.append(f"the take {take.name} could not be recovered: {error}")
+    return lines
+
+
+def describe(take: TakeFiles, contents: Contents) -> dict[str, object]:
+    """Return what the JSON says."""
+    ons = [e for e in contents.events if isinstance(e, NoteEvent) and e.is_on]
+    ended = contents.ended or KILLED
+    return {
+        "take": take.name,
+        **contents.header,
+        "seconds": contents.seconds,
+        "ended": ended,
+        "is_whole": ended != KILLED and not contents.n_dropped,
+        "n_notes": len(ons),
+        "n_melody_notes": sum(event.part == "melody" for event in ons),
+        "n_losses_of_input": contents.n_losses,
+        "n_dropped_samples": contents.n_dropped,
+        "midi": take.midi.name,
+        "songs": contents.songs,
+        "tempos": contents.tempos,
+        "changes": contents.texts,
+    }
+
+
+def _n_notes(contents: Contents) -> int:
+    return sum(isinstance(event, NoteEvent) and event.is_on for event in contents.events)
+
+
+def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file that is whole at any moment it is there."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)

@@ -1,0 +1,140 @@
+"""A take as it is written: one JSON array a line, in the order in which things came.
+
+Appended and handed to the system at each flush, so that a killed program has lost nothing older
+than the last one. Times are seconds of the take. Not here: what is made of it (``ending``).
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.errors import DataError
+from engine.notes import Event, NoteEvent, PedalEvent
+from livecover.takes.files import claim
+
+FORMAT = 1
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a journal holds."""
+
+    header: dict[str, object] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    texts: list[tuple[float, str]] = field(default_factory=list)
+    tempos: list[tuple[float, float]] = field(default_factory=list)  # (second, beats a minute)
+    songs: list[str] = field(default_factory=list)  # names of files
+    seconds: float = 0.0  # up to where it is known
+    n_losses: int = 0
+    n_dropped: int = 0  # samples of the song that became silence
+    ended: str | None = None  # None: the program was killed
+
+
+class Journal:
+    """The file while it is written. One thread; every method may raise OSError."""
+
+    def __init__(self, path: Path, header: dict[str, object]) -> None:
+        self._file = path.open("ab")
+        claim(self._file)
+        self._write("begin", FORMAT, header)
+        self.flush()
+
+    def event(self, event: Event, time: float) -> None:
+        """Write a note or a pedal at ``time`` of the take."""
+        if isinstance(event, NoteEvent):
+            values = (event.pitch, event.velocity, event.part, event.hand, event.channel)
+            self._write("note", _micro(time), *values)
+        else:
+            self._write("pedal", _micro(time), event.is_down, event.channel)
+
+    def text(self, time: float, text: str) -> None:
+        """Write words, such as the name of a style."""
+        self._write("text", _micro(time), text)
+
+    def tempo(self, time: float, bpm: float) -> None:
+        """Write the beats a minute from ``time`` on."""
+        self._write("tempo", _micro(time), bpm)
+
+    def song(self, name: str) -> None:
+        """Write the name of a file of sound that begins."""
+        self._write("song", name)
+
+    def reached(self, time: float, n_dropped: int) -> None:
+        """Write how far the take has come."""
+        self._write("reached", _micro(time), n_dropped)
+
+    def lost(self, time: float) -> None:
+        """Write that the input was lost."""
+        self._write("lost", _micro(time))
+
+    def end(self, time: float, reason: str) -> None:
+        """Write the last line."""
+        self._write("end", _micro(time), reason)
+
+    def flush(self) -> None:
+        """Hand everything to the system, which keeps it whatever becomes of this program."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        self._file.close()
+
+    def _write(self, *values: object) -> None:
+        self._file.write(json.dumps(values, ensure_ascii=False).encode() + b"\n")
+
+
+def _micro(time: float) -> float:
+    return round(time, 6)
+
+
+def read_journal(path: Path) -> Contents:
+    """Return what a journal holds; a last line that was cut off is left out.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, or was not written by this program.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]
+        return _contents([json.loads(line) for line in lines])
+    except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
+        raise DataError(
+            f"{path} is not a take's journal that this version can read ({error}): move it away"
+        ) from error
+
+
+def _contents(lines: Iterable[list[Any]]) -> Contents:
+    found = Contents()
+    end: float | None = None
+    for kind, *values in lines:
+        match [kind, *values]:
+            case ["begin", int(version), dict(header)]:
+                if version != FORMAT:
+                    raise ValueError(f"format {version}, not {FORMAT}")
+                found.header = header
+            case ["note", time, pitch, velocity, part, hand, channel]:
+                found.events.append(NoteEvent(time, pitch, velocity, part, hand, channel))
+            case ["pedal", time, is_down, channel]:
+                found.events.append(PedalEvent(time, is_down, channel))
+            case ["text", time, text]:
+                found.texts.append((time, text))
+            case ["tempo", time, bpm]:
+                found.tempos.append((time, bpm))
+            case ["song", name]:
+                found.songs.append(name)
+            case ["reached", time, n_dropped]:
+                found.n_dropped = n_dropped
+            case ["lost", time]:
+                found.n_losses += 1
+            case ["end", time, reason]:
+                found.ended, end = reason, time
+            case _:
+                raise ValueError(f"an unknown line {kind!r}")
+        if kind not in ("begin", "song"):
+            found.seconds = max(found.seconds, float(values[0]))
+    if end is not None:
+        found.seconds = end
+    return found

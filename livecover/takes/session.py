@@ -1,0 +1,165 @@
+"""One take while it is recorded: which of the engine's notes and sound belong to it, and where.
+
+One thread, no clock: everything comes with its place in the engine's time. Not here: the files
+(``journal``, ``track``), and who calls (``recorder``).
+"""
+
+import logging
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.notes import Event, NoteEvent, PedalEvent
+from livecover.takes.ending import end_take
+from livecover.takes.files import TakeFiles
+from livecover.takes.journal import Contents, Journal
+from livecover.takes.track import FlacTrack
+
+Array = NDArray[np.float32]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Held:
+    """What sounds at the port; kept while nothing is recorded too, as a take may begin then."""
+
+    notes: dict[int, NoteEvent] = field(default_factory=dict)
+    pedals: dict[int, PedalEvent] = field(default_factory=dict)
+
+    def take(self, event: Event) -> None:
+        """Take what was sent."""
+        if isinstance(event, PedalEvent):
+            if event.is_down:
+                self.pedals[event.channel] = event
+            else:
+                self.pedals.pop(event.channel, None)
+        elif event.is_on:
+            self.notes[event.pitch] = event
+        else:
+            self.notes.pop(event.pitch, None)
+
+    def silence(self, time: float) -> list[Event]:
+        """Return the ends at ``time``, or just after the beginning, of all that sounds."""
+        ends: list[Event] = [
+            replace(on, time=max(time, on.time + 1e-3), velocity=0) for on in self.notes.values()
+        ]
+        ends += [replace(p, time=max(time, p.time), is_down=False) for p in self.pedals.values()]
+        self.notes.clear()
+        self.pedals.clear()
+        return ends
+
+
+class TakeSession:
+    """A take from its first block to its end.
+
+    Parameters
+    ----------
+    take
+        Its files; the journal is there and empty.
+    header
+        What its JSON says first.
+    start
+        Where it begins in the engine's time: its second 0.
+    has_song
+        Whether the input is kept too.
+
+    Every method may raise OSError.
+    """
+
+    def __init__(
+        self, take: TakeFiles, header: dict[str, object], start: float, has_song: bool
+    ) -> None:
+        self.take = take
+        self.start = start
+        self._has_song = has_song
+        self._journal = Journal(take.journal, header)
+        self._track: FlacTrack | None = None
+        self._n_songs = 0
+        self._reached = 0.0  # seconds of the take
+        self._n_dropped = 0
+        self._early = Held()  # what began before the take, until it is known to last into it
+        self._has_begun = False
+
+    def hold(self, held: Held) -> None:
+        """Take what sounds as the take begins."""
+        self._early = Held(dict(held.notes), dict(held.pedals))
+
+    def sent(self, event: Event) -> None:
+        """Take what was sent; what began before the take begins with it, if it still sounds."""
+        if event.time < self.start:
+            self._early.take(event)
+            return
+        if not self._has_begun:
+            self._begin()
+        self._journal.event(event, event.time - self.start)
+
+    def audio(self, block: Array, time: float, sample_rate: int) -> None:
+        """Take a block (n, c) whose first sample stands at ``time``."""
+        self._reached = max(self._reached, time - self.start + len(block) / sample_rate)
+        if not self._has_song:
+            return
+        track = self._track
+        if track is None or (track.sample_rate, track.n_channels) != (sample_rate, block.shape[1]):
+            track = self._next_track(sample_rate, block.shape[1])
+        track.write(block, round((time - self.start) * sample_rate))
+
+    def dropped(self, n: int, time: float, sample_rate: int) -> None:
+        """Take that ``n`` samples from ``time`` on could not be kept; they become silence."""
+        self._reached = max(self._reached, time - self.start + n / sample_rate)
+        self._n_dropped += n
+
+    def lost(self) -> None:
+        """Take that the input is gone."""
+        self._journal.lost(self._reached)
+
+    def text(self, text: str, time: float) -> None:
+        """Take words that belong to ``time``."""
+        self._journal.text(max(0.0, time - self.start), text)
+
+    def tempo(self, bpm: float, time: float) -> None:
+        """Take the beats a minute from ``time`` on."""
+        self._journal.tempo(max(0.0, time - self.start), bpm)
+
+    def flush(self) -> None:
+        """Make what was taken safe from a crash of this program."""
+        self._journal.reached(self._reached, self._n_dropped)
+        self._journal.flush()
+        if self._track is not None:
+            self._track.flush()
+
+    def end(self, time: float, reason: str) -> Contents:
+        """End the take at ``time`` of the engine; return what it holds. Raises DataError too."""
+        if not self._has_begun:
+            self._begin()
+        self._journal.reached(self._reached, self._n_dropped)
+        self._journal.end(max(0.0, time - self.start), reason)
+        self.abandon()
+        return end_take(self.take)
+
+    def abandon(self) -> None:
+        """Close the files as they are: what is there can still be recovered."""
+        for file in (self._journal, self._track):
+            try:
+                if file is not None:
+                    file.close()
+            except OSError as error:
+                _log.debug("%s: %s", self.take.name, error)
+
+    def _begin(self) -> None:
+        """Write what already sounds."""
+        self._has_begun = True
+        sounding: list[Event] = [*self._early.pedals.values(), *self._early.notes.values()]
+        for event in sounding:
+            self._journal.event(event, 0.0)
+
+    def _next_track(self, sample_rate: int, n_channels: int) -> FlacTrack:
+        """Begin another file, for the first block or where the input has another format."""
+        if self._track is not None:
+            self._track.close()
+        self._n_songs += 1
+        path = self.take.song(self._n_songs)
+        self._track = FlacTrack(path, sample_rate, n_channels)
+        self._journal.song(path.name)
+        return self._track

@@ -1,0 +1,253 @@
+"""A take from the engine's words to its files. Time is passed in; the source runs at 1000 Hz."""
+
+import datetime
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from engine.audio_source import AudioSource
+from engine.errors import ConfigError
+from engine.notes import Event, NoteEvent, PedalEvent
+from engine.settings import EngineSettings, ModelSettings
+from livecover.takes import recorder as module
+from livecover.takes.files import TakeFiles
+from livecover.takes.journal import Contents
+from livecover.takes.recorder import TakeRecorder
+from tests.engine.fakes import ScriptedSource
+
+RATE = 8000
+LATENCY = 0.2
+NOON = datetime.datetime(2026, 11, 21, 12, 0, 0, tzinfo=datetime.UTC)
+NAME = "2026-11-21 12-00-00 Take 1"
+
+
+class Band:
+    """A recorder, and the engine that it believes to hear. ``second`` is the engine's time."""
+
+    def __init__(self, folder: Path, has_song: bool = True) -> None:
+        self.second = 0.0
+        self.ended: list[tuple[TakeFiles, Contents]] = []
+        self.recorder = TakeRecorder(
+            folder,
+            has_song,
+            clock=lambda: self.second,
+            now=lambda: NOON,
+            on_end=lambda files, contents: self.ended.append((files, contents)),
+            model=lambda: "live 1",
+            is_threaded=False,
+        )
+        self.begin()
+
+    def begin(self, rate: int = RATE, n_channels: int = 1, name: str = "song") -> None:
+        source = ScriptedSource(name=name)
+        source.sample_rate, source.n_channels = rate, n_channels
+        self.rate, self.n_channels = rate, n_channels
+        self.recorder.begin(cast(AudioSource, source), self.second, LATENCY)
+
+    def play(self, seconds: float) -> NDArray[np.float32]:
+        """Hear a ramp that tells each sample's place in the engine's time."""
+        n = round(seconds * self.rate)
+        at = self.second + np.arange(n) / self.rate
+        block = np.repeat((at / 100).astype(np.float32)[:, None], self.n_channels, axis=1)
+        self.recorder.audio(block, self.second, self.second)
+        self.second += seconds
+        self.recorder.turn()
+        return block
+
+    def send(self, *events: Event) -> None:
+        for event in events:
+            self.recorder.sent(event, event.time + LATENCY, event.time + LATENCY)
+        self.recorder.turn()
+
+
+def note(on: float, off: float, pitch: int = 60, **more: str) -> tuple[NoteEvent, NoteEvent]:
+    begin = replace(NoteEvent(on, pitch, 80), **more)  # type: ignore[arg-type]
+    return begin, replace(begin, time=off, velocity=0)
+
+
+def notes_of(path: Path) -> list[tuple[float, float, int]]:
+    """(start, end, pitch) of a MIDI file's notes, all tracks."""
+    now, found = 0.0, []
+    open_notes: dict[int, float] = {}
+    for message in mido.MidiFile(path):
+        now += message.time
+        if message.type == "note_on" and message.velocity:
+            open_notes[message.note] = now
+        elif message.type in ("note_on", "note_off"):
+            found.append((round(open_notes.pop(message.note), 3), round(now, 3), message.note))
+    assert not open_notes
+    return sorted(found)
+
+
+@pytest.fixture
+def band(tmp_path: Path) -> Band:
+    return Band(tmp_path)
+
+
+def test_a_take_has_notes_song_and_words_that_line_up(band: Band, tmp_path: Path) -> None:
+    band.play(1.0)
+    band.recorder.record(True)
+    heard = band.play(2.0)
+    band.send(*note(1.25, 1.75), *note(2.0, 2.5, 64, part="melody"))
+    band.recorder.close()
+    band.recorder.turn()
+    assert notes_of(tmp_path / f"{NAME}.mid") == [(0.25, 0.75, 60), (1.0, 1.5, 64)]
+    song, rate = soundfile.read(tmp_path / f"{NAME}.flac", dtype="float32", always_2d=True)
+    assert rate == RATE and len(song) == 2 * RATE
+    np.testing.assert_allclose(song, heard, atol=2**-22)  # 24 bits
+    about = json.loads((tmp_path / f"{NAME}.json").read_text())
+    assert about["seconds"] == 2.0 and about["n_notes"] == 2 and about["n_melody_notes"] == 1
+    assert (about["source"], about["model"], about["latency"]) == ("song", "live 1", LATENCY)
+    assert about["is_whole"] is True and about["songs"] == [f"{NAME}.flac"]
+    assert {path.suffix for path in tmp_path.iterdir()} == {".mid", ".flac", ".json"}
+    assert [files.name for files, _ in band.ended] == [NAME]
+
+
+def test_what_sounds_at_the_start_begins_with_the_take(band: Band, tmp_path: Path) -> None:
+    over, held, long = note(0.1, 0.9), note(0.2, 1.4, 62), note(0.3, 9.0, 64)
+    band.play(1.0)
+    band.send(over[0], held[0], long[0], PedalEvent(0.5, True))
+    band.recorder.record(True)
+    band.play(1.0)
+    band.send(over[1], held[1])
+    band.recorder.close()
+    band.recorder.turn()
+    assert notes_of(tmp_path / f"{NAME}.mid") == [(0.0, 0.4, 62), (0.0, 1.0, 64)]
+    pedals = [(m.value, m.time) for m in mido.MidiFile(tmp_path / f"{NAME}.mid") if m.is_cc(64)]
+    assert [value for value, _ in pedals] == [127, 0]
+
+
+def test_the_last_notes_are_waited_for_and_end_with_the_take(band: Band, tmp_path: Path) -> None:
+    band.recorder.record(True)
+    band.play(1.0)
+    band.recorder.record(False)
+    band.play(0.1)
+    on, off = note(0.95, 1.2)
+    band.send(on, *note(1.05, 1.1, 62))
+    assert not band.ended
+    band.play(0.4)
+    assert band.ended
+    band.send(off)
+    assert notes_of(tmp_path / f"{NAME}.mid") == [(0.95, 1.0, 60)]
+    assert soundfile.info(tmp_path / f"{NAME}.flac").frames == RATE
+
+
+def test_a_take_may_begin_while_another_waits_for_its_last_notes(
+    band: Band, tmp_path: Path
+) -> None:
+    band.recorder.record(True)
+    band.play(1.0)
+    band.recorder.record(False)
+    band.recorder.turn()
+    band.recorder.record(True)
+    band.play(0.3)
+    band.send(*note(0.9, 1.2))
+    band.recorder.close()
+    band.recorder.turn()
+    assert notes_of(tmp_path / f"{NAME}.mid") == [(0.9, 1.0, 60)]
+    assert notes_of(tmp_path / f"{NAME[:-1]}2.mid") == [(0.0, 0.2, 60)]
+
+
+def test_a_lost_input_is_silence_and_another_format_another_file(
+    band: Band, tmp_path: Path
+) -> None:
+    band.recorder.record(True)
+    band.play(1.0)
+    band.recorder.lost()
+    band.second += 0.5
+    band.begin()
+    again = band.play(1.0)
+    band.second += 0.25
+    band.begin(rate=16000, n_channels=2)
+    other = band.play(1.0)
+    band.recorder.close()
+    band.recorder.turn()
+    song, _ = soundfile.read(tmp_path / f"{NAME}.flac", dtype="float32", always_2d=True)
+    assert not song[RATE : RATE * 3 // 2].any()
+    np.testing.assert_allclose(song[RATE * 3 // 2 :], again, atol=2**-22)
+    second, rate = soundfile.read(tmp_path / f"{NAME} part 2.flac", dtype="float32")
+    assert rate == 16000 and len(second) == round(3.75 * 16000)
+    np.testing.assert_allclose(second[-16000:], other, atol=2**-22)
+    assert json.loads((tmp_path / f"{NAME}.json").read_text())["n_losses_of_input"] == 1
+
+
+def test_a_panic_ends_the_notes_of_the_take(band: Band, tmp_path: Path) -> None:
+    band.recorder.record(True)
+    band.play(1.0)
+    band.send(note(0.5, 9.0)[0])
+    band.recorder.silenced()
+    band.recorder.turn()
+    band.play(1.0)
+    band.recorder.close()
+    band.recorder.turn()
+    assert notes_of(tmp_path / f"{NAME}.mid") == [(0.5, 0.8, 60)]
+
+
+def test_changes_are_texts_and_hands_are_tracks(band: Band, tmp_path: Path) -> None:
+    band.recorder.record(True)
+    band.play(1.0)
+    calm = EngineSettings(model=ModelSettings(style="calm"))
+    band.recorder.changed(calm, LATENCY)
+    band.recorder.tempo(90.0)
+    band.send(*note(0.1, 0.2, hand="left"), *note(0.3, 0.4, 72, hand="right"))
+    band.recorder.close()
+    band.recorder.turn()
+    file = mido.MidiFile(tmp_path / f"{NAME}.mid")
+    names = ["livecover", "melody", "right hand", "left hand"]
+    assert [track.name for track in file.tracks] == names
+    texts = [(m.text, m.time) for m in file.tracks[0] if m.type == "text"]
+    tempos = [(m.tempo, m.time) for m in file.tracks[0] if m.type == "set_tempo"]
+    assert tempos == [(500_000, 0), (666_667, 1920)]  # a second at 120 beats a minute
+    assert texts == [("style calm", 0)]  # at that moment too
+    assert notes_of(tmp_path / f"{NAME}.mid") == [(0.1, 0.2, 60), (0.3, 0.4, 72)]
+
+
+def test_takes_are_numbered_and_never_written_over(band: Band, tmp_path: Path) -> None:
+    (tmp_path / "2025-01-01 00-00-00 Take 7.mid").touch()
+    for _ in range(2):
+        band.recorder.record(True)
+        band.play(0.5)
+        band.recorder.close()
+        band.recorder.turn()
+    assert sorted(files.name[-6:] for files, _ in band.ended) == ["Take 8", "Take 9"]
+
+
+def test_a_disk_that_is_slow_costs_sound_not_time(
+    band: Band, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING_S", 0.4)
+    band.recorder.record(True)
+    block = np.full((RATE // 2, 1), 0.5, np.float32)
+    for k in range(3):  # nobody takes turns meanwhile: the last one does not fit
+        band.recorder.audio(block, k / 2, k / 2)
+    band.recorder.turn()
+    band.second = 1.5
+    band.play(0.5)
+    band.recorder.close()
+    band.recorder.turn()
+    song, _ = soundfile.read(tmp_path / f"{NAME}.flac")
+    assert len(song) == 2 * RATE and not song[RATE // 2 : 3 * RATE // 2].any()
+    about = json.loads((tmp_path / f"{NAME}.json").read_text())
+    assert about["n_dropped_samples"] == RATE and about["is_whole"] is False
+
+
+def test_without_the_song_there_is_no_flac(tmp_path: Path) -> None:
+    band = Band(tmp_path, has_song=False)
+    band.recorder.record(True)
+    band.play(1.0)
+    band.recorder.close()
+    band.recorder.turn()
+    assert {path.suffix for path in tmp_path.iterdir()} == {".mid", ".json"}
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_take(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="takes cannot be written to .*give --record a folder"):
+        TakeRecorder(tmp_path / "file", is_threaded=False).record(True)
