@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from engine.audio import FileSource, open_source
 from engine.midi import open_sink
-from engine.notes import NoteEvent
+from engine.notes import Event, NoteEvent, notes_of
 from engine.offline import Pipeline, load_pipeline
 from engine.settings import EngineSettings, ModelSettings
 from engine.stream import CoverStream
 from engine.style import style_vector
-from engine.velocity import NoteMapping
 from engine.window_model import WindowModel
 
 BLOCK_SECONDS = 0.5
@@ -24,7 +23,7 @@ BLOCK_SECONDS = 0.5
 class Cover:
     """What ``cover_file`` made; times are seconds."""
 
-    events: list[NoteEvent]
+    events: list[Event]
     seconds: float  # of audio covered
     elapsed: float  # that it took, features to notes
     is_whole: bool  # False if it was stopped
@@ -32,7 +31,12 @@ class Cover:
     @property
     def n_notes(self) -> int:
         """Note-ons."""
-        return sum(event.is_on for event in self.events)
+        return sum(note.is_on for note in self.notes)
+
+    @property
+    def notes(self) -> list[NoteEvent]:
+        """The events without the pedal's."""
+        return notes_of(self.events)
 
     @property
     def real_time_factor(self) -> float:
@@ -45,12 +49,6 @@ def open_pipeline(settings: ModelSettings) -> Pipeline:
     pipeline = load_pipeline(settings.model, settings.provider, settings.threads)
     pipeline.style = style_vector(settings.style, pipeline.spec)
     return pipeline
-
-
-def open_mapping(settings: EngineSettings) -> NoteMapping:
-    """Return what happens to every note on its way out."""
-    midi = settings.midi
-    return NoteMapping(midi.channel, midi.transpose, midi.velocity_curve)
 
 
 def cover_file(
@@ -80,8 +78,8 @@ def cover_file(
     if isinstance(pipeline.model, WindowModel):
         pipeline.model = pipeline.model.unhurried()
     stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels)
-    sink = open_sink(settings.midi.midi_out, open_mapping(settings), autosave=None)
-    events: list[NoteEvent] = []
+    sink = open_sink(settings.midi.midi_out, autosave=None)
+    events: list[Event] = []
     elapsed, is_whole = 0.0, True
     try:
         for block in source.blocks(round(BLOCK_SECONDS * source.sample_rate)):

@@ -89,17 +89,27 @@ class NoteDecoder:
     """Frames it waits for to confirm a peak."""
 
     def __init__(self, frame_s: float, settings: DecoderSettings | None = None) -> None:
-        settings = (settings or DecoderSettings()).resolved(Decoding())
         self.frame_s = frame_s
-        self.settings = settings
+        self._density = DensityControl(frame_s)
+        self._take((settings or DecoderSettings()).resolved(Decoding()))
+        self.reset()
+
+    def change(self, settings: DecoderSettings) -> None:
+        """Go on with other settings; thresholds that are None are the defaults."""
+        self._take(settings.resolved(Decoding()))
+        self._thresholds[:] = self._onset
+        self._thresholds[list(self._sounding)] = self._restrike
+
+    def _take(self, settings: DecoderSettings) -> None:
         assert settings.onset_threshold is not None and settings.restrike_threshold is not None
         assert settings.frame_on_threshold is not None and settings.frame_off_threshold is not None
         assert settings.melody_threshold is not None and settings.notes_per_second is not None
-        self._density = DensityControl(frame_s, settings.notes_per_second, settings.density)
+        self.settings = settings
+        self._density.notes_per_second = settings.notes_per_second
+        self._density.density = settings.density
         self._onset, self._restrike = settings.onset_threshold, settings.restrike_threshold
         self._frame_on, self._frame_off = settings.frame_on_threshold, settings.frame_off_threshold
         self._melody = settings.melody_threshold
-        self.reset()
 
     def reset(self) -> None:
         """Forget everything, sounding notes too, as if newly made."""

@@ -39,16 +39,16 @@ class DensityControl:
     frame_s
         Seconds from one frame to the next.
     notes_per_second
-        The target in the balanced style; 0 for none.
+        The target in the balanced style; 0 for none. May be changed at any time.
     density
-        Notes played for each note wanted.
+        Notes played for each note wanted. May be changed at any time.
     """
 
-    def __init__(self, frame_s: float, notes_per_second: float, density: float = 1.0) -> None:
+    def __init__(self, frame_s: float, notes_per_second: float = 0.0, density: float = 1.0) -> None:
         self._frame_s = frame_s
         self._decay = math.exp(-frame_s / MEMORY_S)
-        self._notes_per_second = notes_per_second
-        self._density = density
+        self.notes_per_second = notes_per_second
+        self.density = density
         self._edges = np.geomspace(LOWEST, HIGHEST, _N_BINS)  # bin k holds edges[k] <= peak
         self._at_one = int(np.searchsorted(self._edges, 1.0))
         self.pace = 1.0
@@ -65,7 +65,7 @@ class DensityControl:
     @property
     def is_needed(self) -> bool:
         """False if the factor stays 1 whatever is heard."""
-        return self._notes_per_second > 0.0 or self._density != 1.0
+        return self.notes_per_second > 0.0 or self.density != 1.0
 
     def observe(self, peaks: NDArray[np.floating]) -> None:
         """Take the peaks (n,) of one more frame of music, each over its threshold at factor 1."""
@@ -82,7 +82,7 @@ class DensityControl:
     def _wanted(self, natural: float) -> float:
         """Return the notes wanted in the memory, where ``natural`` come at factor 1."""
         natural = max(natural, 1.0)
-        if self._notes_per_second == 0.0:
-            return natural * self._density
-        pull: float = (self._notes_per_second * self._seconds / natural) ** STRENGTH
-        return natural * min(max(pull, 1.0 / MOST_PULL), MOST_PULL) * self.pace * self._density
+        if self.notes_per_second == 0.0:
+            return natural * self.density
+        pull: float = (self.notes_per_second * self._seconds / natural) ** STRENGTH
+        return natural * min(max(pull, 1.0 / MOST_PULL), MOST_PULL) * self.pace * self.density

@@ -11,9 +11,8 @@ from typing import Protocol
 from engine.errors import MidiError
 from engine.midi_file import FileSink
 from engine.midi_ports import PortSink, list_ports, midi_system
-from engine.notes import NoteEvent
+from engine.notes import Event
 from engine.settings import MIDI_FILE_SUFFIXES
-from engine.velocity import NoteMapping
 
 __all__ = [
     "FileSink",
@@ -38,12 +37,12 @@ class MidiSink(Protocol):
         """What the user called it."""
         ...
 
-    def send(self, event: NoteEvent) -> None:
-        """Send one note-on or note-off now."""
+    def send(self, event: Event) -> None:
+        """Send one note-on, note-off or pedal now."""
         ...
 
     def panic(self) -> None:
-        """Tell the receiver to end every note of the channel."""
+        """Tell the receiver to end every note of the channels that were used."""
         ...
 
     def close(self) -> None:
@@ -55,24 +54,24 @@ class TeeSink:
     """Sends everything to several sinks; one that fails does not keep the others from it."""
 
     def __init__(self, sinks: Sequence[MidiSink]) -> None:
-        self._sinks = tuple(sinks)
+        self.sinks = tuple(sinks)
 
     @property
     def name(self) -> str:
         """The names of all, joined by a plus."""
-        return " + ".join(sink.name for sink in self._sinks)
+        return " + ".join(sink.name for sink in self.sinks)
 
-    def send(self, event: NoteEvent) -> None:
+    def send(self, event: Event) -> None:
         """Send to every sink. Raises the first MidiError, after all had their turn."""
-        _each(self._sinks, lambda sink: sink.send(event))
+        _each(self.sinks, lambda sink: sink.send(event))
 
     def panic(self) -> None:
         """Panic every sink. Raises as :meth:`send`."""
-        _each(self._sinks, lambda sink: sink.panic())
+        _each(self.sinks, lambda sink: sink.panic())
 
     def close(self) -> None:
         """Close every sink. Raises as :meth:`send`."""
-        _each(self._sinks, lambda sink: sink.close())
+        _each(self.sinks, lambda sink: sink.close())
 
 
 def _each(sinks: Sequence[MidiSink], act: Callable[[MidiSink], None]) -> None:
@@ -96,25 +95,34 @@ def is_midi_file(name: str) -> bool:
     return name.lower().endswith(MIDI_FILE_SUFFIXES)
 
 
+def sinks_of(sink: MidiSink) -> Sequence[MidiSink]:
+    """Return the sinks that one stands for."""
+    return sink.sinks if isinstance(sink, TeeSink) else (sink,)
+
+
 def open_sink(
-    names: Sequence[str], mapping: NoteMapping | None = None, autosave: float | None = 5.0
+    names: Sequence[str], already: Sequence[MidiSink] = (), autosave: float | None = 5.0
 ) -> MidiSink:
     """Return one open sink for all ``names``: files end in .mid or .midi, the rest are ports.
 
-    ``autosave`` is the least number of seconds between two saves of a file while it is recorded,
-    None to save at close only. Raises MidiError; what was opened before the failure is closed.
+    Those ``already`` open are taken as they are; no port is opened twice. ``autosave`` is the
+    least number of seconds between two saves of a file while it is recorded, None to save at close
+    only. Raises MidiError; what was opened before the failure is closed.
     """
-    mapping = mapping or NoteMapping()
-    ports: list[PortSink] = []
+    sinks: dict[str, MidiSink] = {s.name: s for s in already if s.name in names}
+    opened: list[PortSink] = []
     try:
         for name in names:
-            if not is_midi_file(name):
-                ports.append(PortSink(name, mapping))
+            if name not in sinks and not is_midi_file(name):
+                opened.append(PortSink(name))
+                sinks[name] = opened[-1]
         # A file sink holds nothing open until its first note, so it needs no closing on failure.
-        files = [FileSink(Path(name), mapping, autosave) for name in names if is_midi_file(name)]
+        for name in names:
+            if name not in sinks:
+                sinks[name] = FileSink(Path(name), autosave)
     except MidiError:
-        for port in ports:
+        for port in opened:
             port.close()
         raise
-    sinks: list[MidiSink] = [*ports, *files]
-    return sinks[0] if len(sinks) == 1 else TeeSink(sinks)
+    chosen = list(dict.fromkeys(sinks[name] for name in names))
+    return chosen[0] if len(chosen) == 1 else TeeSink(chosen)

@@ -9,13 +9,14 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import mido
 
 from engine.errors import MidiError
-from engine.notes import NoteEvent, Part
-from engine.velocity import NoteMapping
+from engine.messages import message
+from engine.notes import Event, NoteEvent, Part, PedalEvent
 
 TICKS_PER_BEAT = 960
 TEMPO = 500_000  # microseconds a beat: 120 beats a minute
@@ -24,43 +25,61 @@ PARTS: tuple[Part, ...] = ("melody", "accompaniment")
 log = logging.getLogger(__name__)
 
 
-def paired(events: Sequence[NoteEvent]) -> list[NoteEvent]:
-    """Return ``events`` in time order with every note-on ended exactly once, in its own part.
+def paired(events: Sequence[Event]) -> list[Event]:
+    """Return ``events`` in time order with every note-on ended exactly once, as it began.
 
-    A note that is struck again ends there; notes still open end with the last event.
+    A note that is struck again ends there; notes still open end with the last event, and so does
+    a pedal that is still down.
     """
-    result: list[NoteEvent] = []
-    sounding: dict[int, Part] = {}
-    for event in sorted(events, key=lambda event: (event.time, event.is_on)):
-        part = sounding.pop(event.pitch, None)
-        if part is not None:
-            result.append(NoteEvent(event.time, event.pitch, 0, part))
+    result: list[Event] = []
+    sounding: dict[int, NoteEvent] = {}
+    down: set[int] = set()  # channels
+    for event in sorted(events, key=_order):
+        if isinstance(event, PedalEvent):
+            (down.add if event.is_down else down.discard)(event.channel)
+            result.append(event)
+            continue
+        on = sounding.pop(event.pitch, None)
+        if on is not None:
+            result.append(replace(on, time=event.time, velocity=0))
         if event.is_on:
-            sounding[event.pitch] = event.part
+            sounding[event.pitch] = event
             result.append(event)
     end = result[-1].time if result else 0.0
-    result += [NoteEvent(end, pitch, 0, part) for pitch, part in sounding.items()]
-    return result
+    result += [replace(on, time=end, velocity=0) for on in sounding.values()]
+    return result + [PedalEvent(end, False, channel) for channel in sorted(down)]
 
 
-def to_midi_file(events: Sequence[NoteEvent], mapping: NoteMapping) -> mido.MidiFile:
-    """Return the take as a type-1 file: tempo, melody and accompaniment tracks."""
+def _order(event: Event) -> tuple[float, bool]:
+    """Sort by time, what begins last."""
+    return event.time, event.is_on if isinstance(event, NoteEvent) else event.is_down
+
+
+def to_midi_file(events: Sequence[Event]) -> mido.MidiFile:
+    """Return the take as a type-1 file: tempo, melody and accompaniment tracks.
+
+    Pedals stand in the accompaniment's track.
+    """
     take = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
     conductor = take.add_track("livecover")
     conductor.append(mido.MetaMessage("set_tempo", tempo=TEMPO))
-    tracks = {part: take.add_track(part) for part in PARTS}
-    for track in tracks.values():
-        track.append(mido.Message("program_change", channel=mapping.channel - 1, program=0))
-    ticks = dict.fromkeys(PARTS, 0)
-    for event in paired(events):
-        data = mapping.message(event)
-        if data is None:
-            continue
-        now = max(0, round(mido.second2tick(event.time, TICKS_PER_BEAT, TEMPO)))
-        message = mido.Message.from_bytes(data, time=now - ticks[event.part])
-        ticks[event.part] = now
-        tracks[event.part].append(message)
+    whole = paired(events)
+    for part in PARTS:
+        own = [event for event in whole if _part(event) == part]
+        track = take.add_track(part)
+        for channel in sorted({event.channel for event in own} or {1}):
+            track.append(mido.Message("program_change", channel=channel - 1, program=0))
+        ticks = 0
+        for event in own:
+            now = max(0, round(mido.second2tick(event.time, TICKS_PER_BEAT, TEMPO)))
+            track.append(mido.Message.from_bytes(message(event), time=now - ticks))
+            ticks = now
     return take
+
+
+def _part(event: Event) -> Part:
+    """Return the track that an event stands in."""
+    return event.part if isinstance(event, NoteEvent) else "accompaniment"
 
 
 class FileSink:
@@ -73,8 +92,6 @@ class FileSink:
     ----------
     path
         Ends in .mid or .midi; an existing file is replaced.
-    mapping
-        Channel, transposition and velocity curve.
     autosave
         Least seconds between saves while recording (on a thread of its own, and never more than
         a fiftieth of the time); None saves at close only.
@@ -82,22 +99,19 @@ class FileSink:
     Raises MidiError at once where the file could not be written later.
     """
 
-    def __init__(
-        self, path: Path, mapping: NoteMapping | None = None, autosave: float | None = 5.0
-    ) -> None:
+    def __init__(self, path: Path, autosave: float | None = 5.0) -> None:
         self.name = str(path)
         self._path = path
         self._part = path.with_name(f".{path.name}.part")
-        self._mapping = mapping or NoteMapping()
         self._autosave = autosave
         self._lock = threading.Lock()  # guards the list only, never held over a write
-        self._events: list[NoteEvent] = []
+        self._events: list[Event] = []
         self._is_used = False
         self._is_closed = threading.Event()
         self._saver: threading.Thread | None = None
         self._check()
 
-    def send(self, event: NoteEvent) -> None:
+    def send(self, event: Event) -> None:
         """Keep the event. Raises MidiError once closed."""
         if self._is_closed.is_set():
             raise MidiError(f"MIDI file {self.name!r} is closed")
@@ -128,7 +142,7 @@ class FileSink:
             events = self._events.copy()
         try:
             with open(self._part, "wb") as file:
-                to_midi_file(events, self._mapping).save(file=file)
+                to_midi_file(events).save(file=file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(self._part, self._path)

@@ -1,6 +1,6 @@
 """MIDI ports by way of RtMidi: an existing port where the name fits one, else a virtual port.
 
-Not here: when to send (``engine.scheduler``), what to send (``engine.velocity``).
+Not here: when to send (``engine.scheduler``), what to send (``engine.messages``).
 """
 
 import logging
@@ -14,8 +14,8 @@ from typing import Protocol, cast
 import rtmidi
 
 from engine.errors import MidiError
-from engine.notes import NoteEvent
-from engine.velocity import NoteMapping
+from engine.messages import ALL_NOTES_OFF, Message, controller, message
+from engine.notes import Event
 
 CLIENT_NAME = "livecover"
 
@@ -119,8 +119,6 @@ class PortSink:
     ----------
     name
         An existing port's name, as :func:`find_port` reads it, else a virtual port's.
-    mapping
-        Channel, transposition and velocity curve.
     connect
         Makes the RtMidi client.
     clock
@@ -132,7 +130,6 @@ class PortSink:
     def __init__(
         self,
         name: str,
-        mapping: NoteMapping | None = None,
         *,
         connect: Callable[[], MidiOutput] = open_output,
         clock: Callable[[], float] = time.monotonic,
@@ -140,7 +137,7 @@ class PortSink:
     ) -> None:
         self.name = name
         self.is_virtual = False
-        self._mapping = mapping or NoteMapping()
+        self._channels: set[int] = set()  # that were used
         self._connect = connect
         self._clock = clock
         self._retry = retry
@@ -148,15 +145,15 @@ class PortSink:
         self._is_closed = False
         self._output: MidiOutput | None = self._open()
 
-    def send(self, event: NoteEvent) -> None:
+    def send(self, event: Event) -> None:
         """Send the event's message. Raises MidiError where the port is gone."""
-        message = self._mapping.message(event)
-        if message is not None:
-            self._send(message)
+        self._channels.add(event.channel)
+        self._send(message(event))
 
     def panic(self) -> None:
-        """Send All Notes Off (controller 123). Raises as :meth:`send`."""
-        self._send(self._mapping.all_notes_off())
+        """Send All Notes Off (controller 123) to every channel used. Raises as :meth:`send`."""
+        for channel in sorted(self._channels or {1}):
+            self._send(controller(channel, ALL_NOTES_OFF, 0))
 
     def close(self) -> None:
         """Close the port, and with it the client; a second call does nothing."""
@@ -169,7 +166,7 @@ class PortSink:
             self._output.delete()
             self._output = None
 
-    def _send(self, message: tuple[int, int, int]) -> None:
+    def _send(self, message: Message) -> None:
         """Send the bytes, opening the port again first if it is gone and it is time to try."""
         if self._is_closed:
             raise MidiError(f"MIDI port {self.name!r} is closed")

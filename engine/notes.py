@@ -4,6 +4,7 @@ Shapes: n frames, 88 pitches (index 0 is MIDI pitch 21, A0). Times are seconds o
 0 at the first sample that the engine took.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Part = Literal["accompaniment", "melody"]
+Hand = Literal["left", "right"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Posteriors:
         return len(self.frames)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class NoteEvent:
     """One note-on (velocity 1 to 127) or note-off (velocity 0) at a moment of the input audio."""
 
@@ -39,8 +41,27 @@ class NoteEvent:
     pitch: int
     velocity: int
     part: Part = "accompaniment"
+    hand: Hand | None = None  # None where nobody asked whose it is
+    channel: int = 1  # MIDI channel, 1 to 16
 
     @property
     def is_on(self) -> bool:
         """True for a note-on."""
         return self.velocity > 0
+
+
+@dataclass(frozen=True, slots=True)
+class PedalEvent:
+    """The sustain pedal of one channel goes down or up at a moment of the input audio."""
+
+    time: float
+    is_down: bool
+    channel: int = 1
+
+
+Event = NoteEvent | PedalEvent
+
+
+def notes_of(events: Iterable[Event]) -> list[NoteEvent]:
+    """Return the notes among ``events``."""
+    return [event for event in events if isinstance(event, NoteEvent)]

@@ -1,90 +1,54 @@
-"""The live engine: threads and lifecycle, loss and return of the device, overload.
+"""The live engine: threads and lifecycle, loss and return of the device, overload, changes.
 
 The source's thread writes blocks into a ring, one worker reads them and owns features, model and
 decoder, one MIDI thread sends. Not here: what happens to a block (``engine.stream``).
 """
 
+import collections
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from engine.audio import AudioSource, open_source
-from engine.clock import StreamClock
-from engine.cover import open_mapping, open_pipeline
+from engine.cover import open_pipeline
 from engine.decoder import NoteDecoder
 from engine.errors import DeviceError
 from engine.latency import LatencyBudget, latency_budget
-from engine.midi import MidiSink, open_sink
-from engine.notes import NoteEvent
+from engine.meters import LoadMeter, Status
+from engine.midi import MidiSink, open_sink, sinks_of
+from engine.notes import Event
 from engine.offline import Pipeline
-from engine.rings import SampleRing
+from engine.performer import channels
+from engine.resample import Resampler
 from engine.scheduler import Scheduler
+from engine.session import Session
 from engine.settings import AudioSettings, EngineSettings, ModelSettings
-from engine.stream import SILENCE_DBFS, CoverStream
+from engine.stream import SILENCE_DBFS
 from engine.style import style_vector
-from engine.velocity import NoteMapping
+from engine.taps import Tap, Taps
 
 BACK_OFF = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Seconds before each try to open a lost source again; the last one repeats."""
 WAIT = 0.1  # seconds without a block after which the worker looks at the source
 MAX_BLOCK_S = 0.064  # audio taken at once, so that a step stays short
-LOAD_SMOOTHING_S = 2.0
 WARN_EVERY_S = 1.0
 DRAIN_MARGIN_S = 2.0
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What the engine is doing, at one moment. Counts are since the start."""
+@dataclass(slots=True)
+class _Change:
+    """What was opened for other settings, and waits for the worker to take it; None: as it was."""
 
-    seconds: float = 0.0  # since the start
-    peak_dbfs: float = SILENCE_DBFS  # of the last block
-    latency: float = 0.0
-    load: float = 0.0  # computing time for each second of audio, over the last seconds
-    max_load: float = 0.0
-    n_notes: int = 0  # note-ons sent
-    n_late: int = 0
-    n_dropped: int = 0  # too late, or refused by a full queue
-    n_overruns: int = 0  # gaps in the audio: lost by the device, or by a full ring
-    n_skipped_frames: int = 0  # passed over because the machine was too slow
-    n_losses: int = 0  # of the source
-    is_asleep: bool = False
-    is_connected: bool = False
-
-
-class _Session:
-    """One source from its start to its end or loss: ring, clock, stream, and its place in time."""
-
-    def __init__(
-        self, source: AudioSource, pipeline: Pipeline, settings: EngineSettings, offset: float
-    ) -> None:
-        self.source = source
-        self.offset = offset  # seconds of the engine's time at which this source's time is 0
-        self.ring = SampleRing(
-            round(settings.audio.ring * source.sample_rate), max(1, source.n_channels)
-        )
-        self.clock = StreamClock(source.sample_rate)
-        self.stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels)
-        self._last_anchor = time.perf_counter()
-
-    def moment(self, seconds: float) -> float:
-        """Return the perf_counter time at which the engine's second ``seconds`` was at the ear."""
-        sample = (seconds - self.offset) * self.source.sample_rate
-        try:
-            self._last_anchor = self.clock.time_of(sample) - self.source.latency
-        except RuntimeError:  # the clock starts anew at this very moment: the next block sets it
-            _log.debug("a note found the clock between two starts")
-        return self._last_anchor
-
-    @property
-    def n_overruns(self) -> int:
-        """Gaps so far."""
-        return self.source.n_overflows + (self.ring.overruns > 0)
+    settings: EngineSettings
+    budget: LatencyBudget
+    pipeline: Pipeline | None = None
+    session: Session | None = None
+    sink: MidiSink | None = None
 
 
 class Engine:
@@ -96,11 +60,11 @@ class Engine:
     Parameters
     ----------
     settings
-        All of the engine's.
+        All of the engine's; :meth:`change` takes others.
+    taps
+        What listens; more by ``engine.taps.add``.
     open_source, open_pipeline, open_sink
         Ways to open what the settings name; a test passes its own.
-    note_log
-        If given, (due, sent) of each note-on is appended; for measuring.
 
     Raises
     ------
@@ -112,31 +76,41 @@ class Engine:
     def __init__(
         self,
         settings: EngineSettings,
+        taps: Sequence[Tap] = (),
         *,
         open_source: Callable[[str, AudioSettings], AudioSource] = open_source,
         open_pipeline: Callable[[ModelSettings], Pipeline] = open_pipeline,
-        open_sink: Callable[[Sequence[str], NoteMapping], MidiSink] = open_sink,
-        note_log: list[tuple[float, float]] | None = None,
+        open_sink: Callable[[Sequence[str], Sequence[MidiSink]], MidiSink] = open_sink,
     ) -> None:
-        self._settings = settings
+        self.settings = settings
+        self.taps = Taps(taps)
         self._open_source = open_source
+        self._open_pipeline = open_pipeline
+        self._open_sink = open_sink
         self._pipeline = open_pipeline(settings.model)
-        self._session = self._new_session(offset=0.0)
-        self.budget = self._budget()
-        self.sink = open_sink(settings.midi.midi_out, open_mapping(settings))
+        self._session = self._new_session(settings, offset=0.0)
+        self._session.begin(self._pipeline, settings)
+        self.budget = self._budget(settings, self._pipeline, self._session.source)
+        self.sink = open_sink(settings.midi.midi_out, ())
         self._scheduler = Scheduler(
-            self.sink, self.budget.total, settings.time.late_tolerance, record=note_log
+            self.sink,
+            self.budget.total,
+            settings.time.late_tolerance,
+            on_sent=self.taps.sent,
         )
         self._stop = threading.Event()
         self._worker: threading.Thread | None = None
         self._error: BaseException | None = None
         self._is_closed = False
         self._started = 0.0
-        self._load = self._max_load = 0.0
+        self._load = LoadMeter()
         self._n_losses = 0
-        self._n_skipped_before = self._n_overruns_before = 0  # of sessions that are over
+        self._n_skipped_before = self._n_overruns_before = 0  # of streams and sources that are over
         self._last_warning = -WARN_EVERY_S
         self._is_connected = False
+        self._changing = threading.Lock()
+        self._asked: collections.deque[Callable[[], None]] = collections.deque()  # of the worker
+        self._is_asked = threading.Event()  # that, or to stop
 
     @property
     def source(self) -> AudioSource:
@@ -148,16 +122,40 @@ class Engine:
         """Front end and model."""
         return self._pipeline
 
-    def set_style(self, style: str | float | Sequence[float]) -> None:
-        """Take a style, as ``style_vector`` does, from the next step on. Raises ConfigError.
+    def change(self, settings: EngineSettings) -> None:
+        """Go on with other settings. Any thread but the worker's and the MIDI thread.
 
-        Any thread. Notes that sound go on.
+        Style, performance and decoder count from the next step on. Another input, model or output
+        is opened here before the worker passes over to it, so playing goes on meanwhile; the ring
+        and the gate's settings count with the next input. Returns once all is in force.
+
+        Raises
+        ------
+        LiveCoverError
+            As at construction; all stays as it was.
         """
-        self._pipeline.style = style_vector(style, self._pipeline.spec)
+        with self._changing:
+            change = self._prepare(settings)
+            if change.sink is not None:
+                self._scheduler.change_sink(change.sink)
+                self._close_unused(self.sink, change.sink)
+                self.sink = change.sink
+            self._ask(lambda: self._take(change))
+
+    def add_tap(self, tap: Tap) -> None:
+        """Let ``tap`` hear all that comes from now on, the source first. As ``change``."""
+
+        def add() -> None:
+            self.taps.add(tap)
+            if self._is_connected:
+                tap.begin(self.source, self._session.offset, self.budget.total)
+
+        self._ask(add)
 
     def panic(self) -> None:
         """End every sounding note and drop what is queued, at once. Any thread."""
         self._scheduler.panic()
+        self.taps.silenced()
 
     def __enter__(self) -> Self:
         self.start()
@@ -174,6 +172,7 @@ class Engine:
         assert self._worker is None
         self._started = time.perf_counter()
         try:
+            self._session.source.start(self._session.ring, self._session.clock)
             self._begin(self._session)
         except BaseException:
             self.stop()
@@ -203,11 +202,13 @@ class Engine:
             return
         self._is_closed = True
         self._stop.set()
+        self._is_asked.set()
         self._session.ring.wake()
         self._scheduler.close()  # first: no note waits for the worker's last step
         if self._worker is not None:
             self._worker.join()
         self._session.source.stop()
+        self.taps.close()
         self.sink.close()
 
     def status(self) -> Status:
@@ -217,8 +218,8 @@ class Engine:
             seconds=time.perf_counter() - self._started if self._started else 0.0,
             peak_dbfs=session.stream.peak_dbfs if self._is_connected else SILENCE_DBFS,
             latency=self.budget.total,
-            load=self._load,
-            max_load=self._max_load,
+            load=self._load.load,
+            max_load=self._load.highest,
             n_notes=scheduler.n_sent,
             n_late=scheduler.n_late,
             n_dropped=scheduler.n_dropped + scheduler.n_overflowed,
@@ -229,37 +230,133 @@ class Engine:
             is_connected=self._is_connected,
         )
 
-    def _new_session(self, offset: float) -> _Session:
-        source = self._open_source(self._settings.audio.input, self._settings.audio)
-        return _Session(source, self._pipeline, self._settings, offset)
+    def _new_session(self, settings: EngineSettings, offset: float) -> Session:
+        return Session(self._open_source(settings.audio.input, settings.audio), settings, offset)
 
-    def _budget(self) -> LatencyBudget:
-        source = self._session.source
+    def _budget(
+        self, settings: EngineSettings, pipeline: Pipeline, source: AudioSource
+    ) -> LatencyBudget:
+        rate, n_channels = pipeline.spec.features.sample_rate, source.n_channels
         return latency_budget(
-            self._pipeline.spec,
-            self._settings.time,
+            pipeline.spec,
+            settings.time,
             block=source.block_size / source.sample_rate,
             device=source.latency,
-            resampler=self._session.stream.resampler_delay,
+            resampler=Resampler(source.sample_rate, rate, n_channels).delay,
             decoder_frames=NoteDecoder.lookahead_frames,
         )
 
-    def _begin(self, session: _Session) -> None:
-        """Start the session's source, and tell the scheduler how its time runs."""
-        session.source.start(session.ring, session.clock)
+    def _ask(self, action: Callable[[], None]) -> None:
+        """Let the worker do something between two steps, and return once it has."""
+        if self._worker is None:
+            action()
+            return
+        done = threading.Event()
+
+        def do() -> None:
+            action()
+            done.set()
+
+        self._asked.append(do)
+        self._is_asked.set()
+        self._session.ring.wake()
+        while not done.wait(WAIT) and self._worker.is_alive():
+            pass
+
+    # Changes --------------------------------------------------------------------------------------
+
+    def _prepare(self, settings: EngineSettings) -> _Change:
+        """Open what other settings need; what was opened before a failure is closed."""
+        now = self.settings
+        pipeline, session = None, None
+        player = (settings.model.model, settings.model.provider, settings.model.threads)
+        if player != (now.model.model, now.model.provider, now.model.threads):
+            pipeline = self._open_pipeline(settings.model)
+        else:
+            style_vector(settings.model.style, self._pipeline.spec)  # raises before all else
+        if settings.audio != now.audio:
+            session = self._new_session(settings, offset=self._now)
+        source = self._session.source if session is None else session.source
+        budget = self._budget(settings, pipeline or self._pipeline, source)
+        change = _Change(settings, budget, pipeline, session)
+        if settings.midi.midi_out != now.midi.midi_out:
+            change.sink = self._open_sink(settings.midi.midi_out, sinks_of(self.sink))
+        if session is not None and self._worker is not None:
+            try:
+                session.source.start(session.ring, session.clock)
+            except BaseException:
+                session.source.stop()
+                if change.sink is not None:
+                    self._close_unused(change.sink, self.sink)
+                raise
+        return change
+
+    def _take(self, change: _Change) -> None:
+        """Go on with what was opened. On the worker thread, or before it starts."""
+        before, settings = self.settings, change.settings
+        if change.pipeline is not None or change.session is not None:
+            self._finish(self._session)
+        if change.pipeline is not None:
+            self._pipeline = change.pipeline
+        elif settings.model.style != before.model.style:
+            self._pipeline.style = style_vector(settings.model.style, self._pipeline.spec)
+        self.settings, self.budget = settings, change.budget
+        self._scheduler.latency = change.budget.total
+        self._scheduler.late_tolerance = settings.time.late_tolerance
+        if change.session is not None:
+            self._session.source.stop()
+            self._count_gaps(self._session)
+            change.session.begin(self._pipeline, settings)
+            self._session = change.session
+            if self._worker is not None:
+                self._begin(change.session)
+        elif change.pipeline is not None:
+            self._session.begin(self._pipeline, settings)
+        else:
+            self._submit(self._session, self._session.stream.change(settings))
+        if settings.play.mute and not before.play.mute:
+            self.panic()
+        if settings.play.hold != before.play.hold or settings.midi != before.midi:
+            self._hold()
+        self.taps.changed(settings, change.budget.total)
+
+    def _hold(self) -> None:
+        """Keep the pedals down if the settings say so."""
+        settings = self.settings
+        self._scheduler.hold(channels(settings.midi) if settings.play.hold else ())
+
+    @staticmethod
+    def _close_unused(old: MidiSink, new: MidiSink) -> None:
+        """Close what ``old`` sends to and ``new`` does not."""
+        for sink in sinks_of(old):
+            if all(sink is not other for other in sinks_of(new)):
+                sink.close()
+
+    # The worker -----------------------------------------------------------------------------------
+
+    @property
+    def _now(self) -> float:
+        """The engine's time."""
+        return time.perf_counter() - self._started if self._started else 0.0
+
+    def _begin(self, session: Session) -> None:
+        """Take a session whose source has started: its time is the scheduler's from now on."""
         self._session = session
         self._scheduler.anchor(session.moment)
         self._is_connected = True
+        self.taps.begin(session.source, session.offset, self.budget.total)
+        self._hold()
 
     def _run(self) -> None:
         """Listen until stopped or the song is over. On the worker thread."""
         try:
             while not self._is_over:
-                self._listen(self._session)
+                self._listen()
                 if self._is_over or self._session.source.is_finished:
                     break
                 self._recover()
-            self._submit(self._session, self._session.stream.finish())
+            if self._is_connected:
+                self._finish(self._session)
             if not self._is_over:
                 self._scheduler.drain(self.budget.total + DRAIN_MARGIN_S)
         except BaseException as error:
@@ -273,35 +370,47 @@ class Engine:
         """True once stopped, or the MIDI thread has."""
         return self._stop.is_set() or self._scheduler.error is not None
 
-    def _listen(self, session: _Session) -> None:
+    def _do_asked(self) -> None:
+        self._is_asked.clear()
+        while self._asked and not self._is_over:
+            self._asked.popleft()()
+
+    def _listen(self) -> None:
         """Work until stopped, or the source has ended and all it gave is heard."""
-        ring, source = session.ring, session.source
         while not self._is_over:
+            self._do_asked()
+            ring, source = self._session.ring, self._session.source
             # The ring is looked at after the source, which may write its last block in between.
             if not ring.wait(WAIT) and not source.is_alive() and not ring.available:
-                return
-            self.step(session)
-            if source.is_finished and not ring.available:
+                if not self._asked:
+                    return
+                continue
+            self.step(self._session)
+            if source.is_finished and not ring.available and not self._asked:
                 return
 
-    def step(self, session: _Session) -> None:
+    def step(self, session: Session) -> None:
         """Take what waits in the ring, up to ``MAX_BLOCK_S``; skip if too much waits."""
         rate = session.source.sample_rate
         backlog = session.ring.available / rate
-        if backlog > self._settings.time.backlog_limit:
-            self._skip(session, backlog)
-            return
-        block = session.ring.read(round(MAX_BLOCK_S * rate))
+        is_too_much = backlog > self.settings.time.backlog_limit
+        start = session.ring.total_read
+        block = session.ring.read(
+            session.ring.available if is_too_much else round(MAX_BLOCK_S * rate)
+        )
         if not len(block):
             return
-        start = time.perf_counter()
+        time_of_block = session.time_of(start)
+        self.taps.audio(block, time_of_block, session.moment(time_of_block))
+        if is_too_much:  # rather than fall behind without end
+            self._submit(session, session.stream.skip(block))
+            self._warn_of_skipping(session, backlog)
+            return
+        self._load.begin()
         self._submit(session, session.stream.push(block))
-        self._note_load(time.perf_counter() - start, len(block) / rate)
+        self._load.end(len(block) / rate)
 
-    def _skip(self, session: _Session, backlog: float) -> None:
-        """Pass over the backlog, rather than fall behind without end."""
-        block = session.ring.read(session.ring.available)
-        self._submit(session, session.stream.skip(block))
+    def _warn_of_skipping(self, session: Session, backlog: float) -> None:
         now = time.perf_counter()
         if now - self._last_warning >= WARN_EVERY_S:
             self._last_warning = now
@@ -312,16 +421,20 @@ class Engine:
                 self._n_skipped_before + session.stream.n_skipped_frames,
             )
 
-    def _note_load(self, elapsed: float, seconds: float) -> None:
-        share = min(1.0, seconds / LOAD_SMOOTHING_S)
-        self._load += share * (elapsed / seconds - self._load)
-        self._max_load = max(self._max_load, self._load)
+    def _submit(self, session: Session, events: Sequence[Event]) -> None:
+        """Hand a stream's events to the scheduler in the engine's time."""
+        if events:
+            events = session.placed(events)
+            self.taps.found(events, self._scheduler.submit(events))
 
-    def _submit(self, session: _Session, events: list[NoteEvent]) -> None:
-        """Hand events to the scheduler in the engine's time."""
-        if session.offset:
-            events = [replace(event, time=event.time + session.offset) for event in events]
-        self._scheduler.submit(events)
+    def _finish(self, session: Session) -> None:
+        """End a stream and its notes."""
+        self._submit(session, session.stream.finish())
+        self._n_skipped_before += session.stream.n_skipped_frames
+        session.stream.n_skipped_frames = 0
+
+    def _count_gaps(self, session: Session) -> None:
+        self._n_overruns_before += session.n_overruns
 
     def _recover(self) -> None:
         """End the lost session's notes, and open the source again, with back-off."""
@@ -329,30 +442,33 @@ class Engine:
         self._is_connected = False
         self._n_losses += 1
         _log.warning("%s; trying again", lost.source.error or f"{lost.source.name} is gone")
-        self._submit(lost, lost.stream.finish())
+        self._finish(lost)
         lost.source.stop()
-        self._n_overruns_before += lost.n_overruns
-        self._n_skipped_before += lost.stream.n_skipped_frames
+        self.taps.lost()
         n_tries = 0
-        while not self._stop.wait(BACK_OFF[min(n_tries, len(BACK_OFF) - 1)]):
+        while True:
+            self._is_asked.wait(BACK_OFF[min(n_tries, len(BACK_OFF) - 1)])
+            lost.begin(self._pipeline, self.settings)  # so that a change finds nothing to finish
+            self._do_asked()
+            if self._is_over or self._session is not lost:
+                return
             n_tries += 1
             try:
-                session = self._new_session(time.perf_counter() - self._started)
-                self._begin(session)
+                session = self._new_session(self.settings, self._now)
+                session.source.start(session.ring, session.clock)
             except DeviceError as error:
                 _log.debug("not yet: %s", error)
                 continue
+            self._count_gaps(lost)
+            session.begin(self._pipeline, self.settings)
+            self._begin(session)
             _log.warning("audio is back: %s", session.source.name)
             self._warn_if_later()
             return
-        # Stopped while waiting: the lost stream is finished already, so begin an empty one.
-        self._session.stream = CoverStream(
-            self._pipeline, self._settings, lost.source.sample_rate, lost.source.n_channels
-        )
 
     def _warn_if_later(self) -> None:
         """Say so if the source that came back needs more time than the session's constant."""
-        needed = self._budget().total
+        needed = self._budget(self.settings, self._pipeline, self._session.source).total
         if needed > self.budget.total + 1e-3:
             _log.warning(
                 "this input needs %.0f ms, more than the %.0f ms of this session: notes may come"

@@ -1,10 +1,11 @@
 """The thread that owns the MIDI port: each note leaves at its onset + the session's latency.
 
 Times: an event's ``time`` is seconds of input audio; ``due`` and ``now`` are seconds of the
-clock (``time.perf_counter`` unless a test passes another). Not here: what is sent where
-(``engine.midi``).
+clock (``time.perf_counter`` unless a test passes another). Not here: what sounds at the port
+(``engine.outlet``).
 """
 
+import collections
 import heapq
 import itertools
 import logging
@@ -15,9 +16,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from engine.errors import MidiError
 from engine.midi import MidiSink
-from engine.notes import NoteEvent
+from engine.notes import Event, NoteEvent, PedalEvent
+from engine.outlet import Outlet
 
 FINE_WAIT = 0.016 if sys.platform == "win32" else 0.001
 """Seconds before a note from which the thread sleeps in steps of at most a millisecond, as a
@@ -25,9 +26,6 @@ condition's timeout is only as fine as the system's timer (15.6 ms on Windows)."
 
 IDLE_WAIT = 1.0
 """Seconds that the thread waits at most before it looks again."""
-
-LEAST_NOTE = 0.001
-"""Seconds after its note-on, in the audio, that a forced note-off carries at least."""
 
 log = logging.getLogger(__name__)
 
@@ -51,26 +49,17 @@ class _Queued:
 
     due: float
     serial: int
-    event: NoteEvent = field(compare=False)
+    event: Event = field(compare=False)
     was_late: bool = field(compare=False)  # already due when submitted
 
 
-@dataclass(frozen=True, slots=True)
-class _Played:
-    """A note that sounds at the port, or at one of several."""
-
-    event: NoteEvent
-    sent: float
-
-
 class Scheduler:
-    """Sends note events to a sink at ``anchor(event.time) + latency``, from a thread of its own.
+    """Sends events to a sink at ``anchor(event.time) + latency``, from a thread of its own.
 
     A note-on that is late by ``late_tolerance`` or less is sent at once, else dropped with its
     note-off. When ``max_queued`` note-ons wait, further ones are dropped with theirs. A note-off
-    whose note-on was sent is always sent, also by ``panic`` and ``close``. Where the sink raises
-    MidiError the error is logged once, the notes it left open are ended when it works again, and
-    the thread goes on; every event is handed to it all the same, for another sink beside it.
+    whose note-on was sent is always sent, also by ``panic`` and ``close``, and a pedal always.
+    Where the sink refuses, the thread goes on (``engine.outlet``).
 
     Parameters
     ----------
@@ -82,14 +71,15 @@ class Scheduler:
         Note-ons that may wait.
     clock
         Seconds that only rise.
-    record
-        If given, (due, sent) of each note-on is appended; for measuring.
+    on_sent
+        Called with (event, due, sent) of each note-on that was sent on time or late, of each end
+        of a note and of each pedal. On the MIDI thread: returns at once.
 
     Attributes
     ----------
-    n_sent, n_late, n_dropped, n_overflowed, n_failed : int
+    n_sent, n_late, n_dropped, n_overflowed : int
         Note-ons sent; of these, found after they were due; dropped as too late; dropped as the
-        queue was full; messages that the sink refused.
+        queue was full.
     error : BaseException or None
         What ended the thread before its time.
     """
@@ -102,31 +92,32 @@ class Scheduler:
         *,
         max_queued: int = 1024,
         clock: Callable[[], float] = time.perf_counter,
-        record: list[tuple[float, float]] | None = None,
+        on_sent: Callable[[Event, float, float], None] | None = None,
     ) -> None:
         self.latency = latency
         self.late_tolerance = late_tolerance
-        self.n_sent = self.n_late = self.n_dropped = self.n_overflowed = self.n_failed = 0
-        self._sink = sink
+        self.n_sent = self.n_late = self.n_dropped = self.n_overflowed = 0
         self._max_queued = max_queued
         self._clock = clock
-        self._record = record
+        self._on_sent = on_sent
         self._anchor: Callable[[float], float] | None = None
         self._changed = threading.Condition()  # guards what follows
         self._queue: list[_Queued] = []
         self._serials = itertools.count()
         self._n_queued_ons = 0
-        self._last_due: dict[int, float] = {}  # per pitch, so that its events keep their order
+        self._last_due: dict[tuple[bool, int], float] = {}  # a key's events keep their order
         self._open: set[int] = set()  # pitches whose last event taken in is a note-on
-        self._wants_panic = False
+        self._asked: collections.deque[Callable[[], None]] = collections.deque()
         self.error: BaseException | None = None
         self._is_closing = False
         self._is_sending = False
-        # The MIDI thread's own:
-        self._sounding: dict[int, _Played] = {}
-        self._unended: dict[int, _Played] = {}  # their note-off met a broken sink
-        self._is_broken = False
+        self._outlet = Outlet(sink, clock)  # the MIDI thread's own
         self._thread: threading.Thread | None = None
+
+    @property
+    def n_failed(self) -> int:
+        """Messages that the sink refused."""
+        return self._outlet.n_failed
 
     def start(self) -> None:
         """Start the thread."""
@@ -138,23 +129,48 @@ class Scheduler:
         """Set how audio time becomes clock time, for what is submitted from now on."""
         self._anchor = to_clock
 
-    def submit(self, events: Sequence[NoteEvent]) -> None:
-        """Queue events, in time order for each pitch. Never waits for the port. Worker thread."""
+    def submit(self, events: Sequence[Event]) -> list[float]:
+        """Queue events, in time order for each pitch; return when each is due. Worker thread.
+
+        Never waits for the port.
+        """
         if not events:
-            return
+            return []
         assert self._anchor is not None, "anchor() comes before submit()"
         with self._changed:
             head = self._queue[0] if self._queue else None
-            for event in events:
-                self._enqueue(event, self._anchor(event.time) + self.latency)
+            dues = [self._anchor(event.time) + self.latency for event in events]
+            for event, due in zip(events, dues, strict=True):
+                self._enqueue(event, due)
             if self._queue and self._queue[0] is not head:
                 self._changed.notify_all()
+        return dues
 
     def panic(self) -> None:
         """Drop everything queued and end every sounding note, at once."""
-        with self._changed:
-            self._wants_panic = True
-            self._changed.notify_all()
+        self._ask(self._end_everything)
+
+    def hold(self, channels: tuple[int, ...]) -> None:
+        """Keep the sustain pedals of ``channels`` down from now on; of none: let go."""
+        self._ask(lambda: self._outlet.hold(channels))
+
+    def change_sink(self, sink: MidiSink, timeout: float = 5.0) -> None:
+        """End what sounds at the present sink and send to another from now on.
+
+        On return the old one is used no more, unless it blocks for longer than ``timeout`` s.
+        """
+        done = threading.Event()
+
+        def change() -> None:
+            held = self._outlet.held
+            self._outlet.end_everything()
+            self._outlet.sink = sink
+            self._outlet.hold(held)
+            done.set()
+
+        self._ask(change)
+        if self._thread is not None and not done.wait(timeout):
+            log.error("the MIDI port did not answer within %g s", timeout)
 
     def drain(self, timeout: float) -> bool:
         """Return True once all that was submitted has been sent, False after ``timeout`` s."""
@@ -170,7 +186,7 @@ class Scheduler:
             self._is_closing = True
             self._changed.notify_all()
         if self._thread is None:
-            if self._sounding or self._unended:  # else the sink was never used, and stays so
+            if self._outlet.is_used:  # else the sink was never used, and stays so
                 self._end_everything()
             return
         self._thread.join(timeout)
@@ -180,41 +196,50 @@ class Scheduler:
     def send_due(self, now: float) -> float | None:
         """Send what is due; return when the next event is, None if none waits. MIDI thread."""
         while True:
+            item: _Queued | None = None
             with self._changed:
-                if self._wants_panic:
-                    break
-                if not self._queue or self._queue[0].due > now:
-                    self._is_sending = False
-                    if not self._queue:
-                        self._changed.notify_all()
-                        return None
-                    return self._queue[0].due
-                self._is_sending = True
-                item = heapq.heappop(self._queue)
-                self._n_queued_ons -= item.event.is_on
-            self._play(item)
+                if not self._asked:
+                    if not self._queue or self._queue[0].due > now:
+                        self._is_sending = False
+                        if not self._queue:
+                            self._changed.notify_all()
+                            return None
+                        return self._queue[0].due
+                    self._is_sending = True
+                    item = heapq.heappop(self._queue)
+                    self._n_queued_ons -= _is_on(item.event)
+            if item is not None:
+                self._play(item)
+            else:
+                self._asked.popleft()()
             now = max(now, self._clock())
-        self._end_everything()
-        return None
+
+    def _ask(self, action: Callable[[], None]) -> None:
+        """Let the MIDI thread do something as soon as it can."""
+        with self._changed:
+            self._asked.append(action)
+            self._changed.notify_all()
 
     def _is_empty(self) -> bool:
         """Return whether nothing waits or is being sent. Holds the lock."""
-        return not self._queue and not self._is_sending and not self._wants_panic
+        return not self._queue and not self._is_sending and not self._asked
 
-    def _enqueue(self, event: NoteEvent, due: float) -> None:
+    def _enqueue(self, event: Event, due: float) -> None:
         """Put one event into the queue, or drop it. Holds the lock."""
-        if event.is_on:
-            if self._n_queued_ons >= self._max_queued:
-                self.n_overflowed += 1
-                return
-            self._open.add(event.pitch)
-            self._n_queued_ons += 1
-        elif event.pitch in self._open:
-            self._open.remove(event.pitch)
-        else:
-            return  # its note-on was dropped, or a panic has ended the note
-        due = max(due, self._last_due.get(event.pitch, due))
-        self._last_due[event.pitch] = due
+        key = (True, event.pitch) if isinstance(event, NoteEvent) else (False, event.channel)
+        if isinstance(event, NoteEvent):
+            if event.is_on:
+                if self._n_queued_ons >= self._max_queued:
+                    self.n_overflowed += 1
+                    return
+                self._open.add(event.pitch)
+                self._n_queued_ons += 1
+            elif event.pitch in self._open:
+                self._open.remove(event.pitch)
+            else:
+                return  # its note-on was dropped, or a panic has ended the note
+        due = max(due, self._last_due.get(key, due))
+        self._last_due[key] = due
         was_late = due < self._clock()
         heapq.heappush(self._queue, _Queued(due, next(self._serials), event, was_late))
 
@@ -233,7 +258,7 @@ class Scheduler:
             with self._changed:
                 if self._is_closing:
                     break
-                if self._wants_panic or (self._queue and self._queue[0].due != due):
+                if self._asked or (self._queue and self._queue[0].due != due):
                     continue
                 remaining = IDLE_WAIT if due is None else due - self._clock()
                 if remaining > FINE_WAIT:
@@ -245,90 +270,36 @@ class Scheduler:
     def _play(self, item: _Queued) -> None:
         """Send one event now, or drop it if it is a note-on too late or its note never sounded."""
         event = item.event
-        now = self._clock()
-        if not event.is_on:
-            played = self._sounding.pop(event.pitch, None)
-            if played is not None:
-                self._end(played, event)
-            return
-        if now - item.due > self.late_tolerance:
+        if isinstance(event, PedalEvent):
+            self._outlet.pedal(event)
+        elif not event.is_on:
+            if not self._outlet.note(event):
+                return
+        elif self._clock() - item.due > self.late_tolerance:
             self.n_dropped += 1
             return
-        played = self._sounding.pop(event.pitch, None)
-        if played is not None:
-            self._end(played, NoteEvent(event.time, event.pitch, 0, played.event.part))
-        is_sent = self._send(event)
-        sent = self._clock()
-        # Of several sinks some may have taken what one refused, so a note-off is due either way.
-        self._sounding[event.pitch] = _Played(event, sent)
-        self._unended.pop(event.pitch, None)
-        if is_sent:
+        elif self._outlet.note(event):
             self.n_sent += 1
             self.n_late += item.was_late
-            if self._record is not None:
-                self._record.append((item.due, sent))
-
-    def _end(self, played: _Played, off: NoteEvent) -> None:
-        """Send a note-off; where the sink is broken, remember the note."""
-        if not self._send(off):
-            self._unended[off.pitch] = played
-
-    def _send(self, event: NoteEvent) -> bool:
-        """End what a broken sink left open, then hand it one event; return whether it took it."""
-        self._end_unended()
-        try:
-            self._sink.send(event)
-        except MidiError as error:
-            self.n_failed += 1
-            self._refused(error)
-            return False
-        self._taken()
-        return True
-
-    def _end_unended(self) -> None:
-        """Send the note-offs that the sink refused, up to the first that it refuses again."""
-        try:
-            for pitch, played in list(self._unended.items()):
-                self._sink.send(self._forced_off(played))
-                del self._unended[pitch]
-                self._taken()
-        except MidiError as error:
-            self._refused(error)
-
-    def _taken(self) -> None:
-        """Log the first success after refusals."""
-        if self._is_broken:
-            self._is_broken = False
-            log.info("MIDI goes on: %s", self._sink.name)
-
-    def _refused(self, error: MidiError) -> None:
-        """Log the first refusal of a row."""
-        if not self._is_broken:
-            self._is_broken = True
-            log.error("%s", error)
-
-    def _forced_off(self, played: _Played) -> NoteEvent:
-        """Return a note-off for a note that is ended now rather than by the music."""
-        lasted = max(LEAST_NOTE, self._clock() - played.sent)
-        return NoteEvent(played.event.time + lasted, played.event.pitch, 0, played.event.part)
+        else:
+            return
+        if self._on_sent is not None:
+            self._on_sent(event, item.due, self._clock())
 
     def _end_everything(self) -> None:
-        """Empty the queue, end every sounding note, then say All Notes Off."""
+        """Empty the queue and end all that sounds. On the MIDI thread, or once it is over."""
         with self._changed:
             self._queue.clear()
             self._n_queued_ons = 0
             self._open.clear()
             self._last_due.clear()
-            self._wants_panic = False
             self._is_sending = True
-        for pitch in list(self._sounding):
-            played = self._sounding.pop(pitch)
-            self._end(played, self._forced_off(played))
-        self._end_unended()
-        try:
-            self._sink.panic()
-        except MidiError as error:
-            self._refused(error)
+        self._outlet.end_everything()
         with self._changed:
             self._is_sending = False
             self._changed.notify_all()
+
+
+def _is_on(event: Event) -> bool:
+    """Return whether it is a note-on."""
+    return isinstance(event, NoteEvent) and event.is_on

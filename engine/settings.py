@@ -17,6 +17,8 @@ from models.spec import STYLE_DIM, Decoding
 MIDI_FILE_SUFFIXES = (".mid", ".midi")
 STYLE_FROM = "from:"
 """What stands before the path of a MIDI file whose style is meant."""
+PARTS_PLAYED = ("full", "accompaniment", "melody")
+PEDALS = ("off", "harmony")
 
 
 def _number(name: str, value: object, low: float, high: float, unit: str = "") -> None:
@@ -38,6 +40,12 @@ def _text(name: str, value: object) -> None:
     """Raise ConfigError unless ``value`` is text with something in it."""
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"{name} must be text that is not empty, not {value!r}")
+
+
+def _choice(name: str, value: object, known: Sequence[str]) -> None:
+    """Raise ConfigError unless ``value`` is one of ``known``."""
+    if value not in known:
+        raise ConfigError(f"{name} must be one of {', '.join(known)}, not {value!r}")
 
 
 def _flag(name: str, value: object) -> None:
@@ -161,15 +169,47 @@ class DecoderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaySettings:
+    """Section ``play``: what of the cover is played, and how it lies under the hands."""
+
+    parts: str = "full"
+    """full, accompaniment (the melody is left to a singer or soloist) or melody."""
+    hands: bool = False
+    """True: only what two hands can play."""
+    hand_span: int = 14
+    """Semitones from the lowest to the highest note that one hand holds."""
+    pedal: str = "off"
+    """off, or harmony: the sustain pedal changes with the harmony."""
+    mute: bool = False
+    """True: nothing is played."""
+    hold: bool = False
+    """True: the sustain pedal stays down."""
+
+    def __post_init__(self) -> None:
+        _choice("play.parts", self.parts, PARTS_PLAYED)
+        _flag("play.hands", self.hands)
+        _integer("play.hand_span", self.hand_span, 7, 24, " semitones")
+        _choice("play.pedal", self.pedal, PEDALS)
+        _flag("play.mute", self.mute)
+        _flag("play.hold", self.hold)
+
+
+@dataclass(frozen=True, slots=True)
 class MidiSettings:
     """Section ``midi``: where the notes go."""
 
     midi_out: tuple[str, ...] = ("LiveCover",)
     """Port names and ``.mid`` files, all at once. A name that no port has opens a virtual port."""
     channel: int = 1
-    """MIDI channel, 1 to 16, of every note."""
+    """MIDI channel, 1 to 16."""
+    melody_channel: int | None = None
+    """The melody's, where it should be another."""
+    left_channel: int | None = None
+    """The left hand's accompaniment's, where it should be another and ``play.hands`` is on."""
     transpose: int = 0
     """Semitones added to every pitch."""
+    octave: int = 0
+    """Octaves added to every pitch."""
     velocity_curve: str | float = "linear"
     """linear, soft, hard, fixed, or a gamma: out = 127 * (in / 127) ** gamma."""
 
@@ -182,7 +222,11 @@ class MidiSettings:
             _text("midi.midi_out", name)
         object.__setattr__(self, "midi_out", names)
         _integer("midi.channel", self.channel, 1, 16)
+        for name in ("melody_channel", "left_channel"):
+            if getattr(self, name) is not None:
+                _integer(f"midi.{name}", getattr(self, name), 1, 16)
         _integer("midi.transpose", self.transpose, -48, 48, " semitones")
+        _integer("midi.octave", self.octave, -4, 4, " octaves")
         parse_curve(self.velocity_curve)
 
 
@@ -243,6 +287,7 @@ class EngineSettings:
     audio: AudioSettings = field(default_factory=AudioSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     decoder: DecoderSettings = field(default_factory=DecoderSettings)
+    play: PlaySettings = field(default_factory=PlaySettings)
     midi: MidiSettings = field(default_factory=MidiSettings)
     time: TimeSettings = field(default_factory=TimeSettings)
     gate: GateSettings = field(default_factory=GateSettings)

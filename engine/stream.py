@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from engine.decoder import NoteDecoder
 from engine.gate import Gate
-from engine.notes import NoteEvent, Posteriors
+from engine.notes import Event, Posteriors
 from engine.offline import Pipeline
+from engine.performer import Performer
 from engine.resample import Resampler
 from engine.settings import EngineSettings
 from engine.style import style_pace
@@ -22,14 +23,14 @@ SILENCE_DBFS = -120.0
 
 
 class CoverStream:
-    """Blocks (n, c) in, note events out.
+    """Blocks (n, c) in, events out.
 
     Parameters
     ----------
     pipeline
         Front end and model; reset here, and used by this stream alone until its end.
     settings
-        Of the decoder and the gate.
+        Of the decoder, the gate and the performance; :meth:`change` takes others.
     sample_rate, n_channels
         Of the blocks.
     """
@@ -44,6 +45,7 @@ class CoverStream:
         self._gate = Gate(settings.gate, spec.features.sample_rate)
         decoding = settings.decoder.resolved(spec.decoding)
         self._decoder = NoteDecoder(spec.features.frame_s, decoding)
+        self._performer = Performer(settings.play, settings.midi)
         self._hop_length = spec.features.hop_length
         self.peak_dbfs = SILENCE_DBFS
         """Peak of the last block."""
@@ -60,40 +62,48 @@ class CoverStream:
         """Seconds that the resampler holds back."""
         return self._resampler.delay
 
-    def push(self, block: Array) -> list[NoteEvent]:
+    def change(self, settings: EngineSettings) -> list[Event]:
+        """Take other settings of the decoder and the performance; return what ends for them."""
+        self._decoder.change(settings.decoder.resolved(self._pipeline.spec.decoding))
+        return self._performer.change(settings.play, settings.midi)
+
+    def push(self, block: Array) -> list[Event]:
         """Return the events that a block (n, c) settles, in time order."""
         samples = self._resampler.push(block)
         if len(samples):
             self.peak_dbfs = _dbfs(float(np.abs(samples).max()))
         to_skip, to_hear = self._gate.push(samples)
-        events: list[NoteEvent] = []
+        events: list[Event] = []
         if len(to_skip):
             events += self._pass_over(to_skip)
         if len(to_hear):
             events += self._decode(self._pipeline.push(to_hear))
         return events
 
-    def skip(self, block: Array) -> list[NoteEvent]:
+    def skip(self, block: Array) -> list[Event]:
         """Pass over a block (n, c) that there was no time for; sounding notes end."""
         samples = self._resampler.push(block)
         self.n_skipped_frames += len(samples) // self._hop_length
         return self._pass_over(np.concatenate((self._gate.flush(), samples)))
 
-    def finish(self) -> list[NoteEvent]:
+    def finish(self) -> list[Event]:
         """Return the last events; every sounding note ends. The stream is over."""
         to_skip, to_hear = self._gate.push(self._resampler.flush())
         to_skip = np.concatenate((to_skip, self._gate.flush()))
         events = self._pass_over(to_skip) if len(to_skip) else []
         events += self._decode(self._pipeline.push(to_hear))
-        return events + self._decode(self._pipeline.flush()) + self._decoder.flush()
+        return events + self._decode(self._pipeline.flush()) + self._rest()
 
-    def _pass_over(self, samples: Array) -> list[NoteEvent]:
-        events = self._decode(self._pipeline.skip(samples))
-        return events + self._decoder.flush()
+    def _pass_over(self, samples: Array) -> list[Event]:
+        return self._decode(self._pipeline.skip(samples)) + self._rest()
 
-    def _decode(self, posteriors: Posteriors) -> list[NoteEvent]:
+    def _decode(self, posteriors: Posteriors) -> list[Event]:
         self._decoder.pace = style_pace(self._pipeline.style, self._pipeline.spec)
-        return self._decoder.push(posteriors)
+        return self._performer.push(self._decoder.push(posteriors))
+
+    def _rest(self) -> list[Event]:
+        """End every note; what follows is a gap or the end."""
+        return self._performer.push(self._decoder.flush()) + self._performer.rest()
 
 
 def _dbfs(amplitude: float) -> float:

@@ -110,13 +110,13 @@ def run_demo(song: Path, model: str, files: DemoFiles, soundfont: Path | None) -
     soundfile.write(files.piano, piano, sample_rate)
     soundfile.write(files.both, side_by_side(sound, piano), sample_rate)
     title = f"{song.stem}, covered by {Path(model).stem}"
-    draw_cover(files.picture, sound.mean(1), sample_rate, cover.events, title)
+    draw_cover(files.picture, sound.mean(1), sample_rate, cover.notes, title)
     return report(cover, live_budget(settings, sample_rate, sound.shape[1]), files)
 
 
 def report(cover: Cover, budget: LatencyBudget, files: DemoFiles) -> list[str]:
     """Return what there is to say, by line."""
-    n_melody = sum(event.is_on and event.part == "melody" for event in cover.events)
+    n_melody = sum(event.is_on and event.part == "melody" for event in cover.notes)
     written = (files.midi, files.piano, files.both, files.picture)
     return [
         f"live: {budget.describe()}",

@@ -93,8 +93,13 @@ def load_settings(config: Path | None, overrides: Mapping[str, object]) -> Setti
             settings = _apply(settings, _read(path))
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
+    return with_values(settings, overrides)
+
+
+def with_values(settings: Settings, values: Mapping[str, object]) -> Settings:
+    """Return ``settings`` with ``values`` by ``section.key``. Raises ConfigError on a wrong one."""
     sections: dict[str, dict[str, object]] = {}
-    for name, value in overrides.items():
+    for name, value in values.items():
         section, _, key = name.partition(".")
         sections.setdefault(section, {})[key] = value
     return _apply(settings, sections)

@@ -4,7 +4,8 @@ Everything here makes text of values. Not here: when it is shown (``livecover.cl
 """
 
 from engine.cover import Cover
-from engine.runtime import Engine, Status
+from engine.meters import Status
+from engine.runtime import Engine
 from livecover import __version__
 from livecover.settings import Settings
 

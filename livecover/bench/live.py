@@ -12,16 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from engine.errors import DeviceError
-from engine.notes import NoteEvent
-from engine.runtime import Engine, Status
+from engine.meters import Status
+from engine.notes import Event, NoteEvent
+from engine.runtime import Engine
 from engine.settings import AudioSettings, EngineSettings, MidiSettings, ModelSettings
-from engine.velocity import NoteMapping
+from engine.taps import Tap
 from livecover.bench import markdown, require_servers
 from livecover.cli import SWITCH_INTERVAL
 
@@ -38,7 +39,7 @@ class NullSink:
 
     name = "nothing"
 
-    def send(self, event: NoteEvent) -> None:
+    def send(self, event: Event) -> None:
         """Do nothing."""
 
     def panic(self) -> None:
@@ -75,19 +76,27 @@ def timing(model: str, song: Path) -> str:
 
 def _play(settings: EngineSettings, has_port: bool) -> tuple[list[tuple[float, float]], Status]:
     """Play the song to its end; return (due, sent) of each note-on, and the last status."""
-    log: list[tuple[float, float]] = []
-
-    def open_nothing(names: Sequence[str], mapping: NoteMapping) -> NullSink:
-        return NullSink()
-
+    log = NoteLog()
     engine = (
-        Engine(settings, note_log=log)
+        Engine(settings, [log])
         if has_port
-        else Engine(settings, note_log=log, open_sink=open_nothing)
+        else Engine(settings, [log], open_sink=lambda names, already: NullSink())
     )
     with engine:
         engine.wait()
-        return log, engine.status()
+        return log.notes, engine.status()
+
+
+class NoteLog(Tap):
+    """Keeps (due, sent) of each note-on."""
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[float, float]] = []
+
+    def sent(self, event: Event, due: float, at: float) -> None:
+        """Keep it if it is a note-on."""
+        if isinstance(event, NoteEvent) and event.is_on:
+            self.notes.append((due, at))
 
 
 @contextlib.contextmanager

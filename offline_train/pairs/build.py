@@ -24,7 +24,6 @@ from tqdm import tqdm
 from engine.errors import DataError, DeviceError
 from engine.midi_file import to_midi_file
 from engine.notes import NoteEvent
-from engine.velocity import NoteMapping
 from offline_train.pairs.align import Alignment, align
 from offline_train.pairs.folder import Pair, find_pairs
 from offline_train.pairs.judge import Bars, Figures, figures, judge, judge_lengths
@@ -199,7 +198,7 @@ def _write_pair(
         NoteEvent(float(n[0]), int(n[2]), int(np.clip(n[3], 1, 127)), _part(n)) for n in notes
     ]
     partial = out / "midi" / f".{pair.name}.partial"
-    to_midi_file(events, NoteMapping()).save(partial)
+    to_midi_file(events).save(partial)
     partial.replace(out / "midi" / f"{pair.name}.mid")
     start, end = max(measured.start, 0.0), measured.end
     covered = song[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]

@@ -6,17 +6,20 @@ not, so that a test can say to the frame what must come out.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio import AudioSource
 from engine.clock import StreamClock
 from engine.errors import DeviceError, MidiError
 from engine.frontend import FrontEnd
-from engine.notes import NoteEvent, Posteriors
+from engine.notes import Event, NoteEvent, Posteriors, notes_of
 from engine.offline import Pipeline
 from engine.rings import SampleRing
+from engine.settings import EngineSettings
+from engine.taps import Tap
 from models.spec import FeatureSpec, ModelSpec
 
 Array = NDArray[np.float32]
@@ -39,6 +42,43 @@ def loudness(samples: Array) -> Array:
     """Return the peak of the middle hop of each window, (k, 1)."""
     n_frames = (len(samples) - 40) // HOP + 1
     return np.array([[np.abs(samples[HOP * k + 15 : HOP * k + 25]).max()] for k in range(n_frames)])
+
+
+class ListeningTap(Tap):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.begun: list[float] = []  # latency at each begin
+        self.blocks: list[tuple[int, float, float]] = []  # samples, time, moment
+        self.found_events: list[Event] = []
+        self.sent_events: list[tuple[Event, float, float]] = []
+        self.changes: list[tuple[EngineSettings, float]] = []
+        self.calls: list[str] = []
+
+    def begin(self, source: AudioSource, offset: float, latency: float) -> None:
+        self.begun.append(latency)
+        self.calls.append("begin")
+
+    def audio(self, block: Array, time: float, moment: float) -> None:
+        self.blocks.append((len(block), time, moment))
+
+    def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:
+        self.found_events += events
+
+    def sent(self, event: Event, due: float, at: float) -> None:
+        self.sent_events.append((event, due, at))
+
+    def changed(self, settings: EngineSettings, latency: float) -> None:
+        self.changes.append((settings, latency))
+
+    def silenced(self) -> None:
+        self.calls.append("silenced")
+
+    def lost(self) -> None:
+        self.calls.append("lost")
+
+    def close(self) -> None:
+        self.calls.append("close")
 
 
 class LoudnessModel:
@@ -162,13 +202,13 @@ class CollectingSink:
     name = "collection"
 
     def __init__(self, fails_to_close: bool = False) -> None:
-        self.events: list[NoteEvent] = []
+        self.events: list[Event] = []
         self.n_panics = 0
         self.n_closed = 0
         self._fails_to_close = fails_to_close
         self._changed = threading.Condition()
 
-    def send(self, event: NoteEvent) -> None:
+    def send(self, event: Event) -> None:
         with self._changed:
             self.events.append(event)
             self._changed.notify_all()
@@ -180,6 +220,10 @@ class CollectingSink:
         self.n_closed += 1
         if self._fails_to_close:
             raise MidiError("the disk is full")
+
+    @property
+    def notes(self) -> list[NoteEvent]:
+        return notes_of(self.events)
 
     def has(self, n_events: int) -> bool:
         with self._changed:

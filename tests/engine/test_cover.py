@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.cover import Cover, cover_file, open_pipeline
 from engine.errors import ConfigError, DeviceError, MidiError, ModelError
-from engine.notes import NoteEvent
+from engine.notes import NoteEvent, notes_of
 from engine.runtime import Engine
 from engine.settings import (
     AudioSettings,
@@ -66,7 +66,7 @@ def test_a_window_model_covers_a_file_by_half_windows(
     assert pipeline.spec.step_frames == 24
     stream = CoverStream(pipeline, settings, SAMPLE_RATE, 2)
     block, _ = soundfile.read(settings.audio.input, dtype="float32")
-    assert ons(cover.events) == ons([*stream.push(block), *stream.finish()])
+    assert ons(cover.notes) == ons(notes_of([*stream.push(block), *stream.finish()]))
 
 
 def ons(events: list[NoteEvent]) -> list[tuple[int, int, int]]:
@@ -82,13 +82,13 @@ def test_a_cover_lies_in_the_file_as_it_is_returned(settings: EngineSettings) ->
     assert cover.real_time_factor == pytest.approx(cover.elapsed / 3.0)
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
-    assert cover.n_notes == len(ons(cover.events)) > 5
-    assert len(cover.events) == 2 * cover.n_notes
+    assert cover.n_notes == len(ons(cover.notes)) > 5
+    assert len(cover.notes) == 2 * cover.n_notes
     take = mido.MidiFile(settings.midi.midi_out[0])
     notes = [m for track in take.tracks for m in track if m.type.startswith("note")]
     assert {note.channel for note in notes} == {4}
     assert sorted((n.note, n.velocity) for n in notes if n.type == "note_on") == sorted(
-        (e.pitch, e.velocity) for e in cover.events if e.is_on
+        (e.pitch, e.velocity) for e in cover.notes if e.is_on
     )
 
 
@@ -104,16 +104,16 @@ def test_live_plays_the_notes_of_the_file(settings: EngineSettings, song: Path) 
     sink = CollectingSink()
     with Engine(settings, open_source=lambda *_: source, open_sink=lambda *_: sink) as engine:
         assert engine.wait(60.0)
-    assert ons(sink.events) == ons(cover_file(settings).events)
-    assert 2 * len(ons(sink.events)) == len(sink.events)
+    assert ons(sink.notes) == ons(cover_file(settings).notes)
+    assert 2 * len(ons(sink.notes)) == len(sink.notes)
 
 
 def test_a_stopped_cover_keeps_what_it_has(settings: EngineSettings) -> None:
     cover = cover_file(settings, is_stopped=lambda: True)
     assert not cover.is_whole
     assert cover.seconds == pytest.approx(0.5)
-    assert 0 < len(cover.events) == 2 * cover.n_notes
-    assert all(event.time <= 0.7 for event in cover.events)
+    assert 0 < len(cover.notes) == 2 * cover.n_notes
+    assert all(event.time <= 0.7 for event in cover.notes)
     assert Path(settings.midi.midi_out[0]).exists()
 
 
@@ -121,7 +121,7 @@ def test_the_style_changes_the_notes(settings: EngineSettings) -> None:
     intense = dataclasses.replace(
         settings, model=dataclasses.replace(settings.model, style="intense")
     )
-    assert ons(cover_file(settings).events) != ons(cover_file(intense).events)
+    assert ons(cover_file(settings).notes) != ons(cover_file(intense).notes)
 
 
 def test_errors_come_before_the_work(settings: EngineSettings, tmp_path: Path) -> None:

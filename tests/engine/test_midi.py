@@ -4,6 +4,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,45 +14,29 @@ import rtmidi
 
 from engine import midi_file, midi_ports
 from engine.errors import ConfigError, MidiError
-from engine.midi import FileSink, MidiSink, PortSink, TeeSink, open_sink
+from engine.midi import FileSink, MidiSink, PortSink, TeeSink, open_sink, sinks_of
 from engine.midi_file import paired
 from engine.midi_ports import candidate_apis, find_port
-from engine.notes import NoteEvent
-from engine.velocity import FIXED_VELOCITY, NoteMapping, parse_curve
+from engine.notes import Event, NoteEvent, PedalEvent
+from engine.velocity import FIXED_VELOCITY, parse_curve, velocity_table
 
 # What a note becomes -----------------------------------------------------------------------------
 
 
-def test_channel_transposition_and_curve_make_the_message() -> None:
-    mapping = NoteMapping(channel=16, transpose=-12, velocity_curve="linear")
-    assert mapping.message(NoteEvent(0.0, 60, 100)) == (0x9F, 48, 100)
-    assert mapping.message(NoteEvent(0.0, 60, 0)) == (0x8F, 48, 0)
-    assert mapping.all_notes_off() == (0xBF, 123, 0)
-
-
-def test_pitches_beyond_midi_are_left_out() -> None:
-    assert NoteMapping(transpose=24).message(NoteEvent(0.0, 108, 64)) is None
-    assert NoteMapping(transpose=-24).message(NoteEvent(0.0, 21, 64)) is None
-
-
 @pytest.mark.parametrize("curve", ["linear", "soft", "hard", "fixed", 0.3, "2.5"])
 def test_every_curve_rises_within_midi_and_keeps_note_offs(curve: str | float) -> None:
-    mapping = NoteMapping(velocity_curve=curve)
-    messages = [mapping.message(NoteEvent(0.0, 60, velocity)) for velocity in range(128)]
-    velocities = [message[2] for message in messages if message is not None]
+    velocities = velocity_table(curve)
+    assert len(velocities) == 128
     assert velocities[0] == 0
-    assert velocities[1:] == sorted(velocities[1:])
+    assert list(velocities[1:]) == sorted(velocities[1:])
     assert min(velocities[1:]) >= 1
     assert max(velocities) == (FIXED_VELOCITY if curve == "fixed" else 127)
 
 
 def test_soft_is_below_linear_and_hard_above() -> None:
-    def middle(curve: str) -> int:
-        message = NoteMapping(velocity_curve=curve).message(NoteEvent(0.0, 60, 64))
-        assert message is not None
-        return message[2]
-
-    assert middle("soft") < 64 == middle("linear") < middle("hard")
+    middles = [velocity_table(curve)[64] for curve in ("soft", "linear", "hard")]
+    assert middles[1] == 64
+    assert middles == sorted(set(middles))
 
 
 @pytest.mark.parametrize("curve", ["louder", "", "nan", 0.0, 11, -1.0, True])
@@ -140,13 +125,13 @@ def test_a_known_name_opens_that_port_and_another_a_virtual_one() -> None:
     assert client.opened == (None, "LiveCover")
 
 
-def test_port_sends_mapped_notes_and_all_notes_off() -> None:
+def test_port_sends_notes_pedals_and_all_notes_off() -> None:
     client = Client()
-    sink = PortSink("LiveCover", NoteMapping(channel=2, transpose=24), connect=lambda: client)
-    sink.send(NoteEvent(0.0, 60, 100))
-    sink.send(NoteEvent(0.0, 108, 100))
+    sink = PortSink("LiveCover", connect=lambda: client)
+    sink.send(NoteEvent(0.0, 60, 100, channel=2))
+    sink.send(PedalEvent(0.0, True, channel=16))
     sink.panic()
-    assert client.sent == [(0x91, 84, 100), (0xB1, 123, 0)]
+    assert client.sent == [(0x91, 60, 100), (0xBF, 64, 127), (0xB1, 123, 0), (0xBF, 123, 0)]
     sink.close()
     sink.close()
     assert client.is_deleted
@@ -253,25 +238,31 @@ def read(path: Path) -> dict[str, list[tuple[float, str, int, int, int]]]:
     return tracks
 
 
-def record(path: Path, events: Sequence[NoteEvent], mapping: NoteMapping | None = None) -> None:
-    sink = FileSink(path, mapping, autosave=None)
+def record(path: Path, events: Sequence[Event]) -> None:
+    sink = FileSink(path, autosave=None)
     for event in events:
         sink.send(event)
     sink.close()
 
 
 def test_a_file_has_melody_and_accompaniment_tracks(tmp_path: Path) -> None:
-    record(tmp_path / "take.mid", TAKE, NoteMapping(channel=3, transpose=1))
+    record(tmp_path / "take.mid", [replace(event, channel=3) for event in TAKE])
     assert read(tmp_path / "take.mid") == {
         "livecover": [],
-        "melody": [(0.5, "note_on", 2, 73, 90), (1.0, "note_off", 2, 73, 0)],
-        "accompaniment": [(0.5, "note_on", 2, 49, 60), (2.25, "note_off", 2, 49, 0)],
+        "melody": [(0.5, "note_on", 2, 72, 90), (1.0, "note_off", 2, 72, 0)],
+        "accompaniment": [(0.5, "note_on", 2, 48, 60), (2.25, "note_off", 2, 48, 0)],
     }
     assert [path.name for path in tmp_path.iterdir()] == ["take.mid"]
 
 
 def test_open_notes_end_with_the_take() -> None:
     assert paired(TAKE[:3])[-1] == NoteEvent(1.0, 48, 0)
+
+
+def test_pedals_stand_in_the_file_and_go_up_with_it(tmp_path: Path) -> None:
+    record(tmp_path / "take.mid", [*TAKE[:2], PedalEvent(0.75, True), *TAKE[2:]])
+    pedals = [m for m in mido.MidiFile(tmp_path / "take.mid") if m.type == "control_change"]
+    assert [(m.control, m.value) for m in pedals] == [(64, 127), (64, 0)]
 
 
 def test_pairs_are_mended() -> None:
@@ -366,6 +357,13 @@ def test_open_sink_takes_a_port_and_a_file(tmp_path: Path, monkeypatch: pytest.M
 
 def test_open_sink_gives_one_sink_as_it_is(tmp_path: Path) -> None:
     assert isinstance(open_sink([str(tmp_path / "take.midi")]), FileSink)
+
+
+def test_open_sink_takes_what_is_open_already(tmp_path: Path) -> None:
+    one, other = str(tmp_path / "one.mid"), str(tmp_path / "other.mid")
+    first = open_sink([one, other])
+    assert open_sink([other], sinks_of(first)) is sinks_of(first)[1]
+    assert open_sink([one], sinks_of(first)) is sinks_of(first)[0]
 
 
 def test_open_sink_closes_the_port_when_the_file_fails(

@@ -12,7 +12,6 @@ import pytest
 from engine.errors import MidiError
 from engine.midi_ports import CLIENT_NAME, PortSink, list_ports, midi_system
 from engine.notes import NoteEvent
-from engine.velocity import NoteMapping
 from tests.e2e.servers import JackServer, jack_server, missing_programs, wait_until
 
 pytest.importorskip("jack")
@@ -97,13 +96,13 @@ def keyboard(server: JackServer) -> Iterator[Keyboard]:
 def test_a_new_name_opens_a_virtual_port_of_that_name(
     server: JackServer, keyboard: Keyboard
 ) -> None:
-    sink = PortSink("My Piano", NoteMapping(channel=2))
+    sink = PortSink("My Piano")
     assert sink.is_virtual
     port = f"{CLIENT_NAME}:My Piano"
     server.wait_for_port(port)
     server.connect(port, "keyboard:keys")
-    sink.send(NoteEvent(0.0, 60, 100))
-    sink.send(NoteEvent(0.5, 60, 0))
+    sink.send(NoteEvent(0.0, 60, 100, channel=2))
+    sink.send(NoteEvent(0.5, 60, 0, channel=2))
     sink.panic()
     assert keyboard.messages(3) == [
         bytes((0x91, 60, 100)),

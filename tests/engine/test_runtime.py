@@ -6,6 +6,7 @@ once; what a test waits for is always an event, never time.
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -13,15 +14,22 @@ from engine import runtime
 from engine.audio import AudioSource
 from engine.errors import ConfigError, DeviceError, MidiError
 from engine.midi import MidiSink
-from engine.notes import NoteEvent
+from engine.notes import Event, NoteEvent
 from engine.offline import Pipeline
 from engine.runtime import Engine
-from engine.settings import AudioSettings, EngineSettings, GateSettings, TimeSettings
+from engine.settings import (
+    AudioSettings,
+    EngineSettings,
+    GateSettings,
+    ModelSettings,
+    TimeSettings,
+)
 from engine.stream import SILENCE_DBFS
-from engine.velocity import NoteMapping
+from engine.taps import Tap
 from tests.engine.fakes import (
     PITCH,
     CollectingSink,
+    ListeningTap,
     ScriptedSource,
     make_pipeline,
     model_of,
@@ -40,7 +48,7 @@ def make_engine(
     settings: EngineSettings = SETTINGS,
     sink: CollectingSink | None = None,
     pipeline: Pipeline | None = None,
-    note_log: list[tuple[float, float]] | None = None,
+    taps: Sequence[Tap] = (),
 ) -> Engine:
     """Return an engine that opens ``sources`` one after the other; an exception is raised."""
     remaining = iter(sources)
@@ -51,16 +59,24 @@ def make_engine(
             raise source
         return source
 
-    def open_sink(names: Sequence[str], mapping: NoteMapping) -> MidiSink:
+    def open_sink(names: Sequence[str], already: Sequence[MidiSink]) -> MidiSink:
         return sink if sink is not None else CollectingSink()
 
     return Engine(
         settings,
+        taps,
         open_source=open_source,
         open_pipeline=lambda model: make_pipeline() if pipeline is None else pipeline,
         open_sink=open_sink,
-        note_log=note_log,
     )
+
+
+def is_on(event: Event) -> bool:
+    return isinstance(event, NoteEvent) and event.is_on
+
+
+def with_style(style: str) -> EngineSettings:
+    return replace(SETTINGS, model=ModelSettings(style=style))
 
 
 def play_file(*loud: tuple[float, float], seconds: float = 1.0) -> Callable[[ScriptedSource], None]:
@@ -95,7 +111,7 @@ def test_a_file_is_played_to_its_end() -> None:
     with make_engine(source, sink=sink) as engine:
         assert engine.wait(20.0)
         status = engine.status()
-    assert spans(sink.events) == [(0.2, 0.41), (0.6, 0.81)]
+    assert spans(sink.notes) == [(0.2, 0.41), (0.6, 0.81)]
     assert sink.n_closed == 1
     assert source.has_stopped.is_set()
     assert (status.n_notes, status.n_dropped, status.n_overruns, status.n_losses) == (2, 0, 0, 0)
@@ -106,12 +122,13 @@ def test_a_file_is_played_to_its_end() -> None:
 
 
 def test_a_note_is_due_at_its_onset_in_the_air_plus_latency() -> None:
-    log: list[tuple[float, float]] = []
+    tap = ListeningTap()
     source = ScriptedSource(play_file((0.2, 0.4)), latency=0.03)
-    with make_engine(source, note_log=log) as engine:
+    with make_engine(source, taps=[tap]) as engine:
         engine.wait(20.0)
     # the device reports that what it gives was in the air 0.03 s before
-    assert [due - source.begun for due, _ in log] == pytest.approx([0.2 - 0.03 + 0.5], abs=1e-6)
+    dues = [due - source.begun for event, due, _ in tap.sent_events if is_on(event)]
+    assert dues == pytest.approx([0.2 - 0.03 + 0.5], abs=1e-6)
 
 
 def test_stop_in_mid_note_ends_it() -> None:
@@ -123,7 +140,7 @@ def test_stop_in_mid_note_ends_it() -> None:
     assert not engine.wait(0.0)
     engine.stop()
     engine.stop()
-    assert len(spans(sink.events)) == 1
+    assert len(spans(sink.notes)) == 1
     assert sink.n_panics == 1
     assert sink.n_closed == 1
 
@@ -138,7 +155,7 @@ def test_panic_ends_the_note_and_the_music_goes_on() -> None:
         source.play(sound(1.0, (0.5, 0.7)))
         source.finish()
         assert engine.wait(20.0)
-    assert spans(sink.events)[1] == (1.5, 1.71)
+    assert spans(sink.notes)[1] == (1.5, 1.71)
 
 
 def test_a_lost_device_ends_its_notes_and_is_opened_again(
@@ -163,7 +180,7 @@ def test_a_lost_device_ends_its_notes_and_is_opened_again(
             assert engine.status().n_losses == 1
     assert caplog.messages == ["first was unplugged; trying again", "audio is back: second"]
     assert first.has_stopped.is_set()
-    (before, after) = spans(sink.events)
+    (before, after) = spans(sink.notes)
     assert before == (0.2, 1.01)
     assert after[0] > 0.1  # the take's time goes on: the second source's 0 is not the first's
     assert after[1] - after[0] == pytest.approx(0.21)
@@ -192,7 +209,7 @@ def test_stop_while_the_device_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     assert source.has_stopped.wait(20.0)
     assert not engine.status().is_connected
     engine.stop()
-    assert len(spans(sink.events)) == 1
+    assert len(spans(sink.notes)) == 1
 
 
 def test_overload_skips_to_the_present(caplog: pytest.LogCaptureFixture) -> None:
@@ -214,7 +231,7 @@ def test_overload_skips_to_the_present(caplog: pytest.LogCaptureFixture) -> None
     skipped = [message for message in caplog.messages if message.startswith("too slow by")]
     assert len(skipped) == 1
     assert 500 <= status.n_skipped_frames <= 600
-    assert spans(sink.events)[-1] == (6.5, 6.71)
+    assert spans(sink.notes)[-1] == (6.5, 6.71)
 
 
 def test_a_broken_model_silences_and_reaches_the_caller() -> None:
@@ -227,15 +244,15 @@ def test_a_broken_model_silences_and_reaches_the_caller() -> None:
     with pytest.raises(RuntimeError, match="the model broke"):
         engine.wait(20.0)
     engine.stop()
-    assert len(spans(sink.events)) == 1
+    assert len(spans(sink.notes)) == 1
     assert sink.n_closed == 1
 
 
 def test_a_broken_midi_thread_reaches_the_caller() -> None:
     class BrokenSink(CollectingSink):
-        def send(self, event: NoteEvent) -> None:
+        def send(self, event: Event) -> None:
             super().send(event)
-            if event.is_on:
+            if is_on(event):
                 raise RuntimeError("the sink broke")
 
     sink = BrokenSink()
@@ -271,8 +288,8 @@ def test_the_style_is_read_at_the_next_step() -> None:
     source = ScriptedSource()
     with make_engine(source, pipeline=pipeline) as engine:
         with pytest.raises(ConfigError, match="has no style 'wild'"):
-            engine.set_style("wild")
-        engine.set_style("intense")
+            engine.change(with_style("wild"))
+        engine.change(with_style("intense"))
         source.play(sound(0.5))
         source.finish()
         assert engine.wait(20.0)

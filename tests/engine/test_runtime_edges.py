@@ -16,7 +16,6 @@ from engine.errors import DeviceError
 from engine.midi import MidiSink, TeeSink, open_sink
 from engine.runtime import Engine
 from engine.settings import AudioSettings, EngineSettings, GateSettings, MidiSettings, TimeSettings
-from engine.velocity import NoteMapping
 from tests.engine.fakes import RATE, Array, CollectingSink, ScriptedSource, make_pipeline, sound
 
 TIMEOUT = 20.0  # seconds until a wait has failed; far above what any takes
@@ -42,7 +41,7 @@ def make_engine(
         settings_of() if settings is None else settings,
         open_source=lambda text, audio: remaining.pop(0),
         open_pipeline=lambda model: make_pipeline(),
-        open_sink=open_sink if sink is None else lambda names, mapping: sink,
+        open_sink=open_sink if sink is None else lambda names, already: sink,
     )
 
 
@@ -99,8 +98,8 @@ def test_stop_in_mid_note_saves_a_take_whose_notes_end(tmp_path: Path) -> None:
     take = tmp_path / "take.mid"
     sink = CollectingSink()
 
-    def open_both(names: Sequence[str], mapping: NoteMapping) -> MidiSink:
-        return TeeSink([open_sink(names, mapping), sink])
+    def open_both(names: Sequence[str], already: Sequence[MidiSink]) -> MidiSink:
+        return TeeSink([open_sink(names, already), sink])
 
     engine = Engine(
         settings_of(midi_out=str(take)),

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from engine.errors import MidiError
 from engine.midi import TeeSink
 from engine.midi_file import paired
-from engine.notes import NoteEvent
-from engine.scheduler import LEAST_NOTE, Scheduler
+from engine.notes import Event, NoteEvent, notes_of
+from engine.outlet import LEAST_NOTE
+from engine.scheduler import Scheduler
 
 LATENCY = 0.25
 
@@ -34,11 +35,11 @@ class Sink:
     clock: Clock = field(default_factory=Clock)
     name: str = "sink"
     is_broken: bool = False
-    sent: list[tuple[float, NoteEvent]] = field(default_factory=list)
+    sent: list[tuple[float, Event]] = field(default_factory=list)
     n_panics: int = 0
     has_panicked: threading.Event = field(default_factory=threading.Event)
 
-    def send(self, event: NoteEvent) -> None:
+    def send(self, event: Event) -> None:
         if self.is_broken:
             raise MidiError("the port is gone")
         self.sent.append((self.clock.now, event))
@@ -53,7 +54,7 @@ class Sink:
 
     @property
     def events(self) -> list[NoteEvent]:
-        return [event for _, event in self.sent]
+        return notes_of(event for _, event in self.sent)
 
 
 def on(time: float, pitch: int = 60, velocity: int = 64) -> NoteEvent:
@@ -234,15 +235,17 @@ def test_close_with_a_broken_sink_does_not_raise() -> None:
     assert sink.events == [on(1.0)]
 
 
-def test_record_holds_due_and_sent() -> None:
+def test_what_is_sent_is_told_with_due_and_sent() -> None:
     clock = Clock()
-    record: list[tuple[float, float]] = []
-    scheduler = Scheduler(Sink(clock), LATENCY, clock=clock, record=record)
+    told: list[tuple[Event, float, float]] = []
+    scheduler = Scheduler(
+        Sink(clock), LATENCY, clock=clock, on_sent=lambda *sent: told.append(sent)
+    )
     scheduler.anchor(lambda time: time)
     clock.now = 1.251
     scheduler.submit([on(1.0), off(2.0)])
     scheduler.send_due(clock.now)
-    assert record == [(1.25, 1.251)]
+    assert told == [(on(1.0), 1.25, 1.251)]
 
 
 def test_the_thread_sends_and_ends_notes() -> None:
@@ -339,7 +342,9 @@ def test_while_one_of_two_sinks_is_broken_the_other_gets_every_note() -> None:
     play_to(scheduler, clock, 100.0 + LATENCY + 2.55)
     port.is_broken = False
     play_to(scheduler, clock, 110.0)
-    assert paired(file.events) == sorted(song)  # what the take on disk holds
+    assert paired(file.events) == sorted(
+        song, key=lambda event: event.time
+    )  # what the take on disk holds
     assert [event.time for event in port.events if event.is_on] == [0.0, 3.0, 3.1]
     assert {event.pitch: event.is_on for event in port.events} == {60: False, 64: False}
 

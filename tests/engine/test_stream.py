@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.frontend import FrontEnd
-from engine.notes import NoteEvent, Posteriors
+from engine.notes import Event, NoteEvent, Posteriors, notes_of
 from engine.offline import Pipeline
 from engine.settings import EngineSettings, GateSettings
 from engine.stream import SILENCE_DBFS, CoverStream
@@ -30,10 +30,10 @@ AWAKE = dataclasses.replace(SETTINGS, gate=GateSettings(enabled=False))
 
 def run(song: Array, block: int = 64, settings: EngineSettings = SETTINGS) -> list[NoteEvent]:
     stream = CoverStream(make_pipeline(), settings, RATE, song.shape[1])
-    events = []
+    events: list[Event] = []
     for start in range(0, len(song), block):
         events += stream.push(song[start : start + block])
-    return events + stream.finish()
+    return notes_of(events + stream.finish())
 
 
 def on(frame: int) -> NoteEvent:
@@ -92,8 +92,8 @@ def test_skipping_ends_the_note_and_keeps_the_time() -> None:
     pipeline = make_pipeline()
     stream = CoverStream(pipeline, SETTINGS, RATE, 1)
     before = stream.push(song[:300])
-    skipped = stream.skip(song[300:1000])
-    after = stream.push(song[1000:]) + stream.finish()
+    skipped = notes_of(stream.skip(song[300:1000]))
+    after = notes_of(stream.push(song[1000:]) + stream.finish())
     assert before == [on(20)]
     assert [(event.is_on, event.time < 0.32) for event in skipped] == [(False, True)]
     assert after[0].is_on and after[0].time == pytest.approx(0.99, abs=0.011)
@@ -152,6 +152,7 @@ def test_the_style_sets_the_pace_from_the_next_block_on() -> None:
     for style in ("calm", "balanced", "intense"):
         pipeline.style = np.array(model.spec.styles[style], np.float32)
         stream = CoverStream(pipeline, AWAKE, RATE, 1)
-        counts[style] = sum(event.is_on for event in stream.push(sound(20.0, (0.0, 20.0))))
+        events = notes_of(stream.push(sound(20.0, (0.0, 20.0))))
+        counts[style] = sum(event.is_on for event in events)
     assert counts["calm"] < 0.8 * counts["balanced"]
     assert counts["balanced"] < 0.9 * counts["intense"]

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.graph import Graph
-from engine.notes import NoteEvent
+from engine.notes import Event, NoteEvent, notes_of
 from engine.offline import load_pipeline
 from engine.settings import DecoderSettings, EngineSettings
 from engine.stream import CoverStream
@@ -21,10 +21,10 @@ SETTINGS = EngineSettings(  # thresholds so low that the untrained model plays
 
 def cover(path: Path, song: Array, rate: int, block: int) -> list[NoteEvent]:
     stream = CoverStream(load_pipeline(path), SETTINGS, rate, song.shape[1])
-    events: list[NoteEvent] = []
+    events: list[Event] = []
     for start in range(0, len(song), block):
         events += stream.push(song[start : start + block])
-    return events + stream.finish()
+    return notes_of(events + stream.finish())
 
 
 def table(events: list[NoteEvent]) -> NDArray[np.float64]:
@@ -74,7 +74,7 @@ def test_in_its_sleep_nothing_is_computed(
         events += stream.push(silence)
     for _ in range(10):  # the lead-in fills up, and the first gap answers what was underway
         events += stream.push(silence)
-    assert sum(1 if event.is_on else -1 for event in events) == 0
+    assert sum(1 if event.is_on else -1 for event in notes_of(events)) == 0
     assert n_runs > 0
     n_runs = 0
     for _ in range(200):

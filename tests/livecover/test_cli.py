@@ -20,7 +20,7 @@ from rich.progress import Progress
 
 from engine.errors import DeviceError
 from engine.latency import LatencyBudget
-from engine.runtime import Status
+from engine.meters import Status
 from livecover import cli as subject
 from livecover.cli import main
 from livecover.doctor import Check

@@ -100,8 +100,8 @@ def test_toml_forms(tmp_path: Path) -> None:
         ("[adio]\n", "unknown section [adio]; did you mean [audio]?"),
         (
             "[zzz]\n",
-            "unknown section [zzz]; known: [audio], [model], [decoder], [midi],"
-            " [time], [gate], [arranger], [log]",
+            "unknown section [zzz]; known: [audio], [model], [decoder],"
+            " [play], [midi], [time], [gate], [arranger], [log]",
         ),
         ("input = 'mic'\n", "input stands under no section; did you mean audio.input?"),
         ("midi = 3\n", "midi must be a section of keys ([midi]), not 3"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from engine.cover import Cover
 from engine.notes import NoteEvent
-from engine.runtime import Status
+from engine.meters import Status
 from engine.settings import AudioSettings, MidiSettings
 from livecover.settings import Settings
 from livecover.status import cover_summary, log_line, status_line, summary

@@ -1,0 +1,67 @@
+"""One source from its start to its end or loss: ring, clock, stream, and its place in time.
+
+The engine's time is seconds since its start; a source's is seconds since its first sample.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from engine.audio import AudioSource
+from engine.clock import StreamClock
+from engine.notes import Event
+from engine.offline import Pipeline
+from engine.rings import SampleRing
+from engine.settings import EngineSettings
+from engine.stream import CoverStream
+
+_log = logging.getLogger(__name__)
+
+
+class Session:
+    """A source that is not started yet, its ring and its clock; ``begin`` gives it a stream.
+
+    ``offset`` is the engine's time at which the source's time is 0.
+    """
+
+    stream: CoverStream
+
+    def __init__(self, source: AudioSource, settings: EngineSettings, offset: float) -> None:
+        self.source = source
+        self.offset = offset
+        self.ring = SampleRing(
+            round(settings.audio.ring * source.sample_rate), max(1, source.n_channels)
+        )
+        self.clock = StreamClock(source.sample_rate)
+        self._stream_start = 0  # the sample at which the stream's time is 0
+        self._last_moment = time.perf_counter()
+
+    def begin(self, pipeline: Pipeline, settings: EngineSettings) -> None:
+        """Hear from the next sample on with a new stream; one before it was finished."""
+        source = self.source
+        self._stream_start = self.ring.total_read
+        self.stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels)
+
+    def placed(self, events: Sequence[Event]) -> list[Event]:
+        """Return the stream's events in the engine's time."""
+        offset = self.offset + self._stream_start / self.source.sample_rate
+        return [replace(event, time=event.time + offset) for event in events]
+
+    def time_of(self, sample: int) -> float:
+        """Return a sample's place in the engine's time."""
+        return self.offset + sample / self.source.sample_rate
+
+    def moment(self, seconds: float) -> float:
+        """Return the perf_counter time at which the engine's second ``seconds`` was at the ear."""
+        sample = (seconds - self.offset) * self.source.sample_rate
+        try:
+            self._last_moment = self.clock.time_of(sample) - self.source.latency
+        except RuntimeError:  # the clock starts anew at this very moment: the next block sets it
+            _log.debug("a note found the clock between two starts")
+        return self._last_moment
+
+    @property
+    def n_overruns(self) -> int:
+        """Gaps in the audio so far."""
+        return self.source.n_overflows + (self.ring.overruns > 0)

@@ -1,0 +1,169 @@
+"""The instrument: settings, engine and takes as one thing that a player works.
+
+What the command line, the panel, hardware controls and the terminal drive. Every method may be
+called from any thread. Not here: any of those, and what an engine does.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+
+from engine.errors import LiveCoverError
+from engine.latency import LatencyBudget
+from engine.meters import Status
+from engine.runtime import Engine
+from engine.taps import Tap
+from livecover.settings import Settings, with_values
+
+
+class Instrument:
+    """An engine that can be started, changed and stopped again and again.
+
+    Parameters
+    ----------
+    settings
+        At first.
+    open_engine
+        Opens an engine, given settings and taps; a test passes its own.
+
+    Attributes
+    ----------
+    settings : Settings
+        Now; replaced at each change.
+    error : str
+        Why the engine stopped of itself; empty if it did not.
+    """
+
+    def __init__(self, settings: Settings, open_engine: Callable[..., Engine] = Engine) -> None:
+        self.settings = settings
+        self.error = ""
+        self._open_engine = open_engine
+        self._engine: Engine | None = None
+        self._taps: list[Tap] = []
+        self._subscribers: list[Callable[[], None]] = []
+        self._lock = threading.RLock()  # one change at a time
+
+    # What is
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine that plays; None when idle."""
+        return self._engine
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether an engine runs."""
+        return self._engine is not None
+
+    def status(self) -> Status:
+        """Return the engine's state; all zeros when idle."""
+        engine = self._engine
+        return Status() if engine is None else engine.status()
+
+    @property
+    def budget(self) -> LatencyBudget:
+        """The latency by its parts; none when idle."""
+        engine = self._engine
+        return LatencyBudget(()) if engine is None else engine.budget
+
+    @property
+    def source_name(self) -> str:
+        """The input that is heard; empty when idle."""
+        engine = self._engine
+        return "" if engine is None else engine.source.name
+
+    @property
+    def sink_name(self) -> str:
+        """Where notes go; empty when idle."""
+        engine = self._engine
+        return "" if engine is None else engine.sink.name
+
+    @property
+    def model_name(self) -> str:
+        """Who plays; empty when idle."""
+        engine = self._engine
+        return (
+            "" if engine is None else f"{engine.pipeline.spec.name} {engine.pipeline.spec.version}"
+        )
+
+    # What is done
+
+    def change(self, values: Mapping[str, object]) -> None:
+        """Change settings by ``section.key``, all or none; heard at once where something plays.
+
+        Raises LiveCoverError with what is wrong.
+        """
+        with self._lock:
+            settings = with_values(self.settings, values)
+            if self._engine is not None:
+                self._engine.change(settings)
+            self.settings = settings
+        self._tell()
+
+    def start(self) -> None:
+        """Play; nothing if something plays. Raises LiveCoverError."""
+        with self._lock:
+            if self._engine is not None:
+                return
+            self.error = ""
+            engine = self._open_engine(self.settings, self._taps)
+            engine.start()
+            self._engine = engine
+        self._tell()
+
+    def stop(self) -> None:
+        """End every note and close all; nothing when idle. Raises MidiError of a file."""
+        with self._lock:
+            engine, self._engine = self._engine, None
+            if engine is not None:
+                engine.stop()
+        self._tell()
+
+    def wait(self, timeout: float) -> bool:
+        """Return True once nothing plays (any more), False after ``timeout`` s.
+
+        An engine whose song is over is stopped. Raises what ended it before.
+        """
+        engine = self._engine
+        if engine is None:
+            return True
+        try:
+            if not engine.wait(timeout):
+                return False
+        except LiveCoverError as error:
+            self.error = str(error)
+            self.stop()
+            raise
+        self.stop()
+        return True
+
+    def panic(self) -> None:
+        """End every note, and let go of a pedal that is held."""
+        if self.settings.play.hold:
+            self.change({"play.hold": False})
+        engine = self._engine
+        if engine is not None:
+            engine.panic()
+
+    # Who listens
+
+    def add_tap(self, tap: Tap) -> None:
+        """Let ``tap`` hear this engine and every later one."""
+        with self._lock:
+            self._taps.append(tap)
+            if self._engine is not None:
+                self._engine.add_tap(tap)
+
+    def remove_tap(self, tap: Tap) -> None:
+        """Let ``tap`` hear no more."""
+        with self._lock:
+            self._taps = [other for other in self._taps if other is not tap]
+            if self._engine is not None:
+                self._engine.taps.remove(tap)
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        """Call ``on_change`` after each change of settings or state, on the changing thread."""
+        self._subscribers.append(on_change)
+
+    def _tell(self) -> None:
+        for on_change in tuple(self._subscribers):
+            on_change()

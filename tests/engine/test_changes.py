@@ -1,0 +1,234 @@
+"""Changes while the engine plays: its real threads, on scripted sources."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from engine.audio import AudioSource
+from engine.errors import ConfigError, DeviceError, MidiError
+from engine.midi import MidiSink
+from engine.notes import PedalEvent, notes_of
+from engine.runtime import Engine
+from engine.settings import (
+    AudioSettings,
+    EngineSettings,
+    GateSettings,
+    MidiSettings,
+    ModelSettings,
+    PlaySettings,
+    TimeSettings,
+)
+from tests.engine.fakes import (
+    PITCH,
+    CollectingSink,
+    ListeningTap,
+    ScriptedSource,
+    make_pipeline,
+    model_of,
+    sound,
+)
+
+SETTINGS = EngineSettings(
+    audio=AudioSettings(ring=20.0),
+    time=TimeSettings(latency=0.5, late_tolerance=10.0, backlog=20.0),
+    gate=GateSettings(enabled=False),
+)
+
+
+class Band:
+    """An engine whose sources and sinks are named by its settings."""
+
+    def __init__(self, *names: str) -> None:
+        self.sources = {name: ScriptedSource(name=name) for name in names}
+        self.sinks: dict[str, CollectingSink] = {}
+        self.pipelines = {"live": make_pipeline(), "other": make_pipeline()}
+        self.tap = ListeningTap()
+        self.engine = Engine(
+            replace(SETTINGS, audio=replace(SETTINGS.audio, input=names[0])),
+            [self.tap],
+            open_source=self._source,
+            open_pipeline=lambda model: self.pipelines[model.model],
+            open_sink=self._sink,
+        )
+
+    def change(self, **sections: object) -> None:
+        self.engine.change(replace(self.engine.settings, **sections))  # type: ignore[arg-type]
+
+    def _source(self, text: str, audio: AudioSettings) -> AudioSource:
+        if text not in self.sources:
+            raise DeviceError(f"no input {text}")
+        return self.sources[text]
+
+    def _sink(self, names: Sequence[str], already: Sequence[MidiSink]) -> MidiSink:
+        if names[0] == "broken":
+            raise MidiError("no port broken")
+        return self.sinks.setdefault(names[0], CollectingSink())
+
+    def hear(self, name: str, *loud: tuple[float, float], seconds: float = 1.0) -> None:
+        self.sources[name].play(sound(seconds, *loud))
+
+    def end(self, name: str) -> None:
+        self.sources[name].finish()
+        assert self.engine.wait(20.0)
+
+
+def test_another_input_is_passed_over_to_and_notes_end() -> None:
+    band = Band("one", "two")
+    with band.engine:
+        band.hear("one", (0.2, 1.0))
+        assert band.sinks["LiveCover"].has(1)
+        band.change(audio=AudioSettings(input="two", ring=20.0))
+        assert band.engine.source.name == "two"
+        assert band.sources["one"].has_stopped.is_set()
+        band.hear("two", (0.2, 0.4))
+        band.end("two")
+    events = [event for event, _, _ in band.tap.sent_events]
+    assert [event.velocity > 0 for event in notes_of(events)] == [True, False, True, False]
+    assert band.tap.begun == [0.5, 0.5]
+
+
+def test_an_input_that_is_not_there_changes_nothing() -> None:
+    band = Band("one")
+    with band.engine:
+        with pytest.raises(DeviceError, match="no input three"):
+            band.change(audio=AudioSettings(input="three", ring=20.0))
+        band.hear("one", (0.2, 0.4))
+        band.end("one")
+        assert band.engine.status().n_notes == 1
+
+
+def test_an_output_that_cannot_be_opened_changes_nothing() -> None:
+    band = Band("one")
+    with band.engine:
+        with pytest.raises(MidiError, match="no port broken"):
+            band.change(midi=MidiSettings(midi_out=("broken",)))
+        band.hear("one", (0.2, 0.4))
+        band.end("one")
+    assert len(band.sinks["LiveCover"].events) == 2
+
+
+def test_another_output_takes_over_and_the_old_one_ends() -> None:
+    band = Band("one")
+    with band.engine:
+        band.hear("one", (0.2, 1.0))
+        assert band.sinks["LiveCover"].has(1)
+        band.change(midi=MidiSettings(midi_out=("piano",)))
+        assert band.sinks["LiveCover"].n_closed == 1
+        band.hear("one", (0.2, 0.4))
+        band.end("one")
+    assert [event.velocity > 0 for event in band.sinks["LiveCover"].notes] == [True, False]
+    assert [event.velocity > 0 for event in band.sinks["piano"].notes] == [True, False]
+
+
+def test_another_model_hears_what_comes() -> None:
+    band = Band("one")
+    with band.engine:
+        band.hear("one", (0.2, 0.4))
+        assert band.sinks["LiveCover"].has(2)
+        band.change(model=ModelSettings(model="other"))
+        band.hear("one", (0.2, 0.4))
+        band.end("one")
+    assert model_of(band.pipelines["other"]).heard
+    times = [event.time for event, _, _ in band.tap.sent_events]
+    assert times[2] == pytest.approx(1.2, abs=0.02)
+
+
+def test_style_latency_and_key_count_from_the_next_step() -> None:
+    band = Band("one")
+    with band.engine:
+        with pytest.raises(ConfigError, match="has no style 'wild'"):
+            band.change(model=ModelSettings(style="wild"))
+        with pytest.raises(ConfigError, match="time.latency must be at least"):
+            band.change(time=TimeSettings(latency=0.01))
+        band.change(
+            model=ModelSettings(style="intense"),
+            midi=MidiSettings(transpose=3),
+            time=replace(SETTINGS.time, latency=0.75),
+        )
+        band.hear("one", (0.2, 0.4))
+        band.end("one")
+        assert band.engine.status().latency == pytest.approx(0.75)
+    assert set(model_of(band.pipelines["live"]).styles) == {1.0}
+    assert band.sinks["LiveCover"].notes[0].pitch == PITCH + 3
+    assert [latency for _, latency in band.tap.changes] == [0.75]
+
+
+def test_mute_silences_at_once() -> None:
+    band = Band("one")
+    with band.engine:
+        band.hear("one", (0.2, 1.0))
+        sink = band.sinks["LiveCover"]
+        assert sink.has(1)
+        band.change(play=PlaySettings(mute=True))
+        assert sink.has(2)
+        assert "silenced" in band.tap.calls
+        band.hear("one", (0.2, 0.4))
+        band.end("one")
+    assert [event.velocity > 0 for event in sink.notes] == [True, False]
+
+
+def test_hold_keeps_the_pedal_down_and_stop_lifts_it() -> None:
+    band = Band("one")
+    with band.engine:
+        band.change(play=PlaySettings(hold=True))
+        assert band.sinks["LiveCover"].has(1)
+    pedals = [event for event in band.sinks["LiveCover"].events if isinstance(event, PedalEvent)]
+    assert [pedal.is_down for pedal in pedals] == [True, False]
+
+
+def test_a_change_before_the_start_is_in_force() -> None:
+    band = Band("one", "two")
+    band.change(audio=AudioSettings(input="two", ring=20.0))
+    with band.engine:
+        band.hear("two", (0.2, 0.4))
+        band.end("two")
+        assert band.engine.status().n_notes == 1
+
+
+def test_a_lost_input_heals_when_another_is_chosen() -> None:
+    band = Band("one", "two")
+    with band.engine:
+        band.sources["one"].lose("one is gone")
+        del band.sources["one"]
+        band.change(audio=AudioSettings(input="two", ring=20.0))
+        band.hear("two", (0.2, 0.4))
+        band.end("two")
+        assert band.engine.status().n_notes == 1
+
+
+def test_taps_hear_audio_with_its_place_and_moment() -> None:
+    band = Band("one")
+    with band.engine:
+        band.hear("one")
+        band.end("one")
+    assert sum(n for n, _, _ in band.tap.blocks) == 1000
+    assert [time for _, time, _ in band.tap.blocks][0] == 0.0
+    first, later = band.tap.blocks[0], band.tap.blocks[-1]
+    assert later[2] - first[2] == pytest.approx(later[1] - first[1], abs=1e-3)
+    assert band.tap.calls[-1] == "close"
+
+
+def test_a_tap_that_fails_hears_no_more(caplog: pytest.LogCaptureFixture) -> None:
+    band = Band("one")
+
+    class Broken(ListeningTap):
+        def audio(self, *_: object) -> None:
+            raise ValueError("oh")
+
+    band.engine.taps.add(Broken())
+    with band.engine:
+        band.hear("one", (0.2, 0.4))
+        band.end("one")
+        assert band.engine.status().n_notes == 1
+    assert "Broken failed and hears no more" in caplog.text
+
+
+def test_a_tap_that_comes_while_playing_hears_of_the_source_first() -> None:
+    band, late = Band("one"), ListeningTap()
+    with band.engine:
+        band.engine.add_tap(late)
+        assert late.begun == [0.5]
+        band.hear("one", (0.2, 0.4))
+        band.end("one")
+    assert len(late.found_events) == 2

@@ -1,0 +1,91 @@
+"""The instrument, with an engine on scripted sources."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from engine.errors import ConfigError, DeviceError
+from engine.runtime import Engine
+from engine.settings import EngineSettings
+from engine.taps import Tap
+from livecover.instrument import Instrument
+from livecover.settings import Settings, load_settings
+from tests.engine.fakes import CollectingSink, ListeningTap, ScriptedSource, make_pipeline, sound
+
+
+class Stage:
+    """An instrument and what it plays with; ``sources`` are opened in turn."""
+
+    def __init__(self, *sources: ScriptedSource) -> None:
+        self.sources = list(sources)
+        self.sink = CollectingSink()
+        overrides = {"time.late_tolerance": 10.0, "time.backlog": 20.0, "audio.ring": 20.0}
+        self.instrument = Instrument(load_settings(None, overrides), self._open)
+        self.changes: list[Settings] = []
+        self.instrument.subscribe(lambda: self.changes.append(self.instrument.settings))
+
+    def _open(self, settings: EngineSettings, taps: Sequence[Tap]) -> Engine:
+        return Engine(
+            settings,
+            taps,
+            open_source=lambda text, audio: self.sources.pop(0),
+            open_pipeline=lambda model: make_pipeline(),
+            open_sink=lambda names, already: self.sink,
+        )
+
+
+def test_it_plays_stops_and_plays_again() -> None:
+    first, second = ScriptedSource(), ScriptedSource()
+    stage, tap = Stage(first, second), ListeningTap()
+    stage.instrument.add_tap(tap)
+    for source in (first, second):
+        assert not stage.instrument.is_playing
+        stage.instrument.start()
+        stage.instrument.start()
+        assert stage.instrument.is_playing and stage.instrument.source_name
+        source.play(sound(1.0, (0.2, 0.4)))
+        source.finish()
+        while not stage.instrument.wait(1.0):
+            pass
+    assert [event.velocity > 0 for event in stage.sink.notes] == [True, False] * 2
+    assert len(tap.begun) == 2
+    assert stage.instrument.status().n_notes == 0
+    assert stage.instrument.budget.total == 0 and stage.instrument.sink_name == ""
+
+
+def test_changes_are_kept_when_idle_and_heard_when_playing() -> None:
+    source = ScriptedSource()
+    stage = Stage(source)
+    stage.instrument.change({"midi.transpose": 2})
+    stage.instrument.start()
+    stage.instrument.change({"midi.transpose": 3, "model.style": "intense"})
+    with pytest.raises(ConfigError, match="has no style 'wild'"):
+        stage.instrument.change({"midi.transpose": 9, "model.style": "wild"})
+    source.play(sound(1.0, (0.2, 0.4)))
+    source.finish()
+    while not stage.instrument.wait(1.0):
+        pass
+    assert stage.sink.notes[0].pitch == 63
+    assert stage.instrument.settings.midi.transpose == 3
+    assert stage.changes[0].midi.transpose == 2
+
+
+def test_what_cannot_start_says_so_and_stays_idle() -> None:
+    stage = Stage(ScriptedSource(fails_to_start=True, name="mic"))
+    with pytest.raises(DeviceError, match="mic does not start"):
+        stage.instrument.start()
+    assert not stage.instrument.is_playing
+
+
+def test_panic_ends_notes_and_lets_go_of_the_pedal() -> None:
+    source = ScriptedSource()
+    stage = Stage(source)
+    stage.instrument.change({"play.hold": True})
+    stage.instrument.start()
+    source.play(sound(1.0, (0.2, 1.0)))
+    assert stage.sink.has(2)
+    stage.instrument.panic()
+    assert stage.sink.has(4)
+    assert not stage.instrument.settings.play.hold
+    stage.instrument.stop()
+    stage.instrument.stop()
