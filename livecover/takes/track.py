@@ -51,9 +51,14 @@ class FlacTrack:
         return self.n_samples / self.sample_rate
 
     def write(self, block: Array, at: int) -> None:
-        """Write a block (n, channels) at sample ``at``; silence fills a gap before it."""
+        """Write a block (n, channels) at sample ``at``.
+
+        Silence fills a gap before it; of what was written before, by another input, that stays.
+        """
         if at > self.n_samples + SLACK:
             self.pad(at)
+        elif at < self.n_samples - SLACK:
+            block = block[self.n_samples - at :]
         self._write(block)
 
     def pad(self, until: int) -> None:

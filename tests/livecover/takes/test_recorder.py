@@ -178,6 +178,19 @@ def test_a_lost_input_is_silence_and_another_format_another_file(
     assert json.loads((tmp_path / f"{NAME}.json").read_text())["n_losses_of_input"] == 1
 
 
+def test_another_input_goes_on_where_the_first_has_come_to(band: Band, tmp_path: Path) -> None:
+    band.recorder.record(True)
+    band.play(1.0)
+    band.second -= 0.25  # it was started while the first was still heard
+    band.begin(name="other")
+    other = band.play(1.0)
+    band.recorder.close()
+    band.recorder.turn()
+    song, _ = soundfile.read(tmp_path / f"{NAME}.flac", dtype="float32", always_2d=True)
+    assert len(song) == RATE * 7 // 4
+    np.testing.assert_allclose(song[RATE:], other[RATE // 4 :], atol=2**-22)
+
+
 def test_a_panic_ends_the_notes_of_the_take(band: Band, tmp_path: Path) -> None:
     band.recorder.record(True)
     band.play(1.0)
