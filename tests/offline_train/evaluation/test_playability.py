@@ -6,6 +6,7 @@ import pytest
 from offline_train.evaluation.playability import (
     attacks,
     count_restrikes,
+    find_unplayable,
     score_playability,
     split_hands,
 )
@@ -56,3 +57,39 @@ def test_restrikes_are_the_same_key_within_60_ms() -> None:
 def test_silence_is_playable() -> None:
     score = score_playability(notes_of(), 10.0)
     assert score.notes_a_second == score.restrike_share == score.left.mean_polyphony == 0
+
+
+def broken_by(*rows: tuple[float, float, int], right: int = 0) -> dict[str, list[int]]:
+    """Which notes break which rule; the last ``right`` of them are the right hand's."""
+    is_right = np.arange(len(rows)) >= len(rows) - right
+    found = find_unplayable(notes_of(*rows), is_right)
+    names = ("span", "fingers", "crossing", "restrike", "leap")
+    flags = {name: np.flatnonzero(getattr(found, name)).tolist() for name in names}
+    return {name: notes for name, notes in flags.items() if notes}
+
+
+def test_a_ninth_can_be_held_and_a_tenth_not() -> None:
+    assert broken_by((0.0, 1.0, 40), (0.5, 1.0, 54)) == {}
+    assert broken_by((0.0, 1.0, 40), (0.5, 1.0, 55)) == {"span": [1]}
+    assert broken_by((0.0, 1.0, 40), (0.5, 1.0, 55), right=1) == {}
+
+
+def test_a_hand_has_five_fingers() -> None:
+    assert broken_by(*((0.0, 1.0, 40 + k) for k in range(6))) == {"fingers": [5]}
+
+
+def test_the_left_hand_stays_below_the_right() -> None:
+    assert broken_by((0.0, 1.0, 60), (0.2, 1.0, 59), right=1) == {"crossing": [1]}
+    assert broken_by((0.0, 0.2, 60), (0.2, 1.0, 59), right=1) == {}
+
+
+def test_a_finger_stays_for_60_ms() -> None:
+    assert broken_by((0.0, 0.01, 60), (0.05, 0.1, 60)) == {"restrike": [1]}
+    assert broken_by((0.0, 0.01, 60), (0.06, 0.1, 60)) == {}
+    both = {"span": [1], "leap": [1]}
+    assert broken_by((0.0, 0.01, 40), (0.05, 0.1, 60)) == both  # the key is up, the finger there
+
+
+def test_a_hand_leaps_a_semitone_in_ten_milliseconds() -> None:
+    assert broken_by((0.0, 0.1, 30), (0.25, 0.3, 64)) == {"leap": [1]}
+    assert broken_by((0.0, 0.1, 30), (0.26, 0.3, 64)) == {}
