@@ -69,3 +69,16 @@ export function shapeBlack(context, { x, width }, height, top = 0) {
   context.beginPath();
   context.roundRect(x + 0.5, top, width - 1, height * 0.62, [0, 0, 2.5, 2.5]);
 }
+
+/** Return a soft round shine of a part's colour. */
+export function paintGlow(part) {
+  const size = 64;
+  return layer(size, size, 1, (context) => {
+    const glow = context.createRadialGradient(size / 2, size / 2, 0, size / 2, size / 2, size / 2);
+    glow.addColorStop(0, part.full);
+    glow.addColorStop(0.25, part.glow);
+    glow.addColorStop(1, part.clear);
+    context.fillStyle = glow;
+    context.fillRect(0, 0, size, size);
+  });
+}

@@ -1,6 +1,13 @@
 // The style sheet's colours for the canvas, which cannot resolve them by itself.
 
 export const LEVELS = 8; // of velocity
+const [SOFTEST, LOUDEST] = [24, 112]; // velocities beyond which nothing looks softer or louder
+
+/** Return the level, 0 to LEVELS - 1, of a velocity. */
+export function levelOf(velocity) {
+  const level = Math.floor((LEVELS * (velocity - SOFTEST)) / (LOUDEST - SOFTEST));
+  return Math.max(0, Math.min(LEVELS - 1, level));
+}
 
 /** Return a colour's [red, green, blue], 0 to 255. */
 function resolve(probe, name) {
@@ -41,7 +48,7 @@ export function readPalette() {
     now: css(now),
     nowFaint: css(now, 0.35),
     chroma: now,
-    chromaMost: isDark ? 0.15 : 0.12, // alpha of the strongest pitch class
+    chromaMost: isDark ? 0.13 : 0.1, // alpha of the strongest pitch class
     parts: [part("accompaniment"), part("melody")],
   };
   probe.remove();

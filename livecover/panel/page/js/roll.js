@@ -2,8 +2,8 @@
 
 import { ChromaCloud } from "./chroma.js";
 import { HIGHEST, LOWEST, layKeys, widen } from "./keyboard.js";
-import { paintBlacks, paintGround, paintWhites, shapeBlack, shapeWhite } from "./keys-picture.js";
-import { LEVELS } from "./palette.js";
+import { paintBlacks, paintGlow, paintGround, paintWhites, shapeBlack, shapeWhite } from "./keys-picture.js";
+import { LEVELS, levelOf } from "./palette.js";
 import { layTimeline } from "./timeline.js";
 
 const NARROW = 640; // pixels of width below which only the octaves in use are shown
@@ -14,6 +14,7 @@ const DECAY = 1.2; // seconds in which a column pales in the still picture
 export class Roll {
   isStill = false; // no scrolling: keys and columns light up and pale
   isCalm = false; // no flashes
+  isTimed = false; // the latency is known: something plays
   #range = [36, 96];
   #lit = new Int16Array(128); // each frame: 1 + part * LEVELS + level of the note on a key, or 0
   #latency = 0.2;
@@ -30,13 +31,15 @@ export class Roll {
   /** Take the colours of a theme. */
   paintWith(palette) {
     this.palette = palette;
+    this.glows = palette.parts.map(paintGlow);
     this.chroma.clear();
     this.resize();
   }
 
   /** Take the latency, seconds: the way from the ear to the keys. */
   setLatency(latency) {
-    if (!(latency > 0) || Math.abs(latency - this.#latency) < 5e-4) return;
+    this.isTimed = latency > 0;
+    if (!this.isTimed || Math.abs(latency - this.#latency) < 5e-4) return;
     this.#latency = latency;
     this.resize();
   }
@@ -113,10 +116,10 @@ export class Roll {
       const velocity = notes.velocity[k];
       const pitch = notes.pitch[k];
       if (notes.part[k] !== part || velocity === 0 || pitch < keys.low || pitch > keys.high) continue;
-      const level = (velocity * LEVELS) >> 7;
+      const level = levelOf(velocity);
       const isSounding = notes.due[k] <= now && notes.end[k] > now;
       if (isSounding) this.#lit[pitch] = 1 + part * LEVELS + level;
-      this.context.fillStyle = this.palette.parts[part].notes[level];
+      this.context.fillStyle = this.palette.parts[part].notes[isSounding ? Math.min(LEVELS - 1, level + 2) : level];
       const x = keys.column(pitch) + gap;
       const width = keys.semitone - 2 * gap;
       if (this.isStill) this.#drawStill(now, k, x, width);
@@ -186,13 +189,11 @@ export class Roll {
       if (age > 2) break; // found in about this order: what comes before has landed long ago
       if (age < 0 || age > FLASH || notes.velocity[k] === 0) continue;
       const rest = 1 - age / FLASH;
-      const reach = keys.semitone * 0.5 + 9 * (notes.velocity[k] / 127) * (0.5 + rest);
+      const reach = keys.semitone * (1.6 + 2 * (notes.velocity[k] / 127)) * (0.7 + 0.3 * rest);
       const x = keys.column(notes.pitch[k]) + keys.semitone / 2;
       context.globalAlpha = rest * rest;
-      context.fillStyle = this.palette.parts[notes.part[k]].glow;
-      context.beginPath();
-      context.ellipse(x, time.keysTop, reach * 1.4, reach * 2.4, 0, 0, 2 * Math.PI);
-      context.fill();
+      const glow = this.glows[notes.part[k]];
+      context.drawImage(glow, x - reach, time.keysTop - 1.6 * reach, 2 * reach, 3.2 * reach);
     }
     context.globalAlpha = 1;
   }
@@ -215,6 +216,7 @@ export class Roll {
     const y = (time.ear + time.height) / 2 + 1;
     context.textAlign = "left";
     context.fillText("the song is heard here", 12, y);
+    if (!this.isTimed) return;
     context.textAlign = "right";
     context.fillText(`the piano ${Math.round(this.#latency * 1000)} ms later`, keys.width - 12, y);
   }
