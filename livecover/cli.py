@@ -27,6 +27,7 @@ from engine.runtime import Engine
 from livecover import arranger
 from livecover.devices import describe_devices
 from livecover.doctor import run_checks
+from livecover.instrument import Instrument
 from livecover.native_output import muted
 from livecover.options import parse
 from livecover.settings import Settings, load_settings
@@ -90,13 +91,15 @@ def _examine(settings: Settings) -> int:
 
 def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
     """Play in time, until a file's end or ``stop``."""
-    engine = Engine(settings)
-    print("\n".join(start_lines(engine, settings)), flush=True)
+    instrument = Instrument(settings, open_engine=lambda *opened: Engine(*opened))
     display = _live_line(console) if console.is_terminal else _log_lines()
-    with engine, display as show:
-        while not stop.is_set() and not engine.wait(REFRESH):
-            show(engine)
-    print("\n".join(summary(engine.status())))
+    with instrument, display as show:
+        instrument.start()
+        assert instrument.engine is not None
+        print("\n".join(start_lines(instrument.engine, settings)), flush=True)
+        while not stop.is_set() and not instrument.wait(REFRESH):
+            show(instrument)
+    print("\n".join(summary(instrument.last_status)))
 
 
 def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:
@@ -121,28 +124,28 @@ def _arrange(settings: Settings, console: Console) -> None:
 
 
 @contextlib.contextmanager
-def _live_line(console: Console) -> Iterator[Callable[[Engine], None]]:
+def _live_line(console: Console) -> Iterator[Callable[[Instrument], None]]:
     """Yield what redraws one line of the terminal; log lines appear above it."""
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
-        def show(engine: Engine) -> None:
-            line = status_line(engine.status(), engine.source.name)
+        def show(instrument: Instrument) -> None:
+            line = status_line(instrument.status(), instrument.source_name)
             live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
 
         yield show
 
 
 @contextlib.contextmanager
-def _log_lines() -> Iterator[Callable[[Engine], None]]:
+def _log_lines() -> Iterator[Callable[[Instrument], None]]:
     """Yield what logs a line every ``LOG_EVERY`` seconds of the engine's time."""
     due = LOG_EVERY
 
-    def show(engine: Engine) -> None:
+    def show(instrument: Instrument) -> None:
         nonlocal due
-        status = engine.status()
+        status = instrument.status()
         if status.seconds >= due:
             due += LOG_EVERY
-            _log.info("%s", log_line(status, engine.source.name))
+            _log.info("%s", log_line(status, instrument.source_name))
 
     yield show
 

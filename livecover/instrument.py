@@ -5,14 +5,21 @@ called from any thread. Not here: any of those, and what an engine does.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
 
-from engine.errors import LiveCoverError
+from engine.errors import ConfigError
 from engine.latency import LatencyBudget
 from engine.meters import Status
 from engine.runtime import Engine
+from engine.settings import EngineSettings
 from engine.taps import Tap
 from livecover.settings import Settings, with_values
+from livecover.settings_file import save_settings
+from livecover.takes.recorder import TakeRecorder
+
+OpenEngine = Callable[[EngineSettings, Sequence[Tap]], Engine]
 
 
 class Instrument:
@@ -22,6 +29,10 @@ class Instrument:
     ----------
     settings
         At first.
+    config
+        The file that :meth:`save` writes; None is the one that settings are read from.
+    recorder
+        Of takes; None where nothing is to be recorded.
     open_engine
         Opens an engine, given settings and taps; a test passes its own.
 
@@ -31,16 +42,38 @@ class Instrument:
         Now; replaced at each change.
     error : str
         Why the engine stopped of itself; empty if it did not.
+    last_status : Status
+        Of the engine that stopped last, at its end.
     """
 
-    def __init__(self, settings: Settings, open_engine: Callable[..., Engine] = Engine) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        config: Path | None = None,
+        recorder: TakeRecorder | None = None,
+        open_engine: OpenEngine = Engine,
+    ) -> None:
         self.settings = settings
         self.error = ""
+        self.last_status = Status()
+        self._config = config
+        self._recorder = recorder
         self._open_engine = open_engine
         self._engine: Engine | None = None
-        self._taps: list[Tap] = []
+        self._taps: list[Tap] = [] if recorder is None else [recorder]
         self._subscribers: list[Callable[[], None]] = []
         self._lock = threading.RLock()  # one change at a time
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop, and write what was recorded."""
+        try:
+            self.stop()
+        finally:
+            if self._recorder is not None:
+                self._recorder.shut_down()
 
     # What is
 
@@ -85,6 +118,11 @@ class Instrument:
             "" if engine is None else f"{engine.pipeline.spec.name} {engine.pipeline.spec.version}"
         )
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether a take is being recorded."""
+        return self._recorder is not None and self._recorder.is_recording
+
     # What is done
 
     def change(self, values: Mapping[str, object]) -> None:
@@ -111,10 +149,11 @@ class Instrument:
         self._tell()
 
     def stop(self) -> None:
-        """End every note and close all; nothing when idle. Raises MidiError of a file."""
+        """End every note and close what plays; nothing when idle. Raises MidiError of a file."""
         with self._lock:
             engine, self._engine = self._engine, None
             if engine is not None:
+                self.last_status = engine.status()
                 engine.stop()
         self._tell()
 
@@ -129,12 +168,27 @@ class Instrument:
         try:
             if not engine.wait(timeout):
                 return False
-        except LiveCoverError as error:
+        except BaseException as error:
             self.error = str(error)
             self.stop()
             raise
         self.stop()
         return True
+
+    def record(self, on: bool) -> None:
+        """Begin a take with what comes now, or end it.
+
+        Raises ConfigError where it cannot be written.
+        """
+        if self._recorder is None:
+            raise ConfigError("takes cannot be recorded here: start livecover with --record FOLDER")
+        self._recorder.record(on)
+        self._tell()
+
+    def save(self) -> Path:
+        """Write the settings into config.toml; return its path. Raises ConfigError."""
+        with self._lock:
+            return save_settings(self.settings, self._config)
 
     def panic(self) -> None:
         """End every note, and let go of a pedal that is held."""

@@ -6,37 +6,41 @@ Not here: what the options do (``livecover.cli``) and their defaults (``livecove
 import argparse
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from engine.audio import is_file_input
 from engine.errors import ConfigError
+from engine.settings import PARTS_PLAYED, PEDALS
 from livecover import __version__
 from livecover.settings import AUTO, LOG_LEVELS, Settings
 
 COMMANDS = ("play", "devices", "doctor")
 _COMMANDS_ARE = f"commands are {', '.join(COMMANDS)}, one at a time"
 
-EXAMPLES = """\
-examples:
-  livecover                                 what this computer plays, to the port "LiveCover"
-  livecover --input mic --style calm        what the microphone hears, calmly
-  livecover --style 0.8 --density 0.7       rather intense, with fewer notes
-  livecover --style from:take.mid           as the piano part in take.mid is played
-  livecover --input song.mp3                a file in its own time, to the port "LiveCover"
-  livecover --input song.mp3 --midi-out cover.mid
-                                            a file to a file, as fast as it goes
-  livecover --input song.mp3 --arranger --midi-out song.mid --midi-out song.musicxml
-                                            a file to a score, bar by bar
-  livecover --midi-out LiveCover --midi-out take.mid
-                                            to a port, and kept as a file too
-  livecover devices                         what there is, and what to type for it
-  livecover doctor                          what works here, and what to do about the rest
+HELP = """\
+A song plays, and livecover plays it on the piano, live: MIDI notes in time
+with the music, always the same moment behind it.
 
-Ctrl-C stops: sounding notes end and the take is saved. Settings come from config.toml (given by
---config, in this folder, or in your configuration folder); options win over it.
+  --input WHAT      loopback (what this computer plays: the default), mic,
+                    a device, or an audio file
+  --midi-out WHERE  a MIDI port (default: LiveCover) or a .mid file; may be
+                    given again for more
+  --style STYLE     calm, balanced, intense, a number from 0 to 1, from:FILE.mid
+  --parts PARTS     full, accompaniment (the melody is yours), melody
+  --hands           only what two hands can play
+  --help-all        every option; each is a line of config.toml as well
+
+examples:
+  livecover                                 what plays, to the port LiveCover
+  livecover --input mic --style calm        what the microphone hears, calmly
+  livecover --input song.mp3 --midi-out cover.mid
+
+livecover devices lists what there is, livecover doctor checks that all works.
+Ctrl-C stops: sounding notes end, and what was recorded is saved.
 """
+"""What ``--help`` shows: a screen of 24 lines."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,6 +49,18 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise ConfigError with ``message``."""
         raise ConfigError(f"{message} (see 'livecover --help')")
+
+
+class _Show(argparse.Action):
+    """Prints a text and ends well."""
+
+    def __init__(self, *, text: Callable[[], str], **rest: Any) -> None:
+        super().__init__(nargs=0, **rest)
+        self._text = text
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(self._text(), end="")
+        parser.exit()
 
 
 def _seconds(text: str) -> float | None:
@@ -68,7 +84,18 @@ def _number_or_text(text: str) -> str | float:
         return text
 
 
-_seconds.__name__ = "time"  # as argparse says it: invalid time value: 'soon'
+def _channel(text: str) -> int | None:
+    """Return the channel in ``text``, None for ``auto``."""
+    return None if text == AUTO else int(text)
+
+
+# As argparse says it: invalid time value: 'soon'.
+_seconds.__name__, _channel.__name__ = "time", "channel"
+
+
+def _add_switch(group: argparse._ArgumentGroup, option: str, dest: str, text: str) -> None:
+    """Add an option that turns a setting on, and its ``--no-`` that turns it off."""
+    group.add_argument(option, dest=dest, action=argparse.BooleanOptionalAction, help=text)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -108,6 +135,36 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         f" (default: {defaults.decoder.density:g})",
     )
     play.add_argument(
+        "--polyphony",
+        dest="decoder.polyphony",
+        metavar="N",
+        type=int,
+        help=f"notes that may sound at once (default: {defaults.decoder.polyphony})",
+    )
+    play.add_argument(
+        "--parts",
+        dest="play.parts",
+        choices=PARTS_PLAYED,
+        help="full, accompaniment (the melody is left to a singer or soloist) or melody"
+        f" (default: {defaults.play.parts})",
+    )
+    _add_switch(play, "--hands", "play.hands", "only what two hands can play")
+    play.add_argument(
+        "--hand-span",
+        dest="play.hand_span",
+        metavar="N",
+        type=int,
+        help=f"semitones that one hand holds (default: {defaults.play.hand_span})",
+    )
+    play.add_argument(
+        "--pedal",
+        dest="play.pedal",
+        choices=PEDALS,
+        help=f"the sustain pedal: off, or as the harmony changes (default: {defaults.play.pedal})",
+    )
+    _add_switch(play, "--mute", "play.mute", "play nothing until it is unmuted")
+    _add_switch(play, "--hold", "play.hold", "keep the sustain pedal down")
+    play.add_argument(
         "--latency",
         dest="time.latency",
         metavar="TIME",
@@ -117,6 +174,27 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     play.add_argument(
         "--channel", dest="midi.channel", metavar="N", type=int, help="1 to 16 (default: 1)"
+    )
+    play.add_argument(
+        "--melody-channel",
+        dest="midi.melody_channel",
+        metavar="N",
+        type=_channel,
+        help="the melody's own channel, or auto (default: auto, the same)",
+    )
+    play.add_argument(
+        "--left-channel",
+        dest="midi.left_channel",
+        metavar="N",
+        type=_channel,
+        help="the left hand's own channel, with --hands, or auto (default: auto, the same)",
+    )
+    play.add_argument(
+        "--octave",
+        dest="midi.octave",
+        metavar="N",
+        type=int,
+        help="octaves up, or down if negative (default: 0)",
     )
     play.add_argument(
         "--transpose",
@@ -133,12 +211,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="linear, soft, hard, fixed, or a number: above 1 softer, below harder"
         f" (default: {defaults.midi.velocity_curve})",
     )
-    play.add_argument(
+    _add_switch(
+        play,
         "--arranger",
-        dest="arranger.enabled",
-        action="store_const",
-        const=True,
-        help="write a whole file bar by bar, quantized, hands apart: --midi-out FILE.mid, or"
+        "arranger.enabled",
+        "write a whole file bar by bar, quantized, hands apart: --midi-out FILE.mid, or"
         " FILE.musicxml for a score",
     )
     run = parser.add_argument_group("what it runs on")
@@ -183,10 +260,14 @@ def make_parser() -> argparse.ArgumentParser:
         usage="%(prog)s [devices | doctor] [options]",
         description="Listens to a song and plays it on the piano, live: MIDI notes in time with the"
         " music,\nalways the same moment behind it.",
-        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
+        add_help=False,
+    )
+    parser.add_argument("-h", "--help", action=_Show, text=lambda: HELP, help="the short help")
+    parser.add_argument(
+        "--help-all", action=_Show, text=parser.format_help, help="every option: this text"
     )
     parser.add_argument(
         "command",

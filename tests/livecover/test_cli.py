@@ -51,7 +51,7 @@ class FakeEngine:
     n_looks = 5
     on_wait: Callable[[], None] = staticmethod(lambda: None)
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, settings: Any, taps: Any) -> None:
         self.source = SimpleNamespace(name="Speakers", sample_rate=48000, n_channels=2)
         self.sink = SimpleNamespace(name="LiveCover + take.mid")
         spec = SimpleNamespace(name="tiny", version="1")
@@ -60,10 +60,9 @@ class FakeEngine:
         self.n_waits = 0
         self.is_stopped = False
 
-    def __enter__(self) -> "FakeEngine":
-        return self
+    def start(self) -> None: ...
 
-    def __exit__(self, *error: object) -> None:
+    def stop(self) -> None:
         self.is_stopped = True
 
     def wait(self, timeout: float) -> bool:
@@ -81,8 +80,8 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
     """The fake engines that the command makes."""
     made: list[FakeEngine] = []
 
-    def make(settings: Any) -> FakeEngine:
-        made.append(FakeEngine(settings))
+    def make(settings: Any, taps: Any) -> FakeEngine:
+        made.append(FakeEngine(settings, taps))
         return made[-1]
 
     monkeypatch.setattr(subject, "Engine", make)
@@ -171,7 +170,7 @@ def test_a_second_signal_does_not_wait(
 
 
 def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
-    def lost(settings: Any) -> None:
+    def lost(settings: Any, taps: Any) -> None:
         raise DeviceError("no input\n is called 'x'")
 
     monkeypatch.setattr(subject, "Engine", lost)

@@ -20,7 +20,7 @@ class Stage:
         self.sources = list(sources)
         self.sink = CollectingSink()
         overrides = {"time.late_tolerance": 10.0, "time.backlog": 20.0, "audio.ring": 20.0}
-        self.instrument = Instrument(load_settings(None, overrides), self._open)
+        self.instrument = Instrument(load_settings(None, overrides), open_engine=self._open)
         self.changes: list[Settings] = []
         self.instrument.subscribe(lambda: self.changes.append(self.instrument.settings))
 

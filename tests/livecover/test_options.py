@@ -1,11 +1,12 @@
 """Options become overrides of settings; what is not understood is said in one line."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from engine.errors import ConfigError
-from livecover.options import make_parser, parse
+from livecover.options import HELP, make_parser, parse
 from livecover.settings import Settings, load_settings
 
 
@@ -90,8 +91,29 @@ def test_help_tells_each_default_and_fits(monkeypatch: pytest.MonkeyPatch) -> No
         assert f"(default: {value})" in flat
 
 
+def test_the_short_help_fits_a_screen_and_says_what_is_true() -> None:
+    lines = HELP.splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 80
+    known = make_parser().format_help()
+    assert all(option in known for option in re.findall(r"--[\w-]+", HELP))
+    examples = [re.split(r"  +", line.strip())[0] for line in lines if "  livecover" in line]
+    assert len(examples) == 3
+    for example in examples:
+        parse(example.split()[1:])
+
+
+def test_switches_go_both_ways() -> None:
+    assert parse(["--hands"])[2] == {"play.hands": True}
+    assert parse(["--no-hands", "--melody-channel", "auto", "--left-channel", "2"])[2] == {
+        "play.hands": False,
+        "midi.melody_channel": None,
+        "midi.left_channel": 2,
+    }
+
+
 @pytest.mark.parametrize(
-    ("option", "begin"), [("--help", "usage: livecover"), ("--version", "live")]
+    ("option", "begin"),
+    [("--help", "A song plays"), ("--help-all", "usage: livecover"), ("--version", "live")],
 )
 def test_help_and_version_end_well(
     option: str, begin: str, capsys: pytest.CaptureFixture[str]
