@@ -2,14 +2,16 @@
 
 import { SCALES } from "./scales.js";
 
-/** Bind all controls of the page to `settings`. */
-export function bindControls(settings) {
+const LOOK = "look"; // the choice that looks for devices again
+
+/** Bind all controls of the page to `settings`; `look()` asks what there is to choose from. */
+export function bindControls(settings, look) {
   for (const element of document.querySelectorAll("[data-channels]")) fillChannels(element);
   for (const element of document.querySelectorAll("[data-key]")) {
     if (element.matches("button")) bindToggle(element, settings);
     else if (element.matches("[role=radiogroup]")) bindSegments(element, settings);
     else if (element.matches("[type=checkbox]")) bindSwitch(element, settings);
-    else if (element.matches("select")) bindSelect(element, settings);
+    else if (element.matches("select")) bindSelect(element, settings, look);
     else bindNumber(element, settings);
   }
   for (const button of document.querySelectorAll("[data-step]")) {
@@ -63,7 +65,7 @@ function bindNumber(input, settings) {
   settings.watch(key, show);
 }
 
-function bindSelect(select, settings) {
+function bindSelect(select, settings, look) {
   const key = select.dataset.key;
   const isPort = select.dataset.choices === "ports";
   const show = () => {
@@ -71,15 +73,18 @@ function bindSelect(select, settings) {
     if (value === undefined) return;
     const text = JSON.stringify(value);
     if (![...select.options].some((option) => option.value === text)) {
-      select.append(new Option(Array.isArray(value) ? value.join(" + ") : String(value), text));
+      select.prepend(new Option(Array.isArray(value) ? value.join(" + ") : String(value), text));
     }
     select.value = text;
   };
-  select.addEventListener("change", () => settings.change({ [key]: JSON.parse(select.value) }));
+  select.addEventListener("change", () => {
+    if (select.value !== LOOK) return settings.change({ [key]: JSON.parse(select.value) });
+    look();
+    show();
+  });
   select.refill = (choices) => {
-    select.replaceChildren(
-      ...choices.map(({ text, value }) => new Option(text, JSON.stringify(isPort ? [value] : value))),
-    );
+    const found = choices.map(({ text, value }) => new Option(text, JSON.stringify(isPort ? [value] : value)));
+    select.replaceChildren(...found, new Option("Look again…", LOOK));
     show();
   };
   settings.watch(key, show);
@@ -93,7 +98,10 @@ export function offer(choices) {
     ports: named(choices.ports),
     models: named(choices.models),
   };
-  for (const select of document.querySelectorAll("[data-choices]")) select.refill(lists[select.dataset.choices]);
+  for (const select of document.querySelectorAll("[data-choices]")) {
+    select.refill(lists[select.dataset.choices]);
+    select.title = choices.problems.join("\n");
+  }
 }
 
 function fillChannels(select) {

@@ -55,13 +55,15 @@ const handlers = {
     roll.chroma.clear();
     styleFileLimit = message.limits?.style_file ?? styleFileLimit;
     settings.receive(message.settings);
-    offer(message.choices);
-    fillChoices($("presets"), "model.style", message.presets, settings);
-    fillChoices($("curves"), "midi.velocity_curve", message.curves, settings);
+    handlers.choices(message);
     $("learn").hidden = message.learn !== true;
     if (measure && message.measure) measure.report = (drawn) => connection.send({ type: "drawn", notes: drawn });
   },
-  choices: offer,
+  choices({ choices }) {
+    offer(choices);
+    fillChoices($("presets"), "model.style", choices.styles, settings);
+    fillChoices($("curves"), "midi.velocity_curve", choices.curves, settings);
+  },
   settings: (message) => settings.receive(message.settings),
   status(message) {
     meters.take(message, pageNow());
@@ -85,7 +87,7 @@ const handlers = {
   },
 };
 
-bindControls(settings);
+bindControls(settings, () => send({ type: "do", action: "refresh" }));
 bindPad(settings);
 bindCurve(settings);
 bindStyleFile(send, () => styleFileLimit);
