@@ -1,0 +1,128 @@
+"""The sustain pedal from harmony: pressed under a chord, changed with the next, up over a silence.
+
+Pure: no clock, no input or output. Legato pedalling, as pianists learn it: the foot lifts as the
+new bass or chord is struck and presses again just after it, so that the new harmony rings and the
+old one does not. A harmony is what the accompaniment has struck since the last change; the melody
+neither makes nor breaks one. The harmony is a new one when a note
+
+- lies below its bass and is of another pitch class, or
+- fits into no chord together with it (``CHORDS``, in all keys), or
+- strikes the bass again when the pedal has been down for ``LONGEST_S``.
+
+Not here: the sustain that a performer holds by hand (``engine.performer``).
+"""
+
+from collections.abc import Sequence
+
+from engine.notes import Event, NoteEvent, PedalEvent
+
+PRESS_S = 0.08
+"""From the first note of a harmony to the pedal; sooner where one of its keys is let go before."""
+ATTACK_S = 0.05  # within which notes count as struck together
+SILENCE_S = 3.0  # without a note-on, after which the pedal is up
+LONGEST_S = 4.0
+
+CHORDS = (
+    (0, 4, 7, 11), (0, 4, 7, 10), (0, 3, 7, 10), (0, 3, 6, 10), (0, 3, 6, 9), (0, 5, 7, 10),
+    (0, 2, 4, 7), (0, 2, 3, 7), (0, 4, 8),
+)  # fmt: skip
+"""Sevenths, the suspended fourth, added ninths, augmented; each with every part of it."""
+_KEYS = tuple(sum(1 << (root + k) % 12 for k in chord) for root in range(12) for chord in CHORDS)
+
+
+class Pedal:
+    """Adds the sustain pedal to a stream of notes, a few at a time or all at once.
+
+    Nothing waits for the pedal: notes leave in the push that brings them, unchanged and in order.
+    What the pedal does between two notes leaves as soon as that moment is known to have come: with
+    the next event, or by ``now``.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, as if newly made; a pedal that is down is the caller's to lift."""
+        self.is_down = False
+        self._harmony = 0  # pitch classes, a bit each; 0 while there is none
+        self._bass = 128
+        self._begun = 0.0  # when the harmony's first note was struck
+        self._press_at: float | None = None
+        self._struck: list[NoteEvent] = []  # what the harmony began with: its first ATTACK_S
+        self._last_on = 0.0
+
+    def push(self, events: Sequence[NoteEvent], now: float | None = None) -> list[Event]:
+        """Return the notes, in time order as they came, and the pedal between them.
+
+        ``now`` is a time before which no later event lies, in seconds of audio.
+        """
+        played: list[Event] = []
+        for event in events:
+            played += self._settle(event.time)
+            if event.is_on:
+                played += self._strike(event)
+            elif self._press_at is not None and self._begins(event):
+                played += self._press(event.time)
+            played.append(event)
+        return played if now is None else played + self._settle(now)
+
+    def flush(self, time: float) -> list[Event]:
+        """Return what lifts the pedal at ``time``, if it is down; a gap follows, or the end."""
+        played = [*self._settle(time), *self._lift(time)]
+        self.reset()
+        return played
+
+    def _strike(self, on: NoteEvent) -> list[Event]:
+        """Return the change of the pedal, if any, that a note-on asks for."""
+        self._last_on = on.time
+        if on.part == "melody":
+            return []
+        is_new = self._is_new(on)
+        lifted = self._lift(on.time) if is_new else []
+        if is_new:
+            self._struck = [o for o in self._struck if on.time - o.time <= ATTACK_S]
+            self._harmony, self._bass = 0, 128
+            self._begun, self._press_at = on.time, on.time + PRESS_S
+        if is_new or on.time - self._begun <= ATTACK_S:
+            self._struck.append(on)
+        for note in self._struck if is_new else (on,):
+            self._harmony |= 1 << note.pitch % 12
+            self._bass = min(self._bass, note.pitch)
+        return lifted
+
+    def _is_new(self, on: NoteEvent) -> bool:
+        """Return whether a note of the accompaniment begins a harmony."""
+        if not self._harmony:
+            return True
+        is_other = (on.pitch - self._bass) % 12 != 0
+        if on.pitch < self._bass and is_other:
+            return True
+        if not is_other and on.pitch <= self._bass and on.time - self._begun > LONGEST_S:
+            return True
+        both = self._harmony | 1 << on.pitch % 12
+        return not any(both & ~chord == 0 for chord in _KEYS)
+
+    def _begins(self, off: NoteEvent) -> bool:
+        """Return whether a note-off ends one of the notes that the harmony began with."""
+        return any((on.pitch, on.channel) == (off.pitch, off.channel) for on in self._struck)
+
+    def _settle(self, time: float) -> list[Event]:
+        """Return what the pedal has done by ``time``."""
+        played: list[Event] = []
+        if self._press_at is not None and self._press_at <= time:
+            played += self._press(self._press_at)
+        if self.is_down and self._last_on + SILENCE_S <= time:
+            played += self._lift(self._last_on + SILENCE_S)
+            self._harmony, self._struck = 0, []
+        return played
+
+    def _press(self, time: float) -> list[Event]:
+        self.is_down, self._press_at = True, None
+        return [PedalEvent(time, True)]
+
+    def _lift(self, time: float) -> list[Event]:
+        self._press_at = None
+        if not self.is_down:
+            return []
+        self.is_down = False
+        return [PedalEvent(time, False)]
