@@ -1,21 +1,21 @@
-"""Recording through libpulse's "simple" API: four C functions, called with ctypes.
+"""Recording and playing through libpulse's "simple" API: a few C functions, called with ctypes.
 
 PulseAudio and PipeWire both answer it, and only libpulse itself must be installed. PortAudio's way
 to PulseAudio (ALSA's ``pulse`` plugin) was tried and left: with small blocks it stalled, and it
 hung for a second at close once the server had died. API: pulse/simple.h, the same since 0.9.16.
-Not here: which source to record (``loopback_pulse``).
+Not here: which source to record (``loopback_pulse``) and which sink to play to (``output``).
 """
 
 import ctypes
 import functools
-from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DeviceError
 
-_RECORD = 2  # PA_STREAM_RECORD
+_PLAYBACK, _RECORD = 1, 2  # pa_stream_direction
 _FLOAT32LE = 5  # PA_SAMPLE_FLOAT32LE
 _DEFAULT = 0xFFFFFFFF  # "let the server choose" in pa_buffer_attr
 BUFFERED_BLOCKS = 64
@@ -53,6 +53,10 @@ def _libraries() -> tuple[ctypes.CDLL, ctypes.CDLL]:
     ]
     simple.pa_simple_read.restype = c_int
     simple.pa_simple_read.argtypes = [c_void_p, c_void_p, c_size_t, POINTER(c_int)]
+    simple.pa_simple_write.restype = c_int
+    simple.pa_simple_write.argtypes = [c_void_p, c_void_p, c_size_t, POINTER(c_int)]
+    simple.pa_simple_get_latency.restype = c_uint64
+    simple.pa_simple_get_latency.argtypes = [c_void_p, POINTER(c_int)]
     simple.pa_simple_free.restype = None
     simple.pa_simple_free.argtypes = [c_void_p]
     pulse.pa_strerror.restype = c_char_p
@@ -60,7 +64,46 @@ def _libraries() -> tuple[ctypes.CDLL, ctypes.CDLL]:
     return simple, pulse
 
 
-class PulseRecorder:
+class _Stream:
+    """An open stream of either direction; its methods belong to one thread."""
+
+    def __init__(
+        self,
+        direction: int,
+        device: str,
+        stream_name: str,
+        spec: _SampleSpec,
+        buffer: _BufferAttr,
+    ) -> None:
+        self._simple, self._pulse = _libraries()
+        error = c_int(0)
+        self._stream: int | None = self._simple.pa_simple_new(
+            None,
+            b"livecover",
+            direction,
+            device.encode(),
+            stream_name.encode(),
+            byref(spec),
+            None,
+            byref(buffer),
+            byref(error),
+        )
+        if not self._stream:
+            what = "record" if direction == _RECORD else "play to"
+            raise DeviceError(f"cannot {what} {device}: {self._words(error)}")
+
+    def _words(self, error: c_int) -> str:
+        text: bytes = self._pulse.pa_strerror(error)
+        return text.decode(errors="replace")
+
+    def close(self) -> None:
+        """Close the stream; calling it again does nothing."""
+        if self._stream:
+            self._simple.pa_simple_free(self._stream)
+            self._stream = None
+
+
+class PulseRecorder(_Stream):
     """One recording stream; ``read`` and ``close`` belong to one thread.
 
     Parameters
@@ -81,27 +124,11 @@ class PulseRecorder:
     def __init__(
         self, source: str, stream_name: str, sample_rate: int, n_channels: int, block_size: int
     ) -> None:
-        self._simple, self._pulse = _libraries()
         self._block = np.zeros((block_size, n_channels), dtype="<f4")
         fragment = self._block.nbytes
-        error = c_int(0)
-        self._stream: int | None = self._simple.pa_simple_new(
-            None,
-            b"livecover",
-            _RECORD,
-            source.encode(),
-            stream_name.encode(),
-            byref(_SampleSpec(_FLOAT32LE, sample_rate, n_channels)),
-            None,
-            byref(_BufferAttr(fragment * BUFFERED_BLOCKS, _DEFAULT, _DEFAULT, _DEFAULT, fragment)),
-            byref(error),
-        )
-        if not self._stream:
-            raise DeviceError(f"cannot record {source}: {self._words(error)}")
-
-    def _words(self, error: c_int) -> str:
-        text: bytes = self._pulse.pa_strerror(error)
-        return text.decode(errors="replace")
+        buffer = _BufferAttr(fragment * BUFFERED_BLOCKS, _DEFAULT, _DEFAULT, _DEFAULT, fragment)
+        spec = _SampleSpec(_FLOAT32LE, sample_rate, n_channels)
+        super().__init__(_RECORD, source, stream_name, spec, buffer)
 
     def read(self) -> NDArray[np.float32]:
         """Return the next block (block_size, n_channels), valid until the next call.
@@ -114,8 +141,58 @@ class PulseRecorder:
             raise DeviceError(self._words(error))
         return block
 
-    def close(self) -> None:
-        """Close the stream; calling it again does nothing."""
-        if self._stream:
-            self._simple.pa_simple_free(self._stream)
-            self._stream = None
+
+class PulsePlayer(_Stream):
+    """One playing stream; all methods belong to one thread.
+
+    Parameters
+    ----------
+    sink
+        The name of a PulseAudio sink.
+    stream_name
+        What mixers show.
+    sample_rate, n_channels
+        Hertz; channels.
+    buffer_size, block_size
+        Samples that the server keeps and asks for at once.
+
+    Raises
+    ------
+    DeviceError
+        libpulse is missing, or the server refuses.
+    """
+
+    def __init__(
+        self,
+        sink: str,
+        stream_name: str,
+        sample_rate: int,
+        n_channels: int,
+        buffer_size: int,
+        block_size: int,
+    ) -> None:
+        frame = 4 * n_channels
+        buffer = _BufferAttr(_DEFAULT, buffer_size * frame, _DEFAULT, block_size * frame, _DEFAULT)
+        spec = _SampleSpec(_FLOAT32LE, sample_rate, n_channels)
+        super().__init__(_PLAYBACK, sink, stream_name, spec, buffer)
+
+    def write(self, block: NDArray[np.float32]) -> None:
+        """Hand over a block (n, n_channels); waits for room without the GIL.
+
+        Raises DeviceError once the server or the sink is gone.
+        """
+        error = c_int(0)
+        data = np.ascontiguousarray(block, dtype="<f4")
+        if self._simple.pa_simple_write(self._stream, data.ctypes.data, data.nbytes, byref(error)):
+            raise DeviceError(self._words(error))
+
+    def latency(self) -> float:
+        """Return the seconds until a sample that is written now is heard, as the server says.
+
+        Asks the server, which answers in well under a millisecond. Raises DeviceError as above.
+        """
+        error = c_int(0)
+        microseconds: int = self._simple.pa_simple_get_latency(self._stream, byref(error))
+        if error.value:
+            raise DeviceError(self._words(error))
+        return microseconds / 1e6

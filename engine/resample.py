@@ -40,7 +40,7 @@ class Resampler:
         self._is_through = from_rate == to_rate
         self._filters = np.ones((1, 1), np.float32)
         if not self._is_through:
-            self._filters = _polyphase_sinc(self._up, self._down)
+            self._filters = polyphase_sinc(self._up, self._down)
         self._half = self._filters.shape[1] // 2
         self.delay: float = self._half / from_rate
         self.n_nonfinite = 0
@@ -91,7 +91,7 @@ class Resampler:
         return out
 
 
-def _polyphase_sinc(up: int, down: int) -> Array:
+def polyphase_sinc(up: int, down: int) -> Array:
     """Return filters (up, taps): row p gives the value p / up samples after the middle tap pair.
 
     A sinc cut off at ``PASSBAND`` of the lower Nyquist frequency, under a Kaiser window (J. O.
