@@ -159,6 +159,9 @@ class Scheduler:
 
         On return the old one is used no more, unless it blocks for longer than ``timeout`` s.
         """
+        if self._thread is None:
+            self._outlet.sink = sink
+            return
         done = threading.Event()
 
         def change() -> None:
@@ -169,7 +172,7 @@ class Scheduler:
             done.set()
 
         self._ask(change)
-        if self._thread is not None and not done.wait(timeout):
+        if not done.wait(timeout):
             log.error("the MIDI port did not answer within %g s", timeout)
 
     def drain(self, timeout: float) -> bool:

@@ -212,7 +212,7 @@ class Instrument:
         with self._lock:
             self._taps = [other for other in self._taps if other is not tap]
             if self._engine is not None:
-                self._engine.taps.remove(tap)
+                self._engine.remove_tap(tap)
 
     def subscribe(self, on_change: Callable[[], None]) -> None:
         """Call ``on_change`` after each change of settings or state, on the changing thread."""

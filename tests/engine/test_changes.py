@@ -179,7 +179,8 @@ def test_hold_keeps_the_pedal_down_and_stop_lifts_it() -> None:
 
 def test_a_change_before_the_start_is_in_force() -> None:
     band = Band("one", "two")
-    band.change(audio=AudioSettings(input="two", ring=20.0))
+    band.change(audio=AudioSettings(input="two", ring=20.0), midi=MidiSettings(midi_out=("piano",)))
+    assert band.sinks["LiveCover"].events == [] and band.sinks["LiveCover"].n_closed == 1
     with band.engine:
         band.hear("two", (0.2, 0.4))
         band.end("two")
@@ -216,7 +217,7 @@ def test_a_tap_that_fails_hears_no_more(caplog: pytest.LogCaptureFixture) -> Non
         def audio(self, *_: object) -> None:
             raise ValueError("oh")
 
-    band.engine.taps.add(Broken())
+    band.engine.add_tap(Broken())
     with band.engine:
         band.hear("one", (0.2, 0.4))
         band.end("one")

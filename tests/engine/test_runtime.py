@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine import runtime
+from engine import worker
 from engine.audio import AudioSource
 from engine.errors import ConfigError, DeviceError, MidiError
 from engine.midi import MidiSink
@@ -161,7 +161,7 @@ def test_panic_ends_the_note_and_the_music_goes_on() -> None:
 def test_a_lost_device_ends_its_notes_and_is_opened_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(runtime, "BACK_OFF", (0.0,))
+    monkeypatch.setattr(worker, "BACK_OFF", (0.0,))
     sink = CollectingSink()
     first = ScriptedSource(play_and_stay((0.2, 1.0)), name="first")
     back = ScriptedSource(play_file((0.1, 0.3)), name="second")
@@ -189,7 +189,7 @@ def test_a_lost_device_ends_its_notes_and_is_opened_again(
 def test_a_device_that_came_back_slower_is_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(runtime, "BACK_OFF", (0.0,))
+    monkeypatch.setattr(worker, "BACK_OFF", (0.0,))
     first = ScriptedSource(lambda source: source.lose("gone"))
     settings = EngineSettings(time=TimeSettings(backlog=20.0))
     engine = make_engine(first, ScriptedSource(play_file(), latency=0.4), settings=settings)
@@ -199,7 +199,7 @@ def test_a_device_that_came_back_slower_is_told(
 
 
 def test_stop_while_the_device_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "BACK_OFF", (1000.0,))
+    monkeypatch.setattr(worker, "BACK_OFF", (1000.0,))
     sink = CollectingSink()
     source = ScriptedSource(play_and_stay((0.2, 1.0)))
     engine = make_engine(source, sink=sink)

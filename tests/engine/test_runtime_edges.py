@@ -10,7 +10,7 @@ import mido
 import numpy as np
 import pytest
 
-from engine import runtime
+from engine import worker
 from engine.audio import AudioSource
 from engine.errors import DeviceError
 from engine.midi import MidiSink, TeeSink, open_sink
@@ -116,8 +116,8 @@ def test_stop_in_mid_note_saves_a_take_whose_notes_end(tmp_path: Path) -> None:
 
 def test_time_goes_on_after_a_gap_at_another_sample_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(runtime, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    monkeypatch.setattr(runtime, "BACK_OFF", (0.0,))
+    monkeypatch.setattr(worker, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(worker, "BACK_OFF", (0.0,))
 
     def play_at_twice_the_rate(source: ScriptedSource) -> None:
         source.play(np.repeat(sound(1.0, (0.1, 0.3)), 2, axis=0))
@@ -140,16 +140,16 @@ def test_overload_is_told_once_a_second_and_counted_each_time(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(runtime, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(worker, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     source = ScriptedSource()
     engine = make_engine(CollectingSink(), source, settings=settings_of(backlog=1.0))
-    session = engine._session
+    session = engine._worker.session
     source.start(session.ring, session.clock)
     with caplog.at_level(logging.WARNING):
         for moment in (1000.0, 1000.9, 1001.1, 1002.0):
             now[0] = moment
             source.play(sound(2.0))
-            engine.step(session)
+            engine._worker.step(session)
     assert session.ring.available == 0
     assert engine.status().n_skipped_frames == 4 * 200
     assert [message.split(".")[0] for message in caplog.messages] == [

@@ -1,0 +1,312 @@
+"""The worker: reads what a source's thread wrote, and owns features, model and decoder.
+
+Not here: what happens to a block (``engine.stream``), and what is opened when (``engine.runtime``).
+"""
+
+import collections
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from engine.errors import DeviceError
+from engine.latency import LatencyBudget
+from engine.meters import LoadMeter
+from engine.notes import Event
+from engine.offline import Pipeline
+from engine.performer import channels
+from engine.scheduler import Scheduler
+from engine.session import Session
+from engine.settings import EngineSettings
+from engine.style import style_vector
+from engine.taps import Taps
+
+BACK_OFF = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Seconds before each try to open a lost source again; the last one repeats."""
+WAIT = 0.1  # seconds without a block after which the worker looks at the source
+MAX_BLOCK_S = 0.064  # audio taken at once, so that a step stays short
+WARN_EVERY_S = 1.0
+DRAIN_MARGIN_S = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Change:
+    """Other settings, and what was opened for them; None where all stays as it was."""
+
+    settings: EngineSettings
+    budget: LatencyBudget
+    pipeline: Pipeline | None = None
+    session: Session | None = None
+
+
+class Worker:
+    """Listens to one session after the other, on a thread of its own, until told to stop.
+
+    Parameters
+    ----------
+    settings, budget, pipeline, session
+        At first; the session has not begun. :meth:`take` brings others.
+    scheduler, taps
+        Who gets the events, and who listens.
+    open_session
+        Opens the source again after a loss, given settings and the engine's time.
+
+    Attributes
+    ----------
+    error : BaseException or None
+        What ended the thread before its time.
+    is_connected : bool
+        Whether the source is there.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        budget: LatencyBudget,
+        pipeline: Pipeline,
+        session: Session,
+        scheduler: Scheduler,
+        taps: Taps,
+        open_session: Callable[[EngineSettings, float], Session],
+    ) -> None:
+        self.settings, self.budget = settings, budget
+        self.pipeline, self.session = pipeline, session
+        self.error: BaseException | None = None
+        self.is_connected = False
+        self.load = LoadMeter()
+        self.started = 0.0
+        self.n_losses = 0
+        self._scheduler, self._taps = scheduler, taps
+        self._open_session = open_session
+        self._n_skipped_before = self._n_overruns_before = 0  # of streams and sources that are over
+        self._last_warning = -WARN_EVERY_S
+        self._stop = threading.Event()
+        self._asked: collections.deque[Callable[[], None]] = collections.deque()
+        self._is_asked = threading.Event()  # that, or to stop
+        self._thread: threading.Thread | None = None
+        session.begin(pipeline, settings)
+
+    @property
+    def is_started(self) -> bool:
+        """Whether ``start`` was called."""
+        return self._thread is not None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def n_overruns(self) -> int:
+        """Gaps in the audio since the start."""
+        return self._n_overruns_before + self.session.n_overruns
+
+    @property
+    def n_skipped_frames(self) -> int:
+        """Frames passed over since the start because the machine was too slow."""
+        return self._n_skipped_before + self.session.stream.n_skipped_frames
+
+    @property
+    def now(self) -> float:
+        """The engine's time."""
+        return time.perf_counter() - self.started if self.started else 0.0
+
+    def start(self) -> None:
+        """Start the source, then the thread. Raises DeviceError."""
+        self.started = time.perf_counter()
+        self.session.source.start(self.session.ring, self.session.clock)
+        self._pass_to(self.session)
+        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        self._thread.start()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the thread is over; at once if it never began."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def ask_to_stop(self) -> None:
+        """End as soon as the step underway is done; what it finds is not played."""
+        self._stop.set()
+        self._is_asked.set()
+        self.session.ring.wake()
+
+    def ask(self, action: Callable[[], None]) -> None:
+        """Do something between two steps, and return once it is done. Any other thread."""
+        if self._thread is None:
+            action()
+            return
+        done = threading.Event()
+
+        def do() -> None:
+            action()
+            done.set()
+
+        self._asked.append(do)
+        self._is_asked.set()
+        self.session.ring.wake()
+        while not done.wait(WAIT) and self._thread.is_alive():
+            pass
+
+    def take(self, change: Change) -> None:
+        """Go on with other settings. By ``ask``."""
+        before, settings = self.settings, change.settings
+        if change.pipeline is not None or change.session is not None:
+            self._finish(self.session)
+        if change.pipeline is not None:
+            self.pipeline = change.pipeline
+        elif settings.model.style != before.model.style:
+            self.pipeline.style = style_vector(settings.model.style, self.pipeline.spec)
+        self.settings, self.budget = settings, change.budget
+        self._scheduler.latency = change.budget.total
+        self._scheduler.late_tolerance = settings.time.late_tolerance
+        if change.session is not None:
+            self.session.source.stop()
+            self._n_overruns_before += self.session.n_overruns
+            change.session.begin(self.pipeline, settings)
+            self.session = change.session
+            if self._thread is not None:
+                self._pass_to(change.session)
+        elif change.pipeline is not None:
+            self.session.begin(self.pipeline, settings)
+        else:
+            self._submit(self.session, self.session.stream.change(settings))
+        if settings.play.mute and not before.play.mute:
+            self.panic()
+        if settings.play.hold != before.play.hold or settings.midi != before.midi:
+            self._hold()
+        self._taps.changed(settings, change.budget.total)
+
+    def panic(self) -> None:
+        """End every sounding note and drop what is queued, at once. Any thread."""
+        self._scheduler.panic()
+        self._taps.silenced()
+
+    def step(self, session: Session) -> None:
+        """Take what waits in the ring, up to ``MAX_BLOCK_S``; skip if too much waits."""
+        rate = session.source.sample_rate
+        backlog = session.ring.available / rate
+        is_too_much = backlog > self.settings.time.backlog_limit
+        start = session.ring.total_read
+        wanted = session.ring.available if is_too_much else round(MAX_BLOCK_S * rate)
+        block = session.ring.read(wanted)
+        if not len(block):
+            return
+        time_of_block = session.time_of(start)
+        self._taps.audio(block, time_of_block, session.moment(time_of_block))
+        if is_too_much:  # rather than fall behind without end
+            self._submit(session, session.stream.skip(block))
+            self._warn_of_skipping(backlog)
+            return
+        self.load.begin()
+        self._submit(session, session.stream.push(block))
+        self.load.end(len(block) / rate)
+
+    def _run(self) -> None:
+        """Listen until stopped or the song is over. On the worker thread."""
+        try:
+            while not self._is_over:
+                self._listen()
+                if self._is_over or self.session.source.is_finished:
+                    break
+                self._recover()
+            if self.is_connected:
+                self._finish(self.session)
+            if not self._is_over:
+                self._scheduler.drain(self.budget.total + DRAIN_MARGIN_S)
+        except BaseException as error:
+            self.error = error
+            self._scheduler.panic()
+        finally:
+            self.is_connected = False
+
+    @property
+    def _is_over(self) -> bool:
+        """True once stopped, or the MIDI thread has."""
+        return self._stop.is_set() or self._scheduler.error is not None
+
+    def _do_asked(self) -> None:
+        self._is_asked.clear()
+        while self._asked and not self._is_over:
+            self._asked.popleft()()
+
+    def _listen(self) -> None:
+        """Work until stopped, or the source has ended and all it gave is heard."""
+        while not self._is_over:
+            self._do_asked()
+            ring, source = self.session.ring, self.session.source
+            # The ring is looked at after the source, which may write its last block in between.
+            if not ring.wait(WAIT) and not source.is_alive() and not ring.available:
+                if not self._asked:
+                    return
+                continue
+            self.step(self.session)
+            if source.is_finished and not ring.available and not self._asked:
+                return
+
+    def _recover(self) -> None:
+        """End the lost session's notes, and open the source again, with back-off."""
+        lost = self.session
+        self.is_connected = False
+        self.n_losses += 1
+        _log.warning("%s; trying again", lost.source.error or f"{lost.source.name} is gone")
+        self._finish(lost)
+        lost.source.stop()
+        self._taps.lost()
+        n_tries = 0
+        while True:
+            self._is_asked.wait(BACK_OFF[min(n_tries, len(BACK_OFF) - 1)])
+            lost.begin(self.pipeline, self.settings)  # so that a change finds nothing to finish
+            self._do_asked()
+            if self._is_over or self.session is not lost:
+                return
+            n_tries += 1
+            try:
+                session = self._open_session(self.settings, self.now)
+                session.source.start(session.ring, session.clock)
+            except DeviceError as error:
+                _log.debug("not yet: %s", error)
+                continue
+            self._n_overruns_before += lost.n_overruns
+            session.begin(self.pipeline, self.settings)
+            self._pass_to(session)
+            _log.warning("audio is back: %s", session.source.name)
+            return
+
+    def _pass_to(self, session: Session) -> None:
+        """Take a session whose source has started: its time is the scheduler's from now on."""
+        self.session = session
+        self._scheduler.anchor(session.moment)
+        self.is_connected = True
+        self._taps.begin(session.source, session.offset, self.budget.total)
+        self._hold()
+
+    def _hold(self) -> None:
+        """Keep the pedals down if the settings say so."""
+        settings = self.settings
+        self._scheduler.hold(channels(settings.midi) if settings.play.hold else ())
+
+    def _submit(self, session: Session, events: Sequence[Event]) -> None:
+        """Hand a stream's events to the scheduler in the engine's time."""
+        if events:
+            events = session.placed(events)
+            self._taps.found(events, self._scheduler.submit(events))
+
+    def _finish(self, session: Session) -> None:
+        """End a stream and its notes."""
+        self._submit(session, session.stream.finish())
+        self._n_skipped_before += session.stream.n_skipped_frames
+        session.stream.n_skipped_frames = 0
+
+    def _warn_of_skipping(self, backlog: float) -> None:
+        now = time.perf_counter()
+        if now - self._last_warning >= WARN_EVERY_S:
+            self._last_warning = now
+            _log.warning(
+                "too slow by %.0f ms: skipped to the present (%d frames in all). Close other"
+                " programs, raise model.threads, or take a smaller model",
+                1000 * backlog,
+                self.n_skipped_frames,
+            )
