@@ -58,6 +58,13 @@ def refresh_devices() -> None:
             sd._initialize()
 
 
+def count_streams(change: int) -> None:
+    """Add to the number of open streams, which keep PortAudio from being started again."""
+    global _open_streams
+    with _lock:
+        _open_streams += change
+
+
 def list_devices() -> list[InputInfo]:
     """Return PortAudio's inputs. Raises DeviceError where PortAudio is missing."""
     refresh_devices()
@@ -87,19 +94,19 @@ def _inputs(sd: Any) -> list[dict[str, Any]]:
 
 def _what_to_type(inputs: list[dict[str, Any]], device: dict[str, Any]) -> str:
     """Return the device's name if it finds the device again, else its index."""
-    matches = _matches(inputs, device["name"])
-    is_clear = len(matches) == 1 and matches[0]["index"] == device["index"]
+    found = matches(inputs, device["name"])
+    is_clear = len(found) == 1 and found[0]["index"] == device["index"]
     return str(device["name"]) if is_clear else str(device["index"])
 
 
-def _matches(inputs: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
-    """Return the inputs that ``text`` means: by full name, else by a part of it.
+def matches(devices: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """Return the devices that ``text`` means: by full name, else by a part of it.
 
     Windows lists a device once for each host API; the best of them stands for all.
     """
     wanted = text.casefold()
-    found = [d for d in inputs if d["name"].casefold() == wanted]
-    found = found or [d for d in inputs if wanted in d["name"].casefold()]
+    found = [d for d in devices if d["name"].casefold() == wanted]
+    found = found or [d for d in devices if wanted in d["name"].casefold()]
     for api in _PREFERRED_APIS:
         preferred = [d for d in found if d["api"] == api]
         if preferred:
@@ -129,7 +136,7 @@ def find_device(text: str) -> dict[str, Any]:
             indices = ", ".join(str(d["index"]) for d in inputs)
             raise DeviceError(f"device {text} is not an input; inputs are {indices} ({look})")
         return found[0]
-    found = _matches(inputs, text)
+    found = matches(inputs, text)
     if len(found) > 1:
         names = "; ".join(f"{d['index']}: {d['name']}" for d in found)
         raise DeviceError(f"{text!r} means more than one input ({names}); give the index")
@@ -210,7 +217,6 @@ class DeviceSource:
 
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
         """Open the device, found anew by name where it was lost. Raises DeviceError."""
-        global _open_streams
         self.stop()
         refresh_devices()
         self._index = find_device(self._device)["index"]
@@ -234,8 +240,7 @@ class DeviceSource:
                 callback=on_block,
                 finished_callback=on_finished,
             )
-            with _lock:
-                _open_streams += 1
+            count_streams(1)
             self._feed, self._stream = feed, stream
             stream.start()
         except (self._sd.PortAudioError, ValueError) as error:
@@ -247,7 +252,6 @@ class DeviceSource:
 
     def stop(self) -> None:
         """Close the device; calling it again does nothing."""
-        global _open_streams
         if self._stream is None:
             return
         stream, self._stream = self._stream, None
@@ -255,8 +259,7 @@ class DeviceSource:
             stream.abort(ignore_errors=True)
             stream.close(ignore_errors=True)
         finally:
-            with _lock:
-                _open_streams -= 1
+            count_streams(-1)
 
     def is_alive(self) -> bool:
         """True while blocks come."""

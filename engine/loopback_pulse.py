@@ -33,7 +33,7 @@ def _keep_sample_rate(info: Any, struct: Any) -> None:
 
 
 @contextlib.contextmanager
-def _connected() -> Iterator[Any]:
+def connected() -> Iterator[Any]:
     """Give a connected ``pulsectl.Pulse``. Raises DeviceError where no server answers."""
     try:
         import pulsectl
@@ -76,7 +76,7 @@ def _source(pulse: Any, name: str) -> Any:
 
 def list_monitors() -> list[InputInfo]:
     """Return every sink's monitor, the default sink's first. Raises DeviceError if none answers."""
-    with _connected() as pulse:
+    with connected() as pulse:
         default = pulse.server_info().default_sink_name
         monitors = [source for source in pulse.source_list() if source.monitor_of_sink_name]
         monitors.sort(key=lambda source: source.monitor_of_sink_name != default)
@@ -119,7 +119,7 @@ class PulseMonitor:
     ) -> None:
         self._wanted = source
         self._stream_name = f"livecover {os.getpid()}-{next(_serial)}"
-        with _connected() as pulse:
+        with connected() as pulse:
             found = _default_monitor(pulse) if source is None else _source(pulse, source)
         self.name: str = found.name
         self.sample_rate: int = sample_rate or found.sample_rate
@@ -151,7 +151,7 @@ class PulseMonitor:
         """Begin to record, on threads of its own. Raises DeviceError."""
         self.stop()
         if self._wanted is None:
-            with _connected() as pulse:
+            with connected() as pulse:
                 self.name = _default_monitor(pulse).name
         recorder = PulseRecorder(
             self.name, self._stream_name, self.sample_rate, self.n_channels, self.block_size
@@ -184,7 +184,7 @@ class PulseMonitor:
     def _follow(self, feed: LiveFeed, stop: threading.Event) -> None:
         """Move the stream to the default sink's monitor whenever the default changes."""
         try:
-            with _connected() as pulse:
+            with connected() as pulse:
                 changed = threading.Event()
                 changed.set()  # it may have changed since the stream was opened
                 pulse.event_mask_set("server", "sink")
