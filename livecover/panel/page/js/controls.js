@@ -73,7 +73,8 @@ function bindSelect(select, settings, look) {
     if (value === undefined) return;
     const text = JSON.stringify(value);
     if (![...select.options].some((option) => option.value === text)) {
-      select.prepend(new Option(Array.isArray(value) ? value.join(" + ") : String(value), text));
+      const names = Array.isArray(value) ? value : [String(value)];
+      select.prepend(new Option(names.map(baseName).join(" + "), text));
     }
     select.value = text;
   };
@@ -89,6 +90,9 @@ function bindSelect(select, settings, look) {
   };
   settings.watch(key, show);
 }
+
+/** Return a path's last part: folders say little on stage. */
+const baseName = (path) => path.split(/[\\/]/).at(-1) || path;
 
 /** Offer what the server lists: inputs, ports, models. */
 export function offer(choices) {

@@ -72,9 +72,9 @@ export class Meters {
     $("load").dataset.high = String(status.load > 0.9);
     $("load-fill").style.transform = `scaleX(${Math.min(1, status.load)})`;
     $("load-max").style.left = `${Math.min(99, 100 * (status.max_load ?? 0))}%`;
-    for (const [id, n] of [["n-notes", status.n_notes], ["n-late", status.n_late], ["n-dropped", status.n_dropped], ["n-overruns", status.n_overruns]]) {
+    for (const [id, n] of [["n-late", status.n_late], ["n-dropped", status.n_dropped], ["n-overruns", status.n_overruns]]) {
       write($(id), String(n));
-      if (id !== "n-notes") $(id).dataset.bad = String(n > 0);
+      $(id).dataset.bad = String(n > 0);
     }
   }
 
