@@ -136,6 +136,25 @@ def test_a_folder_is_no_midi_file(tmp_path: Path) -> None:
         read_style(tmp_path)
 
 
+def test_a_file_of_hours_is_refused_before_it_costs_memory(tmp_path: Path) -> None:
+    path = tmp_path / "take.mid"
+    midi = mido.MidiFile(ticks_per_beat=1)
+    later = mido.Message("note_on", note=60, velocity=80, time=2**27)
+    midi.tracks.append(mido.MidiTrack([mido.Message("note_on", note=60, velocity=80), later]))
+    midi.save(path)
+    with pytest.raises(ConfigError, match="it lasts more than 4 hours"):
+        read_style(path)
+
+
+def test_a_file_without_time_is_refused(tmp_path: Path) -> None:
+    path = write_midi(tmp_path / "take.mid", [60] * 8)
+    content = bytearray(path.read_bytes())
+    content[12:14] = b"\0\0"  # ticks per beat
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="expected a MIDI file to read a style from"):
+        read_style(path)
+
+
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
     path = write_midi(tmp_path / "take.mid", [60] * 8)
     path.write_bytes(path.read_bytes()[:40])

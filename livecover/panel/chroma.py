@@ -1,0 +1,75 @@
+"""How strong each of the twelve pitch classes is in the song just now, for the roll's ground.
+
+A picture, not an analysis: no tuning, no peak picking. Not here: whose thread it runs on (the
+panel's; see ``livecover.panel.tap``).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+WINDOW_S = 0.15
+"""Least length of the window: two semitones at A2 are 6.5 Hz apart."""
+F_MIN, F_MAX = 80.0, 2000.0
+GAMMA = 0.5
+"""Power to brightness, relative to the strongest class: amplitude."""
+SILENCE = 1e-5
+"""Root mean square of a window below which nothing is shown (-100 dBFS)."""
+N_CLASSES = 12
+
+
+class Chroma:
+    """The last window of a song, and its chroma.
+
+    Parameters
+    ----------
+    sample_rate
+        Hertz.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        self.sample_rate = sample_rate
+        self._n_fft = 1 << round(WINDOW_S * sample_rate).bit_length()
+        self._samples = np.zeros(self._n_fft, np.float32)
+        self._window = np.hanning(self._n_fft).astype(np.float32)
+        frequencies = np.fft.rfftfreq(self._n_fft, 1 / sample_rate)
+        self._bins = slice(*np.searchsorted(frequencies, (F_MIN, F_MAX)))
+        self._classes = pitch_classes(frequencies[self._bins])
+
+    @property
+    def middle(self) -> float:
+        """Seconds from the middle of the window to its end."""
+        return self._n_fft / 2 / self.sample_rate
+
+    def push(self, blocks: Iterable[Array]) -> None:
+        """Take blocks (n, channels) float32, in order."""
+        mono = [block.mean(axis=1) for block in blocks]
+        joined = np.concatenate([self._samples, *mono])
+        self._samples = joined[-self._n_fft :]
+
+    def values(self) -> list[int]:
+        """Return 12 brightnesses, 0 to 255, from C to B; the strongest is 255, in silence none."""
+        if float(np.sqrt(np.mean(self._samples**2))) < SILENCE:
+            return [0] * N_CLASSES
+        power = np.abs(np.fft.rfft(self._samples * self._window)[self._bins]) ** 2
+        sums = np.bincount(self._classes, power, N_CLASSES)
+        strongest = sums.max()
+        if not strongest > 0:
+            return [0] * N_CLASSES
+        return [int(v) for v in np.rint(255 * (sums / strongest) ** GAMMA)]
+
+
+def pitch_classes(frequencies: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+    """Return the pitch class, 0 for C to 11 for B, that each frequency > 0 Hz is nearest to.
+
+    >>> pitch_classes(np.array([261.6, 440.0, 466.2])).tolist()
+    [0, 9, 10]
+    """
+    classes: NDArray[np.int64] = (
+        np.rint(69 + 12 * np.log2(frequencies / 440.0)).astype(np.int64) % N_CLASSES
+    )
+    return classes

@@ -1,0 +1,85 @@
+"""What a page asks for is done here, one thing after the other, on a thread of the desk's own.
+
+Not here: how a page's words are read (``livecover.panel.messages``), nor who gets the answers
+(``livecover.panel.hub``).
+"""
+
+import dataclasses
+import io
+
+from engine.errors import ConfigError
+from engine.style import parse_style
+from livecover.panel.choices import Offer, find_choices
+from livecover.panel.messages import Change, Do, StyleFile
+from livecover.panel.played import Played
+
+Message = dict[str, object]
+Deed = Change | Do | StyleFile
+
+
+class Desk:
+    """Does what pages ask of an instrument.
+
+    Parameters
+    ----------
+    played
+        The instrument.
+    """
+
+    def __init__(self, played: Played) -> None:
+        self._played = played
+        self.offer = Offer()
+        self.offer.note(played.settings)
+
+    def do(self, deed: Deed) -> Message | None:
+        """Do it, and return what the page that asked should be told, if anything.
+
+        May take seconds, where a device or a model is opened.
+
+        Raises
+        ------
+        LiveCoverError
+            It cannot be done, or is not offered to a page; all is as it was.
+        """
+        match deed:
+            case Change(values):
+                self.offer.check(values)
+                self._played.change(values)
+            case StyleFile(name, content):
+                style = parse_style(name, io.BytesIO(content))
+                self._played.change({"model.style": tuple(map(float, style))})
+            case Do(action):
+                return self._act(action)
+        return None
+
+    def refresh(self) -> Message:
+        """Look for what there is to choose from, and return it. May take seconds; never raises."""
+        self.offer.choices = find_choices()
+        return {"type": "choices", "choices": self.offer.choices.as_message()}
+
+    def settings(self) -> dict[str, object]:
+        """Return every setting, section by section, as plain values. Any thread."""
+        settings = self._played.settings
+        self.offer.note(settings)
+        return dataclasses.asdict(settings)
+
+    def _act(self, action: str) -> Message | None:
+        played = self._played
+        match action:
+            case "start":
+                played.start()
+            case "stop":
+                played.stop()
+            case "panic":
+                played.panic()
+            case "record":
+                played.record(True)
+            case "end_record":
+                played.record(False)
+            case "save":
+                return {"type": "saved", "path": str(played.save())}
+            case "refresh":
+                return self.refresh()
+            case _:
+                raise ConfigError(f"unknown action {action!r}")
+        return None

@@ -1,0 +1,124 @@
+"""An instrument without an engine, and a client as a page is one."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import websockets.sync.client
+from websockets.typing import Origin
+
+from engine.errors import ConfigError
+from engine.latency import LatencyBudget
+from engine.meters import Status
+from engine.taps import Tap
+from livecover.settings import Settings, load_settings
+
+NO_CONFIG = Path(__file__).parents[3] / "config.toml"  # every setting at its default
+TIMEOUT = 10.0
+MAX_FRAMES = 200
+
+
+class FakeInstrument:
+    """Notes what it is asked, and takes settings as the real one does."""
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self.is_playing = self.is_recording = False
+        self.budget = LatencyBudget((("capture block", 0.005), ("half window", 0.064)))
+        self.source_name, self.sink_name, self.model_name = "Speakers", "LiveCover", "live 1"
+        self.taps: list[Tap] = []
+        self.asked: list[str] = []
+        self.is_free = threading.Event()
+        """While it is not set, ``start`` takes its time."""
+        self.is_free.set()
+        self._given: dict[str, object] = {}
+        self._on_change: list[Callable[[], None]] = []
+
+    def status(self) -> Status:
+        return Status(seconds=1.0, peak_dbfs=-6.04, latency=0.069, n_notes=len(self.asked))
+
+    def change(self, values: Mapping[str, object]) -> None:
+        self.settings = load_settings(NO_CONFIG, {**self._given, **values})
+        self._given |= values
+        self._tell("change")
+
+    def start(self) -> None:
+        self.is_free.wait(TIMEOUT)
+        self.is_playing = True
+        self._tell("start")
+
+    def stop(self) -> None:
+        self.is_playing = False
+        self._tell("stop")
+
+    def panic(self) -> None:
+        self.asked.append("panic")
+        for tap in self.taps:
+            tap.silenced()
+
+    def record(self, on: bool) -> None:
+        if on and not self.is_playing:
+            raise ConfigError("nothing plays:\nstart first, then record")
+        self.is_recording = on
+        self._tell(f"record {on}")
+
+    def save(self) -> Path:
+        raise ZeroDivisionError("a fault of ours")
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        self._on_change.append(on_change)
+
+    def add_tap(self, tap: Tap) -> None:
+        self.taps.append(tap)
+
+    def remove_tap(self, tap: Tap) -> None:
+        self.taps.remove(tap)
+
+    def _tell(self, what: str) -> None:
+        self.asked.append(what)
+        for on_change in self._on_change:
+            on_change()
+
+
+class Client:
+    """A page as seen from the socket; reads messages one after the other."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        parts = urlsplit(url)
+        options.setdefault("origin", Origin(f"http://{parts.netloc}"))
+        self._stack = contextlib.ExitStack()
+        self._socket = self._stack.enter_context(
+            websockets.sync.client.connect(
+                f"ws://{parts.netloc}{parts.path}socket",
+                open_timeout=TIMEOUT,
+                close_timeout=1.0,
+                proxy=None,
+                compression=None,
+                **options,
+            )
+        )
+        self._waiting: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def say(self, text: str | bytes = "", **message: Any) -> None:
+        """Send a text as it is, or a message."""
+        self._socket.send(text or json.dumps(message))
+
+    def hear(self, kind: str) -> dict[str, Any]:
+        """Return the next message of a type; others are passed over, but not for ever."""
+        for _ in range(MAX_FRAMES):
+            while self._waiting:
+                message = self._waiting.pop(0)
+                if message["type"] == kind:
+                    return message
+            self._waiting = json.loads(self._socket.recv(TIMEOUT))
+        raise AssertionError(f"no {kind} came in {MAX_FRAMES} frames")

@@ -1,0 +1,112 @@
+"""The panel's parts one by one: chroma, tap, outbox, choices, files."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError, DeviceError
+from engine.notes import NoteEvent
+from livecover.panel import choices, outbox, tap
+from livecover.panel.choices import Offer, find_choices
+from livecover.panel.chroma import Chroma
+from livecover.panel.outbox import Outbox
+from livecover.panel.page_files import load_page
+from livecover.panel.tap import PanelTap
+from livecover.settings import Settings, load_settings
+from tests.livecover.panel.fakes import NO_CONFIG
+
+
+@pytest.mark.parametrize("sample_rate", [8000, 44100, 96000])
+@pytest.mark.parametrize(("f0_hz", "pitch_class"), [(110.0, 9), (261.6, 0), (987.8, 11)])
+def test_chroma_of_a_tone(sample_rate: int, f0_hz: float, pitch_class: int) -> None:
+    chroma = Chroma(sample_rate)
+    time = np.arange(round(0.5 * sample_rate)) / sample_rate
+    tone = (0.1 * np.sin(2 * np.pi * f0_hz * time)).astype(np.float32)
+    chroma.push(np.array_split(np.stack([tone, tone], axis=1), 30))
+    values = chroma.values()
+    assert int(np.argmax(values)) == pitch_class and max(values) == 255
+    assert sorted(values)[-4] < 64  # a low one shares it with its neighbours, as they are near
+    assert 0.07 < chroma.middle < 0.32
+
+
+def test_chroma_of_silence_is_dark() -> None:
+    chroma = Chroma(48000)
+    assert chroma.values() == [0] * 12
+    chroma.push([np.full((9000, 1), 1e-7, np.float32)])
+    assert chroma.values() == [0] * 12
+
+
+def test_a_tap_that_nobody_empties_stays_small() -> None:
+    panel = PanelTap()
+    panel.watch(True)
+    for k in range(tap.MAX_HAPPENED + 5):
+        panel.found([NoteEvent(0.0, 60, 90)], [float(k)])
+        panel.audio(np.zeros((64, 1), np.float32), 0.0, 0.0)
+    assert panel.n_lost == 5
+    (message,) = panel.take_happened()
+    assert isinstance(message["notes"], list)
+    assert len(message["notes"]) == tap.MAX_HAPPENED and message["notes"][0][0] == 5.0
+    assert panel.take_happened() == []
+
+
+def test_a_slow_page_keeps_the_newest_and_knows_what_it_lost() -> None:
+    async def read() -> str:
+        box = Outbox()
+        for k in range(outbox.MAX_WAITING + 3):
+            box.put("notes", json.dumps({"type": "notes", "k": k}), n_notes=2)
+            box.put("status", json.dumps({"type": "status", "k": k}))
+        box.flush()
+        return await box.frame()
+
+    frame = json.loads(asyncio.run(read()))
+    assert frame[0] == {"type": "notes", "notes": [], "pedal": [], "n_lost": 6}
+    assert [m["k"] for m in frame[1:]] == [*range(3, outbox.MAX_WAITING + 3), 258]
+    assert [m["type"] for m in frame].count("status") == 1
+
+
+def test_choices_where_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> list[str]:
+        raise DeviceError("audio input needs PortAudio;\ninstall it")
+
+    monkeypatch.setattr(choices, "list_inputs", fail)
+    found = find_choices()
+    assert [i.name for i in found.inputs] == ["loopback", "mic"]
+    assert found.ports == ("LiveCover",)
+    assert found.problems == (
+        "audio input needs PortAudio; install it",
+        "no MIDI system answers: start one",
+    )
+
+
+def test_what_was_in_use_may_be_chosen_again() -> None:
+    offer = Offer(find_choices())
+    given = {
+        "audio.input": "song.mp3",
+        "midi.midi_out": ["LiveCover", "take.mid"],
+        "model.model": "my/own.onnx",
+        "model.style": "from:take.mid",
+    }
+    for key, value in given.items():
+        with pytest.raises(ConfigError):
+            offer.check({key: value})
+    offer.note(load_settings(NO_CONFIG, given))
+    offer.note(Settings())
+    offer.check(given)
+    offer.check({"audio.input": "USB Audio", "model.model": "transcribe", "model.style": "calm"})
+    offer.check({"model.style": [0.5] * 24, "midi.midi_out": ["LiveCover"]})
+    with pytest.raises(ConfigError, match="^a style of a file is given by handing over the file$"):
+        offer.check({"model.style": " from:/etc/passwd"})
+
+
+def test_only_files_of_known_kinds_are_served(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    for name in ("index.html", "parts/roll.js", "notes.py", ".hidden"):
+        (tmp_path / name).write_text(name)
+    page = load_page(tmp_path)
+    assert set(page) == {"", "index.html", "parts/roll.js"}
+    assert page[""] == (b"index.html", "text/html; charset=utf-8")
+    assert page["parts/roll.js"][1] == "text/javascript; charset=utf-8"
+    assert load_page(tmp_path / "none") == {}

@@ -1,0 +1,93 @@
+"""The panel's server: where it listens, what it says of it, and how it ends."""
+
+import logging
+import socket
+
+import httpx
+import pytest
+
+from engine.errors import ConfigError
+from livecover.panel import hub, server
+from livecover.panel.server import PanelServer
+from livecover.panel.settings import PanelSettings
+from tests.livecover.panel.fakes import Client, FakeInstrument
+
+
+def test_too_many_pages_are_turned_away(
+    panel: PanelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "MAX_PAGES", 1)
+    with Client(panel.url) as page, Client(panel.url) as other:
+        page.hear("hello")
+        with pytest.raises(Exception, match="1013.*pages are open already"):
+            other.hear("hello")
+
+
+def test_stop_says_goodbye_and_frees_the_port(instrument: FakeInstrument) -> None:
+    with PanelServer(instrument, PanelSettings(port=0)) as panel:
+        port = httpx.URL(panel.url).port
+        with Client(panel.url) as page:
+            page.hear("hello")
+            panel.stop()
+            with pytest.raises(Exception, match="1012"):
+                page.hear("never")
+    assert instrument.taps == []
+    panel.stop()  # a second time
+    assert port is not None
+    server.listen(PanelSettings(port=port)).close()
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"^port {port} is taken, perhaps by another livec"):
+            server.listen(PanelSettings(port=port))
+
+
+@pytest.mark.parametrize(
+    ("host", "message"), [("no.such.host.invalid", "is no address"), ("192.0.2.1", "cannot listen")]
+)
+def test_a_host_that_is_not_ours(host: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        server.listen(PanelSettings(host=host, port=0))
+
+
+def test_another_host_than_loopback_is_warned_of(
+    instrument: FakeInstrument, caplog: pytest.LogCaptureFixture
+) -> None:
+    with PanelServer(instrument, PanelSettings(host="0.0.0.0", port=0)) as panel:
+        assert panel.url.startswith("http://127.0.0.1:")
+        with Client(panel.url) as page:
+            page.hear("hello")
+    assert "panel.host 0.0.0.0 lets the network in" in caplog.text
+    assert all(record.levelno >= logging.WARNING for record in caplog.records)
+
+
+def test_the_token_is_not_logged(
+    instrument: FakeInstrument, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG), PanelServer(instrument, PanelSettings(port=0)) as panel:
+        httpx.get(panel.url, verify=False)
+        with Client(panel.url, logger=logging.getLogger("test client")) as page:
+            page.hear("hello")
+    ours = [
+        r
+        for r in caplog.records
+        if r.name.partition(".")[0] not in ("test client", "httpx", "httpcore")
+    ]
+    assert httpx.URL(panel.url).path.strip("/") not in "".join(r.getMessage() for r in ours)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"host": ""}, "panel.host must be text that is not empty"),
+        ({"port": 70000}, "panel.port must be a whole number from 0 to 65535, not 70000"),
+        ({"port": True}, "panel.port must be a whole number"),
+        ({"enabled": 1}, "panel.enabled must be true or false, not 1"),
+        ({"open_browser": "no"}, "panel.open_browser must be true or false, not 'no'"),
+    ],
+)
+def test_wrong_settings(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        PanelSettings(**values)  # type: ignore[arg-type]

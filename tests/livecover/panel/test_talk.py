@@ -1,0 +1,191 @@
+"""A page and the panel's server: what it is told, and what becomes of what it asks."""
+
+import base64
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+
+from engine.notes import NoteEvent, PedalEvent
+from livecover import __version__
+from livecover.panel import hub
+from livecover.panel.messages import MAX_STYLE_FILE
+from livecover.panel.server import PanelServer
+from tests.livecover.panel.fakes import Client, FakeInstrument
+
+BLOCK = np.full((256, 2), 0.1, np.float32)
+
+
+class Source:
+    name, sample_rate, n_channels, block_size, latency = "a song", 8000, 2, 256, 0.0
+
+
+def midi_file(tmp_path: Path) -> bytes:
+    track = mido.MidiTrack(
+        [mido.Message("note_on", note=60, velocity=80, time=240) for _ in range(20)]
+    )
+    path = tmp_path / "take.mid"
+    midi = mido.MidiFile()
+    midi.tracks.append(track)
+    midi.save(path)
+    return path.read_bytes()
+
+
+def test_hello_says_all_there_is(panel: PanelServer, instrument: FakeInstrument) -> None:
+    with Client(panel.url) as page:
+        hello = page.hear("hello")
+        assert hello["version"] == __version__ and hello["measure"] is True
+        assert hello["settings"]["time"]["latency"] is None
+        assert hello["settings"]["midi"]["midi_out"] == ["LiveCover"]
+        assert hello["limits"]["style_file"] == MAX_STYLE_FILE
+        choices = page.hear("choices")["choices"]
+        assert [i["name"] for i in choices["inputs"]] == ["loopback", "mic", "USB Audio"]
+        assert choices["ports"] == ["LiveCover"] and choices["models"] == ["live", "transcribe"]
+        assert choices["styles"] == ["calm", "balanced", "intense"]
+        assert choices["problems"] == ["no MIDI system answers: start one"]
+        status = page.hear("status")
+        assert status["budget"] == [["capture block", 0.005], ["half window", 0.064]]
+        assert (status["playing"], status["source"], status["peak_dbfs"]) == (
+            False,
+            "Speakers",
+            -6.0,
+        )
+
+
+def test_notes_chroma_and_signs_come_in_order(
+    panel: PanelServer, instrument: FakeInstrument
+) -> None:
+    with Client(panel.url) as page:
+        page.hear("hello")
+        (tap,) = instrument.taps
+        tap.begin(Source(), 0.0, 0.1)  # type: ignore[arg-type]
+        for k in range(20):
+            tap.audio(BLOCK, 0.032 * k, 100.0 + 0.032 * k)
+        left = NoteEvent(1.0, 48, 90, hand="left")
+        tap.found([left, NoteEvent(1.0, 72, 100, "melody")], [2.00004, 2.5])
+        tap.found([PedalEvent(1.5, True)], [3.0])
+        tap.silenced()
+        tap.found([NoteEvent(1.2, 48, 0)], [3.25])
+        tap.lost()
+        notes = page.hear("notes")
+        assert notes["notes"] == [[2.0, 48, 90, 0, 0], [2.5, 72, 100, 1, -1]]
+        assert notes["pedal"] == [[3.0, 1]] and notes["n_lost"] == 0
+        assert "at" in page.hear("silence")
+        assert page.hear("notes")["notes"] == [[3.25, 48, 0, 0, -1]]
+        page.hear("lost")
+        chroma = page.hear("chroma")
+        assert len(chroma["values"]) == 12 and max(chroma["values"]) == 255
+        assert 100.0 < chroma["at"] < 100.64
+
+
+def test_changes_are_done_and_told_to_every_page(
+    panel: PanelServer, instrument: FakeInstrument
+) -> None:
+    with Client(panel.url) as one, Client(panel.url) as other:
+        one.hear("choices"), other.hear("hello")
+        one.say(type="change", values={"model.style": 0.7, "midi.transpose": -2})
+        for page in (one, other):
+            settings = page.hear("settings")["settings"]
+            assert settings["model"]["style"] == 0.7 and settings["midi"]["transpose"] == -2
+        instrument.change({"midi.octave": 1})  # by anyone
+        assert other.hear("settings")["settings"]["midi"]["octave"] == 1
+
+
+def test_what_is_wrong_is_said_to_who_asked_and_changes_nothing(
+    panel: PanelServer, instrument: FakeInstrument
+) -> None:
+    with Client(panel.url) as page:
+        page.hear("choices")
+        wrong: list[tuple[str | bytes, str]] = [
+            ("no JSON", "a message must be a JSON object"),
+            (b"\x00", "a message must be a JSON object"),
+            ('{"type":"fly"}', "unknown type of message fly"),
+            (
+                '{"type":"change","values":{"midi.channel":17}}',
+                "midi.channel must be a whole number from 1 to 16, not 17",
+            ),
+            (
+                '{"type":"change","values":{"audio.input":"/etc/passwd"}}',
+                "audio.input can only be chosen from what is offered",
+            ),
+            ('{"type":"do","action":"record"}', "nothing plays: start first, then record"),
+        ]
+        for text, expected in wrong:
+            page.say(text)
+            assert page.hear("error")["text"] == expected
+    assert instrument.asked == []
+
+
+def test_actions(panel: PanelServer, instrument: FakeInstrument) -> None:
+    with Client(panel.url) as page:
+        page.hear("choices")
+        for action in ("start", "record", "end_record", "stop"):
+            page.say(type="do", action=action)
+        while instrument.asked != ["start", "record True", "record False", "stop"]:
+            page.hear("status")
+
+
+def test_a_fault_of_ours_is_logged_and_not_shown(
+    panel: PanelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Client(panel.url) as page:
+        page.say(type="do", action="save")
+        assert page.hear("error")["text"] == "livecover failed to do this; its log says more"
+    assert "a fault of ours" in caplog.text
+
+
+def test_panic_waits_for_nothing(panel: PanelServer, instrument: FakeInstrument) -> None:
+    instrument.is_free.clear()
+    with Client(panel.url) as page:
+        page.hear("choices")
+        page.say(type="do", action="start")
+        page.say(type="do", action="panic")
+        page.hear("silence")
+        assert instrument.asked == ["panic"]
+        instrument.is_free.set()
+        while not page.hear("status")["playing"]:
+            pass
+
+
+def test_a_desk_that_is_too_full_says_so(
+    panel: PanelServer, instrument: FakeInstrument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instrument.is_free.clear()
+    with Client(panel.url) as page:
+        page.hear("choices")
+        for _ in range(hub.MAX_DEEDS + 2):
+            page.say(type="do", action="start")
+        assert "still busy" in page.hear("error")["text"]
+        instrument.is_free.set()
+
+
+def test_a_style_comes_by_its_file(
+    panel: PanelServer, instrument: FakeInstrument, tmp_path: Path
+) -> None:
+    data = base64.b64encode(midi_file(tmp_path)).decode()
+    with Client(panel.url) as page:
+        page.say(type="style_file", name="take.mid", data=data)
+        style = page.hear("settings")["settings"]["model"]["style"]
+        assert len(style) == 24 and sum(style) == pytest.approx(3.0, abs=1e-4)
+        page.say(type="style_file", name="song.mid", data=base64.b64encode(b"RIFF").decode())
+        assert page.hear("error")["text"].startswith("song.mid: expected a MIDI file")
+
+
+def test_ping_and_drawn(panel: PanelServer) -> None:
+    with Client(panel.url) as page:
+        page.say(type="drawn", notes=[[2.0, 60, 2.01]])
+        page.say(type="ping", id=7)
+        pong = page.hear("pong")
+        assert pong["id"] == 7 and pong["now"] > 0
+        assert list(panel.drawn) == [(2.0, 60, 2.01)]
+
+
+def test_nothing_is_kept_while_nobody_looks(panel: PanelServer, instrument: FakeInstrument) -> None:
+    with Client(panel.url) as page:
+        page.hear("hello")
+        (tap,) = instrument.taps
+    with Client(panel.url) as page:  # a later page hears nothing of before
+        page.hear("hello")
+        tap.found([NoteEvent(1.0, 50, 90)], [2.0])
+        assert page.hear("notes")["notes"] == [[2.0, 50, 90, 0, -1]]
