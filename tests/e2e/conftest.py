@@ -3,12 +3,16 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e import chain as real
 from tests.e2e import songs
 from tests.e2e.servers import PROGRAMS, missing_programs
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 def require(*programs: str) -> None:
@@ -52,3 +56,15 @@ def tune(tmp_path: Path) -> songs.Song:
 def chords(tmp_path: Path) -> songs.Song:
     """Four chords that are held for three seconds each."""
     return songs.long_note_song(tmp_path / "chords.wav")
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """A headless Chromium."""
+    pytest.importorskip("playwright")
+    from tests.e2e.browser import chromium, running_browser
+
+    if chromium() is None:
+        require("chromium")
+    with running_browser() as running:
+        yield running
