@@ -10,7 +10,9 @@ import logging
 import signal
 import sys
 import threading
+import webbrowser
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command, config, overrides = parse(arguments)
         settings = load_settings(config, overrides)
         with contextlib.nullcontext() if settings.log.level == "debug" else muted():
-            return _run(command, settings)
+            return _run(command, config, settings)
     except LiveCoverError as error:
         print(f"livecover: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_ERROR
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run(command: str, settings: Settings) -> int:
+def _run(command: str, config: Path | None, settings: Settings) -> int:
     """Run one of the commands; return the exit code. Raises LiveCoverError."""
     console = Console(stderr=True, highlight=False)
     if command == "devices":
@@ -71,7 +73,9 @@ def _run(command: str, settings: Settings) -> int:
         is_midi_file(name) for name in settings.midi.midi_out
     )
     with _logging(console, settings.log.level), _stop_on_signals() as stop:
-        if settings.arranger.enabled:
+        if command == "panel" or settings.panel.enabled:
+            _serve_panel(settings, config, console, stop, is_idle=command == "panel")
+        elif settings.arranger.enabled:
             _arrange(settings, console)
         elif is_file_to_file:
             _cover(settings, console, stop)
@@ -99,6 +103,38 @@ def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
         print("\n".join(start_lines(instrument.engine, settings)), flush=True)
         while not stop.is_set() and not instrument.wait(REFRESH):
             show(instrument)
+    print("\n".join(summary(instrument.last_status)))
+
+
+def _serve_panel(
+    settings: Settings,
+    config: Path | None,
+    console: Console,
+    stop: threading.Event,
+    is_idle: bool,
+) -> None:
+    """Serve the panel until ``stop``; play at once unless ``is_idle``."""
+    from livecover.panel.server import PanelServer, has_display  # who has no panel starts sooner
+
+    instrument = Instrument(settings, config, open_engine=lambda *opened: Engine(*opened))
+    display = _live_line(console) if console.is_terminal else _log_lines()
+    with instrument, PanelServer(instrument, settings.panel) as panel:
+        print(f"panel at {panel.url}", flush=True)
+        if not is_idle:
+            instrument.start()
+            assert instrument.engine is not None
+            print("\n".join(start_lines(instrument.engine, settings)), flush=True)
+        if settings.panel.open_browser and console.is_terminal and has_display():
+            webbrowser.open(panel.url)
+        with display as show:
+            while not stop.is_set():
+                try:
+                    if instrument.wait(REFRESH):
+                        stop.wait(REFRESH)  # nothing plays: whoever has the page may start again
+                except LiveCoverError as error:
+                    _log.error("%s", error)
+                show(instrument)
+        instrument.stop()
     print("\n".join(summary(instrument.last_status)))
 
 

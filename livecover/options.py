@@ -16,7 +16,7 @@ from engine.settings import PARTS_PLAYED, PEDALS
 from livecover import __version__
 from livecover.settings import AUTO, LOG_LEVELS, Settings
 
-COMMANDS = ("play", "devices", "doctor")
+COMMANDS = ("play", "panel", "devices", "doctor")
 _COMMANDS_ARE = f"commands are {', '.join(COMMANDS)}, one at a time"
 
 HELP = """\
@@ -37,7 +37,8 @@ examples:
   livecover --input mic --style calm        what the microphone hears, calmly
   livecover --input song.mp3 --midi-out cover.mid
 
-livecover devices lists what there is, livecover doctor checks that all works.
+livecover panel is a page in the browser to play it with. livecover devices
+lists what there is, livecover doctor checks that all works.
 Ctrl-C stops: sounding notes end, and what was recorded is saved.
 """
 """What ``--help`` shows: a screen of 24 lines."""
@@ -218,6 +219,25 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "write a whole file bar by bar, quantized, hands apart: --midi-out FILE.mid, or"
         " FILE.musicxml for a score",
     )
+    panel = parser.add_argument_group("the panel, a page in the browser")
+    _add_switch(panel, "--panel", "panel.enabled", "have the panel while livecover plays")
+    panel.add_argument(
+        "--panel-port",
+        dest="panel.port",
+        metavar="N",
+        type=int,
+        help=f"TCP port, 0 for any that is free (default: {defaults.panel.port})",
+    )
+    panel.add_argument(
+        "--panel-host",
+        dest="panel.host",
+        metavar="ADDRESS",
+        help="address to serve it at; another than the default lets the network in"
+        f" (default: {defaults.panel.host})",
+    )
+    _add_switch(
+        panel, "--open-browser", "panel.open_browser", "open it, where a terminal is (default)"
+    )
     run = parser.add_argument_group("what it runs on")
     run.add_argument(
         "--arranger-model",
@@ -257,7 +277,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command."""
     parser = Parser(
         prog="livecover",
-        usage="%(prog)s [devices | doctor] [options]",
+        usage="%(prog)s [panel | devices | doctor] [options]",
         description="Listens to a song and plays it on the piano, live: MIDI notes in time with the"
         " music,\nalways the same moment behind it.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -274,8 +294,9 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="?",
         default=COMMANDS[0],
         metavar="command",
-        help="play, which needs no word; devices: list inputs, ports, models and providers, and"
-        " what to type for each; doctor: check that all works here, and say what to do where not",
+        help="play, which needs no word; panel: a page in the browser to play with, idle at first;"
+        " devices: list inputs, ports, models and providers, and what to type for each; doctor:"
+        " check that all works here, and say what to do where not",
     )
     parser.add_argument("--version", action="version", version=f"livecover {__version__}")
     _add_options(parser)

@@ -18,6 +18,7 @@ import platformdirs
 
 from engine.errors import ConfigError
 from engine.settings import EngineSettings
+from livecover.panel.settings import PanelSettings
 
 FILE_NAME = "config.toml"
 AUTO = "auto"
@@ -65,9 +66,10 @@ class ArrangerSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings(EngineSettings):
-    """Every section: the engine's, ``arranger`` and ``log``."""
+    """Every section: the engine's, and those of the program around it."""
 
     arranger: ArrangerSettings = field(default_factory=ArrangerSettings)
+    panel: PanelSettings = field(default_factory=PanelSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
 

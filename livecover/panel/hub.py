@@ -146,7 +146,7 @@ class Hub:
                 if self._measure:
                     self.drawn.extend(notes)
             case Do("panic"):  # waits for nothing, not even for a model that is being opened
-                await asyncio.to_thread(self._played.panic)
+                await self._do(page, request, None)
             case _:
                 self._ask(page, request)
 
@@ -159,19 +159,21 @@ class Hub:
 
     async def _work(self, hands: ThreadPoolExecutor) -> None:
         """Have deeds done one after the other, away from the loop; tell the page that asked."""
-        loop = asyncio.get_running_loop()
         while True:
-            page, deed = await self._deeds.get()
-            try:
-                answer = await loop.run_in_executor(hands, self._desk.do, deed)
-            except LiveCoverError as error:
-                _tell(page, str(error))
-            except Exception:
-                _log.exception("the panel could not do what was asked")
-                _tell(page, "livecover failed to do this; its log says more")
-            else:
-                if answer is not None:
-                    page.add(answer)
+            await self._do(*await self._deeds.get(), hands)
+
+    async def _do(self, page: Outbox, deed: Deed, hands: ThreadPoolExecutor | None) -> None:
+        """Have a deed done on one of ``hands`` (None: any thread); tell the page that asked."""
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(hands, self._desk.do, deed)
+        except LiveCoverError as error:
+            _tell(page, str(error))
+        except Exception:
+            _log.exception("the panel could not do what was asked")
+            _tell(page, "livecover failed to do this; its log says more")
+        else:
+            if answer is not None:
+                page.add(answer)
 
     # What pages are told --------------------------------------------------------------------------
 
@@ -246,6 +248,7 @@ class Hub:
             "sink": played.sink_name,
             "model": played.model_name,
             "tempo": None,
+            "fault": played.error,
         }
 
 

@@ -27,7 +27,7 @@ is an object with ``type``:
     is too much); ``n_notes``, ``n_late``, ``n_dropped``, ``n_overruns``, ``n_skipped_frames``,
     ``n_losses`` since the start; ``latency`` seconds; ``budget`` [[name, seconds], ...], which sum
     to ``latency``; ``source``, ``sink``, ``model`` names, empty when idle; ``tempo`` beats a minute
-    or null.
+    or null; ``fault`` why playing ended of itself, empty if it did not.
 ``notes``
     As they are found, before they sound. ``notes`` [[due, pitch, velocity, part, hand], ...]: the
     moment at which it leaves, MIDI pitch 0 to 127, velocity 1 to 127 or 0 for the note's end,

@@ -20,6 +20,8 @@ class Played(Protocol):
     @property
     def is_recording(self) -> bool: ...  # noqa: D102
     @property
+    def error(self) -> str: ...  # noqa: D102
+    @property
     def budget(self) -> LatencyBudget: ...  # noqa: D102
     @property
     def source_name(self) -> str: ...  # noqa: D102

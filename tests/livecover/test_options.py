@@ -70,8 +70,8 @@ def test_a_curve_may_be_a_number() -> None:
         ("--mod x", "unknown option --mod; did you mean --model?"),
         ("-q", "unknown option -q"),
         ("song.wav", "unknown command 'song.wav'; a song is given as --input song.wav"),
-        ("devices doctor", "unknown command 'doctor'; commands are play, devices, doctor"),
-        ("device", "unknown command 'device'; commands are play, devices, doctor"),
+        ("devices doctor", "unknown command 'doctor'; commands are play, panel, devices, doctor"),
+        ("device", "unknown command 'device'; commands are play, panel, devices, doctor"),
     ],
 )
 def test_not_understood(words: str, message: str) -> None:

@@ -101,7 +101,8 @@ def test_toml_forms(tmp_path: Path) -> None:
         (
             "[zzz]\n",
             "unknown section [zzz]; known: [audio], [model], [decoder],"
-            " [play], [midi], [time], [gate], [arranger], [log]",
+            " [play], [midi], [time], [gate], [arranger],"
+            " [panel], [log]",
         ),
         ("input = 'mic'\n", "input stands under no section; did you mean audio.input?"),
         ("midi = 3\n", "midi must be a section of keys ([midi]), not 3"),

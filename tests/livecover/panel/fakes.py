@@ -30,6 +30,7 @@ class FakeInstrument:
         self.is_playing = self.is_recording = False
         self.budget = LatencyBudget((("capture block", 0.005), ("half window", 0.064)))
         self.source_name, self.sink_name, self.model_name = "Speakers", "LiveCover", "live 1"
+        self.error = ""
         self.taps: list[Tap] = []
         self.asked: list[str] = []
         self.is_free = threading.Event()
@@ -120,5 +121,7 @@ class Client:
                 message = self._waiting.pop(0)
                 if message["type"] == kind:
                     return message
+                unexpected = message.get("text") if message["type"] == "error" else ""
+                assert not unexpected, f"expected {kind}, got the error {unexpected}"
             self._waiting = json.loads(self._socket.recv(TIMEOUT))
         raise AssertionError(f"no {kind} came in {MAX_FRAMES} frames")

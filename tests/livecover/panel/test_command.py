@@ -1,0 +1,76 @@
+"""``livecover panel`` as a process of its own, from its address to Ctrl-C."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from livecover.cli import main
+from tests.livecover.panel.fakes import TIMEOUT, Client
+from tests.networks import TINY_FEATURES
+
+ROOT = Path(__file__).parents[3]
+Process = subprocess.Popen[str]
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, tiny_song: NDArray[np.float32], tiny_stateful_path: Path
+) -> Iterator[Process]:
+    """The command, given a song, a tiny model and a file for the notes."""
+    rate = TINY_FEATURES.sample_rate
+    soundfile.write(tmp_path / "song.wav", np.repeat(tiny_song, 2), 2 * rate)
+    words = ["--panel-port", "0", "--input", "song.wav", "--midi-out", "a.mid"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "livecover", "panel", *words, "--model", str(tiny_stateful_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": str(tmp_path)},
+    )
+    with process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process gets no Ctrl-C of its own there")
+def test_from_idle_to_playing_to_ctrl_c(command: Process, tmp_path: Path) -> None:
+    assert command.stdout is not None
+    first = command.stdout.readline()
+    assert first.startswith("panel at http://127.0.0.1:"), first
+    with Client(first.split()[-1]) as page:
+        assert page.hear("hello")["settings"]["audio"]["input"] == "song.wav"
+        assert page.hear("status")["playing"] is False
+        page.say(type="change", values={"midi.transpose": 12})
+        page.say(type="do", action="start")
+        assert max(page.hear("chroma")["values"]) == 255
+        status = page.hear("status")
+        assert status["playing"] and status["connected"] and status["source"].endswith("song.wav")
+        parts = sum(seconds for _, seconds in status["budget"])
+        assert parts == pytest.approx(status["latency"], abs=1e-3)
+        page.say(type="do", action="save")
+        assert page.hear("saved")["path"] == str(tmp_path / "livecover" / "config.toml")
+        while page.hear("status")["playing"]:  # the song ends, the panel stays
+            pass
+        command.send_signal(signal.SIGINT)
+        out, err = command.communicate(timeout=TIMEOUT)
+    assert command.returncode == 0 and "notes in 0:0" in out, err
+    assert "transpose = 12" in (tmp_path / "livecover" / "config.toml").read_text("utf-8")
+    assert (tmp_path / "a.mid").exists()
+
+
+def test_a_port_that_is_taken_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["panel", "--panel-port", str(port)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and len(err.splitlines()) == 1
+    assert err.startswith(f"livecover: port {port} is taken, perhaps by another livecover: stop it")
