@@ -2,10 +2,12 @@
 
 Pure: no clock, no input or output. Legato pedalling, as pianists learn it: the foot lifts as the
 new bass or chord is struck and presses again just after it, so that the new harmony rings and the
-old one does not. A harmony is what the accompaniment has struck since the last change; the melody
+old one does not; what the accompaniment still holds of the old one is let go before, for the foot
+would catch it. A harmony is what the accompaniment has struck since the last change; the melody
 neither makes nor breaks one. The harmony is a new one when a note
 
-- lies below its bass and is of another pitch class, or
+- lies below its bass and is of another pitch class,
+- lies low, an octave above its bass at the most, is foreign to it and not the fifth of its bass,
 - fits into no chord together with it (``CHORDS``, in all keys), or
 - strikes the bass again when the pedal has been down for ``LONGEST_S``.
 
@@ -13,12 +15,15 @@ Not here: the sustain that a performer holds by hand (``engine.performer``).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from engine.notes import Event, NoteEvent, PedalEvent
 
 PRESS_S = 0.08
 """From the first note of a harmony to the pedal; sooner where one of its keys is let go before."""
 ATTACK_S = 0.05  # within which notes count as struck together
+BASS_BELOW = 55  # G3: from where on a note of the accompaniment is no bass
+FIFTH, OCTAVE = 7, 12
 SILENCE_S = 3.0  # without a note-on, after which the pedal is up
 LONGEST_S = 4.0
 
@@ -33,9 +38,9 @@ _KEYS = tuple(sum(1 << (root + k) % 12 for k in chord) for root in range(12) for
 class Pedal:
     """Adds the sustain pedal to a stream of notes, a few at a time or all at once.
 
-    Nothing waits for the pedal: notes leave in the push that brings them, unchanged and in order.
-    What the pedal does between two notes leaves as soon as that moment is known to have come: with
-    the next event, or by ``now``.
+    Nothing waits for the pedal: notes leave in the push that brings them, in order, and every one
+    ends once, some sooner. What the pedal does between two notes leaves as soon as that moment is
+    known to have come: with the next event, or by ``now``.
     """
 
     def __init__(self) -> None:
@@ -50,6 +55,8 @@ class Pedal:
         self._press_at: float | None = None
         self._struck: list[NoteEvent] = []  # what the harmony began with: its first ATTACK_S
         self._last_on = 0.0
+        self._held: dict[tuple[int, int], NoteEvent] = {}  # what sounds, by channel and pitch
+        self._let_go: set[tuple[int, int]] = set()  # keys whose own end is still to come
 
     def push(self, events: Sequence[NoteEvent], now: float | None = None) -> list[Event]:
         """Return the notes, in time order as they came, and the pedal between them.
@@ -59,11 +66,19 @@ class Pedal:
         played: list[Event] = []
         for event in events:
             played += self._settle(event.time)
+            key = event.channel, event.pitch
             if event.is_on:
-                played += self._strike(event)
-            elif self._press_at is not None and self._begins(event):
+                played += [*self._strike(event), event]
+                self._held[key] = event
+                self._let_go.discard(key)
+                continue
+            if self._press_at is not None and self._begins(event):
                 played += self._press(event.time)
-            played.append(event)
+            if key in self._let_go:
+                self._let_go.remove(key)
+            else:
+                played.append(event)
+                self._held.pop(key, None)
         return played if now is None else played + self._settle(now)
 
     def flush(self, time: float) -> list[Event]:
@@ -94,12 +109,15 @@ class Pedal:
         """Return whether a note of the accompaniment begins a harmony."""
         if not self._harmony:
             return True
-        is_other = (on.pitch - self._bass) % 12 != 0
-        if on.pitch < self._bass and is_other:
-            return True
-        if not is_other and on.pitch <= self._bass and on.time - self._begun > LONGEST_S:
+        age, interval = on.time - self._begun, (on.pitch - self._bass) % 12
+        if on.pitch < self._bass and interval:
             return True
         both = self._harmony | 1 << on.pitch % 12
+        is_low = on.pitch < BASS_BELOW and on.pitch <= self._bass + OCTAVE
+        if is_low and both != self._harmony and interval != FIFTH and age > ATTACK_S:
+            return True
+        if on.pitch <= self._bass and age > LONGEST_S:
+            return True
         return not any(both & ~chord == 0 for chord in _KEYS)
 
     def _begins(self, off: NoteEvent) -> bool:
@@ -117,8 +135,15 @@ class Pedal:
         return played
 
     def _press(self, time: float) -> list[Event]:
+        """Return the pedal going down, and before it the ends of what it should not catch."""
         self.is_down, self._press_at = True, None
-        return [PedalEvent(time, True)]
+        ended: list[Event] = []
+        for key, on in list(self._held.items()):
+            if on.part != "melody" and on.time < self._begun - ATTACK_S:
+                ended.append(replace(on, time=time, velocity=0))
+                self._let_go.add(key)
+                del self._held[key]
+        return [*ended, PedalEvent(time, True)]
 
     def _lift(self, time: float) -> list[Event]:
         self._press_at = None
