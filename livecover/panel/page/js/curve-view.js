@@ -1,6 +1,6 @@
 // The velocity curve as it is drawn and dragged.
 
-import { curveAt, curveText, curveThrough, loudnessOf, velocityOut } from "./curve.js";
+import { curveAt, curveText, curveThrough, heightAt, loudnessOf } from "./curve.js";
 import { drag } from "./pad.js";
 
 const KEY = "midi.velocity_curve";
@@ -14,9 +14,8 @@ export function bindCurve(settings) {
   const text = document.getElementById("curve-value");
   settings.watch(KEY, (curve) => {
     let path = "";
-    for (let velocity = 1; velocity <= 127; velocity += 3) {
-      const y = 100 - (100 * velocityOut(curve, velocity)) / 127;
-      path += `${path ? "L" : "M"}${((100 * velocity) / 127).toFixed(1)} ${y.toFixed(1)}`;
+    for (let x = 0; x <= 100; x += 2) {
+      path += `${path ? "L" : "M"}${x} ${(100 - 100 * heightAt(curve, x / 100)).toFixed(2)}`;
     }
     line.setAttribute("d", path);
     area.setAttribute("d", `${path}L100 100L0 100Z`);

@@ -26,11 +26,15 @@ export function curveAt(loudness) {
   return Number(Math.max(LEAST, Math.min(MOST, gamma)).toFixed(2));
 }
 
+/** Return the curve's height, 0 to 1, at `x` from 0 to 1. */
+export function heightAt(curve, x) {
+  const gamma = gammaOf(curve);
+  return gamma === null ? FIXED / 127 : x ** gamma;
+}
+
 /** Return the velocity that comes out. */
 export function velocityOut(curve, velocity) {
-  const gamma = gammaOf(curve);
-  if (gamma === null) return FIXED;
-  return Math.max(1, Math.min(127, Math.round(127 * (velocity / 127) ** gamma)));
+  return Math.max(1, Math.min(127, Math.round(127 * heightAt(curve, velocity / 127))));
 }
 
 /** Return the gamma whose curve goes through (x, y), both from 0 to 1, as a hand drags it. */
