@@ -154,7 +154,24 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--styles", type=Path, help="only measure the styles, and draw them into this PNG"
     )
+    _add_playable(command)
     return parser
+
+
+def _add_playable(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the command that measures whether covers can be played."""
+    playable = command(
+        "playable", commands.playable, "measure parts, hands, pedal and faults of a model's covers"
+    )
+    playable.add_argument("model", nargs="?", default="live", help="a model's name or path")
+    playable.add_argument("--data", help="folder with pop909/ and splits.json")
+    playable.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    playable.add_argument("--rung", nargs="+", default=["b"], choices=("a", "b", "c"))
+    playable.add_argument("--split", default="test", choices=SPLITS)
+    playable.add_argument("--style", default="balanced")
+    playable.add_argument("--span", type=at_least(7), default=14, help="semitones of a hand")
+    playable.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
+    playable.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
 
 
 def _add_cover_training(command: Callable[..., argparse.ArgumentParser]) -> None:

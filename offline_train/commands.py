@@ -244,6 +244,22 @@ def evaluate(args: argparse.Namespace) -> None:
     print(report(results))
 
 
+def playable(args: argparse.Namespace) -> None:
+    """Measure whether covers can be played."""
+    from engine.offline import load_pipeline
+    from offline_train.evaluation import EvaluateConfig
+    from offline_train.evaluation.playable import measure
+    from offline_train.evaluation.playable_report import report
+
+    shipped = load_pipeline(args.model).spec.decoding.melody_threshold
+    for rung in args.rung:
+        config = EvaluateConfig(
+            _data(args), args.cache, args.split, rung, args.excerpt, limit=args.limit
+        )
+        score = measure(args.model, config, args.style, args.span)
+        print(report(score, f"{args.model}, rung ({rung}), style {args.style}", shipped), "\n")
+
+
 def _apc_config(args: argparse.Namespace) -> "ApcConfig":
     from offline_train.hft_run import ApcConfig
 

@@ -28,7 +28,8 @@ from engine.audio_file import SUFFIXES
 from engine.errors import DataError
 from offline_train.corpora import Song, read_notes, read_song, split_ids
 from offline_train.corpora.folder import GiantMidi
-from offline_train.corpora.notes import with_pedal
+from offline_train.corpora.notes import Pedal, with_pedal
+from offline_train.corpora.pop909 import Pop909
 from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong, cached_song, log, read_sound
 from offline_train.evaluation.sung import render_sung
 from offline_train.render import RENDER_RATE
@@ -133,13 +134,27 @@ def _keep(config: EvaluateConfig, name: str) -> str:
     return ""
 
 
-def _excerpt(config: EvaluateConfig, name: str, rng: np.random.Generator) -> Song:
-    """Return the song, cut at a place that ``rng`` draws."""
+def heard_piece(config: EvaluateConfig, name: str) -> tuple[Song, list[Pedal]]:
+    """Return what POP909 knows of a song of rungs a to c, cut as it is heard, and its pedal."""
+    song, start = _excerpt(config, name, _rng(config, name, config.rung == "a"))
+    pedals = Pop909(config.data).read(name).pedals
+    before = [pedal._replace(time=0.0) for pedal in pedals if pedal.time <= start]
+    seconds = config.excerpt_s or song.duration
+    inside = [pedal._replace(time=pedal.time - start) for pedal in pedals if pedal.time > start]
+    return song, [*before[-1:], *(pedal for pedal in inside if pedal.time < seconds)]
+
+
+def _rng(config: EvaluateConfig, name: str, is_heard: bool) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/{is_heard}".encode()))
+
+
+def _excerpt(config: EvaluateConfig, name: str, rng: np.random.Generator) -> tuple[Song, float]:
+    """Return the song, cut at a place that ``rng`` draws, and where in it that is."""
     song = read_song(config.data / "pop909" / name)
-    if config.excerpt_s and song.duration > config.excerpt_s:
-        start = float(rng.uniform(0, song.duration - config.excerpt_s))
-        song = cut(song, start, config.excerpt_s)
-    return song
+    if not config.excerpt_s or song.duration <= config.excerpt_s:
+        return song, 0.0
+    start = float(rng.uniform(0, song.duration - config.excerpt_s))
+    return cut(song, start, config.excerpt_s), start
 
 
 def _known(song: Song, samples: Array) -> HeardSong:
@@ -149,16 +164,16 @@ def _known(song: Song, samples: Array) -> HeardSong:
 
 
 def _render_pop909(config: EvaluateConfig, name: str, is_heard: bool) -> HeardSong:
-    rng = np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/{is_heard}".encode()))
-    song = _excerpt(config, name, rng)
+    rng = _rng(config, name, is_heard)
+    song, _ = _excerpt(config, name, rng)
     audio, _ = render_band(song, rng, is_heard)
     return _known(song, waveform(audio, SAMPLE_RATE))
 
 
 def _render_sung(config: EvaluateConfig, name: str) -> HeardSong:
     """The excerpt and band of rung b, so that the two differ by voice and mastering alone."""
-    rng = np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/False".encode()))
-    song = _excerpt(config, name, rng)
+    rng = _rng(config, name, is_heard=False)
+    song, _ = _excerpt(config, name, rng)
     voice_rng = np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/sung".encode()))
     return _known(song, waveform(render_sung(song, rng, voice_rng), SAMPLE_RATE))
 

@@ -100,7 +100,7 @@ class CellMatrices:
 
 def score_onsets(reference: Notes, estimated: Notes) -> Count:
     """Return the note-onset count alone, the measure that tuning repeats."""
-    return Count(len(reference), len(estimated), len(_match(reference, estimated)))
+    return Count(len(reference), len(estimated), len(match_notes(reference, estimated)))
 
 
 def score_transcription(
@@ -112,7 +112,7 @@ def score_transcription(
     notes' own cells are taken, as a network without doubt would have given them.
     """
     sizes = len(reference), len(estimated)
-    pairs = _match(reference, estimated)
+    pairs = match_notes(reference, estimated)
     is_melody = reference[:, 4] > 0.5 if reference.shape[1] > 4 else np.zeros(len(reference), bool)
     n_melody_matched = sum(bool(is_melody[k]) for k, _ in pairs)
     end = max(
@@ -126,12 +126,12 @@ def score_transcription(
     n_frames = round(end / FRAME_S) + 1
     return TranscriptionScore(
         onset=Count(*sizes, len(pairs)),
-        onset_offset=Count(*sizes, len(_match(reference, estimated, offsets=True))),
-        onset_velocity=Count(*sizes, len(_match(reference, estimated, velocities=True))),
+        onset_offset=Count(*sizes, len(match_notes(reference, estimated, offsets=True))),
+        onset_velocity=Count(*sizes, len(match_notes(reference, estimated, velocities=True))),
         onset_offset_velocity=Count(
-            *sizes, len(_match(reference, estimated, offsets=True, velocities=True))
+            *sizes, len(match_notes(reference, estimated, offsets=True, velocities=True))
         ),
-        onset_octave_free=Count(*sizes, len(_match(_folded(reference), _folded(estimated)))),
+        onset_octave_free=Count(*sizes, len(match_notes(_folded(reference), _folded(estimated)))),
         melody=Count(int(is_melody.sum()), len(estimated), n_melody_matched),
         frame=_count_cells(sounding(reference, n_frames), sounding(estimated, n_frames)),
         cell_onset=_count_cells(labels.onset, cells.onset),
@@ -194,10 +194,10 @@ def cells_of_posteriors(posteriors: Posteriors) -> CellMatrices:
     return CellMatrices(placed(onset), placed(posteriors.frame > CELL_THRESHOLD), placed(velocity))
 
 
-def _match(
+def match_notes(
     reference: Notes, estimated: Notes, offsets: bool = False, velocities: bool = False
 ) -> list[tuple[int, int]]:
-    """Return mir_eval's matching, (reference, estimated) indices, each used once."""
+    """Return mir_eval's matching of notes, (reference, estimated) indices, each used once."""
     if not len(reference) or not len(estimated):
         return []
     notes = [
