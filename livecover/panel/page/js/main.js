@@ -52,6 +52,7 @@ const serverNow = () => (connection.clock.isKnown ? connection.clock.toServer(pa
 const handlers = {
   hello(message) {
     notes.clear();
+    roll.pedal.length = 0;
     roll.chroma.clear();
     styleFileLimit = message.limits?.style_file ?? styleFileLimit;
     settings.receive(message.settings);
@@ -71,13 +72,17 @@ const handlers = {
     state.take(message);
   },
   notes(message) {
+    roll.pedal.push(...message.pedal);
     for (const note of message.notes) {
       notes.take(note);
       roll.reveal(note[1]);
     }
   },
   chroma: ({ at, values }) => roll.addChroma(at, values),
-  silence: ({ at }) => notes.silence(at),
+  silence({ at }) {
+    notes.silence(at);
+    roll.pedal.length = 0;
+  },
   lost: () => state.loseSource(),
   learn: learned,
   saved: ({ path }) => (toast(`Saved to ${path}`), announce("Settings saved")),
@@ -106,13 +111,24 @@ calm.addEventListener("change", showStill);
 $("still").addEventListener("click", () => (keep("still", !roll.isStill), showStill()));
 showStill();
 
+addEventListener("click", (event) => {
+  // A key that a finger has pressed does not keep the focus: the space bar starts and stops.
+  if (event.detail > 0) event.target.closest("button, [type=radio], [type=checkbox]")?.blur();
+});
+
+const REST = 0.25; // seconds from one picture to the next while nothing moves
 let last = pageNow();
+let drawn = 0;
 function frame() {
   const page = pageNow();
   connection.clock.tick(page - last);
   last = page;
   const now = serverNow();
-  roll.draw(now);
+  const isMoving = roll.isTimed || notes.first < notes.next;
+  if (isMoving || page - drawn > REST) {
+    roll.draw(now);
+    drawn = page;
+  }
   meters.draw(page);
   if (measure && now) measure.frame(notes, now, pageNow(), connection.clock);
   requestAnimationFrame(frame);

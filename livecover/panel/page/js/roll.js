@@ -15,6 +15,7 @@ export class Roll {
   isStill = false; // no scrolling: keys and columns light up and pale
   isCalm = false; // no flashes
   isTimed = false; // the latency is known: something plays
+  pedal = []; // [due, 1 or 0] of the sustain pedal, in order
   #range = [36, 96];
   #lit = new Int16Array(128); // each frame: 1 + part * LEVELS + level of the note on a key, or 0
   #latency = 0.2;
@@ -94,7 +95,7 @@ export class Roll {
     context.fillRect(0, 0, width, time.keysTop * 0.3);
     this.#drawKeys();
     if (!Number.isNaN(now) && !this.isCalm && !this.isStill) this.#drawLandings(now);
-    this.#drawLines();
+    this.#drawLines(now);
   }
 
   /** The chroma, and a line for each second of what was played. */
@@ -102,6 +103,7 @@ export class Roll {
     const { context, time, keys, palette } = this;
     this.chroma.draw(context, keys, now - time.seconds, now, 0, time.keysTop);
     this.chroma.draw(context, keys, now, now + this.#latency, time.keysBottom, time.ear);
+    if (!this.isTimed) return;
     context.fillStyle = palette.line;
     for (let second = Math.floor(now); now - second < time.seconds; second -= 1) {
       context.fillRect(0, Math.round(time.y(now - second)), keys.width, 1);
@@ -199,7 +201,7 @@ export class Roll {
   }
 
   /** The ear, the ruler of the latency, and their words. */
-  #drawLines() {
+  #drawLines(now) {
     const { context, keys, time, palette } = this;
     context.fillStyle = palette.nowFaint;
     context.fillRect(0, time.ear, keys.width, 1.5);
@@ -217,6 +219,14 @@ export class Roll {
     context.textAlign = "left";
     context.fillText("the song is heard here", 12, y);
     if (!this.isTimed) return;
+    while (this.pedal.length > 1 && this.pedal[1][0] <= now) this.pedal.shift();
+    if (this.pedal.length && this.pedal[0][0] <= now && this.pedal[0][1]) {
+      context.textAlign = "center";
+      context.fillStyle = palette.now;
+      context.fillText("pedal", keys.width / 2, y);
+      context.fillRect(0, time.keysBottom, keys.width, 3);
+      context.fillStyle = palette.muted;
+    }
     context.textAlign = "right";
     context.fillText(`the piano ${Math.round(this.#latency * 1000)} ms later`, keys.width - 12, y);
   }

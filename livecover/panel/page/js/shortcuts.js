@@ -41,7 +41,7 @@ function cycle(settings) {
 function isTaken(key, target) {
   if (target.matches("input[type=number], select, textarea")) return key !== "Escape";
   if (key !== "Space") return false;
-  return target.matches("button, input, a, label, [role=slider]");
+  return target.matches("button, a, label, [type=radio], [type=checkbox], [type=file]");
 }
 
 /** Listen to the keyboard and fill the help. */

@@ -2,6 +2,7 @@
 
 import { announce } from "./announce.js";
 import { write } from "./meters.js";
+import { keepAwake } from "./wake.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -15,6 +16,7 @@ export function describe(link, status, names) {
     return ["offline", "No connection", "Connection lost", "The piano may play on. Trying to connect again."];
   }
   if (link === "connecting" || !status) return ["connecting", "Connecting", null, null];
+  if (!status.playing && status.fault) return ["idle", "Stopped", "It stopped", status.fault];
   if (!status.playing) return ["idle", "Ready", "Ready", `Start, and the piano follows what it hears: ${names.input}.`];
   if (!status.connected) {
     const source = status.source || names.input;
@@ -30,6 +32,7 @@ export class StateView {
   #status = null;
   #said = "";
   #recordedFrom = 0;
+  #keepAwake = keepAwake();
 
   constructor(settings, send) {
     this.settings = settings;
@@ -66,6 +69,7 @@ export class StateView {
     if (status.recording && !this.#status?.recording) this.#recordedFrom = status.seconds;
     this.#status = status;
     this.#show();
+    this.#keepAwake(status.playing);
     write($("song-time"), clockText(status.seconds ?? 0));
     $("tempo").hidden = !status.tempo;
     if (status.tempo) write($("tempo"), `♩ ${Math.round(status.tempo)}`);
