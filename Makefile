@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types unit e2e bench format clean system-demo system-test
+.PHONY: help demo test lint types docs unit e2e bench format clean system-demo system-test
 
 help: ## list these
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,7 +18,7 @@ help: ## list these
 demo: $(VENV)/.installed-demo ## cover the bundled song into out/
 	$(BIN)/python -m livecover.demo --out out
 
-test: lint types unit e2e ## lint, types, and all tests
+test: lint types docs unit e2e ## lint, types, documentation, and all tests
 
 lint: $(VENV)/.installed-dev ## ruff, as in pre-commit
 	$(BIN)/ruff check .
@@ -26,6 +26,9 @@ lint: $(VENV)/.installed-dev ## ruff, as in pre-commit
 
 types: $(VENV)/.installed-dev ## mypy, as in pre-commit
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed-dev ## the documentation, into site/; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 unit: $(VENV)/.installed-dev ## tests that need no audio or MIDI server
 	$(BIN)/pytest -m "not e2e"
@@ -52,7 +55,7 @@ format: $(VENV)/.installed-dev ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 clean: ## remove the environment and what the tools cached
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis site
 
 system-demo:
 	@PYTHON=$(PYTHON) scripts/install-system demo
