@@ -19,6 +19,8 @@ from livecover.settings import Settings
 PORT_NAME = "LiveCover doctor"
 HEADROOM_S = 1.0
 MAX_REAL_TIME_FACTOR = 0.5
+TROUBLE = "docs/trouble.md"
+"""The page that says more; each check's name, in small letters, is a heading there."""
 BLOCK_S = 0.016
 """Seconds of audio that the measured pipeline takes at once, about a device's block."""
 
@@ -49,7 +51,7 @@ def run_checks(
         try:
             yield Check(name, True, check())
         except LiveCoverError as error:
-            yield Check(name, False, str(error))
+            yield Check(name, False, f"{error}; see {TROUBLE}#{name.lower()}")
 
 
 def _system() -> str:

@@ -1,5 +1,7 @@
 """``livecover doctor``: a check passes with what was found, fails with what to do."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -104,7 +106,8 @@ def test_a_failure_says_what_to_do_and_the_rest_goes_on(
     monkeypatch.setattr(subject, part, replacement)
     found = checks()
     assert {name for name, check in found.items() if not check.is_ok} == failed
-    assert {found[name].text for name in failed} == {message}
+    for name in failed:
+        assert found[name].text == f"{message}; see docs/trouble.md#{name.lower()}"
 
 
 @pytest.mark.usefixtures("machine")
@@ -130,4 +133,12 @@ def test_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["headroom"].text == (
         "real-time factor 1.01 on 1 thread(s), where 0.50 is the most for playing live;"
         " close busy programs, plug in the charger, or choose a smaller --model"
+        "; see docs/trouble.md#headroom"
     )
+
+
+@pytest.mark.usefixtures("machine")
+def test_every_check_has_a_heading_in_the_page() -> None:
+    page = Path(__file__).parents[2] / subject.TROUBLE
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name.lower() for name in checks()} <= {heading.lower() for heading in headings}
