@@ -6,8 +6,8 @@ the notes that double it (``Song.cover``). All shares are over notes of the trut
 - A melody note has **leaked** if the accompaniment part strikes its pitch within 50 ms of it: the
   singer would hear the piano double the tune.
 - It has leaked **in any octave** if the accompaniment part strikes its pitch class within 50 ms,
-  at a pitch that the human's accompaniment does not strike then. A chord that holds the tune's
-  pitch class where the human's does is none.
+  at a pitch that the human's accompaniment does not strike then. Chords often hold the tune's pitch
+  class; how often the human's do, at any pitch, is the **echo** to compare with.
 - An accompaniment note is **lost** if the full cover strikes it (mir_eval's matching, 50 ms) and
   the accompaniment part does not.
 
@@ -33,6 +33,8 @@ class PartsScore:
     n_melody_found: int = 0  # of these, struck by the full cover
     n_leaked: int = 0
     n_leaked_anywhere: int = 0  # in any octave
+    n_echoed: int = 0  # melody notes whose pitch class the accompaniment part strikes
+    n_human_echoed: int = 0  # the same of the human's accompaniment
     n_doubled: int = 0  # melody notes that the human's piano doubles, at the same pitch
     n_doubled_leaked: int = 0
     n_accompaniment_found: int = 0  # of the truth, struck by the full cover
@@ -54,6 +56,12 @@ class PartsScore:
     def leaked_share_anywhere(self) -> float:
         """Of the song's melody notes, in any octave."""
         return self.n_leaked_anywhere / max(self.n_melody, 1)
+
+    @property
+    def echoes(self) -> tuple[float, float]:
+        """Of the song's melody notes: the accompaniment part's echo, and the human's."""
+        n = max(self.n_melody, 1)
+        return self.n_echoed / n, self.n_human_echoed / n
 
     @property
     def doubled_leaked_share(self) -> float:
@@ -87,6 +95,8 @@ def score_parts(truth: Notes, cover: Notes, piano: Notes | None = None) -> Parts
         n_melody_found=len(match_notes(melody, cover)),
         n_leaked=int(is_leaked.sum()),
         n_leaked_anywhere=int(is_leaked_anywhere.sum()),
+        n_echoed=int(_struck(_folded(melody), _folded(part)).sum()),
+        n_human_echoed=int(_struck(_folded(melody), _folded(accompaniment)).sum()),
         n_doubled=int(is_doubled.sum()),
         n_doubled_leaked=int((is_doubled & is_leaked).sum()),
         n_accompaniment_found=len(found),

@@ -7,9 +7,13 @@ from offline_train.evaluation.report import markdown_table
 def report(score: PlayableScore, title: str, shipped: float) -> str:
     """Return the tables as Markdown; ``shipped`` is the model's own melody threshold."""
     parts = [f"## {title}", f"{score.n_songs} songs, {score.seconds / 60:.1f} minutes."]
-    for rows in (_parts_rows(score, shipped), _hands_rows(score), _pedal_rows(score)):
-        parts.append(markdown_table(rows))
-    return "\n\n".join([*parts, markdown_table(_fault_rows(score))])
+    tables = _parts_rows(score, shipped), _hands_rows(score), _pedal_rows(score), _fault_rows(score)
+    own, human = score.parts[shipped].echoes
+    echo = (
+        f"At the model's threshold the accompaniment part strikes the tune's pitch class at"
+        f" {own:.3f} of its notes, the human's accompaniment at {human:.3f}."
+    )
+    return "\n\n".join([*parts, echo, *(markdown_table(rows) for rows in tables)])
 
 
 def _parts_rows(score: PlayableScore, shipped: float) -> list[list[str]]:
