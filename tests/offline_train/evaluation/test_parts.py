@@ -34,7 +34,7 @@ def test_an_octave_of_the_tune_leaks_unless_the_human_plays_it() -> None:
     score = score_parts(TRUTH, foreign)
     assert (score.n_leaked, score.n_leaked_anywhere) == (0, 1)
     assert score.leaked_share_anywhere == 1 / 2
-    assert score.echoes == (1 / 2, 1 / 2)  # the human's E4 under E5
+    assert score.echoes == (1 / 2, 1.0)  # the human has E4 under E5 and F3 under F5
 
 
 def test_an_accompaniment_note_taken_for_melody_is_lost() -> None:
