@@ -5,7 +5,8 @@
  */
 #include <math.h>
 
-static inline float logistic(float x) { return 1.0f / (1.0f + expf(-x)); }
+/* Below -80 it is 0 in any case, and e^-x would leave the range that fast division can take. */
+static inline float logistic(float x) { return 1.0f / (1.0f + expf(-(x > -80.0f ? x : -80.0f))); }
 
 void forward(long rows, long size, float *restrict gates, const float *restrict from_hidden,
              const float *restrict bias, const float *restrict hidden, float *restrict candidate,

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from engine.errors import DataError
 from models.features import LOG_STFT_16K, Features
 from models.streaming import StreamingConfig, StreamingCover
 from offline_train.checkpoints import read_checkpoint, write_checkpoint
@@ -114,7 +115,10 @@ class Learner:
             self.audio_seconds = checkpoint["audio_hours"] * 3600
 
     def step(self, batch: dict[str, Tensor]) -> dict[str, float]:
-        """Take one optimizer step; return the loss terms."""
+        """Take one optimizer step; return the loss terms.
+
+        Raises DataError, the weights as they were, where loss or gradients are not numbers.
+        """
         c = self.c
         batch = {name: value.to(c.device) for name, value in batch.items()}
         share = self.seconds / (c.hours * 3600)
@@ -134,7 +138,14 @@ class Learner:
         total = torch.stack(list(terms.values())).sum()
         scaled(total).backward()  # type: ignore[no-untyped-call]
         average_gradients(self.network)
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        size = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        if not bool(torch.isfinite(total) & torch.isfinite(size)):
+            values = {name: round(value.item(), 4) for name, value in terms.items()}
+            raise DataError(
+                f"step {self.n_steps}: expected a loss and gradients that are numbers, got {values}"
+                f" and {size.item():g}; the weights of the step before are kept: go on with a lower"
+                " learning rate"
+            )
         self.optimizer.step()
         self.average.update_parameters(self.network)
         self.n_steps += 1

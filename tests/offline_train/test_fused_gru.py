@@ -34,6 +34,17 @@ def test_fused_gru_gives_the_hidden_states_and_gradients_of_torchs(
         assert torch.allclose(expected, got, atol=1e-5, rtol=1e-4)
 
 
+def test_fused_gru_stays_a_number_however_large_its_input(grus: tuple[nn.GRU, nn.GRU]) -> None:
+    for size in (50.0, 100.0, 1e4):
+        x = size * torch.linspace(-3, 3, 4 * 11 * 5).reshape(4, 11, 5).sin()
+        outs = [gru(x, torch.zeros(1, 4, 7))[0] for gru in grus]
+        assert torch.allclose(outs[0], outs[1], atol=1e-5)
+        outs[1].sum().backward()
+        assert all(
+            bool(p.grad.isfinite().all()) for p in grus[1].parameters() if p.grad is not None
+        )
+
+
 def test_fused_network_keeps_the_names_of_its_weights(grus: tuple[nn.GRU, nn.GRU]) -> None:
     network = StreamingCover(StreamingConfig())
     names = list(network.state_dict())

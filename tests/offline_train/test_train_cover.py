@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from engine.errors import DataError, ModelError
+from models.features import LOG_STFT_16K
 from models.streaming import StreamingConfig, StreamingCover
+from offline_train.dataset import Crops
 from offline_train.learner import (
     Learner,
     TrainConfig,
@@ -110,3 +113,16 @@ def test_average_of_a_network_keeps_its_indices(config: TrainConfig) -> None:
     average = learner.average.module
     assert isinstance(average, StreamingCover)
     assert torch.equal(average.along_pitch.band, before)
+
+
+def test_what_is_no_number_is_refused_and_the_weights_stay(config: TrainConfig) -> None:
+    learner = Learner(config, SMALL)
+    folders = {Path(folder): share for folder, share in config.shares.items()}
+    crops = Crops(folders, LOG_STFT_16K, config.n_frames, SMALL.lookahead_frames, seed=0)
+    batch = next(iter(DataLoader(crops, batch_size=2)))
+    batch["style"] = batch["style"] * torch.nan
+    before = {name: value.clone() for name, value in learner.network.named_parameters()}
+    with pytest.raises(DataError, match="step 0: expected a loss and gradients that are numbers"):
+        learner.step(batch)
+    for name, value in learner.network.named_parameters():
+        assert torch.equal(value, before[name])
