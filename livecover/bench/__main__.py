@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.errors import LiveCoverError
 from livecover import examples
-from livecover.bench import install, live, models
+from livecover.bench import install, live, models, panel
 from livecover.settings import Settings
 
 
@@ -27,6 +27,10 @@ def parser() -> argparse.ArgumentParser:
     window = add("window", "real-time factor of a window model, live and over a file")
     window.add_argument("--steps", type=int, default=2, help="of a live stream")
     add("timing", "when notes leave against when they are due, idle and beside busy programs")
+    paged = add("panel", "when notes leave and are drawn with the panel open, against without it")
+    paged.add_argument("--rounds", type=int, default=2, help="of without, with, with, without")
+    paged.add_argument("--seconds", type=float, default=30.0, help="of the song, each time")
+    paged.add_argument("--browser", action="store_true", help="Chromium, not only a client")
     soak = add("soak", "minutes of live playing on real servers: notes, losses, memory")
     soak.add_argument("--minutes", type=float, default=10.0)
     add("startup", "seconds from the command to MIDI-ready, on real servers")
@@ -45,6 +49,14 @@ def measure(arguments: argparse.Namespace) -> str:
             return models.window(arguments.model, arguments.steps)
         case "timing":
             return live.timing(arguments.model, arguments.song)
+        case "panel":
+            return panel.timing(
+                arguments.model,
+                arguments.song,
+                arguments.rounds,
+                arguments.seconds,
+                with_browser=arguments.browser,
+            )
         case "soak":
             return live.soak(arguments.model, arguments.song, arguments.minutes)
         case "startup":

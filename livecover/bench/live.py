@@ -61,7 +61,7 @@ def timing(model: str, song: Path) -> str:
         midi=MidiSettings(midi_out=(PORT,)),
     )
     rows: list[list[object]] = []
-    with _jack() as to:
+    with jack_port() as to:
         for beside, n_busy in (("as it is", 0), (f"beside {N_BUSY} busy processes", N_BUSY)):
             with _busy(n_busy):
                 log, status = _play(settings, has_port=to is not None)
@@ -113,7 +113,7 @@ def _busy(n: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _jack() -> Iterator[str | None]:
+def jack_port() -> Iterator[str | None]:
     """Run a private JACK server for this process; give the words for it, None where it cannot."""
     try:
         require_servers()

@@ -4,7 +4,7 @@ A picture, not an analysis: no tuning, no peak picking. Not here: whose thread i
 panel's; see ``livecover.panel.tap``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ Array = NDArray[np.float32]
 WINDOW_S = 0.15
 """Least length of the window: two semitones at A2 are 6.5 Hz apart."""
 F_MIN, F_MAX = 80.0, 2000.0
+LEAST_RATE = 8000
+"""Hertz that the song is thinned to at least: the panel's thread shares the processor."""
 GAMMA = 0.5
 """Power to brightness, relative to the strongest class: amplitude."""
 SILENCE = 1e-5
@@ -33,27 +35,35 @@ class Chroma:
 
     def __init__(self, sample_rate: int) -> None:
         self.sample_rate = sample_rate
-        self._n_fft = 1 << round(WINDOW_S * sample_rate).bit_length()
+        self._factor = max(1, sample_rate // LEAST_RATE)
+        self._rate = sample_rate / self._factor
+        self._n_fft = 1 << round(WINDOW_S * self._rate).bit_length()
+        self._rest = np.zeros(0, np.float32)  # less than ``_factor`` samples
         self._samples = np.zeros(self._n_fft, np.float32)
         self._window = np.hanning(self._n_fft).astype(np.float32)
-        frequencies = np.fft.rfftfreq(self._n_fft, 1 / sample_rate)
+        frequencies = np.fft.rfftfreq(self._n_fft, 1 / self._rate)
         self._bins = slice(*np.searchsorted(frequencies, (F_MIN, F_MAX)))
         self._classes = pitch_classes(frequencies[self._bins])
 
     @property
     def middle(self) -> float:
         """Seconds from the middle of the window to its end."""
-        return self._n_fft / 2 / self.sample_rate
+        return self._n_fft / 2 / self._rate
 
-    def push(self, blocks: Iterable[Array]) -> None:
-        """Take blocks (n, channels) float32, in order."""
-        mono = [block.mean(axis=1) for block in blocks]
-        joined = np.concatenate([self._samples, *mono])
-        self._samples = joined[-self._n_fft :]
+    def push(self, blocks: Sequence[Array]) -> None:
+        """Take blocks (n, channels) float32, in order; at least one."""
+        joined = np.concatenate(blocks)
+        n_channels = joined.shape[1]
+        mono = np.concatenate([self._rest, joined @ _mean_of(n_channels)])
+        n_whole = len(mono) // self._factor * self._factor
+        # A mean of a few samples is a poor filter, but what it folds back is faint below F_MAX.
+        thin = mono[:n_whole].reshape(-1, self._factor) @ _mean_of(self._factor)
+        self._rest = mono[n_whole:]
+        self._samples = np.concatenate([self._samples, thin])[-self._n_fft :]
 
     def values(self) -> list[int]:
         """Return 12 brightnesses, 0 to 255, from C to B; the strongest is 255, in silence none."""
-        if float(np.sqrt(np.mean(self._samples**2))) < SILENCE:
+        if float(np.dot(self._samples, self._samples)) < SILENCE**2 * self._n_fft:
             return [0] * N_CLASSES
         power = np.abs(np.fft.rfft(self._samples * self._window)[self._bins]) ** 2
         sums = np.bincount(self._classes, power, N_CLASSES)
@@ -61,6 +71,11 @@ class Chroma:
         if not strongest > 0:
             return [0] * N_CLASSES
         return [int(v) for v in np.rint(255 * (sums / strongest) ** GAMMA)]
+
+
+def _mean_of(n: int) -> Array:
+    """Return the weights (n,) whose dot product is a mean."""
+    return np.full(n, 1 / n, np.float32)
 
 
 def pitch_classes(frequencies: NDArray[np.floating[Any]]) -> NDArray[np.int64]:

@@ -105,7 +105,7 @@ class PanelTap(Tap):
             return None
         if self._chroma is None or self._chroma.sample_rate != self._sample_rate:
             self._chroma = Chroma(self._sample_rate)
-        self._chroma.push(block for block, _ in blocks)
+        self._chroma.push([block for block, _ in blocks])
         last, moment = blocks[-1]
         at = moment + len(last) / self._sample_rate - self._chroma.middle
         return {"type": "chroma", "at": round(at, 4), "values": self._chroma.values()}

@@ -36,6 +36,8 @@ class FakeInstrument:
         self.is_free = threading.Event()
         """While it is not set, ``start`` takes its time."""
         self.is_free.set()
+        self.changed = threading.Event()
+        """Set at each change."""
         self._given: dict[str, object] = {}
         self._on_change: list[Callable[[], None]] = []
 
@@ -81,6 +83,7 @@ class FakeInstrument:
 
     def _tell(self, what: str) -> None:
         self.asked.append(what)
+        self.changed.set()
         for on_change in self._on_change:
             on_change()
 
