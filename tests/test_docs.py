@@ -1,0 +1,63 @@
+"""The documentation says what is there: commands parse, README's links lead somewhere.
+
+Links within ``docs/`` are checked by ``make docs``.
+"""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from livecover.options import parse
+from offline_train.cli import build_parser
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(r"^( *)```\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Return the commands of ours in the page, as a shell would take them apart."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line.strip() for _, block in FENCE.findall(text) for line in block.splitlines()]
+    lines += re.findall(r"(?<!`)`(livecover [^`\n]+)`", text)
+    words = [shlex.split(line, comments=True) for line in lines if line.startswith("livecover")]
+    return [found for found in words if found[0] in ("livecover", "livecover-train")]
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", heading.strip().lower()))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_are_those_that_exist(page: Path) -> None:
+    for name, *arguments in commands(page):
+        try:
+            if name == "livecover":
+                parse(arguments)
+            else:
+                build_parser().parse_args(arguments)
+        except SystemExit as end:
+            assert not end.code, f"{page.name}: {name} {shlex.join(arguments)}"
+
+
+def test_readme_leads_somewhere() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        assert (ROOT / path).is_file(), target
+        if anchor:
+            page = (ROOT / path).read_text(encoding="utf-8")
+            assert anchor in map(slug, re.findall(r"^#+ (.+)$", page, re.MULTILINE)), target
+
+
+def test_every_page_has_its_place() -> None:
+    places = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = page.relative_to(ROOT / "docs").as_posix()
+        assert re.search(rf": {re.escape(name)}$", places, re.MULTILINE), (
+            f"{name}: not in mkdocs.yml"
+        )
