@@ -240,6 +240,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     run = parser.add_argument_group("what it runs on")
     run.add_argument(
+        "--control",
+        dest="control.port",
+        metavar="PORT",
+        help="the MIDI port that hardware controllers are heard at, or off"
+        f" (default: {defaults.control.port})",
+    )
+    run.add_argument(
         "--arranger-model",
         dest="arranger.model",
         metavar="FOLDER",

@@ -18,6 +18,8 @@ import platformdirs
 
 from engine.errors import ConfigError
 from engine.settings import EngineSettings
+from livecover.control.bindings import merged
+from livecover.control.settings import ControlSettings
 from livecover.panel.settings import PanelSettings
 
 FILE_NAME = "config.toml"
@@ -32,6 +34,7 @@ _TYPE_NAMES: dict[Any, str] = {
     NoneType: f'"{AUTO}"',
     tuple[str, ...]: "a list of texts",
     tuple[float, ...]: "a list of numbers",
+    Mapping[str, str]: "a table of texts",
 }
 
 
@@ -70,6 +73,7 @@ class Settings(EngineSettings):
 
     arranger: ArrangerSettings = field(default_factory=ArrangerSettings)
     panel: PanelSettings = field(default_factory=PanelSettings)
+    control: ControlSettings = field(default_factory=ControlSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
 
@@ -144,6 +148,8 @@ def _apply(settings: Settings, sections: Mapping[str, object]) -> Settings:
             if key not in hints:
                 raise ConfigError(f"unknown key {name}.{key}{_nearest_key(name, key)}")
             converted[key] = _convert(f"{name}.{key}", value, hints[key])
+            if isinstance(converted[key], Mapping):  # its lines are settings of their own
+                converted[key] = merged(getattr(section, key), converted[key])
         changed[name] = dataclasses.replace(section, **converted)
     return dataclasses.replace(settings, **changed)
 
@@ -175,7 +181,10 @@ def _convert(name: str, value: object, hint: Any) -> Any:
     if NoneType in options and (value is None or value == AUTO):
         return None
     for option in options:
-        if get_origin(option) is tuple:
+        if get_origin(option) is Mapping:
+            if isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values()):
+                return dict(value)
+        elif get_origin(option) is tuple:
             item = get_args(option)[0]
             items = value if isinstance(value, list | tuple) else [value]
             if all(_is_a(v, item) for v in items):

@@ -4,9 +4,10 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import tomlkit
@@ -14,6 +15,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable
 
 from engine.errors import ConfigError
+from livecover.control.bindings import NONE
 from livecover.settings import AUTO, FILE_NAME, Settings, find_config, load_settings
 
 HEADER = "Settings of livecover; all there are, with their meaning: livecover's own config.toml."
@@ -52,8 +54,8 @@ def save_settings(settings: Settings, path: Path | None = None) -> Path:
         document = tomlkit.parse(text)
         if not is_there:
             document.add(tomlkit.comment(HEADER))
-        for name, key, value in _differences(before, settings):
-            _set(document, name, key, value)
+        for names, key, value in _differences(before, settings):
+            _set(document, names, key, value)
         _replace(path, tomlkit.dumps(document), settings)
     return path
 
@@ -63,22 +65,32 @@ def user_config() -> Path:
     return platformdirs.user_config_path("livecover", appauthor=False) / FILE_NAME
 
 
-def _differences(before: Settings, after: Settings) -> Iterator[tuple[str, str, object]]:
-    """Yield (section, key, value as TOML has it) of what is not the same."""
+def _differences(
+    before: Settings, after: Settings
+) -> Iterator[tuple[tuple[str, ...], str, object]]:
+    """Yield (names of tables, key, value as TOML has it) of what is not the same."""
     for section in fields(after):
         old, new = getattr(before, section.name), getattr(after, section.name)
         for key in fields(new):
-            value = getattr(new, key.name)
-            if value != getattr(old, key.name):
-                value = list(value) if isinstance(value, tuple) else value
-                yield section.name, key.name, AUTO if value is None else value
+            was, value = getattr(old, key.name), getattr(new, key.name)
+            if value == was:
+                continue
+            if isinstance(value, Mapping):
+                lines = {**dict.fromkeys(was, NONE), **value}
+                for line in [line for line in lines if lines[line] != was.get(line)]:
+                    yield (section.name, key.name), line, lines[line]
+                continue
+            value = list(value) if isinstance(value, tuple) else value
+            yield (section.name,), key.name, AUTO if value is None else value
 
 
-def _set(document: tomlkit.TOMLDocument, name: str, key: str, value: object) -> None:
+def _set(document: tomlkit.TOMLDocument, names: tuple[str, ...], key: str, value: object) -> None:
     """Set one key; a new one stands below the section's last, above comments on what follows."""
-    if name not in document:
-        document.add(name, tomlkit.table())
-    section = document[name]
+    section: Any = document
+    for name in names:
+        if name not in section:
+            section.add(name, tomlkit.table())
+        section = section[name]
     if key in section or not isinstance(section, AbstractTable):
         section[key] = value
         return

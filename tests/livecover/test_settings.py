@@ -102,7 +102,7 @@ def test_toml_forms(tmp_path: Path) -> None:
             "[zzz]\n",
             "unknown section [zzz]; known: [audio], [model], [decoder],"
             " [play], [midi], [time], [gate], [arranger],"
-            " [panel], [log]",
+            " [panel], [control], [log]",
         ),
         ("input = 'mic'\n", "input stands under no section; did you mean audio.input?"),
         ("midi = 3\n", "midi must be a section of keys ([midi]), not 3"),
@@ -123,6 +123,17 @@ def test_toml_forms(tmp_path: Path) -> None:
         ("[model]\nstyle = 2\n", "model.style must be a number from 0 to 1 (calm to intense)"),
         ("[model]\nstyle = true\n", "model.style must be text or a number or a list of numbers,"),
         ("[decoder]\ndensity = 'x'\n", "decoder.density must be a number, not 'x'"),
+        ("[control]\nport = ' '\n", "control.port must be text that is not empty, not ' '"),
+        ("[control]\nchannel = 17\n", "control.channel must be a whole number from 1 to 16, not"),
+        ("[control]\ntransport = 1\n", "control.transport must be true or false, not 1"),
+        ("[control]\nmap = 'cc 1'\n", "control.map must be a table of texts, not 'cc 1'"),
+        ("[control.map]\n'cc 1' = 3\n", "control.map must be a table of texts, not {'cc 1': 3}"),
+        ("[control.map]\n'cc 128' = 'panic'\n", "control.map has a controller 'cc 128'; expected"),
+        (
+            "[control.map]\n'cc 2' = 'model.stile'\n",
+            'control.map: "cc 2" = "model.stile": no controller can drive \'model.stile\'; did you'
+            " mean model.style?",
+        ),
         ("[arranger]\nenabled = 1\n", "arranger.enabled must be true or false, not 1"),
         ("[arranger]\nmodel = ' '\n", "arranger.model must be text that is not empty, not ' '"),
         ("[log]\nlevel = 'loud'\n", "log.level must be one of debug, info, warning, error, not"),

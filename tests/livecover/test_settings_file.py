@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import ConfigError
 from engine.settings import AudioSettings, MidiSettings, ModelSettings, TimeSettings
-from livecover.settings import Settings, load_settings
+from livecover.settings import Settings, load_settings, with_values
 from livecover.settings_file import HEADER, save_settings
 
 SAMPLE = Path(__file__).parents[2] / "config.toml"
@@ -173,3 +173,36 @@ def test_a_broken_file_is_not_touched(tmp_path: Path, content: bytes, message: s
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot save the settings here"):
         save_settings(CHANGED, tmp_path)
+
+
+def test_a_map_is_saved_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(
+        '[control] # knobs\n[control.map]\n# my fader\n"cc 7" = "decoder.density" # left\n'
+        '\n[log]\nlevel = "info"\n',
+        encoding="utf-8",
+    )
+    lines = {"cc 64": "none", "cc 7": "model.style", "note 36": "panic"}
+    wanted = with_values(load_settings(path, {}), {"control.map": lines})
+    save_settings(wanted, path)
+    assert load_settings(path, {}) == wanted
+    assert wanted.control.map == {
+        "cc 1": "model.style",
+        "cc 7": "model.style",
+        "note 36": "panic",
+        "program": "presets",
+    }
+    assert path.read_text(encoding="utf-8") == (
+        '[control] # knobs\n[control.map]\n# my fader\n"cc 7" = "model.style" # left\n'
+        '"cc 64" = "none"\n"note 36" = "panic"\n\n[log]\nlevel = "info"\n'
+    )
+
+
+@pytest.mark.parametrize("text", ["", "[control]\nport = 'off'\n", "[log]\nlevel = 'info'\n"])
+def test_a_map_where_there_was_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text, encoding="utf-8")
+    wanted = with_values(load_settings(path, {}), {"control.map": {"note 36": "panic"}})
+    save_settings(wanted, path)
+    assert load_settings(path, {}) == wanted
+    assert '[control.map]\n"note 36" = "panic"\n' in path.read_text(encoding="utf-8")

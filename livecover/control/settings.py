@@ -1,0 +1,49 @@
+"""Section ``control``: where controllers are heard, and what each of them drives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.errors import ConfigError
+from livecover.control.bindings import Bindings, merged, read_map
+
+OFF = "off"
+PORT = "LiveCover Control"
+DEFAULT_MAP = {"cc 1": "model.style", "cc 64": "play.hold", "program": "presets"}
+"""The modulation wheel, the sustain pedal, program numbers 0 to 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSettings:
+    """Section ``control``: MIDI from hardware and DAW."""
+
+    port: str = PORT
+    """A MIDI port's name, as ``midi.midi_out`` has it, or off."""
+    channel: int | None = None
+    """The channel that is heard, 1 to 16; None is every one."""
+    transport: bool = True
+    """Whether MIDI start and stop begin and end a take."""
+    beats_per_bar: int = 4
+    """Quarter notes in a bar of the song that MIDI clock counts."""
+    map: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_MAP))
+    """What each controller drives."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.port, str) or not self.port.strip():
+            raise ConfigError(f"control.port must be text that is not empty, not {self.port!r}")
+        if self.channel is not None:
+            _check("channel", self.channel, 16)
+        _check("beats_per_bar", self.beats_per_bar, 32)
+        if not isinstance(self.transport, bool):
+            raise ConfigError(f"control.transport must be true or false, not {self.transport!r}")
+        object.__setattr__(self, "map", merged({}, self.map))
+        self.bindings()
+
+    def bindings(self) -> Bindings:
+        """Return the map, read."""
+        return read_map(self.map)
+
+
+def _check(name: str, value: object, high: int) -> None:
+    """Raise ConfigError unless ``value`` is a whole number from 1 to ``high``."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= high:
+        raise ConfigError(f"control.{name} must be a whole number from 1 to {high}, not {value!r}")

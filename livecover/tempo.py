@@ -1,0 +1,41 @@
+"""The tempo of the song, as someone told it. Not here: how it is measured (``control.clock``)."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """Beats a minute, and where beats lie. Moments are seconds of ``time.perf_counter``."""
+
+    bpm: float
+    beat_at: float
+    """The moment of one beat, which is a quarter note."""
+    beat: int | None = None
+    """Which one it is, counted from 0 at the song's begin; None where nobody knows."""
+    beats_per_bar: int = 4
+
+    @property
+    def beat_s(self) -> float:
+        """Seconds from one beat to the next."""
+        return 60.0 / self.bpm
+
+    def beat_of(self, moment: float) -> float | None:
+        """Return how many beats of the song are over at a moment; None where nobody knows.
+
+        >>> Tempo(120.0, 10.0, 8).beat_of(11.25)
+        10.5
+        """
+        return None if self.beat is None else self.beat + (moment - self.beat_at) / self.beat_s
+
+    def bar_at(self, moment: float) -> float | None:
+        """Return the moment of the last bar line up to ``moment``; None where nobody knows.
+
+        >>> Tempo(120.0, 10.0, 8).bar_at(13.5)
+        12.0
+        """
+        beat = self.beat_of(moment)
+        if beat is None or self.beat is None:
+            return None
+        line = math.floor(beat / self.beats_per_bar + 1e-9) * self.beats_per_bar
+        return self.beat_at + (line - self.beat) * self.beat_s

@@ -1,0 +1,108 @@
+"""Tempo and bar lines from ticks with jitter, gaps and turns."""
+
+import numpy as np
+import pytest
+
+from livecover.control.clock import MAX_TICKS, MIN_TICKS, PPQN, ClockIn
+from livecover.tempo import Tempo
+
+
+def ticks(bpm: float, n: int, start: float = 100.0) -> list[float]:
+    return [start + k * 60.0 / (bpm * PPQN) for k in range(n)]
+
+
+def cycles(moments: list[float], period: float = 1024 / 44100) -> list[float]:
+    """Return when a port gives on what came, that does so once a cycle."""
+    return [float(np.ceil(moment / period) * period) for moment in moments]
+
+
+def feed(clock: ClockIn, moments: list[float]) -> Tempo:
+    for moment in moments:
+        clock.tick(moment)
+    tempo = clock.tempo(moments[-1])
+    assert tempo is not None
+    return tempo
+
+
+@pytest.mark.parametrize("bpm", [40.0, 77.7, 120.0, 174.0, 300.0])
+def test_a_steady_clock_gives_its_tempo(bpm: float) -> None:
+    assert feed(ClockIn(), ticks(bpm, 60)).bpm == pytest.approx(bpm, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_jitter_does_not_reach_the_tempo(seed: int) -> None:
+    noise = np.random.default_rng(seed).uniform(0.0, 0.012, 240)
+    moments = sorted(t + float(late) for t, late in zip(ticks(120.0, 240), noise, strict=True))
+    assert feed(ClockIn(), moments).bpm == pytest.approx(120.0, abs=0.5)
+
+
+@pytest.mark.parametrize("bpm", [93.0, 120.0, 140.0])
+def test_a_port_that_works_in_cycles_gives_the_tempo(bpm: float) -> None:
+    tempo = feed(ClockIn(), cycles(ticks(bpm, MAX_TICKS)))
+    assert tempo.bpm == pytest.approx(bpm, abs=0.1)
+
+
+def test_a_lost_and_a_doubled_tick_are_borne() -> None:
+    moments = ticks(120.0, 200)
+    del moments[70]
+    moments.insert(150, moments[150])
+    assert feed(ClockIn(), moments).bpm == pytest.approx(120.0, abs=0.5)
+
+
+def test_another_tempo_is_found_within_two_beats() -> None:
+    before = ticks(120.0, 400)
+    after = ticks(90.0, 2 * PPQN + 12, before[-1] + 60.0 / (90.0 * PPQN))
+    assert feed(ClockIn(), before + after).bpm == pytest.approx(90.0, abs=0.5)
+
+
+def test_nothing_is_told_too_early_nor_after_the_clock_has_stopped() -> None:
+    clock, moments = ClockIn(), ticks(120.0, MIN_TICKS)
+    assert clock.tempo(0.0) is None
+    for moment in moments[:-1]:
+        clock.tick(moment)
+    assert clock.tempo(moments[-2]) is None
+    clock.tick(moments[-1])
+    assert clock.tempo(moments[-1]) is not None
+    assert clock.tempo(moments[-1] + 1.0) is None
+    clock.tick(moments[-1] + 1.0)
+    assert clock.tempo(moments[-1] + 1.0) is None
+
+
+def test_no_tempo_is_made_of_nonsense() -> None:
+    clock = ClockIn()
+    for k in range(200):
+        clock.tick(1.0 + 1e-4 * k)
+    assert clock.tempo(1.03) is None
+
+
+def test_beats_are_counted_from_start() -> None:
+    clock = ClockIn()
+    feed(clock, ticks(120.0, 96, 98.0))
+    clock.start()
+    tempo = feed(clock, ticks(120.0, 5 * PPQN + 7, 100.0))  # the first is the song's begin
+    assert tempo.beat_of(100.0) == pytest.approx(0.0, abs=1e-6)
+    assert tempo.bar_at(101.9) == pytest.approx(100.0)
+    assert tempo.bar_at(102.1) == pytest.approx(102.0)
+
+
+def test_a_place_in_the_song_moves_the_bar_lines() -> None:
+    clock = ClockIn()
+    feed(clock, ticks(120.0, 96, 98.0))
+    clock.place(24)  # the middle of the second bar
+    clock.go_on()
+    tempo = feed(clock, ticks(120.0, PPQN, 100.0))
+    assert tempo.beat_of(100.0) == pytest.approx(6.0, abs=1e-6)
+    assert tempo.bar_at(101.1) == pytest.approx(101.0)
+
+
+def test_a_song_that_stands_or_was_never_begun_has_no_bar_lines() -> None:
+    clock = ClockIn()
+    clock.go_on()  # from nobody knows where
+    assert feed(clock, ticks(120.0, 96)).bar_at(105.0) is None
+    clock.start()
+    clock.stop()
+    assert feed(clock, ticks(120.0, 96, 102.0)).beat is None
+
+
+def test_a_bar_may_have_another_number_of_beats() -> None:
+    assert Tempo(60.0, 10.0, 7, 3).bar_at(10.0) == 9.0
