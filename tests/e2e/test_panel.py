@@ -50,7 +50,7 @@ def panel(chain: Chain, *arguments: str) -> Iterator[tuple[Process, str]]:
     process = Process.start("panel", [*command, *arguments], chain.work, chain.env)
     address = re.compile(r"http://\S+/")
     try:
-        wait_until("the address", lambda: address.search(process.text()), 60, [process])
+        wait_until("the address", lambda: address.search(process.text()) is not None, 60, [process])
         found = address.search(process.text())
         assert found is not None
         yield process, found[0]

@@ -10,10 +10,15 @@ const $ = (id) => document.getElementById(id);
 export const clockText = (seconds) =>
   `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
+const LONG = 4; // seconds between two tries from which on more is said
+
 /** Return [name, words, veil's title, veil's text] of what is going on; veil null for none. */
 export function describe(link, status, names) {
   if (link === "offline") {
-    return ["offline", "No connection", "Connection lost", "The piano may play on. Trying to connect again."];
+    const text = names.wait < LONG
+      ? "The piano may play on. Trying to connect again."
+      : "Still trying. Where livecover was started anew, open the address that it printed.";
+    return ["offline", "No connection", "Connection lost", text];
   }
   if (link === "connecting" || !status) return ["connecting", "Connecting", null, null];
   if (!status.playing && status.fault) return ["idle", "Stopped", "It stopped", status.fault];
@@ -31,6 +36,7 @@ export class StateView {
   #link = "connecting";
   #status = null;
   #said = "";
+  #wait = 0;
   #recordedFrom = 0;
   #keepAwake = keepAwake();
 
@@ -53,9 +59,10 @@ export class StateView {
     this.#show();
   }
 
-  /** The socket is closed. */
-  lose() {
+  /** The socket is closed; the next try is `wait` seconds away. */
+  lose(wait) {
     this.#link = "offline";
+    this.#wait = wait;
     this.#show();
   }
 
@@ -82,6 +89,7 @@ export class StateView {
   #show() {
     const [name, words, title, text] = describe(this.#link, this.#status, {
       input: $("input").selectedOptions[0]?.textContent || String(this.settings.get("audio.input") ?? ""),
+      wait: this.#wait,
       isMuted: this.settings.get("play.mute") === true,
     });
     document.body.dataset.state = name;
