@@ -14,6 +14,7 @@ from typing import Any
 from engine.audio_source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
 from engine.clock import StreamClock
 from engine.errors import DeviceError
+from engine.pulse_ear import PulseEar
 from engine.pulse_simple import MISSING_LIBPULSE, PulseRecorder
 from engine.rings import SampleRing
 
@@ -125,8 +126,8 @@ class PulseMonitor:
         self.sample_rate: int = sample_rate or found.sample_rate
         self.n_channels: int = min(found.channel_count, MAX_LIVE_CHANNELS)
         self.block_size = block_size
-        # One block fills while one travels. libpulse's own figure swings by hundreds of
-        # milliseconds for the first second of a stream, so it is of no use here.
+        # A guess, one block that fills and one that travels, until ``PulseEar`` has measured it.
+        # libpulse's own figure swings by hundreds of milliseconds for the first second of a stream.
         self.latency = 2 * block_size / self.sample_rate
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -159,7 +160,9 @@ class PulseMonitor:
         stop, feed = threading.Event(), LiveFeed(ring, clock)
         self._stop, self._feed = stop, feed
         self._threads = [
-            threading.Thread(target=self._read, args=(recorder, feed, stop), name="pulse-read")
+            threading.Thread(
+                target=self._read, args=(recorder, feed, stop, ring, clock), name="pulse-read"
+            )
         ]
         if self._wanted is None:
             self._threads.append(
@@ -169,13 +172,27 @@ class PulseMonitor:
             thread.daemon = True
             thread.start()
 
-    def _read(self, recorder: PulseRecorder, feed: LiveFeed, stop: threading.Event) -> None:
+    def _read(
+        self,
+        recorder: PulseRecorder,
+        feed: LiveFeed,
+        stop: threading.Event,
+        ring: SampleRing,
+        clock: StreamClock,
+    ) -> None:
         """Hand every block to ``feed`` until ``stop`` or the server's end."""
         try:
-            while not stop.is_set():
-                block = recorder.read()
-                if not stop.is_set():
+            with connected() as pulse:
+                ear = PulseEar(pulse)
+                while not stop.is_set():
+                    block = recorder.read()
+                    if stop.is_set():
+                        break
                     feed.push(block)
+                    n = ring.total_written
+                    latency = ear.measure(self.name, clock, n, self.sample_rate)
+                    if latency is not None:
+                        self.latency = latency
         except DeviceError as error:
             feed.fail(f"{self.name}: the sound server or the output is gone ({error})")
         finally:

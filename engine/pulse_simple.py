@@ -172,7 +172,9 @@ class PulsePlayer(_Stream):
         block_size: int,
     ) -> None:
         frame = 4 * n_channels
-        buffer = _BufferAttr(_DEFAULT, buffer_size * frame, _DEFAULT, block_size * frame, _DEFAULT)
+        # prebuf 0: where we are late the stream goes on in silence and what comes late is dropped,
+        # so that its place in time stays.
+        buffer = _BufferAttr(_DEFAULT, buffer_size * frame, 0, block_size * frame, _DEFAULT)
         spec = _SampleSpec(_FLOAT32LE, sample_rate, n_channels)
         super().__init__(_PLAYBACK, sink, stream_name, spec, buffer)
 

@@ -1,0 +1,213 @@
+"""Outputs for sound: PulseAudio by its own API, everything else through PortAudio.
+
+Samples are (n, 2) float32. An output is written to by one thread, which waits there for room. Not
+here: what is played (``engine.speaker``).
+"""
+
+import itertools
+import os
+import sys
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio_device import count_streams, matches, portaudio
+from engine.errors import DeviceError
+from engine.loopback_macos import VIRTUAL_DEVICES
+from engine.loopback_pulse import connected
+from engine.pulse_simple import PulsePlayer
+
+Array = NDArray[np.float32]
+
+DEFAULT = "default"
+N_CHANNELS = 2
+BLOCK_S = 0.005
+"""Seconds written at once."""
+BUFFER_S = 0.03
+"""Seconds that the output keeps, so that a late block is not heard as a gap."""
+
+_serial = itertools.count()
+
+
+class Output(Protocol):
+    """An open output."""
+
+    name: str
+    sample_rate: int
+
+    def write(self, block: Array) -> None:
+        """Hand over a block (n, 2); waits for room. DeviceError once the device is gone."""
+
+    def latency(self) -> float:
+        """Return the seconds until a sample written now is heard. DeviceError as above."""
+
+    def is_heard_in(self, source: str) -> bool:
+        """Return whether the input called ``source`` is what this output plays."""
+
+    def close(self) -> None:
+        """Close it; a second call does nothing."""
+
+
+class PulseOutput:
+    """A sink of PulseAudio or PipeWire, whose server tells truly how late it is.
+
+    Parameters
+    ----------
+    device
+        ``default``, a sink's name, or a part of its description.
+
+    Raises DeviceError where there is no such sink, or no server.
+    """
+
+    def __init__(self, device: str = DEFAULT) -> None:
+        with connected() as pulse:
+            sink = _find_sink(pulse, device)
+            self.name: str = sink.name
+            monitor: str = sink.monitor_source_name
+            self._heard_in = (monitor,)
+            self.sample_rate = _rate(pulse, monitor)
+        self._player: PulsePlayer | None = PulsePlayer(
+            self.name,
+            f"livecover monitor {os.getpid()}-{next(_serial)}",
+            self.sample_rate,
+            N_CHANNELS,
+            round(BUFFER_S * self.sample_rate),
+            round(BLOCK_S * self.sample_rate),
+        )
+
+    def write(self, block: Array) -> None:  # noqa: D102
+        self._opened.write(block)
+
+    def latency(self) -> float:  # noqa: D102
+        return self._opened.latency()
+
+    def is_heard_in(self, source: str) -> bool:  # noqa: D102
+        return source in self._heard_in
+
+    def close(self) -> None:  # noqa: D102
+        if self._player is not None:
+            self._player.close()
+            self._player = None
+
+    @property
+    def _opened(self) -> PulsePlayer:
+        if self._player is None:
+            raise DeviceError(f"{self.name} is closed")
+        return self._player
+
+
+def _find_sink(pulse: Any, device: str) -> Any:
+    """Return the sink that ``device`` means. Raises DeviceError naming those there are."""
+    sinks = pulse.sink_list()
+    wanted = pulse.server_info().default_sink_name if device == DEFAULT else device
+    exact = [sink for sink in sinks if wanted in (sink.name, sink.description)]
+    part = [sink for sink in sinks if wanted.casefold() in sink.description.casefold()]
+    for found in (exact, part):
+        if len(found) == 1:
+            return found[0]
+    names = ", ".join(sink.name for sink in sinks) or "none"
+    raise DeviceError(
+        f"no output, or more than one, is called {device!r}; there are: {names}. Give one of these"
+        " names after --monitor"
+    )
+
+
+def _rate(pulse: Any, monitor: str) -> int:
+    """Return the rate of the sink whose monitor this is."""
+    return next(int(s.sample_rate) for s in pulse.source_list() if s.name == monitor)
+
+
+class DeviceOutput:
+    """A device of PortAudio, written to without a callback.
+
+    How late it is, PortAudio reports; a driver that is wrong about it (Bluetooth often is) is
+    heard late by as much.
+
+    Parameters
+    ----------
+    device
+        ``default``, an index, a name or a part of one.
+
+    Raises DeviceError where PortAudio is missing, or the device is or cannot be opened.
+    """
+
+    def __init__(self, device: str = DEFAULT) -> None:
+        sd: Any = portaudio()
+        info = _find_output(sd, device)
+        self._sd = sd
+        self.name: str = info["name"]
+        self.sample_rate = round(info["default_samplerate"])
+        try:
+            self._stream: Any = sd.OutputStream(
+                device=info["index"],
+                channels=N_CHANNELS,
+                samplerate=self.sample_rate,
+                dtype="float32",
+                latency=max(BUFFER_S, info["default_low_output_latency"]),
+            )
+            self._stream.start()
+            count_streams(1)
+        except (sd.PortAudioError, ValueError) as error:
+            raise DeviceError(
+                f"{self.name} cannot be opened ({error}); is another program using it?"
+            ) from error
+
+    def write(self, block: Array) -> None:  # noqa: D102
+        try:
+            self._stream.write(np.ascontiguousarray(block, np.float32))
+        except self._sd.PortAudioError as error:
+            raise DeviceError(f"{self.name} is gone ({error})") from error
+
+    def latency(self) -> float:  # noqa: D102
+        # What PortAudio reports is for a full buffer; a part of it may be empty.
+        try:
+            empty: float = self._stream.write_available / self.sample_rate
+            return float(self._stream.latency) - empty
+        except self._sd.PortAudioError as error:
+            raise DeviceError(f"{self.name} is gone ({error})") from error
+
+    def is_heard_in(self, source: str) -> bool:  # noqa: D102
+        name = self.name.casefold()
+        is_virtual = any(known.casefold() in name for known in VIRTUAL_DEVICES)
+        return source == f"Loopback of {self.name}" or (is_virtual and source == self.name)
+
+    def close(self) -> None:  # noqa: D102
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.abort(ignore_errors=True)
+            stream.close(ignore_errors=True)
+            count_streams(-1)
+
+
+def _find_output(sd: Any, text: str) -> dict[str, Any]:
+    """Return PortAudio's output that ``text`` means. Raises DeviceError naming those there are."""
+    apis = [api["name"] for api in sd.query_hostapis()]
+    outputs = [
+        {**device, "index": index, "api": apis[device["hostapi"]]}
+        for index, device in enumerate(sd.query_devices())
+        if device["max_output_channels"] >= N_CHANNELS
+    ]
+    index = sd.default.device[1] if text == DEFAULT else text
+    found = [device for device in outputs if str(device["index"]) == str(index)]
+    found = found or matches(outputs, text)
+    if len(found) != 1:
+        names = "; ".join(f"{d['index']}: {d['name']}" for d in outputs) or "none"
+        raise DeviceError(
+            f"no output, or more than one, is called {text!r}; there are: {names}. Give one of"
+            " these names or numbers after --monitor"
+        )
+    return found[0]
+
+
+def open_output(device: str, platform: str = sys.platform) -> Output:
+    """Return the output that ``device`` means: ``default``, a name or an index.
+
+    Raises
+    ------
+    DeviceError
+        There is none such, or it cannot be opened.
+    """
+    if platform != "linux" or device.isdecimal():
+        return DeviceOutput(device)
+    return PulseOutput(device)

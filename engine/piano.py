@@ -1,0 +1,163 @@
+"""The notes, played here: each at the sample of the output that will be heard when it is due.
+
+Not here: what makes the sound (``engine.fluid``, ``engine.plugin``), and the output
+(``engine.speaker``). Moments are seconds of ``perf_counter``; samples are (n, 2) float32.
+"""
+
+import collections
+import heapq
+import itertools
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.messages import ALL_NOTES_OFF, SUSTAIN, Message, controller, message
+from engine.notes import Event, NoteEvent, PedalEvent
+from engine.settings import EngineSettings
+from engine.taps import Tap
+
+Array = NDArray[np.float32]
+
+LATE_TOLERANCE = 0.05
+"""Seconds that a note may come too late to be in time and still be played, at once."""
+MAX_WAITING = 4096
+"""Events that may wait; note-ons that come then are dropped."""
+
+_CHANNELS = range(1, 17)
+_log = logging.getLogger(__name__)
+
+
+class Synth(Protocol):
+    """Makes sound of MIDI messages."""
+
+    def render(self, n: int, messages: Sequence[tuple[int, Message]]) -> Array:
+        """Return the next ``n`` samples, given (sample, message) in order of samples."""
+
+    def close(self) -> None:
+        """Free it; a second call does nothing."""
+
+
+class Piano(Tap):
+    """A tap that makes the notes heard.
+
+    Parameters
+    ----------
+    synth
+        Used on the speaker's thread alone.
+    sample_rate
+        Of the output.
+
+    Attributes
+    ----------
+    n_played, n_late, n_dropped : int
+        Note-ons; of these, those that were known too late to be in time; note-ons not played.
+    worst : float
+        Seconds that the latest of these was late.
+    """
+
+    def __init__(self, synth: Synth, sample_rate: int) -> None:
+        self.n_played = self.n_late = self.n_dropped = 0
+        self.worst = 0.0
+        self._synth = synth
+        self._sample_rate = sample_rate
+        self._arrivals: collections.deque[tuple[float, Event] | bool | None] = collections.deque()
+        # The speaker's own:
+        self._waiting: list[tuple[float, int, Event]] = []
+        self._serials = itertools.count()
+        self._sounding: dict[int, NoteEvent] = {}
+        self._down: set[int] = set()  # channels whose pedal the music holds down
+        self._is_held = False  # all pedals, by the player
+
+    def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:  # noqa: D102
+        for event, due in zip(events, dues, strict=True):
+            if _is_on(event) and len(self._arrivals) + len(self._waiting) > MAX_WAITING:
+                self.n_dropped += 1
+            else:
+                self._arrivals.append((due, event))
+
+    def changed(self, settings: EngineSettings, latency: float) -> None:  # noqa: D102
+        self._arrivals.append(settings.play.hold)
+
+    def silenced(self) -> None:  # noqa: D102
+        self._arrivals.append(None)
+
+    def close(self) -> None:  # noqa: D102
+        self._arrivals.append(None)
+
+    def render(self, n: int, moment: float) -> Array:
+        """Return (n, 2) whose first sample will be heard at ``moment``. On the speaker's thread."""
+        messages = self._arrived()
+        end = moment + n / self._sample_rate
+        while self._waiting and self._waiting[0][0] < end:
+            due, _, event = heapq.heappop(self._waiting)
+            at = max(0, round((due - moment) * self._sample_rate))
+            messages += [(min(at, n - 1), m) for m in self._messages(event, moment - due)]
+        return self._synth.render(n, messages)
+
+    def shut_down(self) -> None:
+        """Free the synthesizer, once no thread renders any more."""
+        self._synth.close()
+
+    def _arrived(self) -> list[tuple[int, Message]]:
+        """Sort in what has come; return what counts at once."""
+        now: list[Message] = []
+        while self._arrivals:
+            arrived = self._arrivals.popleft()
+            if arrived is None:
+                now += self._silence()
+            elif isinstance(arrived, bool):
+                now += self._hold(arrived)
+            else:
+                due, event = arrived
+                heapq.heappush(self._waiting, (due, next(self._serials), event))
+        return [(0, one) for one in now]
+
+    def _messages(self, event: Event, late: float) -> list[Message]:
+        """Return what an event is to the synthesizer, ``late`` seconds after it was due."""
+        if isinstance(event, PedalEvent):
+            (self._down.add if event.is_down else self._down.discard)(event.channel)
+            return [] if self._is_held else [message(event)]
+        before = self._sounding.pop(event.pitch, None)
+        ends = [] if before is None else [_end(before)]
+        if not event.is_on:
+            return ends
+        if late > LATE_TOLERANCE:
+            self.n_dropped += 1
+            return ends
+        self.n_played += 1
+        if late > 0:
+            self.n_late += 1
+            self.worst = max(self.worst, late)
+        self._sounding[event.pitch] = event
+        return [*ends, message(event)]
+
+    def _silence(self) -> list[Message]:
+        """End everything, and forget what was to come."""
+        ends = [_end(event) for event in self._sounding.values()]
+        lifts = [controller(c, SUSTAIN, 0) for c in _CHANNELS]
+        self._waiting.clear()
+        self._sounding.clear()
+        self._down.clear()
+        self._is_held = False
+        return [*ends, *lifts, *(controller(c, ALL_NOTES_OFF, 0) for c in _CHANNELS)]
+
+    def _hold(self, is_held: bool) -> list[Message]:
+        """Keep all pedals down, or let the music have them again."""
+        if is_held == self._is_held:
+            return []
+        self._is_held = is_held
+        if is_held:
+            return [controller(c, SUSTAIN, 127) for c in _CHANNELS]
+        return [controller(c, SUSTAIN, 127 if c in self._down else 0) for c in _CHANNELS]
+
+
+def _is_on(event: Event) -> bool:
+    return isinstance(event, NoteEvent) and event.is_on
+
+
+def _end(event: NoteEvent) -> Message:
+    """Return the note-off of a note."""
+    return message(NoteEvent(0.0, event.pitch, 0, channel=event.channel))
