@@ -42,6 +42,8 @@ MAX_DEEDS = 32
 MAX_MEASURED = 4096
 STYLE_FILE_COST = 20.0
 """Messages that a style file counts for."""
+PAUSE = 1.0
+"""Seconds after a fault of ours."""
 TOO_MANY_MESSAGES, TRY_LATER = 1008, 1013  # RFC 6455 7.4.1, and the registry it founded
 
 _log = logging.getLogger(__name__)
@@ -185,7 +187,11 @@ class Hub:
         n_ticks = 0
         while True:
             await self._has_pages.wait()
-            self._tick(n_ticks)
+            try:
+                self._tick(n_ticks)
+            except Exception:  # a page without news for a moment is better than one without end
+                _log.exception("the panel could not tell what happens")
+                await asyncio.sleep(PAUSE)
             n_ticks += 1
             await asyncio.sleep(1 / TICKS)
 

@@ -9,17 +9,18 @@ from collections.abc import Mapping
 
 from livecover.panel.messages import encode_one
 
-MAX_WAITING = 256
-"""Messages that wait in order for a page that reads too slowly."""
+MAX_WAITING = 256 * 1024
+"""Characters that wait in order for a page that reads too slowly: minutes of notes."""
 LATEST_ONLY = frozenset({"status", "chroma", "settings"})
 """Of these a page needs the newest alone."""
 
 
 class Outbox:
-    """Messages for one page, in order; when it is full, the oldest notes go first, counted."""
+    """Messages for one page, in order; the oldest go when it is full, their notes counted."""
 
     def __init__(self) -> None:
-        self._ordered: deque[tuple[str, str, int]] = deque()  # type, text, notes in it
+        self._ordered: deque[tuple[str, int]] = deque()  # text, notes in it
+        self._n_waiting = 0  # characters
         self._latest: dict[str, str] = {}
         self._n_lost = 0
         self._is_ready = asyncio.Event()
@@ -29,9 +30,12 @@ class Outbox:
         if kind in LATEST_ONLY:
             self._latest[kind] = text
             return
-        if len(self._ordered) >= MAX_WAITING:
-            self._n_lost += self._ordered.popleft()[2]
-        self._ordered.append((kind, text, n_notes))
+        self._ordered.append((text, n_notes))
+        self._n_waiting += len(text)
+        while self._n_waiting > MAX_WAITING:
+            oldest, n_lost = self._ordered.popleft()
+            self._n_waiting -= len(oldest)
+            self._n_lost += n_lost
 
     def add(self, message: Mapping[str, object]) -> None:
         """Add a message, encoded here."""
@@ -46,14 +50,14 @@ class Outbox:
         """Wait for the next flush, and return everything as one frame."""
         await self._is_ready.wait()
         self._is_ready.clear()
-        texts = [text for _, text, _ in self._ordered]
+        texts = [text for text, _ in self._ordered]
         if self._n_lost:
             lost = {"type": "notes", "notes": [], "pedal": [], "n_lost": self._n_lost}
             texts.insert(0, encode_one(lost))
         texts += self._latest.values()
         self._ordered.clear()
         self._latest.clear()
-        self._n_lost = 0
+        self._n_lost = self._n_waiting = 0
         return f"[{','.join(texts)}]"
 
 

@@ -27,7 +27,7 @@ def command(
 ) -> Iterator[Process]:
     """The command, given a song, a tiny model and a file for the notes."""
     rate = TINY_FEATURES.sample_rate
-    soundfile.write(tmp_path / "song.wav", np.repeat(tiny_song, 2), 2 * rate)
+    soundfile.write(tmp_path / "song.wav", np.repeat(tiny_song[:6000], 2), 2 * rate)  # 1.5 s
     words = ["--panel-port", "0", "--input", "song.wav", "--midi-out", "a.mid"]
     process = subprocess.Popen(
         [sys.executable, "-m", "livecover", "panel", *words, "--model", str(tiny_stateful_path)],

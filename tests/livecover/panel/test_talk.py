@@ -189,3 +189,19 @@ def test_nothing_is_kept_while_nobody_looks(panel: PanelServer, instrument: Fake
         page.hear("hello")
         tap.found([NoteEvent(1.0, 50, 90)], [2.0])
         assert page.hear("notes")["notes"] == [[2.0, 50, 90, 0, -1]]
+
+
+def test_a_fault_of_ours_does_not_end_the_news(
+    panel: PanelServer,
+    instrument: FakeInstrument,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(hub, "PAUSE", 0.0)
+    with Client(panel.url) as page:
+        page.hear("hello")
+        (tap,) = instrument.taps
+        tap.found([NoteEvent(1.0, 48, 90)], [])  # a due for each was promised
+        tap.found([NoteEvent(1.0, 50, 90)], [2.0])
+        page.hear("status"), page.hear("status")
+    assert "could not tell what happens" in caplog.text
