@@ -18,6 +18,8 @@ from engine.messages import ALL_NOTES_OFF, Message, controller, message
 from engine.notes import Event
 
 CLIENT_NAME = "livecover"
+CONTROL_CLIENT, CONTROL_PORT = "livecover_control", "LiveCover Control"
+"""Where controllers are heard; no note is ever sent there (:func:`find_port`)."""
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +46,20 @@ def candidate_apis(compiled: Sequence[int], platform: str, has_alsa_sequencer: b
     return [api for api in [*wanted, rtmidi.API_UNIX_JACK] if api in compiled]
 
 
-def open_output() -> MidiOutput:
-    """Return an RtMidi client, connected to this system's MIDI but to no port.
+def open_output(name: str = CLIENT_NAME) -> MidiOutput:
+    """Return an RtMidi client, connected to this system's MIDI but to no port. Raises MidiError."""
+    return cast(MidiOutput, open_client(rtmidi.MidiOut, name))
+
+
+def open_client(make: Callable[..., object], name: str) -> object:
+    """Return a ``rtmidi.MidiOut`` or ``rtmidi.MidiIn`` of this system's MIDI.
 
     Raises MidiError where no MIDI system answers.
     """
     has_alsa = os.path.exists("/dev/snd/seq")
     for api in candidate_apis(rtmidi.get_compiled_api(), sys.platform, has_alsa):
         try:
-            return cast(MidiOutput, rtmidi.MidiOut(rtapi=api, name=CLIENT_NAME))
+            return make(rtapi=api, name=name)
         except rtmidi.RtMidiError as error:
             log.debug("%s: %s", rtmidi.get_api_display_name(api), error)
     raise MidiError(
@@ -86,7 +93,8 @@ def find_port(name: str, ports: Sequence[str]) -> int | None:
 
     An equal name wins (whole, or what stands before or after its colon, case aside, ALSA's
     numbers aside); else the only port that contains ``name`` as whole words. Whole words, so
-    that the default LiveCover does not take a DAW's track LiveCoverIn for hardware.
+    that the default LiveCover does not take a DAW's track LiveCoverIn for hardware. The ports of
+    our own at which controllers are heard are none, unless ``name`` says so.
 
     Raises MidiError if several fit.
 
@@ -94,8 +102,11 @@ def find_port(name: str, ports: Sequence[str]) -> int | None:
     1
     >>> find_port("LiveCover", ["ardour:LiveCoverIn/midi_in 1"]) is None
     True
+    >>> find_port("LiveCover", ["livecover_control:LiveCover Control"]) is None
+    True
     """
     wanted = name.strip().casefold()
+    ports = ["" if _is_control(port) and not _is_control(name) else port for port in ports]
     folded = [re.sub(r" \d+:\d+$", "", port.casefold()) for port in ports]
     exact = [i for i, port in enumerate(ports) if port.casefold() == wanted]
     part = [i for i, port in enumerate(folded) if wanted in (port, *port.split(":"))]
@@ -110,6 +121,11 @@ def find_port(name: str, ports: Sequence[str]) -> int | None:
                 f"MIDI port {name!r} could be any of {names}: give one of these names in full"
             )
     return None
+
+
+def _is_control(port: str) -> bool:
+    """Return whether a port is one at which controllers are heard, by its name."""
+    return port.startswith(CONTROL_CLIENT) or CONTROL_PORT.casefold() in port.casefold()
 
 
 class PortSink:

@@ -15,9 +15,11 @@ from engine.meters import Status
 from engine.runtime import Engine
 from engine.settings import EngineSettings
 from engine.taps import Tap
+from livecover.control.targets import check_target
 from livecover.settings import Settings, with_values
 from livecover.settings_file import save_settings
 from livecover.takes.recorder import TakeRecorder
+from livecover.tempo import Tempo
 
 OpenEngine = Callable[[EngineSettings, Sequence[Tap]], Engine]
 
@@ -42,6 +44,12 @@ class Instrument:
         Now; replaced at each change.
     error : str
         Why the engine stopped of itself; empty if it did not.
+    controller : str
+        The port at which hardware is heard; empty where none is.
+    learning : str or None
+        What the next controller that moves will drive.
+    tempo : Tempo or None
+        Of the song, where MIDI clock tells it.
     last_status : Status
         Of the engine that stopped last, at its end.
     """
@@ -55,6 +63,10 @@ class Instrument:
     ) -> None:
         self.settings = settings
         self.error = ""
+        self.controller = ""
+        self.learning: str | None = None
+        self.tempo: Tempo | None = None
+        self._told_bpm: float | None = None  # to the recorder
         self.last_status = Status()
         self._config = config
         self._recorder = recorder
@@ -184,6 +196,27 @@ class Instrument:
             raise ConfigError("takes cannot be recorded here: start livecover with --record FOLDER")
         self._recorder.record(on)
         self._tell()
+
+    def learn(self, name: str | None) -> None:
+        """Let the next controller that moves drive a setting or a deed; None: none.
+
+        Raises ConfigError where none can, or none is heard.
+        """
+        if name is not None:
+            check_target(name)
+            if not self.controller:
+                raise ConfigError("no controller is heard: give a MIDI port with --control PORT")
+        self.learning = name
+        self._tell()
+
+    def keep_time(self, tempo: Tempo | None) -> None:
+        """Take the song's tempo, which takes and pictures go by; None where nobody knows it."""
+        self.tempo = tempo
+        bpm, told = (None if tempo is None else tempo.bpm), self._told_bpm
+        is_same = bpm == told or (bpm is not None and told is not None and abs(bpm - told) < 0.1)
+        if self._recorder is not None and not is_same:
+            self._told_bpm = None if bpm is None else round(bpm, 1)
+            self._recorder.tempo(self._told_bpm)
 
     def save(self) -> Path:
         """Write the settings into config.toml; return its path. Raises ConfigError."""

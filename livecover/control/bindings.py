@@ -3,7 +3,6 @@
 The texts of a map are all there is in settings; here they are read, checked and put together.
 """
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,10 +15,10 @@ from livecover.control.targets import (
     SETTINGS,
     STATES,
     SWITCH,
-    TARGETS,
     Choice,
     Range,
     Target,
+    check_target,
 )
 
 NONE = "none"
@@ -92,14 +91,6 @@ def learned(texts: Mapping[str, str], name: str, source: Source) -> dict[str, st
     _bind(source, target)
     driving = {key: NONE for key, text in texts.items() if text.split()[0] == name}
     return {**driving, str(source): target}
-
-
-def check_target(name: str) -> None:
-    """Raise ConfigError unless a controller can drive ``name``, and say what it can."""
-    if name not in TARGETS:
-        near = difflib.get_close_matches(name, TARGETS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(TARGETS)}"
-        raise ConfigError(f"no controller can drive {name!r}; {hint}")
 
 
 def _bind(source: Source, text: str) -> Binding:

@@ -52,8 +52,11 @@ class Feedback:
             self._touched[source] = now
 
     def is_echo(self, message: Message, now: float) -> bool:
-        """Return whether a message is our own, come back through a loop of cables."""
-        return now - self._sent.get(message, -ECHO_S) < ECHO_S
+        """Return whether a message is our own, come back through a loop of cables.
+
+        One of value 0 changes nothing when it comes back, and may be a button that is let go.
+        """
+        return message[2] > 0 and now - self._sent.get(message, -ECHO_S) < ECHO_S
 
     def forget(self) -> None:
         """Let everything be told again: someone else may listen now."""

@@ -48,11 +48,17 @@ class Hands:
         The instrument.
     tell
         Gets the words of what could not be done; the same ones once, until something is done.
+
+    Attributes
+    ----------
+    on_done
+        Called after each turn, whatever came of it.
     """
 
     def __init__(
         self, played: Played, tell: Callable[[str], None] = lambda text: _log.warning("%s", text)
     ) -> None:
+        self.on_done: Callable[[], None] = lambda: None
         self._played = played
         self._tell = tell
         self._told = ""
@@ -108,6 +114,7 @@ class Hands:
         finally:
             with self._lock:
                 self._doing = {}
+            self.on_done()
 
     def _set_state(self, name: str, is_on: bool) -> None:
         if name == "record":

@@ -3,10 +3,12 @@
 Values of MIDI go from 0 to 127. Not here: which controller (``livecover.control.sources``).
 """
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.errors import ConfigError
 from engine.settings import PARTS_PLAYED, PEDALS
 from engine.style import INTENSITIES
 from engine.velocity import GAMMAS
@@ -145,3 +147,11 @@ def is_same(scale: Range | Choice | None, one: object, other: object) -> bool:
         if a is not None and b is not None:
             return abs(a - b) < EQUAL
     return one == other
+
+
+def check_target(name: str) -> None:
+    """Raise ConfigError unless a controller can drive ``name``, and say what it can."""
+    if name not in TARGETS:
+        near = difflib.get_close_matches(name, TARGETS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(TARGETS)}"
+        raise ConfigError(f"no controller can drive {name!r}; {hint}")

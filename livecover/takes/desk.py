@@ -79,6 +79,7 @@ class TakeDesk:
         self._now = now
         self._input: Input | None = None
         self._latency = 0.0
+        self._bpm: float | None = None
         self._held = Held()
         self._take: TakeSession | None = None
         self._leaving: list[_Leaving] = []
@@ -99,6 +100,8 @@ class TakeDesk:
         files = begin_take(folder, self._now())
         self._take = TakeSession(files, self._header(), time, has_song)
         self._take.hold(self._held)
+        if self._bpm is not None:
+            self._take.tempo(self._bpm, time)
         _log.info("recording %s", files.midi)
 
     @property
@@ -138,9 +141,10 @@ class TakeDesk:
             for text in _differences(before, settings):
                 self._take.text(text, self.time)
 
-    def tempo(self, bpm: float) -> None:
-        """Take the song's beats a minute from now on."""
-        if self._take is not None:
+    def tempo(self, bpm: float | None) -> None:
+        """Take the song's beats a minute from now on; None where nobody knows."""
+        self._bpm = bpm
+        if self._take is not None and bpm is not None:
             self._take.tempo(bpm, self.time)
 
     def lost(self) -> None:

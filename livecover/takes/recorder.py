@@ -106,8 +106,8 @@ class TakeRecorder(Tap):
         """Make whole what a killed program left in the folder; return a line about each take."""
         return recover_takes(self.folder)
 
-    def tempo(self, bpm: float) -> None:
-        """Take the song's beats a minute from now on. Any thread."""
+    def tempo(self, bpm: float | None) -> None:
+        """Take the song's beats a minute from now on; None where nobody knows. Any thread."""
         self._put(lambda: self._desk.tempo(bpm))
 
     def shut_down(self, timeout: float = 10.0) -> None:

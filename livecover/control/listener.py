@@ -1,0 +1,256 @@
+"""Control by MIDI: what comes is understood on a thread of its own, and done by the hands.
+
+RtMidi's thread only appends to a queue. Not here: settings of controllers
+(``livecover.control.bindings``), the ports (``livecover.control.ports``).
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from engine.errors import LiveCoverError, MidiError
+from engine.style import INTENSITIES
+from livecover.control.bindings import Binding, find, learned
+from livecover.control.clock import ClockIn
+from livecover.control.feedback import Feedback, Message
+from livecover.control.hands import Hands
+from livecover.control.hands import Played as Worked
+from livecover.control.ports import ControlPort, Hear
+from livecover.control.settings import OFF, PORT
+from livecover.control.sources import Source, heard
+from livecover.control.targets import CENTRE, PANIC, PRESETS
+from livecover.tempo import Tempo
+
+MAX_WAITING = 4096
+"""Messages that wait; the oldest are dropped. A MIDI cable carries a thousand a second."""
+SONG_POSITION, TICK, START, CONTINUE, STOP = 0xF2, 0xF8, 0xFA, 0xFB, 0xFC
+TEMPO_EVERY_S = 0.25
+
+_log = logging.getLogger(__name__)
+
+
+class Played(Worked, Protocol):
+    """An instrument, as far as controllers work it."""
+
+    @property
+    def learning(self) -> str | None: ...  # noqa: D102
+    def learn(self, name: str | None) -> None: ...  # noqa: D102
+    def panic(self) -> None: ...  # noqa: D102
+    def keep_time(self, tempo: Tempo | None) -> None: ...  # noqa: D102
+    def subscribe(self, on_change: Callable[[], None]) -> None: ...  # noqa: D102
+
+
+class Listener:
+    """Understands what controllers and a DAW say, and answers.
+
+    Parameters
+    ----------
+    played
+        The instrument.
+    hands
+        Do what is asked.
+    send
+        Sends a message back to the controllers.
+    """
+
+    def __init__(self, played: Played, hands: Hands, send: Callable[[Message], None]) -> None:
+        self._played = played
+        self._hands = hands
+        self._control = played.settings.control
+        self._bindings = self._control.bindings()
+        self._feedback = Feedback(send, self._control.channel or 1)
+        self._clock = ClockIn()
+        self._tempo: Tempo | None = None
+        self._tempo_at = 0.0
+        self._pressed: set[Source] = set()  # controllers that are buttons, and down
+        self._is_known = False  # whether any controller was heard
+        self._queue: deque[tuple[Message, float]] = deque(maxlen=MAX_WAITING)
+        self._news = threading.Event()
+
+    def hear(self, message: Sequence[int], moment: float) -> None:
+        """Take a message. Any thread; returns at once."""
+        if message:
+            one, two, three, *_ = (*message, 0, 0)
+            self._queue.append(((one, two, three), moment))
+            self._news.set()
+
+    def wake(self) -> None:
+        """Look whether there is something to answer. Any thread."""
+        self._news.set()
+
+    def turn(self, now: float) -> float | None:
+        """Understand what waits, and answer; return when to turn again if nothing comes."""
+        control = self._played.settings.control
+        if control != self._control:
+            self._control, self._bindings = control, control.bindings()
+        for _ in range(len(self._queue)):
+            message, moment = self._queue.popleft()
+            if message[0] >= 0xF0:
+                self._keep_time(message, moment)
+            elif not self._feedback.is_echo(message, now):
+                self._obey(message, now)
+        self._tell_tempo(now)
+        again = self._feedback.turn(self._bindings, self._hands.state, now)
+        if self._tempo is None:
+            return again
+        return min(now + TEMPO_EVERY_S, now + 1.0 if again is None else again)
+
+    def _keep_time(self, message: Message, moment: float) -> None:
+        """Take what a sequencer says of time."""
+        status, low, high = message
+        if status == TICK:
+            self._clock.tick(moment)
+        elif status == SONG_POSITION:
+            self._clock.place(low | high << 7)
+        elif status in (START, CONTINUE, STOP):
+            if status == START:
+                self._clock.start()
+            elif status == CONTINUE:
+                self._clock.go_on()
+            else:
+                self._clock.stop()
+            if self._control.transport:
+                self._hands.ask("record", status != STOP)
+
+    def _tell_tempo(self, now: float) -> None:
+        """Hand the tempo on, now and then."""
+        if now < self._tempo_at + TEMPO_EVERY_S:
+            return
+        tempo = self._clock.tempo(now, self._control.beats_per_bar)
+        if tempo is not None or self._tempo is not None:
+            self._tempo, self._tempo_at = tempo, now
+            self._played.keep_time(tempo)
+
+    def _obey(self, message: Message, now: float) -> None:
+        """Do what a controller asks for."""
+        found = heard(message)
+        if found is None:
+            return
+        source, value = found
+        if self._control.channel not in (None, source.channel):
+            return
+        if not self._is_known:  # somebody is there, who was told nothing until now
+            self._is_known = True
+            self._feedback.forget()
+        if self._played.learning is not None:
+            self._learn(source, value)
+            return
+        binding = find(self._bindings, source)
+        if binding is None:
+            return
+        self._feedback.heard(binding, value, source.channel or 1, now)
+        self._apply(binding, source, value)
+
+    def _apply(self, binding: Binding, source: Source, value: int) -> None:
+        target = binding.target
+        if target.name == PRESETS:
+            if value < len(INTENSITIES):
+                self._hands.ask("model.style", INTENSITIES[value])
+        elif not binding.is_pressed and target.scale is not None:
+            self._hands.ask(target.name, target.from_value(value))
+        elif self._is_press(source, value):
+            if target.name == PANIC:
+                self._played.panic()
+            else:
+                self._hands.ask(target.name, target.pressed(self._hands.state(target.name)))
+
+    def _is_press(self, source: Source, value: int) -> bool:
+        """Return whether a button has just gone down."""
+        if source.kind == "program":
+            return True
+        is_down = value >= CENTRE if source.kind == "cc" else value > 0
+        was_down = source in self._pressed
+        (self._pressed.add if is_down else self._pressed.discard)(source)
+        return is_down and not was_down
+
+    def _learn(self, source: Source, value: int) -> None:
+        """Bind what is moved to what waits for it."""
+        name = self._played.learning
+        if name is None or (value == 0 and source.kind == "note"):
+            return  # a key that was let go
+        if self._control.channel is not None:
+            source = Source(source.kind, source.number)
+        try:
+            lines = learned(self._control.map, name, source)
+            self._played.change({"control.map": lines})
+        except LiveCoverError as error:
+            _log.warning("%s", " ".join(str(error).split()))
+            return
+        self._played.learn(None)
+        self._control = self._played.settings.control
+        self._bindings = self._control.bindings()
+        self._pressed.add(source)  # its letting go is nothing new
+        _log.info("%s drives %s now", source, name)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Listen within the block."""
+        is_over = threading.Event()
+
+        def run() -> None:
+            while not is_over.is_set():
+                now = time.perf_counter()
+                try:
+                    again = self.turn(now)
+                except Exception:
+                    _log.exception("control by MIDI failed; it goes on with what comes next")
+                    again = None
+                self._news.wait(None if again is None else max(0.0, again - now))
+                self._news.clear()
+
+        thread = threading.Thread(target=run, name="control", daemon=True)
+        self._played.subscribe(self.wake)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            self._news.set()
+            thread.join(1.0)
+
+
+@contextlib.contextmanager
+def controlled(
+    played: "Controlled", open_port: Callable[[str, Hear], ControlPort] = ControlPort
+) -> Iterator[None]:
+    """Let hardware and DAW work an instrument within the block.
+
+    Where the default port cannot be opened, a line in the log says why, and that is all.
+
+    Raises
+    ------
+    MidiError
+        A port that was asked for cannot be opened.
+    """
+    name = played.settings.control.port
+    if name == OFF:
+        yield
+        return
+    with Hands(played) as hands, contextlib.ExitStack() as stack:
+        listener = Listener(played, hands, lambda message: port.send(message))
+        try:
+            port = open_port(name, listener.hear)
+        except MidiError as error:
+            if name != PORT:
+                raise
+            _log.warning("no control by MIDI: %s", " ".join(str(error).split()))
+            yield
+            return
+        hands.on_done = listener.wake
+        stack.callback(port.close)
+        stack.enter_context(listener.running())
+        played.controller = name
+        try:
+            yield
+        finally:
+            played.controller = ""
+
+
+class Controlled(Played, Protocol):
+    """An instrument that is told where controllers are heard."""
+
+    controller: str
