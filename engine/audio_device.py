@@ -3,6 +3,7 @@
 ``portaudio()`` is the only place that imports sounddevice; the rest takes what it returns.
 """
 
+import contextlib
 import difflib
 import logging
 import sys
@@ -219,7 +220,6 @@ class DeviceSource:
         """Open the device, found anew by name where it was lost. Raises DeviceError."""
         self.stop()
         refresh_devices()
-        self._index = find_device(self._device)["index"]
         feed = LiveFeed(ring, clock)
 
         def on_finished() -> None:
@@ -230,17 +230,21 @@ class DeviceSource:
             feed.push(block, bool(flags.input_overflow))
 
         try:
-            stream = self._sd.InputStream(
-                device=self._index,
-                channels=self.n_channels,
-                samplerate=self.sample_rate,
-                blocksize=self.block_size,
-                dtype="float32",
-                latency=self._latency_wish,
-                callback=on_block,
-                finished_callback=on_finished,
-            )
-            count_streams(1)
+            with contextlib.ExitStack() as undo:
+                count_streams(1)  # before it opens: nobody may start PortAudio again meanwhile
+                undo.callback(count_streams, -1)
+                self._index = find_device(self._device)["index"]
+                stream = self._sd.InputStream(
+                    device=self._index,
+                    channels=self.n_channels,
+                    samplerate=self.sample_rate,
+                    blocksize=self.block_size,
+                    dtype="float32",
+                    latency=self._latency_wish,
+                    callback=on_block,
+                    finished_callback=on_finished,
+                )
+                undo.pop_all()
             self._feed, self._stream = feed, stream
             stream.start()
         except (self._sd.PortAudioError, ValueError) as error:
