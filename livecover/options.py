@@ -64,6 +64,20 @@ class _Show(argparse.Action):
         parser.exit()
 
 
+class _Record(argparse.Action):
+    """Takes a folder, and says that a take begins at the start."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        setattr(namespace, "record.at_start", True)
+
+
 def _seconds(text: str) -> float | None:
     """Return seconds from ``0.25``, ``250ms`` or ``auto``.
 
@@ -218,6 +232,28 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "arranger.enabled",
         "write a whole file bar by bar, quantized, hands apart: --midi-out FILE.mid, or"
         " FILE.musicxml for a score",
+    )
+    here = parser.add_argument_group("what is kept, and what sounds here")
+    here.add_argument(
+        "--record",
+        dest="record.folder",
+        metavar="FOLDER",
+        action=_Record,
+        help="record a take into this folder: notes, song and a few words about both",
+    )
+    here.add_argument(
+        "--monitor",
+        dest="monitor.device",
+        metavar="DEVICE",
+        help="play the song too, in time with its notes: default, or an output's name or index"
+        f" (default: {defaults.monitor.device})",
+    )
+    _add_switch(here, "--piano", "piano.enabled", "play the notes here, without a DAW")
+    here.add_argument(
+        "--soundfont",
+        dest="piano.soundfont",
+        metavar="FILE",
+        help="the piano's .sf2 or .sf3 file (default: the one that comes with livecover)",
     )
     panel = parser.add_argument_group("the panel, a page in the browser")
     _add_switch(panel, "--panel", "panel.enabled", "have the panel while livecover plays")

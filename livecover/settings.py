@@ -20,6 +20,7 @@ from engine.errors import ConfigError
 from engine.settings import EngineSettings
 from livecover.control.bindings import merged
 from livecover.control.settings import ControlSettings
+from livecover.output_settings import MonitorSettings, PianoSettings, RecordSettings
 from livecover.panel.settings import PanelSettings
 
 FILE_NAME = "config.toml"
@@ -71,6 +72,9 @@ class ArrangerSettings:
 class Settings(EngineSettings):
     """Every section: the engine's, and those of the program around it."""
 
+    record: RecordSettings = field(default_factory=RecordSettings)
+    monitor: MonitorSettings = field(default_factory=MonitorSettings)
+    piano: PianoSettings = field(default_factory=PianoSettings)
     arranger: ArrangerSettings = field(default_factory=ArrangerSettings)
     panel: PanelSettings = field(default_factory=PanelSettings)
     control: ControlSettings = field(default_factory=ControlSettings)

@@ -101,7 +101,7 @@ def test_toml_forms(tmp_path: Path) -> None:
         (
             "[zzz]\n",
             "unknown section [zzz]; known: [audio], [model], [decoder],"
-            " [play], [midi], [time], [gate], [arranger],"
+            " [play], [midi], [time], [gate], [record], [monitor], [piano], [arranger],"
             " [panel], [control], [log]",
         ),
         ("input = 'mic'\n", "input stands under no section; did you mean audio.input?"),
