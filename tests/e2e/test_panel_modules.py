@@ -30,17 +30,17 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 MODULES = """async () => {
-  const [curve, clock, keyboard, timeline, scales, notes, pad] = await Promise.all(
-    ["curve", "clock", "keyboard", "timeline", "scales", "notes", "pad"].map(
+  const [curve, clock, keyboard, timeline, scales, notes, pad, pace] = await Promise.all(
+    ["curve", "clock", "keyboard", "timeline", "scales", "notes", "pad", "pace"].map(
       (name) => import(new URL(`js/${name}.js`, location.href))));
-  return (%s)(curve, clock, keyboard, timeline, scales, notes, pad);
+  return (%s)(curve, clock, keyboard, timeline, scales, notes, pad, pace);
 }"""
 
 
 def ask(page: Page, code: str) -> Any:
     """Return what a function of the page's pure modules returns."""
     return page.evaluate(
-        MODULES % f"(curve, clock, keyboard, timeline, scales, notes, pad) => {code}"
+        MODULES % f"(curve, clock, keyboard, timeline, scales, notes, pad, pace) => {code}"
     )
 
 
@@ -122,3 +122,11 @@ def test_scales_go_there_and_back(page: Page) -> None:
         "[1, 16, 88].map((v) => scales.SCALES.voices.toValue(scales.SCALES.voices.toPlace(v)))",
     ) == [1, 16, 88]  # noqa: E501
     assert ask(page, "['', '250'].map(scales.SCALES.milliseconds.toValue)") == [None, 0.25]
+
+
+def test_the_pace_tells_a_machine_that_cannot_keep_up(page: Page) -> None:
+    run = "((p) => Array.from({length: 180}, (_, k) => p.frame(%s)).filter(Boolean).length)"
+    assert ask(page, f"{run % '0.017'}(new pace.Pace())") == 0
+    assert ask(page, f"{run % '0.03'}(new pace.Pace())") == 2
+    assert ask(page, f"{run % 'k % 3 ? 0.017 : 0.03'}(new pace.Pace())") == 0
+    assert ask(page, f"{run % '9'}(new pace.Pace())") == 0

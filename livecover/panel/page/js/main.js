@@ -11,6 +11,7 @@ import { bindLearn } from "./learn.js";
 import { Measure } from "./measure.js";
 import { Meters } from "./meters.js";
 import { NoteStore } from "./notes.js";
+import { Pace } from "./pace.js";
 import { bindPad, fillChoices } from "./pad.js";
 import { readPalette } from "./palette.js";
 import { Roll } from "./roll.js";
@@ -117,11 +118,13 @@ addEventListener("click", (event) => {
 });
 
 const REST = 0.25; // seconds from one picture to the next while nothing moves
+const pace = new Pace();
 let last = pageNow();
 let drawn = 0;
 function frame() {
   const page = pageNow();
   connection.clock.tick(page - last);
+  if (pace.frame(page - last)) roll.coarsen();
   last = page;
   const now = serverNow();
   const isMoving = roll.isTimed || notes.first < notes.next;

@@ -15,6 +15,7 @@ export class Roll {
   isStill = false; // no scrolling: keys and columns light up and pale
   isCalm = false; // no flashes
   isTimed = false; // the latency is known: something plays
+  finest = 2.5; // pixels of the picture for one of the page, at most
   pedal = []; // [due, 1 or 0] of the sustain pedal, in order
   #range = [36, 96];
   #lit = new Int16Array(128); // each frame: 1 + part * LEVELS + level of the note on a key, or 0
@@ -58,10 +59,17 @@ export class Roll {
     if (this.#size.width < NARROW) this.resize();
   }
 
+  /** Paint fewer pixels, where a machine is slow. */
+  coarsen() {
+    if (Math.min(devicePixelRatio || 1, this.finest) <= 1) return;
+    this.finest = this.finest > 1.5 ? 1.5 : 1;
+    this.resize();
+  }
+
   /** Lay everything out anew and paint what does not move. */
   resize() {
     const { clientWidth: width, clientHeight: height } = this.canvas;
-    const ratio = Math.min(devicePixelRatio || 1, 2.5);
+    const ratio = Math.min(devicePixelRatio || 1, this.finest);
     if (!width || !height || !this.palette) return;
     this.#size = { width, height, ratio };
     this.canvas.width = Math.round(width * ratio);
