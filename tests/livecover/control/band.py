@@ -1,0 +1,97 @@
+"""An instrument without an engine, and a controller at the other end of the cable."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.errors import ConfigError
+from livecover.control.feedback import Message
+from livecover.control.hands import Hands
+from livecover.control.listener import Listener
+from livecover.settings import Settings, with_values
+from livecover.tempo import Tempo
+
+
+class FakeInstrument:
+    """Takes settings as the real one does, and notes what is asked."""
+
+    def __init__(self, **control_map: str) -> None:
+        lines = {key.replace("_", " "): target for key, target in control_map.items()}
+        self.settings = with_values(Settings(), {"control.map": lines})
+        self.is_playing, self.is_recording = True, False
+        self.learning: str | None = None
+        self.controller = ""
+        self.n_panics = 0
+        self.changes: list[Mapping[str, object]] = []
+        self.tempos: list[Tempo | None] = []
+        self.refused: tuple[str, ...] = ()
+        self.on_change: list[Callable[[], None]] = []
+
+    def change(self, values: Mapping[str, object]) -> None:
+        for name in self.refused:
+            if name in values:
+                raise ConfigError(f"no {name} today")
+        self.settings = with_values(self.settings, values)
+        self.changes.append(dict(values))
+
+    def start(self) -> None:
+        self.is_playing = True
+
+    def stop(self) -> None:
+        self.is_playing = False
+
+    def record(self, on: bool) -> None:
+        self.is_recording = on
+
+    def panic(self) -> None:
+        self.n_panics += 1
+
+    def learn(self, name: str | None) -> None:
+        self.learning = name
+
+    def keep_time(self, tempo: Tempo | None) -> None:
+        self.tempos.append(tempo)
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        self.on_change.append(on_change)
+
+
+class Desk:
+    """The instrument, its listener and what the controller was sent; no thread, time by hand.
+
+    ``is_known``: a controller has spoken before.
+    """
+
+    def __init__(self, is_known: bool = True, **control_map: str) -> None:
+        self.played = FakeInstrument(**control_map)
+        self.told: list[str] = []
+        self.sent: list[Message] = []
+        self.now = 100.0
+        self.hands = Hands(self.played, self.told.append)
+        self.listener = Listener(self.played, self.hands, self.sent.append)
+        self.rest()
+        if is_known:
+            self.hear((0xB0, 99, 0))
+            self.rest()
+            self.sent.clear()
+
+    def hear(self, *messages: tuple[int, ...]) -> None:
+        for message in messages:
+            self.listener.hear(message, self.now)
+
+    def turn(self) -> float | None:
+        again = self.listener.turn(self.now)
+        self.hands.turn()
+        return again
+
+    def rest(self, seconds: float = 2.0) -> list[Message]:
+        """Let time pass; return what was sent in it."""
+        n_before = len(self.sent)
+        until = self.now + seconds
+        while self.now < until:
+            self.turn()
+            self.now += 0.02
+        return self.sent[n_before:]
+
+    def setting(self, name: str) -> Any:
+        section, key = name.split(".")
+        return getattr(getattr(self.played.settings, section), key)
