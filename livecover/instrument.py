@@ -44,6 +44,8 @@ class Instrument:
         Now; replaced at each change.
     error : str
         Why the engine stopped of itself; empty if it did not.
+    has_ended : bool
+        Whether the song that played last came to its end.
     controller : str
         The port at which hardware is heard; empty where none is.
     learning : str or None
@@ -63,6 +65,7 @@ class Instrument:
     ) -> None:
         self.settings = settings
         self.error = ""
+        self.has_ended = False
         self.controller = ""
         self.learning: str | None = None
         self.tempo: Tempo | None = None
@@ -154,7 +157,7 @@ class Instrument:
         with self._lock:
             if self._engine is not None:
                 return
-            self.error = ""
+            self.error, self.has_ended = "", False
             engine = self._open_engine(self.settings, self._taps)
             engine.start()
             self._engine = engine
@@ -184,6 +187,7 @@ class Instrument:
             self.error = str(error)
             self.stop()
             raise
+        self.has_ended = self._engine is engine  # nobody has stopped it
         self.stop()
         return True
 

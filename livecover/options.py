@@ -16,7 +16,8 @@ from engine.settings import PARTS_PLAYED, PEDALS
 from livecover import __version__
 from livecover.settings import AUTO, LOG_LEVELS, Settings
 
-COMMANDS = ("play", "panel", "devices", "doctor")
+COMMANDS = ("play", "panel", "learn", "devices", "doctor")
+LEARN = "learn"
 _COMMANDS_ARE = f"commands are {', '.join(COMMANDS)}, one at a time"
 
 HELP = """\
@@ -320,7 +321,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command."""
     parser = Parser(
         prog="livecover",
-        usage="%(prog)s [panel | devices | doctor] [options]",
+        usage="%(prog)s [panel | learn SETTING | devices | doctor] [options]",
         description="Listens to a song and plays it on the piano, live: MIDI notes in time with the"
         " music,\nalways the same moment behind it.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -338,8 +339,10 @@ def make_parser() -> argparse.ArgumentParser:
         default=COMMANDS[0],
         metavar="command",
         help="play, which needs no word; panel: a page in the browser to play with, idle at first;"
-        " devices: list inputs, ports, models and providers, and what to type for each; doctor:"
-        " check that all works here, and say what to do where not",
+        " learn SETTING: let the MIDI controller that moves next drive a setting, such as"
+        " model.style, or record, play or panic; devices: list inputs, ports, models and providers,"
+        " and what to type for each; doctor: check that all works here, and say what to do where"
+        " not",
     )
     parser.add_argument("--version", action="version", version=f"livecover {__version__}")
     _add_options(parser)
@@ -347,7 +350,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[str, Path | None, dict[str, object]]:
-    """Return the command (one of COMMANDS), the file of settings, the overrides.
+    """Return the command (one of COMMANDS; learn with its word), the file, the overrides.
 
     Parameters
     ----------
@@ -369,6 +372,10 @@ def parse(arguments: Sequence[str] | None) -> tuple[str, Path | None, dict[str, 
             parser.error(f"unknown option {option}{f'; did you mean {near[0]}?' if near else ''}")
     given = vars(namespace)
     command = given.pop("command")
+    if command == LEARN:
+        if not unknown:
+            parser.error("learn what? Give a setting, such as livecover learn model.style")
+        return f"{LEARN} {unknown[0]}", given.pop("config", None), given
     strange = [word for word in (command, *unknown) if word not in COMMANDS] or unknown
     if strange:
         is_song = is_file_input(strange[0])

@@ -21,7 +21,7 @@ from livecover.control.hands import Hands
 from livecover.control.hands import Played as Worked
 from livecover.control.ports import ControlPort, Hear
 from livecover.control.settings import OFF, PORT
-from livecover.control.sources import Source, heard
+from livecover.control.sources import Source, heard, is_move, named
 from livecover.control.targets import CENTRE, PANIC, PRESETS
 from livecover.tempo import Tempo
 
@@ -170,12 +170,10 @@ class Listener:
     def _learn(self, source: Source, value: int) -> None:
         """Bind what is moved to what waits for it."""
         name = self._played.learning
-        if name is None or (value == 0 and source.kind == "note"):
-            return  # a key that was let go
-        if self._control.channel is not None:
-            source = Source(source.kind, source.number)
+        if name is None or not is_move(source, value):
+            return
         try:
-            lines = learned(self._control.map, name, source)
+            lines = learned(self._control.map, name, named(source, self._control.channel))
             self._played.change({"control.map": lines})
         except LiveCoverError as error:
             _log.warning("%s", " ".join(str(error).split()))

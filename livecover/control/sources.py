@@ -106,3 +106,13 @@ def heard(message: Sequence[int]) -> tuple[Source, int] | None:
         case 0x80:
             return Source("note", number, channel), 0
     return None
+
+
+def is_move(source: Source, value: int) -> bool:
+    """Return whether what was heard may be learned: a key that is let go is none."""
+    return source.kind != "note" or value > 0
+
+
+def named(source: Source, channel: int | None) -> Source:
+    """Return a source as a map names it: without its channel where only that one is heard."""
+    return source if channel is None else replace(source, channel=None)

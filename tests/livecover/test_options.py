@@ -70,8 +70,12 @@ def test_a_curve_may_be_a_number() -> None:
         ("--mod x", "unknown option --mod; did you mean --model?"),
         ("-q", "unknown option -q"),
         ("song.wav", "unknown command 'song.wav'; a song is given as --input song.wav"),
-        ("devices doctor", "unknown command 'doctor'; commands are play, panel, devices, doctor"),
-        ("device", "unknown command 'device'; commands are play, panel, devices, doctor"),
+        (
+            "devices doctor",
+            "unknown command 'doctor'; commands are play, panel, learn, devices, doctor",
+        ),
+        ("learn", "learn what? Give a setting, such as livecover learn model.style"),
+        ("device", "unknown command 'device'; commands are play, panel, learn, devices, doctor"),
     ],
 )
 def test_not_understood(words: str, message: str) -> None:
@@ -122,3 +126,11 @@ def test_help_and_version_end_well(
         parse([option])
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith(begin)
+
+
+def test_learn_takes_a_word() -> None:
+    assert parse(["learn", "model.style", "--control", "nano"]) == (
+        "learn model.style",
+        None,
+        {"control.port": "nano"},
+    )

@@ -1,0 +1,86 @@
+"""The command ``livecover learn``: the next controller that moves is written into config.toml."""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+
+from engine.errors import ConfigError
+from livecover.control.bindings import learned
+from livecover.control.ports import ControlPort, Hear
+from livecover.control.settings import OFF
+from livecover.control.sources import Source, heard, is_move, named
+from livecover.control.targets import check_target
+from livecover.settings import Settings, with_values
+
+LOOK_S = 0.25  # seconds between two looks at the stop
+
+
+def learn(
+    settings: Settings,
+    name: str,
+    stop: threading.Event,
+    tell: Callable[[str], None],
+    open_port: Callable[[str, Hear], ControlPort] = ControlPort,
+) -> Settings | None:
+    """Return the settings in which the next controller that moves drives ``name``.
+
+    Parameters
+    ----------
+    settings
+        Their port and channel are listened at.
+    name
+        A setting's ``section.key``, or a deed such as panic.
+    stop
+        Ends the waiting; None is returned then.
+    tell
+        Gets lines for the user.
+
+    Raises
+    ------
+    ConfigError
+        No controller can drive it, or none is to be heard.
+    MidiError
+        The port cannot be opened.
+    """
+    check_target(name)
+    control = settings.control
+    if control.port == OFF:
+        raise ConfigError("control.port is off: give the controller's MIDI port with --control")
+    waiting: queue.SimpleQueue[Sequence[int]] = queue.SimpleQueue()
+    port = open_port(control.port, lambda message, moment: waiting.put(message))
+    try:
+        where = f"connect it to the port {control.port} and " if port.is_virtual else ""
+        tell(f"{where}move the controller that is to drive {name}; Ctrl-C stops")
+        while not stop.is_set():
+            try:
+                source = _moved(waiting.get(timeout=LOOK_S), control.channel)
+            except queue.Empty:
+                continue
+            if source is not None:
+                try:
+                    lines = learned(control.map, name, source)
+                except ConfigError as error:
+                    tell(str(error))
+                    continue
+                return with_values(settings, {"control.map": lines})
+        return None
+    finally:
+        port.close()
+
+
+def _moved(message: Sequence[int], channel: int | None) -> Source | None:
+    """Return what has moved, if it may be bound; its channel, where every one is heard."""
+    found = heard(message)
+    if found is None or channel not in (None, found[0].channel) or not is_move(*found):
+        return None
+    return named(found[0], channel)
+
+
+def line_of(settings: Settings, name: str) -> str:
+    """Return what config.toml says of it.
+
+    >>> line_of(Settings(), "model.style")
+    '"cc 1" = "model.style"'
+    """
+    lines = (f'"{s}" = "{t}"' for s, t in settings.control.map.items() if t.split()[0] == name)
+    return next(lines, "")
