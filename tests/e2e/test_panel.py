@@ -155,13 +155,14 @@ def test_a_lost_device_is_shown_and_heals(
 
 def test_record_makes_a_take(chain: Chain, browser: Browser, tune: songs.Song) -> None:
     folder = chain.work / "takes"
+    config = chain.work / "mine.toml"
+    config.write_text(f'[record]\nfolder = "{folder}"\n')
     with (
-        panel(chain, "--record", str(folder)) as (livecover, url),
+        panel(chain, "--config", str(config)) as (livecover, url),
         open_panel(browser, url) as page,
     ):
         start(chain, page, livecover)
-        if page.locator("#record").get_attribute("aria-pressed") == "false":
-            page.click("#record")
+        page.click("#record")
         wait_for(page, f"{STATE} === 'recording'")
         chain.play(tune)
         page.click("#record")

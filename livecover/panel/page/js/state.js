@@ -73,7 +73,8 @@ export class StateView {
 
   /** Take a `status`. */
   take(status) {
-    if (status.recording && !this.#status?.recording) this.#recordedFrom = status.seconds;
+    const isTaken = (known) => known?.recording && known.playing;
+    if (isTaken(status) && !isTaken(this.#status)) this.#recordedFrom = status.seconds;
     this.#status = status;
     this.#show();
     this.#keepAwake(status.playing);
@@ -81,7 +82,8 @@ export class StateView {
     $("tempo").hidden = !status.tempo;
     if (status.tempo) write($("tempo"), `♩ ${Math.round(status.tempo)}`);
     const taken = clockText(Math.max(0, status.seconds - this.#recordedFrom));
-    write($("record-text"), status.recording ? taken : "Record");
+    const recording = status.playing ? taken : "Armed"; // what is armed begins with what plays
+    write($("record-text"), status.recording ? recording : "Record");
     $("record").setAttribute("aria-pressed", String(status.recording));
     $("record").setAttribute("aria-label", status.recording ? "End recording" : "Record");
   }
