@@ -138,6 +138,7 @@ class DeviceOutput:
         self._sd = sd
         self.name: str = info["name"]
         self.sample_rate = round(info["default_samplerate"])
+        count_streams(1)  # before it opens: nobody may start PortAudio again meanwhile
         try:
             self._stream: Any = sd.OutputStream(
                 device=info["index"],
@@ -147,8 +148,8 @@ class DeviceOutput:
                 latency=max(BUFFER_S, info["default_low_output_latency"]),
             )
             self._stream.start()
-            count_streams(1)
         except (sd.PortAudioError, ValueError) as error:
+            count_streams(-1)
             raise DeviceError(
                 f"{self.name} cannot be opened ({error}); is another program using it?"
             ) from error

@@ -56,11 +56,14 @@ class Piano(Tap):
         Note-ons; of these, those that were known too late to be in time; note-ons not played.
     worst : float
         Seconds that the latest of these was late.
+    gain : float
+        Factor.
     """
 
     def __init__(self, synth: Synth, sample_rate: int) -> None:
         self.n_played = self.n_late = self.n_dropped = 0
         self.worst = 0.0
+        self.gain = 1.0
         self._synth = synth
         self._sample_rate = sample_rate
         self._arrivals: collections.deque[tuple[float, Event] | bool | None] = collections.deque()
@@ -95,7 +98,9 @@ class Piano(Tap):
             due, _, event = heapq.heappop(self._waiting)
             at = max(0, round((due - moment) * self._sample_rate))
             messages += [(min(at, n - 1), m) for m in self._messages(event, moment - due)]
-        return self._synth.render(n, messages)
+        sound = self._synth.render(n, messages)
+        sound *= self.gain
+        return sound
 
     def shut_down(self) -> None:
         """Free the synthesizer, once no thread renders any more."""

@@ -27,12 +27,16 @@ from engine.errors import LiveCoverError
 from engine.midi import is_midi_file
 from engine.runtime import Engine
 from livecover import arranger
+from livecover.control.learning import learn, line_of
+from livecover.control.listener import controlled
 from livecover.devices import describe_devices
 from livecover.doctor import run_checks
 from livecover.instrument import Instrument
 from livecover.native_output import muted
-from livecover.options import parse
+from livecover.options import LEARN, parse
+from livecover.rig import Rig
 from livecover.settings import Settings, load_settings
+from livecover.settings_file import save_settings
 from livecover.status import cover_summary, log_line, start_lines, status_line, summary
 
 EXIT_FAULT, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
@@ -73,7 +77,9 @@ def _run(command: str, config: Path | None, settings: Settings) -> int:
         is_midi_file(name) for name in settings.midi.midi_out
     )
     with _logging(console, settings.log.level), _stop_on_signals() as stop:
-        if command == "panel" or settings.panel.enabled:
+        if command.startswith(LEARN):
+            _learn(command.removeprefix(LEARN).strip(), settings, config, stop)
+        elif command == "panel" or settings.panel.enabled:
             _serve_panel(settings, config, console, stop, is_idle=command == "panel")
         elif settings.arranger.enabled:
             _arrange(settings, console)
@@ -95,15 +101,32 @@ def _examine(settings: Settings) -> int:
 
 def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
     """Play in time, until a file's end or ``stop``."""
-    instrument = Instrument(settings, open_engine=lambda *opened: Engine(*opened))
     display = _live_line(console) if console.is_terminal else _log_lines()
-    with instrument, display as show:
+    with _instrument(settings, None) as instrument, display as show:
         instrument.start()
         assert instrument.engine is not None
         print("\n".join(start_lines(instrument.engine, settings)), flush=True)
-        while not stop.is_set() and not instrument.wait(REFRESH):
+        while not stop.is_set() and not instrument.has_ended:
+            if instrument.wait(REFRESH) and not instrument.has_ended:
+                stop.wait(REFRESH)  # stopped by a controller, which may start again
             show(instrument)
     print("\n".join(summary(instrument.last_status)))
+
+
+@contextlib.contextmanager
+def _instrument(settings: Settings, config: Path | None) -> Iterator[Instrument]:
+    """Yield the instrument with what stands around it; say which takes were recovered."""
+    with Rig(settings, lambda *opened: Engine(*opened)) as rig:
+        for line in rig.recovered:
+            print(line, flush=True)
+        instrument = Instrument(rig.settings, config, rig.recorder, rig.open_engine)
+        with instrument, controlled(instrument):
+            for tap in rig.taps:
+                instrument.add_tap(tap)
+            instrument.subscribe(lambda: rig.follow(instrument.settings))
+            if settings.record.at_start:
+                instrument.record(True)
+            yield instrument
 
 
 def _serve_panel(
@@ -116,9 +139,11 @@ def _serve_panel(
     """Serve the panel until ``stop``; play at once unless ``is_idle``."""
     from livecover.panel.server import PanelServer, has_display  # who has no panel starts sooner
 
-    instrument = Instrument(settings, config, open_engine=lambda *opened: Engine(*opened))
     display = _live_line(console) if console.is_terminal else _log_lines()
-    with instrument, PanelServer(instrument, settings.panel) as panel:
+    with (
+        _instrument(settings, config) as instrument,
+        PanelServer(instrument, settings.panel) as panel,
+    ):
         print(f"panel at {panel.url}", flush=True)
         if not is_idle:
             instrument.start()
@@ -136,6 +161,13 @@ def _serve_panel(
                 show(instrument)
         instrument.stop()
     print("\n".join(summary(instrument.last_status)))
+
+
+def _learn(name: str, settings: Settings, config: Path | None, stop: threading.Event) -> None:
+    """Let the next controller that moves drive a setting, and save that."""
+    changed = learn(settings, name, stop, lambda line: print(line, flush=True))
+    if changed is not None:
+        print(f"{save_settings(changed, config)}: {line_of(changed, name)}")
 
 
 def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:
@@ -208,7 +240,7 @@ def _logging(console: Console, level: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that SIGINT or SIGTERM sets; a second one raises KeyboardInterrupt."""
+    """Yield an event that SIGINT, SIGTERM or SIGHUP sets; a second raises KeyboardInterrupt."""
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -216,7 +248,8 @@ def _stop_on_signals() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
 
-    before = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+    numbers = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield stop
     finally:

@@ -110,7 +110,7 @@ class TakeRecorder(Tap):
         """Take the song's beats a minute from now on; None where nobody knows. Any thread."""
         self._put(lambda: self._desk.tempo(bpm))
 
-    def shut_down(self, timeout: float = 10.0) -> None:
+    def shut_down(self, timeout: float = 120.0) -> None:
         """End the take, write what waits and end the thread; a second call does nothing."""
         self._is_closing = True
         self._news.set()

@@ -1,0 +1,175 @@
+"""What stands around the instrument: the recorder of takes, and the output of song and piano.
+
+Opened before the engine, since the engine's latency has to hold what the output needs.
+"""
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from engine.errors import DeviceError
+from engine.fluid import FluidPiano, check_soundfont
+from engine.monitor import Monitor
+from engine.output import open_output
+from engine.piano import Piano, Synth
+from engine.plugin import PluginPiano, load_plugin
+from engine.runtime import Engine
+from engine.settings import EngineSettings
+from engine.speaker import Player, Speaker
+from engine.taps import Tap
+from livecover.instrument import OpenEngine
+from livecover.output_settings import MonitorSettings, PianoSettings
+from livecover.settings import Settings
+from livecover.sound import find_soundfont
+from livecover.takes.ending import recover_takes
+from livecover.takes.files import TakeFiles
+from livecover.takes.journal import Contents
+from livecover.takes.recorder import TakeRecorder
+from livecover.takes.sound import render_take
+
+BUNDLED = Path(__file__).parent / "sounds" / "piano.sf3"
+
+_log = logging.getLogger(__name__)
+
+
+class Rig:
+    """Recorder, monitor and piano, as the settings want them; a context manager.
+
+    Parameters
+    ----------
+    settings
+        All.
+    open_engine
+        Opens an engine; a test passes its own.
+
+    Attributes
+    ----------
+    settings : Settings
+        With a latency that holds what the output needs.
+    recorder : TakeRecorder
+        A tap.
+    recovered : list of str
+        A line about each take that a killed program left.
+    speaker : Speaker or None
+        A tap, where song or piano sounds here.
+
+    Raises
+    ------
+    DeviceError
+        The output, FluidSynth, the SoundFont or the plugin is missing or cannot be opened.
+    """
+
+    def __init__(self, settings: Settings, open_engine: OpenEngine = Engine) -> None:
+        self.settings = settings
+        self._open_engine = open_engine
+        self._engine: Engine | None = None
+        self.recovered = recover_takes(settings.record.path)
+        self.speaker: Speaker | None = None
+        self._monitor: Monitor | None = None
+        self._piano: Piano | None = None
+        self._stack = contextlib.ExitStack()
+        if settings.monitor.is_on or settings.piano.enabled:
+            self._open_speaker(settings.monitor, settings.piano)
+        on_end = self._render if settings.piano.enabled else _nothing
+        self.recorder = TakeRecorder(
+            settings.record.path, settings.record.audio, settings, model=self._model, on_end=on_end
+        )
+        self._stack.callback(self.recorder.shut_down)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what was recorded, and close the output."""
+        self._stack.close()
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """What hears the engine, beside the recorder."""
+        return () if self.speaker is None else (self.speaker,)
+
+    def open_engine(self, settings: EngineSettings, taps: Sequence[Tap]) -> Engine:
+        """Return an engine. Raises DeviceError where it would hear the output it is played to."""
+        engine = self._engine = self._open_engine(settings, taps)
+        if self.speaker is not None:
+            self.speaker.refuse_loop(engine.source.name)
+        return engine
+
+    def follow(self, settings: Settings) -> None:
+        """Take other gains; other devices count from the next start of the program."""
+        if self._monitor is not None:
+            self._monitor.gain = _factor(settings.monitor.gain_db)
+        if self._piano is not None:
+            self._piano.gain = _factor(settings.piano.gain_db)
+
+    def _open_speaker(self, monitor: MonitorSettings, piano: PianoSettings) -> None:
+        device = monitor.device if monitor.is_on else piano.device
+        if piano.enabled:
+            check_piano(piano)  # before an output is opened for it
+        speaker = Speaker(open_output(device), lambda: open_output(device))
+        self._stack.callback(speaker.shut_down)
+        players: list[Player] = []
+        if monitor.is_on:
+            self._monitor = Monitor(speaker.sample_rate, _factor(monitor.gain_db))
+            players.append(self._monitor)
+        if piano.enabled:
+            self._piano = Piano(open_synth(piano, speaker.sample_rate), speaker.sample_rate)
+            self._piano.gain = _factor(piano.gain_db)
+            self._stack.callback(self._piano.shut_down)
+            players.append(self._piano)
+            time = self.settings.time
+            allowance = max(time.output_allowance, round(speaker.latency, 3))
+            self.settings = replace(
+                self.settings, time=replace(time, output_allowance=min(1.0, allowance))
+            )
+        speaker.play(players)
+        self._stack.callback(speaker.shut_down)  # before the piano is freed
+        self.speaker = speaker
+
+    def _model(self) -> str:
+        """Return who plays."""
+        if self._engine is None:
+            return ""
+        spec = self._engine.pipeline.spec
+        return f"{spec.name} {spec.version}"
+
+    def _render(self, files: TakeFiles, contents: Contents) -> None:
+        """Let the piano play a finished take into files. On the recorder's thread."""
+        piano = self.settings.piano
+        try:
+            written = render_take(files, contents, lambda rate: open_synth(piano, rate))
+        except (DeviceError, OSError) as error:
+            _log.error("the take's piano could not be written: %s", error)
+            return
+        _log.info("wrote %s", ", ".join(path.name for path in written))
+
+
+def open_synth(settings: PianoSettings, sample_rate: int) -> Synth:
+    """Return the piano of the settings. Raises DeviceError."""
+    if settings.plugin is not None:
+        return PluginPiano(load_plugin(Path(settings.plugin).expanduser()), sample_rate)
+    return FluidPiano(soundfont_of(settings), sample_rate)
+
+
+def check_piano(settings: PianoSettings) -> None:
+    """Raise DeviceError where the SoundFont is not there or is none."""
+    if settings.plugin is None:
+        check_soundfont(soundfont_of(settings))
+
+
+def soundfont_of(settings: PianoSettings) -> Path:
+    """Return the SoundFont's path: named, or bundled, or the first found. Raises DeviceError."""
+    if settings.soundfont is not None:
+        return Path(settings.soundfont).expanduser()
+    return BUNDLED if BUNDLED.is_file() else find_soundfont()
+
+
+def _factor(decibels: float) -> float:
+    return float(10 ** (decibels / 20))
+
+
+def _nothing(files: TakeFiles, contents: Contents) -> None:
+    pass

@@ -1,0 +1,104 @@
+"""What a take sounds like: the piano, and song and piano together, made after its end.
+
+From the take's notes, not from what was heard: nothing that was late or cut off is missing, and
+both files begin with the take, at the sample. Sound is (n, 2) float32.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from engine.messages import Message, message
+from engine.piano import Synth
+from livecover.takes.files import TakeFiles
+from livecover.takes.journal import Contents
+from livecover.takes.midi import closed
+
+Array = NDArray[np.float32]
+
+SAMPLE_RATE = 44100
+"""Where no song says another."""
+BLOCK_S = 1.0
+RING_S = 3.0
+"""Seconds for which the last notes may ring."""
+
+
+def render_take(
+    files: TakeFiles, contents: Contents, open_synth: Callable[[int], Synth]
+) -> list[Path]:
+    """Write the piano's FLAC, and the mix with the take's first song; return what was written.
+
+    Parameters
+    ----------
+    files, contents
+        Of a take that has ended.
+    open_synth
+        Opens the piano at a sample rate.
+
+    Raises
+    ------
+    DeviceError
+        The piano cannot be opened.
+    OSError
+        A file cannot be written.
+    """
+    song = files.folder / contents.songs[0] if contents.songs else None
+    rate = SAMPLE_RATE if song is None else soundfile.info(song).samplerate
+    events = closed(contents.events, contents.seconds)
+    messages = [(round(event.time * rate), message(event)) for event in events]
+    n_samples = round((contents.seconds + RING_S) * rate)
+    written = [files.piano] if song is None else [files.piano, files.mix]
+    synth = open_synth(rate)
+    try:
+        with contextlib.ExitStack() as stack:
+            piano_file = stack.enter_context(_flac(files.piano, rate))
+            both = None if song is None else _Both(stack, song, files.mix, rate)
+            for block in _blocks(synth, messages, n_samples, round(BLOCK_S * rate)):
+                piano_file.write(block)
+                if both is not None:
+                    both.write(block)
+    except soundfile.SoundFileError as error:
+        raise OSError(str(error)) from error
+    finally:
+        synth.close()
+    return written
+
+
+class _Both:
+    """The mix: the song's blocks and the piano's."""
+
+    def __init__(self, stack: contextlib.ExitStack, song: Path, mix: Path, rate: int) -> None:
+        self._song = stack.enter_context(soundfile.SoundFile(song))
+        self._mix = stack.enter_context(_flac(mix, rate))
+
+    def write(self, piano: Array) -> None:
+        """Add as much of the song as there is."""
+        sound: Array = self._song.read(len(piano), dtype="float32", always_2d=True)[:, :2]
+        mix = piano.copy()
+        mix[: len(sound)] += sound  # one channel is heard on both sides
+        self._mix.write(np.clip(mix, -1.0, 1.0))
+
+
+@contextlib.contextmanager
+def _flac(path: Path, rate: int) -> Iterator[soundfile.SoundFile]:
+    with soundfile.SoundFile(path, "x", rate, 2, subtype="PCM_24", format="FLAC") as file:
+        yield file
+
+
+def _blocks(
+    synth: Synth, messages: list[tuple[int, Message]], n_samples: int, size: int
+) -> Iterator[Array]:
+    """Yield the piano's sound, block by block."""
+    done = 0
+    for start in range(0, n_samples, size):
+        stop = min(start + size, n_samples)
+        own = []
+        while done < len(messages) and messages[done][0] < stop:
+            at, data = messages[done]
+            own.append((at - start, data))
+            done += 1
+        yield synth.render(stop - start, own)
