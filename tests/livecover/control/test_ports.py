@@ -1,0 +1,160 @@
+"""Ports for controllers on a fake RtMidi, and the command that learns at them."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import rtmidi
+
+from engine.errors import ConfigError, MidiError
+from engine.midi_ports import find_port
+from livecover.control.learning import learn, line_of
+from livecover.control.ports import ControlPort, Hear
+from livecover.settings import Settings, with_values
+
+
+class FakeClient:
+    """Input and output at once."""
+
+    def __init__(self, ports: Sequence[str] = (), has_virtual: bool = True) -> None:
+        self.ports, self.has_virtual = list(ports), has_virtual
+        self.opened: list[str] = []
+        self.sent: list[Sequence[int]] = []
+        self.ignored: tuple[bool, ...] = ()
+        self.is_deleted = False
+        self.say: Callable[[tuple[list[int], float], object], None] = lambda event, data: None
+
+    def get_ports(self) -> list[str]:
+        return self.ports
+
+    def open_port(self, port: int, name: str) -> None:
+        self.opened.append(self.ports[port])
+
+    def open_virtual_port(self, name: str) -> None:
+        if not self.has_virtual:
+            raise NotImplementedError("no virtual ports here")
+        self.opened.append(f"virtual {name}")
+
+    def ignore_types(self, *ignored: bool) -> None:
+        self.ignored = ignored
+
+    def set_callback(self, func: Any) -> None:
+        self.say = func
+
+    def send_message(self, message: Sequence[int]) -> None:
+        if self.is_deleted:
+            raise rtmidi.SystemError("gone")
+        self.sent.append(message)
+
+    def get_current_api(self) -> int:
+        return 0
+
+    def delete(self) -> None:
+        self.is_deleted = True
+
+
+def test_virtual_ports_of_one_name_for_both_ways() -> None:
+    came, one, other = [], FakeClient(["Piano 20:0"]), FakeClient(["Piano 20:0"])
+    port = ControlPort(
+        "LiveCover Control", lambda m, at: came.append(m), lambda: one, lambda: other
+    )
+    assert port.is_virtual
+    assert one.opened == other.opened == ["virtual LiveCover Control"]
+    assert one.ignored == (True, False, True)  # clock is heard
+    one.say(([0xF8], 0.0), None)
+    assert came == [[0xF8]]
+    port.send((0xB0, 1, 2))
+    assert other.sent == [(0xB0, 1, 2)]
+    port.close()
+    port.close()
+    port.send((0xB0, 1, 2))
+    assert one.is_deleted and other.is_deleted and len(other.sent) == 1
+
+
+def test_hardware_is_found_and_answered_where_it_listens() -> None:
+    one, other = FakeClient(["nanoKONTROL2:CTRL 20:0"]), FakeClient(["nanoKONTROL2:CTRL 20:0"])
+    port = ControlPort("nanoKONTROL2", lambda m, at: None, lambda: one, lambda: other)
+    assert not port.is_virtual and one.opened == other.opened == one.ports
+    deaf = FakeClient([])
+    port = ControlPort("nanoKONTROL2", lambda m, at: None, lambda: one, lambda: deaf)
+    assert deaf.opened == []
+
+
+def test_another_livecover_is_no_controller() -> None:
+    others = ["livecover_control:LiveCover Control 130:0"]
+    one, other = FakeClient(others), FakeClient(others)
+    port = ControlPort("LiveCover Control", lambda m, at: None, lambda: one, lambda: other)
+    assert port.is_virtual
+
+
+@pytest.mark.parametrize(
+    "ports", [["livecover_control:LiveCover Control 130:0"], ["LiveCover Control"]]
+)
+def test_notes_never_go_to_a_control_port(ports: list[str]) -> None:
+    assert find_port("LiveCover", ports) is None
+    assert find_port("LiveCover Control", ports) == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: FakeClient([], has_virtual=False), "'X' can be opened for controllers (no virt"),
+        (lambda: FakeClient(["X a", "X b"]), "MIDI port 'X' could be any of 'X a', 'X b'"),
+    ],
+)
+def test_what_cannot_be_opened(make: Callable[[], FakeClient], message: str) -> None:
+    one = make()
+    with pytest.raises(MidiError) as caught:
+        ControlPort("X", lambda m, at: None, lambda: one, FakeClient)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+    assert one.is_deleted
+
+
+class Knobs:
+    """A port at which these messages come at once."""
+
+    is_virtual = True
+
+    def __init__(self, *messages: tuple[int, ...]) -> None:
+        self.messages = messages
+        self.is_closed = False
+
+    def __call__(self, name: str, hear: Hear) -> "Knobs":
+        for message in self.messages:
+            hear(message, 0.0)
+        return self
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_the_first_controller_that_moves_is_learned() -> None:
+    knobs, told = Knobs((0xF8,), (0x80, 60, 0), (0xB2, 30, 5), (0xB0, 31, 5)), list[str]()
+    changed = learn(Settings(), "decoder.density", threading.Event(), told.append, knobs)  # type: ignore[arg-type]
+    assert changed is not None and knobs.is_closed
+    assert line_of(changed, "decoder.density") == '"ch 3 cc 30" = "decoder.density"'
+    assert told[0].startswith("connect it to the port LiveCover Control and move the controller")
+
+
+def test_a_key_is_told_that_it_is_no_fader() -> None:
+    knobs, told = Knobs((0x90, 60, 9), (0xB0, 30, 5)), list[str]()
+    settings = with_values(Settings(), {"control.channel": 1})
+    changed = learn(settings, "model.style", threading.Event(), told.append, knobs)  # type: ignore[arg-type]
+    assert changed is not None and changed.control.map["cc 30"] == "model.style"
+    assert "cc 1" not in changed.control.map
+    assert "a button needs a value" in told[1]
+
+
+def test_nothing_is_learned_once_stopped() -> None:
+    stop = threading.Event()
+    stop.set()
+    assert learn(Settings(), "panic", stop, lambda line: None, Knobs()) is None  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_learned() -> None:
+    with pytest.raises(ConfigError, match="did you mean model.style"):
+        learn(Settings(), "model.stile", threading.Event(), lambda line: None)
+    off = with_values(Settings(), {"control.port": "off"})
+    with pytest.raises(ConfigError, match="control.port is off"):
+        learn(off, "panic", threading.Event(), lambda line: None)
