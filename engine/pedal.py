@@ -55,8 +55,8 @@ class Pedal:
         self._press_at: float | None = None
         self._struck: list[NoteEvent] = []  # what the harmony began with: its first ATTACK_S
         self._last_on = 0.0
-        self._held: dict[tuple[int, int], NoteEvent] = {}  # what sounds, by channel and pitch
-        self._let_go: set[tuple[int, int]] = set()  # keys whose own end is still to come
+        self._held: dict[int, NoteEvent] = {}  # what sounds, by pitch
+        self._let_go: set[int] = set()  # pitches whose own end is still to come
 
     def push(self, events: Sequence[NoteEvent], now: float | None = None) -> list[Event]:
         """Return the notes, in time order as they came, and the pedal between them.
@@ -66,19 +66,18 @@ class Pedal:
         played: list[Event] = []
         for event in events:
             played += self._settle(event.time)
-            key = event.channel, event.pitch
             if event.is_on:
                 played += [*self._strike(event), event]
-                self._held[key] = event
-                self._let_go.discard(key)
+                self._held[event.pitch] = event
+                self._let_go.discard(event.pitch)
                 continue
             if self._press_at is not None and self._begins(event):
                 played += self._press(event.time)
-            if key in self._let_go:
-                self._let_go.remove(key)
+            if event.pitch in self._let_go:
+                self._let_go.remove(event.pitch)
             else:
                 played.append(event)
-                self._held.pop(key, None)
+                self._held.pop(event.pitch, None)
         return played if now is None else played + self._settle(now)
 
     def flush(self, time: float) -> list[Event]:
@@ -122,7 +121,7 @@ class Pedal:
 
     def _begins(self, off: NoteEvent) -> bool:
         """Return whether a note-off ends one of the notes that the harmony began with."""
-        return any((on.pitch, on.channel) == (off.pitch, off.channel) for on in self._struck)
+        return any(on.pitch == off.pitch for on in self._struck)
 
     def _settle(self, time: float) -> list[Event]:
         """Return what the pedal has done by ``time``."""
@@ -138,11 +137,11 @@ class Pedal:
         """Return the pedal going down, and before it the ends of what it should not catch."""
         self.is_down, self._press_at = True, None
         ended: list[Event] = []
-        for key, on in list(self._held.items()):
+        for pitch, on in list(self._held.items()):
             if on.part != "melody" and on.time < self._begun - ATTACK_S:
                 ended.append(replace(on, time=time, velocity=0))
-                self._let_go.add(key)
-                del self._held[key]
+                self._let_go.add(pitch)
+                del self._held[pitch]
         return [*ended, PedalEvent(time, True)]
 
     def _lift(self, time: float) -> list[Event]:

@@ -44,18 +44,19 @@ class Performer:
         self._play, self._midi = play, midi
         return ended
 
-    def push(self, events: Sequence[NoteEvent]) -> list[Event]:
-        """Return what to play for ``events``, which are in time order."""
-        if not events:
-            return []
+    def push(self, events: Sequence[NoteEvent], now: float | None = None) -> list[Event]:
+        """Return what to play for ``events``, which are in time order.
+
+        ``now`` is a time before which no later event lies; the pedal moves between notes by it.
+        """
         wanted = [event for event in events if not event.is_on or self._is_wanted(event)]
         if self._play.hands:
             wanted = self._hands.push(wanted)
-        notes = [played for event in wanted for played in self._note(event)]
-        self._time = max(self._time, *(event.time for event in events))
-        if self._play.pedal == "off":
-            return list(notes)
-        return [played for event in self._pedal.push(notes) for played in self._spread(event)]
+        moves: Sequence[Event] = wanted
+        if self._play.pedal != "off":
+            moves = self._pedal.push(wanted, now)
+        self._time = max([self._time, now or 0.0, *(event.time for event in events)])
+        return [played for move in moves for played in self._played(move)]
 
     def rest(self) -> list[Event]:
         """Return what lifts the pedal and ends what still sounds; a gap follows, or the end."""
@@ -96,14 +97,14 @@ class Performer:
             return midi.left_channel
         return midi.channel
 
-    def _spread(self, event: Event) -> list[Event]:
-        """Return a pedal once for every channel, a note as it is."""
+    def _played(self, event: Event) -> Sequence[Event]:
+        """Return what is played for one event; of the pedal, once for every channel."""
         if isinstance(event, NoteEvent):
-            return [event]
+            return self._note(event)
         if not event.is_down:
             return self._lift(event.time)
         self._downs = tuple(replace(event, channel=c) for c in channels(self._midi))
-        return list(self._downs)
+        return self._downs
 
     def _lift(self, time: float | None = None) -> list[Event]:
         """Return what lifts the pedals that are down."""
@@ -114,12 +115,12 @@ class Performer:
 
     def _end_notes(self) -> list[Event]:
         """Return the ends of all that sounds."""
-        ended: list[Event] = [
+        ended = [
             replace(note, time=max(self._time, note.time), velocity=0)
             for note in self._open.values()
         ]
         self._open.clear()
-        return ended
+        return list(ended)
 
 
 def channels(midi: MidiSettings) -> tuple[int, ...]:

@@ -99,7 +99,12 @@ class CoverStream:
 
     def _decode(self, posteriors: Posteriors) -> list[Event]:
         self._decoder.pace = style_pace(self._pipeline.style, self._pipeline.spec)
-        return self._performer.push(self._decoder.push(posteriors))
+        events = self._decoder.push(posteriors)
+        if not len(posteriors):
+            return self._performer.push(events)
+        # Events lie within half a frame of the row that is decided next, which is the last one.
+        now = (int(posteriors.frames[-1]) - 0.5) * self._decoder.frame_s
+        return self._performer.push(events, now)
 
     def _rest(self) -> list[Event]:
         """End every note; what follows is a gap or the end."""

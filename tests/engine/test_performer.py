@@ -93,6 +93,22 @@ def test_a_pedal_is_sent_to_every_channel_and_lifted_at_rest() -> None:
         assert not pedals[-1].is_down
 
 
+def test_the_pedal_moves_while_no_note_comes() -> None:
+    one = performer(PlaySettings(pedal="harmony"))
+    assert one.push([on(1.0, 48), on(1.0, 52)], now=1.01) == [on(1.0, 48), on(1.0, 52)]
+    assert one.push([], now=1.1) == [PedalEvent(1.08, True)]
+    assert one.push([], now=1.2) == []
+    assert one.push([], now=4.1) == [PedalEvent(4.0, False)]
+    assert one.push([]) == []
+
+
+def test_what_the_pedal_has_ended_ends_once() -> None:
+    one = performer(PlaySettings(pedal="harmony"))
+    played = [*one.push([on(0.0, 48), on(1.0, 41)], now=2.0), *one.rest()]
+    ends = [(e.time, e.pitch) for e in played if isinstance(e, NoteEvent) and not e.is_on]
+    assert ends == [(1.08, 48), (2.0, 41)]
+
+
 @given(
     st.lists(
         st.tuples(
