@@ -9,6 +9,7 @@ import io
 
 from engine.errors import ConfigError
 from engine.style import parse_style
+from livecover.panel.bound import forgotten
 from livecover.panel.choices import Offer, find_choices
 from livecover.panel.messages import Change, Do, StyleFile
 from livecover.panel.played import Played
@@ -48,6 +49,10 @@ class Desk:
             case StyleFile(name, content):
                 style = parse_style(name, io.BytesIO(content))
                 self._played.change({"model.style": tuple(map(float, style))})
+            case Do("learn", key):
+                self._played.learn(None if self._played.learning == key else key)
+            case Do("forget", key):
+                self._played.change({"control.map": forgotten(self._played.settings, key)})
             case Do(action):
                 return self._act(action)
         return None

@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from engine.errors import LiveCoverError
 from livecover import __version__
+from livecover.panel.bound import Bound
 from livecover.panel.desk import Deed, Desk
 from livecover.panel.messages import (
     BURST,
@@ -35,6 +36,7 @@ from livecover.panel.messages import (
 from livecover.panel.outbox import Allowance, Outbox
 from livecover.panel.played import Played
 from livecover.panel.tap import PanelTap
+from livecover.tempo import Tempo
 
 MAX_PAGES = 8
 MAX_DEEDS = 32
@@ -65,6 +67,7 @@ class Hub:
         self._measure = measure
         self._tap = PanelTap()
         self._desk = Desk(played)
+        self._bound = Bound(played)
         self._pages: set[Outbox] = set()
         self._deeds: asyncio.Queue[tuple[Outbox, Deed]] = asyncio.Queue(MAX_DEEDS)
         self._has_pages = asyncio.Event()
@@ -103,6 +106,8 @@ class Hub:
         sender = asyncio.create_task(self._send(websocket, page))
         try:
             page.add(self._hello())
+            for message in self._bound.all():
+                page.add(message)
             page.flush()
             if not self._desk.offer.choices.models:
                 self._ask(page, Do("refresh"))  # nobody has looked yet
@@ -205,6 +210,7 @@ class Hub:
             if self._has_changed:
                 self._has_changed = False
                 messages.append({"type": "settings", "settings": self._desk.settings()})
+                messages += self._bound.news()
             messages.append(self._status())
         for message in messages:
             kind, text, notes = str(message["type"]), encode_one(message), message.get("notes")
@@ -226,14 +232,16 @@ class Hub:
             "settings": self._desk.settings(),
             "choices": self._desk.offer.choices.as_message(),
             "limits": {"style_file": MAX_STYLE_FILE, "messages_per_second": RATE},
+            "learn": bool(self._played.controller),
             "measure": self._measure,
         }
 
     def _status(self) -> dict[str, object]:
-        played, status = self._played, self._played.status()
+        played, status, now = self._played, self._played.status(), time.perf_counter()
+        tempo = played.tempo
         return {
             "type": "status",
-            "now": round(time.perf_counter(), 4),
+            "now": round(now, 4),
             "playing": played.is_playing,
             "recording": played.is_recording,
             "asleep": status.is_asleep,
@@ -253,9 +261,18 @@ class Hub:
             "source": played.source_name,
             "sink": played.sink_name,
             "model": played.model_name,
-            "tempo": None,
+            "tempo": None if tempo is None else round(tempo.bpm, 1),
+            "bar": None if tempo is None else _bar(tempo, now),
             "fault": played.error,
         }
+
+
+def _bar(tempo: Tempo, now: float) -> dict[str, object] | None:
+    """Return the last bar line, the length of a bar and its beats; None where nobody knows."""
+    at, beats = tempo.bar_at(now), tempo.beats_per_bar
+    if at is None:
+        return None
+    return {"at": round(at, 4), "seconds": round(beats * tempo.beat_s, 5), "beats": beats}
 
 
 def _tell(page: Outbox, text: str) -> None:

@@ -11,7 +11,8 @@ is an object with ``type``:
 ``hello``
     First of all. ``version`` text; ``settings`` {section: {key: value}}, every setting;
     ``choices`` as in the message of that name; ``limits`` {"style_file": bytes,
-    "messages_per_second": number}; ``measure`` true where ``drawn`` is asked for.
+    "messages_per_second": number}; ``learn`` true where controllers are heard; ``measure`` true
+    where ``drawn`` is asked for.
 ``choices``
     After ``do refresh``. ``choices``: ``inputs`` [{"text": to show, "name": value of audio.input,
     "loopback": bool}, ...], ``ports`` [names for midi.midi_out], ``models`` [names for
@@ -27,7 +28,9 @@ is an object with ``type``:
     is too much); ``n_notes``, ``n_late``, ``n_dropped``, ``n_overruns``, ``n_skipped_frames``,
     ``n_losses`` since the start; ``latency`` seconds; ``budget`` [[name, seconds], ...], which sum
     to ``latency``; ``source``, ``sink``, ``model`` names, empty when idle; ``tempo`` beats a minute
-    or null; ``fault`` why playing ended of itself, empty if it did not.
+    or null, and ``bar`` null or {"at": moment of a bar line, "seconds": from one to the next,
+    "beats": in each}, as MIDI clock tells them; ``fault`` why playing ended of itself, empty if
+    it did not.
 ``notes``
     As they are found, before they sound. ``notes`` [[due, pitch, velocity, part, hand], ...]: the
     moment at which it leaves, MIDI pitch 0 to 127, velocity 1 to 127 or 0 for the note's end,
@@ -42,6 +45,10 @@ is an object with ``type``:
     played (stop, panic, mute, end of song).
 ``lost``
     ``at``: the input is gone; ``status`` tells when it is back (``connected``).
+``learn``
+    ``key`` of a setting or deed, ``waiting`` true while the next controller that moves is to drive
+    it, ``control`` that does now, as config.toml writes it, or null. After ``hello`` those that
+    have one; then what has changed.
 ``saved``
     ``path`` of the file of settings, after ``do save``.
 ``error``
@@ -57,7 +64,8 @@ connection (code 1008), as does a larger frame (1009). What is not understood is
 ``change``
     ``values`` {"section.key": value}, all or none; the keys of ``SETTABLE``.
 ``do``
-    ``action``, one of ``ACTIONS``.
+    ``action``, one of ``ACTIONS``; with ``learn`` and ``forget`` the ``key`` of what a controller
+    is to drive, or no more.
 ``style_file``
     ``name`` of the file, ``data`` base64 of a MIDI file of at most ``MAX_STYLE_FILE`` bytes: its
     style becomes ``model.style``.
@@ -80,6 +88,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from engine.errors import ConfigError
+from livecover.control.targets import TARGETS
 
 TICKS = 25
 """Frames a second to each page, at most."""
@@ -117,7 +126,9 @@ SETTABLE = frozenset(
 )
 """Settings that a page may change: none that names a file to write or to read."""
 
-ACTIONS = ("start", "stop", "panic", "record", "end_record", "save", "refresh")
+KEYED = ("learn", "forget")
+"""Actions that say of what."""
+ACTIONS = ("start", "stop", "panic", "record", "end_record", "save", "refresh", *KEYED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +140,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Do:
-    """One of ``ACTIONS``."""
+    """One of ``ACTIONS``, and the key of those that have one."""
 
     action: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +187,7 @@ def parse(text: str) -> Request:
         case "change":
             return Change(_values(*_only(message, "values")))
         case "do":
-            (action,) = _only(message, "action")
-            if action not in ACTIONS:
-                raise ConfigError(f"action must be one of {', '.join(ACTIONS)}, not {_cut(action)}")
-            return Do(str(action))
+            return _do(message)
         case "style_file":
             return _style_file(*_only(message, "name", "data"))
         case "ping":
@@ -222,6 +231,19 @@ def _only(message: dict[str, Any], *keys: str) -> list[Any]:
             f"this message must have {' and '.join(keys)}, not {_cut(', '.join(sorted(message)))}"
         )
     return [message[key] for key in keys]
+
+
+def _do(message: dict[str, Any]) -> Do:
+    action = message.get("action")
+    if action not in ACTIONS:
+        raise ConfigError(f"action must be one of {', '.join(ACTIONS)}, not {_cut(action)}")
+    if action not in KEYED:
+        _only(message, "action")
+        return Do(str(action))
+    _, key = _only(message, "action", "key")
+    if key not in TARGETS:
+        raise ConfigError(f"no controller can drive {_cut(key)}")
+    return Do(str(action), str(key))
 
 
 def _values(values: Any) -> dict[str, object]:

@@ -8,6 +8,7 @@ from engine.latency import LatencyBudget
 from engine.meters import Status
 from engine.taps import Tap
 from livecover.settings import Settings
+from livecover.tempo import Tempo
 
 
 class Played(Protocol):
@@ -22,6 +23,12 @@ class Played(Protocol):
     @property
     def error(self) -> str: ...  # noqa: D102
     @property
+    def controller(self) -> str: ...  # noqa: D102
+    @property
+    def learning(self) -> str | None: ...  # noqa: D102
+    @property
+    def tempo(self) -> Tempo | None: ...  # noqa: D102
+    @property
     def budget(self) -> LatencyBudget: ...  # noqa: D102
     @property
     def source_name(self) -> str: ...  # noqa: D102
@@ -35,6 +42,7 @@ class Played(Protocol):
     def stop(self) -> None: ...  # noqa: D102
     def panic(self) -> None: ...  # noqa: D102
     def record(self, on: bool) -> None: ...  # noqa: D102
+    def learn(self, name: str | None) -> None: ...  # noqa: D102
     def save(self) -> Path: ...  # noqa: D102
     def subscribe(self, on_change: Callable[[], None]) -> None: ...  # noqa: D102
     def add_tap(self, tap: Tap) -> None: ...  # noqa: D102

@@ -16,6 +16,7 @@ from engine.latency import LatencyBudget
 from engine.meters import Status
 from engine.taps import Tap
 from livecover.settings import Settings, load_settings
+from livecover.tempo import Tempo
 
 NO_CONFIG = Path(__file__).parents[3] / "config.toml"  # every setting at its default
 TIMEOUT = 10.0
@@ -31,6 +32,9 @@ class FakeInstrument:
         self.budget = LatencyBudget((("capture block", 0.005), ("half window", 0.064)))
         self.source_name, self.sink_name, self.model_name = "Speakers", "LiveCover", "live 1"
         self.error = ""
+        self.controller = "LiveCover Control"
+        self.learning: str | None = None
+        self.tempo: Tempo | None = None
         self.taps: list[Tap] = []
         self.asked: list[str] = []
         self.is_free = threading.Event()
@@ -48,6 +52,10 @@ class FakeInstrument:
         self.settings = load_settings(NO_CONFIG, {**self._given, **values})
         self._given |= values
         self._tell("change")
+
+    def learn(self, name: str | None) -> None:
+        self.learning = name
+        self._tell(f"learn {name}")
 
     def start(self) -> None:
         self.is_free.wait(TIMEOUT)

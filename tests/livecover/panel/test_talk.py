@@ -12,6 +12,7 @@ from livecover import __version__
 from livecover.panel import hub
 from livecover.panel.messages import MAX_STYLE_FILE
 from livecover.panel.server import PanelServer
+from livecover.tempo import Tempo
 from tests.livecover.panel.fakes import Client, FakeInstrument
 
 BLOCK = np.full((256, 2), 0.1, np.float32)
@@ -77,6 +78,58 @@ def test_notes_chroma_and_signs_come_in_order(
         chroma = page.hear("chroma")
         assert len(chroma["values"]) == 12 and max(chroma["values"]) == 255
         assert 100.0 < chroma["at"] < 100.64
+
+
+def test_a_page_lets_a_controller_learn(panel: PanelServer, instrument: FakeInstrument) -> None:
+    with Client(panel.url) as page:
+        assert page.hear("hello")["learn"] is True
+        told = [page.hear("learn") for _ in range(3)]
+        assert told[0] == {
+            "type": "learn",
+            "key": "model.style",
+            "waiting": False,
+            "control": "cc 1",
+        }
+        page.hear("choices")
+        page.say(type="do", action="learn", key="decoder.density")
+        while (message := page.hear("learn"))["key"] != "decoder.density":
+            pass
+        assert (message["waiting"], message["control"]) == (True, None)
+        assert instrument.learning == "decoder.density"
+        page.say(type="do", action="learn", key="decoder.density")
+        assert page.hear("learn")["waiting"] is False
+        page.say(type="do", action="forget", key="model.style")
+        message = page.hear("learn")
+        assert (message["key"], message["control"]) == ("model.style", None)
+        assert "cc 1" not in instrument.settings.control.map
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ({"action": "learn"}, "this message must have action and key, not action"),
+        ({"action": "learn", "key": "audio.input"}, "no controller can drive audio.input"),
+        ({"action": "save", "key": "x"}, "this message must have action, not action, key"),
+    ],
+)
+def test_what_cannot_be_learned(panel: PanelServer, asked: dict[str, str], text: str) -> None:
+    with Client(panel.url) as page:
+        page.hear("choices")
+        page.say(type="do", **asked)
+        assert page.hear("error")["text"] == text
+
+
+def test_tempo_and_bars(panel: PanelServer, instrument: FakeInstrument) -> None:
+    with Client(panel.url) as page:
+        status = page.hear("status")
+        assert status["tempo"] is None and status["bar"] is None
+        instrument.tempo = Tempo(120.04, 10.0, 8)
+        while (status := page.hear("status"))["tempo"] is None:
+            pass
+        assert status["tempo"] == 120.0
+        bar = status["bar"]
+        assert bar["beats"] == 4 and bar["seconds"] == pytest.approx(240 / 120.04, abs=1e-4)
+        assert 0 <= status["now"] - bar["at"] < bar["seconds"]
 
 
 def test_changes_are_done_and_told_to_every_page(

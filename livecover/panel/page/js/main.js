@@ -70,6 +70,7 @@ const handlers = {
   status(message) {
     meters.take(message, pageNow());
     roll.setLatency(message.latency);
+    roll.bar = message.bar;
     state.take(message);
   },
   notes(message) {

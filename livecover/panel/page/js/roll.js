@@ -15,6 +15,7 @@ export class Roll {
   isStill = false; // no scrolling: keys and columns light up and pale
   isCalm = false; // no flashes
   isTimed = false; // the latency is known: something plays
+  bar = null; // {at, seconds, beats} of the song, where a clock tells it
   finest = 2.5; // pixels of the picture for one of the page, at most
   pedal = []; // [due, 1 or 0] of the sustain pedal, in order
   #range = [36, 96];
@@ -113,6 +114,15 @@ export class Roll {
     this.chroma.draw(context, keys, now, now + this.#latency, time.keysBottom, time.ear);
     if (!this.isTimed) return;
     context.fillStyle = palette.line;
+    if (this.bar) {
+      // Where a clock tells the song's bars: a line for each beat, a strong one for each bar.
+      const beat = this.bar.seconds / this.bar.beats;
+      const first = this.bar.at + this.#latency;
+      for (let k = Math.floor((now - first) / beat); now - first - k * beat < time.seconds; k -= 1) {
+        context.fillRect(0, Math.round(time.y(now - first - k * beat)), keys.width, k % this.bar.beats ? 1 : 3);
+      }
+      return;
+    }
     for (let second = Math.floor(now); now - second < time.seconds; second -= 1) {
       context.fillRect(0, Math.round(time.y(now - second)), keys.width, 1);
     }
