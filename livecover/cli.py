@@ -106,10 +106,11 @@ def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
         instrument.start()
         assert instrument.engine is not None
         print("\n".join(start_lines(instrument.engine, settings)), flush=True)
-        while not stop.is_set() and not instrument.has_ended:
-            if instrument.wait(REFRESH) and not instrument.has_ended:
-                stop.wait(REFRESH)  # stopped by a controller, which may start again
-            show(instrument)
+        with controlled(instrument):
+            while not stop.is_set() and not instrument.has_ended:
+                if instrument.wait(REFRESH) and not instrument.has_ended:
+                    stop.wait(REFRESH)  # stopped by a controller, which may start again
+                show(instrument)
     print("\n".join(summary(instrument.last_status)))
 
 
@@ -120,7 +121,7 @@ def _instrument(settings: Settings, config: Path | None) -> Iterator[Instrument]
         for line in rig.recovered:
             print(line, flush=True)
         instrument = Instrument(rig.settings, config, rig.recorder, rig.open_engine)
-        with instrument, controlled(instrument):
+        with instrument:
             for tap in rig.taps:
                 instrument.add_tap(tap)
             instrument.subscribe(lambda: rig.follow(instrument.settings))
@@ -151,7 +152,7 @@ def _serve_panel(
             print("\n".join(start_lines(instrument.engine, settings)), flush=True)
         if settings.panel.open_browser and console.is_terminal and has_display():
             webbrowser.open(panel.url)
-        with display as show:
+        with controlled(instrument), display as show:
             while not stop.is_set():
                 try:
                     if instrument.wait(REFRESH):

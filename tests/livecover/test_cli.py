@@ -1,11 +1,12 @@
 """The command from its words to its exit code, with a tiny model and without devices."""
 
+import contextlib
 import logging
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,15 +25,19 @@ from engine.meters import Status
 from livecover import cli as subject
 from livecover.cli import main
 from livecover.doctor import Check
+from livecover.instrument import Instrument
+from livecover.settings import Settings, with_values
 from tests.networks import TINY_FEATURES
 
+HANGUP = getattr(signal, "SIGHUP", signal.SIGTERM)
 Output = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working folder, and no settings of the user's."""
+    """An empty working folder, no settings of the user's, and no MIDI."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subject, "controlled", lambda instrument: contextlib.nullcontext())
     monkeypatch.setattr(platformdirs, "user_config_path", lambda *a, **k: tmp_path / "none")
     return tmp_path
 
@@ -141,7 +146,7 @@ def test_on_a_terminal_there_is_one_line_that_changes(
     assert "INFO" not in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, HANGUP])
 def test_signals_stop_cleanly(
     engines: list[FakeEngine],
     monkeypatch: pytest.MonkeyPatch,
@@ -155,6 +160,37 @@ def test_signals_stop_cleanly(
     assert engines[0].n_waits == 1
     assert "1 notes in 0:05" in capsys.readouterr().out
     assert signal.getsignal(number) is before
+
+
+def test_a_controller_may_stop_and_start(
+    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def controlled(instrument: Instrument) -> Iterator[None]:
+        def stop_once() -> None:
+            if len(engines) == 1:
+                instrument.stop()
+                instrument.start()
+
+        monkeypatch.setattr(FakeEngine, "on_wait", lambda self: stop_once())
+        yield
+
+    monkeypatch.setattr(subject, "controlled", controlled)
+    assert main([]) == 0
+    assert [engine.is_stopped for engine in engines] == [True, True]
+
+
+def test_learn_writes_a_line(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    def learn(settings: Settings, name: str, *_: object) -> Settings:
+        return with_values(settings, {"control.map": {"cc 7": name}})
+
+    monkeypatch.setattr(subject, "learn", learn)
+    Path("config.toml").write_text("# mine\n", encoding="utf-8")
+    assert main(["learn", "decoder.density"]) == 0
+    assert capsys.readouterr().out == 'config.toml: "cc 7" = "decoder.density"\n'
+    assert Path("config.toml").read_text(encoding="utf-8") == (
+        '# mine\n\n[control.map]\n"cc 7" = "decoder.density"\n'
+    )
 
 
 def test_a_second_signal_does_not_wait(
