@@ -23,8 +23,8 @@ Array = NDArray[np.float32]
 GRID = 64
 """Samples that FluidSynth computes at once; a message counts from the next such block on."""
 N_CHANNELS = 16
-GAIN = 0.5
-"""FluidSynth's gain at 0 dB of ours: ten loud keys just fit."""
+GAIN = 0.4
+"""FluidSynth's gain at 0 dB of ours: a chord of ten loud keys fits."""
 
 _NAMES = (
     "libfluidsynth.so.3",
