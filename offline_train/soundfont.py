@@ -88,9 +88,10 @@ def _tone(piano: Piano, root: int, layer: int) -> NDArray[np.float32]:
     """Return a tone (n, 2), faded at the length that its pitch is kept for."""
     share = (root - ROOTS[0]) / (ROOTS[-1] - ROOTS[0])
     n = round((LONGEST + share * (SHORTEST - LONGEST)) * SAMPLE_RATE)
-    tone: NDArray[np.float32] = piano.tone(root, layer)[:n].astype(np.float32) / 32768
+    tone: NDArray[np.float32] = piano.tone(root, layer)[:n].astype(np.float32)
+    tone /= 32768
     n_fade = min(len(tone), round(FADE * SAMPLE_RATE))
-    fade: NDArray[np.float32] = np.cos(np.linspace(0, np.pi / 2, n_fade, dtype=np.float32)) ** 2
+    fade = np.cos(np.linspace(0, np.pi / 2, n_fade, dtype=np.float32)) ** 2
     tone[len(tone) - n_fade :] *= fade[:, None]
     return tone
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.errors import LiveCoverError
 from livecover import examples
-from livecover.bench import install, live, models, panel
+from livecover.bench import install, live, models, monitor, panel
 from livecover.settings import Settings
 
 
@@ -33,6 +33,8 @@ def parser() -> argparse.ArgumentParser:
     paged.add_argument("--browser", action="store_true", help="Chromium, not only a client")
     soak = add("soak", "minutes of live playing on real servers: notes, losses, memory")
     soak.add_argument("--minutes", type=float, default=10.0)
+    delay = add("monitor", "delay of the sync monitor against the latency, on real servers")
+    delay.add_argument("--impulses", type=int, default=40, help="half a second each")
     add("startup", "seconds from the command to MIDI-ready, on real servers")
     add("size", "installed size without extras")
     return main
@@ -59,6 +61,8 @@ def measure(arguments: argparse.Namespace) -> str:
             )
         case "soak":
             return live.soak(arguments.model, arguments.song, arguments.minutes)
+        case "monitor":
+            return monitor.delay(arguments.model, arguments.impulses)
         case "startup":
             return install.startup()
         case _:

@@ -165,6 +165,10 @@ class PulseServer:
             ["pactl", *arguments], env=env, capture_output=True, text=True, check=check, timeout=10
         )
 
+    def load(self, module: str, *arguments: str) -> None:
+        """Load a module of PulseAudio."""
+        self._pactl("load-module", module, *arguments)
+
     def set_default_sink(self, sink: str) -> None:
         """Make ``sink`` the default sink."""
         self._pactl("set-default-sink", sink)

@@ -1,0 +1,72 @@
+"""The sync monitor's delay against the latency that the engine declares, on a real server.
+
+As the end-to-end tests have it (``tests/e2e/delay.py``, so a checkout is needed). Times are
+seconds, the table in milliseconds.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from engine.monitor import Monitor
+from engine.output import open_output
+from engine.runtime import Engine
+from engine.settings import AudioSettings, EngineSettings, ModelSettings
+from engine.speaker import Speaker
+from livecover.bench import markdown, require_servers
+from livecover.bench.live import NullSink
+
+
+def delay(model: str, n_impulses: int) -> str:
+    """Return how far each impulse came from where the declared latency puts it."""
+    require_servers()
+    from tests.e2e.delay import HEARD, SONG, delays, room
+
+    with tempfile.TemporaryDirectory(prefix="livecover-") as folder, room(Path(folder)) as place:
+        song = place.song(n_impulses)
+        settings = EngineSettings(
+            audio=AudioSettings(input=f"{SONG}.monitor"), model=ModelSettings(model=model)
+        )
+        with _environment(place.pulse.env), _speaker(HEARD) as (speaker, monitor):
+            with Engine(settings, [speaker], open_sink=lambda *_: NullSink()) as engine:
+                with place.recording() as raw, place.pulse.playing(song, SONG) as player:
+                    player.wait(600)
+                latency = engine.budget.total
+            off = 1000 * (delays(raw) - latency)
+    rows: list[list[object]] = [
+        ["declared latency", f"{1000 * latency:.1f}"],
+        ["impulses played, heard", f"{n_impulses}, {len(off)}"],
+        ["delay less latency, median", f"{np.median(off):+.2f}"],
+        ["5th and 95th percentile", " ".join(f"{q:+.2f}" for q in np.quantile(off, [0.05, 0.95]))],
+        ["share within 1 ms", f"{np.mean(np.abs(off) <= 1.0):.0%}"],
+        ["jumps", monitor.n_jumps],
+    ]
+    return markdown(["monitor", "ms"], rows)
+
+
+@contextlib.contextmanager
+def _speaker(sink: str) -> Iterator[tuple[Speaker, Monitor]]:
+    """Run a speaker with the monitor alone."""
+    speaker = Speaker(open_output(sink), lambda: open_output(sink))
+    monitor = Monitor(speaker.sample_rate)
+    speaker.play([monitor])
+    try:
+        yield speaker, monitor
+    finally:
+        speaker.shut_down()
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Have ``values`` in the environment."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
