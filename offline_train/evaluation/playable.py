@@ -134,12 +134,14 @@ def _judge(
     total.hands["before"] += score_hands(human, cover, split_hands(cover), span)
     total.hands["after"] += score_hands(human, kept, is_right, span)
     total.hands["human"] += score_hands(human, human, split_hands(human), span)
-    for name, notes in (("cover", cover), ("in two hands", kept), ("human", human)):
+    shortened, ours = pedalled(events, song.seconds)
+    under, up = events_to_notes(shortened), [corpora.Pedal(0.0, True)]
+    columns = {"cover": cover, "in two hands": kept, "under the pedal": under, "human": human}
+    for name, notes in columns.items():
         total.faults[name] += score_faults(human, notes)
-    ours, up = pedal_of(events, song.seconds), [corpora.Pedal(0.0, True)]
     piano = _array(truth.piano)
     for name, notes, moves in (
-        ("harmony", cover, ours), ("never up", cover, up), ("human", piano, pedals)
+        ("harmony", under, ours), ("never up", cover, up), ("human", piano, pedals)
     ):  # fmt: skip
         total.pedal[name] += score_pedal(notes, moves, pedals, truth.chords, song.seconds)
 
@@ -169,11 +171,14 @@ def notes_in_hands(events: Sequence[NoteEvent]) -> tuple[Notes, NDArray[np.bool_
     return notes[order], is_right[order]
 
 
-def pedal_of(events: Sequence[NoteEvent], end: float) -> list[corpora.Pedal]:
-    """Return what the engine's pedal does under the events of a song that ends at ``end``."""
+def pedalled(
+    events: Sequence[NoteEvent], end: float
+) -> tuple[list[NoteEvent], list[corpora.Pedal]]:
+    """Return the notes under the engine's pedal, and what it does, in a song that ends at ``end``."""
     pedal = Pedal()
     moves = [*pedal.push(events, end), *pedal.flush(end)]
-    return [corpora.Pedal(m.time, m.is_down) for m in moves if isinstance(m, PedalEvent)]
+    pedals = [corpora.Pedal(m.time, m.is_down) for m in moves if isinstance(m, PedalEvent)]
+    return [m for m in moves if isinstance(m, NoteEvent)], pedals
 
 
 def _decoded(

@@ -8,7 +8,7 @@ import pytest
 from engine.errors import DataError
 from engine.notes import NoteEvent
 from offline_train.evaluation import EvaluateConfig
-from offline_train.evaluation.playable import PlayableScore, measure, notes_in_hands, pedal_of
+from offline_train.evaluation.playable import PlayableScore, measure, notes_in_hands, pedalled
 from offline_train.evaluation.playable_report import report
 from offline_train.evaluation.rungs import heard_piece
 from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong, cached_song
@@ -69,6 +69,8 @@ def test_notes_keep_their_hands() -> None:
 
 
 def test_a_pedal_is_up_at_the_songs_end() -> None:
-    moves = pedal_of([NoteEvent(0.0, 48, 80), NoteEvent(1.0, 48, 0)], 2.0)
+    note = [NoteEvent(0.0, 48, 80), NoteEvent(1.0, 48, 0)]
+    notes, moves = pedalled(note, 2.0)
+    assert notes == note
     assert [move.is_down for move in moves] == [True, False]
     assert moves[-1].time == 2.0
