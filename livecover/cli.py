@@ -38,6 +38,7 @@ from livecover.rig import Rig
 from livecover.settings import Settings, load_settings
 from livecover.settings_file import save_settings
 from livecover.status import cover_summary, log_line, start_lines, status_line, summary
+from livecover.tui import screen as tui
 
 EXIT_FAULT, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
 SWITCH_INTERVAL = 0.0005
@@ -101,15 +102,15 @@ def _examine(settings: Settings) -> int:
 
 def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
     """Play in time, until a file's end or ``stop``."""
-    display = _live_line(console) if console.is_terminal else _log_lines()
-    with _instrument(settings, None) as instrument, display as show:
+    with _instrument(settings, None) as instrument:
         instrument.start()
         assert instrument.engine is not None
         print("\n".join(start_lines(instrument.engine, settings)), flush=True)
-        with controlled(instrument):
+        refresh = tui.REFRESH if settings.tui.enabled else REFRESH
+        with controlled(instrument), _display(instrument, console, stop) as show:
             while not stop.is_set() and not instrument.has_ended:
-                if instrument.wait(REFRESH) and not instrument.has_ended:
-                    stop.wait(REFRESH)  # stopped by a controller, which may start again
+                if instrument.wait(refresh) and not instrument.has_ended:
+                    stop.wait(refresh)  # stopped by a controller, which may start again
                 show(instrument)
     print("\n".join(summary(instrument.last_status)))
 
@@ -140,7 +141,7 @@ def _serve_panel(
     """Serve the panel until ``stop``; play at once unless ``is_idle``."""
     from livecover.panel.server import PanelServer, has_display  # who has no panel starts sooner
 
-    display = _live_line(console) if console.is_terminal else _log_lines()
+    refresh = tui.REFRESH if settings.tui.enabled else REFRESH
     with (
         _instrument(settings, config) as instrument,
         PanelServer(instrument, settings.panel) as panel,
@@ -152,11 +153,11 @@ def _serve_panel(
             print("\n".join(start_lines(instrument.engine, settings)), flush=True)
         if settings.panel.open_browser and console.is_terminal and has_display():
             webbrowser.open(panel.url)
-        with controlled(instrument), display as show:
+        with controlled(instrument), _display(instrument, console, stop) as show:
             while not stop.is_set():
                 try:
-                    if instrument.wait(REFRESH):
-                        stop.wait(REFRESH)  # nothing plays: whoever has the page may start again
+                    if instrument.wait(refresh):
+                        stop.wait(refresh)  # nothing plays: whoever has the page may start again
                 except LiveCoverError as error:
                     _log.error("%s", error)
                 show(instrument)
@@ -190,6 +191,15 @@ def _arrange(settings: Settings, console: Console) -> None:
             settings, lambda share: progress.update(task, completed=share)
         )
     print("\n".join(arranger.summary(arranged, settings)))
+
+
+def _display(
+    instrument: Instrument, console: Console, stop: threading.Event
+) -> contextlib.AbstractContextManager[Callable[[Instrument], None]]:
+    """Return what shows the instrument: a view, a line of the terminal, or lines of the log."""
+    if instrument.settings.tui.enabled:
+        return tui.shown(instrument, console, stop)
+    return _live_line(console) if console.is_terminal else _log_lines()
 
 
 @contextlib.contextmanager

@@ -276,6 +276,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         panel, "--open-browser", "panel.open_browser", "open it, where a terminal is (default)"
     )
     run = parser.add_argument_group("what it runs on")
+    _add_switch(
+        panel, "--tui", "tui.enabled", "see notes and meters, and play by keys, in the terminal"
+    )
     run.add_argument(
         "--control",
         dest="control.port",

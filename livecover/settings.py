@@ -22,6 +22,7 @@ from livecover.control.bindings import merged
 from livecover.control.settings import ControlSettings
 from livecover.output_settings import MonitorSettings, PianoSettings, RecordSettings
 from livecover.panel.settings import PanelSettings
+from livecover.tui.settings import TuiSettings
 
 FILE_NAME = "config.toml"
 AUTO = "auto"
@@ -78,6 +79,7 @@ class Settings(EngineSettings):
     arranger: ArrangerSettings = field(default_factory=ArrangerSettings)
     panel: PanelSettings = field(default_factory=PanelSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
+    tui: TuiSettings = field(default_factory=TuiSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
 

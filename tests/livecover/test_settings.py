@@ -102,7 +102,7 @@ def test_toml_forms(tmp_path: Path) -> None:
             "[zzz]\n",
             "unknown section [zzz]; known: [audio], [model], [decoder],"
             " [play], [midi], [time], [gate], [record], [monitor], [piano], [arranger],"
-            " [panel], [control], [log]",
+            " [panel], [control], [tui], [log]",
         ),
         ("input = 'mic'\n", "input stands under no section; did you mean audio.input?"),
         ("midi = 3\n", "midi must be a section of keys ([midi]), not 3"),
@@ -123,6 +123,8 @@ def test_toml_forms(tmp_path: Path) -> None:
         ("[model]\nstyle = 2\n", "model.style must be a number from 0 to 1 (calm to intense)"),
         ("[model]\nstyle = true\n", "model.style must be text or a number or a list of numbers,"),
         ("[decoder]\ndensity = 'x'\n", "decoder.density must be a number, not 'x'"),
+        ("[tui]\nenabled = 1\n", "tui.enabled must be true or false, not 1"),
+        ("[tui]\nseconds = 0\n", "tui.seconds must be a number from 1 to 60 s, not 0"),
         ("[control]\nport = ' '\n", "control.port must be text that is not empty, not ' '"),
         ("[control]\nchannel = 17\n", "control.channel must be a whole number from 1 to 16, not"),
         ("[control]\ntransport = 1\n", "control.transport must be true or false, not 1"),

@@ -1,0 +1,92 @@
+"""The notes of the last seconds, as a grid of half blocks. Not here: their colours.
+
+A row of the terminal is two levels of pitch, as ``▀`` and ``▄`` are; a column is a share of the
+time. Moments are seconds of ``time.perf_counter``.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from engine.audio_source import AudioSource
+from engine.notes import Event, NoteEvent
+from engine.taps import Tap
+from models.spec import MIN_PITCH, N_PITCHES
+
+MAX_NOTES = 4096
+"""Notes that are kept; more are not in a roll of a minute."""
+EMPTY, ACCOMPANIMENT, MELODY, STRUCK = 0, 1, 2, 3
+"""What is in a cell; STRUCK is added where a note begins: ``ACCOMPANIMENT + STRUCK - 1``."""
+
+Span = tuple[float, float, int, int]
+"""Begin, end, pitch, ACCOMPANIMENT or MELODY."""
+
+
+class RollTap(Tap):
+    """Keeps what was found, until it is drawn. On the engine's threads, without a lock."""
+
+    def __init__(self) -> None:
+        self._found: deque[tuple[NoteEvent | None, float]] = deque(maxlen=4 * MAX_NOTES)
+        self._spans: deque[Span] = deque(maxlen=MAX_NOTES)
+        self._open: dict[int, tuple[float, int]] = {}
+
+    def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:  # noqa: D102
+        for event, due in zip(events, dues, strict=True):
+            if isinstance(event, NoteEvent):
+                self._found.append((event, due))
+
+    def begin(self, source: AudioSource, offset: float, latency: float) -> None:  # noqa: D102
+        self.silenced()
+
+    def silenced(self) -> None:  # noqa: D102
+        self._found.append((None, time.perf_counter()))
+
+    def close(self) -> None:  # noqa: D102
+        self.silenced()
+
+    def spans(self, start: float, now: float) -> list[Span]:
+        """Return what sounds between two moments. On the drawing thread."""
+        for _ in range(len(self._found)):
+            event, due = self._found.popleft()
+            if event is None:
+                for pitch in list(self._open):
+                    self._end(pitch, due)
+                self._spans = deque(
+                    ((on, min(off, due), p, part) for on, off, p, part in self._spans if on < due),
+                    MAX_NOTES,
+                )
+                continue
+            self._end(event.pitch, due)
+            if event.is_on:
+                self._open[event.pitch] = (due, MELODY if event.part == "melody" else ACCOMPANIMENT)
+        sounding = [(on, now, pitch, part) for pitch, (on, part) in self._open.items()]
+        seen = [span for span in (*self._spans, *sounding) if span[1] > start and span[0] <= now]
+        return sorted(seen, key=lambda span: span[3])  # the melody lies above
+
+    def _end(self, pitch: int, moment: float) -> None:
+        if pitch in self._open:
+            on, part = self._open.pop(pitch)
+            self._spans.append((on, max(on, moment), pitch, part))
+
+
+def grid(
+    spans: Iterable[Span], start: float, now: float, n_columns: int, n_levels: int
+) -> list[bytearray]:
+    """Return a cell for each level (the highest first) and column (the oldest first).
+
+    >>> [list(row) for row in grid([(0.5, 1.0, 21, MELODY)], 0.0, 1.0, 4, 2)]
+    [[0, 0, 0, 0], [0, 0, 4, 2]]
+    """
+    cells = [bytearray(n_columns) for _ in range(n_levels)]
+    width = (now - start) / n_columns
+    for on, off, pitch, part in spans:
+        if not MIN_PITCH <= pitch < MIN_PITCH + N_PITCHES:
+            continue
+        row = cells[n_levels - 1 - (pitch - MIN_PITCH) * n_levels // N_PITCHES]
+        first = max(0, int((on - start) / width))
+        last = min(n_columns - 1, max(first, int((min(off, now) - start) / width - 1e-9)))
+        for column in range(first, last + 1):
+            row[column] = part
+        if on >= start and first < n_columns:
+            row[first] = part + STRUCK - 1
+    return cells

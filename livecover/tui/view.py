@@ -1,0 +1,205 @@
+"""What the terminal shows, line by line. Everything here makes text of values.
+
+Not here: when and where it is shown (``livecover.tui.screen``).
+"""
+
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from engine.latency import LatencyBudget
+from engine.meters import Status
+from livecover.control.targets import SETTINGS, Range
+from livecover.settings import Settings
+from livecover.tempo import Tempo
+from livecover.tui.roll import ACCOMPANIMENT, EMPTY, MELODY, STRUCK, Span, grid
+
+FLOOR_DBFS = -60.0
+COLOURS = {
+    ACCOMPANIMENT: "dodger_blue1",
+    MELODY: "dark_orange",
+    ACCOMPANIMENT + STRUCK - 1: "light_sky_blue1",
+    MELODY + STRUCK - 1: "light_goldenrod1",
+}
+PARTS = ("cyan", "blue", "magenta", "green", "yellow", "red")
+"""Colours of the latency's parts, again and again."""
+KEYS = (
+    "1-3 ←→ style",
+    "↑↓ density",
+    "a parts",
+    "m mute",
+    "h hold",
+    "r record",
+    "p panic",
+    "q quit",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Everything at one moment."""
+
+    settings: Settings
+    status: Status
+    budget: LatencyBudget
+    names: tuple[str, str, str]
+    """Of source, sink and model; empty when idle."""
+    is_recording: bool
+    tempo: Tempo | None
+    spans: tuple[Span, ...]
+    now: float
+    told: str
+    """The last line of the log."""
+
+
+def lines(seen: Seen, width: int, height: int) -> list[Text]:
+    """Return ``height`` lines, none wider than ``width``."""
+    top = [_title(seen), _where(seen)]
+    below = [
+        _meters(seen.status),
+        _latency(seen.budget, width),
+        _counts(seen.status),
+        _played(seen.settings),
+        _fitting(KEYS, width),
+        Text(seen.told, "bright_yellow"),
+    ]
+    n_rows = max(0, height - len(top) - len(below))
+    found = [*top, *_roll(seen, width, n_rows), *below][:height]
+    for line in found:
+        line.no_wrap = True
+        line.truncate(width, overflow="ellipsis")
+    return found
+
+
+def _title(seen: Seen) -> Text:
+    model = seen.names[2]
+    text = Text.assemble(("livecover", "bold"), f"  {model}" if model else "  stopped")
+    if seen.is_recording:
+        text.append("  ● recording", "bold red")
+    if seen.tempo is not None:
+        beat = seen.tempo.beat_of(seen.now)
+        bar = "" if beat is None else f", bar {int(beat // seen.tempo.beats_per_bar) + 1}"
+        text.append(f"  {seen.tempo.bpm:.1f} bpm{bar}")
+    if seen.status.is_asleep:
+        text.append("  asleep in silence", "dim")
+    return text
+
+
+def _where(seen: Seen) -> Text:
+    source, sink, model = seen.names
+    if not model:
+        return Text("nothing plays", "dim")
+    if not seen.status.is_connected:
+        return Text(f"waiting for {source}", "bold yellow")
+    return Text(f"{source} → {sink}", "dim")
+
+
+def _roll(seen: Seen, width: int, n_rows: int) -> list[Text]:
+    """Return the roll: half a line for each level of pitch, the present at the right."""
+    if not n_rows:
+        return []
+    seconds = seen.settings.tui.seconds
+    cells = grid(seen.spans, seen.now - seconds, seen.now, width, 2 * n_rows)
+    rows = []
+    for upper, lower in zip(cells[::2], cells[1::2], strict=True):
+        row = Text()
+        start = 0
+        for column in range(1, width + 1):  # cells that are alike are one piece of text
+            if column < width and (upper[column], lower[column]) == (upper[start], lower[start]):
+                continue
+            _append(row, upper[start], lower[start], column - start)
+            start = column
+        rows.append(row)
+    return rows
+
+
+def _append(row: Text, upper: int, lower: int, n: int) -> None:
+    """Append ``n`` columns of two levels."""
+    if upper == lower:
+        row.append(("█" if upper else " ") * n, COLOURS.get(upper, ""))
+    elif lower == EMPTY:
+        row.append("▀" * n, COLOURS[upper])
+    elif upper == EMPTY:
+        row.append("▄" * n, COLOURS[lower])
+    else:
+        row.append("▀" * n, f"{COLOURS[upper]} on {COLOURS[lower]}")
+
+
+def _meters(status: Status) -> Text:
+    share = min(1.0, max(0.0, 1.0 - status.peak_dbfs / FLOOR_DBFS))
+    colour = "red" if status.peak_dbfs > -0.1 else "yellow" if status.peak_dbfs > -6 else "green"
+    text = Text.assemble("in ", (_bar(share, 24), colour), f" {status.peak_dbfs:4.0f} dB   load ")
+    load = min(1.0, status.load)
+    colour = "red" if load > 0.8 else "yellow" if load > 0.5 else "green"
+    text.append(_bar(load, 12), colour)
+    return text.append(f" {status.load:.0%}, at most {status.max_load:.0%}")
+
+
+def _latency(budget: LatencyBudget, width: int) -> Text:
+    """Return the latency as a bar of its parts, and their names."""
+    text = Text(f"{1000 * budget.total:.0f} ms ")
+    n_columns = max(8, min(24, width // 4))
+    names = Text()
+    for k, (name, seconds) in enumerate(budget.parts):
+        colour = PARTS[k % len(PARTS)]
+        text.append("█" * round(n_columns * seconds / max(budget.total, 1e-9)), colour)
+        names.append(f" {name} {1000 * seconds:.0f}", colour)
+    return text.append_text(names)
+
+
+def _counts(status: Status) -> Text:
+    text = Text(f"{status.n_notes} notes")
+    troubles = (
+        ("late", status.n_late),
+        ("dropped", status.n_dropped),
+        ("overruns", status.n_overruns),
+        ("skipped", status.n_skipped_frames),
+        ("losses", status.n_losses),
+    )
+    for name, n in troubles:
+        text.append(f"   {n} {name}", "yellow" if n else "dim")
+    return text
+
+
+def _played(settings: Settings) -> Text:
+    """Return the settings that keys change."""
+    scale = SETTINGS["model.style"]
+    assert isinstance(scale, Range)
+    intensity = scale.number(settings.model.style)
+    name = settings.model.style
+    text = Text("style ")
+    if intensity is not None:
+        place = round(12 * intensity)
+        text.append("─" * place).append("●", "bold").append("─" * (12 - place))
+    shown = "own" if isinstance(name, tuple) else f"{name:.2f}" if isinstance(name, float) else name
+    text.append(f" {shown}   density {settings.decoder.density:g}   {settings.play.parts}")
+    for is_on, word in (
+        (settings.play.mute, "MUTE"),
+        (settings.play.hold, "HOLD"),
+        (settings.play.hands, "hands"),
+    ):
+        if is_on:
+            text.append(f"   {word}", "bold")
+    return text
+
+
+def _fitting(words: tuple[str, ...], width: int) -> Text:
+    """Return as many words as fit, with space between."""
+    line = ""
+    for word in words:
+        longer = f"{line}  {word}" if line else word
+        if len(longer) > width:
+            break
+        line = longer
+    return Text(line, "dim")
+
+
+def _bar(share: float, n: int) -> str:
+    """Return a bar of ``n`` columns, to an eighth of one.
+
+    >>> _bar(0.5, 4), _bar(0.03125, 4)
+    ('██  ', '▏   ')
+    """
+    eighths = round(8 * n * share)
+    full, rest = divmod(eighths, 8)
+    return f"{'█' * full}{' ▏▎▍▌▋▊▉'[rest] if rest else ''}".ljust(n)

@@ -1,0 +1,164 @@
+"""Lines that fit any terminal, the roll, keys, and what is refused."""
+
+import io
+import threading
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from engine.errors import ConfigError
+from engine.latency import LatencyBudget
+from engine.meters import Status
+from engine.notes import NoteEvent, PedalEvent
+from livecover.control.hands import Hands
+from livecover.instrument import Instrument
+from livecover.settings import Settings, with_values
+from livecover.tempo import Tempo
+from livecover.tui.keys import parse_keys
+from livecover.tui.roll import ACCOMPANIMENT, MELODY, STRUCK, RollTap, grid
+from livecover.tui.screen import Keyboard, check_terminal
+from livecover.tui.view import Seen, lines
+
+BUDGET = LatencyBudget((("capture block", 0.005), ("half window", 0.064), ("lookahead", 0.13)))
+SEEN = Seen(
+    Settings(),
+    Status(61.0, -12.0, 0.199, 0.3, 0.5, n_notes=123, n_late=2, is_connected=True),
+    BUDGET,
+    ("Speakers", "LiveCover", "live 1"),
+    True,
+    Tempo(120.0, 100.0, 8),
+    ((96.0, 99.0, 40, ACCOMPANIMENT), (98.0, 100.0, 72, MELODY)),
+    100.0,
+    "recording take.mid",
+)
+
+
+@given(st.integers(1, 200), st.integers(1, 60))
+@settings(max_examples=40)
+def test_lines_fit(width: int, height: int) -> None:
+    found = lines(SEEN, width, height)
+    assert len(found) == height
+    assert max(line.cell_len for line in found) <= width
+
+
+def test_all_is_said_in_80_by_24() -> None:
+    text = "\n".join(line.plain for line in lines(SEEN, 80, 24))
+    for words in (
+        "live 1  ● recording  120.0 bpm, bar 3",
+        "Speakers → LiveCover",
+        " -12 dB",
+        "load",
+        "199 ms",
+        "half window 64",
+        "123 notes   2 late",
+        "style ──────●────── balanced   density 1   full",
+        "q quit",
+        "recording take.mid",
+    ):
+        assert words in text, words
+
+
+def test_the_two_parts_have_two_colours() -> None:
+    styles = {str(span.style) for line in lines(SEEN, 80, 24) for span in line.spans}
+    assert {"dodger_blue1", "dark_orange"} <= styles
+
+
+def test_what_is_lost_muted_or_idle_is_said() -> None:
+    muted = with_values(Settings(), {"play.mute": True, "model.style": [0.1] * 24})
+    seen = replace(SEEN, settings=muted, status=replace(SEEN.status, is_connected=False))
+    text = "\n".join(line.plain for line in lines(seen, 80, 24))
+    assert "waiting for Speakers" in text and "MUTE" in text and "style  own" in text
+    idle = replace(SEEN, names=("", "", ""), budget=LatencyBudget(()), status=Status())
+    assert "nothing plays" in lines(idle, 80, 24)[1].plain
+
+
+def test_notes_from_found_to_ended() -> None:
+    tap = RollTap()
+    on, melody = NoteEvent(0.0, 60, 80), NoteEvent(0.0, 72, 80, "melody")
+    tap.found([on, PedalEvent(0.0, True), melody], [10.0, 10.0, 10.5])
+    assert tap.spans(5.0, 10.2) == [(10.0, 10.2, 60, ACCOMPANIMENT)]
+    tap.found([replace(on, velocity=0)], [11.0])
+    assert tap.spans(5.0, 12.0) == [(10.0, 11.0, 60, ACCOMPANIMENT), (10.5, 12.0, 72, MELODY)]
+    assert tap.spans(11.5, 12.0) == [(10.5, 12.0, 72, MELODY)]
+
+
+def test_silence_ends_all_and_drops_what_is_to_come() -> None:
+    tap = RollTap()
+    tap.found([NoteEvent(0.0, 60, 80), NoteEvent(0.0, 64, 80)], [1.0, 1e12])
+    tap.silenced()
+    spans = tap.spans(0.0, 2e12)
+    assert [(on, pitch) for on, _, pitch, _ in spans] == [(1.0, 60)]
+    assert spans[0][1] < 1e12
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(-5, 15), st.floats(0, 5), st.integers(0, 127), st.sampled_from([1, 2])),
+        max_size=20,
+    ),
+    st.integers(1, 100),
+    st.integers(1, 40),
+)
+@settings(max_examples=50)
+def test_any_note_fits_the_grid(
+    notes: list[tuple[float, float, int, int]], n_columns: int, n_levels: int
+) -> None:
+    spans = [(on, on + length, pitch, part) for on, length, pitch, part in notes if on <= 10.0]
+    cells = grid([s for s in spans if s[1] > 0.0], 0.0, 10.0, n_columns, n_levels)
+    assert [len(row) for row in cells] == [n_columns] * n_levels
+    assert max(max(row) for row in cells) <= MELODY + STRUCK - 1
+
+
+@given(st.text(st.sampled_from("\x1b[OABCD5~;1aQ\x07é"), max_size=12))
+def test_no_sequence_is_too_strange(text: str) -> None:
+    keys = parse_keys(text)
+    assert len(keys) <= len(text)
+
+
+def keyboard() -> tuple[Keyboard, Instrument, Hands, threading.Event, list[str]]:
+    told: list[str] = []
+    instrument, stop = Instrument(Settings()), threading.Event()
+    hands = Hands(instrument, told.append)
+    return Keyboard(instrument, hands, stop), instrument, hands, stop, told
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "value"),
+    [
+        (["1"], "model.style", "calm"),
+        (["3", "right"], "model.style", 1.0),
+        (["left", "left"], "model.style", 0.4),
+        (["up"] * 4, "decoder.density", 2.0),
+        (["down"] * 40, "decoder.density", 0.1),
+        (["a", "a"], "play.parts", "melody"),
+        (["m"], "play.mute", True),
+        (["h", "h"], "play.hold", False),
+        (["h", "p"], "play.hold", False),
+    ],
+)
+def test_keys(keys: list[str], key: str, value: object) -> None:
+    board, instrument, hands, _, _ = keyboard()
+    for name in keys:
+        hands.turn() if name == "p" else None
+        board.hear(name)
+    hands.turn()
+    section, _, name = key.partition(".")
+    assert getattr(getattr(instrument.settings, section), name) == pytest.approx(value)
+
+
+def test_other_keys() -> None:
+    board, _, hands, stop, told = keyboard()
+    for key in ("x", "é", "r"):
+        board.hear(key)
+    hands.turn()
+    assert told == ["takes cannot be recorded here: start livecover with --record FOLDER"]
+    board.hear("q")
+    assert stop.is_set()
+
+
+def test_what_is_no_terminal() -> None:
+    with pytest.raises(ConfigError, match="--tui needs a terminal"):
+        check_terminal(Console(file=io.StringIO()))
