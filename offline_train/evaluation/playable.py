@@ -174,7 +174,7 @@ def notes_in_hands(events: Sequence[NoteEvent]) -> tuple[Notes, NDArray[np.bool_
 def pedalled(
     events: Sequence[NoteEvent], end: float
 ) -> tuple[list[NoteEvent], list[corpora.Pedal]]:
-    """Return the notes under the engine's pedal, and what it does, in a song that ends at ``end``."""
+    """Return the notes under the engine's pedal, and what it does, to a song's ``end``."""
     pedal = Pedal()
     moves = [*pedal.push(events, end), *pedal.flush(end)]
     pedals = [corpora.Pedal(m.time, m.is_down) for m in moves if isinstance(m, PedalEvent)]
