@@ -5,11 +5,11 @@ Bare times are seconds. Every class raises ConfigError that names the setting as
 ``config.toml`` (section.field). Not here: where the values come from (``livecover``).
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Self, cast
 
+from engine import checks
 from engine.errors import ConfigError
 from engine.velocity import parse_curve
 from models.spec import STYLE_DIM, Decoding
@@ -19,39 +19,6 @@ STYLE_FROM = "from:"
 """What stands before the path of a MIDI file whose style is meant."""
 PARTS_PLAYED = ("full", "accompaniment", "melody")
 PEDALS = ("off", "harmony")
-
-
-def _number(name: str, value: object, low: float, high: float, unit: str = "") -> None:
-    """Raise ConfigError unless ``value`` is a finite number in [low, high]."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type, operator]
-        raise ConfigError(f"{name} must be a number from {low:g} to {high:g}{unit}, not {value!r}")
-
-
-def _integer(name: str, value: object, low: int, high: int, unit: str = "") -> None:
-    """Raise ConfigError unless ``value`` is an int in [low, high]."""
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ConfigError(
-            f"{name} must be a whole number from {low} to {high}{unit}, not {value!r}"
-        )
-
-
-def _text(name: str, value: object) -> None:
-    """Raise ConfigError unless ``value`` is text with something in it."""
-    if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f"{name} must be text that is not empty, not {value!r}")
-
-
-def _choice(name: str, value: object, known: Sequence[str]) -> None:
-    """Raise ConfigError unless ``value`` is one of ``known``."""
-    if value not in known:
-        raise ConfigError(f"{name} must be one of {', '.join(known)}, not {value!r}")
-
-
-def _flag(name: str, value: object) -> None:
-    """Raise ConfigError unless ``value`` is true or false."""
-    if not isinstance(value, bool):
-        raise ConfigError(f"{name} must be true or false, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +35,11 @@ class AudioSettings:
     """Seconds of audio that the ring between device and worker holds."""
 
     def __post_init__(self) -> None:
-        _text("audio.input", self.input)
-        _integer("audio.block_size", self.block_size, 16, 16384, " samples")
+        checks.text("audio.input", self.input)
+        checks.integer("audio.block_size", self.block_size, 16, 16384, " samples")
         if self.sample_rate is not None:
-            _integer("audio.sample_rate", self.sample_rate, 4000, 768000, " Hz")
-        _number("audio.ring", self.ring, 0.5, 60.0, " s")
+            checks.integer("audio.sample_rate", self.sample_rate, 4000, 768000, " Hz")
+        checks.number("audio.ring", self.ring, 0.5, 60.0, " s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +57,16 @@ class ModelSettings:
     """Threads that ONNX Runtime may use."""
 
     def __post_init__(self) -> None:
-        _text("model.model", self.model)
-        _text("model.provider", self.provider)
-        _integer("model.threads", self.threads, 1, 256)
+        checks.text("model.model", self.model)
+        checks.text("model.provider", self.provider)
+        checks.integer("model.threads", self.threads, 1, 256)
         if isinstance(self.style, str):
-            _text("model.style", self.style)
+            checks.text("model.style", self.style)
             if self.style.strip() == STYLE_FROM:
                 raise ConfigError(f"model.style must name a MIDI file after {STYLE_FROM}")
             return
         if isinstance(self.style, int | float):
-            _number("model.style", self.style, 0.0, 1.0, " (calm to intense)")
+            checks.number("model.style", self.style, 0.0, 1.0, " (calm to intense)")
             return
         style: object = self.style  # annotations bind nobody: this may be anything
         if not isinstance(style, Sequence) or len(style) != STYLE_DIM:
@@ -108,7 +75,7 @@ class ModelSettings:
                 f" or {STYLE_DIM} numbers, not {self.style!r}"
             )
         for value in self.style:
-            _number("model.style", value, -1e3, 1e3)
+            checks.number("model.style", value, -1e3, 1e3)
         object.__setattr__(self, "style", tuple(float(value) for value in self.style))
 
 
@@ -144,18 +111,18 @@ class DecoderSettings:
             value = getattr(self, name)
             if value is not None:
                 high, unit = (1.0, "") if name.endswith("_threshold") else (50.0, " notes")
-                _number(f"decoder.{name}", value, 0.0, high, unit)
-        _number("decoder.density", self.density, 0.1, 4.0)
+                checks.number(f"decoder.{name}", value, 0.0, high, unit)
+        checks.number("decoder.density", self.density, 0.1, 4.0)
         on, off = self.frame_on_threshold, self.frame_off_threshold
         if on is not None and off is not None and off > on:
             raise ConfigError(
                 f"decoder.frame_off_threshold ({off:g}) must not be above"
                 f" decoder.frame_on_threshold ({on:g})"
             )
-        _number("decoder.minimum_note", self.minimum_note, 0.0, 1.0, " s")
-        _number("decoder.minimum_gap", self.minimum_gap, 0.0, 1.0, " s")
-        _number("decoder.maximum_note", self.maximum_note, 1.0, 3600.0, " s")
-        _integer("decoder.polyphony", self.polyphony, 1, 88, " notes")
+        checks.number("decoder.minimum_note", self.minimum_note, 0.0, 1.0, " s")
+        checks.number("decoder.minimum_gap", self.minimum_gap, 0.0, 1.0, " s")
+        checks.number("decoder.maximum_note", self.maximum_note, 1.0, 3600.0, " s")
+        checks.integer("decoder.polyphony", self.polyphony, 1, 88, " notes")
 
     @classmethod
     def from_spec(cls, decoding: Decoding) -> Self:
@@ -186,12 +153,12 @@ class PlaySettings:
     """True: the sustain pedal stays down."""
 
     def __post_init__(self) -> None:
-        _choice("play.parts", self.parts, PARTS_PLAYED)
-        _flag("play.hands", self.hands)
-        _integer("play.hand_span", self.hand_span, 7, 24, " semitones")
-        _choice("play.pedal", self.pedal, PEDALS)
-        _flag("play.mute", self.mute)
-        _flag("play.hold", self.hold)
+        checks.choice("play.parts", self.parts, PARTS_PLAYED)
+        checks.flag("play.hands", self.hands)
+        checks.integer("play.hand_span", self.hand_span, 7, 24, " semitones")
+        checks.choice("play.pedal", self.pedal, PEDALS)
+        checks.flag("play.mute", self.mute)
+        checks.flag("play.hold", self.hold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,14 +186,14 @@ class MidiSettings:
         if not names:
             raise ConfigError("midi.midi_out must name at least one port or .mid file")
         for name in names:
-            _text("midi.midi_out", name)
+            checks.text("midi.midi_out", name)
         object.__setattr__(self, "midi_out", names)
-        _integer("midi.channel", self.channel, 1, 16)
+        checks.integer("midi.channel", self.channel, 1, 16)
         for name in ("melody_channel", "left_channel"):
             if getattr(self, name) is not None:
-                _integer(f"midi.{name}", getattr(self, name), 1, 16)
-        _integer("midi.transpose", self.transpose, -48, 48, " semitones")
-        _integer("midi.octave", self.octave, -4, 4, " octaves")
+                checks.integer(f"midi.{name}", getattr(self, name), 1, 16)
+        checks.integer("midi.transpose", self.transpose, -48, 48, " semitones")
+        checks.integer("midi.octave", self.octave, -4, 4, " octaves")
         parse_curve(self.velocity_curve)
 
 
@@ -247,12 +214,12 @@ class TimeSettings:
 
     def __post_init__(self) -> None:
         if self.latency is not None:
-            _number("time.latency", self.latency, 0.0, 60.0, " s")
-        _number("time.late_tolerance", self.late_tolerance, 0.0, 10.0, " s")
-        _number("time.compute_allowance", self.compute_allowance, 0.0, 10.0, " s")
-        _number("time.output_allowance", self.output_allowance, 0.0, 1.0, " s")
+            checks.number("time.latency", self.latency, 0.0, 60.0, " s")
+        checks.number("time.late_tolerance", self.late_tolerance, 0.0, 10.0, " s")
+        checks.number("time.compute_allowance", self.compute_allowance, 0.0, 10.0, " s")
+        checks.number("time.output_allowance", self.output_allowance, 0.0, 1.0, " s")
         if self.backlog is not None:
-            _number("time.backlog", self.backlog, 0.01, 60.0, " s")
+            checks.number("time.backlog", self.backlog, 0.01, 60.0, " s")
 
     @property
     def backlog_limit(self) -> float:
@@ -274,10 +241,10 @@ class GateSettings:
     """Seconds of the audio before it woke that the model still hears."""
 
     def __post_init__(self) -> None:
-        _flag("gate.enabled", self.enabled)
-        _number("gate.threshold_dbfs", self.threshold_dbfs, -120.0, -1.0, " dBFS")
-        _number("gate.hold", self.hold, 0.1, 3600.0, " s")
-        _number("gate.lead_in", self.lead_in, 0.0, 1.0, " s")
+        checks.flag("gate.enabled", self.enabled)
+        checks.number("gate.threshold_dbfs", self.threshold_dbfs, -120.0, -1.0, " dBFS")
+        checks.number("gate.hold", self.hold, 0.1, 3600.0, " s")
+        checks.number("gate.lead_in", self.lead_in, 0.0, 1.0, " s")
 
 
 @dataclass(frozen=True, slots=True)

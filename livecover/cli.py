@@ -33,7 +33,7 @@ from livecover.devices import describe_devices
 from livecover.doctor import run_checks
 from livecover.instrument import Instrument
 from livecover.native_output import muted
-from livecover.options import LEARN, parse
+from livecover.options import Request, parse
 from livecover.rig import Rig
 from livecover.settings import Settings, load_settings
 from livecover.settings_file import save_settings
@@ -53,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with ``arguments`` (default: as typed) and return its exit code."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
-        command, config, overrides = parse(arguments)
-        settings = load_settings(config, overrides)
+        request = parse(arguments)
+        settings = load_settings(request.config, request.overrides)
         with contextlib.nullcontext() if settings.log.level == "debug" else muted():
-            return _run(command, config, settings)
+            return _run(request, settings)
     except LiveCoverError as error:
         print(f"livecover: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_ERROR
@@ -64,8 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run(command: str, config: Path | None, settings: Settings) -> int:
+def _run(request: Request, settings: Settings) -> int:
     """Run one of the commands; return the exit code. Raises LiveCoverError."""
+    command, config = request.command, request.config
     console = Console(stderr=True, highlight=False)
     if command == "devices":
         with _logging(console, "error"):
@@ -78,8 +79,10 @@ def _run(command: str, config: Path | None, settings: Settings) -> int:
         is_midi_file(name) for name in settings.midi.midi_out
     )
     with _logging(console, settings.log.level), _stop_on_signals() as stop:
-        if command.startswith(LEARN):
-            _learn(command.removeprefix(LEARN).strip(), settings, config, stop)
+        if command == "learn":
+            _learn(request.words[0], settings, config, stop)
+        elif command == "quantize":
+            _quantize(request.words, settings)
         elif command == "panel" or settings.panel.enabled:
             _serve_panel(settings, config, console, stop, is_idle=command == "panel")
         elif settings.arranger.enabled:
@@ -163,6 +166,14 @@ def _serve_panel(
                 show(instrument)
         instrument.stop()
     print("\n".join(summary(instrument.last_status)))
+
+
+def _quantize(takes: Sequence[str], settings: Settings) -> None:
+    """Quantize takes; print a line about each."""
+    from livecover.quantize import run  # imports what only the extra has
+
+    record = settings.record
+    print("\n".join(run([Path(take) for take in takes], record.strength, record.steps)))
 
 
 def _learn(name: str, settings: Settings, config: Path | None, stop: threading.Event) -> None:

@@ -8,7 +8,7 @@ import difflib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from engine.audio import is_file_input
 from engine.errors import ConfigError
@@ -16,8 +16,12 @@ from engine.settings import PARTS_PLAYED, PEDALS
 from livecover import __version__
 from livecover.settings import AUTO, LOG_LEVELS, Settings
 
-COMMANDS = ("play", "panel", "learn", "devices", "doctor")
-LEARN = "learn"
+COMMANDS = ("play", "panel", "learn", "quantize", "devices", "doctor")
+WITH_WORDS = {
+    "learn": "a setting, such as livecover learn model.style",
+    "quantize": "takes, such as livecover quantize FOLDER",
+}
+"""Commands that are followed by words, and which."""
 _COMMANDS_ARE = f"commands are {', '.join(COMMANDS)}, one at a time"
 
 HELP = """\
@@ -43,6 +47,15 @@ lists what there is, livecover doctor checks that all works.
 Ctrl-C stops: sounding notes end, and what was recorded is saved.
 """
 """What ``--help`` shows: a screen of 24 lines."""
+
+
+class Request(NamedTuple):
+    """What was typed."""
+
+    command: str  # one of COMMANDS
+    words: tuple[str, ...]  # that follow it
+    config: Path | None  # the file of settings
+    overrides: dict[str, object]  # by section.key
 
 
 class Parser(argparse.ArgumentParser):
@@ -243,6 +256,21 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="record a take into this folder: notes, song and a few words about both",
     )
     here.add_argument(
+        "--strength",
+        dest="record.strength",
+        metavar="X",
+        type=float,
+        help="quantize: how far a note moves to the grid, 0 to 1"
+        f" (default: {defaults.record.strength:g})",
+    )
+    here.add_argument(
+        "--steps",
+        dest="record.steps",
+        metavar="N",
+        type=int,
+        help=f"quantize: steps of the grid in a beat (default: {defaults.record.steps})",
+    )
+    here.add_argument(
         "--monitor",
         dest="monitor.device",
         metavar="DEVICE",
@@ -324,7 +352,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command."""
     parser = Parser(
         prog="livecover",
-        usage="%(prog)s [panel | learn SETTING | devices | doctor] [options]",
+        usage="%(prog)s [panel | learn SETTING | quantize TAKES | devices | doctor] [options]",
         description="Listens to a song and plays it on the piano, live: MIDI notes in time with the"
         " music,\nalways the same moment behind it.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -343,8 +371,9 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="command",
         help="play, which needs no word; panel: a page in the browser to play with, idle at first;"
         " learn SETTING: let the MIDI controller that moves next drive a setting, such as"
-        " model.style, or record, play or panic; devices: list inputs, ports, models and providers,"
-        " and what to type for each; doctor: check that all works here, and say what to do where"
+        " model.style, or record, play or panic; quantize TAKES: move a take's notes"
+        " nearer to the song's beat, and write its tempo; devices: list inputs, ports, models and"
+        " providers, and what to type for each; doctor: check that all works here, and say what to do where"
         " not",
     )
     parser.add_argument("--version", action="version", version=f"livecover {__version__}")
@@ -352,8 +381,8 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def parse(arguments: Sequence[str] | None) -> tuple[str, Path | None, dict[str, object]]:
-    """Return the command (one of COMMANDS; learn with its word), the file, the overrides.
+def parse(arguments: Sequence[str] | None) -> Request:
+    """Return what is asked for.
 
     Parameters
     ----------
@@ -375,13 +404,14 @@ def parse(arguments: Sequence[str] | None) -> tuple[str, Path | None, dict[str, 
             parser.error(f"unknown option {option}{f'; did you mean {near[0]}?' if near else ''}")
     given = vars(namespace)
     command = given.pop("command")
-    if command == LEARN:
+    config = given.pop("config", None)
+    if command in WITH_WORDS:
         if not unknown:
-            parser.error("learn what? Give a setting, such as livecover learn model.style")
-        return f"{LEARN} {unknown[0]}", given.pop("config", None), given
+            parser.error(f"{command} needs {WITH_WORDS[command]}")
+        return Request(command, tuple(unknown), config, given)
     strange = [word for word in (command, *unknown) if word not in COMMANDS] or unknown
     if strange:
         is_song = is_file_input(strange[0])
         hint = f"a song is given as --input {strange[0]}" if is_song else _COMMANDS_ARE
         parser.error(f"unknown command {strange[0]!r}; {hint}")
-    return command, given.pop("config", None), given
+    return Request(command, (), config, given)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import platformdirs
 
+from engine import checks
 from engine.errors import ConfigError
-from engine.settings import _flag, _number, _text
 
 OFF, DEFAULT = "off", "default"
 
@@ -21,12 +21,18 @@ class RecordSettings:
     """Where takes go; None is LiveCover in the user's music folder."""
     audio: bool = True
     """Whether the input is kept too, as FLAC."""
+    strength: float = 0.5
+    """How far ``livecover quantize`` moves a take's notes to the grid, 0 to 1."""
+    steps: int = 4
+    """Steps of that grid in a beat."""
 
     def __post_init__(self) -> None:
-        _flag("record.at_start", self.at_start)
+        checks.number("record.strength", self.strength, 0.0, 1.0)
+        checks.integer("record.steps", self.steps, 1, 12)
+        checks.flag("record.at_start", self.at_start)
         if self.folder is not None:
-            _text("record.folder", self.folder)
-        _flag("record.audio", self.audio)
+            checks.text("record.folder", self.folder)
+        checks.flag("record.audio", self.audio)
 
     @property
     def path(self) -> Path:
@@ -46,8 +52,8 @@ class MonitorSettings:
     """How loud, in decibels."""
 
     def __post_init__(self) -> None:
-        _text("monitor.device", self.device)
-        _number("monitor.gain_db", self.gain_db, -60.0, 12.0, " dB")
+        checks.text("monitor.device", self.device)
+        checks.number("monitor.gain_db", self.gain_db, -60.0, 12.0, " dB")
 
     @property
     def is_on(self) -> bool:
@@ -71,12 +77,12 @@ class PianoSettings:
     """How loud, in decibels."""
 
     def __post_init__(self) -> None:
-        _flag("piano.enabled", self.enabled)
-        _text("piano.device", self.device)
+        checks.flag("piano.enabled", self.enabled)
+        checks.text("piano.device", self.device)
         for name in ("soundfont", "plugin"):
             if getattr(self, name) is not None:
-                _text(f"piano.{name}", getattr(self, name))
-        _number("piano.gain_db", self.gain_db, -60.0, 12.0, " dB")
+                checks.text(f"piano.{name}", getattr(self, name))
+        checks.number("piano.gain_db", self.gain_db, -60.0, 12.0, " dB")
         if self.device == OFF:
             raise ConfigError(
                 "piano.device must be default, or an output's name or index, not 'off';"

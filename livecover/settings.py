@@ -16,6 +16,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import platformdirs
 
+from engine import checks
 from engine.errors import ConfigError
 from engine.settings import EngineSettings
 from livecover.control.bindings import merged
@@ -48,9 +49,7 @@ class LogSettings:
     """debug, info, warning or error."""
 
     def __post_init__(self) -> None:
-        if self.level not in LOG_LEVELS:
-            expected = ", ".join(LOG_LEVELS)
-            raise ConfigError(f"log.level must be one of {expected}, not {self.level!r}")
+        checks.choice("log.level", self.level, LOG_LEVELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +62,8 @@ class ArrangerSettings:
     """A shipped arranger's name or the folder of one."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.enabled, bool):
-            raise ConfigError(f"arranger.enabled must be true or false, not {self.enabled!r}")
-        if not isinstance(self.model, str) or not self.model.strip():
-            raise ConfigError(f"arranger.model must be text that is not empty, not {self.model!r}")
+        checks.flag("arranger.enabled", self.enabled)
+        checks.text("arranger.model", self.model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from engine.errors import ConfigError
+from engine import checks
 from livecover.control.bindings import Bindings, merged, read_map
 
 OFF = "off"
@@ -28,22 +28,14 @@ class ControlSettings:
     """What each controller drives."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.port, str) or not self.port.strip():
-            raise ConfigError(f"control.port must be text that is not empty, not {self.port!r}")
+        checks.text("control.port", self.port)
         if self.channel is not None:
-            _check("channel", self.channel, 16)
-        _check("beats_per_bar", self.beats_per_bar, 32)
-        if not isinstance(self.transport, bool):
-            raise ConfigError(f"control.transport must be true or false, not {self.transport!r}")
+            checks.integer("control.channel", self.channel, 1, 16)
+        checks.integer("control.beats_per_bar", self.beats_per_bar, 1, 32)
+        checks.flag("control.transport", self.transport)
         object.__setattr__(self, "map", merged({}, self.map))
         self.bindings()
 
     def bindings(self) -> Bindings:
         """Return the map, read."""
         return read_map(self.map)
-
-
-def _check(name: str, value: object, high: int) -> None:
-    """Raise ConfigError unless ``value`` is a whole number from 1 to ``high``."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= high:
-        raise ConfigError(f"control.{name} must be a whole number from 1 to {high}, not {value!r}")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from engine.errors import ConfigError
+from engine import checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,7 @@ class PanelSettings:
     """Whether a browser is opened, where livecover was started in a terminal."""
 
     def __post_init__(self) -> None:
-        for name in ("enabled", "open_browser"):
-            value = getattr(self, name)
-            if not isinstance(value, bool):
-                raise ConfigError(f"panel.{name} must be true or false, not {value!r}")
-        if not isinstance(self.host, str) or not self.host.strip():
-            raise ConfigError(f"panel.host must be text that is not empty, not {self.host!r}")
-        port: object = self.port
-        if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
-            raise ConfigError(f"panel.port must be a whole number from 0 to 65535, not {port!r}")
+        checks.flag("panel.enabled", self.enabled)
+        checks.flag("panel.open_browser", self.open_browser)
+        checks.text("panel.host", self.host)
+        checks.integer("panel.port", self.port, 0, 65535)

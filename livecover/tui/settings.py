@@ -1,9 +1,8 @@
 """Section ``tui``: the terminal view. Not here: the view."""
 
-import math
 from dataclasses import dataclass
 
-from engine.errors import ConfigError
+from engine import checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +15,5 @@ class TuiSettings:
     """How much of the past the roll shows."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.enabled, bool):
-            raise ConfigError(f"tui.enabled must be true or false, not {self.enabled!r}")
-        given: object = self.seconds
-        is_number = isinstance(given, int | float) and not isinstance(given, bool)
-        if not is_number or not math.isfinite(self.seconds) or not 1.0 <= self.seconds <= 60.0:
-            raise ConfigError(f"tui.seconds must be a number from 1 to 60 s, not {given!r}")
+        checks.flag("tui.enabled", self.enabled)
+        checks.number("tui.seconds", self.seconds, 1.0, 60.0, " s")

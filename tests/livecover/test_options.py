@@ -11,11 +11,11 @@ from livecover.settings import Settings, load_settings
 
 
 def test_nothing_given_overrides_nothing() -> None:
-    assert parse([]) == ("play", None, {})
+    assert parse([]) == ("play", (), None, {})
 
 
 def test_every_option() -> None:
-    command, config, overrides = parse(
+    command, _, config, overrides = parse(
         "--input song.wav --midi-out LiveCover --midi-out take.mid --model m.onnx --style calm"
         " --latency 250ms --config c.toml --channel 2 --transpose -12 --velocity-curve soft"
         " --log-level debug --provider cuda --threads 2 --density 0.5".split()
@@ -36,25 +36,25 @@ def test_every_option() -> None:
 
 @pytest.mark.parametrize("words", [["doctor", "--model", "m"], ["--model", "m", "doctor"]])
 def test_a_command_stands_before_or_after_its_options(words: list[str]) -> None:
-    assert parse(words) == ("doctor", None, {"model.model": "m"})
+    assert parse(words) == ("doctor", (), None, {"model.model": "m"})
 
 
 @pytest.mark.parametrize(
     ("text", "value"), [("0.3", 0.3), ("300ms", 0.3), ("300 ms", 0.3), ("auto", None)]
 )
 def test_latency(text: str, value: float | None) -> None:
-    assert parse(["--latency", text])[2] == {"time.latency": value}
+    assert parse(["--latency", text]).overrides == {"time.latency": value}
 
 
 @pytest.mark.parametrize(
     ("text", "value"), [("0.7", 0.7), ("1", 1.0), ("intense", "intense"), ("from:a.mid",) * 2]
 )
 def test_style(text: str, value: str | float) -> None:
-    assert parse(["--style", text])[2] == {"model.style": value}
+    assert parse(["--style", text]).overrides == {"model.style": value}
 
 
 def test_a_curve_may_be_a_number() -> None:
-    assert parse(["--velocity-curve", "1.3"])[2] == {"midi.velocity_curve": 1.3}
+    assert parse(["--velocity-curve", "1.3"]).overrides == {"midi.velocity_curve": 1.3}
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,13 @@ def test_a_curve_may_be_a_number() -> None:
         ("song.wav", "unknown command 'song.wav'; a song is given as --input song.wav"),
         (
             "devices doctor",
-            "unknown command 'doctor'; commands are play, panel, learn, devices, doctor",
+            "unknown command 'doctor'; commands are play, panel, learn, quantize, devices, doctor",
         ),
-        ("learn", "learn what? Give a setting, such as livecover learn model.style"),
-        ("device", "unknown command 'device'; commands are play, panel, learn, devices, doctor"),
+        ("learn", "learn needs a setting, such as livecover learn model.style"),
+        (
+            "device",
+            "unknown command 'device'; commands are play, panel, learn, quantize, devices, doctor",
+        ),
     ],
 )
 def test_not_understood(words: str, message: str) -> None:
@@ -107,8 +110,8 @@ def test_the_short_help_fits_a_screen_and_says_what_is_true() -> None:
 
 
 def test_switches_go_both_ways() -> None:
-    assert parse(["--hands"])[2] == {"play.hands": True}
-    assert parse(["--no-hands", "--melody-channel", "auto", "--left-channel", "2"])[2] == {
+    assert parse(["--hands"]).overrides == {"play.hands": True}
+    assert parse(["--no-hands", "--melody-channel", "auto", "--left-channel", "2"]).overrides == {
         "play.hands": False,
         "midi.melody_channel": None,
         "midi.left_channel": 2,
@@ -128,9 +131,9 @@ def test_help_and_version_end_well(
     assert capsys.readouterr().out.startswith(begin)
 
 
-def test_learn_takes_a_word() -> None:
-    assert parse(["learn", "model.style", "--control", "nano"]) == (
-        "learn model.style",
-        None,
-        {"control.port": "nano"},
-    )
+def test_some_commands_take_words() -> None:
+    learn = parse(["learn", "model.style", "--control", "nano"])
+    assert learn == ("learn", ("model.style",), None, {"control.port": "nano"})
+    quantize = parse(["quantize", "a.mid", "--strength", "0.8", "takes", "--steps", "3"])
+    assert quantize.words == ("a.mid", "takes")
+    assert quantize.overrides == {"record.strength": 0.8, "record.steps": 3}
