@@ -373,8 +373,8 @@ def make_parser() -> argparse.ArgumentParser:
         " learn SETTING: let the MIDI controller that moves next drive a setting, such as"
         " model.style, or record, play or panic; quantize TAKES: move a take's notes"
         " nearer to the song's beat, and write its tempo; devices: list inputs, ports, models and"
-        " providers, and what to type for each; doctor: check that all works here, and say what to do where"
-        " not",
+        " providers, and what to type for each; doctor: check that all works here, and say what to"
+        " do where not",
     )
     parser.add_argument("--version", action="version", version=f"livecover {__version__}")
     _add_options(parser)

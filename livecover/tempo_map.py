@@ -94,7 +94,7 @@ class TempoMap:
         points = self._points
         beyond = max(0.0, second - points[-1]) / (points[-1] - points[-2])
         beat = float(np.interp(second, points, np.arange(len(points)))) + beyond
-        return max(0, round(beat * TICKS_PER_BEAT))
+        return max(0, int(round(beat * TICKS_PER_BEAT)))
 
     def conductor(self) -> mido.MidiTrack:
         """Return the track with tempo and metre."""

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from engine.cover import Cover
-from engine.notes import NoteEvent
 from engine.meters import Status
+from engine.notes import NoteEvent
 from engine.settings import AudioSettings, MidiSettings
 from livecover.settings import Settings
 from livecover.status import cover_summary, log_line, status_line, summary
