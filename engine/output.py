@@ -4,6 +4,7 @@ Samples are (n, 2) float32. An output is written to by one thread, which waits t
 here: what is played (``engine.speaker``).
 """
 
+import contextlib
 import itertools
 import os
 import sys
@@ -39,8 +40,12 @@ class Output(Protocol):
     def write(self, block: Array) -> None:
         """Hand over a block (n, 2); waits for room. DeviceError once the device is gone."""
 
-    def latency(self) -> float:
-        """Return the seconds until a sample written now is heard. DeviceError as above."""
+    def latency(self) -> float | None:
+        """Return the seconds until a sample written now is heard.
+
+        Too little where what was written is still on its way, None where nothing waits: what was
+        written came too late. DeviceError as above.
+        """
 
     def is_heard_in(self, source: str) -> bool:
         """Return whether the input called ``source`` is what this output plays."""
@@ -50,7 +55,10 @@ class Output(Protocol):
 
 
 class PulseOutput:
-    """A sink of PulseAudio or PipeWire, whose server tells truly how late it is.
+    """A sink of PulseAudio or PipeWire.
+
+    Its server is asked what waits in the stream and in the sink; libpulse's own figure, which it
+    makes up between two answers, was milliseconds off.
 
     Parameters
     ----------
@@ -61,40 +69,45 @@ class PulseOutput:
     """
 
     def __init__(self, device: str = DEFAULT) -> None:
-        with connected() as pulse:
-            sink = _find_sink(pulse, device)
+        self._undo = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            self._pulse = stack.enter_context(connected())
+            sink = _find_sink(self._pulse, device)
             self.name: str = sink.name
-            monitor: str = sink.monitor_source_name
-            self._heard_in = (monitor,)
-            self.sample_rate = _rate(pulse, monitor)
-        self._player: PulsePlayer | None = PulsePlayer(
-            self.name,
-            f"livecover monitor {os.getpid()}-{next(_serial)}",
-            self.sample_rate,
-            N_CHANNELS,
-            round(BUFFER_S * self.sample_rate),
-            round(BLOCK_S * self.sample_rate),
-        )
+            self._monitor: str = sink.monitor_source_name
+            self.sample_rate = _rate(self._pulse, self._monitor)
+            stream = f"livecover monitor {os.getpid()}-{next(_serial)}"
+            self._player = PulsePlayer(
+                self.name,
+                stream,
+                self.sample_rate,
+                N_CHANNELS,
+                round(BUFFER_S * self.sample_rate),
+                round(BLOCK_S * self.sample_rate),
+            )
+            stack.callback(self._player.close)
+            inputs = self._pulse.sink_input_list()
+            self._index: int = next(one.index for one in inputs if one.name == stream)
+            self._undo = stack.pop_all()
 
     def write(self, block: Array) -> None:  # noqa: D102
-        self._opened.write(block)
+        self._player.write(block)
 
-    def latency(self) -> float:  # noqa: D102
-        return self._opened.latency()
+    def latency(self) -> float | None:  # noqa: D102
+        try:
+            info = self._pulse.sink_input_info(self._index)
+        except Exception as error:  # pulsectl has several, and none in common
+            raise DeviceError(f"{self.name} is gone ({type(error).__name__} {error})") from error
+        if not info.buffer_usec:
+            return None
+        return float(info.buffer_usec + info.sink_usec) / 1e6
 
     def is_heard_in(self, source: str) -> bool:  # noqa: D102
-        return source in self._heard_in
+        return source == self._monitor
 
     def close(self) -> None:  # noqa: D102
-        if self._player is not None:
-            self._player.close()
-            self._player = None
-
-    @property
-    def _opened(self) -> PulsePlayer:
-        if self._player is None:
-            raise DeviceError(f"{self.name} is closed")
-        return self._player
+        with contextlib.suppress(DeviceError):  # a server that is gone
+            self._undo.close()
 
 
 def _find_sink(pulse: Any, device: str) -> Any:
@@ -160,7 +173,7 @@ class DeviceOutput:
         except self._sd.PortAudioError as error:
             raise DeviceError(f"{self.name} is gone ({error})") from error
 
-    def latency(self) -> float:  # noqa: D102
+    def latency(self) -> float | None:  # noqa: D102
         # What PortAudio reports is for a full buffer; a part of it may be empty.
         try:
             empty: float = self._stream.write_available / self.sample_rate

@@ -13,10 +13,10 @@ from typing import Any
 from engine.clock import StreamClock
 
 PERIOD_S = 0.1
-N_NEEDED, N_KEPT = 8, 30
-FEW = 10
-"""Of a tenth of the answers or fewer it is true that nothing was on its way or in half a block."""
-MAX_ASKING_S = 0.003
+N_NEEDED, N_KEPT = 8, 60
+FEW = 20
+"""Of one answer in so many it is true that nothing was on its way, or in half a block."""
+MAX_ASKING_S = 0.0015
 """An answer that took longer says little about the moment it is for."""
 LIMITS_S = (-1.0, 0.1)
 """What a latency can be; a server that says else is not believed."""

@@ -6,7 +6,6 @@ mixes, and writes. It is a tap that hands on what it hears to the players.
 
 import collections
 import logging
-import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from engine.audio_source import AudioSource
 from engine.errors import DeviceError
 from engine.notes import Event
-from engine.output import BLOCK_S, N_CHANNELS, Output
+from engine.output import BLOCK_S, BUFFER_S, N_CHANNELS, Output
 from engine.scheduler import raise_thread_priority
 from engine.settings import EngineSettings
 from engine.taps import Tap
@@ -27,11 +26,15 @@ Array = NDArray[np.float32]
 
 SETTLE_S = 0.3
 """Seconds of silence after opening: until then the output's latency is not what it will be."""
-N_LATENCIES = 400
-"""Blocks of which the output's latency is the median: 2 s, so that no jitter of ours is in it."""
 EVERY = 8
-"""Blocks after which that is computed again."""
-MAX_ASKING_S = 0.002
+"""Blocks from one question for the output's latency to the next."""
+ARRIVAL_S = 0.002
+"""Seconds that a server needs, a part of the buffer, until it has what was written."""
+N_LATENCIES = 75
+"""Answers that are kept, of 3 s."""
+FEW = 10
+"""Of one answer in so many it is true that nothing written was still on its way."""
+MAX_ASKING_S = 0.003
 """An answer that took longer says little about the moment it is for."""
 MARGIN_S = 2 * BLOCK_S
 """Seconds before a sample is written at which it must be known."""
@@ -54,9 +57,14 @@ class HeardOutput:
     One thread. ``clock`` is seconds of ``perf_counter``.
     """
 
-    def __init__(self, output: Output, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        output: Output,
+        clock: Callable[[], float] = time.perf_counter,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.output = output
-        self._now = clock
+        self._now, self._pause = clock, pause
         self._n_written = 0
         self._n_blocks = 0
         self._starts: collections.deque[float] = collections.deque(maxlen=N_LATENCIES)
@@ -65,6 +73,8 @@ class HeardOutput:
     @property
     def moment(self) -> float:
         """When the next sample will be heard."""
+        if not self._starts:
+            return self._now() + BUFFER_S
         return self._start + self._n_written / self.output.sample_rate
 
     def settle(self) -> float:
@@ -73,25 +83,28 @@ class HeardOutput:
         for _ in range(round(SETTLE_S / BLOCK_S)):
             self.write(block)
         self._starts.clear()
-        leads = []
-        for _ in range(4 * EVERY):
+        leads = [BUFFER_S]  # where a busy machine learns nothing
+        for _ in range(8 * EVERY):
             self.write(block)
-            leads.append(self.moment - self._now())
-        return float(np.median(leads[EVERY:]))
+            if self._starts:
+                leads.append(self.moment - self._now())
+        return float(np.median(leads))
 
     def write(self, block: Array) -> None:
         """Write a block (n, 2). Raises DeviceError once the device is gone."""
         self.output.write(block)
         self._n_written += len(block)
         self._n_blocks += 1
+        if self._n_blocks % EVERY:
+            return
+        self._pause(ARRIVAL_S)
         asked = self._now()
         latency = self.output.latency()
         answered = self._now()
-        if answered - asked < MAX_ASKING_S:
+        if latency is not None and answered - asked < MAX_ASKING_S:
             heard = (asked + answered) / 2 + latency
             self._starts.append(heard - self._n_written / self.output.sample_rate)
-        if self._n_blocks % EVERY == 0 and self._starts:
-            self._start = statistics.median(self._starts)
+            self._start = sorted(self._starts)[-1 - len(self._starts) // FEW]
 
 
 class Speaker(Tap):
