@@ -30,11 +30,13 @@ with the music, always the same moment behind it.
 
   --input WHAT      loopback (what this computer plays: the default), mic,
                     a device, or an audio file
-  --midi-out WHERE  a MIDI port (default: LiveCover) or a .mid file; may be
-                    given again for more
+  --midi-out WHERE  a MIDI port (default: LiveCover) or a .mid file; or several
   --style STYLE     calm, balanced, intense, a number from 0 to 1, from:FILE.mid
   --parts PARTS     full, accompaniment (the melody is yours), melody
   --hands           only what two hands can play
+  --piano           the notes sound here too, without a DAW
+  --monitor OUTPUT  the song sounds there, in time with the piano
+  --record FOLDER   keep takes: the notes and the song
   --help-all        every option; each is a line of config.toml as well
 
 examples:
