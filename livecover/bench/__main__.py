@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.errors import LiveCoverError
 from livecover import examples
-from livecover.bench import install, live, models, monitor, panel
+from livecover.bench import change, install, live, models, monitor, panel
 from livecover.settings import Settings
 
 
@@ -31,6 +31,8 @@ def parser() -> argparse.ArgumentParser:
     paged.add_argument("--rounds", type=int, default=2, help="of without, with, with, without")
     paged.add_argument("--seconds", type=float, default=30.0, help="of the song, each time")
     paged.add_argument("--browser", action="store_true", help="Chromium, not only a client")
+    changing = add("change", "how soon a change of style is heard while the song plays")
+    changing.add_argument("--changes", type=int, default=40)
     soak = add("soak", "minutes of live playing on real servers: notes, losses, memory")
     soak.add_argument("--minutes", type=float, default=10.0)
     delay = add("monitor", "delay of the sync monitor against the latency, on real servers")
@@ -59,6 +61,8 @@ def measure(arguments: argparse.Namespace) -> str:
                 arguments.seconds,
                 with_browser=arguments.browser,
             )
+        case "change":
+            return change.style(arguments.model, arguments.song, arguments.changes)
         case "soak":
             return live.soak(arguments.model, arguments.song, arguments.minutes)
         case "monitor":
