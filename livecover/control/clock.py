@@ -7,7 +7,9 @@ on one thread.
 Not here: what is done with it.
 """
 
+import math
 from collections import deque
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,9 @@ from livecover.tempo import Tempo
 PPQN = 24
 TICKS_PER_SIXTEENTH = 6
 MIN_TICKS, MAX_TICKS = 48, 384
-"""Ticks after which a tempo is told, and on which it rests at most: two beats, sixteen."""
+"""Ticks after which a tempo may be told, and on which it rests at most: two beats, sixteen."""
+SURE = 1e-3
+"""Standard error of a tempo, as a share of it, from which on it is told: 0.12 at 120."""
 EVERY = 6  # ticks between two looks at the tempo
 FAR = 4.0  # times the median distance from the line, from which a tick is left out
 RECENT = 12  # ticks whose common lateness tells another tempo
@@ -36,31 +40,32 @@ class ClockIn:
         self._position = 0
         """Ticks of the song before the next one."""
         self._has_position = False
-        self._period = self._phase = 0.0
-        """Seconds from tick to tick, and the moment of the last one, without their jitter."""
-        self._spread = 0.0  # seconds of jitter
+        self._line = _Line()  # through the ticks there are
+        self._told = _Line()  # the same, when it was sure last
 
     def tempo(self, now: float, beats_per_bar: int = 4) -> Tempo | None:
         """Return the tempo; None while no clock comes, or not long enough."""
-        if not self._period or now - self._ticks[-1] > GAP_S:
+        line = self._told
+        if not line.period or now - self._ticks[-1] > GAP_S:
             return None
+        bpm = 60.0 / (PPQN * line.period)
         if not self.is_running or not self._has_position:
-            return Tempo(60.0 / (PPQN * self._period), self._phase, None, beats_per_bar)
+            return Tempo(bpm, line.last, None, beats_per_bar)
         beat, over = divmod(self._position - 1, PPQN)
-        at = self._phase - over * self._period
-        return Tempo(60.0 / (PPQN * self._period), at, beat, beats_per_bar)
+        return Tempo(bpm, line.last - over * line.period, beat, beats_per_bar)
 
     def tick(self, moment: float) -> None:
         """Take a tick."""
         if self._ticks and not 0.0 <= moment - self._ticks[-1] <= GAP_S:
             self._ticks.clear()
-            self._period = self._phase = self._spread = 0.0
+            self._line, self._told = _Line(), _Line()
         self._ticks.append(moment)
         self._n_heard += 1
         if self.is_running:
             self._position += 1
-        self._phase += self._period
-        n_needed = MIN_TICKS // 2 if self._period else MIN_TICKS
+        for line in (self._line, self._told):
+            line.last += line.period
+        n_needed = MIN_TICKS // 2 if self._line.period else MIN_TICKS
         if len(self._ticks) >= n_needed and self._n_heard % EVERY == 0:
             self._look()
 
@@ -81,32 +86,50 @@ class ClockIn:
         self._position, self._has_position = sixteenths * TICKS_PER_SIXTEENTH, True
 
     def _look(self) -> None:
-        """Set the tempo from the ticks there are."""
+        """Lay the line through the ticks there are; tell it where it is sure."""
         ticks = np.array(self._ticks)
-        if self._has_turned(ticks[-RECENT:]):
+        if len(ticks) > MIN_TICKS and self._line.has_left(ticks[-RECENT:]):
             self._ticks = deque(ticks[-RECENT:].tolist(), MAX_TICKS)
             return
-        period, late = _line(ticks)
-        self._spread = float(np.median(np.abs(late)))
-        if MIN_BPM <= 60.0 / (PPQN * max(period, 1e-6)) <= MAX_BPM:
-            self._period = period
-            self._phase = float(ticks[-1] - late[-1])
+        line = _Line.through(ticks)
+        if not MIN_BPM <= 60.0 / (PPQN * max(line.period, 1e-6)) <= MAX_BPM:
+            return
+        self._line = line
+        if line.error(len(ticks)) < SURE or len(ticks) == MAX_TICKS:
+            self._told = replace(line)
 
-    def _has_turned(self, ticks: NDArray[np.float64]) -> bool:
-        """Return whether the last ticks leave the line of those before by more than jitter does."""
-        if not self._period:
+
+@dataclass(slots=True)
+class _Line:
+    """Ticks without their jitter."""
+
+    period: float = 0.0
+    """Seconds from tick to tick; 0 while nothing is known."""
+    last: float = 0.0
+    """The moment of the last one."""
+    spread: float = 0.0
+    """The median of how far, in seconds, ticks lie from it."""
+
+    @classmethod
+    def through(cls, ticks: NDArray[np.float64]) -> "_Line":
+        """Return the line through ticks (n,), without those that lie far from it."""
+        index = np.arange(len(ticks), dtype=np.float64)
+        since = ticks - ticks[0]
+        slope, first = np.polyfit(index, since, 1)
+        late = np.abs(since - first - slope * index)
+        near = late <= max(FAR * float(np.median(late)), 0.5 * float(slope))
+        slope, first = np.polyfit(index[near], since[near], 1)
+        late = np.abs(since - first - slope * index)
+        last = float(ticks[0] + first + slope * index[-1])
+        return cls(float(slope), last, float(np.median(late)))
+
+    def error(self, n_ticks: int) -> float:
+        """Return the standard error of the period, as a share of it, for jitter of ``spread``."""
+        return 1.48 * self.spread * math.sqrt(12.0 / n_ticks) / (n_ticks * self.period)
+
+    def has_left(self, ticks: NDArray[np.float64]) -> bool:
+        """Return whether the last ticks lie beside the line by more than jitter does."""
+        if not self.period:
             return False
-        late = ticks - self._phase - self._period * np.arange(1 - len(ticks), 1)
-        bound = max(0.3 * self._period, 3.0 * self._spread)
-        return len(self._ticks) > MIN_TICKS and abs(float(np.median(late))) > bound
-
-
-def _line(ticks: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """Return the seconds from tick to tick, and how late each one is (n,)."""
-    index = np.arange(len(ticks), dtype=np.float64)
-    since = ticks - ticks[0]
-    slope, first = np.polyfit(index, since, 1)
-    late = since - first - slope * index
-    near = np.abs(late) <= max(FAR * float(np.median(np.abs(late))), 0.5 * float(slope))
-    slope, first = np.polyfit(index[near], since[near], 1)
-    return float(slope), since - first - slope * index
+        late = ticks - self.last - self.period * np.arange(1 - len(ticks), 1)
+        return abs(float(np.median(late))) > max(0.3 * self.period, 3.0 * self.spread)
