@@ -1,11 +1,14 @@
 """The sync monitor on a real PulseAudio server: an impulse comes out its latency later."""
 
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from engine.audio import open_source
 from engine.clock import StreamClock
@@ -15,9 +18,11 @@ from engine.output import PulseOutput
 from engine.rings import SampleRing
 from engine.settings import AudioSettings
 from engine.speaker import Speaker
+from tests.e2e.chain import COMMAND, private_env, run_livecover
 from tests.e2e.conftest import require
 from tests.e2e.delay import HEARD, SONG, Room, delays, room
-from tests.e2e.servers import PROGRAMS
+from tests.e2e.servers import PROGRAMS, Process, pulse_server, wait_until
+from tests.e2e.songs import Song
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 LATENCY = 0.25
@@ -85,3 +90,35 @@ def test_an_output_that_is_heard_is_refused(place: Room) -> None:
 def test_an_output_that_is_not_there_is_named(place: Room) -> None:
     with pytest.raises(DeviceError, match=f"called 'none'; there are: .*{HEARD}"):
         PulseOutput("none")
+
+
+def test_song_and_piano_sound_at_another_output_and_are_kept(tmp_path: Path, tune: Song) -> None:
+    require(*PROGRAMS)
+    # a busy machine is late, and plays all the same
+    (tmp_path / "config.toml").write_text("[time]\nlate_tolerance = 5.0\nbacklog = 30.0\n")
+    command = [*COMMAND, "--midi-out", "a.mid", "--piano", "--record", "takes"]
+    with pulse_server(tmp_path, ("first", "second")) as pulse:
+        env = private_env(tmp_path, pulse.env)
+        refused = run_livecover(tmp_path, *command[3:], "--monitor", "first", env=pulse.env)
+        assert refused.returncode == 2 and "would hear itself" in refused.stderr, refused
+        raw = tmp_path / "second.raw"
+        record = ["parec", "--device=second.monitor", "--format=float32le", "--raw"]
+        with raw.open("wb") as file:
+            recorder = subprocess.Popen(record, env={**os.environ, **env}, stdout=file)
+            livecover = Process.start("livecover", [*command, "--monitor", "second"], tmp_path, env)
+            try:
+                wait_until("livecover records", lambda: pulse.is_heard_by("livecover"), 60)
+                with pulse.playing(tune.path, "first") as player:
+                    assert player.wait(60) == 0
+                code = livecover.stop(timeout=60)
+            finally:
+                livecover.kill()
+                recorder.terminate()
+                recorder.wait(5)
+    assert code == 0, livecover.tail()
+    assert np.abs(np.fromfile(raw, np.float32)).max() > 0.05
+    (piano,), (mix,) = (list((tmp_path / "takes").glob(f"* {n}.flac")) for n in ("piano", "mix"))
+    played, rate = soundfile.read(piano)
+    both, _ = soundfile.read(mix)
+    assert np.abs(played).max() > 0.01 and len(both) == len(played)
+    assert not np.allclose(both, played)
