@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.errors import LiveCoverError
 from livecover import examples
-from livecover.bench import change, install, live, models, monitor, panel
+from livecover.bench import change, install, live, models, monitor, panel, takes
 from livecover.settings import Settings
 
 
@@ -37,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     soak.add_argument("--minutes", type=float, default=10.0)
     delay = add("monitor", "delay of the sync monitor against the latency, on real servers")
     delay.add_argument("--impulses", type=int, default=40, help="half a second each")
+    killed = add("killed", "what a take loses when livecover is killed, on real servers")
+    killed.add_argument("--seconds", type=float, default=20.0, help="of the song")
     add("startup", "seconds from the command to MIDI-ready, on real servers")
     add("size", "installed size without extras")
     return main
@@ -67,6 +69,8 @@ def measure(arguments: argparse.Namespace) -> str:
             return live.soak(arguments.model, arguments.song, arguments.minutes)
         case "monitor":
             return monitor.delay(arguments.model, arguments.impulses)
+        case "killed":
+            return takes.killed(arguments.model, arguments.song, arguments.seconds)
         case "startup":
             return install.startup()
         case _:
