@@ -22,10 +22,11 @@ MIN_TICKS, MAX_TICKS = 48, 384
 """Ticks after which a tempo may be told, and on which it rests at most: two beats, sixteen."""
 SURE = 1e-3
 """Standard error of a tempo, as a share of it, from which on it is told: 0.12 at 120."""
-EVERY = 6  # ticks between two looks at the tempo
+EVERY = 6  # ticks from one look at the tempo to the next, at least
 FAR = 4.0  # times the median distance from the line, from which a tick is left out
-RECENT = 12  # ticks whose common lateness tells another tempo
-GAP_S = 0.5  # without a tick the clock has stopped: 24 ticks a beat are 5 a beat slower than that
+RECENT = 12  # ticks that, beside the line, tell another tempo
+BURST_S = 0.002  # ticks nearer than this came at once: more of them may be on the way
+GAP_S = 1.0  # without a tick the clock has stopped; a busy machine holds ticks up for less
 MIN_BPM, MAX_BPM = 20.0, 400.0
 
 
@@ -36,7 +37,7 @@ class ClockIn:
         self.is_running = False
         """Whether the song goes on, between start or continue and stop."""
         self._ticks: deque[float] = deque(maxlen=MAX_TICKS)
-        self._n_heard = 0
+        self._n_unseen = 0  # ticks since the last look
         self._position = 0
         """Ticks of the song before the next one."""
         self._has_position = False
@@ -59,14 +60,16 @@ class ClockIn:
         if self._ticks and not 0.0 <= moment - self._ticks[-1] <= GAP_S:
             self._ticks.clear()
             self._line, self._told = _Line(), _Line()
+        is_alone = not self._ticks or moment - self._ticks[-1] > BURST_S
         self._ticks.append(moment)
-        self._n_heard += 1
+        self._n_unseen += 1
         if self.is_running:
             self._position += 1
         for line in (self._line, self._told):
             line.last += line.period
         n_needed = MIN_TICKS // 2 if self._line.period else MIN_TICKS
-        if len(self._ticks) >= n_needed and self._n_heard % EVERY == 0:
+        if len(self._ticks) >= n_needed and self._n_unseen >= EVERY and is_alone:
+            self._n_unseen = 0
             self._look()
 
     def start(self) -> None:
@@ -88,7 +91,7 @@ class ClockIn:
     def _look(self) -> None:
         """Lay the line through the ticks there are; tell it where it is sure."""
         ticks = np.array(self._ticks)
-        if len(ticks) > MIN_TICKS and self._line.has_left(ticks[-RECENT:]):
+        if len(ticks) > MIN_TICKS and self._line.was_left(ticks[-RECENT:]):
             self._ticks = deque(ticks[-RECENT:].tolist(), MAX_TICKS)
             return
         line = _Line.through(ticks)
@@ -112,24 +115,33 @@ class _Line:
 
     @classmethod
     def through(cls, ticks: NDArray[np.float64]) -> "_Line":
-        """Return the line through ticks (n,), without those that lie far from it."""
-        index = np.arange(len(ticks), dtype=np.float64)
-        since = ticks - ticks[0]
-        slope, first = np.polyfit(index, since, 1)
+        """Return the line through ticks (n,), without those that lie far from it.
+
+        A median of differences over half of them says first which these are, as it bears that
+        many go astray (after Theil, "A rank-invariant method of linear regression", 1950).
+        """
+        index, since = np.arange(len(ticks), dtype=np.float64), ticks - ticks[0]
+        half = len(ticks) // 2
+        slope = float(np.median(since[half:] - since[: len(ticks) - half])) / half
+        first = float(np.median(since - slope * index))
+        for _ in range(2):
+            late = np.abs(since - first - slope * index)
+            near = late <= max(FAR * float(np.median(late)), 0.5 * slope)
+            slope, first = (float(number) for number in np.polyfit(index[near], since[near], 1))
         late = np.abs(since - first - slope * index)
-        near = late <= max(FAR * float(np.median(late)), 0.5 * float(slope))
-        slope, first = np.polyfit(index[near], since[near], 1)
-        late = np.abs(since - first - slope * index)
-        last = float(ticks[0] + first + slope * index[-1])
-        return cls(float(slope), last, float(np.median(late)))
+        return cls(slope, float(ticks[0] + first + slope * index[-1]), float(np.median(late)))
 
     def error(self, n_ticks: int) -> float:
         """Return the standard error of the period, as a share of it, for jitter of ``spread``."""
         return 1.48 * self.spread * math.sqrt(12.0 / n_ticks) / (n_ticks * self.period)
 
-    def has_left(self, ticks: NDArray[np.float64]) -> bool:
-        """Return whether the last ticks lie beside the line by more than jitter does."""
+    def was_left(self, ticks: NDArray[np.float64]) -> bool:
+        """Return whether the last ticks lie beside the line by more than jitter does.
+
+        Later, all of them: after a port was held up, the newest is in time again. Earlier, most.
+        """
         if not self.period:
             return False
         late = ticks - self.last - self.period * np.arange(1 - len(ticks), 1)
-        return abs(float(np.median(late))) > max(0.3 * self.period, 3.0 * self.spread)
+        bound = max(0.3 * self.period, 3.0 * self.spread)
+        return float(late.min()) > bound or float(np.median(late)) < -bound

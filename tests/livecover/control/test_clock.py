@@ -55,6 +55,25 @@ def test_a_lost_and_a_doubled_tick_are_borne() -> None:
     assert feed(ClockIn(), moments).bpm == pytest.approx(120.0, abs=0.5)
 
 
+def held_up(moments: list[float], start: float, seconds: float) -> list[float]:
+    """Return when ticks come through a port that gives on nothing for a while, and then all."""
+    return [start + seconds if start <= t < start + seconds else t for t in moments]
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.25, 0.4])
+def test_a_machine_that_holds_ticks_up_changes_no_tempo(seconds: float) -> None:
+    moments = cycles(ticks(120.0, 600))
+    for start in (102.0, 104.5, 107.0):
+        moments = held_up(moments, start, seconds)
+    clock, told = ClockIn(), []
+    for moment in moments:
+        clock.tick(moment)
+        tempo = clock.tempo(moment)
+        told += [] if tempo is None else [tempo.bpm]
+    assert len(told) > 300
+    assert told == pytest.approx([120.0] * len(told), abs=0.5)
+
+
 def test_another_tempo_is_found_within_two_beats() -> None:
     before = ticks(120.0, 400)
     after = ticks(90.0, 2 * PPQN + 12, before[-1] + 60.0 / (90.0 * PPQN))
@@ -69,9 +88,9 @@ def test_nothing_is_told_too_early_nor_after_the_clock_has_stopped() -> None:
     assert clock.tempo(moments[-2]) is None
     clock.tick(moments[-1])
     assert clock.tempo(moments[-1]) is not None
-    assert clock.tempo(moments[-1] + 1.0) is None
-    clock.tick(moments[-1] + 1.0)
-    assert clock.tempo(moments[-1] + 1.0) is None
+    assert clock.tempo(moments[-1] + 1.5) is None
+    clock.tick(moments[-1] + 1.5)
+    assert clock.tempo(moments[-1] + 1.5) is None
 
 
 def test_no_tempo_is_made_of_nonsense() -> None:
