@@ -99,7 +99,8 @@ class PulseOutput:
         except Exception as error:  # pulsectl has several, and none in common
             raise DeviceError(f"{self.name} is gone ({type(error).__name__} {error})") from error
         if not info.buffer_usec:
-            return None
+            # PipeWire leaves both at 0; there libpulse's own figure is what one has.
+            return None if info.sink_usec else self._player.latency() or None
         return float(info.buffer_usec + info.sink_usec) / 1e6
 
     def is_heard_in(self, source: str) -> bool:  # noqa: D102
