@@ -126,9 +126,9 @@ class PulseMonitor:
         self.sample_rate: int = sample_rate or found.sample_rate
         self.n_channels: int = min(found.channel_count, MAX_LIVE_CHANNELS)
         self.block_size = block_size
-        # A guess, one block that fills and one that travels, until ``PulseEar`` has measured it.
-        # libpulse's own figure swings by hundreds of milliseconds for the first second of a stream.
-        self.latency = 2 * block_size / self.sample_rate
+        # A monitor is ahead of the ear; ``PulseEar`` measures by how much. (libpulse's own figure
+        # for the stream swings by hundreds of milliseconds in its first second.)
+        self.latency = 0.0
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._feed: LiveFeed | None = None
