@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from livecover.control.bindings import Binding, Bindings
+from livecover.control.ports import Message
 from livecover.control.sources import Source
 from livecover.control.targets import is_same
-
-Message = tuple[int, int, int]
 
 TOUCHED_S = 0.3
 """Seconds after its last word in which a fader counts as moved by a hand."""

@@ -1,18 +1,15 @@
 """The command ``livecover learn``: the next controller that moves is written into config.toml."""
 
-import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from engine.errors import ConfigError
 from livecover.control.bindings import learned
-from livecover.control.ports import ControlPort, Hear
+from livecover.control.ports import POLL_S, ControlPort, Message
 from livecover.control.settings import OFF
 from livecover.control.sources import Source, heard, is_move, named
 from livecover.control.targets import check_target
 from livecover.settings import Settings, with_values
-
-LOOK_S = 0.25  # seconds between two looks at the stop
 
 
 def learn(
@@ -20,7 +17,7 @@ def learn(
     name: str,
     stop: threading.Event,
     tell: Callable[[str], None],
-    open_port: Callable[[str, Hear], ControlPort] = ControlPort,
+    open_port: Callable[[str], ControlPort] = ControlPort,
 ) -> Settings | None:
     """Return the settings in which the next controller that moves drives ``name``.
 
@@ -46,17 +43,15 @@ def learn(
     control = settings.control
     if control.port == OFF:
         raise ConfigError("control.port is off: give the controller's MIDI port with --control")
-    waiting: queue.SimpleQueue[Sequence[int]] = queue.SimpleQueue()
-    port = open_port(control.port, lambda message, moment: waiting.put(message))
+    port = open_port(control.port)
     try:
         where = f"connect it to the port {control.port} and " if port.is_virtual else ""
         tell(f"{where}move the controller that is to drive {name}; Ctrl-C stops")
-        while not stop.is_set():
-            try:
-                source = _moved(waiting.get(timeout=LOOK_S), control.channel)
-            except queue.Empty:
-                continue
-            if source is not None:
+        while not stop.wait(POLL_S):
+            for message, _ in port.fetch():
+                source = _moved(message, control.channel)
+                if source is None:
+                    continue
                 try:
                     lines = learned(control.map, name, source)
                 except ConfigError as error:
@@ -68,7 +63,7 @@ def learn(
         port.close()
 
 
-def _moved(message: Sequence[int], channel: int | None) -> Source | None:
+def _moved(message: Message, channel: int | None) -> Source | None:
     """Return what has moved, if it may be bound; its channel, where every one is heard."""
     found = heard(message)
     if found is None or channel not in (None, found[0].channel) or not is_move(*found):

@@ -1,6 +1,6 @@
 """Control by MIDI: what comes is understood on a thread of its own, and done by the hands.
 
-RtMidi's thread only appends to a queue. Not here: settings of controllers
+Not here: settings of controllers
 (``livecover.control.bindings``), the ports (``livecover.control.ports``).
 """
 
@@ -8,25 +8,22 @@ import contextlib
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from engine.errors import LiveCoverError, MidiError
 from engine.style import INTENSITIES
 from livecover.control.bindings import Binding, find, learned
 from livecover.control.clock import ClockIn
-from livecover.control.feedback import Feedback, Message
+from livecover.control.feedback import Feedback
 from livecover.control.hands import Hands
 from livecover.control.hands import Played as Worked
-from livecover.control.ports import ControlPort, Hear
+from livecover.control.ports import POLL_S, ControlPort, Fetch, Message
 from livecover.control.settings import OFF, PORT
 from livecover.control.sources import Source, heard, is_move, named
 from livecover.control.targets import CENTRE, PANIC, PRESETS
 from livecover.tempo import Tempo
 
-MAX_WAITING = 4096
-"""Messages that wait; the oldest are dropped. A MIDI cable carries a thousand a second."""
 SONG_POSITION, TICK, START, CONTINUE, STOP = 0xF2, 0xF8, 0xFA, 0xFB, 0xFC
 TEMPO_EVERY_S = 0.25
 
@@ -53,13 +50,18 @@ class Listener:
         The instrument.
     hands
         Do what is asked.
+    fetch
+        Returns what has come.
     send
         Sends a message back to the controllers.
     """
 
-    def __init__(self, played: Played, hands: Hands, send: Callable[[Message], None]) -> None:
+    def __init__(
+        self, played: Played, hands: Hands, fetch: Fetch, send: Callable[[Message], None]
+    ) -> None:
         self._played = played
         self._hands = hands
+        self._fetch = fetch
         self._control = played.settings.control
         self._bindings = self._control.bindings()
         self._feedback = Feedback(send, self._control.channel or 1)
@@ -68,36 +70,30 @@ class Listener:
         self._tempo_at = 0.0
         self._pressed: set[Source] = set()  # controllers that are buttons, and down
         self._is_known = False  # whether any controller was heard
-        self._queue: deque[tuple[Message, float]] = deque(maxlen=MAX_WAITING)
-        self._news = threading.Event()
-
-    def hear(self, message: Sequence[int], moment: float) -> None:
-        """Take a message. Any thread; returns at once."""
-        if message:
-            one, two, three, *_ = (*message, 0, 0)
-            self._queue.append(((one, two, three), moment))
-            self._news.set()
+        self._is_news = True
+        """Whether feedback may have something to say: something was heard, or has changed."""
+        self._answer_at: float | None = None
 
     def wake(self) -> None:
         """Look whether there is something to answer. Any thread."""
-        self._news.set()
+        self._is_news = True
 
-    def turn(self, now: float) -> float | None:
-        """Understand what waits, and answer; return when to turn again if nothing comes."""
+    def turn(self, now: float) -> None:
+        """Understand what has come, and answer. To be called every ``POLL_S``."""
         control = self._played.settings.control
         if control != self._control:
             self._control, self._bindings = control, control.bindings()
-        for _ in range(len(self._queue)):
-            message, moment = self._queue.popleft()
+        for message, moment in self._fetch():
             if message[0] >= 0xF0:
                 self._keep_time(message, moment)
             elif not self._feedback.is_echo(message, now):
                 self._obey(message, now)
+                self._is_news = True
         self._tell_tempo(now)
-        again = self._feedback.turn(self._bindings, self._hands.state, now)
-        if self._tempo is None:
-            return again
-        return min(now + TEMPO_EVERY_S, now + 1.0 if again is None else again)
+        is_due = self._answer_at is not None and now >= self._answer_at
+        if self._is_news or is_due:
+            self._is_news = False
+            self._answer_at = self._feedback.turn(self._bindings, self._hands.state, now)
 
     def _keep_time(self, message: Message, moment: float) -> None:
         """Take what a sequencer says of time."""
@@ -190,15 +186,11 @@ class Listener:
         is_over = threading.Event()
 
         def run() -> None:
-            while not is_over.is_set():
-                now = time.perf_counter()
+            while not is_over.wait(POLL_S):
                 try:
-                    again = self.turn(now)
+                    self.turn(time.perf_counter())
                 except Exception:
                     _log.exception("control by MIDI failed; it goes on with what comes next")
-                    again = None
-                self._news.wait(None if again is None else max(0.0, again - now))
-                self._news.clear()
 
         thread = threading.Thread(target=run, name="control", daemon=True)
         self._played.subscribe(self.wake)
@@ -207,13 +199,12 @@ class Listener:
             yield
         finally:
             is_over.set()
-            self._news.set()
             thread.join(1.0)
 
 
 @contextlib.contextmanager
 def controlled(
-    played: "Controlled", open_port: Callable[[str, Hear], ControlPort] = ControlPort
+    played: "Controlled", open_port: Callable[[str], ControlPort] = ControlPort
 ) -> Iterator[None]:
     """Let hardware and DAW work an instrument within the block.
 
@@ -229,17 +220,17 @@ def controlled(
         yield
         return
     with Hands(played) as hands, contextlib.ExitStack() as stack:
-        listener = Listener(played, hands, lambda message: port.send(message))
         try:
-            port = open_port(name, listener.hear)
+            port = open_port(name)
         except MidiError as error:
             if name != PORT:
                 raise
             _log.warning("no control by MIDI: %s", " ".join(str(error).split()))
             yield
             return
-        hands.on_done = listener.wake
         stack.callback(port.close)
+        listener = Listener(played, hands, port.fetch, port.send)
+        hands.on_done = listener.wake
         stack.enter_context(listener.running())
         played.controller = name
         try:

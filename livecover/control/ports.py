@@ -1,6 +1,8 @@
 """The ports at which controllers are heard and told, by way of RtMidi.
 
-Not here: what is said (``livecover.control.listener``).
+Messages are fetched, not called back: python-rtmidi's callback makes the system's own thread wait
+for the interpreter (in JACK, the whole graph), and closing a port that speaks at that moment never
+returns. Not here: what is said (``livecover.control.listener``).
 """
 
 import contextlib
@@ -19,8 +21,17 @@ from engine.midi_ports import (
     open_output,
 )
 
-Hear = Callable[[Sequence[int], float], None]
-"""Takes a message and its moment, on RtMidi's thread: returns at once."""
+POLL_S = 0.01
+"""Seconds from one fetch to the next."""
+MAX_WAITING = 4096
+"""Messages that wait for it; more are dropped. A MIDI cable carries a thousand a second."""
+
+_LEAK = 1e-4  # by how much, at most, the driver's clock is slower than ours
+_TOO_LATE_S = 5.0  # what seems to come later than this tells that the driver's clock has jumped
+
+Message = tuple[int, int, int]
+Fetch = Callable[[], Sequence[tuple[Message, float]]]
+"""Returns what has come since the last call: messages and their moments."""
 
 
 class MidiInput(Protocol):
@@ -30,13 +41,17 @@ class MidiInput(Protocol):
     def open_port(self, port: int, name: str) -> object: ...  # noqa: D102
     def open_virtual_port(self, name: str) -> object: ...  # noqa: D102
     def ignore_types(self, sysex: bool, timing: bool, active_sense: bool) -> None: ...  # noqa: D102
-    def set_callback(self, func: Callable[[tuple[list[int], float], object], None]) -> None: ...  # noqa: D102
+    def get_message(self) -> tuple[list[int], float] | None: ...  # noqa: D102
     def delete(self) -> None: ...  # noqa: D102
 
 
 def open_input() -> MidiInput:
     """Return an RtMidi client for input. Raises MidiError where no MIDI system answers."""
-    return cast(MidiInput, open_client(rtmidi.MidiIn, CONTROL_CLIENT))
+
+    def make(rtapi: int, name: str) -> object:
+        return rtmidi.MidiIn(rtapi=rtapi, name=name, queue_size_limit=MAX_WAITING)
+
+    return cast(MidiInput, open_client(make, CONTROL_CLIENT))
 
 
 class ControlPort:
@@ -46,10 +61,10 @@ class ControlPort:
     ----------
     name
         An existing port's, as :func:`engine.midi_ports.find_port` reads it, else virtual ports'.
-    hear
-        Gets what comes, with its moment of ``time.perf_counter``.
     connect_input, connect_output
         Make the RtMidi clients.
+    clock
+        Seconds that only rise.
 
     Raises
     ------
@@ -60,19 +75,21 @@ class ControlPort:
     def __init__(
         self,
         name: str,
-        hear: Hear,
         connect_input: Callable[[], MidiInput] = open_input,
         connect_output: Callable[[], MidiOutput] = lambda: open_output(CONTROL_CLIENT),
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.name = name
+        self._clock = clock
+        self._moments = Moments()
         self._output: MidiOutput | None = None
         self._input: MidiInput | None = None
         try:
             self._input = connect_input()
             index = find_port(name, _others(self._input.get_ports()))
             self.is_virtual = index is None
-            self._input.ignore_types(True, False, True)
-            self._input.set_callback(lambda event, _: hear(event[0], time.perf_counter()))
+            # All of them: the time since the last message is that since the last one ignored, too.
+            self._input.ignore_types(False, False, False)
             if index is None:
                 self._input.open_virtual_port(name)
             else:
@@ -87,6 +104,20 @@ class ControlPort:
                 f"no MIDI port {name!r} can be opened for controllers ({error}): give the name of"
                 " one that is there with --control, or --control off"
             ) from error
+
+    def fetch(self) -> list[tuple[Message, float]]:
+        """Return what has come since the last call, with moments of the clock."""
+        found: list[tuple[Message, float]] = []
+        while self._input is not None and len(found) < MAX_WAITING:
+            event = self._input.get_message()
+            if event is None:
+                break
+            message, since_last = event
+            moment = self._moments.of(since_last, self._clock())
+            if message:
+                one, two, three, *_ = (*message, 0, 0)
+                found.append(((one, two, three), moment))
+        return found
 
     def send(self, message: Sequence[int]) -> None:
         """Send a message back; nothing where there is no way back, or it is lost."""
@@ -108,6 +139,32 @@ class ControlPort:
             output.open_port(index, self.name)
         elif self.is_virtual:
             output.open_virtual_port(self.name)
+
+
+class Moments:
+    """When messages came, by a driver that counts from each to the next, on our clock.
+
+    Never later than they were fetched: the earliest line through the moments of fetching is true.
+
+    >>> moments = Moments()
+    >>> came = ((0.0, 10.0), (0.5, 10.8), (0.5, 11.0))
+    >>> [round(moments.of(since_last, now), 3) for since_last, now in came]
+    [10.0, 10.5, 11.0]
+    """
+
+    def __init__(self) -> None:
+        self._driver = self._last = 0.0
+        self._offset: float | None = None
+
+    def of(self, since_last: float, now: float) -> float:
+        """Return the moment of a message that was fetched at ``now``."""
+        self._driver += since_last
+        offset = now - self._driver
+        if self._offset is not None and offset - self._offset < _TOO_LATE_S:
+            offset = min(offset, self._offset + _LEAK * since_last)
+        self._offset = offset
+        self._last = max(self._last, self._driver + offset)
+        return self._last
 
 
 def _others(ports: Sequence[str]) -> list[str]:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.errors import ConfigError
-from livecover.control.feedback import Message
 from livecover.control.hands import Hands
 from livecover.control.listener import Listener
+from livecover.control.ports import Message
 from livecover.settings import Settings, with_values
 from livecover.tempo import Tempo
 
@@ -32,6 +32,8 @@ class FakeInstrument:
                 raise ConfigError(f"no {name} today")
         self.settings = with_values(self.settings, values)
         self.changes.append(dict(values))
+        for on_change in self.on_change:
+            on_change()
 
     def start(self) -> None:
         self.is_playing = True
@@ -67,7 +69,10 @@ class Desk:
         self.sent: list[Message] = []
         self.now = 100.0
         self.hands = Hands(self.played, self.told.append)
-        self.listener = Listener(self.played, self.hands, self.sent.append)
+        self._waiting: list[tuple[Message, float]] = []
+        self.listener = Listener(self.played, self.hands, self._fetch, self.sent.append)
+        self.hands.on_done = self.listener.wake
+        self.played.subscribe(self.listener.wake)
         self.rest()
         if is_known:
             self.hear((0xB0, 99, 0))
@@ -76,12 +81,12 @@ class Desk:
 
     def hear(self, *messages: tuple[int, ...]) -> None:
         for message in messages:
-            self.listener.hear(message, self.now)
+            one, two, three, *_ = (*message, 0, 0, 0)
+            self._waiting.append(((one, two, three), self.now))
 
-    def turn(self) -> float | None:
-        again = self.listener.turn(self.now)
+    def turn(self) -> None:
+        self.listener.turn(self.now)
         self.hands.turn()
-        return again
 
     def rest(self, seconds: float = 2.0) -> list[Message]:
         """Let time pass; return what was sent in it."""
@@ -91,6 +96,10 @@ class Desk:
             self.turn()
             self.now += 0.02
         return self.sent[n_before:]
+
+    def _fetch(self) -> list[tuple[Message, float]]:
+        waiting, self._waiting = self._waiting, []
+        return waiting
 
     def setting(self, name: str) -> Any:
         section, key = name.split(".")

@@ -2,15 +2,16 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
 import rtmidi
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.errors import ConfigError, MidiError
 from engine.midi_ports import find_port
 from livecover.control.learning import learn, line_of
-from livecover.control.ports import ControlPort, Hear
+from livecover.control.ports import ControlPort, Message, Moments
 from livecover.settings import Settings, with_values
 
 
@@ -23,7 +24,7 @@ class FakeClient:
         self.sent: list[Sequence[int]] = []
         self.ignored: tuple[bool, ...] = ()
         self.is_deleted = False
-        self.say: Callable[[tuple[list[int], float], object], None] = lambda event, data: None
+        self.waiting: list[tuple[list[int], float]] = []
 
     def get_ports(self) -> list[str]:
         return self.ports
@@ -39,8 +40,8 @@ class FakeClient:
     def ignore_types(self, *ignored: bool) -> None:
         self.ignored = ignored
 
-    def set_callback(self, func: Any) -> None:
-        self.say = func
+    def get_message(self) -> tuple[list[int], float] | None:
+        return self.waiting.pop(0) if self.waiting else None
 
     def send_message(self, message: Sequence[int]) -> None:
         if self.is_deleted:
@@ -55,36 +56,56 @@ class FakeClient:
 
 
 def test_virtual_ports_of_one_name_for_both_ways() -> None:
-    came, one, other = [], FakeClient(["Piano 20:0"]), FakeClient(["Piano 20:0"])
-    port = ControlPort(
-        "LiveCover Control", lambda m, at: came.append(m), lambda: one, lambda: other
-    )
+    one, other, now = FakeClient(["Piano 20:0"]), FakeClient(["Piano 20:0"]), [5.0]
+    port = ControlPort("LiveCover Control", lambda: one, lambda: other, lambda: now[0])
     assert port.is_virtual
     assert one.opened == other.opened == ["virtual LiveCover Control"]
-    assert one.ignored == (True, False, True)  # clock is heard
-    one.say(([0xF8], 0.0), None)
-    assert came == [[0xF8]]
+    assert one.ignored == (False, False, False)  # clock is heard, and all that time passes with
+    one.waiting = [([0xF8], 0.0), ([0xB0, 1, 2], 0.0), ([0xF0, 1, 2, 3, 0xF7], 0.0), ([], 0.0)]
+    assert port.fetch()[0] == ((0xF8, 0, 0), 5.0)
+    now[0] = 5.5
+    one.waiting = [([0xF8], 0.5)]
+    assert port.fetch() == [((0xF8, 0, 0), 5.5)]
     port.send((0xB0, 1, 2))
     assert other.sent == [(0xB0, 1, 2)]
     port.close()
     port.close()
     port.send((0xB0, 1, 2))
+    assert port.fetch() == []
     assert one.is_deleted and other.is_deleted and len(other.sent) == 1
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.5)), min_size=30, max_size=60))
+def test_moments_are_never_late_nor_out_of_order(steps: list[tuple[float, float]]) -> None:
+    moments, true, found = Moments(), 100.0, []
+    for since_last, held_up in [(0.0, 0.0), *steps]:
+        true += since_last
+        moment = moments.of(since_last, true + held_up)
+        found.append(moment)
+        assert moment <= true + held_up + 1e-3
+        assert moment == pytest.approx(true, abs=0.01)  # as the first came at once
+    assert found == sorted(found)
+
+
+def test_a_driver_whose_clock_jumps_is_followed() -> None:
+    moments = Moments()
+    moments.of(0.0, 10.0)
+    assert moments.of(0.1, 50.0) == 50.0
 
 
 def test_hardware_is_found_and_answered_where_it_listens() -> None:
     one, other = FakeClient(["nanoKONTROL2:CTRL 20:0"]), FakeClient(["nanoKONTROL2:CTRL 20:0"])
-    port = ControlPort("nanoKONTROL2", lambda m, at: None, lambda: one, lambda: other)
+    port = ControlPort("nanoKONTROL2", lambda: one, lambda: other)
     assert not port.is_virtual and one.opened == other.opened == one.ports
     deaf = FakeClient([])
-    port = ControlPort("nanoKONTROL2", lambda m, at: None, lambda: one, lambda: deaf)
+    port = ControlPort("nanoKONTROL2", lambda: one, lambda: deaf)
     assert deaf.opened == []
 
 
 def test_another_livecover_is_no_controller() -> None:
     others = ["livecover_control:LiveCover Control 130:0"]
     one, other = FakeClient(others), FakeClient(others)
-    port = ControlPort("LiveCover Control", lambda m, at: None, lambda: one, lambda: other)
+    port = ControlPort("LiveCover Control", lambda: one, lambda: other)
     assert port.is_virtual
 
 
@@ -106,7 +127,7 @@ def test_notes_never_go_to_a_control_port(ports: list[str]) -> None:
 def test_what_cannot_be_opened(make: Callable[[], FakeClient], message: str) -> None:
     one = make()
     with pytest.raises(MidiError) as caught:
-        ControlPort("X", lambda m, at: None, lambda: one, FakeClient)
+        ControlPort("X", lambda: one, FakeClient)
     assert message in str(caught.value) and "\n" not in str(caught.value)
     assert one.is_deleted
 
@@ -120,10 +141,12 @@ class Knobs:
         self.messages = messages
         self.is_closed = False
 
-    def __call__(self, name: str, hear: Hear) -> "Knobs":
-        for message in self.messages:
-            hear(message, 0.0)
+    def __call__(self, name: str) -> "Knobs":
         return self
+
+    def fetch(self) -> list[tuple[Message, float]]:
+        padded = ((*message, 0, 0) for message in self.messages)
+        return [((one, two, three), 0.0) for one, two, three, *_ in padded]
 
     def close(self) -> None:
         self.is_closed = True
