@@ -46,6 +46,11 @@ bench: $(VENV)/.installed-dev ## the engine's figures in docs/results.md, on an 
 	$(BIN)/python -m livecover.bench streaming --model runs/window/window.onnx --seconds 6
 	$(BIN)/livecover-train bench
 	$(BIN)/python -m livecover.bench timing
+	$(BIN)/python -m livecover.bench change
+	$(BIN)/python -m livecover.bench panel --rounds 3
+	$(BIN)/python -m livecover.bench panel --browser
+	$(BIN)/python -m livecover.bench monitor
+	$(BIN)/python -m livecover.bench killed
 	$(BIN)/python -m livecover.bench startup
 	$(BIN)/python -m livecover.bench size
 	$(BIN)/python -m livecover.bench soak --minutes 10
