@@ -41,7 +41,7 @@ from livecover.status import cover_summary, log_line, start_lines, status_line, 
 from livecover.tui import screen as tui
 
 EXIT_FAULT, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
-SWITCH_INTERVAL = 0.0005
+SWITCH_INTERVAL = 0.0001
 """Seconds for which a thread may keep the GIL while the MIDI thread waits for it."""
 REFRESH = 0.25  # seconds between two looks at the engine
 LOG_EVERY = 10.0  # seconds between two lines where there is no terminal
