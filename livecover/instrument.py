@@ -220,7 +220,7 @@ class Instrument:
         is_same = bpm == told or (bpm is not None and told is not None and abs(bpm - told) < 0.1)
         if self._recorder is not None and not is_same:
             self._told_bpm = None if bpm is None else round(bpm, 1)
-            self._recorder.tempo(self._told_bpm)
+            self._recorder.tempo(tempo)
 
     def save(self) -> Path:
         """Write the settings into config.toml; return its path. Raises ConfigError."""

@@ -6,6 +6,7 @@ the clock. Not here: the queue and the thread (``recorder``).
 
 import datetime
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from livecover import __version__
 from livecover.takes.files import TakeFiles, begin_take
 from livecover.takes.journal import Contents
 from livecover.takes.session import Held, TakeSession
+from livecover.tempo import Tempo
 
 Array = NDArray[np.float32]
 
@@ -27,6 +29,9 @@ FLUSH_S = 0.25
 """Seconds between two moments up to which a crash loses nothing."""
 TAIL_S = 0.25
 """Seconds beyond the latency for which the notes of the last moments are waited for."""
+
+LEAD_S = 1.0
+"""Seconds at least before the first bar line that a take's own bars lie on."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +84,7 @@ class TakeDesk:
         self._now = now
         self._input: Input | None = None
         self._latency = 0.0
-        self._bpm: float | None = None
+        self._tempo: Tempo | None = None
         self._held = Held()
         self._take: TakeSession | None = None
         self._leaving: list[_Leaving] = []
@@ -100,8 +105,7 @@ class TakeDesk:
         files = begin_take(folder, self._now())
         self._take = TakeSession(files, self._header(), time, has_song)
         self._take.hold(self._held)
-        if self._bpm is not None:
-            self._take.tempo(self._bpm, time)
+        self._keep_time(self._take, time)
         _log.info("recording %s", files.midi)
 
     @property
@@ -141,11 +145,25 @@ class TakeDesk:
             for text in _differences(before, settings):
                 self._take.text(text, self.time)
 
-    def tempo(self, bpm: float | None) -> None:
-        """Take the song's beats a minute from now on; None where nobody knows."""
-        self._bpm = bpm
-        if self._take is not None and bpm is not None:
-            self._take.tempo(bpm, self.time)
+    def tempo(self, tempo: Tempo | None) -> None:
+        """Take the song's tempo from now on; None where nobody knows."""
+        self._tempo = tempo
+        if self._take is not None:
+            self._keep_time(self._take, self.time)
+
+    def _keep_time(self, take: TakeSession, time: float) -> None:
+        """Tell a take the tempo at ``time``, and the first bar line after a lead."""
+        tempo = self._tempo
+        if tempo is None:
+            return
+        take.tempo(tempo.bpm, time)
+        line = tempo.bar_at(self._moment)
+        if line is None:
+            return
+        bar_s = tempo.beats_per_bar * tempo.beat_s
+        second = self.time + line - self._moment  # the clock's moment is the ear's
+        second += max(0, math.ceil((time + LEAD_S - second) / bar_s)) * bar_s
+        take.bar(second, tempo.beats_per_bar)
 
     def lost(self) -> None:
         """Take that the input is gone."""

@@ -25,6 +25,7 @@ class Contents:
     events: list[Event] = field(default_factory=list)
     texts: list[tuple[float, str]] = field(default_factory=list)
     tempos: list[tuple[float, float]] = field(default_factory=list)  # (second, beats a minute)
+    bars: list[tuple[float, int]] = field(default_factory=list)  # (second of a line, its beats)
     songs: list[str] = field(default_factory=list)  # names of files
     seconds: float = 0.0  # up to where it is known
     n_losses: int = 0
@@ -56,6 +57,10 @@ class Journal:
     def tempo(self, time: float, bpm: float) -> None:
         """Write the beats a minute from ``time`` on."""
         self._write("tempo", _micro(time), bpm)
+
+    def bar(self, time: float, n_beats: int) -> None:
+        """Write that a bar of so many beats begins at ``time``."""
+        self._write("bar", _micro(time), n_beats)
 
     def song(self, name: str) -> None:
         """Write the name of a file of sound that begins."""
@@ -123,6 +128,8 @@ def _contents(lines: Iterable[list[Any]]) -> Contents:
                 found.texts.append((time, text))
             case ["tempo", time, bpm]:
                 found.tempos.append((time, bpm))
+            case ["bar", time, n_beats]:
+                found.bars.append((time, n_beats))
             case ["song", name]:
                 found.songs.append(name)
             case ["reached", time, n_dropped]:
@@ -133,7 +140,7 @@ def _contents(lines: Iterable[list[Any]]) -> Contents:
                 found.ended, end = reason, time
             case _:
                 raise ValueError(f"an unknown line {kind!r}")
-        if kind not in ("begin", "song"):
+        if kind not in ("begin", "song", "bar"):  # a bar is told before it comes
             found.seconds = max(found.seconds, float(values[0]))
     if end is not None:
         found.seconds = end

@@ -49,7 +49,7 @@ def closed(events: Sequence[Event], end: float) -> list[Event]:
 
 def to_midi(contents: Contents) -> mido.MidiFile:
     """Return the file; a track without notes is there for the two parts only."""
-    clock = _Clock(contents.tempos)
+    clock = _Clock(contents.tempos, contents.bars)
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
     events = closed(contents.events, contents.seconds)
     by_track: dict[str, list[Event]] = {"melody": [], "accompaniment": []}
@@ -78,15 +78,29 @@ def _order(event: Event) -> tuple[float, bool]:
 
 
 class _Clock:
-    """Seconds to ticks under a map of tempos."""
+    """Seconds to ticks under a map of tempos; bar lines that are known lie on the file's.
 
-    def __init__(self, tempos: Sequence[tuple[float, float]]) -> None:
+    What comes before a bar line is stretched, so that whole bars of the file end there.
+    """
+
+    def __init__(
+        self, tempos: Sequence[tuple[float, float]], bars: Sequence[tuple[float, int]] = ()
+    ) -> None:
         self.steps = [(0.0, 0.0, BPM)]  # (second, tick, beats a minute)
-        for second, bpm in sorted(tempos):
-            tick = self._exact(max(0.0, second))
-            if tick <= self.steps[-1][1]:
+        told = [(max(0.0, second), bpm, 0) for second, bpm in tempos]
+        bpm = BPM
+        for second, value, n_beats in sorted([*told, *((s, 0.0, n) for s, n in bars)]):
+            bpm = value or bpm
+            start, tick, before = self.steps[-1]
+            exact = self._exact(second)
+            if n_beats and second > start:
+                bar = n_beats * TICKS_PER_BEAT
+                exact = max(round(exact / bar), int(tick // bar) + 1) * bar
+                before = 60 * (exact - tick) / TICKS_PER_BEAT / (second - start)
+            self.steps[-1] = (start, tick, before)
+            if exact <= tick:
                 self.steps.pop()
-            self.steps.append((max(0.0, second), tick, bpm))
+            self.steps.append((second, exact, bpm))
 
     def _exact(self, second: float) -> float:
         start, tick, bpm = next(s for s in reversed(self.steps) if s[0] <= second)
@@ -104,12 +118,17 @@ def _conductor(track: mido.MidiTrack, contents: Contents, clock: _Clock) -> None
         for second, _, bpm in clock.steps
     ]
     metas += [(clock.ticks(second), _text(text)) for second, text in contents.texts]
+    metas += [(0, _metre(n_beats)) for _, n_beats in contents.bars[:1]]
     now = 0
     for tick, meta in sorted(metas, key=lambda pair: pair[0]):
         track.append(meta.copy(time=tick - now))
         now = tick
     end = max(0, clock.ticks(contents.seconds) - now)
     track.append(mido.MetaMessage("end_of_track", time=end))
+
+
+def _metre(n_beats: int) -> mido.MetaMessage:
+    return mido.MetaMessage("time_signature", numerator=n_beats, denominator=4)
 
 
 def _text(text: str) -> mido.MetaMessage:

@@ -24,6 +24,7 @@ from livecover.takes.desk import FLUSH_S, Input, TakeDesk
 from livecover.takes.ending import recover_takes
 from livecover.takes.files import TakeFiles, check_folder
 from livecover.takes.journal import Contents
+from livecover.tempo import Tempo
 
 Array = NDArray[np.float32]
 
@@ -106,9 +107,9 @@ class TakeRecorder(Tap):
         """Make whole what a killed program left in the folder; return a line about each take."""
         return recover_takes(self.folder)
 
-    def tempo(self, bpm: float | None) -> None:
-        """Take the song's beats a minute from now on; None where nobody knows. Any thread."""
-        self._put(lambda: self._desk.tempo(bpm))
+    def tempo(self, tempo: Tempo | None) -> None:
+        """Take the song's tempo from now on; None where nobody knows. Any thread."""
+        self._put(lambda: self._desk.tempo(tempo))
 
     def shut_down(self, timeout: float = 120.0) -> None:
         """End the take, write what waits and end the thread; a second call does nothing."""

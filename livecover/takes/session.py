@@ -122,6 +122,10 @@ class TakeSession:
         """Take the beats a minute from ``time`` on."""
         self._journal.tempo(max(0.0, time - self.start), bpm)
 
+    def bar(self, time: float, n_beats: int) -> None:
+        """Take that a bar of so many beats begins at ``time``, which may be still to come."""
+        self._journal.bar(time - self.start, n_beats)
+
     def flush(self) -> None:
         """Make what was taken safe from a crash of this program."""
         self._journal.reached(self._reached, self._n_dropped)

@@ -20,6 +20,7 @@ from livecover.takes import recorder as module
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
 from livecover.takes.recorder import TakeRecorder
+from livecover.tempo import Tempo
 from tests.engine.fakes import ScriptedSource
 
 RATE = 8000
@@ -208,7 +209,7 @@ def test_changes_are_texts_and_hands_are_tracks(band: Band, tmp_path: Path) -> N
     band.play(1.0)
     calm = EngineSettings(model=ModelSettings(style="calm"))
     band.recorder.changed(calm, LATENCY)
-    band.recorder.tempo(90.0)
+    band.recorder.tempo(Tempo(90.0, 0.0))
     band.send(*note(0.1, 0.2, hand="left"), *note(0.3, 0.4, 72, hand="right"))
     band.recorder.close()
     band.recorder.turn()
@@ -220,6 +221,30 @@ def test_changes_are_texts_and_hands_are_tracks(band: Band, tmp_path: Path) -> N
     assert tempos == [(500_000, 0), (666_667, 1920)]  # a second at 120 beats a minute
     assert texts == [("style calm", 0)]  # at that moment too
     assert notes_of(tmp_path / f"{NAME}.mid") == [(0.1, 0.2, 60), (0.3, 0.4, 72)]
+
+
+@pytest.mark.parametrize("bpm", [90.0, 120.0, 171.3])
+def test_bar_lines_of_the_clock_are_the_files(band: Band, tmp_path: Path, bpm: float) -> None:
+    bar_s = 3 * 60 / bpm
+    lines = 0.4 + bar_s * np.arange(40)
+    band.play(2.0)
+    band.recorder.tempo(Tempo(bpm, 0.4, beat=0, beats_per_bar=3))
+    band.recorder.record(True)
+    band.play(12.0)
+    in_take = [line for line in lines if 3.0 + bar_s < line < 13.0]
+    for line in in_take:
+        band.send(*note(line, line + 0.1))
+    band.recorder.close()
+    band.recorder.turn()
+    file = mido.MidiFile(tmp_path / f"{NAME}.mid")
+    assert [m.numerator for m in file.tracks[0] if m.type == "time_signature"] == [3]
+    ticks = np.cumsum([m.time for m in file.tracks[2]])
+    ons = [t for t, m in zip(ticks, file.tracks[2], strict=True) if m.type == "note_on"]
+    assert len(ons) == len(in_take) > 2
+    off = np.array(ons) % (3 * file.ticks_per_beat)
+    assert np.minimum(off, 3 * file.ticks_per_beat - off).max() <= 2  # of 2880
+    starts = [start for start, _, _ in notes_of(tmp_path / f"{NAME}.mid")]
+    assert starts == pytest.approx([line - 2.0 for line in in_take], abs=0.002)
 
 
 def test_takes_are_numbered_and_never_written_over(band: Band, tmp_path: Path) -> None:
