@@ -6,32 +6,17 @@ asked meanwhile for the same thing is passed over. Not here: who asks.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, Self
+from collections.abc import Callable
+from typing import Any, Self
 
 from engine.errors import LiveCoverError
 from livecover.control.targets import STATES
-from livecover.settings import Settings
+from livecover.worked import Worked
 
 _log = logging.getLogger(__name__)
 
 
-class Played(Protocol):
-    """An instrument, as far as controllers work it. What cannot be done is a LiveCoverError."""
-
-    @property
-    def settings(self) -> Settings: ...  # noqa: D102
-    @property
-    def is_playing(self) -> bool: ...  # noqa: D102
-    @property
-    def is_recording(self) -> bool: ...  # noqa: D102
-    def change(self, values: Mapping[str, object]) -> None: ...  # noqa: D102
-    def start(self) -> None: ...  # noqa: D102
-    def stop(self) -> None: ...  # noqa: D102
-    def record(self, on: bool) -> None: ...  # noqa: D102
-
-
-def state(played: Played, name: str) -> Any:
+def state(played: Worked, name: str) -> Any:
     """Return the setting of this ``section.key``, or whether that of STATES is on."""
     if name in STATES:
         return played.is_recording if name == "record" else played.is_playing
@@ -56,7 +41,7 @@ class Hands:
     """
 
     def __init__(
-        self, played: Played, tell: Callable[[str], None] = lambda text: _log.warning("%s", text)
+        self, played: Worked, tell: Callable[[str], None] = lambda text: _log.warning("%s", text)
     ) -> None:
         self.on_done: Callable[[], None] = lambda: None
         self._played = played

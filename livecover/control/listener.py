@@ -17,12 +17,12 @@ from livecover.control.bindings import Binding, find, learned
 from livecover.control.clock import ClockIn
 from livecover.control.feedback import Feedback
 from livecover.control.hands import Hands
-from livecover.control.hands import Played as Worked
 from livecover.control.ports import POLL_S, ControlPort, Fetch, Message
 from livecover.control.settings import OFF, PORT
 from livecover.control.sources import Source, heard, is_move, named
 from livecover.control.targets import CENTRE, PANIC, PRESETS
 from livecover.tempo import Tempo
+from livecover.worked import Worked
 
 SONG_POSITION, TICK, START, CONTINUE, STOP = 0xF2, 0xF8, 0xFA, 0xFB, 0xFC
 TEMPO_EVERY_S = 0.25
