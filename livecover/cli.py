@@ -75,9 +75,6 @@ def _run(request: Request, settings: Settings) -> int:
     if command == "doctor":
         with _logging(console, "error"):
             return _examine(settings)
-    is_file_to_file = is_file_input(settings.audio.input) and all(
-        is_midi_file(name) for name in settings.midi.midi_out
-    )
     with _logging(console, settings.log.level), _stop_on_signals() as stop:
         if command == "learn":
             _learn(request.words[0], settings, config, stop)
@@ -87,11 +84,21 @@ def _run(request: Request, settings: Settings) -> int:
             _serve_panel(settings, config, console, stop, is_idle=command == "panel")
         elif settings.arranger.enabled:
             _arrange(settings, console)
-        elif is_file_to_file:
+        elif is_for_files(settings):
             _cover(settings, console, stop)
         else:
             _play(settings, console, stop)
     return 0
+
+
+def is_for_files(settings: Settings) -> bool:
+    """Return whether a file goes into files, and nobody wants to hear, see or record it in time."""
+    is_live = settings.record.at_start or settings.piano.enabled or settings.monitor.is_on
+    return (
+        is_file_input(settings.audio.input)
+        and all(is_midi_file(name) for name in settings.midi.midi_out)
+        and not (is_live or settings.tui.enabled)
+    )
 
 
 def _examine(settings: Settings) -> int:

@@ -23,10 +23,11 @@ from engine.errors import DeviceError
 from engine.latency import LatencyBudget
 from engine.meters import Status
 from livecover import cli as subject
-from livecover.cli import main
+from livecover.cli import is_for_files, main
 from livecover.doctor import Check
 from livecover.instrument import Instrument
-from livecover.settings import Settings, with_values
+from livecover.options import parse
+from livecover.settings import Settings, load_settings, with_values
 from tests.networks import TINY_FEATURES
 
 HANGUP = getattr(signal, "SIGHUP", signal.SIGTERM)
@@ -279,3 +280,14 @@ def test_as_a_module() -> None:
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert done.stdout.startswith("livecover ")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("", True), ("--record takes", False), ("--piano", False), ("--monitor default", False)],
+)
+def test_a_file_for_files_is_played_in_time_where_someone_listens(
+    words: str, expected: bool
+) -> None:
+    request = parse(["--input", "song.wav", "--midi-out", "a.mid", *words.split()])
+    assert is_for_files(load_settings(None, request.overrides)) is expected
