@@ -18,7 +18,7 @@ from engine.frontend import FrontEnd
 from engine.notes import Event, NoteEvent, Posteriors, notes_of
 from engine.offline import Pipeline
 from engine.rings import SampleRing
-from engine.settings import EngineSettings
+from engine.settings import AudioSettings, EngineSettings, GateSettings, TimeSettings
 from engine.taps import Tap
 from models.spec import FeatureSpec, ModelSpec
 
@@ -36,6 +36,14 @@ SPEC = ModelSpec(
     lookahead_frames=0,
     styles={"balanced": [0.0] * 24, "intense": [1.0] * 24},
 )
+
+
+SETTINGS = EngineSettings(
+    audio=AudioSettings(ring=20.0),
+    time=TimeSettings(latency=0.5, late_tolerance=10.0, backlog=20.0),
+    gate=GateSettings(enabled=False),
+)
+"""Under which every note of a scripted source is due at once, and none is dropped."""
 
 
 def loudness(samples: Array) -> Array:

@@ -12,8 +12,6 @@ from engine.notes import PedalEvent, notes_of
 from engine.runtime import Engine
 from engine.settings import (
     AudioSettings,
-    EngineSettings,
-    GateSettings,
     MidiSettings,
     ModelSettings,
     PlaySettings,
@@ -21,18 +19,13 @@ from engine.settings import (
 )
 from tests.engine.fakes import (
     PITCH,
+    SETTINGS,
     CollectingSink,
     ListeningTap,
     ScriptedSource,
     make_pipeline,
     model_of,
     sound,
-)
-
-SETTINGS = EngineSettings(
-    audio=AudioSettings(ring=20.0),
-    time=TimeSettings(latency=0.5, late_tolerance=10.0, backlog=20.0),
-    gate=GateSettings(enabled=False),
 )
 
 

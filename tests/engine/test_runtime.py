@@ -28,18 +28,13 @@ from engine.stream import SILENCE_DBFS
 from engine.taps import Tap
 from tests.engine.fakes import (
     PITCH,
+    SETTINGS,
     CollectingSink,
     ListeningTap,
     ScriptedSource,
     make_pipeline,
     model_of,
     sound,
-)
-
-SETTINGS = EngineSettings(
-    audio=AudioSettings(ring=20.0),
-    time=TimeSettings(latency=0.5, late_tolerance=10.0, backlog=20.0),
-    gate=GateSettings(enabled=False),
 )
 
 
