@@ -90,11 +90,13 @@ class Outlet:
                 self._send(PedalEvent(self._last_time, False, channel))
         self.held = channels
 
-    def end_everything(self) -> None:
-        """End every sounding note, lift every pedal, then say All Notes Off."""
+    def end_everything(self) -> list[NoteEvent]:
+        """End every sounding note, lift every pedal, then say All Notes Off; return the ends."""
+        ended = []
         for pitch in list(self._sounding):
             played = self._sounding.pop(pitch)
-            self._end(played, self._forced_off(played))
+            ended.append(self._forced_off(played))
+            self._end(played, ended[-1])
         for channel in sorted({*self.held, *self._pedals}):
             self._send(PedalEvent(self._last_time, False, channel))
         self.held = ()
@@ -104,6 +106,7 @@ class Outlet:
             self.sink.panic()
         except MidiError as error:
             self._refused(error)
+        return ended
 
     def _end(self, played: _Played, off: NoteEvent) -> bool:
         """Send a note-off; where the sink is broken, remember the note."""

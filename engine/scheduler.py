@@ -165,8 +165,10 @@ class Scheduler:
         done = threading.Event()
 
         def change() -> None:
-            held = self._outlet.held
-            self._outlet.end_everything()
+            held, now = self._outlet.held, self._clock()
+            for off in self._outlet.end_everything():
+                if self._on_sent is not None:
+                    self._on_sent(off, now, now)
             self._outlet.sink = sink
             self._outlet.hold(held)
             done.set()

@@ -108,6 +108,7 @@ def test_another_output_takes_over_and_the_old_one_ends() -> None:
         assert band.sinks["LiveCover"].has(1)
         band.change(midi=MidiSettings(midi_out=("piano",)))
         assert band.sinks["LiveCover"].n_closed == 1
+        assert len(band.tap.sent_events) == 2  # a tap hears of the end too
         band.hear("one", (0.2, 0.4))
         band.end("one")
     assert [event.velocity > 0 for event in band.sinks["LiveCover"].notes] == [True, False]
