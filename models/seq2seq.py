@@ -20,6 +20,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from models.prior import guess
 from models.spec import N_PITCHES
 
 Kind = Literal["seq2seq", "blind", "encoder"]
@@ -109,8 +110,7 @@ class Transformer(nn.Module):
         kernel = 3 if config.kind == "encoder" else 1
         self.head = nn.Conv1d(config.width, N_PITCHES, kernel, padding=kernel // 2)
         if config.first_probability != 0.5:
-            assert self.head.bias is not None
-            nn.init.constant_(self.head.bias, math.log(1 / (1 / config.first_probability - 1)))
+            guess(self.head, config.first_probability)
 
     def remember(self, features: Tensor) -> Tensor:
         """Return what the encoder makes of features, (B, T, W)."""

@@ -266,6 +266,12 @@ def _add_papers(command: Callable[..., argparse.ArgumentParser]) -> None:
     experiment.add_argument("--data", help="folder with a folder for each corpus, and splits.json")
     experiment.add_argument("--prepared", type=Path, help="shards of bands that are there already")
     experiment.add_argument("--out", type=Path, help="runs/NAME-SIZE unless told")
+    experiment.add_argument(
+        "--minutes", type=float, default=0.0, help="of each training, where the clock ends it"
+    )
+    experiment.add_argument(
+        "--rows", nargs="+", default=(), help="train these rows of the table alone"
+    )
     experiment.add_argument("--seed", type=at_least(0), default=1)
     experiment.add_argument("--threads", type=at_least(1), default=os.cpu_count() or 1)
     experiment.add_argument("--device", default="cpu", help="cpu or cuda")

@@ -325,6 +325,8 @@ def experiment(args: argparse.Namespace) -> None:
         threads=args.threads,
         device=args.device,
         prepared=args.prepared,
+        minutes=args.minutes,
+        rows=tuple(args.rows),
     )
     print(run_experiment(args.name, config))
 

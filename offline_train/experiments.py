@@ -7,7 +7,7 @@ experiments themselves.
 
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -25,6 +25,9 @@ EXPERIMENTS = {
 }
 """Name -> the module whose ``run`` it is; imported when it is asked for."""
 
+TIMED = ("arrangement", "embedding")
+"""Those whose trainings end by the clock or by steps, whichever comes first."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExperimentConfig:
@@ -33,6 +36,8 @@ class ExperimentConfig:
     ``tiny`` is a slice that tests run, ``small`` ends within half an hour on two cores, ``full``
     is what figures are measured with. ``data`` is the data folder, as for the other commands;
     ``prepared`` holds shards of bands (``livecover-train prepare``), to use instead of new ones.
+    Those whose trainings have a time (``TIMED``) can be given another, in ``minutes`` for each,
+    and can be told to train some ``rows`` of their table only; those trained before stay in it.
     """
 
     data: Path
@@ -42,6 +47,8 @@ class ExperimentConfig:
     threads: int = 1
     device: str = "cpu"
     prepared: Path | None = None
+    minutes: float = 0.0  # 0: what the size says
+    rows: tuple[str, ...] = ()  # (): what the size says
 
 
 def run_experiment(name: str, config: ExperimentConfig) -> str:
@@ -58,10 +65,27 @@ def run_experiment(name: str, config: ExperimentConfig) -> str:
         raise ConfigError(f"experiment must be one of {', '.join(EXPERIMENTS)}, not {name!r}")
     if config.size not in SIZES:
         raise ConfigError(f"size must be one of {', '.join(SIZES)}, not {config.size!r}")
+    if (config.minutes or config.rows) and name not in TIMED:
+        raise ConfigError(
+            f"minutes and rows are for {' and '.join(TIMED)}; {name} runs whole, leave them out"
+        )
     config.out.mkdir(parents=True, exist_ok=True)
     _claim(config.out / "experiment.json", {"name": name, "size": config.size, "seed": config.seed})
     run: Callable[[ExperimentConfig], str] = importlib.import_module(EXPERIMENTS[name]).run
     return run(config)
+
+
+def check_rows(names: Sequence[str], rows: Collection[str]) -> None:
+    """Check that there are rows of these names.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such row.
+    """
+    unknown = sorted(set(names) - set(rows))
+    if unknown:
+        raise ConfigError(f"rows must be some of {', '.join(rows)}, not {', '.join(unknown)}")
 
 
 def _claim(path: Path, facts: dict[str, str | int]) -> None:

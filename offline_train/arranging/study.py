@@ -24,7 +24,7 @@ from offline_train.arranging.units import hear_songs
 from offline_train.evaluation import EvaluateConfig, evaluate
 from offline_train.evaluation.report import report as table_of
 from offline_train.evaluation.report import save_json, save_page
-from offline_train.experiments import ExperimentConfig
+from offline_train.experiments import ExperimentConfig, check_rows
 from offline_train.prepare import PrepareConfig, prepare
 from offline_train.shards import MANIFEST
 
@@ -69,7 +69,7 @@ def rows(c: ExperimentConfig) -> dict[str, tuple[str, ArrangerConfig]]:
         size.network,
         steps=size.steps,
         batch=size.batch,
-        minutes=size.minutes,
+        minutes=c.minutes or size.minutes,
         seed=c.seed,
         threads=c.threads,
         device=c.device,
@@ -90,8 +90,8 @@ def rows(c: ExperimentConfig) -> dict[str, tuple[str, ArrangerConfig]]:
             replace(heard, hears_texture=False, hears_melody=False),
         ),
     }
-    kept = {name: row for name, row in table.items() if not size.only or name in size.only}
-    return {name: (text, replace(row, out=c.out / name)) for name, (text, row) in kept.items()}
+    check_rows(c.rows, table)
+    return {name: (text, replace(row, out=c.out / name)) for name, (text, row) in table.items()}
 
 
 def units(c: ExperimentConfig, split: str) -> Units:
@@ -130,7 +130,11 @@ def run(c: ExperimentConfig) -> str:
     arrangers: dict[str, Path] = {}
     losses: dict[str, Any] = {}
     for name, (text, config) in rows(c).items():
-        last = train(config, learned, valid)
+        last = config.out / "last.pt"
+        if name in (c.rows or size.only or rows(c)):
+            last = train(config, learned, valid)
+        if not last.is_file():
+            continue
         checkpoint = load_checkpoint(last)
         losses[text] = {
             "steps": checkpoint["step"],

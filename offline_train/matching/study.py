@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.embedding import EmbeddingConfig, JointEmbedding
-from offline_train.experiments import ExperimentConfig
+from offline_train.experiments import ExperimentConfig, check_rows
 from offline_train.matching.index import benchmark
 from offline_train.matching.pictures import draw_recall, draw_snippets
 from offline_train.matching.ranking import (
@@ -33,6 +33,7 @@ from offline_train.matching.train import (
     MatchingConfig,
     candidates,
     embed,
+    load_checkpoint,
     load_embedding,
     train,
 )
@@ -93,7 +94,7 @@ def rows(c: ExperimentConfig) -> dict[str, Row]:
         paper,
         steps=size.steps,
         batch=size.batch,
-        minutes=size.minutes,
+        minutes=c.minutes or size.minutes,
         seed=c.seed,
         threads=c.threads,
         device=c.device,
@@ -111,8 +112,8 @@ def rows(c: ExperimentConfig) -> dict[str, Row]:
         "hearing": Row("and the decoder learns from sound too", "piano", hears),
         "cover": Row("band to human arrangement", "cover", replace(base, network=ours)),
     }
-    kept = {name: row for name, row in table.items() if not size.only or name in size.only}
-    return {n: replace(r, config=replace(r.config, out=c.out / n)) for n, r in kept.items()}
+    check_rows(c.rows, table)
+    return {n: replace(r, config=replace(r.config, out=c.out / n)) for n, r in table.items()}
 
 
 def shards(c: ExperimentConfig, task: Task, split: str) -> list[Path]:
@@ -164,12 +165,16 @@ def run(c: ExperimentConfig) -> str:
     table, recalls = [], {}
     shown = None
     for name, row in rows(c).items():
-        train_pieces = heard(c, row.task, "train")
+        best = row.config.out / "best.pt"
+        if name in (c.rows or size.only or rows(c)):
+            best = train(row.config, heard(c, row.task, "train"), heard(c, row.task, "valid"))
+        if not best.is_file():
+            continue
         valid = candidates(heard(c, row.task, "valid"), row.config.valid_candidates)
-        best = train(row.config, train_pieces, heard(c, row.task, "valid"))
+        n_pairs = load_checkpoint(row.config.out / "last.pt")["step"] * row.config.batch
         n = size.n_candidates if row.task == "piano" else size.cover_candidates
         test = candidates(heard(c, row.task, "test"), n, seed=1)
-        judged = judge(load_embedding(best), valid, test)
+        judged = judge(load_embedding(best), valid, test, n_pairs)
         table.append((row.text, judged))
         recalls[row.text] = judged.ranks
         if judged.decoded is not None or shown is None:
@@ -184,7 +189,10 @@ def run(c: ExperimentConfig) -> str:
     figures = benchmark(table[-1][1].scores, size.n_indexed)
     text = report(c, table, figures)
     (c.out / "report.md").write_text(text)
-    plain = [{"row": row, **asdict(judged.retrieval), "tm": judged.tm} for row, judged in table]
+    plain = [
+        {"row": row, **asdict(judged.retrieval), "tm": judged.tm, "pairs": judged.n_pairs}
+        for row, judged in table
+    ]
     (c.out / "report.json").write_text(json.dumps([*plain, asdict(figures)], indent=1))
     return text
 
@@ -202,9 +210,10 @@ class Judged:
     nearest: NDArray[np.int64]  # its own partner left out
     scores: NDArray[np.float32]  # embeddings of the rolls
     decoded: NDArray[np.bool_] | None
+    n_pairs: int  # heard in training
 
 
-def judge(network: JointEmbedding, valid: Snippets, test: Snippets) -> Judged:
+def judge(network: JointEmbedding, valid: Snippets, test: Snippets, n_pairs: int = 0) -> Judged:
     """Return the figures on the test's snippets; the decoder's threshold is chosen on valid."""
     sounds, scores = embed(network, test)
     rolls = test.rolls.numpy() > 0.5
@@ -224,6 +233,7 @@ def judge(network: JointEmbedding, valid: Snippets, test: Snippets) -> Judged:
         others,
         scores,
         decoded,
+        n_pairs,
     )
 
 
@@ -241,23 +251,24 @@ def decode(network: JointEmbedding, snippets: Snippets) -> NDArray[np.float32]:
 def report(c: ExperimentConfig, table: list[tuple[str, Judged]], figures: Any) -> str:
     """Return the tables as Markdown."""
     n = table[0][1].retrieval.n_candidates
-    head = "| | R@1 | R@25 | MRR | median rank | TM, nearest | TM, partner absent | TM, decoder |"
+    scores = ["R@1", "R@25", "MRR", "median rank"]
+    columns = ["", "pairs heard", *scores, "TM, nearest", "TM, partner absent", "TM, decoder"]
     lines = [
         f"Joint embedding, size {c.size}, seed {c.seed}: {n} unseen candidates, or as said.",
         "",
-        head,
-        "|---" * 8 + "|",
+        f"| {' | '.join(columns)} |",
+        "|---" * len(columns) + "|",
     ]
     for text, judged in table:
         r, (tm, absent, decoded) = judged.retrieval, judged.tm
         last = "-" if decoded is None else f"{decoded:.1%}"
         text += "" if r.n_candidates == n else f" ({r.n_candidates} candidates)"
         lines.append(
-            f"| {text} | {r.recall_at_1:.4f} | {r.recall_at_25:.3f} | {r.mrr:.3f} |"
-            f" {r.median_rank:g} | {tm:.1%} | {absent:.1%} | {last} |"
+            f"| {text} | {judged.n_pairs:,} | {r.recall_at_1:.4f} | {r.recall_at_25:.3f} |"
+            f" {r.mrr:.3f} | {r.median_rank:g} | {tm:.1%} | {absent:.1%} | {last} |"
         )
     for text, (r1, r25, mrr, rank, printed) in PAPERS.items():
-        lines.append(f"| {text} | {r1} | {r25} | {mrr} | {rank} | {printed} | - | - |")
+        lines.append(f"| {text} | - | {r1} | {r25} | {mrr} | {rank} | {printed} | - | - |")
     lines += [
         "",
         "| snippets indexed | built in | size | a query | brute force | recall@1 | recall@10 |",

@@ -135,7 +135,7 @@ def train(c: MatchingConfig, heard: list[StoredPiece], valid: list[StoredPiece])
     torch.manual_seed(c.seed)
     c.out.mkdir(parents=True, exist_ok=True)
     last, best_path = c.out / "last.pt", c.out / "best.pt"
-    network = JointEmbedding(c.network).to(c.device)
+    network = JointEmbedding(c.network).to(c.device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), lr=c.learning_rate)
     step, best, seconds = 0, -1.0, 0.0
     if last.is_file():

@@ -46,6 +46,16 @@ def beta_weights(beta: float, as_printed: bool = False) -> tuple[float, float]:
     return (1 / silent, 1 / sounding) if as_printed else (silent, sounding)
 
 
+def seeming_share(beta: float, as_printed: bool = False) -> float:
+    """Return the share of cells that sound, as the weights let it seem.
+
+    >>> round(seeming_share(0.2), 6)
+    0.2
+    """
+    silent, sounding = beta_weights(beta, as_printed)
+    return SHARE * sounding / (SHARE * sounding + (1 - SHARE) * silent)
+
+
 def beta_cross_entropy(
     logits: Tensor, roll: Tensor, beta: float, as_printed: bool = False
 ) -> Tensor:

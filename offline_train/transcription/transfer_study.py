@@ -90,8 +90,8 @@ SCALES: dict[Size, Scale] = {
     "tiny": Scale(
         0.1, 0.05, 0.05, 3.0, 32, 2, 2, 1, UnetLstmConfig(channels=(2, 2, 2, 2), hidden=8)
     ),
-    "small": Scale(8, 1.5, 4, 30, 160, 2, 16),
-    "full": Scale(40, 4, 20, 40, 320, 4, 60, 3),
+    "small": Scale(16, 1.5, 4, 30, 96, 2, 10, 1),
+    "full": Scale(40, 4, 20, 40, 96, 2, 40),
 }
 
 Results = dict[str, dict[str, dict[str, Score]]]

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from models.crnn import Crnn
 from models.fcnn import Fcnn, VisionConfig
 from models.features import MEL_VISION
+from models.prior import guess
 from models.seq2seq import Transformer, TransformerConfig
 from offline_train.experiments import ExperimentConfig, Size
 from offline_train.fused_gru import fuse
@@ -31,7 +32,7 @@ from offline_train.prepare import PrepareConfig, prepare
 from offline_train.transcription.excerpts import Excerpt, Segments, load_excerpts, window
 from offline_train.transcription.export_vision import export_vision, live_line
 from offline_train.transcription.learning import FitConfig, Metrics, fit, load_run, read_log
-from offline_train.transcription.losses import beta_cross_entropy
+from offline_train.transcription.losses import beta_cross_entropy, seeming_share
 from offline_train.transcription.pictures import draw_rolls
 from offline_train.transcription.rolls import THRESHOLD, Cells
 from offline_train.transcription.tables import VisionRow, vision_table
@@ -63,7 +64,7 @@ SCALES: dict[Size, Scale] = {
         {"train": 2, "valid": 1, "test": 1}, 1, 3.0, 1.0, 2, 1e-3, 2,
         VisionConfig(channels=(2, 2, 4), out_channels=2, width=8, hidden=8), 8, 2,
     ),
-    "small": Scale({"train": 20, "valid": 4, "test": 6}, 1, 40.0, 2.0, 2, 1e-3, 16),
+    "small": Scale({"train": 0, "valid": 4, "test": 6}, 1, 45.0, 1.0, 2, 1e-3, 16),
     "full": Scale({"train": 0, "valid": 0, "test": 0}, 4, 90.0, 10.0, 16, 3e-4, 16),
 }  # fmt: skip
 
@@ -230,7 +231,9 @@ def network_of(scale: Scale, rung: Rung) -> Fcnn | Crnn | Transformer:
     """Return a run's network, as it begins."""
     if rung.transformer is not None:
         return Transformer(replace(rung.transformer, width=scale.width))
-    return (Fcnn if rung.network == "FCNN" else Crnn)(scale.picture)
+    network = (Fcnn if rung.network == "FCNN" else Crnn)(scale.picture)
+    guess(network.head, seeming_share(rung.beta, rung.as_printed))
+    return network
 
 
 @torch.no_grad()
