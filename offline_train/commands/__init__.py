@@ -1,0 +1,1 @@
+"""What ``livecover-train`` offers: a module holds a group's options and what its commands do."""

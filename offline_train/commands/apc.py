@@ -1,0 +1,89 @@
+"""The commands of AMT-APC."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offline_train.commands.options import Add, at_least
+
+if TYPE_CHECKING:
+    from offline_train.hft_run import ApcConfig
+
+
+def add(command: Add) -> None:
+    """Add the options of these commands."""
+    training = command("train-apc", train_apc, "train AMT-APC, stage by stage, or go on")
+    ablating = command("ablation", ablation, "AMT-APC's table of what each part gives")
+    ablating.add_argument("--test", type=Path, nargs="+", required=True, help="shards to judge on")
+    for sub, out in ((training, "runs/apc"), (ablating, "runs/ablation")):
+        sub.add_argument("--shards", type=Path, nargs="+", default=[Path("runs/prepared/train")])
+        sub.add_argument("--valid", type=Path, nargs="+", default=[Path("runs/prepared/valid")])
+        sub.add_argument("--out", type=Path, default=Path(out))
+        sub.add_argument("--network", default="small", choices=("small", "paper"))
+        sub.add_argument("--amt-steps", type=at_least(1), default=20_000)
+        sub.add_argument("--extend-steps", type=at_least(1), default=2_000)
+        sub.add_argument("--apc-steps", type=at_least(1), default=10_000)
+        sub.add_argument(
+            "--frames", type=at_least(1), default=512, help="frames of the cover's window"
+        )
+        sub.add_argument("--without-style", action="store_true")
+        sub.add_argument("--batch", type=at_least(1), default=8)
+        sub.add_argument("--learning-rate", type=float, default=1e-4)
+        sub.add_argument("--minutes", type=float, default=0.0, help="stop after; 0: at the end")
+        sub.add_argument("--seed", type=at_least(0), default=1)
+        sub.add_argument(
+            "--workers", type=at_least(1), default=1, help="processes that mix and master"
+        )
+        sub.add_argument("--threads", type=at_least(1), default=1)
+        sub.add_argument("--device", default="cpu", help="cpu or cuda")
+        sub.add_argument("--begin-with", type=Path, help="a checkpoint to begin with")
+    sub = command("export-apc", export_apc, "export a checkpoint of AMT-APC to ONNX")
+    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("--covers", type=Path, nargs="*", default=[], help="shards for the styles")
+    sub.add_argument("--out", type=Path, default=Path("runs/apc"))
+    sub.add_argument("--name", default="studio")
+
+
+def train_apc(args: argparse.Namespace) -> None:
+    """Train AMT-APC, or go on."""
+    from offline_train import train_hft
+
+    print(train_hft.train(_apc_config(args)))
+
+
+def export_apc(args: argparse.Namespace) -> None:
+    """Export a checkpoint of AMT-APC."""
+    from offline_train.export_hft import export_hft
+
+    print(export_hft(args.checkpoint, args.out, args.name, tuple(args.covers)))
+
+
+def ablation(args: argparse.Namespace) -> None:
+    """Train and judge AMT-APC with a part left out."""
+    from offline_train import ablation as study
+
+    print(study.table(study.ablation(_apc_config(args), tuple(args.test))))
+
+
+def _apc_config(args: argparse.Namespace) -> "ApcConfig":
+    from offline_train.hft_run import ApcConfig
+
+    return ApcConfig(
+        tuple(args.shards),
+        tuple(args.valid),
+        args.out,
+        network=args.network,
+        amt_steps=args.amt_steps,
+        extend_steps=args.extend_steps,
+        apc_steps=args.apc_steps,
+        n_frames=args.frames,
+        has_style=not args.without_style,
+        batch=args.batch,
+        learning_rate=args.learning_rate,
+        minutes=args.minutes,
+        seed=args.seed,
+        workers=args.workers,
+        threads=args.threads,
+        device=args.device,
+        begin_with=args.begin_with,
+    )

@@ -1,0 +1,210 @@
+"""The commands of the streaming cover model: train, explore, export, and what belongs to it."""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offline_train.commands.options import Add, at_least, data_folder
+from offline_train.corpora import SPLITS
+
+if TYPE_CHECKING:
+    from offline_train.learner import TrainConfig
+
+log = logging.getLogger(__name__)
+
+
+def add(command: Add) -> None:
+    """Add the options of these commands."""
+    _add_training(command)
+    sub = command("export", export, "tune a checkpoint's decoder and export it to ONNX")
+    sub.add_argument("--checkpoint", type=Path, default=Path("runs/cover/last.pt"))
+    sub.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    sub.add_argument("--out", type=Path, default=Path("models/shipped"))
+    sub.add_argument("--name", default="live")
+    sub.add_argument(
+        "--heard-share", type=float, help="of what is heard in the cover; the checkpoint's own"
+    )
+    sub.add_argument("--credit", default="see docs/models.md", help="data and licences")
+
+    sub = command("restyle", restyle, "give an exported model presets of covers")
+    sub.add_argument("model", type=Path, help="NAME.onnx, which is rewritten")
+    sub.add_argument("--covers", type=Path, required=True, help="shards with covers")
+
+    sub = command("sketch-window", sketch_window, "export a window network, untrained")
+    sub.add_argument("--out", type=Path, default=Path("runs/window"))
+    sub.add_argument(
+        "--network", default="window", choices=("window", "small", "paper"), help="or AMT-APC's"
+    )
+    sub.add_argument("--window-frames", type=at_least(1), default=512)
+    sub.add_argument("--seed", type=at_least(0), default=1)
+
+    sub = command("quantize", quantize, "compare a model with itself in eight bits")
+    sub.add_argument("model", nargs="?", default="live", help="a model's name or path")
+    sub.add_argument("--out", type=Path, default=Path("runs/int8"))
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    sub.add_argument("--limit", type=at_least(0), default=16, help="songs of the test; 0 is all")
+
+    sub = command("bench", bench, "time a training step with and without fused GRUs")
+    sub.add_argument("--steps", type=at_least(1), default=5, help="of each")
+    sub.add_argument("--frames", type=at_least(2, 2), default=512, help="frames in a crop")
+    sub.add_argument("--batch", type=at_least(1), default=2)
+    sub.add_argument("--threads", type=at_least(1), default=1)
+
+
+def _add_training(command: Add) -> None:
+    training = command("train", train, "train the streaming cover model, or go on training it")
+    exploring = command(
+        "explore", explore, "train it in several settings, and draw F1 against latency"
+    )
+    for sub, out, hours in (
+        (training, "runs/cover", 3.0),
+        (exploring, "runs/explore", 1.0),
+    ):
+        sub.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
+        sub.add_argument("--out", type=Path, default=Path(out))
+        sub.add_argument("--hours", type=float, default=hours, help="of each training")
+        sub.add_argument("--frames", type=at_least(2, 2), default=512, help="frames in a crop")
+        sub.add_argument(
+            "--batch", type=at_least(1), default=2, help="crops that a worker takes at a time"
+        )
+        sub.add_argument("--learning-rate", type=float, default=2e-3)
+        sub.add_argument("--seed", type=at_least(0), default=1)
+        sub.add_argument("--threads", type=at_least(1), default=1)
+        sub.add_argument("--device", default="cpu", help="cpu or cuda")
+    training.add_argument("--lookahead", type=at_least(0), default=3, help="frames the model waits")
+    training.add_argument(
+        "--start-from", type=Path, help="a checkpoint whose weights to begin with"
+    )
+    training.add_argument("--workers", type=at_least(1), default=2, help="workers of a cluster")
+    training.add_argument("--cluster", help="train on Ray: an address, or local")
+    exploring.add_argument(
+        "--start-from",
+        type=Path,
+        default=Path("models/start.pt"),
+        help="a checkpoint whose weights to begin with, where they fit",
+    )
+    exploring.add_argument("--grid", default="small", choices=("small", "full"))
+    exploring.add_argument(
+        "--only", nargs="+", default=(), help="names of settings, as lookahead-4"
+    )
+    exploring.add_argument("--data", help="folder with pop909/ and splits.json")
+    exploring.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    exploring.add_argument("--split", default="valid", choices=SPLITS, help="judged on its rung b")
+    exploring.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
+    exploring.add_argument("--limit", type=at_least(0), default=16, help="songs; 0 is all")
+    exploring.add_argument("--workers", type=at_least(1), default=1, help="songs judged at a time")
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train the streaming cover model."""
+    from models.streaming import StreamingConfig
+    from offline_train.train_cover import train
+
+    config = _train_config(args)
+    network = StreamingConfig(lookahead_frames=args.lookahead)
+    if args.cluster:
+        from offline_train.cluster import Cluster, train_on_cluster
+
+        address = None if args.cluster == "local" else args.cluster
+        print(
+            train_on_cluster(
+                config, network, Cluster(args.workers, args.device.startswith("cuda"), address)
+            )
+        )
+    else:
+        print(train(config, network))
+
+
+def _train_config(args: argparse.Namespace) -> "TrainConfig":
+    from offline_train.learner import TrainConfig
+    from offline_train.train_cover import SHARES
+
+    shares = {str(args.prepared / name): share for name, share in SHARES.items()}
+    return TrainConfig(
+        {folder: share for folder, share in shares.items() if Path(folder).is_dir()},
+        args.prepared / "valid",
+        args.out,
+        hours=args.hours,
+        n_frames=args.frames,
+        batch=args.batch,
+        learning_rate=args.learning_rate,
+        seed=args.seed,
+        threads=args.threads,
+        device=args.device,
+        start_from=args.start_from,
+    )
+
+
+def explore(args: argparse.Namespace) -> None:
+    """Train and judge the streaming cover model in several settings."""
+    from offline_train import explore as study
+    from offline_train import explore_report
+    from offline_train.evaluation import EvaluateConfig
+
+    songs = EvaluateConfig(
+        data_folder(args),
+        args.cache,
+        split=args.split,
+        excerpt_s=args.excerpt,
+        limit=args.limit,
+        workers=args.workers,
+    )
+    config = study.ExploreConfig(
+        _train_config(args), args.prepared, songs, args.out, args.grid, tuple(args.only)
+    )
+    results = study.explore(config)
+    log.info("%s", explore_report.save(results, config))
+    print(explore_report.table(results))
+
+
+def export(args: argparse.Namespace) -> None:
+    """Tune and export a checkpoint."""
+    from offline_train.release import release
+
+    for path in release(
+        args.checkpoint,
+        args.prepared,
+        data_folder(args),
+        args.cache,
+        args.out,
+        args.name,
+        args.credit,
+        args.heard_share,
+    ):
+        print(path)
+
+
+def restyle(args: argparse.Namespace) -> None:
+    """Give an exported model new presets."""
+    from offline_train import release
+
+    print(release.restyle(args.model, args.covers))
+
+
+def sketch_window(args: argparse.Namespace) -> None:
+    """Export an untrained window network."""
+    from offline_train.sketch import sketch_window
+
+    print(sketch_window(args.network, args.out, args.window_frames, args.seed))
+
+
+def quantize(args: argparse.Namespace) -> None:
+    """Compare a model with itself in eight bits."""
+    from engine.model_files import model_path
+    from offline_train.evaluation import EvaluateConfig
+    from offline_train.quantize import compare
+
+    songs = EvaluateConfig(data_folder(args), args.cache, limit=args.limit)
+    heard = EvaluateConfig(data_folder(args), args.cache, "valid", "a", excerpt_s=60.0, limit=4)
+    print(compare(model_path(args.model), args.out, songs, heard))
+
+
+def bench(args: argparse.Namespace) -> None:
+    """Time a step of training."""
+    from offline_train.bench import bench_step
+
+    print(bench_step(args.steps, args.frames, args.batch, args.threads))

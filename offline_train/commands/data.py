@@ -1,0 +1,108 @@
+"""The commands that make what is learned from: songs, recordings and pairs as shards."""
+
+import argparse
+import os
+from pathlib import Path
+
+from offline_train.commands.options import Add, at_least, data_folder
+from offline_train.corpora import SPLITS
+
+
+def add(command: Add) -> None:
+    """Add the options of these commands."""
+    sub = command("corpus", corpus, "count what a corpus holds, and name what is broken")
+    sub.add_argument("name", help="pop909, giantmidi, freedoom, midi, maestro, ...")
+    sub.add_argument("folder", type=Path)
+
+    sub = command("prepare", prepare, "render a split of a corpus as shards of dry stems")
+    sub.add_argument("--data", help="folder with a folder for each corpus, and splits.json")
+    sub.add_argument("--out", type=Path, default=Path("runs/prepared"))
+    sub.add_argument("--corpus", default="pop909", help="a corpus's name, its folder's too")
+    sub.add_argument("--solo", action="store_true", help="its piano alone")
+    sub.add_argument("--split", default="train", choices=SPLITS)
+    sub.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
+    sub.add_argument("--takes", type=at_least(1), default=1, help="renderings of each song")
+    sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
+    sub.add_argument("--seed", type=at_least(0), default=1)
+    sub.add_argument("--workers", type=at_least(1), default=os.cpu_count() or 1)
+    sub.add_argument("--cluster", help="render on Ray: an address, or local")
+
+    sub = command("recordings", recordings, "fetch free recordings and label them")
+    sub.add_argument("--folder", type=Path, default=Path("runs/recordings"))
+    sub.add_argument("--out", type=Path, default=Path("runs/prepared"))
+    sub.add_argument("--split", default="train", choices=("train", "heldout"))
+    sub.add_argument("--excerpt", type=float, default=150.0, help="seconds; 0 is all")
+    sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
+
+    sub = command("pairs", pairs, "build aligned pairs from recordings of songs and covers")
+    sub.add_argument("folder", type=Path, help="with SONG/song.* and SONG/cover*.*, or pairs.csv")
+    sub.add_argument("--out", type=Path, default=Path("runs/pairs"))
+    sub.add_argument("--transcriber", default="basic-pitch", help="or a model of ours")
+    sub.add_argument("--style", default="balanced", help="of a model of ours")
+    sub.add_argument("--workers", type=at_least(1), default=1)
+
+
+def corpus(args: argparse.Namespace) -> None:
+    """Count what a corpus holds."""
+    from offline_train.corpora import open_corpus, report, summarise
+
+    print(report(summarise(open_corpus(args.name, args.folder))))
+
+
+def prepare(args: argparse.Namespace) -> None:
+    """Render a split of a corpus."""
+    from offline_train import prepare as rendering
+
+    folder = f"solo-{args.split}" if args.solo else args.split
+    if args.corpus != "pop909":
+        folder = f"{args.corpus}-{folder}"
+    config = rendering.PrepareConfig(
+        data_folder(args),
+        args.out / folder,
+        split=args.split,
+        corpus=args.corpus,
+        solo=args.solo,
+        excerpt_s=args.excerpt,
+        takes=args.takes,
+        seed=args.seed,
+        workers=args.workers,
+        limit=args.limit,
+    )
+    if args.cluster:
+        from offline_train.cluster import Cluster, render_on_cluster
+
+        address = None if args.cluster == "local" else args.cluster
+        pieces = render_on_cluster(config, Cluster(args.workers, address=address))
+    else:
+        pieces = rendering.prepare(config)
+    print(f"{pieces} pieces in {config.out}")
+
+
+def recordings(args: argparse.Namespace) -> None:
+    """Fetch and label recordings."""
+    from offline_train.recordings import fetch, write_recordings
+
+    fetch(args.folder)
+    out = args.out / ("recordings" if args.split == "train" else f"recordings-{args.split}")
+    written = write_recordings(
+        args.folder, out, args.split, limit_s=args.excerpt, n_songs=args.limit
+    )
+    print(f"{out}: {written}")
+
+
+def pairs(args: argparse.Namespace) -> None:
+    """Align recordings of songs and covers."""
+    from offline_train.pairs.build import PairsConfig, build
+
+    results = build(
+        PairsConfig(
+            args.folder,
+            args.out,
+            transcriber=args.transcriber,
+            style=args.style,
+            workers=args.workers,
+        )
+    )
+    for result in results:
+        print(result.line())
+    print(args.out / "report.md")

@@ -1,0 +1,128 @@
+"""The commands that measure covers."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from offline_train.commands.options import Add, at_least, data_folder
+from offline_train.corpora import SPLITS
+
+log = logging.getLogger(__name__)
+
+
+def add(command: Add) -> None:
+    """Add the options of these commands."""
+    _add_evaluate(command)
+    _add_playable(command)
+
+
+def _add_evaluate(command: Add) -> None:
+    sub = command("evaluate", evaluate, "cover songs and measure the covers, rung by rung")
+    sub.add_argument("model", nargs="?", default="live", help="a model's name or path")
+    sub.add_argument("--data", help="folder with pop909/, giantmidi/ and splits.json")
+    sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    sub.add_argument(
+        "--rung",
+        nargs="+",
+        default=["b"],
+        choices=("a", "b", "c", "d", "piano", "folder"),
+        help="a: heard sounds, b: unheard, c: and sung and mastered, d: recordings, piano: solo "
+        "piano, folder: any sound files, NAME.mid beside one being its human cover",
+    )
+    sub.add_argument("--recordings", type=Path, help="folder of rungs d and folder")
+    sub.add_argument("--split", default="test", choices=SPLITS)
+    sub.add_argument("--style", default="balanced")
+    sub.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
+    sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
+    sub.add_argument("--workers", type=at_least(1), default=1)
+    sub.add_argument("--against", help="an earlier model, for a column of its own")
+    sub.add_argument(
+        "--baselines", nargs="*", default=["human", "basic-pitch"], help="human, basic-pitch"
+    )
+    sub.add_argument("--without-qmax", action="store_true", help="leave out what is slow")
+    sub.add_argument("--without-whole-file", action="store_true", help="the live path alone")
+    sub.add_argument("--arranger", type=Path, help="an arranger's folder, for a column")
+    sub.add_argument("--embedding", type=Path, help="a checkpoint of the joint embedding")
+    sub.add_argument("--json", type=Path, help="also write every song's figures here")
+    sub.add_argument("--out", type=Path, help="also write a page with pictures here")
+    sub.add_argument("--pictures", type=at_least(0), default=4, help="songs drawn for each rung")
+    sub.add_argument(
+        "--styles", type=Path, help="only measure the styles, and draw them into this PNG"
+    )
+
+
+def _add_playable(command: Add) -> None:
+    sub = command(
+        "playable", playable, "measure parts, hands, pedal and faults of a model's covers"
+    )
+    sub.add_argument("model", nargs="?", default="live", help="a model's name or path")
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    sub.add_argument("--rung", nargs="+", default=["b"], choices=("a", "b", "c"))
+    sub.add_argument("--split", default="test", choices=SPLITS)
+    sub.add_argument("--style", default="balanced")
+    sub.add_argument("--span", type=at_least(7), default=14, help="semitones of a hand")
+    sub.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
+    sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Measure covers, rung by rung."""
+    from offline_train import evaluation
+    from offline_train.evaluation.report import report, save_json, save_page
+    from offline_train.evaluation.style_figure import draw_styles, measure_styles, style_table
+
+    needs_data = bool({"a", "b", "c", "piano"} & set(args.rung))
+    configs = {
+        rung: evaluation.EvaluateConfig(
+            data_folder(args) if needs_data else Path(),
+            args.cache,
+            split=args.split,
+            rung=rung,
+            excerpt_s=args.excerpt,
+            limit=args.limit,
+            workers=args.workers,
+            recordings=args.recordings,
+            embedding=args.embedding,
+        )
+        for rung in args.rung
+    }
+    if args.styles:
+        rows, covers = measure_styles(args.model, configs[args.rung[0]])
+        draw_styles(args.styles, rows, covers)
+        print(style_table(rows))
+        return
+    results = [
+        evaluation.evaluate(
+            args.model,
+            config,
+            args.style,
+            against=args.against,
+            arrangers={"arranger": args.arranger} if args.arranger else None,
+            baselines=args.baselines,
+            with_whole_file=not args.without_whole_file,
+            with_qmax=not args.without_qmax,
+        )
+        for config in configs.values()
+    ]
+    if args.json:
+        save_json(results, args.json)
+    if args.out:
+        log.info("%s", save_page(results, configs, args.out, args.pictures))
+    print(report(results))
+
+
+def playable(args: argparse.Namespace) -> None:
+    """Measure whether covers can be played."""
+    from engine.offline import load_pipeline
+    from offline_train.evaluation import EvaluateConfig
+    from offline_train.evaluation.playable import measure
+    from offline_train.evaluation.playable_report import report
+
+    shipped = load_pipeline(args.model).spec.decoding.melody_threshold
+    for rung in args.rung:
+        config = EvaluateConfig(
+            data_folder(args), args.cache, args.split, rung, args.excerpt, limit=args.limit
+        )
+        score = measure(args.model, config, args.style, args.span)
+        print(report(score, f"{args.model}, rung ({rung}), style {args.style}", shipped), "\n")

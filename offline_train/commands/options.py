@@ -1,0 +1,36 @@
+"""What the commands' options share."""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.errors import DataError
+
+DATA_VARIABLE = "LIVECOVER_DATA"
+
+Add = Callable[..., argparse.ArgumentParser]
+"""Adds a command: its name, what it does with its options, and a line of help."""
+
+
+def at_least(least: int, multiple: int = 1) -> Callable[[str], int]:
+    """Return what reads a whole number from ``least`` on, and says so of anything else."""
+    kind = "a whole number" if multiple == 1 else f"a multiple of {multiple}"
+
+    def read(text: str) -> int:
+        if not text.lstrip("-").isdecimal() or int(text) < least or int(text) % multiple:
+            raise argparse.ArgumentTypeError(f"expected {kind} from {least} on, not {text}")
+        return int(text)
+
+    return read
+
+
+def data_folder(args: argparse.Namespace) -> Path:
+    """Return the data folder. Raises DataError saying what belongs there."""
+    text = args.data or os.environ.get(DATA_VARIABLE)
+    if not text or not Path(text).is_dir():
+        raise DataError(
+            f"expected a data folder (--data FOLDER or {DATA_VARIABLE}), got {text or 'none'}; it "
+            "holds pop909/ (https://github.com/music-x-lab/POP909-Dataset, MIT) and splits.json"
+        )
+    return Path(text)
