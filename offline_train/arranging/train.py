@@ -6,32 +6,25 @@
 2. ``hear``: the texture is noise from N(0, 0.1^2); chords and sound alone remain;
 3. ``follow``: the texture is what is expected after the unit before, learned on the true one.
 
-A stage takes its share of the steps. Adam, gradients clipped, the rate falling along a half cosine.
-Ctrl-C and SIGTERM end the step underway and leave ``last.pt``, from which the same settings go on.
+A stage takes its share of the steps, or of the minutes. Gradients are clipped; ``running`` has the
+loop.
 """
 
-import json
-import logging
-import math
-import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
-from engine.errors import ConfigError, DataError, ModelError
+from engine.errors import ConfigError
 from models.arrangement import END, N_STEPS, PAD, Arrangement, ArrangementConfig, Texture
 from models.spec import N_PITCHES
 from offline_train.arranging.batches import UnitBatch, Units
-from offline_train.checkpoints import read_checkpoint, write_checkpoint
-from offline_train.stopping import Stopping
-
-log = logging.getLogger(__name__)
+from offline_train.checkpoints import read_checkpoint
+from offline_train.running import Parts, Run, RunConfig
 
 RECIPE = "train-arranger"
 STAGES = {"rebuild": 0.25, "lean": 0.35, "hear": 0.25, "follow": 0.15}
@@ -40,33 +33,22 @@ STAGES = {"rebuild": 0.25, "lean": 0.35, "hear": 0.25, "follow": 0.15}
 KL_FROM, KL_TO = 0.01, 0.5
 NOISE = 0.1
 WEIGHTS = {"pitch": 1.0, "length": 0.5, "bass": 0.1, "rhythm": 0.1, "intensity": 0.5, "kl": 1.0}
-SAVE_EVERY_S = 120.0
 CLIP = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class ArrangerConfig:
-    """One run; ``out`` holds ``last.pt`` and ``log.jsonl``."""
+class ArrangerConfig(RunConfig):
+    """One run."""
 
-    out: Path
+    FREE: ClassVar[frozenset[str]] = RunConfig.FREE | {"valid_units"}
+
     network: ArrangementConfig = field(default_factory=ArrangementConfig)
+    _: KW_ONLY
     stages: tuple[str, ...] = tuple(STAGES)
     hears_melody: bool = True
     hears_texture: bool = True  # all of the sound; without it the melody alone, or nothing
-    steps: int = 20_000
     batch: int = 64
-    learning_rate: float = 1e-3
-    valid_every: int = 250
     valid_units: int = 256
-    minutes: float = 0.0  # stop, ready to go on, after so long; 0 goes on to the end
-    seed: int = 1
-    threads: int = 1
-    device: str = "cpu"
-
-    def plain(self) -> dict[str, Any]:
-        """Return the settings as JSON has them."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
-        return plain
 
 
 def stage_at(c: ArrangerConfig, done: float) -> tuple[str, float]:
@@ -86,7 +68,7 @@ def stage_at(c: ArrangerConfig, done: float) -> tuple[str, float]:
 
 def losses(
     network: Arrangement, batch: UnitBatch, c: ArrangerConfig, stage: str, progress: float
-) -> dict[str, Tensor]:
+) -> Parts:
     """Return the weighted parts of the loss of a batch in a stage, ``progress`` 0 to 1 of it."""
     texture, kl = texture_of(network, batch, stage)
     sound = masked(batch.sound, c) if stage != "rebuild" else torch.zeros_like(batch.sound)
@@ -154,8 +136,8 @@ def train(c: ArrangerConfig, units: Units, valid: Units) -> Path:
 
     Raises
     ------
-    ConfigError, ModelError
-        If a stage is unknown, or ``out`` holds another run.
+    ConfigError, DataError, ModelError
+        If a stage is unknown, a loss is not a number, or ``out`` holds another run.
     KeyboardInterrupt
         After Ctrl-C or SIGTERM, once everything is saved.
     """
@@ -163,56 +145,21 @@ def train(c: ArrangerConfig, units: Units, valid: Units) -> Path:
         raise ConfigError(f"stages must be some of {', '.join(STAGES)}, not {c.stages}")
     torch.set_num_threads(c.threads)
     torch.manual_seed(c.seed)
-    c.out.mkdir(parents=True, exist_ok=True)
-    last = c.out / "last.pt"
     network = Arrangement(c.network).to(c.device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=c.learning_rate)
-    step, seconds = 0, 0.0
-    if last.is_file():
-        before = _load_run(last, c)
-        network.load_state_dict(before["model"])
-        optimizer.load_state_dict(before["optimizer"])
-        step, seconds = before["step"], before["seconds"]
-    if step >= c.steps or (c.minutes and seconds >= 60 * c.minutes):
-        return last
+    run = Run(RECIPE, c, network, np.random.default_rng((c.seed, 0)))
+    if run.share >= 1:
+        return run.last
     judged = valid.first(c.valid_units).to(c.device)
-    rng = np.random.default_rng((c.seed, step))
-    begun = saved = time.monotonic()
-    with Stopping() as stopping:
-        bar = tqdm(total=c.steps, initial=step, unit="step", desc=c.out.name)
-        while step < c.steps and not stopping.is_asked:
-            spent = seconds + time.monotonic() - begun
-            done = max(step / c.steps, spent / (60 * c.minutes) if c.minutes else 0.0)
-            if done >= 1:
-                log.info("%g minutes are over after %d steps of %d", c.minutes, step, c.steps)
-                break
-            stage, progress = stage_at(c, done)
-            for group in optimizer.param_groups:
-                group["lr"] = c.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-            network.train()
-            parts = losses(network, units.draw(c.batch, rng).to(c.device), c, stage, progress)
-            loss = torch.stack(list(parts.values())).sum()
-            if not torch.isfinite(loss):
-                raise DataError(f"{c.out}, step {step}: the loss is {loss.item()}")
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
-            optimizer.step()
-            step += 1
-            bar.update()
-            if step % c.valid_every == 0 or step == c.steps:
-                heard = {n: round(float(p.detach()), 4) for n, p in parts.items()}
-                facts = {"step": step, "stage": stage, **heard, "valid": judge(network, judged, c)}
-                with (c.out / "log.jsonl").open("a") as file:
-                    file.write(json.dumps(facts) + "\n")
-            if time.monotonic() - saved > SAVE_EVERY_S:
-                _save(last, c, network, optimizer, step, seconds + time.monotonic() - begun)
-                saved = time.monotonic()
-        bar.close()
-    _save(last, c, network, optimizer, step, seconds + time.monotonic() - begun)
-    if stopping.is_asked:
-        raise KeyboardInterrupt
-    return last
+
+    def loss_of(share: float) -> Parts:
+        batch = units.draw(c.batch, run.rng).to(c.device)
+        return losses(network, batch, c, *stage_at(c, share))
+
+    def validate(share: float) -> dict[str, Any]:
+        return {"stage": stage_at(c, share)[0], "valid": judge(network, judged, c)}
+
+    run.learn(loss_of, validate, CLIP)
+    return run.last
 
 
 @torch.no_grad()
@@ -225,44 +172,9 @@ def judge(network: Arrangement, batch: UnitBatch, c: ArrangerConfig) -> dict[str
     return {name: round(float(part), 4) for name, part in parts.items()}
 
 
-def _save(
-    path: Path,
-    c: ArrangerConfig,
-    network: Arrangement,
-    optimizer: torch.optim.Optimizer,
-    step: int,
-    seconds: float,
-) -> None:
-    """Write a checkpoint, whole or not at all."""
-    state = {
-        "recipe": RECIPE,
-        "network": network.config.to_dict(),
-        "train": c.plain(),
-        "step": step,
-        "seconds": seconds,
-        "model": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-    }
-    write_checkpoint(path, state)
-
-
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Return a checkpoint of this recipe. Raises ModelError if it is something else."""
     return read_checkpoint(path, RECIPE)
-
-
-def _load_run(path: Path, c: ArrangerConfig) -> dict[str, Any]:
-    """Return the checkpoint to go on from. Raises ModelError if it is of another run."""
-    checkpoint = load_checkpoint(path)
-    free = {"out", "minutes", "threads", "device", "valid_every", "valid_units"}
-    before, now = checkpoint["train"], c.plain()
-    changed = sorted(k for k in now if k not in free and before.get(k) != now[k])
-    if changed:
-        raise ModelError(
-            f"{path}: holds a run with another {', '.join(changed)}; name another folder, or go on"
-            " with the same settings"
-        )
-    return checkpoint
 
 
 assert N_STEPS == 32, "the grid's unit and the network's are one"

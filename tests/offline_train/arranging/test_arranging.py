@@ -158,7 +158,7 @@ def test_a_run_goes_on_and_is_exported_and_arranges(
     last = train(c, units, units)
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
     assert train(c, units, units) == last
-    with pytest.raises(ModelError, match="another batch; name another folder"):
+    with pytest.raises(ModelError, match="batch 2 instead of 3; name another folder"):
         train(replace(c, batch=3), units, units)
     with pytest.raises(ConfigError, match="stages must be some of"):
         train(replace(c, stages=("dream",)), units, units)
