@@ -3,16 +3,15 @@
 Not here: the loop (``train_hft``).
 """
 
-import json
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, ModelError
 from models.hft import AMT_APC, SMALL, Hft, HftConfig, extended
 from offline_train.apc_data import Task
-from offline_train.checkpoints import read_checkpoint
+from offline_train.checkpoints import check_same_run, plain, read_checkpoint
 from offline_train.shards import manifest_hash
 
 log = logging.getLogger(__name__)
@@ -122,19 +121,8 @@ def checkpoint_to_go_on_from(c: ApcConfig, last: Path) -> dict[str, Any] | None:
     if not last.is_file():
         return None
     checkpoint = load_checkpoint(last)
-    before, now = checkpoint["train"], plain(c)
-    changed = [f"{n} {before.get(n)} instead of {now[n]}" for n in FIXED if before.get(n) != now[n]]
-    if changed:
-        raise ModelError(
-            f"{last}: holds a run of another model, {', '.join(changed)}; name another folder, or"
-            " go on with the same settings"
-        )
+    now = plain(c)
+    check_same_run(last, checkpoint["train"], {name: now[name] for name in FIXED})
     if checkpoint["data"] != {str(folder): manifest_hash(folder) for folder in c.train}:
         log.warning("%s: the shards have changed since it was written", last)
     return checkpoint
-
-
-def plain(c: ApcConfig) -> dict[str, Any]:
-    """Return the settings as JSON has them."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(c), default=str))
-    return plain

@@ -3,11 +3,9 @@
 Not here: the run (``train_cover``).
 """
 
-import json
 import math
-import subprocess
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from engine.errors import DataError
 from models.features import LOG_STFT_16K, Features
 from models.streaming import StreamingConfig, StreamingCover
-from offline_train.checkpoints import read_checkpoint, write_checkpoint
+from offline_train.checkpoints import commit, plain, read_checkpoint, write_checkpoint
 from offline_train.data_parallel import (
     average_gradients,
     global_batch_norm,
@@ -190,8 +188,8 @@ class Learner:
             {
                 "recipe": "train-cover",
                 "network": self.network.config.to_dict(),
-                "train": json.loads(json.dumps(asdict(self.c), default=str)),
-                "commit": _commit(),
+                "train": plain(self.c),
+                "commit": commit(),
                 "model": self.network.state_dict(),
                 "ema": self.average.module.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -222,8 +220,3 @@ def network_of(checkpoint: dict[str, Any]) -> StreamingCover:
     network = StreamingCover(StreamingConfig(**checkpoint["network"]))
     network.load_state_dict(checkpoint["ema"])
     return network.eval()
-
-
-def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"

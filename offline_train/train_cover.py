@@ -10,7 +10,6 @@ import logging
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,12 +36,12 @@ from offline_train.learner import (
     network_of,
 )
 from offline_train.losses import cover_loss
+from offline_train.running import SAVE_EVERY_S, append_log
 from offline_train.shards import read_shards
 from offline_train.stopping import Stopping, ignore_interrupts
 
 log = logging.getLogger(__name__)
 
-SAVE_EVERY_S = 120.0
 LOG_EVERY_S = 30.0
 VALIDATION_CROPS = 96
 SHARES = {"train": 0.63, "recordings": 0.2, "giantmidi-solo-train": 0.17}
@@ -112,7 +111,7 @@ def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
     if rank() == 0:
         result = validate(network_of(load_checkpoint(path)).to(c.device), c)
         log.info("validation after %d steps: %s", learner.n_steps, result)
-        _append(c.out, {"step": learner.n_steps, "validation": result})
+        append_log(c.out, {"step": learner.n_steps, "validation": result})
     return path
 
 
@@ -143,7 +142,7 @@ def _loop(
                 speed = (learner.audio_seconds - audio_before) / (now - last_log)
                 audio_before, last_log = learner.audio_seconds, now
                 facts = {"minutes": learner.seconds / 60, "times_real_time": speed, **running}
-                _append(
+                append_log(
                     c.out, {"step": learner.n_steps} | {k: round(v, 5) for k, v in facts.items()}
                 )
                 bar.set_postfix({k: f"{v:.4f}" for k, v in running.items()})
@@ -155,8 +154,3 @@ def _loop(
         if learner.seconds >= budget:
             break
     bar.close()
-
-
-def _append(out: Path, facts: dict[str, Any]) -> None:
-    with (out / "log.jsonl").open("a") as file:
-        file.write(json.dumps(facts) + "\n")

@@ -11,7 +11,6 @@ Ctrl-C and SIGTERM end the step underway and leave ``last.pt``, from which the s
 
 import json
 import logging
-import subprocess
 import time
 import zlib
 from functools import cache
@@ -24,11 +23,11 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from engine.errors import DataError
 from models.features import MEL_HFT, Features
 from models.hft import Hft, Matrices
 from offline_train.apc_data import Batch, HftCrops, Task, collate
 from offline_train.apc_loss import amt_loss, count_cells, cover_loss, f1_of
+from offline_train.checkpoints import commit, plain, write_checkpoint
 from offline_train.hft_run import (
     NETWORKS,
     RECIPE,
@@ -36,9 +35,9 @@ from offline_train.hft_run import (
     Stage,
     checkpoint_to_go_on_from,
     first_network,
-    plain,
     plan,
 )
+from offline_train.running import append_log, take_step
 from offline_train.shards import manifest_hash
 from offline_train.stopping import Stopping, ignore_interrupts
 
@@ -66,15 +65,15 @@ class Learner:
         self._valid: list[Batch] = []
 
     def learn(self, batch: Batch, generator: torch.Generator) -> float:
-        """Take one optimizer step; return the loss."""
+        """Take one step; return the loss. Raises DataError before a step that is no number."""
         self.network.train()
         loss, _ = self._loss(batch.to(self.c.device), self.stage.task, generator)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
+        value = take_step(
+            self.network, self.optimizer, loss, f"{self.stage.name}, step {self.n_steps}"
+        )
         self.n_steps += 1
         self.audio_seconds += len(batch.samples) * self.stage.n_frames * MEL_HFT.frame_s
-        return loss.item()
+        return value
 
     def validate(self) -> dict[str, float]:
         """Return loss and F1 over the same crops of the validation shards each time."""
@@ -109,13 +108,13 @@ class Learner:
         return amt_loss(both, batch.targets), both[1]
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all."""
+        """Write a checkpoint, whole or not at all. Raises DataError if it cannot be written."""
         c = self.c
         state = {
             "recipe": RECIPE,
             "network": self.network.config.to_dict(),
             "train": plain(c),
-            "commit": _commit(),
+            "commit": commit(),
             "data": {str(folder): manifest_hash(folder) for folder in c.train},
             "stage": self.stage.name,
             "step": self.n_steps,
@@ -127,16 +126,7 @@ class Learner:
             "optimizer": self.optimizer.state_dict(),
             "plateau": self.plateau.state_dict(),
         }
-        partial = path.with_suffix(".partial")
-        try:
-            torch.save(state, partial)
-            partial.replace(path)
-        except (OSError, RuntimeError) as error:  # torch's own on a full disk
-            partial.unlink(missing_ok=True)
-            raise DataError(
-                f"{path}: could not write the checkpoint ({error}); the one before is whole: make"
-                " room and run the same command again"
-            ) from error
+        write_checkpoint(path, state)
 
     def load(self, checkpoint: dict[str, Any]) -> None:
         """Go on from a checkpoint of this stage."""
@@ -203,8 +193,6 @@ def _learn(learner: Learner, last: Path, stopping: "Stopping", deadline: float) 
     batches = iter(loader) if learner.n_steps < stage.steps else iter(())
     while learner.n_steps < stage.steps:
         loss = learner.learn(next(batches), generator)
-        if not loss < float("inf"):
-            raise DataError(f"{stage.name}, step {learner.n_steps}: the loss is {loss}")
         n_here = learner.n_steps - steps_before
         running = loss if n_here == 1 else 0.98 * running + 0.02 * loss
         now = time.monotonic()
@@ -253,11 +241,4 @@ def _features_on(device: str) -> Features:
 
 
 def _append(learner: Learner, facts: dict[str, Any]) -> None:
-    facts = {"stage": learner.stage.name, "step": learner.n_steps, **facts}
-    with (learner.c.out / "log.jsonl").open("a") as file:
-        file.write(json.dumps(facts) + "\n")
-
-
-def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    append_log(learner.c.out, {"stage": learner.stage.name, "step": learner.n_steps, **facts})

@@ -19,13 +19,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from engine.errors import DataError, ModelError
-from offline_train.checkpoints import read_checkpoint, write_checkpoint
+from offline_train.checkpoints import check_same_run, plain, read_checkpoint, write_checkpoint
+from offline_train.running import SAVE_EVERY_S, append_log, take_step
 from offline_train.stopping import Stopping
 
 log = logging.getLogger(__name__)
-
-SAVE_EVERY_S = 120.0
 
 Batch = dict[str, Tensor]
 Metrics = dict[str, float]
@@ -88,7 +86,7 @@ def fit(
     Raises
     ------
     DataError
-        If a loss is not a number.
+        If a loss is not a number, the weights as they were before it.
     ModelError
         If the folder holds another run.
     KeyboardInterrupt
@@ -109,7 +107,7 @@ def fit(
                 with torch.no_grad():
                     line |= validate()
             at = _Progress(epoch + 1, n_steps=at.n_steps)
-            _append(c.out, line)
+            append_log(c.out, {name: round(value, 6) for name, value in line.items()})
             _save(path, network, optimizer, at, c)
             log.info("%s: %s", c.name, _short(line))
     network.eval()
@@ -132,15 +130,8 @@ def _train_epoch(
     for batch in islice(batches, at.step, None):
         for group in optimizer.param_groups:
             group["lr"] = c.rate(at.n_steps)
-        loss = loss_of(batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if c.clip:  # once the gradients are there; the code of paper 2 clips those before
-            torch.nn.utils.clip_grad_norm_(network.parameters(), c.clip)
-        optimizer.step()
-        value = loss.item()
-        if not math.isfinite(value):
-            raise DataError(f"{c.out}: step {at.n_steps}: the loss is not a number: {value}")
+        where = f"{c.out}, step {at.n_steps}"
+        value = take_step(network, optimizer, loss_of(batch), where, c.clip or math.inf)
         now = time.monotonic()
         at.loss, at.seconds, last = at.loss + value, at.seconds + now - last, now
         at.step, at.n_steps = at.step + 1, at.n_steps + 1
@@ -161,7 +152,7 @@ def _save(
         path,
         {
             "recipe": c.name,
-            "fit": json.loads(json.dumps(asdict(c), default=str)),
+            "fit": plain(c),
             "model": network.state_dict(),
             "optimizer": optimizer.state_dict(),
             "progress": asdict(at),
@@ -178,11 +169,7 @@ def _load(
     path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, c: FitConfig
 ) -> _Progress:
     checkpoint = load_run(path, c.name)
-    if checkpoint["fit"]["seed"] != c.seed:
-        raise ModelError(
-            f"{path}: holds a run with seed {checkpoint['fit']['seed']}, not {c.seed}; name"
-            " another folder, or go on with the same settings"
-        )
+    check_same_run(path, checkpoint["fit"], {"seed": c.seed})
     network.load_state_dict(checkpoint["model"])
     optimizer.load_state_dict(checkpoint["optimizer"])
     return _Progress(**checkpoint["progress"])
@@ -194,12 +181,6 @@ def read_log(folder: Path) -> list[Metrics]:
     rows = path.read_text().splitlines() if path.is_file() else []
     by_epoch = {int(line["epoch"]): line for line in map(json.loads, rows)}
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
-
-
-def _append(folder: Path, line: Metrics) -> None:
-    rounded = {name: round(value, 6) for name, value in line.items()}
-    with (folder / "log.jsonl").open("a") as file:
-        file.write(json.dumps(rounded) + "\n")
 
 
 def _short(line: Metrics) -> str:

@@ -202,7 +202,7 @@ def test_another_models_checkpoint_is_refused_by_name(config: ApcConfig) -> None
 def test_a_run_of_other_settings_is_refused_by_name(config: ApcConfig) -> None:
     config = replace(config, stages=("apc",), apc_steps=1)
     train(config)
-    with pytest.raises(ModelError, match="another model, has_style True instead of False"):
+    with pytest.raises(ModelError, match="other settings, has_style True instead of False"):
         train(replace(config, has_style=False))
     begun = replace(config, out=config.out / "next", begin_with=config.out / "apc.pt")
     with pytest.raises(ModelError, match="holds .* not the network 'paper'"):

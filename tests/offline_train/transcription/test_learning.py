@@ -148,11 +148,13 @@ def test_another_run_in_the_folder_is_refused(tmp_path: Path) -> None:
     fit(line, line.loss, batches, dict, FitConfig("line", tmp_path, 1, 0.05))
     with pytest.raises(ModelError, match="expected a checkpoint of circle, came one of line"):
         fit(line, line.loss, batches, dict, FitConfig("circle", tmp_path, 1, 0.05))
-    with pytest.raises(ModelError, match="holds a run with seed 1, not 2"):
+    with pytest.raises(
+        ModelError, match="other settings, seed 1 instead of 2; name another folder"
+    ):
         fit(line, line.loss, batches, dict, FitConfig("line", tmp_path, 1, 0.05, seed=2))
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
     line = Line()
-    with pytest.raises(DataError, match="step 0: the loss is not a number"):
+    with pytest.raises(DataError, match="step 0: expected a loss and gradients that are numbers"):
         fit(line, lambda b: line.loss(b) * math.nan, batches, dict, FitConfig("l", tmp_path, 1, 1))
