@@ -6,19 +6,15 @@ command goes on where it stopped. Not here: rendering (``prepare``), drawing fro
 (``batches``).
 """
 
-import json
 import logging
 import zlib
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import lru_cache
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from engine.arranging.grid import (
     BEATS_PER_BAR,
@@ -34,18 +30,8 @@ from engine.errors import DataError
 from models.spec import MIN_PITCH, N_PITCHES
 from offline_train.band import parse_chord
 from offline_train.corpora import Chord, read_song
-from offline_train.mixing import draw_gains, master, mix
-from offline_train.shards import (
-    Piece,
-    ShardLine,
-    StoredPiece,
-    append_manifest,
-    is_whole,
-    manifest_hash,
-    read_manifest,
-    read_shards,
-    write_shard,
-)
+from offline_train.hearings import by_shard, claim, keep, play
+from offline_train.shards import Piece, StoredPiece
 from offline_train.stems import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
@@ -69,31 +55,14 @@ def hear_songs(
     DataError
         If no piece has beats and a cover, or ``out`` holds what was heard of other shards.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    facts = {"seed": seed, "limit": limit, "data": [manifest_hash(folder) for folder in folders]}
-    config = out / "config.json"
-    if config.is_file() and json.loads(config.read_text()) != facts:
-        raise DataError(f"{out}: holds what was heard of other shards; name another folder")
-    config.write_text(json.dumps(facts))
-    pieces = [p for folder in folders for p in read_shards(folder) if "beats" in p and "notes" in p]
-    if not pieces:
-        where = ", ".join(str(folder) for folder in folders)
-        raise DataError(f"{where}: expected songs of POP909; run livecover-train prepare")
-    lines = read_manifest(out)
-    jobs = []
-    for shard, group in groupby(pieces[: limit or None], lambda piece: piece.shard):
-        target = out / f"{zlib.crc32(str(shard.parent.name).encode()):08x}-{shard.name}"
-        if target.name not in lines or not is_whole(out, lines[target.name]):
-            jobs.append((target, list(group)))
-    with ProcessPoolExecutor(workers) as pool:
-        futures = [pool.submit(_write, data, seed, *job) for job in jobs]
-        try:
-            for future in tqdm(as_completed(futures), "listen", len(jobs), unit="shard"):
-                append_manifest(out, future.result())
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return read_shards(out)
+    claim(out, folders, {"seed": seed, "limit": limit})
+    sources = by_shard(folders, lambda p: "beats" in p and "notes" in p, "songs of POP909", limit)
+    jobs = {_file(pieces[0].shard): partial(_heard, data, seed, pieces) for _, pieces in sources}
+    return keep(out, jobs, workers)
+
+
+def _file(shard: Path) -> str:
+    return f"{zlib.crc32(shard.parent.name.encode()):08x}-{shard.name}"
 
 
 @lru_cache(maxsize=1)
@@ -101,22 +70,18 @@ def _ears() -> Ears:
     return Ears()
 
 
-def _write(data: Path, seed: int, target: Path, pieces: list[StoredPiece]) -> ShardLine:
-    found = []
+def _heard(data: Path, seed: int, pieces: list[StoredPiece]) -> Iterator[Piece]:
     for piece in pieces:
         try:
-            found.append(hear_piece(piece, data, seed, _ears()))
+            yield hear_piece(piece, data, seed, _ears())
         except DataError as error:
             log.warning("skipped %s: %s", piece.name, error)
-    return write_shard(target, found)
 
 
 def hear_piece(piece: StoredPiece, data: Path, seed: int, ears: Ears) -> Piece:
     """Return a piece on its grid. Raises DataError if it has no beats enough."""
     rng = np.random.default_rng(zlib.crc32(f"{seed}/arranging/{piece.name}".encode()))
-    stems = piece.array("stems")
-    gains = draw_gains(piece.facts.get("roles", ["recording"] * stems.shape[1]), rng)
-    sound = master(mix(stems, gains), rng, SAMPLE_RATE)
+    sound, _ = play(piece, rng)
     beats = np.array(piece.array("beats"), float)
     downbeats = np.flatnonzero(beats[:, 1] > 0.5)
     first = int(downbeats[0]) if len(downbeats) else 0

@@ -9,12 +9,10 @@ In a batch every snippet has exactly one partner: pop music repeats itself, so a
 is nearly that of another in the batch is drawn anew. Not here: rendering (``prepare``).
 """
 
-import json
-import logging
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -22,30 +20,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from engine.errors import DataError
+from offline_train.hearings import by_shard, claim, keep, play
 from offline_train.matching.views import (
     FRAME_S,
-    SAMPLE_RATE,
     WINDOW_S,
     roll_window,
     sound_window,
     spectrum,
 )
-from offline_train.mixing import audible, draw_gains, master, mix
-from offline_train.shards import (
-    Piece,
-    StoredPiece,
-    append_manifest,
-    is_whole,
-    manifest_hash,
-    read_manifest,
-    read_shards,
-    write_shard,
-)
-
-log = logging.getLogger(__name__)
+from offline_train.mixing import audible
+from offline_train.shards import Piece, StoredPiece
 
 Task = Literal["piano", "cover"]
 Array = NDArray[np.float32]
@@ -83,57 +69,33 @@ def hear(
     DataError
         If no piece fits the task, or ``out`` holds what was heard of other shards.
     """
-    sources = _sources(folders, task)
-    _check_same(out, folders, task, hearings, seed)
-    lines = read_manifest(out)
-    jobs = [(group, k) for k in range(hearings) for group in sources]
-    for (name, pieces), k in tqdm(jobs, desc=f"hear {out.name}", unit="shard"):
-        target = f"{name}-{k}.tar"
-        if target in lines and is_whole(out, lines[target]):
-            continue
-        heard = (_heard(piece, task, k, seed) for piece in pieces)
-        append_manifest(out, write_shard(out / target, heard))
-    return read_shards(out)
+    wanted = "solo pieces" if task == "piano" else "songs with a cover"
+    sources = by_shard(folders, partial(_fits, task=task), wanted)
+    claim(out, folders, {"task": task, "hearings": hearings, "seed": seed})
+    return keep(
+        out,
+        {
+            f"{name}-{k}.tar": partial(_heard_all, pieces, task, k, seed)
+            for k in range(hearings)
+            for name, pieces in sources
+        },
+    )
 
 
-def _sources(folders: Sequence[Path], task: Task) -> list[tuple[str, list[StoredPiece]]]:
-    """Return a name and the pieces that fit of each source shard."""
-
-    def fits(piece: StoredPiece) -> bool:
-        if piece.facts["seconds"] < 2 * WINDOW_S:
-            return False
-        is_solo = piece.facts.get("roles") == ["solo"]
-        return (is_solo and "score" in piece) if task == "piano" else "notes" in piece
-
-    found = []
-    for n, folder in enumerate(folders):
-        for shard, pieces in groupby(read_shards(folder), lambda piece: piece.shard):
-            fitting = [piece for piece in pieces if fits(piece)]
-            if fitting:
-                found.append((f"{n}-{shard.stem}", fitting))
-    if not found:
-        what = "solo pieces" if task == "piano" else "songs with a cover"
-        where = ", ".join(str(folder) for folder in folders)
-        raise DataError(f"{where}: expected {what}; run livecover-train prepare")
-    return found
+def _fits(piece: StoredPiece, task: Task) -> bool:
+    if piece.facts["seconds"] < 2 * WINDOW_S:
+        return False
+    is_solo = piece.facts.get("roles") == ["solo"]
+    return (is_solo and "score" in piece) if task == "piano" else "notes" in piece
 
 
-def _check_same(out: Path, folders: Sequence[Path], task: str, hearings: int, seed: int) -> None:
-    """Keep what the folder was made of; raise DataError if that was something else."""
-    out.mkdir(parents=True, exist_ok=True)
-    data = [manifest_hash(folder) for folder in folders]
-    facts = {"task": task, "hearings": hearings, "seed": seed, "data": data}
-    path = out / "config.json"
-    if path.is_file() and json.loads(path.read_text()) != facts:
-        raise DataError(f"{out}: holds what was heard of other shards; name another folder")
-    path.write_text(json.dumps(facts, indent=1))
+def _heard_all(pieces: list[StoredPiece], task: Task, hearing: int, seed: int) -> Iterator[Piece]:
+    return (_heard(piece, task, hearing, seed) for piece in pieces)
 
 
 def _heard(piece: StoredPiece, task: Task, hearing: int, seed: int) -> Piece:
     rng = np.random.default_rng(zlib.crc32(f"{seed}/{piece.name}/{hearing}".encode()))
-    stems = piece.array("stems")
-    gains = draw_gains(piece.facts.get("roles", ["recording"] * stems.shape[1]), rng)
-    sound = master(mix(stems, gains), rng, SAMPLE_RATE)
+    sound, gains = play(piece, rng)
     notes = np.array(piece.array("score" if task == "piano" else "notes"))
     if task == "piano":
         notes = notes[audible(gains)[notes[:, 4].astype(int)]]

@@ -1,0 +1,115 @@
+"""What was heard of shards, kept as shards: each piece is mixed, mastered and listened to once.
+
+Listening is slow, so what it finds is kept in a folder, and the same command goes on where it
+stopped. Not here: as what a piece is heard (``matching.snippets``, ``arranging.units``).
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from engine.errors import DataError
+from offline_train.mixing import draw_gains, master, mix
+from offline_train.shards import (
+    Piece,
+    ShardLine,
+    StoredPiece,
+    append_manifest,
+    is_whole,
+    manifest_hash,
+    read_manifest,
+    read_shards,
+    write_shard,
+)
+from offline_train.stems import SAMPLE_RATE
+
+Array = NDArray[np.float32]
+Job = Callable[[], Iterable[Piece]]
+
+
+def claim(out: Path, folders: Sequence[Path], facts: dict[str, Any]) -> None:
+    """Keep in ``config.json`` how and of which folders of shards a folder is made.
+
+    Raises
+    ------
+    DataError
+        If the folder holds what was heard otherwise, or of other shards.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    facts = {**facts, "data": [manifest_hash(folder) for folder in folders]}
+    path = out / "config.json"
+    if path.is_file() and (before := json.loads(path.read_text())) != facts:
+        changed = sorted(k for k in before | facts if before.get(k) != facts.get(k))
+        raise DataError(
+            f"{out}: holds what was heard of other shards or otherwise ({', '.join(changed)}); name"
+            " another folder"
+        )
+    path.write_text(json.dumps(facts, indent=1))
+
+
+def by_shard(
+    folders: Sequence[Path], fits: Callable[[StoredPiece], bool], wanted: str, limit: int = 0
+) -> list[tuple[str, list[StoredPiece]]]:
+    """Return a name and the pieces of each shard that has some that fit; 0 is no limit.
+
+    Raises
+    ------
+    DataError
+        If nothing fits; ``wanted`` says what was expected.
+    """
+    pieces = [(n, p) for n, folder in enumerate(folders) for p in read_shards(folder) if fits(p)]
+    if not pieces:
+        where = ", ".join(str(folder) for folder in folders)
+        raise DataError(f"{where}: expected {wanted}; run livecover-train prepare")
+    groups = groupby(pieces[: limit or None], lambda pair: (pair[0], pair[1].shard))
+    return [(f"{n}-{shard.stem}", [p for _, p in group]) for (n, shard), group in groups]
+
+
+def keep(out: Path, jobs: Mapping[str, Job], workers: int = 0) -> list[StoredPiece]:
+    """Write the shards that are missing or cut short; return the pieces of all.
+
+    Parameters
+    ----------
+    jobs
+        A shard's file name -> what hears its pieces.
+    workers
+        Processes that do the jobs, which then must be picklable; 0 does them in this one.
+    """
+    there = read_manifest(out)
+    missing = [name for name in jobs if name not in there or not is_whole(out, there[name])]
+    written = _written([(out / name, jobs[name]) for name in missing], workers)
+    for line in tqdm(written, f"hear {out.name}", len(missing), unit="shard"):
+        append_manifest(out, line)
+    return read_shards(out)
+
+
+def _written(jobs: Sequence[tuple[Path, Job]], workers: int) -> Iterator[ShardLine]:
+    if not workers:
+        yield from (_write(*job) for job in jobs)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        futures = [pool.submit(_write, *job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _write(path: Path, job: Job) -> ShardLine:
+    return write_shard(path, job())
+
+
+def play(piece: StoredPiece, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Return a piece mixed and mastered (n,) at 16 kHz, and the gain of each stem."""
+    stems = piece.array("stems")
+    gains = draw_gains(piece.facts.get("roles", ["recording"] * stems.shape[1]), rng)
+    return master(mix(stems, gains), rng, SAMPLE_RATE), gains
