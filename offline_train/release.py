@@ -20,7 +20,7 @@ from models.spec import METADATA_KEY, ModelSpec
 from models.streaming import COVER, STEP_FRAMES, TRANSCRIPTION, StreamingCover, Transcriber
 from offline_train.evaluation import EvaluateConfig, tune
 from offline_train.evaluation.systems import listen
-from offline_train.evaluation.tuning import HeardCover, tune_frames, tune_onsets
+from offline_train.evaluation.tuning import HeardCover, tune_thresholds
 from offline_train.export import export_frontend, export_stateful
 from offline_train.learner import load_checkpoint, network_of
 from offline_train.shards import read_shards
@@ -106,8 +106,8 @@ def release(
     spec = transcriber_spec(transcriber, trained_facts(checkpoint, credit))
     with _untuned(transcriber, spec) as untuned:
         pieces = heard_pieces(untuned, prepared / "giantmidi-solo-valid")
-    decoding = tune_onsets(pieces, spec.features.frame_s, TRANSCRIPTION_ONSETS)
-    spec = dataclasses.replace(spec, decoding=tune_frames(pieces, spec.features.frame_s, decoding))
+    decoding = tune_thresholds(pieces, spec.features.frame_s, TRANSCRIPTION_ONSETS)
+    spec = dataclasses.replace(spec, decoding=decoding)
     log.info("%s: %s", spec.name, spec.decoding)
     return [cover, export_stateful(transcriber, spec, out / f"{spec.name}.onnx")]
 
@@ -135,10 +135,9 @@ def release_cover(
     export_frontend(LOG_STFT_16K, out)
     spec = cover_spec(network, prepared / "train", name, trained_facts(checkpoint, credit))
     valid = EvaluateConfig(data, cache, "valid", "a", excerpt_s=60.0, limit=TUNING_SONGS)
-    with _untuned(network, spec) as untuned:
-        decoding = tune(untuned, valid)
     rate = expected_onset_rate(np.asarray(spec.styles["balanced"], np.float32))
-    decoding = dataclasses.replace(decoding, notes_per_second=round(rate, 2))
+    with _untuned(network, spec) as untuned:
+        decoding = tune(untuned, valid, notes_per_second=round(rate, 2))
     spec = dataclasses.replace(spec, decoding=decoding)
     log.info("%s: %s", name, spec.decoding)
     return export_stateful(network, spec, out / f"{name}.onnx")

@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 Array = NDArray[np.float32]
 
 ONSETS = (0.09, 0.12, 0.15, 0.18, 0.21, 0.24, 0.27, 0.3, 0.33, 0.36)
-RESTRIKES = (0.2, 0.3, 0.4, 0.5)
+RESTRIKE_RATIOS = (0.75, 1.0, 1.25, 1.6, 2.0, 2.5, 3.0)
+"""A re-strike's threshold, of an onset's."""
 FRAMES_ON = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
 FRAMES_OFF_RATIO = (0.3, 0.5, 0.75)
 NEAR_BEST = 0.99
@@ -42,12 +43,13 @@ def tune(
     config: EvaluateConfig,
     style: str = "balanced",
     frames: Literal["f1", "length"] = "f1",
+    notes_per_second: float = 0.0,
 ) -> Decoding:
     """Return the decoding with the best onset F1 on a validation split, then the best frames.
 
-    Of the onset thresholds whose F1 is within 1% of the best, the one whose density is nearest to
-    the human's is taken, then the best restrike threshold; frame thresholds by ``tune_frames``, or
-    by ``tune_length`` if ``frames`` says so.
+    Onset thresholds by ``tune_onsets``; frame thresholds by ``tune_frames``, or by ``tune_length``
+    if ``frames`` says so; the restrike threshold, which matters while notes sound, by
+    ``tune_restrike``. ``notes_per_second`` is what the decoder is to follow (``engine.density``).
     """
     pipeline = load_pipeline(model)
     frame_s = pipeline.spec.features.frame_s
@@ -56,33 +58,64 @@ def tune(
         for song in tqdm(rendered_songs(config), desc="tune", unit="song")
         if song.notes is not None
     ]
-    decoding = tune_onsets(covers, frame_s)
+    return tune_thresholds(covers, frame_s, ONSETS, frames, notes_per_second)
+
+
+def tune_thresholds(
+    covers: Sequence[HeardCover],
+    frame_s: float,
+    onsets: Sequence[float] = ONSETS,
+    frames: Literal["f1", "length"] = "f1",
+    notes_per_second: float = 0.0,
+) -> Decoding:
+    """Return the decoding that ``tune`` would, of covers that were heard already."""
     choose = tune_frames if frames == "f1" else tune_length
-    return choose(covers, frame_s, decoding)
+    decoding = choose(covers, frame_s, tune_onsets(covers, frame_s, onsets, notes_per_second))
+    return tune_restrike(covers, frame_s, decoding)
+
+
+def total_onsets(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Count:
+    """Return the onsets found by a decoding over all covers."""
+    scores = (score_onsets(c.human, decode(c.posteriors, frame_s, decoding)) for c in covers)
+    return sum(scores, Count())
+
+
+def tune_restrike(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Decoding:
+    """Return the decoding with the lowest restrike threshold whose onset F1 is near the best.
+
+    The lowest, since on sounds that it never heard a model is less sure of everything.
+    """
+    tried: list[tuple[float, Decoding]] = []
+    for ratio in RESTRIKE_RATIOS:
+        threshold = round(min(ratio * decoding.onset_threshold, 1.0), 3)
+        candidate = dataclasses.replace(decoding, restrike_threshold=threshold)
+        tried.append((total_onsets(covers, frame_s, candidate).f1, candidate))
+        log.info("restrike %.3f: F1 %.3f", threshold, tried[-1][0])
+    best = max(f1 for f1, _ in tried)
+    return next(candidate for f1, candidate in tried if f1 >= NEAR_BEST * best)
 
 
 def tune_onsets(
-    covers: Sequence[HeardCover], frame_s: float, onsets: Sequence[float] = ONSETS
+    covers: Sequence[HeardCover],
+    frame_s: float,
+    onsets: Sequence[float] = ONSETS,
+    notes_per_second: float = 0.0,
 ) -> Decoding:
-    """Return onset and restrike thresholds as ``tune`` says, with frame thresholds of 0.3, 0.15."""
+    """Return a decoding whose onset threshold, the same for re-strikes, is near the best F1's.
 
-    def total(decoding: Decoding) -> Count:
-        scores = (score_onsets(c.human, decode(c.posteriors, frame_s, decoding)) for c in covers)
-        return sum(scores, Count())
-
+    Of those within 1% of the best, the one whose density is nearest to the human's. Where a density
+    is followed, which sees to that, the lowest, as for re-strikes. Frames are from 0.3 to 0.15.
+    """
     tried: list[tuple[Decoding, Count]] = []
     for onset in onsets:
-        decoding = Decoding(onset, 0.3, 0.15, max(onset, 0.25))
-        tried.append((decoding, total(decoding)))
+        decoding = Decoding(onset, 0.3, 0.15, onset, notes_per_second=notes_per_second)
+        tried.append((decoding, total_onsets(covers, frame_s, decoding)))
         log.info("onset %.2f: F1 %.3f, density %.2f", onset, tried[-1][1].f1, tried[-1][1].density)
     best = max(score.f1 for _, score in tried)
     good = [(d, s) for d, s in tried if s.f1 >= NEAR_BEST * best]
-    decoding, _ = min(good, key=lambda item: abs(np.log(max(item[1].density, 1e-3))))
-    restrikes = [
-        dataclasses.replace(decoding, restrike_threshold=max(restrike, decoding.onset_threshold))
-        for restrike in RESTRIKES
-    ]
-    return max(restrikes, key=lambda candidate: total(candidate).f1)
+    if notes_per_second:
+        return good[0][0]
+    return min(good, key=lambda item: abs(np.log(max(item[1].density, 1e-3))))[0]
 
 
 def tune_frames(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Decoding:

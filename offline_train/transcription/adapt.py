@@ -33,7 +33,7 @@ from offline_train.corpora import Piece as Score
 from offline_train.corpora.folder import MidiFolder
 from offline_train.dataset import Crops
 from offline_train.evaluation.systems import decode
-from offline_train.evaluation.tuning import tune_frames, tune_onsets
+from offline_train.evaluation.tuning import tune_thresholds
 from offline_train.export import export_frontend, export_stateful
 from offline_train.fused_gru import fuse
 from offline_train.learner import hear, load_checkpoint, network_of
@@ -256,7 +256,7 @@ def _judged(
     """Return the decoding that suits what was learned from, and the scores with it of the rest."""
     model, frame_s = _export(network, c, c.out / "untuned", Decoding()), LOG_STFT_16K.frame_s
     known = heard_pieces(model, train)
-    decoding = tune_frames(known, frame_s, tune_onsets(known, frame_s, TRANSCRIPTION_ONSETS))
+    decoding = tune_thresholds(known, frame_s, TRANSCRIPTION_ONSETS)
     held_out = heard_pieces(model, test)
     pairs = [(p.human, decode(p.posteriors, frame_s, decoding)) for p in held_out]
     return decoding, score_notes(pairs)

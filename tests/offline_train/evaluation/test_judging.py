@@ -1,5 +1,6 @@
 """A tiny model judged through the engine, its table, its page, its tuning and its styles."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,13 @@ from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.evaluation.style_figure import draw_styles, measure_styles, style_table
 from offline_train.evaluation.systems import decode, events_to_notes
 from offline_train.evaluation.transcription import cells_of_notes
-from offline_train.evaluation.tuning import HeardCover, tune_frames, tune_length, tune_onsets
+from offline_train.evaluation.tuning import (
+    HeardCover,
+    tune_frames,
+    tune_length,
+    tune_onsets,
+    tune_restrike,
+)
 from tests.offline_train.fixtures import write_song
 
 
@@ -158,6 +165,19 @@ def test_tuning_leaves_out_ghosts_and_ringing() -> None:
         notes = decode(covers[0].posteriors, 0.016, tuned)
         assert len(notes) == len(HUMAN)
         assert np.median(notes[:, 1] - notes[:, 0]) == pytest.approx(0.4, abs=0.05)
+
+
+def test_of_equally_good_thresholds_restrikes_take_the_lowest_above_the_ghosts() -> None:
+    covers = [heard_cover()]
+    decoding = replace(tune_onsets(covers, 0.016), onset_threshold=0.3)
+    assert tune_restrike(covers, 0.016, decoding).restrike_threshold == 0.225
+
+
+def test_where_a_density_is_followed_the_lowest_onset_threshold_is_taken() -> None:
+    rate = len(HUMAN) / float(HUMAN[:, 1].max())
+    onsets = (0.3, 0.35, 0.4)
+    decoding = tune_onsets([heard_cover()], 0.016, onsets, notes_per_second=rate)
+    assert (decoding.onset_threshold, decoding.notes_per_second) == (0.3, rate)
 
 
 def test_a_model_that_plays_nothing_can_be_tuned() -> None:
