@@ -8,8 +8,9 @@ three research questions are answered by what came out.
 
 Where the paper's code slips, this is what the paper means: gradients are clipped after they are
 there, the pieces that choose are not those that judge, and the head is linear. Weights go over to
-a target, Adam's moments do not. What it leaves in ``out``: ``data/``, a folder for each training,
-``results.json``, ``report.md`` and ``figure3.png``.
+a target, Adam's moments do not. Last comes what a user does: the shipped transcriber is adapted to
+a few recordings of the guitar (``adapt``). What it leaves in ``out``: ``data/``, a folder for each
+training, ``recordings/``, ``product/``, ``results.json``, ``report.md`` and ``figure3.png``.
 """
 
 import json
@@ -21,12 +22,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from models.features import CQT_TRANSFER
 from models.unet_lstm import UnetLstm, UnetLstmConfig
+from offline_train.band import Player
+from offline_train.corpora import Note
 from offline_train.experiments import ExperimentConfig, Size
+from offline_train.render import players_to_midi
+from offline_train.shards import read_shards
+from offline_train.stems import SAMPLE_RATE
+from offline_train.transcription.adapt import AdaptConfig, adapt
 from offline_train.transcription.excerpts import Excerpt, Segments, load_excerpts
 from offline_train.transcription.learning import FitConfig, Metrics, fit, load_run, read_log
 from offline_train.transcription.pictures import draw_curves
@@ -84,11 +92,21 @@ class Scale:
     validate_every: int = 2
     network: UnetLstmConfig = UnetLstmConfig()
     learning_rate: float = 0.002  # the paper's 0.01 is for batches of 32
+    n_recordings: int = 16  # that the shipped transcriber is adapted to; 0 leaves it out
 
 
 SCALES: dict[Size, Scale] = {
     "tiny": Scale(
-        0.1, 0.05, 0.05, 3.0, 32, 2, 2, 1, UnetLstmConfig(channels=(2, 2, 2, 2), hidden=8)
+        0.1,
+        0.05,
+        0.05,
+        3.0,
+        32,
+        2,
+        2,
+        1,
+        UnetLstmConfig(channels=(2, 2, 2, 2), hidden=8),
+        n_recordings=0,
     ),
     "small": Scale(16, 1.5, 4, 30, 96, 2, 10, 1),
     "full": Scale(40, 4, 20, 40, 96, 2, 40),
@@ -113,9 +131,34 @@ def run(c: ExperimentConfig) -> str:
         {target: _curves_of(target, curves) for target in TARGETS},
         "note F1 on the validation pieces",
     )
-    report = transfer_report(results, curves, scale.epochs)
+    report = transfer_report(results, curves, scale.epochs) + in_product(c, scale)
     (c.out / "report.md").write_text(report)
     return report
+
+
+def in_product(c: ExperimentConfig, scale: Scale) -> str:
+    """Return the gain of ``livecover-train transfer`` on recordings of the guitar."""
+    if not scale.n_recordings:
+        return ""
+    folder = c.out / "recordings"
+    sounds = prepare_sounds(sounds_of(c, scale, "guitar", "train"))
+    n = write_recordings(sounds, folder, scale.n_recordings)
+    config = AdaptConfig(folder, c.out / "product", name="guitar", seed=c.seed, threads=c.threads)
+    gain = adapt(config).report()
+    return f"\nThe shipped transcriber, {n} recordings of the guitar:\n\n{gain}\n"
+
+
+def write_recordings(shards: Path, folder: Path, n: int) -> int:
+    """Write the first n excerpts in a folder of shards as recordings with MIDI; return how many."""
+    folder.mkdir(exist_ok=True)
+    pieces = read_shards(shards)[:n]
+    for piece in pieces:
+        soundfile.write(folder / f"{piece.name}.wav", piece.array("stems")[:, 0], SAMPLE_RATE)
+        rows = np.array(piece.array("score"), float).tolist()
+        notes = [Note(on, off, int(pitch), int(velocity)) for on, off, pitch, velocity, _ in rows]
+        midi = players_to_midi([Player("solo", 24, notes)])
+        midi.save(folder / f"{piece.name}.mid")
+    return len(pieces)
 
 
 def _curves_of(target: str, curves: dict[str, list[Metrics]]) -> dict[str, list[Metrics]]:
@@ -125,11 +168,14 @@ def _curves_of(target: str, curves: dict[str, list[Metrics]]) -> dict[str, list[
 
 def excerpts_of(c: ExperimentConfig, scale: Scale, domain: str, split: str) -> list[Excerpt]:
     """Return the excerpts of a domain's split, made and heard if they are not there."""
+    return load_excerpts(prepare_sounds(sounds_of(c, scale, domain, split)), CQT_TRANSFER)
+
+
+def sounds_of(c: ExperimentConfig, scale: Scale, domain: str, split: str) -> SoundConfig:
+    """Return how the excerpts of a domain's split are made."""
     minutes = {"train": scale.minutes, "valid": scale.valid_minutes, "test": scale.test_minutes}
-    sounds = SoundConfig(
-        c.data, c.out / "data", domain, split, minutes[split], scale.excerpt_s, c.seed
-    )
-    return load_excerpts(prepare_sounds(sounds), CQT_TRANSFER)
+    data = c.out / "data"
+    return SoundConfig(c.data, data, domain, split, minutes[split], scale.excerpt_s, c.seed)
 
 
 def trained(c: ExperimentConfig, scale: Scale, training: Training) -> UnetLstm:
