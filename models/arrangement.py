@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from models.spec import N_PITCHES
 
@@ -114,7 +115,8 @@ class NoteDecoder(nn.Module):
     def forward(self, z: Tensor, pitches: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits of pitches (B, S, N + 1, P + 1) and lengths (B, S, N, S), notes known.
 
-        ``pitches`` and ``lengths`` (B, S, N) int64 rise in pitch and end with ``PAD``.
+        Past the end of a group they say nothing. ``pitches`` and ``lengths`` (B, S, N) int64 rise
+        in pitch and end with ``PAD``.
         """
         batch = len(z)
         is_note = pitches != PAD
@@ -126,10 +128,14 @@ class NoteDecoder(nn.Module):
         state = torch.tanh(self.group(hidden)).flatten(0, 1)[None]
         begin = self.begin(batch * N_STEPS)
         inputs = torch.cat([begin[:, None], embedded.flatten(0, 1)], 1)
-        out, _ = self.notes(inputs, state)
-        out = out.view(batch, N_STEPS, MAX_NOTES + 1, -1)
+        counts = is_note.sum(2).flatten() + 1  # most groups are empty: only their notes are read
+        packed = pack_padded_sequence(inputs, counts.cpu(), True, enforce_sorted=False)
+        packed, _ = self.notes(packed, state)
+        shape = (batch, N_STEPS, MAX_NOTES + 1, -1)
+        of_notes = _unpacked(packed, self.to_pitch).view(shape)
+        of_lengths = _unpacked(packed, self.to_length).view(shape)
         of_pitch = self.length_of_pitch(self.pitch(pitches.clamp(min=0)))
-        return self.to_pitch(out), self.to_length(out[:, :, :-1]) + of_pitch
+        return of_notes, of_lengths[:, :, :-1] + of_pitch
 
     def embed(self, pitches: Tensor, lengths: Tensor) -> Tensor:
         """Return (..., note) of pitches and lengths (...) int64."""
@@ -140,6 +146,13 @@ class NoteDecoder(nn.Module):
         """Return what stands before the first note of n groups, (n, note)."""
         at = torch.full((n,), BEGIN, device=self.pitch.weight.device)
         return self.embed(at, torch.full_like(at, N_STEPS))
+
+
+def _unpacked(packed: PackedSequence, layer: nn.Module) -> Tensor:
+    """Return a layer's answers (n, N + 1, ...) to packed notes, zeros where there is none."""
+    answers = packed._replace(data=layer(packed.data))
+    padded: Tensor = pad_packed_sequence(answers, True, total_length=MAX_NOTES + 1)[0]
+    return padded
 
 
 class Arrangement(nn.Module):
