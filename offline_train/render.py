@@ -41,7 +41,7 @@ def find_soundfont(name: str) -> Path:
             return path
     raise DataError(
         f"expected the SoundFont {name} in {', '.join(SOUNDFONT_FOLDERS)}; "
-        "on Debian install fluid-soundfont-gm, timgm6mb-soundfont and opl3-soundfont"
+        "run scripts/install-system train"
     )
 
 
