@@ -108,7 +108,8 @@ def train(c: MatchingConfig, heard: list[StoredPiece], valid: list[StoredPiece])
     """
     torch.set_num_threads(c.threads)
     torch.manual_seed(c.seed)
-    network = JointEmbedding(c.network).to(c.device, memory_format=torch.channels_last)
+    network = JointEmbedding(c.network).to(c.device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stub
     rng = np.random.default_rng((c.seed, zlib.crc32(b"draw"), 0))
     run, best = Run(RECIPE, c, network, rng), c.out / "best.pt"
     if run.share >= 1:
