@@ -69,9 +69,8 @@ class RunConfig:
 class Run:
     """A network, its optimizer (Adam), and how far it has come; goes on from ``last.pt``.
 
-    The network begins with the weights that it comes with, unless the run has already begun; so
-    does ``rng``, of every choice of the data: use ``run.rng``. Raises ModelError if ``c.out`` holds
-    another run, or a checkpoint of another ``recipe``.
+    A new run begins with the weights of ``network`` and with ``rng``, of every choice of the data:
+    use ``run.rng``. Raises ModelError if ``c.out`` holds another run or recipe.
     """
 
     def __init__(
@@ -99,14 +98,9 @@ class Run:
     ) -> None:
         """Take the steps that are left, the rate along a half cosine; leave ``last.pt``.
 
-        Parameters
-        ----------
-        loss_of
-            Share that is over -> the loss of the next batch.
-        validate
-            Share before the step -> facts for the log; may ``save`` the best.
-        clip
-            The norm of the gradients at most.
+        ``loss_of`` takes the share that is over and returns the loss of the next batch; ``validate``
+        takes that share too, returns facts for the log and may ``save`` the best. The norm of the
+        gradients is ``clip`` at most.
 
         Raises
         ------
