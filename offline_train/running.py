@@ -98,9 +98,9 @@ class Run:
     ) -> None:
         """Take the steps that are left, the rate along a half cosine; leave ``last.pt``.
 
-        ``loss_of`` takes the share that is over and returns the loss of its batch. ``validate``,
-        given the same share, returns facts for the log, and may ``save`` the best. ``clip`` is the
-        norm that the gradients have at most.
+        ``loss_of`` takes the share that is over and returns the loss of the next batch.
+        ``validate`` takes it too, returns facts for the log, and may ``save`` the best. ``clip`` is
+        the norm that the gradients have at most.
 
         Raises
         ------
