@@ -102,12 +102,14 @@ TRANSFORMERS = tuple(
         ("blind", replace(PAPER, kind="blind"), 0.05, PAPER_RATE, False),
         ("blind, features scaled", replace(PAPER, kind="blind", is_scaled=True), 0.05, PAPER_RATE,
          False),
+        ("blind, β 0.2", replace(PAPER, kind="blind"), 0.2, PAPER_RATE, False),
         ("encoder", PAPER, 0.05, PAPER_RATE, False),
         ("encoder, features scaled", replace(PAPER, is_scaled=True), 0.05, PAPER_RATE, False),
         ("encoder, stem", replace(PAPER, has_stem=True), 0.05, PAPER_RATE, False),
         ("encoder, norm first", replace(PAPER, norm_first=True), 0.05, PAPER_RATE, False),
         ("encoder, β 0.2", PAPER, 0.2, PAPER_RATE, False),
         ("encoder, rate 1e-3, warmed", PAPER, 0.05, MENDED_RATE, True),
+        ("mended, β 0.05", MENDED, 0.05, MENDED_RATE, True),
         ("mended", MENDED, 0.2, MENDED_RATE, True),
     )
 )  # fmt: skip
