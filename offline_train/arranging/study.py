@@ -56,7 +56,7 @@ class Slice:
 
 SLICES = {
     "tiny": Slice(TINY, 1, 1, 1, 8.0, 4, 4, 0.0, False, ("model",)),
-    "small": Slice(SMALL, 240, 8, 6, 60.0, 4000, 32, 5.0, False),
+    "small": Slice(SMALL, 240, 8, 6, 60.0, 1200, 32, 0.0, False),
     "full": Slice(ArrangementConfig(), 0, 0, 0, 90.0, 40_000, 64, 0.0, True),
 }
 
