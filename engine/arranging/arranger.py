@@ -27,6 +27,7 @@ KIND = "arranger"
 END, BEGIN = N_PITCHES, N_PITCHES + 1
 MAX_NOTES = 16
 SOFTEST, LOUDEST = 38, 104  # velocities of the intensity's ends
+GROUP_END = 0.22  # the probability from which a group of notes ends
 MELODY_LIFT = 10  # velocity, over the accompaniment
 SPLIT_PITCH = 60
 HAND_SPAN = 16  # semitones
@@ -163,7 +164,11 @@ class Arranger:
         return size
 
     def _group(self, inner: Array) -> tuple[list[tuple[int, int]], Array]:
-        """Return (pitch, length) of the notes of one step, upwards, and their sum for the next."""
+        """Return (pitch, length) of the notes of one step, upwards, and their sum for the next.
+
+        A group ends where it is likelier to end than to go on with any note: against the likeliest
+        note alone the end would win wherever several are nearly as likely.
+        """
         struck: list[tuple[int, int]] = []
         total = np.zeros((1, self._group_size), np.float32)
         pitch, length = BEGIN, UNIT_STEPS
@@ -181,9 +186,10 @@ class Arranger:
             allowed = logits[0].copy()
             if struck:
                 allowed[: struck[-1][0] - MIN_PITCH + 1] = -np.inf  # upwards only
-            pitch = int(allowed.argmax())
-            if pitch == END or k == MAX_NOTES:
+            chances = np.exp(allowed - allowed.max())
+            if chances[END] >= GROUP_END * chances.sum() or k == MAX_NOTES:
                 break
+            pitch = int(allowed[:END].argmax())
             length = int(lengths[0, pitch].argmax())
             struck.append((pitch + MIN_PITCH, length + 1))
         return struck, total
