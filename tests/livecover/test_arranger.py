@@ -1,12 +1,38 @@
-"""``--arranger``: what it takes, and what it says to the rest."""
+"""``--arranger``: the score it writes, what it takes, and what it says to the rest."""
 
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 import soundfile
 
+from livecover import examples
 from livecover.cli import main
+from offline_train.corpora.midi import read_notes
+
+
+def test_the_bundled_song_becomes_a_score_for_two_hands(tmp_path: Path) -> None:
+    pytest.importorskip("music21")
+    score, midi = tmp_path / "song.musicxml", tmp_path / "song.mid"
+    command = [
+        "--arranger",
+        "--input",
+        str(examples.path()),
+        "--midi-out",
+        str(midi),
+        "--midi-out",
+        str(score),
+    ]
+    assert main(command) == 0
+    tracks = mido.MidiFile(midi).tracks
+    assert [track.name for track in tracks] == ["livecover", "right hand", "left hand"]
+    (key,) = [m.key for m in tracks[0] if m.type == "key_signature"]
+    assert key == "F"
+    right, left = (read_notes(midi)[name] for name in ("right hand", "left hand"))
+    assert len(right) > 40 and len(left) > 60
+    assert np.median([note.pitch for note in left]) < np.median([note.pitch for note in right])
+    assert score.read_text().count("<measure ") >= 24
 
 
 @pytest.mark.parametrize(
