@@ -58,7 +58,9 @@ def test_fifteen_players_besides_the_drums_have_a_channel() -> None:
 
 
 def test_a_missing_soundfont_says_what_to_install() -> None:
-    with pytest.raises(DataError, match=r"SoundFont none\.sf2 in /usr.*run scripts/install-system train"):
+    with pytest.raises(
+        DataError, match=r"SoundFont none\.sf2 in /usr.*run scripts/install-system train"
+    ):
         find_soundfont("none.sf2")
 
 

@@ -11,6 +11,7 @@ from engine.errors import ConfigError, DataError
 from models.features import LOG_STFT_16K
 from models.unet_lstm import UnetLstmConfig
 from offline_train.corpora import Note
+from offline_train.corpora.midi import read_notes
 from offline_train.experiments import ExperimentConfig, run_experiment
 from offline_train.shards import append_manifest, read_shards, write_shard
 from offline_train.takes import UNHEARD_SOUNDFONT
@@ -38,7 +39,7 @@ def test_the_study_runs_to_its_end_and_again_from_its_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny = transfer_study.Scale(
-        0.1, 0.05, 0.05, 3.0, 32, 2, 2, 1, UnetLstmConfig(channels=(2, 2), hidden=4)
+        0.1, 0.05, 0.05, 3.0, 32, 2, 2, 1, UnetLstmConfig(channels=(2, 2), hidden=4), n_recordings=0
     )
     monkeypatch.setitem(transfer_study.SCALES, "tiny", tiny)
     quick = replace(LOG_STFT_16K, name="quick", n_bins=176, hop_length=512)  # for the CQT
@@ -57,6 +58,18 @@ def test_the_study_runs_to_its_end_and_again_from_its_results(
     assert run_experiment("transfer", config) == report
     with pytest.raises(ConfigError, match="holds experiment .*'tiny'.*, not .*'small'"):
         run_experiment("transfer", replace(config, size="small"))
+
+
+def test_excerpts_become_recordings_that_can_be_learned_from(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    folder = tmp_path / "recordings"
+    assert transfer_study.write_recordings(tmp_path / "guitar-train", folder, 1) == 1
+    (wave,), (midi,) = folder.glob("*.wav"), folder.glob("*.mid")
+    assert wave.stem == midi.stem == "guitar-00000"
+    (piece,) = read_shards(tmp_path / "guitar-train")[:1]
+    onsets = [note.onset for note in read_notes(midi)["solo"]]
+    assert np.allclose(onsets, np.sort(np.array(piece.array("score"))[:, 0]), atol=2e-3)
+    assert soundfile.info(wave).duration == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(("name", "size"), [("nothing", "tiny"), ("transfer", "huge")])
