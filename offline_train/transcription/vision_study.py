@@ -25,7 +25,7 @@ from models.crnn import Crnn
 from models.fcnn import Fcnn, VisionConfig
 from models.features import MEL_VISION
 from models.prior import guess
-from models.seq2seq import Transformer, TransformerConfig
+from models.seq2seq import Transformer
 from offline_train.experiments import ExperimentConfig, Size
 from offline_train.fused_gru import fuse
 from offline_train.prepare import PrepareConfig, prepare
@@ -36,6 +36,13 @@ from offline_train.transcription.losses import beta_cross_entropy, seeming_share
 from offline_train.transcription.pictures import draw_rolls
 from offline_train.transcription.rolls import THRESHOLD, Cells
 from offline_train.transcription.tables import VisionRow, vision_table
+from offline_train.transcription.vision_ladder import (
+    DRAWN,
+    LADDER,
+    PICTURES,
+    TRANSFORMERS,
+    Rung,
+)
 
 EPOCHS = 2  # the paper's
 PICTURE_S = 10.0
@@ -67,54 +74,6 @@ SCALES: dict[Size, Scale] = {
     "small": Scale({"train": 0, "valid": 4, "test": 6}, 1, 45.0, 1.0, 2, 1e-3, 16),
     "full": Scale({"train": 0, "valid": 0, "test": 0}, 4, 90.0, 10.0, 16, 3e-4, 16),
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One run: a network, how it is asked, and what tables call it."""
-
-    network: str
-    setting: str
-    beta: float = 0.05
-    as_printed: bool = False
-    transformer: TransformerConfig | None = None
-    learning_rate: float = 0.0  # 0 takes the scale's
-    is_warmed: bool = False  # the rate rises at first and falls in the end
-
-    @property
-    def name(self) -> str:
-        """What files call it."""
-        plain = f"{self.network}-{self.setting}".lower().replace("β ", "beta")
-        return "-".join(plain.replace(",", "").split())
-
-
-PICTURES = tuple(
-    Rung(network, f"β {beta}", beta) for network in ("CRNN", "FCNN") for beta in (0.05, 0.5, 0.2)
-)
-PAPER_RATE, MENDED_RATE = 3e-4, 1e-3
-AS_PRINTED = Rung("FCNN", "β 0.5, as printed", 0.5, as_printed=True)
-PAPER = TransformerConfig("encoder")
-MENDED = replace(PAPER, is_scaled=True, has_stem=True, norm_first=True, first_probability=0.05)
-TRANSFORMERS = tuple(
-    Rung("Transformer", setting, beta, transformer=network, learning_rate=rate, is_warmed=is_warmed)
-    for setting, network, beta, rate, is_warmed in (
-        ("sequence to sequence", replace(PAPER, kind="seq2seq"), 0.05, PAPER_RATE, False),
-        ("blind", replace(PAPER, kind="blind"), 0.05, PAPER_RATE, False),
-        ("blind, features scaled", replace(PAPER, kind="blind", is_scaled=True), 0.05, PAPER_RATE,
-         False),
-        ("blind, β 0.2", replace(PAPER, kind="blind"), 0.2, PAPER_RATE, False),
-        ("encoder", PAPER, 0.05, PAPER_RATE, False),
-        ("encoder, features scaled", replace(PAPER, is_scaled=True), 0.05, PAPER_RATE, False),
-        ("encoder, stem", replace(PAPER, has_stem=True), 0.05, PAPER_RATE, False),
-        ("encoder, norm first", replace(PAPER, norm_first=True), 0.05, PAPER_RATE, False),
-        ("encoder, β 0.2", PAPER, 0.2, PAPER_RATE, False),
-        ("encoder, rate 1e-3, warmed", PAPER, 0.05, MENDED_RATE, True),
-        ("mended, β 0.05", MENDED, 0.05, MENDED_RATE, True),
-        ("mended", MENDED, 0.2, MENDED_RATE, True),
-    )
-)  # fmt: skip
-DRAWN = ("sequence to sequence", "blind", "encoder", "mended")
-LADDER = (*PICTURES, AS_PRINTED, *TRANSFORMERS)
 
 
 def run(c: ExperimentConfig) -> str:

@@ -10,7 +10,7 @@ from models.seq2seq import Transformer
 from offline_train.experiments import ExperimentConfig, run_experiment
 from offline_train.prepare import PrepareConfig
 from offline_train.shards import read_manifest
-from offline_train.transcription import vision_study
+from offline_train.transcription import vision_ladder, vision_study
 from offline_train.transcription.rolls import Cells
 from offline_train.transcription.tables import VisionRow, vision_table
 from tests.offline_train.shard_fixtures import song, write_folder
@@ -26,8 +26,8 @@ def sines(config: PrepareConfig) -> int:
 def test_the_study_runs_to_its_end_and_again_from_its_logs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pictures = tuple(r for r in vision_study.PICTURES if r.beta == 0.2)
-    some = (vision_study.TRANSFORMERS[0], vision_study.TRANSFORMERS[-1])
+    pictures = tuple(r for r in vision_ladder.PICTURES if r.beta == 0.2)
+    some = (vision_ladder.TRANSFORMERS[0], vision_ladder.TRANSFORMERS[-1])
     monkeypatch.setattr(vision_study, "PICTURES", pictures)
     monkeypatch.setattr(vision_study, "LADDER", (*pictures, *some))
     monkeypatch.setattr(vision_study, "prepare", sines)
@@ -55,20 +55,20 @@ def test_the_study_runs_to_its_end_and_again_from_its_logs(
 
 
 def test_the_ladder_has_the_papers_runs_and_one_change_at_a_time() -> None:
-    names = [rung.name for rung in vision_study.LADDER]
+    names = [rung.name for rung in vision_ladder.LADDER]
     assert "crnn-beta0.2" in names and "transformer-encoder-norm-first" in names
     assert len(set(names)) == len(names) == 19
-    assert {(r.network, r.beta) for r in vision_study.PICTURES} == {
+    assert {(r.network, r.beta) for r in vision_ladder.PICTURES} == {
         (network, beta) for network in ("CRNN", "FCNN") for beta in (0.05, 0.2, 0.5)
     }
-    plain = vision_study.TRANSFORMERS[4]
-    assert plain.transformer == vision_study.PAPER
-    for rung in vision_study.TRANSFORMERS[5:-2]:
+    plain = vision_ladder.TRANSFORMERS[4]
+    assert plain.transformer == vision_ladder.PAPER
+    for rung in vision_ladder.TRANSFORMERS[5:-2]:
         assert rung.transformer is not None
         changed = [
             name
             for name, value in rung.transformer.to_dict().items()
-            if value != vision_study.PAPER.to_dict()[name]
+            if value != vision_ladder.PAPER.to_dict()[name]
         ]
         changed += ["beta"] * (rung.beta != plain.beta) + ["rate"] * rung.is_warmed
         assert len(changed) == 1, rung.setting
