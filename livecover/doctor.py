@@ -10,14 +10,17 @@ import onnxruntime
 
 from engine.audio import list_inputs
 from engine.errors import DeviceError, LiveCoverError, ModelError
+from engine.fluid import FluidPiano
 from engine.graph import choose_provider
 from engine.loopback import open_loopback
 from engine.midi import PortSink, list_ports, midi_system
 from engine.offline import Pipeline, load_pipeline
+from livecover.rig import soundfont_of
 from livecover.settings import Settings
 
 PORT_NAME = "LiveCover doctor"
 HEADROOM_S = 1.0
+PIANO_RATE = 48000
 MAX_REAL_TIME_FACTOR = 0.5
 TROUBLE = "docs/trouble.md"
 """The page that says more; each check's name, in small letters, is a heading there."""
@@ -46,6 +49,7 @@ def run_checks(
         ("provider", lambda: _provider(settings.model.provider)),
         ("model", lambda: _model(settings)),
         ("headroom", lambda: _headroom(settings, clock)),
+        ("piano", lambda: _piano(settings)),
     ]
     for name, check in checks:
         try:
@@ -100,6 +104,15 @@ def _headroom(settings: Settings, clock: Callable[[], float]) -> str:
             " programs, plug in the charger, or choose a smaller --model"
         )
     return said
+
+
+def _piano(settings: Settings) -> str:
+    soundfont = soundfont_of(settings.piano)
+    try:
+        FluidPiano(soundfont, PIANO_RATE).close()
+    except DeviceError as error:
+        raise DeviceError(f"{error}; nothing but --piano needs it") from error
+    return f"FluidSynth plays {soundfont.name}"
 
 
 def _pipeline(settings: Settings) -> Pipeline:

@@ -68,11 +68,13 @@ def test_all_is_well() -> None:
         "provider",
         "model",
         "headroom",
+        "piano",
     ]
     assert found["audio"].text == "4 inputs: Input 0, Input 1, Input 2, ..."
     assert found["loopback"].text == "Monitor of Speakers, 48000 Hz"
     assert found["MIDI"].text == "ALSA, virtual ports can be opened, ports of others: 1"
     assert found["provider"].text == "cpu"
+    assert found["piano"].text.startswith("FluidSynth plays ")
     assert found["model"].text == "tiny 1, stateful, styles: calm, intense"
 
 
@@ -98,6 +100,12 @@ def fails_with(error: Exception) -> Any:
         ("list_ports", fails_with(MidiError("no MIDI system")), {"MIDI"}, "no MIDI system"),
         ("PortSink", fails_with(MidiError("install loopMIDI")), {"MIDI"}, "install loopMIDI"),
         ("load_pipeline", fails_with(ModelError("gone")), {"model", "headroom"}, "gone"),
+        (
+            "FluidPiano",
+            fails_with(DeviceError("needs FluidSynth")),
+            {"piano"},
+            "needs FluidSynth; nothing but --piano needs it",
+        ),
     ],
 )
 def test_a_failure_says_what_to_do_and_the_rest_goes_on(
