@@ -79,7 +79,9 @@ def _fetch(name: str, folder: Path) -> None:
             subprocess.run(command, check=True, capture_output=True, timeout=600)
             archive = next(Path(scratch).glob("*.tgz"))
             with tarfile.open(archive) as packed:
-                packed.extractall(scratch, filter="data")
+                # by name, since Python knows it from 3.11.4 on only
+                packed.extraction_filter = getattr(tarfile, "data_filter", None)
+                packed.extractall(scratch)
             (Path(scratch) / "package" / "audio").rename(folder / name)
     except (OSError, subprocess.SubprocessError, StopIteration, tarfile.TarError) as error:
         if (folder / name).is_dir():  # another process was faster
