@@ -35,7 +35,7 @@ def add(command: Add) -> None:
     sub = command("match", match, "find the passages of MIDI files nearest to a song")
     sub.add_argument("song", type=Path)
     sub.add_argument("--corpus", type=Path, required=True, help="a folder of MIDI files")
-    sub.add_argument("--model", type=Path, default=Path("runs/embedding-full/cover/best.pt"))
+    sub.add_argument("--model", type=Path, default=Path("models/match.pt"))
     sub.add_argument(
         "--keys", type=at_least(0), default=1, choices=(1, 12), help="12: in every key"
     )
