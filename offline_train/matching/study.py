@@ -179,7 +179,7 @@ def run(c: ExperimentConfig) -> str:
         recalls[row.text] = judged.ranks
         if judged.decoded is not None or shown is None:
             shown = (test, judged)
-        if name == "average" or len(table) == 1:
+        if len(table) == 1:
             torch.manual_seed(c.seed)
             untrained = JointEmbedding(row.config.network).eval()
             table.insert(0, ("our networks, untrained", judge(untrained, valid, test)))
