@@ -256,7 +256,11 @@ class JackServer:
     def wait_for_port(self, name: str, *clients: Process, timeout: float = 15.0) -> None:
         """Wait until the port of this full name exists; fail at once if a client dies."""
         processes = [self.process, *clients]
-        wait_until(f"JACK port {name}", lambda: name in self.ports(), timeout, processes)
+        try:
+            wait_until(f"JACK port {name}", lambda: name in self.ports(), timeout, processes)
+        except AssertionError as error:
+            said = "; ".join(f"{client.name}: {client.tail()}" for client in clients)
+            raise AssertionError(f"{error}; there are {self.ports()}; {said}") from error
 
     def connect(self, source: str, destination: str) -> None:
         """Connect two ports; raises AssertionError with JACK's words if it cannot."""
