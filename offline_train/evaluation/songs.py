@@ -104,4 +104,6 @@ def read_sound(path: Path) -> Array:
     if not len(audio):
         raise DataError(f"{path}: expected sound, the file is empty")
     mono = audio.mean(1, dtype=np.float32)
+    if not np.isfinite(mono).all():
+        raise DataError(f"{path}: holds samples that are not numbers; export the file again")
     return np.asarray(soxr.resample(mono, rate, SAMPLE_RATE), np.float32)

@@ -35,6 +35,7 @@ from offline_train.matching.train import (
     embed,
     load_checkpoint,
     load_embedding,
+    release,
     train,
 )
 from offline_train.prepare import PrepareConfig, prepare
@@ -179,6 +180,8 @@ def run(c: ExperimentConfig) -> str:
         recalls[row.text] = judged.ranks
         if judged.decoded is not None or shown is None:
             shown = (test, judged)
+        if name == "register":
+            release(best, c.out / "match.pt")
         if len(table) == 1:
             torch.manual_seed(c.seed)
             untrained = JointEmbedding(row.config.network).eval()

@@ -220,7 +220,7 @@ def read_excerpt(piece: Piece, start: float, seconds: float) -> Array:
     Raises
     ------
     DataError
-        If the piece has no recording, or it cannot be read.
+        If the piece has no recording, or it cannot be read, or holds samples that are not numbers.
     """
     if piece.audio is None:
         raise DataError(f"{piece.piece_id}: expected a recording beside it, found none")
@@ -232,4 +232,6 @@ def read_excerpt(piece: Piece, start: float, seconds: float) -> Array:
     except (OSError, soundfile.SoundFileError) as error:
         raise DataError(f"{piece.audio}: expected a sound file ({error})") from error
     mono = sound.mean(1, dtype=np.float32)
+    if not np.isfinite(mono).all():
+        raise DataError(f"{piece.audio}: holds samples that are not numbers; export the file again")
     return np.asarray(soxr.resample(mono, rate, SAMPLE_RATE), np.float32)

@@ -89,3 +89,10 @@ def test_an_empty_sound_file_is_named(tmp_path: Path) -> None:
     soundfile.write(path, np.zeros((0, 1)), SAMPLE_RATE)
     with pytest.raises(DataError, match=r"song\.wav: expected sound"):
         read_sound(path)
+
+
+def test_samples_that_are_not_numbers_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    soundfile.write(path, np.full(SAMPLE_RATE, np.nan, np.float32), SAMPLE_RATE, subtype="FLOAT")
+    with pytest.raises(DataError, match=r"song\.wav: holds samples that are not numbers; export"):
+        read_sound(path)

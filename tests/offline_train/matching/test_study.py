@@ -21,7 +21,7 @@ def test_the_tiny_experiment_ends_with_a_report(
     assert main(command) == 0
     report = capsys.readouterr().out
     assert "4 unseen candidates" in report and "Dorfer et al." in report
-    for name in ("report.md", "report.json", "recall.png", "snippets.png", "register/best.pt"):
+    for name in ("report.md", "report.json", "recall.png", "snippets.png", "match.pt"):
         assert (tmp_path / "out" / name).is_file()
     assert main(command) == 0  # goes on, with nothing left to do
     assert [line.rsplit("|", 9)[:7] for line in capsys.readouterr().out.splitlines()[:8]] == [
