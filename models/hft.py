@@ -22,6 +22,7 @@ Shapes: B batch, n frames, T frames of the window, m margin, F mel bins, P = 88 
 V = 128 velocity classes, of which 0 is "no note".
 """
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ from models.streaming import StyleGate
 
 OUTPUTS = ("onset", "frame", "velocity")
 NO_ONSET = -30.0  # a logit
+SHARES = (0.01, 0.01, 0.05)  # of onset, offset and frame cells that hold a note, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +145,15 @@ class Layer(nn.Module):
 
 
 class Heads(nn.Module):
-    """One linear map from a pitch's vector to its four outputs."""
+    """One linear map from a pitch's vector to its four outputs, which begin as rare as they are."""
 
     def __init__(self, c: HftConfig) -> None:
         super().__init__()
         self.linear = nn.Linear(c.hidden, 3 + c.n_velocities)
+        first = torch.zeros(3 + c.n_velocities)
+        first[:3] = torch.logit(torch.tensor(SHARES))
+        first[3] = math.log((1 - SHARES[0]) / SHARES[0] * (c.n_velocities - 1))  # no note
+        self.linear.bias.data = first
 
     def forward(self, x: Tensor) -> Matrices:
         """Return logits of x (B, T, P, H)."""

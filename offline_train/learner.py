@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from engine.errors import DataError
 from models.features import LOG_STFT_16K, Features
 from models.streaming import StreamingConfig, StreamingCover
+from models.widen import widen
 from offline_train.checkpoints import commit, plain, read_checkpoint, write_checkpoint
 from offline_train.data_parallel import (
     average_gradients,
@@ -49,7 +50,7 @@ class TrainConfig:
     weight_decay: float = 0.01
     warmup_steps: int = 60
     weights: Weights = field(default_factory=Weights)
-    consistency_from: float = 0.6  # share of the time used when it begins; 1 for never
+    consistency_from: float = 0.3  # share of the time used when it begins; 1 for never
     ema_decay: float = 0.998
     seed: int = 1
     threads: int = 1
@@ -103,10 +104,12 @@ class Learner:
 
     def load(self, checkpoint: dict[str, Any], weights_only: bool = False) -> None:
         """Go on from a checkpoint, or take its averaged weights alone and begin."""
-        model = checkpoint["ema" if weights_only else "model"]
-        self.network.load_state_dict(model)
-        self.average.module.load_state_dict(checkpoint["ema"])
-        if not weights_only:
+        if weights_only:
+            widen(self.network, checkpoint["ema"])
+            self.average.module.load_state_dict(self.network.state_dict())
+        else:
+            self.network.load_state_dict(checkpoint["model"])
+            self.average.module.load_state_dict(checkpoint["ema"])
             self.average.n_averaged += checkpoint["step"]
             self.optimizer.load_state_dict(checkpoint["optimizer"])
             self.n_steps, self.seconds = checkpoint["step"], checkpoint["seconds"]

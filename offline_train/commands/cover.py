@@ -76,6 +76,8 @@ def _add_training(command: Add) -> None:
         sub.add_argument("--threads", type=at_least(1), default=1)
         sub.add_argument("--device", default="cpu", help="cpu or cuda")
     training.add_argument("--lookahead", type=at_least(0), default=3, help="frames the model waits")
+    for name, what in (("context", "over the whole keyboard"), ("hidden", "for each pitch")):
+        training.add_argument(f"--{name}", type=at_least(1), help=f"units of the cover {what}")
     training.add_argument(
         "--start-from", type=Path, help="a checkpoint whose weights to begin with"
     )
@@ -105,7 +107,8 @@ def train(args: argparse.Namespace) -> None:
     from offline_train.train_cover import train
 
     config = _train_config(args)
-    network = StreamingConfig(lookahead_frames=args.lookahead)
+    sizes = {name: getattr(args, name) for name in ("context", "hidden") if getattr(args, name)}
+    network = StreamingConfig(lookahead_frames=args.lookahead, **sizes)
     if args.cluster:
         from offline_train.cluster import Cluster, train_on_cluster
 

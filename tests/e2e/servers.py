@@ -9,23 +9,26 @@ Not here: the tests.
 
 import contextlib
 import itertools
+import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PROGRAMS = ("jackd", "jack_lsp", "jack_connect", "pulseaudio", "pactl", "paplay", "parec")
+PROGRAMS = ("jackd", "jack_connect", "jack_disconnect", "pulseaudio", "pactl", "paplay", "parec")
 """What everything here runs; FluidSynth apart."""
 
 SAMPLE_RATE = 44100
 SINK = "livecover_null"
 SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 JACK_PERIOD = 1024  # at 256 a starved client misses a cycle, and the MIDI in that cycle is lost
+WATCHER = Path(__file__).with_name("jack_watcher.py")
 _serial = itertools.count()
 
 
@@ -223,6 +226,7 @@ class JackServer:
     """A JACK server with the dummy driver, under a name of its own."""
 
     process: Process
+    watcher: Process  # ``jack_watcher.py``
     sample_rate: int
     period: int
     env: dict[str, str] = field(default_factory=dict)
@@ -230,16 +234,17 @@ class JackServer:
     def _run(self, *command: str) -> "subprocess.CompletedProcess[str]":
         env = {**os.environ, **self.env}
         try:
-            return subprocess.run(command, env=env, capture_output=True, text=True, timeout=5)
+            return subprocess.run(command, env=env, capture_output=True, text=True, timeout=30)
         except (
             subprocess.TimeoutExpired
         ) as error:  # a client's tool waits for ever for a dead server
             return subprocess.CompletedProcess(command, 124, "", str(error))
 
     def ports(self) -> list[str]:
-        """Return the full names of all ports; none if the server does not answer."""
-        result = self._run("jack_lsp")
-        return result.stdout.splitlines() if result.returncode == 0 else []
+        """Return the full names of all ports; none where there is no server, or no more."""
+        whole = [line for line in self.watcher.text().splitlines(True) if line.endswith("]\n")]
+        ports: list[str] = json.loads(whole[-1]) if whole else []
+        return ports
 
     def has_ended(self) -> bool:
         """Return whether its process has."""
@@ -296,6 +301,7 @@ def jack_server(
     finally:
         with contextlib.suppress(AssertionError):  # it hangs on a client that is just leaving
             wait_until("clients have left", server.has_no_clients, 2, [server.process])
+        server.watcher.stop()
         server.process.stop()
 
 
@@ -314,10 +320,13 @@ def _start_jack(work: Path, sample_rate: int, period: int, is_synchronous: bool)
         command = f"jackd -n {name} -r -t 5000 {'-S ' if is_synchronous else ''}"
         command += f"-d dummy -r {sample_rate} -p {period}"
         process = Process.start(f"jackd-{next(_serial)}", command.split(), work, env)
-        server = JackServer(process, sample_rate, period, env)
+        watch = [sys.executable, str(WATCHER), "watcher"]
+        watcher = Process.start(f"watcher-{next(_serial)}", watch, work, env)
+        server = JackServer(process, watcher, sample_rate, period, env)
         wait_until("JACK answers or ends", server.is_up_or_over)
         if not server.has_ended():
             return server
+        watcher.stop()
         assert "already active" in process.text(), process.tail()
     raise AssertionError(f"four JACK servers run already: {process.tail()}")
 

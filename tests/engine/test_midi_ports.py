@@ -18,9 +18,7 @@ pytest.importorskip("jack")
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(
-        bool(missing_programs("jackd", "jack_lsp", "jack_connect")), reason="needs JACK"
-    ),
+    pytest.mark.skipif(bool(missing_programs("jackd", "jack_connect")), reason="needs JACK"),
     pytest.mark.skipif(
         os.path.exists("/dev/snd/seq"), reason="ports open in the ALSA sequencer, not in JACK"
     ),
