@@ -35,16 +35,14 @@ def widen(network: StreamingCover, weights: dict[str, Tensor]) -> None:
 
 
 def _widened(name: str, fresh: Tensor, known: Tensor) -> Tensor:
-    """Return ``fresh`` with ``known`` in its corner, what is known deaf to what is new."""
+    """Return ``fresh`` with ``known`` in its place, and what is known deaf to what is new."""
     if fresh.shape == known.shape:
         return known
-    if fresh.dim() != known.dim() or any(a < b for a, b in zip(fresh.shape, known.shape)):
-        raise ValueError(
-            f"{name}: expected at least {tuple(known.shape)}, came {tuple(fresh.shape)}"
-        )
-    places = [
-        _places(name, axis, *sizes) for axis, sizes in enumerate(zip(fresh.shape, known.shape))
-    ]
+    sizes = list(zip(fresh.shape, known.shape, strict=True))
+    if any(wide < narrow for wide, narrow in sizes):
+        expected, came = tuple(known.shape), tuple(fresh.shape)
+        raise ValueError(f"{name}: expected at least {expected}, came {came}")
+    places = [_places(name, axis, *size) for axis, size in enumerate(sizes)]
     out = fresh.clone()
     out[places[0]] = 0
     out[torch.meshgrid(*places, indexing="ij")] = known
@@ -54,7 +52,7 @@ def _widened(name: str, fresh: Tensor, known: Tensor) -> Tensor:
 def _places(name: str, axis: int, wide: int, narrow: int) -> Tensor:
     """Return where the narrower axis's entries lie in the wider one."""
     parts = GATES if axis == 0 and "gru." in name else 1
-    if BLOCKS.get(name, (axis + 1, 1))[0] == axis:
+    if name in BLOCKS and BLOCKS[name][0] == axis:
         parts = BLOCKS[name][1]
     starts = torch.arange(parts) * (wide // parts)
     return (starts[:, None] + torch.arange(narrow // parts)).flatten()

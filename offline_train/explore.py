@@ -169,7 +169,7 @@ def run(c: ExploreConfig, setting: Setting) -> None:
     )
     data, cache = c.songs.data, c.songs.cache
     model = release_cover(checkpoint_path, c.prepared, data, cache, folder, "live", CREDIT)
-    judged = evaluate(model, c.songs, baselines=(), with_whole_file=False, with_qmax=False)
+    judged = evaluate(model, c.songs, baselines=(), paths=("streamed",), with_qmax=False)
     figures = judged.streamed.figures
     checkpoint = load_checkpoint(checkpoint_path)
     result = Result(

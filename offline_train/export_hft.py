@@ -1,14 +1,17 @@
 """From a checkpoint of AMT-APC's recipe to the window model that ships."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine.style import expected_onset_rate
 from models.features import MEL_HFT
 from models.hft import OUTPUTS, HftConfig
 from models.spec import Decoding, ModelSpec
 from offline_train.apc_data import HftCrops
+from offline_train.evaluation import EvaluateConfig, tune
 from offline_train.export import export_frontend, export_window
 from offline_train.hft_run import load_checkpoint, network_of
 from offline_train.style import presets
@@ -19,6 +22,7 @@ PAPER_DECODING = Decoding(
     frame_off_threshold=0.5,
     restrike_threshold=0.5,
 )
+TUNING_SONGS = 8
 LIVE_STEP_FRAMES = 8
 LIVE_CONTEXT_FRAMES = 16  # frames of the window after those that are answered
 
@@ -28,7 +32,7 @@ def export_hft(
     out: Path,
     name: str = "studio",
     covers: tuple[Path, ...] = (),
-    decoding: Decoding = PAPER_DECODING,
+    songs: EvaluateConfig | None = None,
 ) -> Path:
     """Write ``NAME.onnx``, ``NAME.local.onnx`` and the front end into ``out``; return the first.
 
@@ -37,8 +41,9 @@ def export_hft(
     covers
         Folders of shards whose covers the style presets are made of; without them there is one
         preset of zeros.
-    decoding
-        Thresholds that travel with the model; the papers' by default.
+    songs
+        With human covers, on which the thresholds that travel with the model are tuned; without
+        them they are the papers'.
 
     Raises
     ------
@@ -61,9 +66,14 @@ def export_hft(
         "seed": checkpoint["train"]["seed"],
         "commit": checkpoint["commit"],
     }
-    spec = hft_spec(network.config, name, styles, decoding, trained)
+    spec = hft_spec(network.config, name, styles, PAPER_DECODING, trained)
     export_frontend(spec.features, out)
-    return export_window(network, spec, out / f"{name}.onnx")
+    model = export_window(network, spec, out / f"{name}.onnx")
+    if songs is None:
+        return model
+    rate = expected_onset_rate(np.asarray(styles["balanced"], np.float32)) if covers else 0.0
+    decoding = tune(model, songs, notes_per_second=round(rate, 2))
+    return export_window(network, dataclasses.replace(spec, decoding=decoding), model)
 
 
 def hft_spec(

@@ -103,7 +103,10 @@ class Learner:
         self.n_steps, self.seconds, self.audio_seconds = 0, 0.0, 0.0
 
     def load(self, checkpoint: dict[str, Any], weights_only: bool = False) -> None:
-        """Go on from a checkpoint, or take its averaged weights alone and begin."""
+        """Go on from a checkpoint, or take its averaged weights alone and begin.
+
+        A network that begins may be wider than the checkpoint's. Raises ValueError if it is not so.
+        """
         if weights_only:
             widen(self.network, checkpoint["ema"])
             self.average.module.load_state_dict(self.network.state_dict())

@@ -115,7 +115,7 @@ def compare(model: Path, out: Path, songs: EvaluateConfig, heard: EvaluateConfig
     costs = compare_costs(pipelines, song.samples[: round(COST_S * SAMPLE_RATE)])
     rows = []
     for way, path in files.items():
-        judged = evaluate(path, songs, baselines=(), with_whole_file=False, with_qmax=False)
+        judged = evaluate(path, songs, baselines=(), paths=("streamed",), with_qmax=False)
         factor = costs[way].model.processor
         figures = judged.streamed.figures
         rows.append(

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from engine.errors import DataError
+from engine.errors import DataError, ModelError
 from models.features import LOG_STFT_16K, Features
 from models.streaming import StreamingConfig, StreamingCover
 from offline_train.data_parallel import (
@@ -72,7 +72,8 @@ def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
     DataError
         If there is nothing to train on, or a loss is not a number.
     ModelError
-        If ``last.pt`` or ``start_from`` is no checkpoint of this recipe.
+        If ``last.pt`` or ``start_from`` is no checkpoint of this recipe, or ``start_from`` is of a
+        wider network.
     """
     torch.set_num_threads(c.threads)
     if not c.shares:
@@ -87,7 +88,10 @@ def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
     if path.is_file():
         learner.load(load_checkpoint(path))
     elif c.start_from is not None:
-        learner.load(load_checkpoint(c.start_from), weights_only=True)
+        try:
+            learner.load(load_checkpoint(c.start_from), weights_only=True)
+        except ValueError as error:
+            raise ModelError(f"{c.start_from}: cannot begin with it: {error}") from error
     share_weights(learner.network)
     if rank() == 0:
         facts = json.dumps({**asdict(c), **network_config.to_dict()}, default=str, indent=1)

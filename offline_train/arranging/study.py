@@ -149,7 +149,7 @@ def run(c: ExperimentConfig) -> str:
         songs,
         arrangers=arrangers,
         baselines=("human",) if c.size == "tiny" else ("human", "basic-pitch"),
-        with_whole_file=False,
+        paths=("streamed",),
         with_qmax=size.with_qmax,
     )
     if not result.songs:

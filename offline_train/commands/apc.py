@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offline_train.commands.options import Add, at_least
+from offline_train.commands.options import Add, at_least, data_folder
 
 if TYPE_CHECKING:
     from offline_train.hft_run import ApcConfig
@@ -42,6 +42,9 @@ def add(command: Add) -> None:
     sub.add_argument("--covers", type=Path, nargs="*", default=[], help="shards for the styles")
     sub.add_argument("--out", type=Path, default=Path("runs/apc"))
     sub.add_argument("--name", default="studio")
+    sub.add_argument("--tuned", action="store_true", help="thresholds from validation songs")
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
 
 
 def train_apc(args: argparse.Namespace) -> None:
@@ -53,9 +56,15 @@ def train_apc(args: argparse.Namespace) -> None:
 
 def export_apc(args: argparse.Namespace) -> None:
     """Export a checkpoint of AMT-APC."""
-    from offline_train.export_hft import export_hft
+    from offline_train.evaluation import EvaluateConfig
+    from offline_train.export_hft import TUNING_SONGS, export_hft
 
-    print(export_hft(args.checkpoint, args.out, args.name, tuple(args.covers)))
+    songs = None
+    if args.tuned:
+        songs = EvaluateConfig(
+            data_folder(args), args.cache, "valid", "a", excerpt_s=60.0, limit=TUNING_SONGS
+        )
+    print(export_hft(args.checkpoint, args.out, args.name, tuple(args.covers), songs))
 
 
 def ablation(args: argparse.Namespace) -> None:

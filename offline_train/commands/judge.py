@@ -3,9 +3,13 @@
 import argparse
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from offline_train.commands.options import Add, at_least, data_folder
 from offline_train.corpora import SPLITS
+
+if TYPE_CHECKING:
+    from offline_train.evaluation.systems import Path_
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +44,9 @@ def _add_evaluate(command: Add) -> None:
         "--baselines", nargs="*", default=["human", "basic-pitch"], help="human, basic-pitch"
     )
     sub.add_argument("--without-qmax", action="store_true", help="leave out what is slow")
-    sub.add_argument("--without-whole-file", action="store_true", help="the live path alone")
+    alone = sub.add_mutually_exclusive_group()
+    alone.add_argument("--without-whole-file", action="store_true", help="the live path alone")
+    alone.add_argument("--without-streamed", action="store_true", help="whole files alone")
     sub.add_argument("--arranger", type=Path, help="an arranger's folder, for a column")
     sub.add_argument("--embedding", type=Path, help="a checkpoint of the joint embedding")
     sub.add_argument("--json", type=Path, help="also write every song's figures here")
@@ -92,6 +98,8 @@ def evaluate(args: argparse.Namespace) -> None:
         draw_styles(args.styles, rows, covers)
         print(style_table(rows))
         return
+    paths: list[Path_] = [] if args.without_streamed else ["streamed"]
+    paths += [] if args.without_whole_file else ["whole file"]
     results = [
         evaluation.evaluate(
             args.model,
@@ -100,7 +108,7 @@ def evaluate(args: argparse.Namespace) -> None:
             against=args.against,
             arrangers={"arranger": args.arranger} if args.arranger else None,
             baselines=args.baselines,
-            with_whole_file=not args.without_whole_file,
+            paths=paths,
             with_qmax=not args.without_qmax,
         )
         for config in configs.values()

@@ -28,7 +28,7 @@ from offline_train.evaluation.playability import score_playability
 from offline_train.evaluation.rhythm import score_rhythm
 from offline_train.evaluation.rungs import EvaluateConfig, Rung, read_heard_song, song_names
 from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
-from offline_train.evaluation.systems import Cover, SystemChoice, open_system
+from offline_train.evaluation.systems import Cover, Path_, SystemChoice, open_system
 from offline_train.evaluation.transcription import cells_of_posteriors, score_transcription
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class RungResult:
 
     @property
     def streamed(self) -> SystemResult:
-        """The model as it plays live: the first column."""
+        """The model as it plays live, or files if that was left out: the first column."""
         return next(iter(self.systems.values()))
 
 
@@ -87,7 +87,7 @@ def evaluate(
     against: str | Path | None = None,
     arrangers: Mapping[str, Path] | None = None,
     baselines: Sequence[str] = ("human", "basic-pitch"),
-    with_whole_file: bool = True,
+    paths: Sequence[Path_] = ("streamed", "whole file"),
     with_qmax: bool = True,
 ) -> RungResult:
     """Return the figures of a model and its baselines on a rung.
@@ -104,8 +104,9 @@ def evaluate(
         Folders of exported arrangers, by the name of their column.
     baselines
         ``human``, ``basic-pitch``.
-    with_whole_file
-        Also the model over the whole file at once, which for a window model is slow.
+    paths
+        How the model hears: live, which for a large window model is slow, or whole files; at least
+        one.
     with_qmax
         Qmax costs ten seconds a minute of song; it is left out, with a warning, without essentia.
 
@@ -118,7 +119,7 @@ def evaluate(
     """
     if config.rung == "d":  # recordings have no human cover
         baselines = [name for name in baselines if name != "human"]
-    choices = _choices(model, style, decoding, against, baselines, with_whole_file)
+    choices = _choices(model, style, decoding, against, baselines, paths)
     for name, folder in (arrangers or {}).items():
         choices.append(SystemChoice(name, "arranger", str(folder)))
     timings = {choice.name: open_system(choice).timing for choice in choices}
@@ -168,16 +169,14 @@ def _choices(
     decoding: Decoding | None,
     against: str | Path | None,
     baselines: Sequence[str],
-    with_whole_file: bool,
+    paths: Sequence[Path_],
 ) -> list[SystemChoice]:
     unknown = sorted(set(baselines) - set(BASELINES))
     if unknown:
         raise ConfigError(f"a baseline must be one of {', '.join(BASELINES)}, not {unknown[0]!r}")
     path = model_path(model)
     own = partial(SystemChoice, kind="model", model=str(path), style=style, decoding=decoding)
-    choices = [own(f"{path.stem}, streamed")]
-    if with_whole_file:
-        choices.append(own(f"{path.stem}, whole file", path="whole file"))
+    choices = [own(f"{path.stem}, {way}", path=way) for way in paths]
     if against is not None:
         before = model_path(against)
         name = f"before: {before.stem}, streamed"

@@ -29,6 +29,7 @@ from engine.offline import (
 )
 from engine.settings import DecoderSettings, TimeSettings
 from engine.style import style_pace, style_vector
+from engine.window_model import WindowModel
 from models.spec import Decoding, ModelSpec
 from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
 from offline_train.teacher import Teacher
@@ -101,19 +102,24 @@ def listen(
     style: str | tuple[float, ...],
     path: Path_ = "streamed",
 ) -> Posteriors:
-    """Return the posteriors of samples at 16 kHz in a style: streamed in blocks, or in one pass."""
+    """Return the posteriors of samples at 16 kHz in a style.
+
+    Streamed in blocks as when live, or as a whole file: in one pass, or by a window model as
+    ``engine.cover`` plays files.
+    """
     spec = pipeline.spec
     vector = style_vector(style, spec)
     if spec.features.sample_rate != SAMPLE_RATE:
         samples = np.asarray(
             soxr.resample(samples, SAMPLE_RATE, spec.features.sample_rate), np.float32
         )
-    if path == "streamed":
-        return stream_posteriors(
-            samples, pipeline.model, pipeline.frontend, vector, block_size=BLOCK_SAMPLES
-        )
-    features = offline_features(samples, pipeline.frontend)
-    return offline_posteriors(pipeline.model, features, vector)  # type: ignore[arg-type]
+    model = pipeline.model
+    if path == "whole file":
+        if not isinstance(model, WindowModel):
+            features = offline_features(samples, pipeline.frontend)
+            return offline_posteriors(model, features, vector)  # type: ignore[arg-type]
+        model = model.unhurried()
+    return stream_posteriors(samples, model, pipeline.frontend, vector, block_size=BLOCK_SAMPLES)
 
 
 def declared_timing(spec: ModelSpec) -> Timing:

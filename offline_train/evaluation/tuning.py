@@ -14,7 +14,7 @@ from engine.notes import Posteriors
 from engine.offline import load_pipeline
 from models.spec import Decoding
 from offline_train.evaluation.rungs import EvaluateConfig, rendered_songs
-from offline_train.evaluation.systems import decode, listen
+from offline_train.evaluation.systems import Path_, decode, listen
 from offline_train.evaluation.transcription import Count, score_onsets, sounding
 
 log = logging.getLogger(__name__)
@@ -53,8 +53,9 @@ def tune(
     """
     pipeline = load_pipeline(model)
     frame_s = pipeline.spec.features.frame_s
+    path: Path_ = "whole file" if pipeline.spec.kind == "window" else "streamed"  # what is quick
     covers = [
-        HeardCover(listen(pipeline, song.samples, style), song.notes)
+        HeardCover(listen(pipeline, song.samples, style, path), song.notes)
         for song in tqdm(rendered_songs(config), desc="tune", unit="song")
         if song.notes is not None
     ]

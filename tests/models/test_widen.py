@@ -1,0 +1,51 @@
+"""A wider network begins with the answers of the narrower one, and can learn more."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from models.streaming import StreamingConfig, StreamingCover
+from models.widen import widen
+
+SMALL = StreamingConfig(conv_channels=3, channels=8, trunk=8, context=12, hidden=8)
+WIDE = dataclasses.replace(SMALL, conv_channels=4, channels=12, context=20, hidden=12)
+
+
+def answers(network: StreamingCover) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    features = torch.randn(1, 12, SMALL.n_bins, generator=generator)
+    style = torch.rand(1, 24, generator=generator)
+    logits, _ = network(features, style, network.init_state(1))
+    return dict(logits)
+
+
+def test_a_wider_network_answers_as_before_and_its_new_units_learn() -> None:
+    torch.manual_seed(0)
+    narrow, wide = StreamingCover(SMALL), StreamingCover(WIDE)
+    for parameter in narrow.parameters():  # none is zero by chance of its start
+        torch.nn.init.normal_(parameter, std=0.2)
+    narrow.eval()
+    wide.eval()
+    widen(wide, narrow.state_dict())
+    found = answers(wide)
+    for name, expected in answers(narrow).items():
+        torch.testing.assert_close(found[name], expected)
+    sum(value.square().sum() for value in found.values()).backward()  # type: ignore[union-attr]
+    gradient = wide.cover.linear.weight.grad
+    assert gradient is not None
+    assert gradient[:, SMALL.hidden :].abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (dataclasses.replace(SMALL, hidden=6), "expected at least"),
+        (dataclasses.replace(SMALL, trunk=12), "as wide as before"),
+    ],
+)
+def test_a_network_that_does_not_hold_the_other_is_refused(
+    other: StreamingConfig, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        widen(StreamingCover(other), StreamingCover(SMALL).state_dict())
