@@ -94,7 +94,7 @@ def pairs(args: argparse.Namespace) -> None:
     """Align recordings of songs and covers."""
     from offline_train.pairs.build import PairsConfig, build
 
-    results = build(
+    results, apart = build(
         PairsConfig(
             args.folder,
             args.out,
@@ -105,4 +105,10 @@ def pairs(args: argparse.Namespace) -> None:
     )
     for result in results:
         print(result.line())
+    if apart:
+        print(f"{args.out}: {', '.join(apart)} kept apart in valid, the rest is in train")
+    elif any(result.shard for result in results):
+        print(f"{args.out}: one song alone; training needs another, to check with")
+    else:
+        print(f"{args.out}: no pair was accepted, there is nothing to train on")
     print(args.out / "report.md")

@@ -1,14 +1,15 @@
 """Works through a folder of songs and covers: aligned MIDI, shards to train on, and a report.
 
 Written below ``out``: ``midi/NAME.mid`` on the song's time axis, ``shards/NAME.tar`` with a
-manifest, ``pairs/NAME.json`` with every figure, ``report.md`` and ``report.json``. A pair whose
-files and settings are unchanged is not done again. Not here: the folder's layout (``folder``).
+manifest, ``train/`` and ``valid/`` with manifests of the songs to learn from and of those kept
+apart, ``pairs/NAME.json`` with every figure, ``report.md`` and ``report.json``. A pair whose files
+and settings are unchanged is not done again. Not here: the folder's layout (``folder``), and what
+is kept of results (``results``).
 """
 
 import dataclasses
 import json
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -27,6 +28,15 @@ from engine.notes import NoteEvent
 from offline_train.pairs.align import Alignment, align
 from offline_train.pairs.folder import Pair, find_pairs
 from offline_train.pairs.judge import Bars, Figures, figures, judge, judge_lengths
+from offline_train.pairs.results import (
+    SHARDS,
+    PairResult,
+    check_parts,
+    read_result,
+    write_parts,
+    write_report,
+    write_whole,
+)
 from offline_train.pairs.sound import (
     SAMPLE_RATE,
     Recording,
@@ -35,7 +45,7 @@ from offline_train.pairs.sound import (
     require_synctoolbox,
 )
 from offline_train.pairs.transcribe import Transcriber, open_transcriber, warp_notes
-from offline_train.shards import Piece, ShardLine, is_whole, write_manifest, write_shard
+from offline_train.shards import Piece, ShardLine, is_whole, write_shard
 
 log = logging.getLogger(__name__)
 
@@ -57,32 +67,6 @@ class PairsConfig:
     style: str = "balanced"  # of a model of ours
     workers: int = 1
     bars: Bars = field(default_factory=Bars)
-
-
-@dataclass(frozen=True, slots=True)
-class PairResult:
-    """What became of a pair: ``accepted``, ``rejected`` or ``broken`` (a file cannot be read)."""
-
-    name: str
-    song: str
-    cover: str
-    status: str
-    reason: str  # one line; "" if accepted
-    fingerprint: list[Any]
-    notes: int = 0
-    figures: Figures | None = None
-    shard: dict[str, Any] | None = None  # its line in the manifest
-
-    def line(self) -> str:
-        """Return the result in one line."""
-        if self.status != "accepted" or self.figures is None:
-            return f"{self.name}: {self.status}: {self.reason}"
-        f = self.figures
-        moved = f", {f.transposition:+d} semitones undone" if f.transposition else ""
-        return (
-            f"{self.name}: accepted: {self.notes} notes on {f.start:.0f} s to {f.end:.0f} s"
-            f"{moved}, onsets {f.onset_agreement:.2f}, chroma {f.chroma_agreement:.2f}"
-        )
 
 
 def align_pair(
@@ -108,17 +92,6 @@ def _fingerprint(config: PairsConfig, pair: Pair) -> list[Any]:
     return [VERSION, config.transcriber, config.style, *bars, *files]
 
 
-def read_result(path: Path) -> PairResult | None:
-    """Return a stored result; None where there is none or it was cut short."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["figures"] is not None:
-            values["figures"] = Figures(**values["figures"])
-        return PairResult(**values)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
 def _is_done(config: PairsConfig, pair: Pair) -> bool:
     result = read_result(config.out / "pairs" / f"{pair.name}.json")
     if result is None or result.fingerprint != _fingerprint(config, pair):
@@ -126,7 +99,7 @@ def _is_done(config: PairsConfig, pair: Pair) -> bool:
     if result.shard is None:
         return True
     midi = config.out / "midi" / f"{pair.name}.mid"
-    return midi.is_file() and is_whole(config.out / "shards", ShardLine(**result.shard))
+    return midi.is_file() and is_whole(config.out / SHARDS, ShardLine(**result.shard))
 
 
 def build_song(config: PairsConfig, pairs: list[Pair]) -> list[PairResult]:
@@ -146,7 +119,7 @@ def build_song(config: PairsConfig, pairs: list[Pair]) -> list[PairResult]:
             result = _build_pair(config, pair, song, cover, transcribe, fingerprint)
         if result.shard is None:
             (config.out / "midi" / f"{pair.name}.mid").unlink(missing_ok=True)
-        _write_whole(
+        write_whole(
             config.out / "pairs" / f"{pair.name}.json",
             json.dumps(dataclasses.asdict(result), indent=1),
         )
@@ -218,32 +191,28 @@ def _write_pair(
             "sources": [pair.song.name],
         },
     )
-    return dataclasses.asdict(write_shard(out / "shards" / f"{pair.name}.tar", [piece]))
+    return dataclasses.asdict(write_shard(out / SHARDS / f"{pair.name}.tar", [piece]))
 
 
 def _part(note: NDArray[np.float32]) -> Any:
     return "melody" if note[4] > 0.5 else "accompaniment"
 
 
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
-def build(config: PairsConfig) -> list[PairResult]:
-    """Do every pair that is not done yet, write the report, return all results by name.
+def build(config: PairsConfig) -> tuple[list[PairResult], list[str]]:
+    """Do every pair that is not done yet; return (all results by name, the songs kept apart).
 
     Raises
     ------
     DataError, ModelError, ConfigError
-        If there are no pairs, synctoolbox or the transcriber is missing, or ``out`` is no folder.
+        If there are no pairs, synctoolbox or the transcriber is missing, or ``out`` is no folder
+        or one that holds shards of another command.
     """
     pairs = find_pairs(config.folder)
+    check_parts(config.out)
     require_synctoolbox()
     open_transcriber(config.transcriber, config.style)
     try:
-        for name in ("midi", "shards", "pairs"):
+        for name in ("midi", SHARDS, "pairs"):
             (config.out / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{config.out}: expected a folder to write to ({error})") from error
@@ -257,11 +226,9 @@ def build(config: PairsConfig) -> list[PairResult]:
             bar.update(len(results))
     stored = [read_result(config.out / "pairs" / f"{pair.name}.json") for pair in pairs]
     there = [result for result in stored if result is not None]
-    write_manifest(
-        config.out / "shards", [ShardLine(**r.shard) for r in there if r.shard is not None]
-    )
-    write_report(config.out, there)
-    return there
+    apart = write_parts(config.out, pairs, there)
+    write_report(config.out, there, apart)
+    return there, apart
 
 
 def _each(config: PairsConfig, songs: list[list[Pair]]) -> Iterator[list[PairResult]]:
@@ -273,31 +240,3 @@ def _each(config: PairsConfig, songs: list[list[Pair]]) -> Iterator[list[PairRes
         jobs = [pool.submit(build_song, config, pairs) for pairs in songs]
         for job in as_completed(jobs):
             yield job.result()
-
-
-def write_report(out: Path, results: list[PairResult]) -> None:
-    """Write ``report.json`` and ``report.md``: counts, reasons, and a line for each pair."""
-    counts = Counter(result.status for result in results)
-    reasons = Counter(r.reason.split(":")[0] for r in results if r.status == "rejected")
-    seconds = sum(r.figures.end - r.figures.start for r in results if r.shard and r.figures)
-    facts = {
-        "pairs": len(results),
-        **{status: counts[status] for status in ("accepted", "rejected", "broken")},
-        "accepted_minutes": round(seconds / 60, 1),
-        "rejected_for": dict(reasons.most_common()),
-        "each": [dataclasses.asdict(result) for result in results],
-    }
-    _write_whole(out / "report.json", json.dumps(facts, indent=1))
-    lines = [
-        "# Pairs",
-        "",
-        f"{len(results)} pairs: {counts['accepted']} accepted ({seconds / 60:.1f} min), "
-        f"{counts['rejected']} rejected, {counts['broken']} broken.",
-        "",
-        "| rejected for | pairs |",
-        "|---|---|",
-        *(f"| {reason} | {count} |" for reason, count in reasons.most_common()),
-        "",
-        *(f"- {result.line()}" for result in results),
-    ]
-    _write_whole(out / "report.md", "\n".join(lines) + "\n")

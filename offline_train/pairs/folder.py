@@ -1,13 +1,14 @@
 """Finds the pairs of song and piano cover in a user's folder or list.
 
 Laid out ``FOLDER/SONG/song.*`` and ``cover*.*`` (any number), or by a ``pairs.csv`` with the
-columns song and cover (paths from where it lies).
+columns song and cover (paths from where it lies). Here too: which songs are kept apart.
 """
 
 import csv
 import logging
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from engine.errors import DataError
 
 log = logging.getLogger(__name__)
 
+CHECK_SHARE = 1 / 8  # of the songs, kept apart to check with
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A song and one cover of it; ``name`` has no dot."""
+    """A song and one cover of it; ``name`` has no dot, ``title`` is alike for a song's covers."""
 
     name: str
+    title: str
     song: Path
     cover: Path
 
@@ -43,15 +47,26 @@ def find_pairs(folder: Path) -> list[Pair]:
         )
     seen: Counter[str] = Counter()
     pairs = []
-    for song, cover, name in sorted(found):
+    for song, cover, title, name in sorted(found):
         name = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
         seen[name.lower()] += 1
         number = seen[name.lower()]
-        pairs.append(Pair(name if number == 1 else f"{name}-{number}", song, cover))
+        pairs.append(Pair(name if number == 1 else f"{name}-{number}", title, song, cover))
     return pairs
 
 
-def _pairs_of_folder(folder: Path) -> Iterator[tuple[Path, Path, str]]:
+def kept_apart(titles: Iterable[str]) -> set[str]:
+    """Return the songs to check with: one in eight by a hash of the title, one at least, never all.
+
+    Songs that are added move none from what is learned from to what is checked with.
+    """
+    places = {title: zlib.crc32(title.encode()) / 2**32 for title in titles}
+    ordered = sorted(places, key=lambda title: places[title])
+    chosen = [title for title in ordered if places[title] < CHECK_SHARE] or ordered[:1]
+    return set(chosen[: max(len(ordered) - 1, 0)])
+
+
+def _pairs_of_folder(folder: Path) -> Iterator[tuple[Path, Path, str, str]]:
     def audio(inside: Path, stem: str) -> list[Path]:
         return sorted(p for p in inside.glob(f"{stem}.*") if p.suffix.lower() in SUFFIXES)
 
@@ -60,10 +75,11 @@ def _pairs_of_folder(folder: Path) -> Iterator[tuple[Path, Path, str]]:
         if covers and len(songs) != 1:
             log.warning("%s: skipped, expected one song.*, found %d", inside, len(songs))
         elif songs:
-            yield from ((songs[0], cover, f"{inside.name}-{cover.stem}") for cover in covers)
+            for cover in covers:
+                yield songs[0], cover, inside.name, f"{inside.name}-{cover.stem}"
 
 
-def _pairs_of_csv(table: Path) -> Iterator[tuple[Path, Path, str]]:
+def _pairs_of_csv(table: Path) -> Iterator[tuple[Path, Path, str, str]]:
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
@@ -73,4 +89,5 @@ def _pairs_of_csv(table: Path) -> Iterator[tuple[Path, Path, str]]:
         song, cover = (row.get("song") or "").strip(), (row.get("cover") or "").strip()
         if not song or not cover:
             raise DataError(f"{table}, line {number}: expected the columns song and cover")
-        yield table.parent / song, table.parent / cover, f"{Path(song).stem}-{Path(cover).stem}"
+        title, name = Path(song).with_suffix("").as_posix(), f"{Path(song).stem}-{Path(cover).stem}"
+        yield table.parent / song, table.parent / cover, title, name

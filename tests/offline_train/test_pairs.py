@@ -13,10 +13,11 @@ import soundfile
 from engine.errors import ConfigError, DataError, DeviceError
 from offline_train.pairs import build as building
 from offline_train.pairs.align import align, subsequence
-from offline_train.pairs.build import PairsConfig, build, read_result
-from offline_train.pairs.folder import find_pairs
+from offline_train.pairs.build import PairsConfig, build
+from offline_train.pairs.folder import Pair, find_pairs, kept_apart
 from offline_train.pairs.judge import Bars, Figures, figures, judge, judge_lengths
 from offline_train.pairs.proof import random_warp
+from offline_train.pairs.results import PairResult, read_result, write_parts
 from offline_train.pairs.sound import (
     CHROMA_RATE,
     ONSET_RATE,
@@ -26,7 +27,9 @@ from offline_train.pairs.sound import (
     read_mono,
 )
 from offline_train.pairs.transcribe import warp_notes
-from offline_train.shards import read_shards
+from offline_train.shards import Piece, read_shards, write_shard
+from tests.offline_train.shard_fixtures import song as sines
+from tests.offline_train.shard_fixtures import write_folder
 
 SECONDS = 40.0
 LEAD = 1.5
@@ -200,13 +203,14 @@ def test_a_folder_gives_every_cover_of_every_song(tmp_path: Path) -> None:
     lay_out(tmp_path, "a/song.ogg", "a/cover-1.mp3", "none/cover.mp3", "two/song.mp3")
     pairs = find_pairs(tmp_path)
     assert [p.name for p in pairs] == ["a-cover-1", "b_side-cover", "b_side-cover2"]
+    assert [p.title for p in pairs] == ["a", "b.side", "b.side"]
     assert pairs[0].song == tmp_path / "a/song.ogg"
 
 
 def test_a_table_gives_pairs_with_names_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("song,cover\nx/s.mp3,x/c.mp3\ny/s.mp3,y/c.mp3\n")
     pairs = find_pairs(tmp_path)
-    assert [p.name for p in pairs] == ["s-c", "s-c-2"]
+    assert [(p.name, p.title) for p in pairs] == [("s-c", "x/s"), ("s-c-2", "y/s")]
     assert pairs[1].cover == tmp_path / "y/c.mp3"
     (tmp_path / "pairs.csv").write_text("song,piano\na,b\n")
     with pytest.raises(DataError, match=r"pairs\.csv, line 2: expected the columns song and cover"):
@@ -216,6 +220,41 @@ def test_a_table_gives_pairs_with_names_of_their_own(tmp_path: Path) -> None:
 def test_a_folder_without_pairs_says_how_they_lie(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"expected SONG/song\.\* beside SONG/cover"):
         find_pairs(tmp_path)
+
+
+@pytest.mark.parametrize("n", range(40))
+def test_some_songs_are_kept_apart_and_none_comes_to_them_from_the_others(n: int) -> None:
+    titles = [f"song {k}" for k in range(n)]
+    apart = kept_apart(titles)
+    assert (len(apart) >= 1) == (n >= 2) and len(apart) < max(n, 1)
+    if n >= 2:  # with one more, what is learned from stays so
+        assert kept_apart([*titles, "another"]) - {"another"} <= apart
+
+
+def written_pair(folder: Path, name: str) -> PairResult:
+    """An accepted pair as ``build`` leaves it, of sines."""
+    (folder / "shards").mkdir(parents=True, exist_ok=True)
+    piece = Piece(name, sines(name, 2.0).arrays, {"seconds": 2.0, "kind": "pair"})
+    line = write_shard(folder / "shards" / f"{name}.tar", [piece])
+    return PairResult(name, "", "", "accepted", "", [], shard=dataclasses.asdict(line))
+
+
+def test_the_covers_of_a_song_are_all_learned_from_or_all_kept_apart(tmp_path: Path) -> None:
+    titles = ["a", "b", "c"]
+    pairs = [Pair(f"{t}-{k}", t, Path(), Path()) for t in titles for k in (1, 2)]
+    results = [written_pair(tmp_path, pair.name) for pair in pairs]
+    apart = write_parts(tmp_path, pairs, results)
+    assert apart == sorted(kept_apart(titles))
+    learned = {piece.name[0] for piece in read_shards(tmp_path / "train")}
+    checked = {piece.name[0] for piece in read_shards(tmp_path / "valid")}
+    assert checked == set(apart) and learned == set(titles) - set(apart)
+    assert len(read_shards(tmp_path / "shards")) == 6
+    assert read_shards(tmp_path / "valid")[0].array("notes").shape[1] == 5
+
+    assert write_parts(tmp_path, pairs, results[:1]) == []  # the others were rejected since
+    assert [piece.name for piece in read_shards(tmp_path / "train")] == ["a-1"]
+    with pytest.raises(DataError, match="valid: expected shards"):
+        read_shards(tmp_path / "valid")
 
 
 @pytest.fixture
@@ -242,7 +281,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PairsConfig:
 def test_a_folder_becomes_midi_shards_and_a_report(
     config: PairsConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = {r.name: r for r in build(config)}
+    made, apart = build(config)
+    results = {r.name: r for r in made}
     assert {name: r.status for name, r in results.items()} == {
         "tune-cover-good": "accepted",
         "tune-cover-other": "rejected",
@@ -251,7 +291,8 @@ def test_a_folder_becomes_midi_shards_and_a_report(
     assert "cover-broken.mp3" in results["tune-cover-broken"].reason
     assert [p.name for p in (config.out / "midi").glob("*.mid")] == ["tune-cover-good.mid"]
     assert mido.MidiFile(config.out / "midi/tune-cover-good.mid").length == pytest.approx(40, abs=1)
-    (piece,) = read_shards(config.out / "shards")
+    (piece,) = read_shards(config.out / "train")
+    assert apart == []  # of one song
     stems, notes = piece.array("stems"), piece.array("notes")
     assert stems.dtype == np.int16 and stems.shape[1] == 1 and notes.shape[1] == 5
     assert len(stems) == round(piece.facts["seconds"] * 16000)
@@ -265,7 +306,7 @@ def test_a_folder_becomes_midi_shards_and_a_report(
         raise AssertionError("a finished pair is not done again")
 
     monkeypatch.setattr(building, "build_song", fail)
-    assert {r.name: r.status for r in build(config)} == {n: r.status for n, r in results.items()}
+    assert {r.name: r.status for r in build(config)[0]} == {n: r.status for n, r in results.items()}
 
 
 def test_what_is_missing_or_changed_is_done_again(config: PairsConfig) -> None:
@@ -280,8 +321,16 @@ def test_what_is_missing_or_changed_is_done_again(config: PairsConfig) -> None:
     again = read_result(stored)
     assert again is not None and again.status == "rejected"
     strict = dataclasses.replace(config, bars=Bars(covered=1.2))
-    assert [r.status for r in build(strict)].count("accepted") == 0
+    assert [r.status for r in build(strict)[0]].count("accepted") == 0
     assert not list((config.out / "midi").glob("*.mid"))
+
+
+def test_a_folder_of_other_shards_is_left_alone(config: PairsConfig) -> None:
+    train = write_folder(config.out / "train", [sines("a", 1.0)])
+    before = (train / "manifest.jsonl").read_text()
+    with pytest.raises(DataError, match=r"train: expected a folder for pairs alone, .* --out"):
+        build(config)
+    assert (train / "manifest.jsonl").read_text() == before
 
 
 @pytest.mark.slow
