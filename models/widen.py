@@ -1,8 +1,10 @@
-"""A wider network that begins where a narrower one has come to.
+"""A larger network that begins where a smaller one has come to.
 
-New units are fresh in what they hear and silent in what they say: the wider network answers as the
-narrower did, and has room to learn (Net2Net, Chen et al., ICLR 2016, without copies of units).
+New units are fresh in what they hear and silent in what they say: the larger network answers as the
+smaller did, and has room to learn (Net2Net, Chen et al., ICLR 2016, without copies of units).
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -22,8 +24,8 @@ def widen(network: StreamingCover, weights: dict[str, Tensor]) -> None:
     Raises
     ------
     ValueError
-        If a parameter is missing, narrower than before, or the trunk's output is not as wide: what
-        the cover part hears would be another thing.
+        If a parameter is missing, wider than here, or the trunk's output is not as wide: what the
+        cover part hears would be another thing.
     """
     wide = network.state_dict()
     if wide.keys() != weights.keys():
@@ -31,28 +33,48 @@ def widen(network: StreamingCover, weights: dict[str, Tensor]) -> None:
         raise ValueError(f"expected the same parameters, {odd[0]} is in one network only")
     if wide["transcription.linear.weight"].shape != weights["transcription.linear.weight"].shape:
         raise ValueError("the trunk's output must be as wide as before")
-    network.load_state_dict({k: _widened(k, wide[k], v) for k, v in weights.items()})
+    network.load_state_dict(
+        {k: enlarged(k, wide[k], known, _parts(k, known.dim())) for k, known in weights.items()}
+    )
 
 
-def _widened(name: str, fresh: Tensor, known: Tensor) -> Tensor:
-    """Return ``fresh`` with ``known`` in its place, and what is known deaf to what is new."""
+def _parts(name: str, n_axes: int) -> list[int]:
+    parts = [1] * n_axes
+    if "gru." in name:
+        parts[0] = GATES
+    if name in BLOCKS:
+        axis, parts[axis] = BLOCKS[name]
+    return parts
+
+
+def enlarged(name: str, fresh: Tensor, known: Tensor, parts: Sequence[int] = ()) -> Tensor:
+    """Return ``fresh`` with ``known`` in its place, and what is known deaf to what is new.
+
+    Parameters
+    ----------
+    name
+        Of the parameter, for errors.
+    fresh, known
+        Of as many axes; the first is of outputs. ``known`` fits into ``fresh``.
+    parts
+        Equal parts that each axis is made of, 1 each if not said; each part grows at its end.
+
+    Raises
+    ------
+    ValueError
+        If it does not fit.
+    """
     if fresh.shape == known.shape:
         return known
     sizes = list(zip(fresh.shape, known.shape, strict=True))
-    if any(wide < narrow for wide, narrow in sizes):
+    if any(large < small for large, small in sizes):
         expected, came = tuple(known.shape), tuple(fresh.shape)
         raise ValueError(f"{name}: expected at least {expected}, came {came}")
-    places = [_places(name, axis, *size) for axis, size in enumerate(sizes)]
+    places = [
+        (torch.arange(n)[:, None] * (large // n) + torch.arange(small // n)).flatten()
+        for n, (large, small) in zip(parts or [1] * len(sizes), sizes, strict=True)
+    ]
     out = fresh.clone()
     out[places[0]] = 0
     out[torch.meshgrid(*places, indexing="ij")] = known
     return out
-
-
-def _places(name: str, axis: int, wide: int, narrow: int) -> Tensor:
-    """Return where the narrower axis's entries lie in the wider one."""
-    parts = GATES if axis == 0 and "gru." in name else 1
-    if name in BLOCKS and BLOCKS[name][0] == axis:
-        parts = BLOCKS[name][1]
-    starts = torch.arange(parts) * (wide // parts)
-    return (starts[:, None] + torch.arange(narrow // parts)).flatten()

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.embedding import EmbeddingConfig, JointEmbedding
+from models.widen import enlarged
 from offline_train.checkpoints import read_checkpoint, write_checkpoint
 from offline_train.matching.ranking import ranking_loss, score_retrieval
 from offline_train.matching.snippets import Snippets, SnippetSource
@@ -43,6 +44,7 @@ class MatchingConfig(RunConfig):
     reconstruction_weight: float = 1.0
     sound_reconstruction_weight: float = 0.0
     valid_candidates: int = 500
+    begin_with: Path | None = None  # a checkpoint of a network without decoder
 
 
 def losses(network: JointEmbedding, batch: Snippets, c: MatchingConfig) -> Parts:
@@ -87,6 +89,21 @@ def embed(network: JointEmbedding, snippets: Snippets) -> tuple[np.ndarray, np.n
     return torch.cat(sounds).numpy(), torch.cat(scores).numpy()
 
 
+@torch.no_grad()
+def written(network: JointEmbedding, snippets: Snippets) -> Tensor:
+    """Return the logits (N, P, C) of the cells that the decoder writes for each sound."""
+    assert network.decoder is not None
+    network.eval()
+    device = next(network.parameters()).device
+    parts = torch.split(snippets.sounds, EMBED_AT_ONCE)
+    return torch.cat([network.decoder(network.embed_sound(x.to(device))).cpu() for x in parts])
+
+
+def written_loss(network: JointEmbedding, snippets: Snippets) -> float:
+    """Return the loss of what the decoder writes for each sound."""
+    return float(roll_loss(written(network, snippets), snippets.rolls))
+
+
 def candidates(pieces: Sequence[StoredPiece], n: int, seed: int = 0) -> Snippets:
     """Return n snippets as they are, the same at each call.
 
@@ -97,7 +114,9 @@ def candidates(pieces: Sequence[StoredPiece], n: int, seed: int = 0) -> Snippets
 
 
 def train(c: MatchingConfig, heard: list[StoredPiece], valid: list[StoredPiece]) -> Path:
-    """Train, or go on training; return the best checkpoint by MRR on unseen snippets.
+    """Train, or go on training; return the best checkpoint on unseen snippets.
+
+    That is by MRR; with a decoder, by the loss of what it writes for sounds.
 
     Raises
     ------
@@ -111,6 +130,8 @@ def train(c: MatchingConfig, heard: list[StoredPiece], valid: list[StoredPiece])
     network = JointEmbedding(c.network).to(c.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stub
     rng = np.random.default_rng((c.seed, zlib.crc32(b"draw"), 0))
+    if c.begin_with is not None:
+        begin(network, load_checkpoint(c.begin_with)["model"])
     run, best = Run(RECIPE, c, network, rng), c.out / "best.pt"
     if run.share >= 1:
         return best
@@ -122,13 +143,27 @@ def train(c: MatchingConfig, heard: list[StoredPiece], valid: list[StoredPiece])
 
     def validate(_share: float) -> dict[str, Any]:
         found = score_retrieval(*embed(network, judged))
-        if found.mrr > run.best:
-            run.best = found.mrr
+        score = found.mrr if network.decoder is None else -written_loss(network, judged)
+        if score > run.best:
+            run.best = score
             run.save(best, asdict(found))
-        return {"valid": asdict(found)}
+        return {"valid": asdict(found), "score": score}
 
     run.learn(loss_of, validate)
     return best
+
+
+def begin(network: JointEmbedding, weights: dict[str, Tensor]) -> None:
+    """Give a network, which may have a decoder more, the weights of another, in place.
+
+    It embeds as the other did. Raises ValueError if they do not fit into it.
+    """
+    fresh = network.state_dict()
+    unknown = sorted(weights.keys() - fresh.keys())
+    if unknown:
+        raise ValueError(f"{unknown[0]} is in the smaller network only")
+    known = {name: enlarged(name, fresh[name], tensor) for name, tensor in weights.items()}
+    network.load_state_dict(fresh | known)
 
 
 def _to(batch: Snippets, device: str) -> Snippets:

@@ -18,6 +18,7 @@ from offline_train.matching.ranking import unit
 from offline_train.matching.snippets import hear
 from offline_train.matching.train import (
     MatchingConfig,
+    begin,
     candidates,
     kl_from_normal,
     load_checkpoint,
@@ -67,6 +68,23 @@ def test_all_parts_of_the_loss_reach_the_weights(heard: list[StoredPiece]) -> No
     assert set(parts) == {"ranking", "kl", "roll", "roll from sound"}
     torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_a_network_with_a_decoder_begins_as_one_without(heard: list[StoredPiece]) -> None:
+    torch.manual_seed(1)
+    plain, variational = JointEmbedding(replace(TINY, is_variational=False)), JointEmbedding(TINY)
+    plain.eval()
+    variational.eval()
+    begin(variational, plain.state_dict())
+    snippets = candidates(heard, 3)
+    torch.testing.assert_close(
+        variational.embed_score(snippets.rolls), plain.embed_score(snippets.rolls)
+    )
+    torch.testing.assert_close(
+        variational.embed_sound(snippets.sounds), plain.embed_sound(snippets.sounds)
+    )
+    with pytest.raises(ValueError, match="in the smaller network only"):
+        begin(plain, variational.state_dict())
 
 
 def test_the_distance_from_a_standard_normal() -> None:
