@@ -2,9 +2,7 @@
 
 import dataclasses
 import logging
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +10,26 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from engine.errors import ModelError
+from engine.errors import DataError, ModelError
+from engine.frontend import SUFFIX as FRONTEND_SUFFIX
+from engine.model_files import LOCAL_SUFFIX
 from engine.offline import load_pipeline
 from engine.style import expected_onset_rate
 from models.features import LOG_STFT_16K
 from models.spec import METADATA_KEY, ModelSpec
 from models.streaming import COVER, STEP_FRAMES, TRANSCRIPTION, StreamingCover, Transcriber
-from offline_train.evaluation import EvaluateConfig, tune
 from offline_train.evaluation.systems import listen
 from offline_train.evaluation.tuning import HeardCover, tune_thresholds
 from offline_train.export import export_frontend, export_stateful
 from offline_train.learner import load_checkpoint, network_of
 from offline_train.shards import read_shards
 from offline_train.style import presets
+from offline_train.thresholds import cover_decoding, untuned
 
 log = logging.getLogger(__name__)
 
 TRANSCRIBE = "transcribe"
-TUNING_SONGS = 16
+TRANSCRIBER_PIECES = "giantmidi-solo-valid"
 TRANSCRIPTION_ONSETS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
 
@@ -65,9 +65,12 @@ def cover_spec(
 
 
 def covers_of(songs: Path) -> list[NDArray[np.float32]]:
-    """Return the covers (n, 5) in a folder of shards."""
+    """Return the covers (n, 5) in a folder of shards. Raises DataError if there are none."""
     covers = [np.array(p.array("notes")) for p in read_shards(songs) if "notes" in p]
-    return [cover for cover in covers if len(cover)]
+    covers = [cover for cover in covers if len(cover)]
+    if not covers:
+        raise DataError(f"{songs}: expected shards with covers, those there have none")
+    return covers
 
 
 def transcriber_spec(network: Transcriber, trained: dict[str, Any]) -> ModelSpec:
@@ -88,7 +91,7 @@ def transcriber_spec(network: Transcriber, trained: dict[str, Any]) -> ModelSpec
 def release(
     checkpoint_path: Path,
     prepared: Path,
-    data: Path,
+    data: Path | None,
     cache: Path,
     out: Path,
     name: str,
@@ -97,15 +100,18 @@ def release(
 ) -> list[Path]:
     """Write ``NAME.onnx``, ``transcribe.onnx`` and their front end into ``out``; return the models.
 
-    ``prepared`` holds the shards of ``livecover-train prepare``: ``giantmidi-solo-valid`` tunes the
-    transcriber. The rest as for ``release_cover``.
+    ``prepared/giantmidi-solo-valid`` tunes the transcriber, which is left out where it is missing.
+    The rest as for ``release_cover``.
     """
     cover = release_cover(checkpoint_path, prepared, data, cache, out, name, credit, heard_share)
+    if not (prepared / TRANSCRIBER_PIECES).is_dir():
+        log.info("%s alone: no %s to tune %s on", name, prepared / TRANSCRIBER_PIECES, TRANSCRIBE)
+        return [cover]
     checkpoint = load_checkpoint(checkpoint_path)
     transcriber = Transcriber(network_of(checkpoint)).eval()
     spec = transcriber_spec(transcriber, trained_facts(checkpoint, credit))
-    with _untuned(transcriber, spec) as untuned:
-        pieces = heard_pieces(untuned, prepared / "giantmidi-solo-valid")
+    with untuned(transcriber, spec) as model:
+        pieces = heard_pieces(model, prepared / TRANSCRIBER_PIECES)
     decoding = tune_thresholds(pieces, spec.features.frame_s, TRANSCRIPTION_ONSETS)
     spec = dataclasses.replace(spec, decoding=decoding)
     log.info("%s: %s", spec.name, spec.decoding)
@@ -115,7 +121,7 @@ def release(
 def release_cover(
     checkpoint_path: Path,
     prepared: Path,
-    data: Path,
+    data: Path | None,
     cache: Path,
     out: Path,
     name: str,
@@ -125,7 +131,8 @@ def release_cover(
     """Write ``NAME.onnx`` and its front end into ``out``; return the model.
 
     The covers of ``prepared/train`` give the styles. The decoder is tuned on the validation songs
-    of ``data``, in sounds heard in training, so that the test split and its sounds stay unseen.
+    of ``data``, in sounds heard in training, so that the test split and its sounds stay unseen;
+    where that is None, on the pairs of ``prepared/valid`` (``thresholds.cover_decoding``).
     ``credit`` names the data and its licences. ``heard_share`` replaces the network's own.
     """
     checkpoint = load_checkpoint(checkpoint_path)
@@ -134,21 +141,10 @@ def release_cover(
     network = network_of(checkpoint)
     export_frontend(LOG_STFT_16K, out)
     spec = cover_spec(network, prepared / "train", name, trained_facts(checkpoint, credit))
-    valid = EvaluateConfig(data, cache, "valid", "a", excerpt_s=60.0, limit=TUNING_SONGS)
-    rate = expected_onset_rate(np.asarray(spec.styles["balanced"], np.float32))
-    with _untuned(network, spec) as untuned:
-        decoding = tune(untuned, valid, notes_per_second=round(rate, 2))
+    decoding = cover_decoding(network, spec, prepared / "valid", data, cache)
     spec = dataclasses.replace(spec, decoding=decoding)
     log.info("%s: %s", name, spec.decoding)
     return export_stateful(network, spec, out / f"{name}.onnx")
-
-
-@contextmanager
-def _untuned(network: StreamingCover | Transcriber, spec: ModelSpec) -> Iterator[Path]:
-    """Export a network for as long as its decoder is tuned."""
-    with tempfile.TemporaryDirectory() as folder:
-        export_frontend(spec.features, Path(folder))
-        yield export_stateful(network, spec, Path(folder) / f"{spec.name}.onnx")
 
 
 def heard_pieces(model: Path, folder: Path) -> list[HeardCover]:
@@ -163,10 +159,11 @@ def heard_pieces(model: Path, folder: Path) -> list[HeardCover]:
     return heard
 
 
-def restyle(model: Path, songs: Path) -> Path:
+def restyle(model: Path, songs: Path, out: Path | None = None) -> Path:
     """Give an exported cover model the presets and the density of the covers in ``songs``.
 
-    The network stays as it is: only the spec in the file's metadata changes. Returns the model.
+    The network stays as it is: only the spec in the file's metadata changes. It is written to
+    ``out``, with the model's other files beside it, or in place. Returns the model.
 
     Raises
     ------
@@ -175,20 +172,41 @@ def restyle(model: Path, songs: Path) -> Path:
     DataError
         If there are no covers.
     """
-    try:
-        stored = onnx.load(str(model))
-        (entry,) = [prop for prop in stored.metadata_props if prop.key == METADATA_KEY]
-    except Exception as error:  # protobuf's errors have no common root but this
-        raise ModelError(
-            f"{model}: expected a model made by livecover-train export, could not read it "
-            f"({type(error).__name__}); export it again"
-        ) from error
+    out = out or model
+    stored, entry = _open_spec(model)
     spec = ModelSpec.from_metadata(entry.value)
     styles = presets(covers_of(songs))
     rate = expected_onset_rate(np.asarray(styles["balanced"], np.float32))
     decoding = dataclasses.replace(spec.decoding, notes_per_second=round(rate, 2))
-    entry.value = dataclasses.replace(spec, styles=styles, decoding=decoding).to_metadata()
-    partial = model.with_suffix(".partial")
+    name = spec.name if out == model else out.stem
+    spec = dataclasses.replace(spec, name=name, styles=styles, decoding=decoding)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.parent.resolve() != model.parent.resolve():
+        shutil.copy(model.parent / (spec.features.name + FRONTEND_SUFFIX), out.parent)
+    local = model.with_name(model.stem + LOCAL_SUFFIX)
+    if local.is_file():  # of a window model: both carry the spec
+        _save_spec(*_open_spec(local), spec, out.with_name(out.stem + LOCAL_SUFFIX))
+    return _save_spec(stored, entry, spec, out)
+
+
+def _open_spec(path: Path) -> tuple[onnx.ModelProto, onnx.StringStringEntryProto]:
+    """Return a model file and the entry of its metadata that is the spec."""
+    try:
+        stored = onnx.load(str(path))
+        (entry,) = [prop for prop in stored.metadata_props if prop.key == METADATA_KEY]
+    except Exception as error:  # protobuf's errors have no common root but this
+        raise ModelError(
+            f"{path}: expected a model made by livecover-train export, could not read it "
+            f"({type(error).__name__}); export it again"
+        ) from error
+    return stored, entry
+
+
+def _save_spec(
+    stored: onnx.ModelProto, entry: onnx.StringStringEntryProto, spec: ModelSpec, path: Path
+) -> Path:
+    entry.value = spec.to_metadata()
+    partial = path.with_suffix(".partial")
     onnx.save(stored, str(partial))
-    partial.replace(model)
-    return model
+    partial.replace(path)
+    return path

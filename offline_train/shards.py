@@ -213,5 +213,7 @@ def read_shards(folder: Path) -> list[StoredPiece]:
         else:
             log.warning("%s: left out, it is missing or cut short", folder / line.file)
     if not pieces:
-        raise DataError(f"{folder}: expected shards with a {MANIFEST}; run livecover-train prepare")
+        raise DataError(
+            f"{folder}: expected shards with a {MANIFEST}; run livecover-train prepare or pairs"
+        )
     return pieces

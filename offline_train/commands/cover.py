@@ -2,10 +2,12 @@
 
 import argparse
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offline_train.commands.options import Add, at_least, data_folder
+from engine.errors import ConfigError
+from offline_train.commands.options import DATA_VARIABLE, Add, at_least, data_folder
 from offline_train.corpora import SPLITS
 
 if TYPE_CHECKING:
@@ -20,7 +22,9 @@ def add(command: Add) -> None:
     sub = command("export", export, "tune a checkpoint's decoder and export it to ONNX")
     sub.add_argument("--checkpoint", type=Path, default=Path("runs/cover/last.pt"))
     sub.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
-    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument(
+        "--data", help="folder with pop909/ and splits.json, to tune on in place of own covers"
+    )
     sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
     sub.add_argument("--out", type=Path, default=Path("models/shipped"))
     sub.add_argument("--name", default="live")
@@ -30,8 +34,9 @@ def add(command: Add) -> None:
     sub.add_argument("--credit", default="see docs/models.md", help="data and licences")
 
     sub = command("restyle", restyle, "give an exported model presets of covers")
-    sub.add_argument("model", type=Path, help="NAME.onnx, which is rewritten")
+    sub.add_argument("model", help="a model's name or path")
     sub.add_argument("--covers", type=Path, required=True, help="shards with covers")
+    sub.add_argument("--out", type=Path, help="FILE.onnx to write; without, a path is rewritten")
 
     sub = command("sketch-window", sketch_window, "export a window network, untrained")
     sub.add_argument("--out", type=Path, default=Path("runs/window"))
@@ -75,7 +80,9 @@ def _add_training(command: Add) -> None:
         sub.add_argument("--seed", type=at_least(0), default=1)
         sub.add_argument("--threads", type=at_least(1), default=1)
         sub.add_argument("--device", default="cpu", help="cpu or cuda")
-    training.add_argument("--lookahead", type=at_least(0), default=3, help="frames the model waits")
+    training.add_argument(
+        "--lookahead", type=at_least(0), help="frames the model waits; 3, or as the start does"
+    )
     for name, what in (("context", "over the whole keyboard"), ("hidden", "for each pitch")):
         training.add_argument(f"--{name}", type=at_least(1), help=f"units of the cover {what}")
     training.add_argument(
@@ -104,11 +111,19 @@ def _add_training(command: Add) -> None:
 def train(args: argparse.Namespace) -> None:
     """Train the streaming cover model."""
     from models.streaming import StreamingConfig
+    from offline_train.learner import load_checkpoint
+    from offline_train.shards import read_shards
     from offline_train.train_cover import train
 
+    read_shards(args.prepared / "valid")  # asked for at the end only: say now what is missing
     config = _train_config(args)
-    sizes = {name: getattr(args, name) for name in ("context", "hidden") if getattr(args, name)}
-    network = StreamingConfig(lookahead_frames=args.lookahead, **sizes)
+    start = load_checkpoint(args.start_from)["network"] if args.start_from else {}
+    asked = {
+        "lookahead_frames": args.lookahead,
+        "context": args.context,
+        "hidden": args.hidden,
+    }
+    network = StreamingConfig(**start | {k: v for k, v in asked.items() if v is not None})
     if args.cluster:
         from offline_train.cluster import Cluster, train_on_cluster
 
@@ -171,7 +186,7 @@ def export(args: argparse.Namespace) -> None:
     for path in release(
         args.checkpoint,
         args.prepared,
-        data_folder(args),
+        _tuning_data(args),
         args.cache,
         args.out,
         args.name,
@@ -181,11 +196,23 @@ def export(args: argparse.Namespace) -> None:
         print(path)
 
 
+def _tuning_data(args: argparse.Namespace) -> Path | None:
+    """Return POP909's folder where it was asked for, or is there and one's own covers are not."""
+    from offline_train.thresholds import own_covers
+
+    is_elsewhere = own_covers(args.prepared / "valid") or not os.environ.get(DATA_VARIABLE)
+    return None if is_elsewhere and not args.data else data_folder(args)
+
+
 def restyle(args: argparse.Namespace) -> None:
     """Give an exported model new presets."""
+    from engine.model_files import model_path
     from offline_train import release
 
-    print(release.restyle(args.model, args.covers))
+    path = model_path(args.model)
+    if args.out is None and str(path) != str(Path(args.model)):
+        raise ConfigError(f"expected --out FILE.onnx: the shipped {args.model} stays as it is")
+    print(release.restyle(path, args.covers, args.out))
 
 
 def sketch_window(args: argparse.Namespace) -> None:

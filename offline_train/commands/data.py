@@ -39,6 +39,9 @@ def add(command: Add) -> None:
     sub.add_argument("--out", type=Path, default=Path("runs/pairs"))
     sub.add_argument("--transcriber", default="basic-pitch", help="or a model of ours")
     sub.add_argument("--style", default="balanced", help="of a model of ours")
+    sub.add_argument(
+        "--accept", nargs="+", default=(), help="pairs to take though they are rejected, by name"
+    )
     sub.add_argument("--workers", type=at_least(1), default=1)
 
 
@@ -101,6 +104,7 @@ def pairs(args: argparse.Namespace) -> None:
             transcriber=args.transcriber,
             style=args.style,
             workers=args.workers,
+            accept=tuple(args.accept),
         )
     )
     for result in results:

@@ -325,6 +325,15 @@ def test_what_is_missing_or_changed_is_done_again(config: PairsConfig) -> None:
     assert not list((config.out / "midi").glob("*.mid"))
 
 
+def test_a_pair_that_its_owner_vouches_for_is_taken(config: PairsConfig) -> None:
+    strict = Bars(onset_agreement=9.0)
+    vouched = dataclasses.replace(config, bars=strict, accept=("tune-cover-good",))
+    statuses = {result.name: result.status for result in build(vouched)[0]}
+    assert statuses["tune-cover-good"] == "accepted" != statuses["tune-cover-other"]
+    with pytest.raises(DataError, match="got nothing; there are tune-cover-broken, "):
+        build(dataclasses.replace(config, accept=("nothing",)))
+
+
 def test_a_folder_of_other_shards_is_left_alone(config: PairsConfig) -> None:
     train = write_folder(config.out / "train", [sines("a", 1.0)])
     before = (train / "manifest.jsonl").read_text()
