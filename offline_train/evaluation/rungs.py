@@ -6,7 +6,7 @@ b       POP909 in a sound source and grooves kept from training
 c       as b, the melody sung by a voice kept from training, mastered hard, as MP3
 d       real recordings without truth, kept from training
 piano   solo piano: GiantMIDI pieces kept from training, on the Salamander piano
-folder  any folder of sound files; ``NAME.mid`` beside ``NAME.wav`` is its human cover
+folder  any sound files, ``NAME.mid`` beside ``NAME.wav`` being its human cover, or shards
 ======  =============================================================================
 
 Every choice of a rendering comes from a seed of the song's own. Not here: what is measured
@@ -58,11 +58,17 @@ class EvaluateConfig:
 
     @property
     def folder(self) -> Path:
-        """Where this rung's songs are kept."""
+        """Where this rung's songs are kept; elsewhere once a user's own have changed."""
         source = f"{self.split}-" if self.rung in ("a", "b", "c") else ""
         if self.rung in ("d", "folder"):
-            source = f"{zlib.crc32(str(self.recordings).encode()):08x}-"
+            source = f"{zlib.crc32(self._source().encode()):08x}-"
         return self.cache / f"{self.rung}-{source}{self.excerpt_s:g}-seed{self.seed}"
+
+    def _source(self) -> str:
+        if self.rung == "d" or self.recordings is None or not self.recordings.is_dir():
+            return str(self.recordings)
+        files = sorted(self.recordings.iterdir())
+        return f"{self.recordings} {[(f.name, f.stat().st_mtime_ns) for f in files]}"
 
 
 class GiantMidiSplit(NamedTuple):
@@ -228,17 +234,21 @@ def _read_recording(config: EvaluateConfig, name: str) -> HeardSong:
     n_excerpt = round(config.excerpt_s * SAMPLE_RATE) or len(samples)
     start = max(len(samples) - n_excerpt, 0) // 2  # the middle: no fade, no talk
     samples = samples[start : start + n_excerpt]
-    if isinstance(found, StoredPiece) or not found.with_suffix(".mid").is_file():
-        return HeardSong(name, samples)
-    return HeardSong(name, samples, _human_notes(found, start / SAMPLE_RATE, len(samples)))
+    if isinstance(found, StoredPiece):
+        notes = np.array(found.array("notes")) if "notes" in found else None
+    else:
+        notes = _human_notes(found) if found.with_suffix(".mid").is_file() else None
+    if notes is not None:
+        notes[:, :2] -= start / SAMPLE_RATE
+        notes = notes[(notes[:, 0] >= 0) & (notes[:, 0] < len(samples) / SAMPLE_RATE)]
+    return HeardSong(name, samples, notes)
 
 
-def _human_notes(sound: Path, start: float, n_samples: int) -> Array:
-    """Return the notes (n, 5) beside a sound file, from second ``start`` of it on."""
+def _human_notes(sound: Path) -> Array:
+    """Return the notes (n, 5) beside a sound file."""
     rows = [
-        (note.onset - start, note.offset - start, note.pitch, note.velocity, track == "MELODY")
+        (note.onset, note.offset, note.pitch, note.velocity, track == "MELODY")
         for track, notes in read_notes(sound.with_suffix(".mid")).items()
         for note in notes
-        if 0 <= note.onset - start < n_samples / SAMPLE_RATE
     ]
     return np.array(sorted(rows), np.float32).reshape(-1, 5)

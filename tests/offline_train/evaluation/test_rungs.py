@@ -1,5 +1,6 @@
 """The ladder's songs: what is the same from rung to rung, and what is drawn from a song's seed."""
 
+import shutil
 import zlib
 from pathlib import Path
 
@@ -169,6 +170,9 @@ def test_a_folder_of_sounds_with_a_human_cover_beside_one(data: Path, tmp_path: 
     assert mine.notes is not None
     assert mine.notes[:, 0].min() == 0  # the middle four seconds, from a beat
     assert (mine.notes[:, 0] < 4).all() and mine.notes[:, 4].sum() == 8
+    shutil.copy(folder / "mine.mid", folder / "yours.mid")  # is seen, though it comes late
+    late = read_heard_song(own, "yours.wav").notes
+    assert late is not None and np.array_equal(late, mine.notes)
 
 
 def test_shards_of_recordings(data: Path, tmp_path: Path) -> None:
@@ -182,6 +186,17 @@ def test_shards_of_recordings(data: Path, tmp_path: Path) -> None:
     song = read_heard_song(real, "one")
     assert song.seconds == 3 and song.notes is None
     assert song.samples == pytest.approx(1000 / 32768, abs=1e-4)
+
+
+def test_shards_of_pairs_bring_their_covers(data: Path, tmp_path: Path) -> None:
+    notes = np.array([(0.5, 1.2, 60, 80, 0), (1.5, 2, 62, 80, 1), (4.5, 5, 64, 80, 0)], np.float32)
+    piece = Piece("a", {"stems": np.zeros((80000, 1), np.int16), "notes": notes}, {"seconds": 5.0})
+    (tmp_path / "valid").mkdir()
+    append_manifest(tmp_path / "valid", write_shard(tmp_path / "valid" / "a.tar", [piece]))
+    own = config(data, "folder", recordings=tmp_path / "valid", excerpt_s=3.0)
+    heard = read_heard_song(own, "a").notes  # of the middle three seconds
+    assert heard is not None
+    np.testing.assert_allclose(heard, [(0.5, 1, 62, 80, 1)])
 
 
 @pytest.mark.parametrize("folder", [None, Path("nowhere"), Path(".")])
