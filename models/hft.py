@@ -14,6 +14,8 @@ A song's log-mel frames go in, two sets of piano matrices come out:
 4. a decoder, 88 note queries that attend to the bins: the *first* hierarchy's outputs;
 5. an encoder over time, for each pitch alone: the *second* hierarchy's outputs, which ship.
 
+What is ours is how it begins: each note looks at its harmonics (``tonotopy``), and nothing sounds.
+
 Parts 1 to 4 know one frame and its margin only: ``local``, which the live engine computes once a
 frame and keeps. As the style enters at 3, what is kept belongs to one style; an engine begins again
 when the style changes. Part 5 mixes the window: ``mix``.
@@ -32,9 +34,11 @@ from torch.nn import functional
 
 from models.spec import N_PITCHES, STYLE_DIM
 from models.streaming import StyleGate
+from models.tonotopy import compare_as_they_are, places_of_bins, places_of_notes
 
 OUTPUTS = ("onset", "frame", "velocity")
 NO_ONSET = -30.0  # a logit
+PLACE = 3.0  # how far a bin's place stands out beside what it holds, at the beginning
 SHARES = (0.01, 0.01, 0.05)  # of onset, offset and frame cells that hold a note, about
 
 
@@ -59,6 +63,9 @@ class HftConfig:
     n_time_layers: int = 3
     n_velocities: int = 128
     dropout: float = 0.1
+    f_max: float = 8000.0  # Hz, of the mel bins
+    feature_mean: float = -4.6
+    feature_scale: float = 2.8
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for a checkpoint."""
@@ -171,13 +178,17 @@ class Hft(nn.Module):
         self.around = nn.Conv2d(1, c.conv_channels, (c.conv_frames, 1))
         # The authors' linear layer over channels and frames, as the convolution that it is.
         self.embed = nn.Conv2d(c.conv_channels, c.hidden, (kept, 1))
-        self.bin_place = nn.Parameter(torch.randn(c.n_bins, c.hidden))
+        bins = places_of_bins(c.n_bins, c.f_max, c.hidden, c.n_heads)
+        self.bin_place = nn.Parameter(PLACE * bins)
         self.encoder = nn.ModuleList(Layer(c) for _ in range(c.n_encoder_layers))
         self.style_gate = StyleGate(c.hidden) if c.has_style else None
-        self.notes = nn.Parameter(torch.randn(N_PITCHES, c.hidden))
+        self.notes = nn.Parameter(places_of_notes(c.hidden, c.n_heads))
         self.decoder = nn.ModuleList(
             Layer(c, has_self=k > 0, has_memory=True) for k in range(c.n_decoder_layers)
         )
+        first_look = self.decoder[0].to_memory
+        assert isinstance(first_look, Attention)
+        compare_as_they_are(first_look.query, first_look.key)
         self.first = Heads(c)
         self.time_place = nn.Parameter(torch.randn(c.n_frames, c.hidden))
         self.time = nn.ModuleList(Layer(c) for _ in range(c.n_time_layers))
@@ -197,6 +208,7 @@ class Hft(nn.Module):
     def local(self, features: Tensor, style: Tensor) -> Tensor:
         """Return the embedding (B, n, P, H) of features (B, n + 2 m, F) in a style (B, 24)."""
         scale = self.config.hidden**0.5
+        features = (features - self.config.feature_mean) / self.config.feature_scale
         x = self.embed(self.around(features[:, None]))  # (B, H, n, F)
         x = x.permute(0, 2, 3, 1).flatten(0, 1)  # (B n, F, H)
         x = self.dropout(x * scale + self.bin_place)

@@ -102,9 +102,9 @@ def test_a_new_style_is_heard_over_the_whole_window(model: WindowModel, at: int)
     if at:  # from the first step in the new style on, as if there had never been another
         late = slice(at + 8, None)
         np.testing.assert_allclose(
-            found.onset[late], model.offline(features, INTENSE).onset[late], atol=TOLERANCE
+            found.frame[late], model.offline(features, INTENSE).frame[late], atol=TOLERANCE
         )
-    assert np.abs(found.onset - model.offline(features, CALM).onset).max() > 10 * TOLERANCE
+    assert np.abs(found.frame - model.offline(features, CALM).frame).max() > 10 * TOLERANCE
 
 
 def test_a_style_stays_through_a_reset(model: WindowModel) -> None:
