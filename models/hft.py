@@ -205,6 +205,16 @@ class Hft(nn.Module):
         embedding = self.local(features, style)
         return self.first(embedding), self.second(self._over_time(embedding))
 
+    @torch.no_grad()
+    def place_at_random(self) -> None:
+        """Let bins and notes begin at random places, as the papers' do, to compare with."""
+        self.bin_place.normal_()
+        self.notes.normal_()
+        first_look = self.decoder[0].to_memory
+        assert isinstance(first_look, Attention)
+        first_look.query.reset_parameters()
+        first_look.key.reset_parameters()
+
     def local(self, features: Tensor, style: Tensor) -> Tensor:
         """Return the embedding (B, n, P, H) of features (B, n + 2 m, F) in a style (B, 24)."""
         scale = self.config.hidden**0.5

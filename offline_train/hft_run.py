@@ -51,6 +51,7 @@ class ApcConfig:
     threads: int = 1
     device: str = "cpu"
     begin_with: Path | None = None  # a checkpoint whose weights the first stage begins with
+    has_random_places: bool = False  # at the beginning, as the papers'
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,10 @@ def first_network(c: ApcConfig, stages: list[Stage], k: int) -> Hft:
     path = c.out / f"{stages[k - 1].name}.pt" if k else c.begin_with
     if path is None:
         sizes = replace(NETWORKS[c.network], n_frames=stage.n_frames, has_style=stage.has_style)
-        return Hft(sizes)
+        network = Hft(sizes)
+        if c.has_random_places:
+            network.place_at_random()
+        return network
     network = network_of(load_checkpoint(path))
     wanted = replace(
         NETWORKS[c.network], n_frames=network.config.n_frames, has_style=network.config.has_style

@@ -37,6 +37,9 @@ def add(command: Add) -> None:
         sub.add_argument("--threads", type=at_least(1), default=1)
         sub.add_argument("--device", default="cpu", help="cpu or cuda")
         sub.add_argument("--begin-with", type=Path, help="a checkpoint to begin with")
+        sub.add_argument(
+            "--random-places", action="store_true", help="begin as the papers', to compare"
+        )
     sub = command("export-apc", export_apc, "export a checkpoint of AMT-APC to ONNX")
     sub.add_argument("checkpoint", type=Path)
     sub.add_argument("--covers", type=Path, nargs="*", default=[], help="shards for the styles")
@@ -95,4 +98,5 @@ def _apc_config(args: argparse.Namespace) -> "ApcConfig":
         threads=args.threads,
         device=args.device,
         begin_with=args.begin_with,
+        has_random_places=args.random_places,
     )

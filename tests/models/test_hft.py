@@ -10,13 +10,16 @@ from models.hft import (
     AMT_APC,
     HFT_128,
     HFT_512,
+    SMALL,
+    Attention,
     Hft,
     HftConfig,
     Layer,
     extended,
     silent_style,
 )
-from models.spec import N_PITCHES, STYLE_DIM
+from models.spec import MIN_PITCH, N_PITCHES, STYLE_DIM
+from models.tonotopy import mel_centres
 
 TINY = HftConfig(
     n_frames=24,
@@ -192,3 +195,21 @@ def test_the_mel_is_the_papers() -> None:
     np.testing.assert_allclose(found, np.log(mel + spec.log_floor), atol=2e-3)
     silence = Features(spec)(torch.zeros(1, spec.win_length))
     torch.testing.assert_close(silence, torch.full_like(silence, float(np.log(1e-8))))
+
+
+def test_each_note_looks_at_its_harmonics_first_unless_places_are_random() -> None:
+    torch.manual_seed(1)
+    network = Hft(SMALL)
+
+    def looked_at(note: int, head: int) -> float:
+        look = network.decoder[0].to_memory
+        assert isinstance(look, Attention)
+        width = SMALL.hidden // SMALL.n_heads
+        part = slice(head * width, (head + 1) * width)
+        query, keys = look.query(network.notes[note])[part], look.key(network.bin_place)[:, part]
+        return float(mel_centres(SMALL.n_bins, SMALL.f_max)[int((keys @ query).argmax())])
+
+    for note, head, frequency in ((69, 0, 440), (69, 1, 880), (81, 0, 880), (45, 0, 110)):
+        assert looked_at(note - MIN_PITCH, head) == pytest.approx(frequency, rel=0.08)
+    network.place_at_random()
+    assert not torch.allclose(network.notes, Hft(SMALL).notes)
