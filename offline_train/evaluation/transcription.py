@@ -103,6 +103,12 @@ def score_onsets(reference: Notes, estimated: Notes) -> Count:
     return Count(len(reference), len(estimated), len(match_notes(reference, estimated)))
 
 
+def score_offsets(reference: Notes, estimated: Notes) -> Count:
+    """Return the count of notes whose onset and offset are found, as MIREX counts them."""
+    matched = match_notes(reference, estimated, offsets=True)
+    return Count(len(reference), len(estimated), len(matched))
+
+
 def score_transcription(
     reference: Notes, estimated: Notes, cells: CellMatrices | None = None, frame_s: float = FRAME_S
 ) -> TranscriptionScore:
@@ -126,7 +132,7 @@ def score_transcription(
     n_frames = round(end / FRAME_S) + 1
     return TranscriptionScore(
         onset=Count(*sizes, len(pairs)),
-        onset_offset=Count(*sizes, len(match_notes(reference, estimated, offsets=True))),
+        onset_offset=score_offsets(reference, estimated),
         onset_velocity=Count(*sizes, len(match_notes(reference, estimated, velocities=True))),
         onset_offset_velocity=Count(
             *sizes, len(match_notes(reference, estimated, offsets=True, velocities=True))

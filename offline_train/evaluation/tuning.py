@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from engine.offline import load_pipeline
 from models.spec import Decoding
 from offline_train.evaluation.rungs import EvaluateConfig, rendered_songs
 from offline_train.evaluation.systems import Path_, decode, listen
-from offline_train.evaluation.transcription import Count, score_onsets, sounding
+from offline_train.evaluation.transcription import Count, score_offsets, score_onsets, sounding
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +25,9 @@ ONSETS = (0.09, 0.12, 0.15, 0.18, 0.21, 0.24, 0.27, 0.3, 0.33, 0.36)
 RESTRIKE_RATIOS = (0.75, 1.0, 1.25, 1.6, 2.0, 2.5, 3.0)
 """A re-strike's threshold, of an onset's."""
 FRAMES_ON = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
-FRAMES_OFF_RATIO = (0.3, 0.5, 0.75)
+FRAMES_OFF_RATIO = (0.3, 0.4, 0.5, 0.75)
 NEAR_BEST = 0.99
+NEAR_BEST_FRAMES = 0.98
 SANE_LENGTH = (0.5, 2.0)
 """Median note length, in human ones, within which the best frame F1 is looked for."""
 
@@ -42,14 +43,13 @@ def tune(
     model: str | Path,
     config: EvaluateConfig,
     style: str = "balanced",
-    frames: Literal["f1", "length"] = "f1",
     notes_per_second: float = 0.0,
 ) -> Decoding:
     """Return the decoding with the best onset F1 on a validation split, then the best frames.
 
-    Onset thresholds by ``tune_onsets``; frame thresholds by ``tune_frames``, or by ``tune_length``
-    if ``frames`` says so; the restrike threshold, which matters while notes sound, by
-    ``tune_restrike``. ``notes_per_second`` is what the decoder is to follow (``engine.density``).
+    Onset thresholds by ``tune_onsets``; frame thresholds by ``tune_frames``; the restrike
+    threshold, which matters while notes sound, by ``tune_restrike``. ``notes_per_second`` is what
+    the decoder is to follow (``engine.density``).
     """
     pipeline = load_pipeline(model)
     frame_s = pipeline.spec.features.frame_s
@@ -59,19 +59,18 @@ def tune(
         for song in tqdm(rendered_songs(config), desc="tune", unit="song")
         if song.notes is not None
     ]
-    return tune_thresholds(covers, frame_s, ONSETS, frames, notes_per_second)
+    return tune_thresholds(covers, frame_s, ONSETS, notes_per_second)
 
 
 def tune_thresholds(
     covers: Sequence[HeardCover],
     frame_s: float,
     onsets: Sequence[float] = ONSETS,
-    frames: Literal["f1", "length"] = "f1",
     notes_per_second: float = 0.0,
 ) -> Decoding:
     """Return the decoding that ``tune`` would, of covers that were heard already."""
-    choose = tune_frames if frames == "f1" else tune_length
-    decoding = choose(covers, frame_s, tune_onsets(covers, frame_s, onsets, notes_per_second))
+    decoding = tune_onsets(covers, frame_s, onsets, notes_per_second)
+    decoding = tune_frames(covers, frame_s, decoding)
     return tune_restrike(covers, frame_s, decoding)
 
 
@@ -120,29 +119,39 @@ def tune_onsets(
 
 
 def tune_frames(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Decoding:
-    """Return the decoding with the frame thresholds of the best frame F1.
+    """Return the decoding whose notes end best, its frame thresholds near those of the best frames.
 
-    Only thresholds are tried whose median note length is half to twice the human's; if there are
-    none, the nearest length decides.
+    Of the thresholds within 2% of the best frame F1, those with the best F1 of onset and offset:
+    frames alone would have every note too long. Only thresholds are tried whose median note length
+    is half to twice the human's; if there are none, the nearest length decides.
     """
     wanted = _median_length([cover.human for cover in covers])
-    best, best_f1 = None, -1.0
+    tried: list[tuple[float, Decoding]] = []
     for candidate in _frame_candidates(decoding):
         notes = [decode(cover.posteriors, frame_s, candidate) for cover in covers]
-        pairs = zip((cover.human for cover in covers), notes, strict=True)
-        f1 = sum((_count_frames(human, played) for human, played in pairs), Count()).f1
         length = _median_length(notes)
-        log.info(
-            "frame %.2f/%.3f: F1 %.3f, median note %.3f s",
-            candidate.frame_on_threshold,
-            candidate.frame_off_threshold,
-            f1,
-            length,
-        )
-        is_sane = SANE_LENGTH[0] * wanted <= length <= SANE_LENGTH[1] * wanted
-        if is_sane and f1 > best_f1:
-            best, best_f1 = candidate, f1
-    return best or tune_length(covers, frame_s, decoding)
+        if SANE_LENGTH[0] * wanted <= length <= SANE_LENGTH[1] * wanted:
+            pairs = zip((cover.human for cover in covers), notes, strict=True)
+            f1 = sum((_count_frames(human, played) for human, played in pairs), Count()).f1
+            tried.append((f1, candidate))
+            _log_frames(candidate, f"frame F1 {f1:.3f}, median note {length:.3f} s")
+    if not tried:
+        return tune_length(covers, frame_s, decoding)
+    best = max(f1 for f1, _ in tried)
+    good = [candidate for f1, candidate in tried if f1 >= NEAR_BEST_FRAMES * best]
+    return max(good, key=lambda candidate: _offset_f1(covers, frame_s, candidate))
+
+
+def _offset_f1(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> float:
+    counts = (score_offsets(c.human, decode(c.posteriors, frame_s, decoding)) for c in covers)
+    f1 = sum(counts, Count()).f1
+    _log_frames(decoding, f"onset and offset F1 {f1:.3f}")
+    return f1
+
+
+def _log_frames(decoding: Decoding, words: str) -> None:
+    on, off = decoding.frame_on_threshold, decoding.frame_off_threshold
+    log.info("frame %.2f/%.3f: %s", on, off, words)
 
 
 def tune_length(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Decoding:
