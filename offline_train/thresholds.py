@@ -23,7 +23,7 @@ from models.streaming import StreamingCover, Transcriber
 from offline_train.evaluation import EvaluateConfig, tune
 from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.evaluation.systems import listen
-from offline_train.evaluation.tuning import HeardCover, tune_thresholds
+from offline_train.evaluation.tuning import SANE_DENSITY, HeardCover, tune_thresholds
 from offline_train.export import export_frontend, export_stateful
 from offline_train.shards import MANIFEST, StoredPiece, read_shards
 
@@ -66,7 +66,8 @@ def cover_decoding(
         log.info("%s: tuning thresholds on %d covers in %s", spec.name, len(pieces), valid)
         with untuned(network, spec) as model:
             heard = heard_covers(model, pieces)
-        return tune_thresholds(heard, spec.features.frame_s, notes_per_second=rate)
+        frame_s = spec.features.frame_s
+        return tune_thresholds(heard, frame_s, notes_per_second=rate, densities=SANE_DENSITY)
     name = spec.name if spec.name in list_models() else SHIPPED
     log.warning(
         "%s: keeping the thresholds of the shipped model %s: there are no covers to tune on in %s,"

@@ -28,6 +28,9 @@ FRAMES_ON = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
 FRAMES_OFF_RATIO = (0.3, 0.4, 0.5, 0.75)
 NEAR_BEST = 0.99
 NEAR_BEST_FRAMES = 0.98
+ANY_DENSITY = (0.0, np.inf)
+SANE_DENSITY = (0.8, 1.25)
+"""Notes for each human one, for where few covers decide: onset F1 alone hardly tells them apart."""
 SANE_LENGTH = (0.5, 2.0)
 """Median note length, in human ones, within which the best frame F1 is looked for."""
 
@@ -67,11 +70,15 @@ def tune_thresholds(
     frame_s: float,
     onsets: Sequence[float] = ONSETS,
     notes_per_second: float = 0.0,
+    densities: tuple[float, float] = ANY_DENSITY,
 ) -> Decoding:
-    """Return the decoding that ``tune`` would, of covers that were heard already."""
-    decoding = tune_onsets(covers, frame_s, onsets, notes_per_second)
+    """Return the decoding that ``tune`` would, of covers that were heard already.
+
+    ``densities`` bound the notes for each human one; where none are within, the nearest count.
+    """
+    decoding = tune_onsets(covers, frame_s, onsets, notes_per_second, densities)
     decoding = tune_frames(covers, frame_s, decoding)
-    return tune_restrike(covers, frame_s, decoding)
+    return tune_restrike(covers, frame_s, decoding, densities)
 
 
 def total_onsets(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Count:
@@ -80,19 +87,39 @@ def total_onsets(covers: Sequence[HeardCover], frame_s: float, decoding: Decodin
     return sum(scores, Count())
 
 
-def tune_restrike(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Decoding:
+def _within(
+    tried: list[tuple[Decoding, Count]], densities: tuple[float, float]
+) -> list[tuple[Decoding, Count]]:
+    """Return the decodings of these densities; if there are none, that of the nearest to 1."""
+    low, high = densities
+    inside = [(d, score) for d, score in tried if low <= score.density <= high]
+    return inside or [min(tried, key=lambda item: _off_density(item[1]))]
+
+
+def _off_density(score: Count) -> float:
+    return abs(float(np.log(max(score.density, 1e-3))))
+
+
+def tune_restrike(
+    covers: Sequence[HeardCover],
+    frame_s: float,
+    decoding: Decoding,
+    densities: tuple[float, float] = ANY_DENSITY,
+) -> Decoding:
     """Return the decoding with the lowest restrike threshold whose onset F1 is near the best.
 
     The lowest, since on sounds that it never heard a model is less sure of everything.
     """
-    tried: list[tuple[float, Decoding]] = []
+    tried: list[tuple[Decoding, Count]] = []
     for ratio in RESTRIKE_RATIOS:
         threshold = round(min(ratio * decoding.onset_threshold, 1.0), 3)
         candidate = dataclasses.replace(decoding, restrike_threshold=threshold)
-        tried.append((total_onsets(covers, frame_s, candidate).f1, candidate))
-        log.info("restrike %.3f: F1 %.3f", threshold, tried[-1][0])
-    best = max(f1 for f1, _ in tried)
-    return next(candidate for f1, candidate in tried if f1 >= NEAR_BEST * best)
+        score = total_onsets(covers, frame_s, candidate)
+        tried.append((candidate, score))
+        log.info("restrike %.3f: F1 %.3f, density %.2f", threshold, score.f1, score.density)
+    tried = _within(tried, densities)
+    best = max(score.f1 for _, score in tried)
+    return next(candidate for candidate, score in tried if score.f1 >= NEAR_BEST * best)
 
 
 def tune_onsets(
@@ -100,6 +127,7 @@ def tune_onsets(
     frame_s: float,
     onsets: Sequence[float] = ONSETS,
     notes_per_second: float = 0.0,
+    densities: tuple[float, float] = ANY_DENSITY,
 ) -> Decoding:
     """Return a decoding whose onset threshold, the same for re-strikes, is near the best F1's.
 
@@ -111,11 +139,12 @@ def tune_onsets(
         decoding = Decoding(onset, 0.3, 0.15, onset, notes_per_second=notes_per_second)
         tried.append((decoding, total_onsets(covers, frame_s, decoding)))
         log.info("onset %.2f: F1 %.3f, density %.2f", onset, tried[-1][1].f1, tried[-1][1].density)
+    tried = _within(tried, densities)
     best = max(score.f1 for _, score in tried)
     good = [(d, s) for d, s in tried if s.f1 >= NEAR_BEST * best]
     if notes_per_second:
         return good[0][0]
-    return min(good, key=lambda item: abs(np.log(max(item[1].density, 1e-3))))[0]
+    return min(good, key=lambda item: _off_density(item[1]))[0]
 
 
 def tune_frames(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Decoding:

@@ -4,7 +4,14 @@ import numpy as np
 
 from engine.notes import Posteriors
 from offline_train.evaluation.systems import decode
-from offline_train.evaluation.tuning import HeardCover, tune_frames, tune_onsets, tune_restrike
+from offline_train.evaluation.tuning import (
+    SANE_DENSITY,
+    HeardCover,
+    tune_frames,
+    tune_onsets,
+    tune_restrike,
+    tune_thresholds,
+)
 
 FRAME_S = 0.016
 N_FRAMES, FADE = 400, 60
@@ -41,3 +48,30 @@ def test_without_a_sane_length_the_nearest_is_taken() -> None:
     decoding = tune_onsets([cover], FRAME_S)
     chosen = tune_frames([cover._replace(human=human)], FRAME_S, decoding)
     assert chosen.frame_on_threshold > 0.5
+
+
+def doubtful_cover() -> HeardCover:
+    """Ten notes: seven and a ghost heard surely, the others and four ghosts in doubt."""
+    heights = [0.4] * 8 + [0.15] * 7
+    onset, frame = (np.zeros((1000, 88), np.float32) for _ in range(2))
+    notes = []
+    for k, height in enumerate(heights):
+        first = 20 + 60 * k
+        onset[first - 1 : first + 2, 30 + k] = height / 2, height, height / 2
+        frame[first : first + 30, 30 + k] = 1
+        notes.append((first * FRAME_S, (first + 30) * FRAME_S, 51 + k, 80, 0))
+    velocity = np.full_like(onset, 0.6)
+    human = np.array([*notes[:7], *notes[8:11]], np.float32)
+    return HeardCover(Posteriors(np.arange(1000), onset, frame, velocity), human)
+
+
+def test_notes_come_as_often_as_the_human_s_where_that_is_asked_for() -> None:
+    cover = doubtful_cover()
+
+    def n_notes(densities: tuple[float, float]) -> int:
+        decoding = tune_thresholds([cover], FRAME_S, densities=densities)
+        return len(decode(cover.posteriors, FRAME_S, decoding))
+
+    assert n_notes((0.0, np.inf)) == 15  # the best F1, by a hair
+    assert n_notes(SANE_DENSITY) == 8
+    assert n_notes((1.6, 2.0)) == 8  # none is within: the nearest to the human's
