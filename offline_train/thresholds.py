@@ -63,7 +63,7 @@ def cover_decoding(
             return tune(model, songs, notes_per_second=rate)
     pieces = own_covers(valid)
     if pieces:
-        log.info("%s: tuning thresholds on %d covers in %s", spec.name, len(pieces), valid)
+        log.info("%s: tuning thresholds on the covers in %s: %d", spec.name, valid, len(pieces))
         with untuned(network, spec) as model:
             heard = heard_covers(model, pieces)
         frame_s = spec.features.frame_s

@@ -62,7 +62,7 @@ def test_own_covers_are_gone_on_with_exported_and_played(
     assert load_checkpoint(last)["network"] == SMALL.to_dict()  # the start's, unasked
     said = ["export", *prepared, "--checkpoint", str(last), "--out", str(tmp_path)]
     assert main([*said, "--name", "mine"]) == 0
-    assert "mine: tuning thresholds on 1 covers in" in caplog.text
+    assert f"mine: tuning thresholds on the covers in {mine / 'valid'}: 1" in caplog.text
     assert "giantmidi-solo-valid to tune transcribe on" in caplog.text
     assert not (tmp_path / "transcribe.onnx").exists()
     spec = load_model(tmp_path / "mine.onnx").spec
