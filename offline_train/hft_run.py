@@ -42,7 +42,6 @@ class ApcConfig:
     has_style: bool = True
     batch: int = 8
     learning_rate: float = 1e-4
-    patience: int = 4  # validations without a gain before the rate is halved
     valid_every: int = 250  # steps
     valid_crops: int = 32
     minutes: float = 0.0  # stop, ready to go on, after so long; 0 goes on to the end

@@ -39,6 +39,15 @@ Parts = dict[str, Tensor]
 """Name -> a part of a loss, a number; the loss is their sum."""
 
 
+def falling(rate: float, share: float) -> float:
+    """Return the rate along a half cosine, at a share of the way from 0 to 1.
+
+    >>> falling(1.0, 0.5)
+    0.5
+    """
+    return rate * 0.5 * (1 + math.cos(math.pi * share))
+
+
 @dataclass(frozen=True, slots=True)
 class RunConfig:
     """What every run has; ``out`` holds ``last.pt`` and ``log.jsonl``.
@@ -114,7 +123,7 @@ class Run:
         with Stopping() as stopping, bar:
             while (share := self.share) < 1 and not stopping.is_asked:
                 for group in self.optimizer.param_groups:
-                    group["lr"] = c.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+                    group["lr"] = falling(c.learning_rate, share)
                 self.network.train()
                 parts = loss_of(share)
                 loss = torch.stack(list(parts.values())).sum()

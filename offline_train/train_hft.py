@@ -5,7 +5,8 @@
 3. ``apc``: the style gate comes in, and the cover loss.
 
 A stage ends after its steps; its best weights by validation loss stand in ``STAGE.pt`` and begin
-the next one. Adam, the rate halved on a plateau (hFT); bfloat16 and ``torch.compile`` on a GPU.
+the next one. Adam, the rate along a half cosine over each stage; bfloat16 and ``torch.compile`` on
+a GPU.
 Ctrl-C and SIGTERM end the step underway and leave ``last.pt``, from which the same settings go on.
 """
 
@@ -19,7 +20,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -37,7 +37,7 @@ from offline_train.hft_run import (
     first_network,
     plan,
 )
-from offline_train.running import append_log, take_step
+from offline_train.running import append_log, falling, take_step
 from offline_train.shards import manifest_hash
 from offline_train.stopping import Stopping, ignore_interrupts
 
@@ -58,7 +58,6 @@ class Learner:
         self.has_bf16 = is_cuda and torch.cuda.is_bf16_supported()
         self.layer = _features_on(c.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=c.learning_rate)
-        self.plateau = ReduceLROnPlateau(self.optimizer, factor=0.5, patience=c.patience)
         self.n_steps, self.best = 0, float("inf")
         self.seconds, self.audio_seconds = 0.0, 0.0
         self.validation: dict[str, float] = {}
@@ -66,6 +65,9 @@ class Learner:
 
     def learn(self, batch: Batch, generator: torch.Generator) -> float:
         """Take one step; return the loss. Raises DataError before a step that is no number."""
+        share = min(self.n_steps / self.stage.steps, 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = falling(self.c.learning_rate, share)
         self.network.train()
         loss, _ = self._loss(batch.to(self.c.device), self.stage.task, generator)
         value = take_step(
@@ -124,7 +126,6 @@ class Learner:
             "validation": self.validation,
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "plateau": self.plateau.state_dict(),
         }
         write_checkpoint(path, state)
 
@@ -132,7 +133,6 @@ class Learner:
         """Go on from a checkpoint of this stage."""
         self.network.load_state_dict(checkpoint["model"])
         self.optimizer.load_state_dict(checkpoint["optimizer"])
-        self.plateau.load_state_dict(checkpoint["plateau"])
         self.n_steps, self.best = checkpoint["step"], checkpoint["best"]
         self.seconds, self.validation = checkpoint["seconds"], checkpoint["validation"]
         self.audio_seconds = checkpoint["audio_hours"] * 3600
@@ -214,11 +214,9 @@ def _learn(learner: Learner, last: Path, stopping: "Stopping", deadline: float) 
 
 
 def _judge(learner: Learner, best: Path) -> None:
-    """Validate, let the rate follow, and keep the weights if they are the best."""
+    """Validate, and keep the weights if they are the best."""
     learner.validation = learner.validate()
-    learner.plateau.step(learner.validation["loss"])
-    rate = learner.optimizer.param_groups[0]["lr"]
-    _append(learner, {"validation": learner.validation, "learning_rate": rate})
+    _append(learner, {"validation": learner.validation})
     if learner.validation["loss"] < learner.best:
         learner.best = learner.validation["loss"]
         learner.save(best)
