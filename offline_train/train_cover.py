@@ -19,6 +19,7 @@ from tqdm import tqdm
 from engine.errors import DataError, ModelError
 from models.features import LOG_STFT_16K, Features
 from models.streaming import StreamingConfig, StreamingCover
+from offline_train.checkpoints import check_same_run
 from offline_train.data_parallel import (
     agree,
     join,
@@ -72,8 +73,8 @@ def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
     DataError
         If there is nothing to train on, or a loss is not a number.
     ModelError
-        If ``last.pt`` or ``start_from`` is no checkpoint of this recipe, or ``start_from`` is of a
-        wider network.
+        If ``last.pt`` or ``start_from`` is no checkpoint of this recipe, ``last.pt`` is of another
+        network, or ``start_from`` of a wider one.
     """
     torch.set_num_threads(c.threads)
     if not c.shares:
@@ -86,7 +87,9 @@ def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
     path = c.out / "last.pt"
     learner = Learner(c, network_config)
     if path.is_file():
-        learner.load(load_checkpoint(path))
+        checkpoint = load_checkpoint(path)
+        check_same_run(path, checkpoint["network"], network_config.to_dict())
+        learner.load(checkpoint)
     elif c.start_from is not None:
         try:
             learner.load(load_checkpoint(c.start_from), weights_only=True)

@@ -84,6 +84,16 @@ def test_a_run_may_begin_with_the_weights_of_another(config: TrainConfig, tmp_pa
     assert 0 < moved.abs().max() < 0.01
 
 
+def test_a_network_of_another_size_is_told_in_one_line(config: TrainConfig, tmp_path: Path) -> None:
+    path, wider = train(config, SMALL), dataclasses.replace(SMALL, hidden=12)
+    with pytest.raises(ModelError, match="other settings, hidden 8 instead of 12; name another"):
+        train(config, wider)
+    begun = dataclasses.replace(config, out=tmp_path / "wider", start_from=path)
+    narrower = dataclasses.replace(begun, start_from=train(begun, wider), out=tmp_path / "narrower")
+    with pytest.raises(ModelError, match=r"cannot begin with it: .*expected at least"):
+        train(narrower, SMALL)
+
+
 def test_an_end_from_outside_leaves_a_checkpoint(
     config: TrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
