@@ -141,9 +141,11 @@ def _train_config(args: argparse.Namespace) -> "TrainConfig":
     from offline_train.learner import TrainConfig
     from offline_train.train_cover import SHARES
 
-    shares = {str(args.prepared / name): share for name, share in SHARES.items()}
+    missing = [name for name in SHARES if not (args.prepared / name).is_dir()]
+    if missing:
+        log.warning("%s: no %s there to hear", args.prepared, " and no ".join(missing))
     return TrainConfig(
-        {folder: share for folder, share in shares.items() if Path(folder).is_dir()},
+        {str(args.prepared / name): share for name, share in SHARES.items() if name not in missing},
         args.prepared / "valid",
         args.out,
         hours=args.hours,
