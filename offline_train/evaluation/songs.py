@@ -14,16 +14,15 @@ from typing import Any
 
 import numpy as np
 import soundfile
-import soxr
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from offline_train.sound_files import SAMPLE_RATE as SAMPLE_RATE
+from offline_train.sound_files import read_sound as read_sound
 
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
-
-SAMPLE_RATE = 16000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +92,3 @@ def _write(folder: Path, song: HeardSong) -> None:
     partial.replace(folder / f"{song.name}.npz")
     soundfile.write(partial, np.clip(song.samples, -1, 1), SAMPLE_RATE, format="FLAC")
     partial.replace(folder / f"{song.name}.flac")
-
-
-def read_sound(path: Path) -> Array:
-    """Return a sound file as mono (n,) at 16 kHz. Raises DataError naming a file that is broken."""
-    try:
-        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise DataError(f"{path}: expected a sound file, could not read it ({error})") from error
-    if not len(audio):
-        raise DataError(f"{path}: expected sound, the file is empty")
-    mono = audio.mean(1, dtype=np.float32)
-    if not np.isfinite(mono).all():
-        raise DataError(f"{path}: holds samples that are not numbers; export the file again")
-    return np.asarray(soxr.resample(mono, rate, SAMPLE_RATE), np.float32)

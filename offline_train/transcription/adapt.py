@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -41,6 +40,7 @@ from offline_train.losses import Weights, note_loss
 from offline_train.prepare import score_of, to_int16
 from offline_train.release import TRANSCRIPTION_ONSETS, heard_pieces, transcriber_spec
 from offline_train.shards import Piece, append_manifest, read_manifest, write_shard
+from offline_train.sound_files import duration
 from offline_train.stems import Stem, level
 from offline_train.transcription.learning import Batch, FitConfig, Metrics, fit
 from offline_train.transcription.rolls import Score as Result
@@ -155,10 +155,7 @@ def store_recordings(folder: Path, out: Path) -> tuple[Path, Path]:
 def _length(score: Score) -> float:
     """Return the seconds of a recording. Raises DataError if it is broken or short."""
     assert score.audio is not None
-    try:
-        seconds = float(soundfile.info(score.audio).duration)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise DataError(f"{score.audio}: expected a sound file ({error})") from error
+    seconds = duration(score.audio)
     if seconds < LEAST_S:
         raise DataError(f"{score.audio}: expected {LEAST_S:.0f} s or more, got {seconds:.1f} s")
     if abs(seconds - score.duration) > max(10.0, 0.1 * seconds):

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from engine.errors import DataError
-from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong, cached_song, read_sound
+from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong, cached_song
 
 SOUND = (0.3 * np.sin(np.arange(2 * SAMPLE_RATE) / 9)).astype(np.float32)
 NOTES = np.array([[0.1, 0.4, 60, 80, 1]], np.float32)
@@ -67,32 +66,3 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="expected to keep rendered songs there"):
         cached_song(tmp_path / "file", "one", Maker(HeardSong("one", SOUND)))
-
-
-def test_a_sound_file_becomes_mono_at_16_khz(tmp_path: Path) -> None:
-    path = tmp_path / "song.wav"
-    stereo = np.stack([SOUND, np.zeros_like(SOUND)], 1)
-    soundfile.write(path, stereo, 2 * SAMPLE_RATE)
-    assert read_sound(path).shape == (SAMPLE_RATE,)
-
-
-@pytest.mark.parametrize("content", [b"", b"not sound"])
-def test_a_broken_sound_file_is_named(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "song.wav"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=r"song\.wav: expected a sound file"):
-        read_sound(path)
-
-
-def test_an_empty_sound_file_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "song.wav"
-    soundfile.write(path, np.zeros((0, 1)), SAMPLE_RATE)
-    with pytest.raises(DataError, match=r"song\.wav: expected sound"):
-        read_sound(path)
-
-
-def test_samples_that_are_not_numbers_are_told(tmp_path: Path) -> None:
-    path = tmp_path / "song.wav"
-    soundfile.write(path, np.full(SAMPLE_RATE, np.nan, np.float32), SAMPLE_RATE, subtype="FLOAT")
-    with pytest.raises(DataError, match=r"song\.wav: holds samples that are not numbers; export"):
-        read_sound(path)
