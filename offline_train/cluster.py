@@ -1,6 +1,6 @@
 """Rendering and training past one machine, by Ray; a local cluster of a few workers by default.
 
-Rendering: a task is one shard (``prepare.render_shard``), whose bytes depend on the plan and its
+Rendering: a task is one shard of ``prepare.plan``, whose bytes depend on the plan and its
 seeds alone, so the manifest's hash is the same for any number of workers; the driver alone writes
 the manifest. Training: the recipe of ``train_cover`` in each worker of a ``TorchTrainer``; how
 their steps add up to one is ``data_parallel``'s matter. Folders must lie where
@@ -17,17 +17,17 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tqdm import tqdm
-
 from engine.errors import ConfigError, DataError, LiveCoverError
 from models.streaming import StreamingConfig
 from offline_train.learner import TrainConfig
-from offline_train.prepare import PrepareConfig, finish_manifest, missing_shards, render_shard
-from offline_train.shards import ShardLine, append_manifest, is_whole
+from offline_train.making import Jobs, Lines, write
+from offline_train.prepare import PrepareConfig, prepare
+from offline_train.shards import ShardLine, is_whole
 from offline_train.train_cover import train
 
 log = logging.getLogger(__name__)
@@ -123,15 +123,11 @@ def _loopback() -> str:
     return next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
 
 
-def render_on_cluster(
-    config: PrepareConfig,
-    cluster: Cluster,
-    render: Callable[[PrepareConfig, int], ShardLine] = render_shard,
-) -> int:
+def render_on_cluster(config: PrepareConfig, cluster: Cluster) -> int:
     """Render the shards that are missing, a task each; return how many pieces are there.
 
     What is rendered is kept when the work is interrupted; a shard whose worker dies is given
-    to another. ``render`` makes one shard of the plan.
+    to another.
 
     Raises
     ------
@@ -141,53 +137,48 @@ def render_on_cluster(
         If there is no cluster to run on.
     """
     config = dataclasses.replace(config, data=config.data.resolve(), out=config.out.resolve())
-    missing = missing_shards(config)
-    if missing:
-        with (
-            connected(cluster),
-            tqdm(total=len(missing), desc=f"render {config.split}", unit="shard") as bar,
-        ):
-            for line in _rendered(config, missing, cluster.workers, render):
-                if not is_whole(config.out, line):
-                    raise DataError(
-                        f"{config.out / line.file}: a worker wrote it, but here it is missing or "
-                        "cut short; name a folder that all machines share"
-                    )
-                append_manifest(config.out, line)
-                bar.update()
-    return finish_manifest(config)
+    return prepare(config, partial(_on_cluster, cluster))
 
 
-def _rendered(
-    config: PrepareConfig,
-    missing: list[int],
-    workers: int,
-    render: Callable[[PrepareConfig, int], ShardLine],
-) -> Iterator[ShardLine]:
-    """Yield the shards as they are done; a few are given out at a time."""
+def _on_cluster(cluster: Cluster, jobs: Jobs) -> Lines:
+    """Do jobs, a task each; a few are given out at a time."""
+    if not jobs:
+        return
+    waiting = list(jobs)[::-1]
+    running: dict[Any, Path] = {}
+    with connected(cluster):
+        ray = _ray()
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(write)
+        try:
+            while waiting or running:
+                while waiting and len(running) < cluster.workers * TASKS_PER_WORKER:
+                    path = waiting.pop()
+                    running[task.remote(path, jobs[path])] = path
+                (done, *_), _ = ray.wait(list(running), num_returns=1)
+                yield _line(running.pop(done), done)
+        finally:
+            for left in running:
+                ray.cancel(left, force=True)
+
+
+def _line(path: Path, done: Any) -> ShardLine:
+    """Return the line of the shard that a task has written; raise DataError if it has not."""
     ray = _ray()
-    task = ray.remote(num_cpus=1, max_retries=RETRIES)(render)
-    waiting = list(reversed(missing))
-    running: dict[Any, int] = {}
     try:
-        while waiting or running:
-            while waiting and len(running) < workers * TASKS_PER_WORKER:
-                index = waiting.pop()
-                running[task.remote(config, index)] = index
-            (done, *_), _ = ray.wait(list(running), num_returns=1)
-            index = running.pop(done)
-            try:
-                yield ray.get(done)
-            except ray.exceptions.RayTaskError as error:
-                raise _own(error, f"shard {index}") from error
-            except ray.exceptions.RayError as error:  # killed, and so were its successors
-                raise DataError(
-                    f"shard {index}: its worker died {RETRIES + 1} times, out of memory perhaps; "
-                    "run the same command again, with fewer workers"
-                ) from error
-    finally:
-        for left in running:
-            ray.cancel(left, force=True)
+        line: ShardLine = ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        raise _own(error, path.name) from error
+    except ray.exceptions.RayError as error:  # killed, and so were its successors
+        raise DataError(
+            f"{path.name}: its worker died {RETRIES + 1} times, out of memory perhaps; "
+            "run the same command again, with fewer workers"
+        ) from error
+    if not is_whole(path.parent, line):
+        raise DataError(
+            f"{path}: a worker wrote it, but here it is missing or cut short; "
+            "name a folder that all machines share"
+        )
+    return line
 
 
 def _own(error: BaseException, what: str) -> LiveCoverError:

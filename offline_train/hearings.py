@@ -4,34 +4,22 @@ Listening is slow, so what it finds is kept in a folder, and the same command go
 stopped. Not here: as what a piece is heard (``matching.snippets``, ``arranging.units``).
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from engine.errors import DataError
+from offline_train import making
 from offline_train.mixing import draw_gains, master, mix
-from offline_train.shards import (
-    Piece,
-    ShardLine,
-    StoredPiece,
-    append_manifest,
-    is_whole,
-    manifest_hash,
-    read_manifest,
-    read_shards,
-    write_shard,
-)
+from offline_train.shards import StoredPiece, manifest_hash, read_shards
 from offline_train.stems import SAMPLE_RATE
 
 Array = NDArray[np.float32]
-Job = Callable[[], Iterable[Piece]]
 
 
 def claim(out: Path, folders: Sequence[Path], facts: dict[str, Any]) -> None:
@@ -42,16 +30,7 @@ def claim(out: Path, folders: Sequence[Path], facts: dict[str, Any]) -> None:
     DataError
         If the folder holds what was heard otherwise, or of other shards.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    facts = {**facts, "data": [manifest_hash(folder) for folder in folders]}
-    path = out / "config.json"
-    if path.is_file() and (before := json.loads(path.read_text())) != facts:
-        changed = sorted(k for k in before | facts if before.get(k) != facts.get(k))
-        raise DataError(
-            f"{out}: holds what was heard of other shards or otherwise ({', '.join(changed)}); name"
-            " another folder"
-        )
-    path.write_text(json.dumps(facts, indent=1))
+    making.claim(out, {**facts, "data": [manifest_hash(folder) for folder in folders]})
 
 
 def by_shard(
@@ -72,7 +51,7 @@ def by_shard(
     return [(f"{n}-{shard.stem}", [p for _, p in group]) for (n, shard), group in groups]
 
 
-def keep(out: Path, jobs: Mapping[str, Job], workers: int = 0) -> list[StoredPiece]:
+def keep(out: Path, jobs: Mapping[str, making.Job], workers: int = 0) -> list[StoredPiece]:
     """Write the shards that are missing or cut short; return the pieces of all.
 
     Parameters
@@ -82,30 +61,8 @@ def keep(out: Path, jobs: Mapping[str, Job], workers: int = 0) -> list[StoredPie
     workers
         Processes that do the jobs, which then must be picklable; 0 does them in this one.
     """
-    there = read_manifest(out)
-    missing = [name for name in jobs if name not in there or not is_whole(out, there[name])]
-    written = _written([(out / name, jobs[name]) for name in missing], workers)
-    for line in tqdm(written, f"hear {out.name}", len(missing), unit="shard"):
-        append_manifest(out, line)
+    making.make(out, jobs, f"hear {out.name}", partial(making.in_processes, workers))
     return read_shards(out)
-
-
-def _written(jobs: Sequence[tuple[Path, Job]], workers: int) -> Iterator[ShardLine]:
-    if not workers:
-        yield from (_write(*job) for job in jobs)
-        return
-    with ProcessPoolExecutor(workers) as pool:
-        futures = [pool.submit(_write, *job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _write(path: Path, job: Job) -> ShardLine:
-    return write_shard(path, job())
 
 
 def play(piece: StoredPiece, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -7,18 +7,16 @@ holds ``notes`` float32 (n, 5) too, the human cover (onset, offset, pitch, veloc
 """
 
 import dataclasses
-import json
 import logging
 import zlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from engine.errors import DataError
 from offline_train.corpora import (
@@ -31,15 +29,8 @@ from offline_train.corpora import (
     read_song,
 )
 from offline_train.corpora import Piece as Score
-from offline_train.shards import (
-    Piece,
-    ShardLine,
-    append_manifest,
-    is_whole,
-    read_manifest,
-    write_manifest,
-    write_shard,
-)
+from offline_train.making import Do, claim, in_processes, make
+from offline_train.shards import Piece, read_manifest, write_manifest
 from offline_train.stems import SAMPLE_RATE, Stem, play_piece, play_song
 from offline_train.takes import UNHEARD_SOUNDFONT as UNHEARD_SOUNDFONT
 from offline_train.takes import cut as cut
@@ -64,7 +55,7 @@ class PrepareConfig:
     takes: int = 1  # renderings of each song, each with bands of its own
     pieces: int = 6  # in a shard
     seed: int = 1
-    workers: int = 1
+    workers: int = 1  # processes; 0 renders in this one
     limit: int = 0  # 0 takes every song
 
 
@@ -91,15 +82,11 @@ def shard_name(index: int) -> str:
     return f"shard-{index:05d}.tar"
 
 
-def render_shard(config: PrepareConfig, index: int) -> ShardLine:
-    """Render one shard of the plan; the same config and index give the same bytes anywhere.
+def render_pieces(config: PrepareConfig, wanted: Sequence[tuple[str, int]]) -> Iterator[Piece]:
+    """Yield the pieces of a shard of the plan, which are the same anywhere.
 
-    A broken song is named in the log and left out; the line counts what is there.
+    A broken song is named in the log and left out.
     """
-    return write_shard(config.out / shard_name(index), _pieces(config, plan(config)[index]))
-
-
-def _pieces(config: PrepareConfig, wanted: Sequence[tuple[str, int]]) -> Iterator[Piece]:
     for song_id, take in wanted:
         try:
             yield render_piece(config, song_id, take)
@@ -181,61 +168,30 @@ def score_of(stems: Sequence[Stem]) -> Array:
     return np.array([(*note, k) for note, k in sorted(rows)], np.float32).reshape(-1, 5)
 
 
-def missing_shards(config: PrepareConfig) -> list[int]:
-    """Return the shards of the plan that are not there or were cut short, in order.
+def prepare(config: PrepareConfig, do: Do | None = None) -> int:
+    """Render the shards that are missing; return how many pieces are there in the end.
+
+    ``do`` does so elsewhere than in ``config.workers`` processes. The manifest is left in order.
 
     Raises
     ------
     DataError
-        If the folder holds shards of another config.
+        If the folder holds shards of another config, or a shard cannot be written.
     """
-    config.out.mkdir(parents=True, exist_ok=True)
     facts = {
         k: str(v)
         for k, v in dataclasses.asdict(config).items()
         if k not in ("data", "out", "workers")
     }
-    path = config.out / "config.json"
-    if path.is_file() and (before := json.loads(path.read_text())) != facts:
-        changed = sorted(k for k in facts if before.get(k) != facts[k])
-        raise DataError(
-            f"{config.out}: holds shards made with another {', '.join(changed)}; name another "
-            "folder, or go on with the same settings"
-        )
-    path.write_text(json.dumps(facts, indent=1))
-    lines = read_manifest(config.out)
-    names = [shard_name(k) for k in range(len(plan(config)))]
-    return [
-        k
-        for k, name in enumerate(names)
-        if name not in lines or not is_whole(config.out, lines[name])
-    ]
-
-
-def prepare(config: PrepareConfig) -> int:
-    """Render the shards that are missing; return how many pieces are there in the end."""
-    missing = missing_shards(config)
-    with (
-        ProcessPoolExecutor(config.workers) as pool,
-        tqdm(total=len(missing), desc=f"render {config.split}", unit="shard") as bar,
-    ):
-        jobs = [pool.submit(render_shard, config, k) for k in missing]
-        try:
-            for job in as_completed(jobs):
-                append_manifest(config.out, job.result())
-                bar.update()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return finish_manifest(config)
-
-
-def finish_manifest(config: PrepareConfig) -> int:
-    """Order the manifest; return how many pieces are there, having said what is missing."""
-    lines = read_manifest(config.out)
-    write_manifest(config.out, lines.values())
-    n_pieces = sum(line.pieces for line in lines.values())
-    n_wanted = sum(len(shard) for shard in plan(config))
+    claim(config.out, facts)
+    shards = plan(config)
+    jobs = {
+        shard_name(k): partial(render_pieces, config, pieces) for k, pieces in enumerate(shards)
+    }
+    make(config.out, jobs, f"render {config.split}", do or partial(in_processes, config.workers))
+    lines = read_manifest(config.out).values()
+    write_manifest(config.out, lines)
+    n_pieces, n_wanted = sum(line.pieces for line in lines), sum(map(len, shards))
     if n_pieces < n_wanted:
         log.warning(
             "%s: %d of %d pieces could not be made", config.out, n_wanted - n_pieces, n_wanted

@@ -12,24 +12,23 @@ Every piece is a shard of its own: ``stems`` int16 (n, 1) and ``score`` float32 
 import logging
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
-import soxr
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from engine.errors import ConfigError, DataError
 from offline_train.band import Player
 from offline_train.corpora import Corpus, Note, Piece, open_corpus
-from offline_train.prepare import cut_piece, score_of, to_int16
+from offline_train.making import make, missing
+from offline_train.prepare import cut_piece, score_of, shard_name, to_int16
 from offline_train.salamander import play_piano
 from offline_train.shards import Piece as Stored
-from offline_train.shards import append_manifest, is_whole, read_manifest, write_shard
+from offline_train.sound_files import read_part
 from offline_train.stems import SAMPLE_RATE, Stem, level, play_in_turn
 from offline_train.takes import UNHEARD_SOUNDFONT
 
@@ -140,12 +139,8 @@ def prepare_sounds(c: SoundConfig) -> Path:
         raise ConfigError(f"domain must be one of {', '.join(DOMAINS)}, not {c.domain!r}")
     folder = c.out / f"{c.domain}-{c.split}"
     folder.mkdir(parents=True, exist_ok=True)
-    lines = read_manifest(folder)
-    names = [f"shard-{k:05d}.tar" for k in range(c.n_pieces)]
-    missing = [
-        k for k, name in enumerate(names) if name not in lines or not is_whole(folder, lines[name])
-    ]
-    if not missing:
+    names = [shard_name(k) for k in range(c.n_pieces)]
+    if not missing(folder, names):
         return folder
     real = REAL.get(c.domain)
     is_real = real is not None and (c.data / real).is_dir()
@@ -158,10 +153,11 @@ def prepare_sounds(c: SoundConfig) -> Path:
     if not pieces:
         raise DataError(f"{c.data}: expected pieces of {', '.join(corpora)} for {c.split}")
     order = _interleaved(pieces, len(corpora))
-    for k in tqdm(missing, desc=f"render {c.domain} {c.split}", unit="piece"):
-        corpus, piece_id = order[k % len(order)]
-        stored = _stored(c, corpus, piece_id, k, is_real)
-        append_manifest(folder, write_shard(folder / names[k], [stored]))
+    jobs = {
+        name: partial(_stored, c, *order[k % len(order)], k, is_real)
+        for k, name in enumerate(names)
+    }
+    make(folder, jobs, f"render {c.domain} {c.split}")
     return folder
 
 
@@ -178,8 +174,10 @@ def _interleaved(pieces: list[tuple[Corpus, str]], n_corpora: int) -> list[tuple
     return [piece for turn in turns for piece in turn] if n_corpora > 1 else pieces
 
 
-def _stored(c: SoundConfig, corpus: Corpus, piece_id: str, take: int, is_real: bool) -> Stored:
-    """Return one excerpt; every choice comes from a seed of its own."""
+def _stored(
+    c: SoundConfig, corpus: Corpus, piece_id: str, take: int, is_real: bool
+) -> Iterator[Stored]:
+    """Yield one excerpt; every choice comes from a seed of its own."""
     seed = zlib.crc32(f"{c.seed}/{c.domain}/{c.split}/{piece_id}/{take}".encode())
     rng = np.random.default_rng(seed)
     piece = corpus.read(piece_id)
@@ -204,7 +202,7 @@ def _stored(c: SoundConfig, corpus: Corpus, piece_id: str, take: int, is_real: b
     }
     arrays: dict[str, NDArray[Any]] = {"stems": to_int16(stem.samples)[:, None]}
     arrays["score"] = score_of([stem])
-    return Stored(f"{c.domain}-{take:05d}", arrays, facts)
+    yield Stored(f"{c.domain}-{take:05d}", arrays, facts)
 
 
 def _notes(piece: Piece, on_guitar: bool, start: float, seconds: float) -> list[Note]:
@@ -224,14 +222,4 @@ def read_excerpt(piece: Piece, start: float, seconds: float) -> Array:
     """
     if piece.audio is None:
         raise DataError(f"{piece.piece_id}: expected a recording beside it, found none")
-    try:
-        with soundfile.SoundFile(piece.audio) as file:
-            file.seek(min(round(start * file.samplerate), file.frames))
-            sound = file.read(round(seconds * file.samplerate), dtype="float32", always_2d=True)
-            rate = file.samplerate
-    except (OSError, soundfile.SoundFileError) as error:
-        raise DataError(f"{piece.audio}: expected a sound file ({error})") from error
-    mono = sound.mean(1, dtype=np.float32)
-    if not np.isfinite(mono).all():
-        raise DataError(f"{piece.audio}: holds samples that are not numbers; export the file again")
-    return np.asarray(soxr.resample(mono, rate, SAMPLE_RATE), np.float32)
+    return read_part(piece.audio, start, seconds)

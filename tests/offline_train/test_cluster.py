@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import torch
 
 from engine.errors import ConfigError, DataError
 from models.streaming import StreamingConfig, StreamingCover
+from offline_train import cluster as cluster_module
+from offline_train import prepare as rendering
 from offline_train import stems
 from offline_train.cluster import (
     Cluster,
@@ -34,9 +36,9 @@ from offline_train.data_parallel import (
 )
 from offline_train.learner import TrainConfig, load_checkpoint, network_of
 from offline_train.losses import Weights, cover_loss
-from offline_train.prepare import PrepareConfig, prepare, render_shard, shard_name
+from offline_train.prepare import PrepareConfig, prepare, render_pieces, shard_name
 from offline_train.shards import (
-    ShardLine,
+    Piece,
     manifest_hash,
     read_manifest,
     write_manifest,
@@ -79,31 +81,28 @@ def config(tmp_path: Path) -> PrepareConfig:
     return PrepareConfig(data, tmp_path / "out", excerpt_s=2.0, pieces=1)
 
 
-def render_with_test_fonts(config: PrepareConfig, index: int) -> ShardLine:
+Wanted = Sequence[tuple[str, int]]
+
+
+def render_with_test_fonts(config: PrepareConfig, wanted: Wanted) -> Iterator[Piece]:
     for name in ("TRAIN_SOUNDFONTS", "TRAIN_DRUMS"):
         setattr(stems, name, (TEST_FONT,) * 3)
-    return render_shard(config, index)
+    yield from render_pieces(config, wanted)
 
 
-def die_once(config: PrepareConfig, index: int) -> ShardLine:
-    """Make a shard; the worker that is first given shard 0 is killed by it."""
+def die_once(config: PrepareConfig, wanted: Wanted) -> Iterator[Piece]:
+    """Make a shard; the worker that is first given song 001 is killed by it."""
     died = config.out / "died"
-    if index == 0 and not died.exists():
+    if wanted == [("001", 0)] and not died.exists():
         died.touch()
         os._exit(1)
-    return write_shard(config.out / shard_name(index), [song(f"{index:03d}", 0.5)])
+    yield song(wanted[0][0], 0.5)
 
 
-def no_room(config: PrepareConfig, index: int) -> ShardLine:
-    if index == 1:
-        raise DataError("shard-00001.tar: could not write the shard (disk full)")
-    return write_shard(config.out / shard_name(index), [song(f"{index:03d}", 0.5)])
-
-
-def elsewhere(config: PrepareConfig, index: int) -> ShardLine:
-    line = write_shard(config.out / shard_name(index), [song(f"{index:03d}", 0.5)])
-    (config.out / line.file).unlink()
-    return line
+def no_room(config: PrepareConfig, wanted: Wanted) -> Iterator[Piece]:
+    if wanted == [("001", 0)]:
+        raise DataError("001: could not write the shard (disk full)")
+    yield song(wanted[0][0], 0.5)
 
 
 def cover_batches() -> list[dict[str, torch.Tensor]]:
@@ -162,7 +161,9 @@ def refuse(arguments: dict[str, Any]) -> None:
 def test_two_workers_render_the_same_bytes_as_one_process(
     cluster: Cluster, config: PrepareConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert render_on_cluster(config, cluster, render_with_test_fonts) == 3
+    with monkeypatch.context() as patch:
+        patch.setattr(rendering, "render_pieces", render_with_test_fonts)
+        assert render_on_cluster(config, cluster) == 3
     for name in ("TRAIN_SOUNDFONTS", "TRAIN_DRUMS"):
         monkeypatch.setattr(stems, name, (TEST_FONT,) * 3)
     alone = PrepareConfig(config.data, tmp_path / "alone", excerpt_s=2.0, pieces=1)
@@ -172,23 +173,30 @@ def test_two_workers_render_the_same_bytes_as_one_process(
 
 @pytest.mark.slow
 def test_a_killed_workers_shard_goes_to_another_and_the_rest_resumes(
-    cluster: Cluster, config: PrepareConfig
+    cluster: Cluster, config: PrepareConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert render_on_cluster(config, cluster, die_once) == 3
+    monkeypatch.setattr(rendering, "render_pieces", die_once)
+    assert render_on_cluster(config, cluster) == 3
     assert (config.out / "died").exists()
     before = manifest_hash(config.out)
     path = config.out / shard_name(2)
     path.write_bytes(path.read_bytes()[:-512])
-    assert render_on_cluster(config, cluster, die_once) == 3
+    assert render_on_cluster(config, cluster) == 3
     assert manifest_hash(config.out) == before
 
 
 @pytest.mark.slow
-def test_an_error_of_ours_comes_back_as_it_was(cluster: Cluster, config: PrepareConfig) -> None:
-    with pytest.raises(DataError, match=r"^shard-00001\.tar: could not write the shard"):
-        render_on_cluster(config, cluster, no_room)
+def test_an_error_of_ours_comes_back_as_it_was(
+    cluster: Cluster, config: PrepareConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "render_pieces", no_room)
+    with pytest.raises(DataError, match=r"^001: could not write the shard"):
+        render_on_cluster(config, cluster)
+    monkeypatch.setattr(cluster_module, "is_whole", lambda folder, line: False)  # as seen from here
+    monkeypatch.setattr(rendering, "render_pieces", die_once)
+    (config.out / "died").touch()
     with pytest.raises(DataError, match="name a folder that all machines share"):
-        render_on_cluster(config, cluster, elsewhere)
+        render_on_cluster(config, cluster)
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 import mido
@@ -12,40 +11,14 @@ import numpy as np
 import pytest
 
 from engine.errors import DataError
-from offline_train import prepare as module
 from offline_train import stems as stems_module
 from offline_train.corpora import Note, Song
-from offline_train.prepare import PrepareConfig, plan, prepare, render_shard
+from offline_train.prepare import PrepareConfig, plan, prepare
 from offline_train.render import Audio
 from offline_train.shards import manifest_hash, read_manifest, read_shards
 from tests.offline_train.fixtures import MELODY, PIANO, write_data
 
 N_COVER = len(MELODY) + len(PIANO) - 1
-
-
-class InProcess:
-    """A pool that works in this process, so that what a test replaces is replaced in the work."""
-
-    def __init__(self, workers: int) -> None:
-        assert workers == 1
-
-    def __enter__(self) -> "InProcess":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        return None
-
-    def submit(self, function: object, *arguments: object) -> "Future[object]":
-        assert callable(function)
-        future: Future[object] = Future()
-        try:
-            future.set_result(function(*arguments))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, **options: bool) -> None:
-        return None
 
 
 @pytest.fixture
@@ -68,13 +41,12 @@ def renderings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(stems_module, "fluidsynth", tone)
     monkeypatch.setattr(stems_module, "sing", voice)
     monkeypatch.setattr(stems_module, "mma_players", machine)
-    monkeypatch.setattr(module, "ProcessPoolExecutor", InProcess)
     yield asked
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> PrepareConfig:
-    return PrepareConfig(write_data(tmp_path / "data", 3), tmp_path / "out", pieces=2)
+    return PrepareConfig(write_data(tmp_path / "data", 3), tmp_path / "out", pieces=2, workers=0)
 
 
 def test_a_split_becomes_shards(config: PrepareConfig, renderings: list[str]) -> None:
@@ -109,29 +81,24 @@ def test_a_stem_has_the_common_level(config: PrepareConfig, renderings: list[str
 
 
 def test_what_is_there_is_not_rendered_again_and_what_was_cut_is(
-    config: PrepareConfig, renderings: list[str], monkeypatch: pytest.MonkeyPatch
+    config: PrepareConfig, renderings: list[str]
 ) -> None:
     prepare(config)
-    before = manifest_hash(config.out)
+    before, facts = manifest_hash(config.out), (config.out / "config.json").read_text()
     path = config.out / "shard-00001.tar"
     path.write_bytes(path.read_bytes()[:-512])
-    done: list[int] = []
-
-    def render_and_note(config: PrepareConfig, index: int) -> object:
-        done.append(index)
-        return render_shard(config, index)
-
-    monkeypatch.setattr(module, "render_shard", render_and_note)
+    kept = (config.out / "shard-00000.tar").stat().st_mtime_ns
     assert prepare(config) == 3
-    assert done == [1]
+    assert (config.out / "shard-00000.tar").stat().st_mtime_ns == kept
     assert manifest_hash(config.out) == before
-    prepare(config)
-    assert done == [1]
+    renderings.clear()
+    assert prepare(config) == 3 and not renderings
+    assert (config.out / "config.json").read_text() == facts
 
 
 def test_other_settings_need_another_folder(config: PrepareConfig, renderings: list[str]) -> None:
     prepare(config)
-    with pytest.raises(DataError, match="holds shards made with another excerpt_s, seed"):
+    with pytest.raises(DataError, match=r"other settings \(excerpt_s, seed\); name"):
         prepare(dataclasses.replace(config, seed=2, excerpt_s=3.0))
     prepare(dataclasses.replace(config, workers=1))
 
