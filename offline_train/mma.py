@@ -1,21 +1,17 @@
 """Accompanies a song with MMA, Musical MIDI Accompaniment: a chord chart in, a band out.
 
 MMA (https://www.mellowood.ca/mma, GPL-2, Debian package ``mma``) runs as a program; what it writes
-is the caller's. A chart has one line a bar and constant tempo; a beat of the chart is a beat of the
-song, so that the band follows the song's own tempo. Not here: which grooves there are
-(``mma_grooves``), the hand-made ones and who sings the melody (``band``), making sound
-(``render``).
+is the caller's. Its notes are laid onto the song's own beats. Not here: the chart (``mma_chart``),
+which grooves there are (``mma_grooves``), the hand-made ones and who sings the melody (``band``),
+making sound (``render``).
 """
 
 import os
 import shutil
 import subprocess
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import mido
 import numpy as np
@@ -23,24 +19,13 @@ import numpy as np
 from engine.errors import DataError
 from offline_train.band import Player, parse_chord
 from offline_train.corpora import Note, Song
-from offline_train.mma_grooves import STYLE_OF_GROOVE, TRAIN_GROOVES_MMA, UNHEARD_GROOVES_MMA
-
-__all__ = ["TRAIN_GROOVES_MMA", "UNHEARD_GROOVES_MMA", "chord_name", "mma_players", "write_chart"]
+from offline_train.mma_chart import bar_length, beat_times, write_chart
+from offline_train.mma_grooves import STYLE_OF_GROOVE, TRAIN_GROOVES_MMA
 
 MAX_PLAYERS = 8
 MAX_BARS = 5000
 TIME_LIMIT_S = 60.0
-STEPS_PER_BEAT = 4  # chords change on sixteenths; POP909 places nearly all on a beat
 DRUM_NOTE_S = 0.1
-SECTION_BARS = 8  # the groove may change after so many bars
-
-_NOTE_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
-_MMA_QUALITIES = {
-    (0, 4, 7): "", (0, 3, 7): "m", (0, 3, 6): "mb5", (0, 4, 8): "aug", (0, 2, 7): "sus2",
-    (0, 5, 7): "sus4", (0, 4, 7, 10): "7", (0, 4, 7, 11): "M7", (0, 3, 7, 10): "m7",
-    (0, 4, 7, 9): "6", (0, 3, 7, 9): "m6", (0, 3, 6, 9): "dim7", (0, 3, 6, 10): "m7b5",
-    (0, 3, 7, 11): "mM7", (0, 5, 7, 10): "7sus",
-}  # fmt: skip
 
 # Programs that may stand in for one another, by General MIDI number.
 _FAMILIES = (
@@ -56,22 +41,6 @@ _BASS_PROGRAMS = range(32, 40)
 _KITS = (0, 0, 0, 8, 16, 24, 25, 32, 40)
 _KEEP = {"bass": 0.95, "comp": 0.85, "pad": 0.7, "drums": 0.9}
 _GAIN_DB = {"bass": (-5, 2), "comp": (-8, 0), "pad": (-12, -3), "drums": (-8, 1)}
-
-
-class _Piece(NamedTuple):
-    """A line of the chart: beats ``first`` to ``last`` (exclusive) of the song."""
-
-    first: int
-    last: int
-    is_pickup: bool
-
-
-class _Span(NamedTuple):
-    """A chord by MMA's name, from ``start`` to ``end`` in beats of the song."""
-
-    start: float
-    end: float
-    name: str
 
 
 def mma_players(
@@ -94,67 +63,13 @@ def mma_players(
             f"expected MMA grooves out of STYLE_OF_GROOVE, got {unknown or 'none'}; "
             "name some of TRAIN_GROOVES_MMA or UNHEARD_GROOVES_MMA"
         )
-    beats = _beat_times(song)
+    beats = beat_times(song)
     if len(beats) < 3 or not any(parse_chord(c.symbol) for c in song.chords):
         return []
-    names = _choose(grooves, _bar_length(song), rng)
+    names = _choose(grooves, bar_length(song), rng)
     chart = write_chart(song, names, int(rng.integers(2**31)))
     players = _players(_run(chart, song.song_id), beats)
     return _vary(players, rng)
-
-
-def write_chart(song: Song, grooves: Sequence[str], seed: int) -> str:
-    """Return MMA's input for a song; the grooves take turns every 8 bars.
-
-    A bar longer or shorter than the groove's, or a pickup, becomes one or more cut bars.
-    """
-    beats = _beat_times(song)
-    tempo = 60 / float(np.median(np.diff(beats)))
-    lines = [f"RndSeed {seed}", f"Tempo {np.clip(tempo, 30, 300):.2f}"]
-    size = STYLE_OF_GROOVE[grooves[0]].beats
-    spans = _chord_spans(song, beats)
-    for k, piece in enumerate(_pieces(song, len(beats) - 1, size)):
-        if k % SECTION_BARS == 0 and (k == 0 or len(grooves) > 1):
-            lines.append(f"Groove {grooves[k // SECTION_BARS % len(grooves)]}")
-        if piece.last - piece.first < size:
-            side = " Side=Right" if piece.is_pickup else ""
-            lines.append(f"Truncate {piece.last - piece.first}{side}")
-        lines.append(f"{k + 1} {_chord_line(spans, piece)}")
-    return "\n".join(lines) + "\n"
-
-
-def chord_name(symbol: str) -> str:
-    """Return MMA's name of a Harte symbol, such as ``Dm7/F``; ``z`` (a rest) for no chord."""
-    parsed = parse_chord(symbol)
-    if parsed is None:
-        return "z"
-    root, intervals, bass = parsed
-    quality = _MMA_QUALITIES.get(intervals, "m" if 3 in intervals else "")
-    slash = "" if bass == root else f"/{_NOTE_NAMES[bass]}"
-    return f"{_NOTE_NAMES[root]}{quality}{slash}"
-
-
-def _beat_times(song: Song) -> list[float]:
-    """Return the strictly rising times of the song's beats and of the end of the last."""
-    times: list[float] = []
-    for beat in song.beats:
-        if not times or beat.time > times[-1] + 0.01:
-            times.append(beat.time)
-    return [*times, 2 * times[-1] - times[-2]] if len(times) > 1 else times
-
-
-def _downbeats(song: Song, times: list[float]) -> list[int]:
-    """Return which of the beats begin a bar; every fourth if the song does not say."""
-    marked = {beat.time for beat in song.beats if beat.is_downbeat}
-    return [k for k, time in enumerate(times[:-1]) if time in marked] or [
-        *range(0, len(times) - 1, 4)
-    ]
-
-
-def _bar_length(song: Song) -> int:
-    """Return the most frequent number of beats between downbeats; 4 if there is no whole bar."""
-    lengths = Counter(b - a for a, b in pairwise(_downbeats(song, _beat_times(song))))
-    return lengths.most_common(1)[0][0] if lengths else 4
 
 
 def _choose(grooves: Sequence[str], bar: int, rng: np.random.Generator) -> list[str]:
@@ -166,43 +81,6 @@ def _choose(grooves: Sequence[str], bar: int, rng: np.random.Generator) -> list[
     mates = [name for name in fits if STYLE_OF_GROOVE[name].name == style]
     count = min(len(mates), int(rng.integers(1, 3)))
     return [str(name) for name in rng.choice(mates, count, replace=False)]
-
-
-def _pieces(song: Song, n_beats: int, size: int) -> Iterator[_Piece]:
-    """Yield the song's beats in lines of at most ``size``, each bar starting a line."""
-    downbeats = _downbeats(song, _beat_times(song))
-    pickup = downbeats[0]
-    if pickup % size:
-        yield _Piece(0, pickup % size, True)
-    bounds = [*range(pickup % size, pickup, size), *downbeats, n_beats]
-    for first, last in pairwise(bounds):
-        for start in range(first, last, size):
-            yield _Piece(start, min(start + size, last), False)
-
-
-def _chord_spans(song: Song, beats: list[float]) -> list[_Span]:
-    """Return the chords with start and end in beats, on the nearest sixteenths."""
-    times = [time for chord in song.chords for time in (chord.start, chord.end)]
-    steps = np.round(np.interp(times, beats, np.arange(len(beats))) * STEPS_PER_BEAT)
-    starts, ends = (steps / STEPS_PER_BEAT).reshape(-1, 2).T.tolist()
-    names = [chord_name(chord.symbol) for chord in song.chords]
-    spans = [_Span(*span) for span in zip(starts, ends, names, strict=True)]
-    return [span for span in spans if span.end > span.start]
-
-
-def _chord_line(spans: list[_Span], piece: _Piece) -> str:
-    """Return the chords of a line of the chart, each with the beat on which it starts."""
-    changes = {float(piece.first): "z"}
-    for start, end, name in spans:
-        if end > piece.first and start < piece.last:
-            changes[max(start, piece.first)] = name
-            changes.setdefault(end, "z")  # until the next chord, which may start here
-    line, before = [], ""
-    for at, name in sorted(changes.items()):
-        if at < piece.last and name != before:
-            line.append(f"{name}@{at - piece.first + 1:g}")
-            before = name
-    return " ".join(line)
 
 
 def _run(chart: str, song_id: str) -> mido.MidiFile:

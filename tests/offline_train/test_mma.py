@@ -10,15 +10,9 @@ import pytest
 
 from engine.errors import DataError
 from offline_train.corpora import Beat, Chord, Song
-from offline_train.mma import (
-    MAX_PLAYERS,
-    TRAIN_GROOVES_MMA,
-    UNHEARD_GROOVES_MMA,
-    chord_name,
-    mma_players,
-    write_chart,
-)
-from offline_train.mma_grooves import STYLE_OF_GROOVE
+from offline_train.mma import MAX_PLAYERS, mma_players
+from offline_train.mma_chart import chord_name, write_chart
+from offline_train.mma_grooves import STYLE_OF_GROOVE, TRAIN_GROOVES_MMA, UNHEARD_GROOVES_MMA
 from offline_train.render import players_to_midi
 
 needs_mma = pytest.mark.skipif(
@@ -119,7 +113,7 @@ def test_a_missing_mma_says_which_package(monkeypatch: pytest.MonkeyPatch) -> No
 
 @needs_mma
 def test_a_song_that_mma_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("offline_train.mma.chord_name", lambda symbol: "H")
+    monkeypatch.setattr("offline_train.mma_chart.chord_name", lambda symbol: "H")
     with pytest.raises(DataError, match=r"007: expected mma to accompany.*Error"):
         mma_players(SLOWING, np.random.default_rng(0))
 
