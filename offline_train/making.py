@@ -76,27 +76,18 @@ def in_processes(workers: int, jobs: Jobs) -> Lines:
     if not workers:
         yield from in_turn(jobs)
         return
-    with ProcessPoolExecutor(workers) as pool:
-        futures = [pool.submit(write, *job) for job in jobs.items()]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    pool = ProcessPoolExecutor(workers)
+    try:
+        for future in as_completed([pool.submit(write, *job) for job in jobs.items()]):
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def make(out: Path, jobs: Mapping[str, Job], title: str, do: Do = in_turn) -> None:
-    """Do the jobs whose shards are missing, and note each shard down as soon as it is there.
+    """Do the jobs, by file name, whose shards are missing, and note each down once it is there.
 
-    Parameters
-    ----------
-    jobs
-        A shard's file name -> what makes its pieces.
-    title
-        Of the progress bar.
-    do
-        ``in_turn``, ``partial(in_processes, workers)``, or another way to do jobs.
+    ``do`` is ``in_turn``, ``partial(in_processes, workers)``, or another way to do jobs.
 
     Raises
     ------

@@ -32,10 +32,7 @@ from offline_train.corpora import Piece as Score
 from offline_train.making import Do, claim, in_processes, make
 from offline_train.shards import Piece, read_manifest, write_manifest
 from offline_train.stems import SAMPLE_RATE, Stem, play_piece, play_song
-from offline_train.takes import UNHEARD_SOUNDFONT as UNHEARD_SOUNDFONT
-from offline_train.takes import cut as cut
-from offline_train.takes import render_band as render_band
-from offline_train.takes import waveform as waveform
+from offline_train.takes import cut
 
 log = logging.getLogger(__name__)
 

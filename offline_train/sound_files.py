@@ -1,6 +1,6 @@
 """Reads sound files as networks hear them: mono float32 (n,) at 16 kHz.
 
-Not here: songs as an evaluation keeps them (``evaluation.songs``), pairs (``pairs.sound``).
+Not here: songs as an evaluation keeps them (``evaluation.songs``).
 """
 
 from collections.abc import Iterator
