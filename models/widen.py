@@ -16,6 +16,8 @@ BLOCKS = {  # parameters whose axis is made of several parts, each as wide as a 
     "trunk.harmonics.weight": (1, 9),
 }
 GATES = 3  # of a GRU, along the first axis of its parameters
+NEW = ("transcription.tell.", "transcription.compare.")
+"""Parameters that an older network may lack; what reads them is silent at first."""
 
 
 def widen(network: StreamingCover, weights: dict[str, Tensor]) -> None:
@@ -28,14 +30,13 @@ def widen(network: StreamingCover, weights: dict[str, Tensor]) -> None:
         cover part hears would be another thing.
     """
     wide = network.state_dict()
-    if wide.keys() != weights.keys():
-        odd = sorted(wide.keys() ^ weights.keys())
+    odd = sorted(k for k in wide.keys() ^ weights.keys() if not k.startswith(NEW))
+    if odd:
         raise ValueError(f"expected the same parameters, {odd[0]} is in one network only")
-    if wide["transcription.linear.weight"].shape != weights["transcription.linear.weight"].shape:
+    if wide["trunk.gru.weight_hh_l0"].shape != weights["trunk.gru.weight_hh_l0"].shape:
         raise ValueError("the trunk's output must be as wide as before")
-    network.load_state_dict(
-        {k: enlarged(k, wide[k], known, _parts(k, known.dim())) for k, known in weights.items()}
-    )
+    known = {k: enlarged(k, wide[k], v, _parts(k, v.dim())) for k, v in weights.items()}
+    network.load_state_dict(wide | known)
 
 
 def _parts(name: str, n_axes: int) -> list[int]:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from models.features import LOG_STFT_16K
 from models.spec import N_PITCHES, STYLE_DIM
-from models.streaming import COVER, PREFIX, TRANSCRIPTION, StreamingConfig
+from models.streaming import COVER, PREFIX, StreamingConfig
+from models.trunk import TRANSCRIPTION
 from offline_train.evaluation.report import markdown_table
 from offline_train.fused_gru import FusedGRU
 from offline_train.learner import Learner, TrainConfig

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +21,7 @@ from engine.cost import compare_costs
 from engine.errors import ConfigError, DataError, ModelError
 from engine.offline import load_pipeline
 from models.streaming import StreamingConfig, StreamingCover
+from models.widen import widen
 from offline_train.evaluation import EvaluateConfig, evaluate, rendered_songs
 from offline_train.evaluation.rungs import read_heard_song, song_names
 from offline_train.evaluation.songs import SAMPLE_RATE
@@ -237,22 +237,22 @@ def facts_of(c: ExploreConfig, setting: Setting) -> dict[str, Any]:
 
 
 def start_of(c: ExploreConfig, axis: Axis) -> Path | None:
-    """Return the checkpoint that an axis begins with; None if it does not fit each setting."""
+    """Return the checkpoint that an axis begins with; None if a setting cannot hold it."""
     start = c.train.start_from
     if start is None:
         return None
+    weights = load_checkpoint(start)["ema"]
     networks = [setting.network for setting in GRIDS[c.grid] if setting.axis == axis]
-    weights = _shapes(load_checkpoint(start)["ema"])
-    return start if all(_shapes_of(network) == weights for network in networks) else None
+    return start if all(_holds(network, weights) for network in networks) else None
 
 
-@cache
-def _shapes_of(network: StreamingConfig) -> dict[str, torch.Size]:
-    return _shapes(StreamingCover(network).state_dict())
-
-
-def _shapes(weights: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
-    return {name: tensor.shape for name, tensor in weights.items()}
+def _holds(network: StreamingConfig, weights: dict[str, torch.Tensor]) -> bool:
+    """Return whether a network is at least as large as one with these weights."""
+    try:
+        widen(StreamingCover(network), weights)
+    except ValueError:
+        return False
+    return True
 
 
 def with_cost(c: ExploreConfig, results: list[Result]) -> list[Result]:

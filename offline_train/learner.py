@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -28,6 +28,9 @@ from offline_train.data_parallel import (
 from offline_train.dataset import shift_bins
 from offline_train.fused_gru import fuse
 from offline_train.losses import Weights, consistency_loss, cover_loss
+
+Part = Literal["all", "transcriber", "heads"]
+"""What learns: everything; trunk and transcription alone; or what it says of a trunk that stays."""
 
 HEARD = ("samples", "clean", "shift", "style")  # what of a batch the network is given
 
@@ -56,6 +59,7 @@ class TrainConfig:
     threads: int = 1
     device: str = "cpu"
     start_from: Path | None = None
+    part: Part = "all"
 
 
 def learning_rate(step: int, share_used: float, c: TrainConfig) -> float:
@@ -98,7 +102,10 @@ class Learner:
         self.layer = Features(LOG_STFT_16K).to(c.device)
         ema = moving_average(c.ema_decay)
         self.average = AveragedModel(self.network, multi_avg_fn=ema, use_buffers=True)
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), weight_decay=c.weight_decay)
+        for module in self._resting():
+            module.requires_grad_(False)
+        learning = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(learning, weight_decay=c.weight_decay)
         self.mass = {name: torch.tensor(0.01) for name in ("onset", "frame")}
         self.n_steps, self.seconds, self.audio_seconds = 0, 0.0, 0.0
 
@@ -129,13 +136,13 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.n_steps, share, c)
         self.network.train()
+        for module in self._resting():
+            module.eval()
         features = hear(self.layer, batch["samples"], batch["shift"])
-        state = initial_state(self.network, len(features), c.device)
-        logits, _ = self.network(features, batch["style"], state)
-        logits = whole_batch(logits)
+        logits = whole_batch(self._answer(features, batch["style"]))
         labels = whole_batch({k: v for k, v in batch.items() if k not in HEARD})
         terms = cover_loss(logits, labels, c.weights)
-        if share >= c.consistency_from:
+        if c.part == "all" and share >= c.consistency_from:
             terms["consistency"] = self._consistency(logits, labels, batch)
         self._follow_mass(labels)
         self.optimizer.zero_grad(set_to_none=True)
@@ -155,6 +162,21 @@ class Learner:
         self.n_steps += 1
         self.audio_seconds += len(features) * c.n_frames * LOG_STFT_16K.frame_s * world_size()
         return {name: value.item() for name, value in terms.items()}
+
+    def _resting(self) -> list[torch.nn.Module]:
+        """Return the modules that do not learn."""
+        n = self.network
+        heads = n.transcription if self.c.part == "heads" else None
+        hearing = (n.trunk, n.transcription) if self.c.part == "transcriber" else (heads,)
+        return [] if self.c.part == "all" else [m for m in n.children() if m not in hearing]
+
+    def _answer(self, features: Tensor, style: Tensor) -> dict[str, Tensor]:
+        """Return logits by name; without the cover's where the cover does not learn."""
+        state = initial_state(self.network, len(features), self.c.device)
+        if self.c.part == "all":
+            return self.network(features, style, state)[0]  # type: ignore[no-any-return]
+        hidden, _ = self.network.trunk(features, state)
+        return self.network.heard(hidden)
 
     def _consistency(
         self, logits: dict[str, Tensor], labels: dict[str, Tensor], batch: dict[str, Tensor]

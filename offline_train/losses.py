@@ -56,9 +56,9 @@ def note_loss(
 def cover_loss(
     logits: dict[str, Tensor], batch: dict[str, Tensor], w: Weights
 ) -> dict[str, Tensor]:
-    """Return all weighted terms of a batch by name."""
+    """Return all weighted terms of a batch by name; those of the cover where there is one."""
     has_cover, has_heard = batch["has_cover"], batch["has_heard"]
-    cover = note_loss(logits, batch, "", has_cover, has_cover, w)
+    cover = note_loss(logits, batch, "", has_cover, has_cover, w) if "onset" in logits else {}
     heard = note_loss(logits, batch, PREFIX, has_heard, batch["has_velocity"], w)
     return cover | {PREFIX + name: w.heard * value for name, value in heard.items()}
 

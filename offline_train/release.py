@@ -17,7 +17,8 @@ from engine.offline import load_pipeline
 from engine.style import expected_onset_rate
 from models.features import LOG_STFT_16K
 from models.spec import METADATA_KEY, ModelSpec
-from models.streaming import COVER, STEP_FRAMES, TRANSCRIPTION, StreamingCover, Transcriber
+from models.streaming import COVER, StreamingCover, Transcriber
+from models.trunk import STEP_FRAMES, TRANSCRIPTION
 from offline_train.evaluation.systems import listen
 from offline_train.evaluation.tuning import HeardCover, tune_thresholds
 from offline_train.export import export_frontend, export_stateful
@@ -101,13 +102,27 @@ def release(
     """Write ``NAME.onnx``, ``transcribe.onnx`` and their front end into ``out``; return the models.
 
     ``prepared/giantmidi-solo-valid`` tunes the transcriber, which is left out where it is missing.
-    The rest as for ``release_cover``.
+    The rest as for ``release_cover``. Of a run that trained the transcriber alone, only that.
+
+    Raises
+    ------
+    DataError
+        If only the transcriber could be written, and there is nothing to tune it on.
     """
-    cover = release_cover(checkpoint_path, prepared, data, cache, out, name, credit, heard_share)
-    if not (prepared / TRANSCRIBER_PIECES).is_dir():
-        log.info("%s alone: no %s to tune %s on", name, prepared / TRANSCRIBER_PIECES, TRANSCRIBE)
-        return [cover]
     checkpoint = load_checkpoint(checkpoint_path)
+    models, pieces_there = [], (prepared / TRANSCRIBER_PIECES).is_dir()
+    if checkpoint["train"]["part"] != "transcriber":
+        models.append(
+            release_cover(checkpoint_path, prepared, data, cache, out, name, credit, heard_share)
+        )
+    elif not pieces_there:
+        raise DataError(
+            f"{prepared / TRANSCRIBER_PIECES}: expected solo piano to tune {TRANSCRIBE} on; run"
+            " livecover-train prepare --corpus giantmidi --solo --split valid"
+        )
+    if not pieces_there:
+        log.info("%s alone: no %s to tune %s on", name, prepared / TRANSCRIBER_PIECES, TRANSCRIBE)
+        return models
     transcriber = Transcriber(network_of(checkpoint)).eval()
     spec = transcriber_spec(transcriber, trained_facts(checkpoint, credit))
     with untuned(transcriber, spec) as model:
@@ -115,7 +130,8 @@ def release(
     decoding = tune_thresholds(pieces, spec.features.frame_s, TRANSCRIPTION_ONSETS)
     spec = dataclasses.replace(spec, decoding=decoding)
     log.info("%s: %s", spec.name, spec.decoding)
-    return [cover, export_stateful(transcriber, spec, out / f"{spec.name}.onnx")]
+    export_frontend(LOG_STFT_16K, out)
+    return [*models, export_stateful(transcriber, spec, out / f"{spec.name}.onnx")]
 
 
 def release_cover(

@@ -30,6 +30,7 @@ from offline_train.data_parallel import (
 from offline_train.dataset import Crops
 from offline_train.learner import (
     Learner,
+    Part,
     TrainConfig,
     hear,
     initial_state,
@@ -45,8 +46,12 @@ log = logging.getLogger(__name__)
 
 LOG_EVERY_S = 30.0
 VALIDATION_CROPS = 96
-SHARES = {"train": 0.63, "recordings": 0.2, "giantmidi-solo-train": 0.17}
-"""Folders of prepared shards, and how often each is heard."""
+SHARES: dict[Part, dict[str, float]] = {
+    "all": {"train": 0.63, "recordings": 0.2, "giantmidi-solo-train": 0.17},
+    "transcriber": {"train": 0.25, "recordings": 0.1, "giantmidi-solo-train": 0.65},
+}
+SHARES["heads"] = SHARES["all"]
+"""Folders of prepared shards, and how often each is heard, by what learns."""
 
 
 @torch.inference_mode()
@@ -88,7 +93,8 @@ def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
     learner = Learner(c, network_config)
     if path.is_file():
         checkpoint = load_checkpoint(path)
-        check_same_run(path, checkpoint["network"], network_config.to_dict())
+        before = checkpoint["network"] | {"part": checkpoint["train"]["part"]}
+        check_same_run(path, before, network_config.to_dict() | {"part": c.part})
         learner.load(checkpoint)
     elif c.start_from is not None:
         try:

@@ -88,6 +88,12 @@ def _add_training(command: Add) -> None:
     training.add_argument(
         "--start-from", type=Path, help="a checkpoint whose weights to begin with"
     )
+    training.add_argument(
+        "--part",
+        default="all",
+        choices=("all", "transcriber", "heads"),
+        help="what learns: all, what transcribes, or that on a trunk that stays as it is",
+    )
     training.add_argument("--workers", type=at_least(1), default=2, help="workers of a cluster")
     training.add_argument("--cluster", help="train on Ray: an address, or local")
     exploring.add_argument(
@@ -96,6 +102,7 @@ def _add_training(command: Add) -> None:
         default=Path("models/start.pt"),
         help="a checkpoint whose weights to begin with, where they fit",
     )
+    exploring.set_defaults(part="all")
     exploring.add_argument("--grid", default="small", choices=("small", "full"))
     exploring.add_argument(
         "--only", nargs="+", default=(), help="names of settings, as lookahead-4"
@@ -141,11 +148,12 @@ def _train_config(args: argparse.Namespace) -> "TrainConfig":
     from offline_train.learner import TrainConfig
     from offline_train.train_cover import SHARES
 
-    missing = [name for name in SHARES if not (args.prepared / name).is_dir()]
+    shares = SHARES[args.part]
+    missing = [name for name in shares if not (args.prepared / name).is_dir()]
     if missing:
         log.warning("%s: no %s there to hear", args.prepared, " and no ".join(missing))
     return TrainConfig(
-        {str(args.prepared / name): share for name, share in SHARES.items() if name not in missing},
+        {str(args.prepared / name): share for name, share in shares.items() if name not in missing},
         args.prepared / "valid",
         args.out,
         hours=args.hours,
@@ -156,6 +164,7 @@ def _train_config(args: argparse.Namespace) -> "TrainConfig":
         threads=args.threads,
         device=args.device,
         start_from=args.start_from,
+        part=args.part,
     )
 
 

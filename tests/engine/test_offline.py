@@ -18,7 +18,8 @@ from engine.offline import (
 )
 from models.features import LOG_STFT_16K
 from models.spec import STYLE_DIM, ModelSpec
-from models.streaming import COVER, STEP_FRAMES, StreamingConfig, StreamingCover
+from models.streaming import COVER, StreamingConfig, StreamingCover
+from models.trunk import STEP_FRAMES
 from offline_train.export import export_frontend, export_stateful
 
 Array = NDArray[np.float32]

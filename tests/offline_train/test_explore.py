@@ -22,7 +22,7 @@ from tests.offline_train.shard_fixtures import song, tones, write_folder
 SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=8, hidden=8)
 GRID = (
     Setting("lookahead-4", "lookahead", dataclasses.replace(SMALL, lookahead_frames=4)),
-    Setting("width-2", "width", dataclasses.replace(SMALL, hidden=16)),
+    Setting("width-0.5", "width", dataclasses.replace(SMALL, hidden=4)),
 )
 
 
@@ -59,7 +59,7 @@ def test_settings_are_trained_and_judged_once(
     results = explore(config)
     assert [(r.name, r.began_with) for r in results] == [
         ("lookahead-4", "last.pt"),
-        ("width-2", "nothing"),
+        ("width-0.5", "nothing"),
     ]
     assert all(r.steps == 1 and r.real_time_factor > 0 and r.latency_ms > 64 for r in results)
     monkeypatch.setattr(study, "train", None)  # nothing is trained again
@@ -67,7 +67,7 @@ def test_settings_are_trained_and_judged_once(
     assert [r.onset_f1 for r in again] == [r.onset_f1 for r in results]
     assert save(again, config).stat().st_size > 0
     facts = json.loads((config.out / "explore.json").read_text())
-    assert [row["name"] for row in facts["results"]] == ["lookahead-4", "width-2"]
+    assert [row["name"] for row in facts["results"]] == ["lookahead-4", "width-0.5"]
     assert len((config.out / "explore.md").read_text().splitlines()) == 4
 
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_run_is_refused(
     config: ExploreConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for wrong, words in (
-        ({"only": ("lookahead-5",)}, "a setting must be one of lookahead-4, width-2"),
+        ({"only": ("lookahead-5",)}, "a setting must be one of lookahead-4, width-0.5"),
         ({"grid": "large"}, "grid must be one of small, full"),
         ({"train": dataclasses.replace(config.train, hours=0.0)}, "hours must be more than 0"),
     ):

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.streaming import COVER, PREFIX, TRANSCRIPTION
+from models.streaming import COVER, PREFIX
+from models.trunk import TRANSCRIPTION
 from offline_train.losses import Weights, as_dense_as, consistency_loss, cover_loss
 
 NAMES = (*COVER, *(PREFIX + name for name in TRANSCRIPTION))
