@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from offline_train.hft_run import ApcConfig, load_checkpoint, network_of, plan
+from offline_train.shards import read_shards
 from offline_train.train_hft import Learner, fixed_batches, train
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,8 @@ def ablation(c: ApcConfig, test: tuple[Path, ...]) -> list[Row]:
         As ``train_hft.train``.
     """
     c = dataclasses.replace(c, minutes=0.0)
+    for folder in test:
+        read_shards(folder)  # says what is missing before the hours
     checkpoints = {}
     for name, run in runs(c).items():
         log.info("%s: %s", name, " then ".join(f"{s.name} {s.steps} steps" for s in plan(run)))

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,22 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
             f"{path}: could not write the checkpoint ({error}); the one before is whole: make"
             " room and run the same command again"
         ) from error
+
+
+def write_weights(checkpoint: dict[str, Any], out: Path, left_out: Collection[str]) -> Path:
+    """Write a checkpoint to ship; return ``out``.
+
+    Without what training alone needs, ``left_out``, and with folders by their names alone.
+    """
+    kept = {name: value for name, value in checkpoint.items() if name not in left_out}
+    write_checkpoint(out, {**kept, "train": _by_name(kept["train"])})
+    return out
+
+
+def _by_name(settings: Any) -> Any:
+    if isinstance(settings, dict):
+        return {_by_name(key): _by_name(value) for key, value in settings.items()}
+    return Path(settings).name if isinstance(settings, str) else settings
 
 
 def read_checkpoint(path: Path, recipe: str) -> dict[str, Any]:

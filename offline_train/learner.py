@@ -17,7 +17,13 @@ from engine.errors import DataError
 from models.features import LOG_STFT_16K, Features
 from models.streaming import StreamingConfig, StreamingCover
 from models.widen import widen
-from offline_train.checkpoints import commit, plain, read_checkpoint, write_checkpoint
+from offline_train.checkpoints import (
+    commit,
+    plain,
+    read_checkpoint,
+    write_checkpoint,
+    write_weights,
+)
 from offline_train.data_parallel import (
     average_gradients,
     global_batch_norm,
@@ -226,6 +232,11 @@ class Learner:
                 "audio_hours": self.audio_seconds / 3600,
             },
         )
+
+
+def write_start(checkpoint: dict[str, Any], out: Path) -> Path:
+    """Write a checkpoint's averaged weights, for others to begin with; return ``out``."""
+    return write_weights(checkpoint, out, ("model", "optimizer"))
 
 
 def is_recording(labels: dict[str, Tensor]) -> Tensor:

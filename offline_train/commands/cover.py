@@ -32,6 +32,7 @@ def add(command: Add) -> None:
         "--heard-share", type=float, help="of what is heard in the cover; the checkpoint's own"
     )
     sub.add_argument("--credit", default="see docs/models.md", help="data and licences")
+    sub.add_argument("--weights", type=Path, help="also write its weights here, to begin with")
 
     sub = command("restyle", restyle, "give an exported model presets of covers")
     sub.add_argument("model", help="a model's name or path")
@@ -192,6 +193,7 @@ def explore(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """Tune and export a checkpoint."""
+    from offline_train.learner import load_checkpoint, write_start
     from offline_train.release import release
 
     for path in release(
@@ -205,6 +207,8 @@ def export(args: argparse.Namespace) -> None:
         args.heard_share,
     ):
         print(path)
+    if args.weights:
+        print(write_start(load_checkpoint(args.checkpoint), args.weights))
 
 
 def _tuning_data(args: argparse.Namespace) -> Path | None:

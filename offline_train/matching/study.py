@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.embedding import EmbeddingConfig, JointEmbedding
+from offline_train.checkpoints import write_weights
 from offline_train.experiments import ExperimentConfig, check_rows
 from offline_train.matching.index import benchmark
 from offline_train.matching.pictures import draw_recall, draw_snippets
@@ -34,7 +35,6 @@ from offline_train.matching.train import (
     embed,
     load_checkpoint,
     load_embedding,
-    release,
     train,
     written,
 )
@@ -184,7 +184,7 @@ def run(c: ExperimentConfig) -> str:
         if judged.decoded is not None or shown is None:
             shown = (test, judged)
         if name == "register":
-            release(best, c.out / "match.pt")
+            write_weights(load_checkpoint(best), c.out / "match.pt", ("optimizer", "chance"))
         if len(table) == 1:
             torch.manual_seed(c.seed)
             untrained = JointEmbedding(row.config.network).eval()

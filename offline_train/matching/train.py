@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from models.embedding import EmbeddingConfig, JointEmbedding
 from models.widen import enlarged
-from offline_train.checkpoints import read_checkpoint, write_checkpoint
+from offline_train.checkpoints import read_checkpoint
 from offline_train.matching.ranking import ranking_loss, score_retrieval
 from offline_train.matching.snippets import Snippets, SnippetSource
 from offline_train.matching.views import WINDOW_S
@@ -173,14 +173,6 @@ def _to(batch: Snippets, device: str) -> Snippets:
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Return a checkpoint of this recipe. Raises ModelError if it is something else."""
     return read_checkpoint(path, RECIPE)
-
-
-def release(best: Path, out: Path) -> Path:
-    """Write a checkpoint without what training alone needs, to ship; return ``out``."""
-    checkpoint = load_checkpoint(best)
-    left_out = ("optimizer", "chance")
-    write_checkpoint(out, {k: value for k, value in checkpoint.items() if k not in left_out})
-    return out
 
 
 def load_embedding(path: Path) -> JointEmbedding:

@@ -239,6 +239,9 @@ def test_settings_are_checked(config: ApcConfig) -> None:
 
 def test_ablation_has_the_papers_rows_and_goes_on(config: ApcConfig) -> None:
     config = replace(config, amt_steps=1, apc_steps=1)
+    with pytest.raises(DataError, match="expected shards"):
+        ablation(config, (config.out / "nowhere",))
+    assert not config.out.is_dir()  # it is said before the hours
     rows = ablation(config, config.valid)
     assert tuple(row.model for row in rows) == ROWS
     assert all(0 <= row.average <= 1 and row.loss > 0 for row in rows)
