@@ -37,7 +37,6 @@ from models.streaming import StyleGate
 from models.tonotopy import compare_as_they_are, places_of_bins, places_of_notes
 
 OUTPUTS = ("onset", "frame", "velocity")
-NO_ONSET = -30.0  # a logit
 PLACE = 3.0  # how far a bin's place stands out beside what it holds, at the beginning
 SHARES = (0.01, 0.01, 0.05)  # of onset, offset and frame cells that hold a note, about
 
@@ -236,17 +235,16 @@ class Hft(nn.Module):
         """Return logits {name: (B, T, P)} of the second hierarchy, as an engine decodes them.
 
         The sigmoid of ``velocity`` is the expected velocity of a note, over 127, given that there
-        is one. Where the likeliest velocity is 0, the papers' decoder drops the note: here the
-        onset is silenced. The style has had its say in ``local``.
+        is one. The papers' decoder drops a note whose likeliest class is 0, "no note"; 127 classes
+        share what speaks for a note, and until one of them stands out that would drop everything,
+        so here the onset and its threshold decide alone. The style has had its say in ``local``.
         """
         second = self.second(self._over_time(embedding))
-        chance = torch.softmax(second.velocity, -1)
-        classes = torch.arange(chance.shape[-1], dtype=chance.dtype, device=chance.device)
-        expected = (chance @ classes) / (1 - chance[..., 0]).clamp(min=1e-6) / (len(classes) - 1)
-        loudest = second.velocity[..., 1:].amax(-1)
-        has_note = loudest > second.velocity[..., 0]
+        chance = torch.softmax(second.velocity[..., 1:], -1)
+        classes = torch.arange(1, chance.shape[-1] + 1, dtype=chance.dtype, device=chance.device)
+        expected = (chance @ classes) / len(classes)
         return {
-            "onset": torch.where(has_note, second.onset, torch.full_like(second.onset, NO_ONSET)),
+            "onset": second.onset,
             "frame": second.frame,
             "velocity": torch.logit(expected, eps=1e-4),
         }

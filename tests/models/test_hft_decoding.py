@@ -74,9 +74,8 @@ def engines_notes(onset: Array, frame: Array, velocity: NDArray[np.int64]) -> li
     """Decode the same as ``Hft.mix`` hands it to the engine."""
     settings = DecoderSettings.from_spec(PAPERS)
     decoder = NoteDecoder(FRAME_S, settings)
-    silenced = np.where(velocity > 0, onset, 0).astype(np.float32)
     loudness = (velocity / 127).astype(np.float32)
-    posteriors = Posteriors(np.arange(len(onset)), silenced, frame, loudness, None)
+    posteriors = Posteriors(np.arange(len(onset)), onset.astype(np.float32), frame, loudness, None)
     return notes_of(decoder.push(posteriors) + decoder.flush())
 
 
