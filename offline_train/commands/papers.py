@@ -12,7 +12,7 @@ def add(command: Add) -> None:
     """Add the options of these commands."""
     sub = command("transfer", transfer, "teach the transcriber your instrument, and show the gain")
     sub.add_argument("folder", type=Path, help="recordings, NAME.mid beside NAME.wav")
-    sub.add_argument("--start", type=Path, default=Path("models/start.pt"))
+    sub.add_argument("--start", type=Path, default=Path("models/transcriber.pt"))
     sub.add_argument("--out", type=Path, default=Path("runs/transfer"))
     sub.add_argument("--name", default="mine", help="of the model that comes of it")
     sub.add_argument("--steps", type=at_least(1), default=300)

@@ -64,7 +64,7 @@ class AdaptConfig:
 
     folder: Path
     out: Path
-    start: Path = Path("models/start.pt")
+    start: Path = Path("models/transcriber.pt")
     name: str = "mine"
     steps: int = 300
     batch: int = 4
