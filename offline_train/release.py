@@ -56,7 +56,7 @@ def cover_spec(
         name=name,
         kind="stateful",
         features=LOG_STFT_16K,
-        version="2.2",
+        version="2.1",
         lookahead_frames=network.config.lookahead_frames,
         outputs=COVER,
         step_frames=STEP_FRAMES,
