@@ -65,18 +65,23 @@ def save(results: Sequence[Result], c: ExploreConfig) -> Path:
 
 def draw(path: Path, results: Sequence[Result]) -> None:
     """Write a PNG: F1 of the settings of lookahead against latency, of the others against cost."""
-    figure = Figure((13, 8), dpi=90, layout="constrained")
-    axes: Any = figure.subplots(2, 2, sharex="col", sharey="row")
     latency = [r for r in results if r.axis == "lookahead"]
     cost = [r for r in results if r.axis != "lookahead"]
+    columns = (
+        (latency, "latency_ms", "declared latency, ms"),
+        (cost, "real_time_factor", "real-time factor, one core"),
+    )
+    drawn = [column for column in columns if column[0]]
+    figure = Figure((6.5 * len(drawn), 8), dpi=90, layout="constrained")
+    axes: Any = figure.subplots(2, len(drawn), sharex="col", sharey="row", squeeze=False)
     for row, (measure, label) in zip(
         axes, (("onset_f1", "onset F1 (50 ms)"), ("frame_f1", "frame F1 (16 ms)")), strict=True
     ):
-        _curves(row[0], latency, "latency_ms", measure)
-        _curves(row[1], cost, "real_time_factor", measure)
+        for panel, (column, x, _) in zip(row, drawn, strict=True):
+            _curves(panel, column, x, measure)
         row[0].set_ylabel(label)
-    axes[1, 0].set_xlabel("declared latency, ms")
-    axes[1, 1].set_xlabel("real-time factor, one core")
+    for panel, (_, _, name) in zip(axes[1], drawn, strict=True):
+        panel.set_xlabel(name)
     figure.savefig(path)
 
 
