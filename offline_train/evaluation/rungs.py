@@ -30,11 +30,12 @@ from offline_train.corpora import Song, read_notes, read_song, split_ids
 from offline_train.corpora.folder import GiantMidi
 from offline_train.corpora.notes import Pedal, with_pedal
 from offline_train.corpora.pop909 import Pop909
-from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong, cached_song, log, read_sound
+from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong, cached_song, log
 from offline_train.evaluation.sung import render_sung
 from offline_train.render import RENDER_RATE
 from offline_train.salamander import play_piano
 from offline_train.shards import MANIFEST, StoredPiece, read_shards
+from offline_train.sound_files import read_sound
 from offline_train.takes import cut, render_band, waveform
 
 Array = NDArray[np.float32]

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from engine.errors import DataError
 from offline_train.sound_files import SAMPLE_RATE as SAMPLE_RATE
-from offline_train.sound_files import read_sound as read_sound
 
 log = logging.getLogger(__name__)
 

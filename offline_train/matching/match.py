@@ -23,13 +23,13 @@ from models.embedding import JointEmbedding
 from offline_train.band import Player
 from offline_train.corpora import Note
 from offline_train.corpora.midi import read_lines
-from offline_train.evaluation.songs import read_sound
 from offline_train.matching.index import PassageIndex, build_graph
 from offline_train.matching.snippets import LEAST_CELLS
 from offline_train.matching.train import EMBED_AT_ONCE, load_embedding
 from offline_train.matching.views import FRAME_S, WINDOW_S, roll_window, sound_window, spectrum
 from offline_train.render import players_to_midi
 from offline_train.shards import sha256
+from offline_train.sound_files import read_sound
 
 log = logging.getLogger(__name__)
 
