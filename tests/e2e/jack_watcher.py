@@ -1,9 +1,9 @@
 """A JACK client that watches the ports: ``python jack_watcher.py NAME``.
 
-Each time they have changed, it writes their full names as one line of JSON. It has no ports and is
-never active, so the server's cycles do not know it: looking so often with ``jack_lsp``, a client
-that comes and goes each time, can hold the server up. It waits for a server, and ends with it, with
-an empty list, or at SIGTERM.
+Each time they have changed, it writes ``ports`` and their full names as a line of JSON. It has no
+ports and is never active, so the server's cycles do not know it: looking so often with ``jack_lsp``,
+a client that comes and goes each time, can hold the server up. It waits for a server, and ends with
+it, with an empty list, or at SIGTERM.
 """
 
 import json
@@ -14,6 +14,11 @@ import threading
 import jack
 
 LOOK_EVERY = 0.02  # seconds
+
+
+def say(ports: list[str]) -> None:
+    """Write a line that no message of JACK's, which goes to the same file, looks like."""
+    print(f"\nports {json.dumps(ports)}", flush=True)
 
 
 def watch(name: str) -> None:
@@ -41,11 +46,11 @@ def watch(name: str) -> None:
     while not stop.is_set():
         ports = [port.name for port in client.get_ports()]
         if ports != seen:
-            print(json.dumps(ports), flush=True)
+            say(ports)
             seen = ports
         stop.wait(LOOK_EVERY)
     if has_gone.is_set():
-        print("[]", flush=True)
+        say([])
     else:
         client.close()
 

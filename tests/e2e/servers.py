@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -242,7 +243,7 @@ class JackServer:
 
     def ports(self) -> list[str]:
         """Return the full names of all ports; none where there is no server, or no more."""
-        whole = [line for line in self.watcher.text().splitlines(True) if line.endswith("]\n")]
+        whole = re.findall(r"^ports (\[.*\])\n", self.watcher.text(), re.MULTILINE)
         ports: list[str] = json.loads(whole[-1]) if whole else []
         return ports
 
