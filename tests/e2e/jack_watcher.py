@@ -1,7 +1,7 @@
 """A JACK client that watches the ports: ``python jack_watcher.py NAME``.
 
 Each time they have changed, it writes ``ports`` and their full names as a line of JSON. It has no
-ports and is never active, so the server's cycles do not know it: looking so often with ``jack_lsp``,
+ports and is never active, so the server's cycles do not know it: ``jack_lsp`` at such a pace,
 a client that comes and goes each time, can hold the server up. It waits for a server, and ends with
 it, with an empty list, or at SIGTERM.
 """
