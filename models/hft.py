@@ -185,8 +185,7 @@ class Hft(nn.Module):
         self.decoder = nn.ModuleList(
             Layer(c, has_self=k > 0, has_memory=True) for k in range(c.n_decoder_layers)
         )
-        first_look = self.decoder[0].to_memory
-        assert isinstance(first_look, Attention)
+        first_look = self._first_look()
         compare_as_they_are(first_look.query, first_look.key)
         self.first = Heads(c)
         self.time_place = nn.Parameter(torch.randn(c.n_frames, c.hidden))
@@ -209,10 +208,15 @@ class Hft(nn.Module):
         """Let bins and notes begin at random places, as the papers' do, to compare with."""
         self.bin_place.normal_()
         self.notes.normal_()
-        first_look = self.decoder[0].to_memory
-        assert isinstance(first_look, Attention)
+        first_look = self._first_look()
         first_look.query.reset_parameters()
         first_look.key.reset_parameters()
+
+    def _first_look(self) -> Attention:
+        """Return what looks from the notes at the bins first."""
+        look = self.decoder[0].to_memory
+        assert isinstance(look, Attention)
+        return look
 
     def local(self, features: Tensor, style: Tensor) -> Tensor:
         """Return the embedding (B, n, P, H) of features (B, n + 2 m, F) in a style (B, 24)."""

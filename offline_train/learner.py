@@ -3,7 +3,6 @@
 Not here: the run (``train_cover``).
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +33,7 @@ from offline_train.data_parallel import (
 from offline_train.dataset import shift_bins
 from offline_train.fused_gru import fuse
 from offline_train.losses import Weights, consistency_loss, cover_loss
+from offline_train.running import falling
 
 Part = Literal["all", "transcriber", "heads"]
 """What learns: everything; trunk and transcription alone; or what it says of a trunk that stays."""
@@ -70,8 +70,8 @@ class TrainConfig:
 
 def learning_rate(step: int, share_used: float, c: TrainConfig) -> float:
     """Return the rate: linear warm-up by step, then a cosine over the share of time used."""
-    cosine = 0.5 * (1 + math.cos(math.pi * min(share_used, 1.0)))
-    return c.learning_rate * min(1.0, (step + 1) / c.warmup_steps) * (0.01 + 0.99 * cosine)
+    warmed_up = c.learning_rate * min(1.0, (step + 1) / c.warmup_steps)
+    return falling(warmed_up, share_used, floor=0.01)
 
 
 def moving_average(decay: float) -> Callable[..., None]:

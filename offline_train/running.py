@@ -39,13 +39,17 @@ Parts = dict[str, Tensor]
 """Name -> a part of a loss, a number; the loss is their sum."""
 
 
-def falling(rate: float, share: float) -> float:
+def falling(rate: float, share: float, floor: float = 0.0) -> float:
     """Return the rate along a half cosine, at a share of the way from 0 to 1.
+
+    ``floor`` is what is left of it at the end, as a share.
 
     >>> falling(1.0, 0.5)
     0.5
+    >>> falling(1.0, 1.0, floor=0.25)
+    0.25
     """
-    return rate * 0.5 * (1 + math.cos(math.pi * share))
+    return rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,8 @@ class Learner:
 
     def learn(self, batch: Batch, generator: torch.Generator) -> float:
         """Take one step; return the loss. Raises DataError before a step that is no number."""
-        share = min(self.n_steps / self.stage.steps, 1.0)
         for group in self.optimizer.param_groups:
-            group["lr"] = falling(self.c.learning_rate, share)
+            group["lr"] = falling(self.c.learning_rate, self.n_steps / self.stage.steps)
         self.network.train()
         loss, _ = self._loss(batch.to(self.c.device), self.stage.task, generator)
         value = take_step(

@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from engine.errors import DataError
 from offline_train.commands.options import Add, at_least, data_folder
 from offline_train.corpora import SPLITS
 
@@ -114,6 +115,6 @@ def pairs(args: argparse.Namespace) -> None:
         print(f"{args.out}: {', '.join(apart)} kept apart in valid, the rest is in train")
     elif any(result.shard for result in results):
         print(f"{args.out}: one song alone; training needs another, to check with")
-    else:
-        print(f"{args.out}: no pair was accepted, there is nothing to train on")
     print(args.out / "report.md")
+    if not any(result.shard for result in results):
+        raise DataError(f"{args.out}: no pair was accepted, nothing to train on; see the report")

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from offline_train.checkpoints import check_same_run, plain, read_checkpoint, write_checkpoint
-from offline_train.running import SAVE_EVERY_S, append_log, take_step
+from offline_train.running import SAVE_EVERY_S, append_log, falling, take_step
 from offline_train.stopping import Stopping
 
 log = logging.getLogger(__name__)
@@ -47,8 +47,7 @@ class FitConfig:
         """Return the learning rate of a step."""
         rate = self.learning_rate * min(1.0, (step + 1) / max(self.warmup_steps, 1))
         if self.total_steps:
-            share = min(step / self.total_steps, 1.0)
-            rate *= 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
+            rate = falling(rate, step / self.total_steps, floor=0.01)
         return rate
 
 

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from engine.errors import ConfigError, DataError, DeviceError
+from offline_train.cli import main
 from offline_train.pairs import build as building
 from offline_train.pairs.align import align, subsequence
 from offline_train.pairs.build import PairsConfig, build
@@ -362,3 +363,15 @@ def test_the_known_warp_rises_smoothly_within_its_tempo(seed: int) -> None:
     assert 0.85 - 1e-6 <= tempo.min() < tempo.max() <= 1.15 + 1e-6
     assert tempo.std() > 0.02
     assert np.abs(np.diff(np.log(tempo))).max() < 0.02
+
+
+def test_a_folder_of_broken_pairs_ends_with_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song = tmp_path / "songs" / "one"
+    song.mkdir(parents=True)
+    for name in ("song.wav", "cover.wav"):
+        (song / name).write_bytes(b"no sound")
+    command = ["pairs", str(song.parent), "--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert "no pair was accepted, nothing to train on" in capsys.readouterr().err
