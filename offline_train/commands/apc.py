@@ -1,6 +1,7 @@
 """The commands of AMT-APC."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 def add(command: Add) -> None:
     """Add the options of these commands."""
     training = command("train-apc", train_apc, "train AMT-APC, stage by stage, or go on")
+    stages = ("amt", "extend", "apc")
+    training.add_argument(
+        "--stages", nargs="+", default=stages, choices=stages, help="those to go through"
+    )
     ablating = command("ablation", ablation, "AMT-APC's table of what each part gives")
     ablating.add_argument("--test", type=Path, nargs="+", required=True, help="shards to judge on")
     for sub, out in ((training, "runs/apc"), (ablating, "runs/ablation")):
@@ -54,7 +59,7 @@ def train_apc(args: argparse.Namespace) -> None:
     """Train AMT-APC, or go on."""
     from offline_train import train_hft
 
-    print(train_hft.train(_apc_config(args)))
+    print(train_hft.train(replace(_apc_config(args), stages=tuple(args.stages))))
 
 
 def export_apc(args: argparse.Namespace) -> None:
