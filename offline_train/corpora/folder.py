@@ -20,6 +20,7 @@ from offline_train.corpora.piece import (
 )
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar")
+LATEST_BEGIN_S = 30.0  # of a piece that is a whole recording
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -102,7 +103,11 @@ def _split_of_file(path: Path) -> str:
 
 
 class GiantMidi(MidiFolder):
-    """GiantMIDI-Piano: of the pieces sorted by file name, k % 5 == 0 is test, k % 5 == 1 valid."""
+    """GiantMIDI-Piano: of the pieces sorted by file name, k % 5 == 0 is test, k % 5 == 1 valid.
+
+    A movement that was cut from a long recording has kept the time it had there; it begins after a
+    second here.
+    """
 
     name = "giantmidi"
 
@@ -115,7 +120,17 @@ class GiantMidi(MidiFolder):
         return {self._id(p): fifths.get(k % 5, "train") for k, p in enumerate(self._paths)}
 
     def _parts(self, lines: list[Line]) -> tuple[Part, ...]:
-        return tuple(Part("piano", x.notes, x.program, x.pedals, x.track) for x in lines)
+        first = min((note.onset for line in lines for note in line.notes), default=0.0)
+        early = first - 1.0 if first > LATEST_BEGIN_S else 0.0
+        parts = []
+        for x in lines:
+            notes = [
+                note._replace(onset=note.onset - early, offset=note.offset - early)
+                for note in x.notes
+            ]
+            pedals = [pedal._replace(time=max(pedal.time - early, 0.0)) for pedal in x.pedals]
+            parts.append(Part("piano", notes, x.program, pedals, x.track))
+        return tuple(parts)
 
 
 class Freedoom(MidiFolder):

@@ -96,6 +96,13 @@ def _within(
     return inside or [min(tried, key=lambda item: _off_density(item[1]))]
 
 
+def _lowest_near_best(tried: list[tuple[Decoding, Count]]) -> Decoding:
+    """Return the first whose F1 is the best, or near it where a density is followed."""
+    best = max(score.f1 for _, score in tried)
+    near = NEAR_BEST if tried[0][0].notes_per_second else 1.0
+    return next(decoding for decoding, score in tried if score.f1 >= near * best)
+
+
 def _off_density(score: Count) -> float:
     return abs(float(np.log(max(score.density, 1e-3))))
 
@@ -106,9 +113,10 @@ def tune_restrike(
     decoding: Decoding,
     densities: tuple[float, float] = ANY_DENSITY,
 ) -> Decoding:
-    """Return the decoding with the lowest restrike threshold whose onset F1 is near the best.
+    """Return the decoding with the restrike threshold of the best onset F1.
 
-    The lowest, since on sounds that it never heard a model is less sure of everything.
+    Where a density is followed, which sees to the rest, the lowest that is near the best: on sounds
+    that it never heard a cover model is less sure of everything.
     """
     tried: list[tuple[Decoding, Count]] = []
     for ratio in RESTRIKE_RATIOS:
@@ -117,9 +125,7 @@ def tune_restrike(
         score = total_onsets(covers, frame_s, candidate)
         tried.append((candidate, score))
         log.info("restrike %.3f: F1 %.3f, density %.2f", threshold, score.f1, score.density)
-    tried = _within(tried, densities)
-    best = max(score.f1 for _, score in tried)
-    return next(candidate for candidate, score in tried if score.f1 >= NEAR_BEST * best)
+    return _lowest_near_best(_within(tried, densities))
 
 
 def tune_onsets(
@@ -129,22 +135,17 @@ def tune_onsets(
     notes_per_second: float = 0.0,
     densities: tuple[float, float] = ANY_DENSITY,
 ) -> Decoding:
-    """Return a decoding whose onset threshold, the same for re-strikes, is near the best F1's.
+    """Return the decoding with the onset threshold, the same for re-strikes, of the best F1.
 
-    Of those within 1% of the best, the one whose density is nearest to the human's. Where a density
-    is followed, which sees to that, the lowest, as for re-strikes. Frames are from 0.3 to 0.15.
+    Where a density is followed, the lowest within 1% of it, as for re-strikes. Frames are from 0.3
+    to 0.15.
     """
     tried: list[tuple[Decoding, Count]] = []
     for onset in onsets:
         decoding = Decoding(onset, 0.3, 0.15, onset, notes_per_second=notes_per_second)
         tried.append((decoding, total_onsets(covers, frame_s, decoding)))
         log.info("onset %.2f: F1 %.3f, density %.2f", onset, tried[-1][1].f1, tried[-1][1].density)
-    tried = _within(tried, densities)
-    best = max(score.f1 for _, score in tried)
-    good = [(d, s) for d, s in tried if s.f1 >= NEAR_BEST * best]
-    if notes_per_second:
-        return good[0][0]
-    return min(good, key=lambda item: _off_density(item[1]))[0]
+    return _lowest_near_best(_within(tried, densities))
 
 
 def tune_frames(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Decoding:

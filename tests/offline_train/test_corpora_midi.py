@@ -215,6 +215,18 @@ def test_every_fifth_piece_of_giantmidi_is_kept_for_tests(tmp_path: Path) -> Non
     assert list(piece.notes) == ["piano"] and piece.licence == corpus.licence == "CC-BY-4.0"
 
 
+def test_a_movement_cut_from_a_long_recording_begins_after_a_second(tmp_path: Path) -> None:
+    for name, lead in (("whole", 5.0), ("cut", 1600.0)):
+        ticks = round(lead * 2 * TICKS)
+        events = [sustain(127, ticks // 2), on(60, ticks - ticks // 2), off(60, TICKS)]
+        save(tmp_path / f"{name}.mid", events)
+    corpus = open_corpus("giantmidi", tmp_path)
+    for name, begin, pedal in (("whole", 5.0, 2.5), ("cut", 1.0, 0.0)):
+        (part,) = corpus.read(f"{name}.mid").parts
+        assert [(n.onset, n.offset) for n in part.notes] == [(begin, begin + 0.5)]
+        assert [p.time for p in part.pedals] == [pedal]
+
+
 def test_freedoom_is_a_band_on_a_grid(tmp_path: Path) -> None:
     save(
         tmp_path / "d_e1m1.mid",
