@@ -157,6 +157,7 @@ def midi_lines(midi: mido.MidiFile) -> list[Line]:
     for _, change in reversed(_changes(midi, "program_change")):
         first_programs[change.channel] = change.program
     for k, track in enumerate(midi.tracks):
+        name = track.name  # which mido looks for among all messages
         programs = dict(first_programs)
         sounding: dict[tuple[int, int], tuple[float, int, Line]] = {}
         tick = 0
@@ -174,9 +175,7 @@ def midi_lines(midi: mido.MidiFile) -> list[Line]:
                         line.notes.append(Note(onset, now, message.note, velocity))
                 if message.type == "note_on" and message.velocity > 0:
                     channel, program = message.channel, programs[message.channel]
-                    line = lines.setdefault(
-                        (k, channel, program), Line(track.name, channel, program)
-                    )
+                    line = lines.setdefault((k, channel, program), Line(name, channel, program))
                     sounding[key] = (now, message.velocity, line)
     for line in lines.values():
         line.notes.sort()
