@@ -106,7 +106,8 @@ class GiantMidi(MidiFolder):
     """GiantMIDI-Piano: of the pieces sorted by file name, k % 5 == 0 is test, k % 5 == 1 valid.
 
     A movement that was cut from a long recording has kept the time it had there; it begins after a
-    second here.
+    second here. The recording itself, where it is there as well, is left out: its movements may be
+    in other splits.
     """
 
     name = "giantmidi"
@@ -117,7 +118,10 @@ class GiantMidi(MidiFolder):
     @cached_property
     def _splits(self) -> dict[str, str]:
         fifths = {0: "test", 1: "valid"}
-        return {self._id(p): fifths.get(k % 5, "train") for k, p in enumerate(self._paths)}
+        splits = {p: fifths.get(k % 5, "train") for k, p in enumerate(self._paths)}
+        cuts = "/".join(path.stem for path in splits)
+        # A name ends with the recording's id of 11 characters; a cut's goes on after it.
+        return {self._id(p): split for p, split in splits.items() if f"{p.stem[-11:]}_" not in cuts}
 
     def _parts(self, lines: list[Line]) -> tuple[Part, ...]:
         first = min((note.onset for line in lines for note in line.notes), default=0.0)

@@ -215,6 +215,16 @@ def test_every_fifth_piece_of_giantmidi_is_kept_for_tests(tmp_path: Path) -> Non
     assert list(piece.notes) == ["piano"] and piece.licence == corpus.licence == "CC-BY-4.0"
 
 
+def test_a_recording_whose_movements_are_there_is_left_out(tmp_path: Path) -> None:
+    names = ("A_Etudes_g0hoN6_HDVU", "B_Etudes_g0hoN6_HDVU_no_9_cut", "C_Toccata_EUHobIa3TL0")
+    for name in names:
+        write_piano(tmp_path / f"{name}.mid")
+    corpus = open_corpus("giantmidi", tmp_path)
+    assert [corpus.ids(split) for split in ("test", "valid", "train")] == [
+        [], [f"{names[1]}.mid"], [f"{names[2]}.mid"],
+    ]  # fmt: skip
+
+
 def test_a_movement_cut_from_a_long_recording_begins_after_a_second(tmp_path: Path) -> None:
     for name, lead in (("whole", 5.0), ("cut", 1600.0)):
         ticks = round(lead * 2 * TICKS)
