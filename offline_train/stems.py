@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from offline_train.band import TRAIN_GROOVES, Player, arrange
 from offline_train.corpora import Note, Piece, Song
 from offline_train.mma import mma_players
+from offline_train.modelled_piano import ModelledPiano
 from offline_train.render import fluidsynth, players_to_midi, random_synth
 from offline_train.takes import TRAIN_DRUMS
 from offline_train.voice import sing
@@ -47,6 +48,7 @@ PIANOS = (
     ("sf_GMbank.sf2", 0),
     ("sf_GMbank.sf2", 1),
 )
+MODELLED_SHARE = 0.5  # of solo pianos
 SUNG_SHARE = 0.6
 SYNTH_SHARE = 0.2
 
@@ -112,10 +114,18 @@ def play_piece(piece: Piece, seconds: float, rng: np.random.Generator) -> list[S
         stems.append(Stem(role, level(sound), notes, f"{font}:{player.program}"))
     if is_solo:
         notes = sorted(note for part in parts for note in part.sounding())
-        font, program = PIANOS[rng.integers(len(PIANOS))]
-        (sound,) = play_in_turn([("solo", [Player("solo", program, notes)])], font, seconds)
-        stems = [Stem("solo", level(sound), notes, f"{font}:{program}")]
+        sound, source = _solo(notes, seconds, rng)
+        stems = [Stem("solo", level(sound), notes, source)]
     return [stem for stem in stems if np.abs(stem.samples).max(initial=0.0) > 1e-4]
+
+
+def _solo(notes: list[Note], seconds: float, rng: np.random.Generator) -> tuple[Array, str]:
+    """Return piano notes played on one of the sampled pianos, or on one that never was."""
+    if rng.random() < MODELLED_SHARE:
+        return ModelledPiano(rng, SAMPLE_RATE).play(notes, seconds), "modelled"
+    font, program = PIANOS[rng.integers(len(PIANOS))]
+    (sound,) = play_in_turn([("solo", [Player("solo", program, notes)])], font, seconds)
+    return sound, f"{font}:{program}"
 
 
 def _parts(players: Sequence[Player], prefix: str) -> dict[str, list[Player]]:
