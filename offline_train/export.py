@@ -6,29 +6,24 @@ Shapes: B batch (1 in the files), T frames, F bins.
 
 import dataclasses
 import inspect
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.errors import ModelError
 from engine.frontend import SUFFIX as FRONTEND_SUFFIX
 from engine.frontend import load_frontend
 from engine.graph import Graph
 from engine.model_files import LOCAL_SUFFIX
 from models.features import Features
-from models.spec import METADATA_KEY, FeatureSpec, ModelSpec
+from models.spec import FeatureSpec, ModelSpec
+from offline_train.onnx_files import MODEL_TOLERANCE, judge, proving, write_onnx
 
-OPSET = 17
 FEATURE_TOLERANCE = 5e-5
-MODEL_TOLERANCE = 1e-4
 SAMPLE_FRAMES = 16  # rounded up to whole steps
 SEED = 0
 
@@ -119,19 +114,17 @@ def export_frontend(spec: FeatureSpec, folder: Path) -> Path:
     path = folder / (spec.name + FRONTEND_SUFFIX)
     samples = torch.zeros(1, spec.win_length + 7 * spec.hop_length)
     free = {"samples": {1: "n_samples"}, "features": {1: "n_frames"}}
-    _write(layer, {"samples": samples}, ["features"], free, spec, path)
-    with _proving(path):
+    write_onnx(layer, {"samples": samples}, ["features"], spec.to_metadata(), path, free)
+    with proving(path):
         graph = Graph(path)
         exact = layer.double()  # in single precision torch itself is off by more than the file
         generator = torch.Generator().manual_seed(SEED)
-        worst = 0.0
         for n_extra in (0, 1, spec.hop_length, 20 * spec.hop_length + 3):
             noise = 0.1 * torch.randn(1, spec.win_length + n_extra, generator=generator)
             with torch.no_grad():
                 expected = exact(noise.double()).numpy()
             (found,) = graph.run({"samples": noise.numpy()}, ["features"])
-            worst = max(worst, _distance(path, expected, found))
-        _judge(path, worst, FEATURE_TOLERANCE)
+            judge(path, [expected], [found], FEATURE_TOLERANCE)
         load_frontend(spec, folder)
     return path
 
@@ -159,8 +152,8 @@ def export_stateful(network: StatefulNetwork, spec: ModelSpec, path: Path) -> Pa
     inputs = {"features": features, "style": style, **{f"state_{n}": s for n, s in states.items()}}
     outputs = [*spec.outputs, *(f"next_{name}" for name in states)]
     free = {name: {1: "n_frames"} for name in ("features", *spec.outputs)}
-    _write(wrapper, inputs, outputs, free, spec, path)
-    with _proving(path):
+    write_onnx(wrapper, inputs, outputs, spec.to_metadata(), path, free)
+    with proving(path):
         graph = Graph(path)
         state = {f"state_{n}": graph.zeros(f"state_{n}") for n in states}
         split = spec.step_frames
@@ -201,10 +194,12 @@ def export_window(network: WindowNetwork, spec: ModelSpec, path: Path) -> Path:
     spec = _with_tolerance(spec)
     local_path = path.with_name(path.stem + LOCAL_SUFFIX)
     free = {"features": {1: "n_seen"}, "embedding": {1: "n_frames"}}
-    _write(_Local(network), heard, ["embedding"], free, spec, local_path)
+    write_onnx(_Local(network), heard, ["embedding"], spec.to_metadata(), local_path, free)
     mix = _Mix(network, spec.outputs)
-    _write(mix, {"embedding": embedding, "style": style}, list(spec.outputs), {}, spec, path)
-    with _proving(path, local_path):
+    write_onnx(
+        mix, {"embedding": embedding, "style": style}, spec.outputs, spec.to_metadata(), path
+    )
+    with proving(path, local_path):
         local = Graph(local_path)
         split = spec.window_frames // 3 + 2 * margin  # in two pieces: the number of frames is free
         styled = {"style": sample["style"]} if "style" in local.inputs else {}
@@ -234,83 +229,8 @@ def _with_tolerance(spec: ModelSpec) -> ModelSpec:
     return dataclasses.replace(spec, trained={**spec.trained, "tolerance": MODEL_TOLERANCE})
 
 
-def _write(
-    module: nn.Module,
-    inputs: dict[str, Tensor],
-    outputs: list[str],
-    free: dict[str, dict[int, str]],
-    spec: FeatureSpec | ModelSpec,
-    path: Path,
-) -> None:
-    """Write a module as an ONNX file whose metadata holds ``spec`` and nothing else.
-
-    By tracing: torch.export (the exporter's ``dynamo=True``) fixes the number of frames behind a
-    GRU to that of the example without a word (seen with torch 2.13). What tracing would fix, the
-    comparison at several lengths finds.
-
-    Parameters
-    ----------
-    free : dict
-        Tensor name -> {axis: name} of the sizes that may differ from the example's.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings(), torch.no_grad(), _plain_attention():
-        warnings.simplefilter("ignore")  # that tracing is old, and that it traces
-        torch.onnx.export(
-            module.eval(),
-            tuple(inputs.values()),
-            path,
-            input_names=list(inputs),
-            output_names=outputs,
-            dynamic_axes=free,
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    model = onnx.load(path)
-    model.metadata_props.add(key=METADATA_KEY, value=spec.to_metadata())
-    onnx.checker.check_model(model, full_check=True)
-    path.write_bytes(model.SerializeToString())
-
-
-@contextmanager
-def _plain_attention() -> Iterator[None]:
-    """Turn off attention's fused operator, which has no ONNX form."""
-    is_fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(is_fast)
-
-
-@contextmanager
-def _proving(*paths: Path) -> Iterator[None]:
-    """Remove the files if what is done with them raises ModelError."""
-    try:
-        yield
-    except ModelError:
-        for path in paths:
-            path.unlink(missing_ok=True)
-        raise
-
-
 def _keep(path: Path, sample: Arrays, expected: Arrays, found: Arrays) -> None:
     """Judge the file's outputs, and write the sample pair beside it."""
-    worst = max(_distance(path, expected[name], found[name]) for name in expected)
-    _judge(path, worst, MODEL_TOLERANCE)
+    judge(path, list(expected.values()), [found[name] for name in expected])
     pair: dict[str, Any] = {**sample, **expected}
     np.savez_compressed(path.with_suffix(".sample.npz"), **pair)
-
-
-def _distance(path: Path, expected: NDArray[Any], found: NDArray[Any]) -> float:
-    if expected.shape != found.shape:
-        raise ModelError(f"{path}: torch gives {expected.shape}, the file {found.shape}")
-    return float(np.abs(expected - found).max())
-
-
-def _judge(path: Path, worst: float, tolerance: float) -> None:
-    if not worst <= tolerance:
-        raise ModelError(
-            f"{path}: the exported graph differs from torch by {worst:.1e}, more than"
-            f" {tolerance:.0e}; the file was removed"
-        )

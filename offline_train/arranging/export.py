@@ -4,18 +4,14 @@ The graphs are traced one unit, one step, one note at a time; ``engine.arranging
 """
 
 import json
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import torch
 from torch import Tensor, nn
 
 from engine.arranging.arranger import KIND
-from engine.errors import ModelError
 from engine.graph import Graph
 from models.arrangement import (
     BEGIN,
@@ -29,9 +25,9 @@ from models.arrangement import (
     NoteOf,
     StepOf,
 )
-from models.spec import METADATA_KEY, N_PITCHES
+from models.spec import N_PITCHES
 from offline_train.arranging.train import load_checkpoint
-from offline_train.export import MODEL_TOLERANCE, OPSET
+from offline_train.onnx_files import MODEL_TOLERANCE, judge, proving, write_onnx
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +71,7 @@ def export_arranger(checkpoint_path: Path, folder: Path) -> Path:
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in _parts(network_of(checkpoint)).items():
-        _write(part, folder / f"{name}.onnx", spec)
+        _write(part, folder / f"{name}.onnx", json.dumps(spec, sort_keys=True))
     return folder
 
 
@@ -111,27 +107,9 @@ def _parts(network: Arrangement) -> dict[str, _Part]:
     }
 
 
-@torch.no_grad()
-def _write(part: _Part, path: Path, spec: dict[str, Any]) -> None:
-    module = part.module.eval()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that tracing is old, and that it traces
-        torch.onnx.export(
-            module,
-            tuple(part.inputs.values()),
-            path,
-            input_names=list(part.inputs),
-            output_names=list(part.outputs),
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    model = onnx.load(path)
-    model.metadata_props.add(key=METADATA_KEY, value=json.dumps(spec, sort_keys=True))
-    onnx.checker.check_model(model, full_check=True)
-    path.write_bytes(model.SerializeToString())
-    expected = module(*part.inputs.values())
-    found = Graph(path).run({n: v.numpy() for n, v in part.inputs.items()}, part.outputs)
-    worst = max(float(np.abs(e.numpy() - f).max()) for e, f in zip(expected, found, strict=True))
-    if not worst <= MODEL_TOLERANCE:
-        path.unlink()
-        raise ModelError(f"{path}: the exported graph differs from torch by {worst:.1e}")
+def _write(part: _Part, path: Path, metadata: str) -> None:
+    write_onnx(part.module, part.inputs, part.outputs, metadata, path)
+    with proving(path), torch.no_grad():
+        expected = [value.numpy() for value in part.module(*part.inputs.values())]
+        inputs = {name: value.numpy() for name, value in part.inputs.items()}
+        judge(path, expected, Graph(path).run(inputs, part.outputs))
