@@ -41,6 +41,7 @@ from offline_train.matching.train import (
 from offline_train.prepare import PrepareConfig, prepare
 from offline_train.shards import MANIFEST, StoredPiece, manifest_hash
 
+MATCHERS = ("register", "decoder")  # rows of which the product may have one: the last that is there
 THRESHOLDS = np.linspace(0.1, 0.6, 11)
 PAPERS = {
     "Dias Neto et al., as printed": (0.0015, 0.037, 0.01, 336, "2%"),
@@ -183,7 +184,7 @@ def run(c: ExperimentConfig) -> str:
         recalls[row.text] = judged.ranks
         if judged.decoded is not None or shown is None:
             shown = (test, judged)
-        if name == "register":
+        if name in MATCHERS:
             write_weights(load_checkpoint(best), c.out / "match.pt", ("optimizer", "chance"))
         if len(table) == 1:
             torch.manual_seed(c.seed)
