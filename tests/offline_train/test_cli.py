@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from offline_train.cli import main
+from offline_train.hft_run import ApcConfig
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "two", "1.5"])
@@ -23,3 +24,18 @@ def test_folder_that_cannot_be_made_is_told(
     assert main(["sketch-window", "--network", "window", "--out", str(in_the_way / "out")]) == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1 and str(in_the_way) in line
+
+
+def test_train_apc_goes_through_the_stages_that_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[ApcConfig] = []
+    monkeypatch.setattr("offline_train.train_hft.train", asked.append)
+    begun = tmp_path / "amt.pt"
+    for options in ([], ["--stages", "apc", "--begin-with", str(begun)]):
+        assert main(["train-apc", *options]) == 0
+    assert [c.stages for c in asked] == [("amt", "extend", "apc"), ("apc",)]
+    assert [c.begin_with for c in asked] == [None, begun]
+    with pytest.raises(SystemExit) as stop:
+        main(["train-apc", "--stages", "cover"])
+    assert stop.value.code == 2 and "invalid choice: 'cover'" in capsys.readouterr().err
