@@ -1,8 +1,7 @@
 """Arranges a POP909 song for a band: who plays what, on which program, how loud.
 
-A groove is a bar of sixteenth steps for drums, bass and chords, laid over the song's own beats
-and chords. ``TRAIN_GROOVES`` and ``UNHEARD_GROOVES`` are disjoint, so that a model can be judged
-on a band it never heard. Not here: making sound of it (``render``).
+A groove (``grooves``) is a bar of sixteenth steps for drums, bass and chords, laid over the song's
+own beats and chords. Not here: making sound of it (``render``).
 """
 
 from bisect import bisect_right
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from offline_train.corpora import Note, Song
+from offline_train.grooves import Groove
 
 STEPS_PER_BEAT = 4
 _ROOTS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -25,9 +25,6 @@ _DEGREES = {
     "1": 0, "b2": 1, "2": 2, "b3": 3, "3": 4, "4": 5, "b5": 6, "5": 7, "#5": 8, "b6": 8, "6": 9,
     "b7": 10, "7": 11,
 }  # fmt: skip
-KICK, SIDE_STICK, SNARE = 36, 37, 38  # General MIDI drum keys
-HAT, TOM, OPEN_HAT = 42, 45, 46
-CRASH, RIDE, SHAKER = 49, 51, 70
 LOWEST_BASS = 28  # E1, the lowest string of a bass
 
 ParsedChord = tuple[int, tuple[int, ...], int]
@@ -45,61 +42,6 @@ def parse_chord(symbol: str) -> ParsedChord | None:
     bass = (root + _DEGREES.get(over, 0)) % 12 if over else root % 12
     return root % 12, intervals, bass
 
-
-@dataclass(frozen=True, slots=True)
-class Groove:
-    """One bar of sixteenths: ``x`` a hit, ``o`` a soft one, ``.`` none.
-
-    ``bass`` uses digits 1 the chord's bass, 5 its fifth, 8 octave, ``-`` holds; ``comp`` gives
-    steps at which the chord is struck and ``comp_style`` how: block, strum, arpeggio, or pad (held
-    through the chord).
-    """
-
-    name: str
-    drums: dict[int, str]
-    bass: str
-    comp: str
-    comp_style: str
-    swing: float = 0.0
-
-
-TRAIN_GROOVES = (
-    Groove("pop8",
-           {KICK: "x.......x.x.....", SNARE: "....x.......x...", HAT: "x.x.x.x.x.x.x.x."},
-           "1-------1-1-----", "x...x...x...x...", "block"),
-    Groove("rock",
-           {KICK: "x.....x.x.x.....", SNARE: "....x.......x...", OPEN_HAT: "x...x...x...x..."},
-           "1-1-1-1-1-1-1-1-", "x.x.x.x.x.x.x.x.", "strum"),
-    Groove("ballad",
-           {KICK: "x.........x.....", SIDE_STICK: "....x.......x...", HAT: "x.o.x.o.x.o.x.o."},
-           "1---------5-----", "x.x.x.x.x.x.x.x.", "arpeggio"),
-    Groove("disco",
-           {KICK: "x...x...x...x...", SNARE: "....x.......x...", OPEN_HAT: "..x...x...x...x."},
-           "1-8-1-8-1-8-1-8-", "..x...x...x...x.", "block"),
-    Groove("sixteen",
-           {KICK: "x..x......x..x..", SNARE: "....x.......x..o", HAT: "xoxoxoxoxoxoxoxo"},
-           "1--1--1---5--8--", "x..x..x.x..x..x.", "strum"),
-    Groove("pad",
-           {RIDE: "x...x.x.x...x.x.", KICK: "x.......x......."},
-           "1---------------", "x...............", "pad"),
-    Groove("shuffle",
-           {KICK: "x.......x.......", SNARE: "....x.......x...", RIDE: "x..ox..ox..ox..o"},
-           "1---5---8---5---", "x..x..x..x..x...", "block", 0.3),
-    Groove("arps",
-           {KICK: "x.......x.......", SHAKER: "xoxoxoxoxoxoxoxo"},
-           "1-------5-------", "xxxxxxxxxxxxxxxx", "arpeggio"),
-)  # fmt: skip
-UNHEARD_GROOVES = (
-    Groove("bossa",
-           {KICK: "x..xx..xx..xx..x", SIDE_STICK: "x..x..x...x..x..", HAT: "x.x.x.x.x.x.x.x."},
-           "1-----5-5-----1-", "x..x..x...x..x..", "block"),
-    Groove("reggae",
-           {KICK: "........x.......", SNARE: "........x.......", HAT: "x.x.x.x.x.x.x.x."},
-           "1-----1-5---1---", "....x.......x...", "strum"),
-    Groove("halftime",
-           {KICK: "x.....x...x.....", SNARE: "........x.......", RIDE: "x.x.x.x.x.x.x.x."},
-           "1-----------1-5-", "x.....x.....x...", "strum"),
-)  # fmt: skip
 
 _LEADS = (*range(52, 55), *range(56, 80), *range(40, 43), *range(80, 88), 0, 1, 4, 5, 11, 16, 18,
           22, 24, 25, 26, 27, 29, 30, 85)  # fmt: skip

@@ -18,22 +18,9 @@ import pedalboard
 import soundfile
 from pedalboard import Pedalboard  # type: ignore[attr-defined]  # its stubs hide it
 
-from offline_train.band import (
-    CRASH,
-    HAT,
-    KICK,
-    OPEN_HAT,
-    RIDE,
-    SIDE_STICK,
-    SNARE,
-    TOM,
-    Groove,
-    Player,
-    Rhythm,
-    held_chords,
-    lay_groove,
-)
+from offline_train.band import Player, Rhythm, held_chords, lay_groove
 from offline_train.corpora import Beat, Chord, Note, Song
+from offline_train.grooves import CRASH, HAT, KICK, OPEN_HAT, RIDE, SIDE_STICK, SNARE, TOM, Groove
 from offline_train.render import Audio, fluidsynth, mix, players_to_midi
 
 SAMPLE_RATE = 44100

@@ -12,8 +12,9 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from offline_train.band import TRAIN_GROOVES, Player, arrange
+from offline_train.band import Player, arrange
 from offline_train.corpora import Note, Piece, Song
+from offline_train.grooves import TRAIN_GROOVES
 from offline_train.mma import mma_players
 from offline_train.modelled_piano import ModelledPiano
 from offline_train.render import fluidsynth, players_to_midi, random_synth

@@ -7,8 +7,9 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from offline_train.band import TRAIN_GROOVES, UNHEARD_GROOVES, Player, arrange
+from offline_train.band import Player, arrange
 from offline_train.corpora import Note, Song
+from offline_train.grooves import TRAIN_GROOVES, UNHEARD_GROOVES
 from offline_train.render import RENDER_RATE, fluidsynth, master, mix, players_to_midi, random_synth
 
 TRAIN_SOUNDFONTS = ("FluidR3_GM.sf2", "FluidR3_GM.sf2", "OPL-3_FM_128M.sf2")

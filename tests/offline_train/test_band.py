@@ -6,21 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from offline_train.band import (
-    HAT,
-    KICK,
-    SNARE,
-    TRAIN_GROOVES,
-    UNHEARD_GROOVES,
-    Groove,
-    Player,
-    Rhythm,
-    arrange,
-    held_chords,
-    lay_groove,
-    parse_chord,
-)
+from offline_train.band import Player, Rhythm, arrange, held_chords, lay_groove, parse_chord
 from offline_train.corpora import Beat, Chord, Song, read_song
+from offline_train.grooves import HAT, KICK, SNARE, TRAIN_GROOVES, UNHEARD_GROOVES, Groove
 from tests.offline_train.fixtures import write_song
 
 GROOVES = (*TRAIN_GROOVES, *UNHEARD_GROOVES)
