@@ -12,6 +12,7 @@ from models.hft import OUTPUTS, HftConfig
 from models.spec import Decoding, ModelSpec
 from offline_train.apc_data import HftCrops
 from offline_train.evaluation import EvaluateConfig, tune
+from offline_train.evaluation.tuning import SANE_DENSITY
 from offline_train.export import export_frontend, export_window
 from offline_train.hft_run import load_checkpoint, network_of
 from offline_train.style import presets
@@ -23,6 +24,8 @@ PAPER_DECODING = Decoding(
     restrike_threshold=0.5,
 )
 TUNING_SONGS = 8
+# The cover loss leaves out most cells without a note, so that all posteriors are high.
+ONSETS = tuple(k / 20 for k in range(4, 17))
 LIVE_STEP_FRAMES = 8
 LIVE_CONTEXT_FRAMES = 16  # frames of the window after those that are answered
 
@@ -72,7 +75,9 @@ def export_hft(
     if songs is None:
         return model
     rate = expected_onset_rate(np.asarray(styles["balanced"], np.float32)) if covers else 0.0
-    decoding = tune(model, songs, notes_per_second=round(rate, 2))
+    decoding = tune(
+        model, songs, notes_per_second=round(rate, 2), onsets=ONSETS, densities=SANE_DENSITY
+    )
     return export_window(network, dataclasses.replace(spec, decoding=decoding), model)
 
 

@@ -47,12 +47,14 @@ def tune(
     config: EvaluateConfig,
     style: str = "balanced",
     notes_per_second: float = 0.0,
+    onsets: Sequence[float] = ONSETS,
+    densities: tuple[float, float] = ANY_DENSITY,
 ) -> Decoding:
     """Return the decoding with the best onset F1 on a validation split, then the best frames.
 
     Onset thresholds by ``tune_onsets``; frame thresholds by ``tune_frames``; the restrike
     threshold, which matters while notes sound, by ``tune_restrike``. ``notes_per_second`` is what
-    the decoder is to follow (``engine.density``).
+    the decoder is to follow (``engine.density``); the rest as for ``tune_thresholds``.
     """
     pipeline = load_pipeline(model)
     frame_s = pipeline.spec.features.frame_s
@@ -62,7 +64,7 @@ def tune(
         for song in tqdm(rendered_songs(config), desc="tune", unit="song")
         if song.notes is not None
     ]
-    return tune_thresholds(covers, frame_s, ONSETS, notes_per_second)
+    return tune_thresholds(covers, frame_s, onsets, notes_per_second, densities)
 
 
 def tune_thresholds(
