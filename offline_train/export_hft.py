@@ -65,7 +65,7 @@ def export_hft(
         "steps": checkpoint["step"],
         "audio_hours_heard": round(checkpoint["audio_hours"], 2),
         "validation": checkpoint["validation"],
-        "data": checkpoint["data"],
+        "data": {Path(folder).name: digest for folder, digest in checkpoint["data"].items()},
         "seed": checkpoint["train"]["seed"],
         "commit": checkpoint["commit"],
     }
