@@ -74,6 +74,8 @@ def plan(c: ApcConfig) -> list[Stage]:
     unknown = sorted(set(c.stages) - set(known))
     if unknown or not c.stages:
         raise ConfigError(f"stages must be some of {', '.join(known)}, not {unknown or 'none'}")
+    if c.stages != tuple(name for name in known if name in c.stages):
+        raise ConfigError(f"stages must be in order, {', '.join(known)}, not {', '.join(c.stages)}")
     if c.network not in NETWORKS:
         raise ConfigError(f"network must be one of {', '.join(NETWORKS)}, not {c.network!r}")
     for stage in (known[name] for name in c.stages):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offline_train.commands.options import Add, at_least, data_folder
+from offline_train.commands.options import SMALLEST_RATE, Add, at_least, data_folder, number
 
 if TYPE_CHECKING:
     from offline_train.hft_run import ApcConfig
@@ -33,8 +33,8 @@ def add(command: Add) -> None:
         )
         sub.add_argument("--without-style", action="store_true")
         sub.add_argument("--batch", type=at_least(1), default=8)
-        sub.add_argument("--learning-rate", type=float, default=1e-4)
-        sub.add_argument("--minutes", type=float, default=0.0, help="stop after; 0: at the end")
+        sub.add_argument("--learning-rate", type=number(SMALLEST_RATE), default=1e-4)
+        sub.add_argument("--minutes", type=number(), default=0.0, help="stop after; 0: at the end")
         sub.add_argument("--seed", type=at_least(0), default=1)
         sub.add_argument(
             "--workers", type=at_least(1), default=1, help="processes that mix and master"

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import ConfigError
-from offline_train.commands.options import DATA_VARIABLE, Add, at_least, data_folder
+from offline_train.commands.options import (
+    DATA_VARIABLE,
+    SMALLEST_RATE,
+    Add,
+    at_least,
+    data_folder,
+    number,
+)
 from offline_train.corpora import SPLITS
 
 if TYPE_CHECKING:
@@ -29,7 +36,9 @@ def add(command: Add) -> None:
     sub.add_argument("--out", type=Path, default=Path("models/shipped"))
     sub.add_argument("--name", default="live")
     sub.add_argument(
-        "--heard-share", type=float, help="of what is heard in the cover; the checkpoint's own"
+        "--heard-share",
+        type=number(0, 1),
+        help="of what is heard in the cover; the checkpoint's own",
     )
     sub.add_argument("--credit", default="see docs/models.md", help="data and licences")
     sub.add_argument("--weights", type=Path, help="also write its weights here, to begin with")
@@ -72,12 +81,14 @@ def _add_training(command: Add) -> None:
     ):
         sub.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
         sub.add_argument("--out", type=Path, default=Path(out))
-        sub.add_argument("--hours", type=float, default=hours, help="of each training")
+        sub.add_argument(
+            "--hours", type=number(SMALLEST_RATE), default=hours, help="of each training"
+        )
         sub.add_argument("--frames", type=at_least(2, 2), default=512, help="frames in a crop")
         sub.add_argument(
             "--batch", type=at_least(1), default=2, help="crops that a worker takes at a time"
         )
-        sub.add_argument("--learning-rate", type=float, default=2e-3)
+        sub.add_argument("--learning-rate", type=number(SMALLEST_RATE), default=2e-3)
         sub.add_argument("--seed", type=at_least(0), default=1)
         sub.add_argument("--threads", type=at_least(1), default=1)
         sub.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -111,7 +122,9 @@ def _add_training(command: Add) -> None:
     exploring.add_argument("--data", help="folder with pop909/ and splits.json")
     exploring.add_argument("--cache", type=Path, default=Path("runs/rendered"))
     exploring.add_argument("--split", default="valid", choices=SPLITS, help="judged on its rung b")
-    exploring.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
+    exploring.add_argument(
+        "--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all"
+    )
     exploring.add_argument("--limit", type=at_least(0), default=16, help="songs; 0 is all")
     exploring.add_argument("--workers", type=at_least(1), default=1, help="songs judged at a time")
 

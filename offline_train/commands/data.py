@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from engine.errors import DataError
-from offline_train.commands.options import Add, at_least, data_folder
+from offline_train.commands.options import Add, at_least, data_folder, number
 from offline_train.corpora import SPLITS
 
 
@@ -21,7 +21,7 @@ def add(command: Add) -> None:
     sub.add_argument("--corpus", default="pop909", help="a corpus's name, its folder's too")
     sub.add_argument("--solo", action="store_true", help="its piano alone")
     sub.add_argument("--split", default="train", choices=SPLITS)
-    sub.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
+    sub.add_argument("--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all")
     sub.add_argument("--takes", type=at_least(1), default=1, help="renderings of each song")
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
     sub.add_argument("--seed", type=at_least(0), default=1)
@@ -32,7 +32,7 @@ def add(command: Add) -> None:
     sub.add_argument("--folder", type=Path, default=Path("runs/recordings"))
     sub.add_argument("--out", type=Path, default=Path("runs/prepared"))
     sub.add_argument("--split", default="train", choices=("train", "heldout"))
-    sub.add_argument("--excerpt", type=float, default=150.0, help="seconds; 0 is all")
+    sub.add_argument("--excerpt", type=number(), default=150.0, help="seconds; 0 is all")
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
 
     sub = command("pairs", pairs, "build aligned pairs from recordings of songs and covers")

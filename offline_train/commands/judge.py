@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offline_train.commands.options import Add, at_least, data_folder
+from offline_train.commands.options import Add, at_least, data_folder, number
 from offline_train.corpora import SPLITS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _add_evaluate(command: Add) -> None:
     sub.add_argument("--recordings", type=Path, help="folder of rungs d and folder")
     sub.add_argument("--split", default="test", choices=SPLITS)
     sub.add_argument("--style", default="balanced")
-    sub.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
+    sub.add_argument("--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all")
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
     sub.add_argument("--workers", type=at_least(1), default=1)
     sub.add_argument("--against", help="an earlier model, for a column of its own")
@@ -68,7 +68,7 @@ def _add_playable(command: Add) -> None:
     sub.add_argument("--split", default="test", choices=SPLITS)
     sub.add_argument("--style", default="balanced")
     sub.add_argument("--span", type=at_least(7), default=14, help="semitones of a hand")
-    sub.add_argument("--excerpt", type=float, default=90.0, help="seconds a song; 0 is all")
+    sub.add_argument("--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all")
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
 
 

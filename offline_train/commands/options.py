@@ -1,6 +1,7 @@
 """What the commands' options share."""
 
 import argparse
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from engine.errors import DataError
 
 DATA_VARIABLE = "LIVECOVER_DATA"
+
+SMALLEST_RATE = 1e-9  # of learning, and hours of it: zero teaches nothing
 
 Add = Callable[..., argparse.ArgumentParser]
 """Adds a command: its name, what it does with its options, and a line of help."""
@@ -21,6 +24,22 @@ def at_least(least: int, multiple: int = 1) -> Callable[[str], int]:
         if not text.lstrip("-").isdecimal() or int(text) < least or int(text) % multiple:
             raise argparse.ArgumentTypeError(f"expected {kind} from {least} on, not {text}")
         return int(text)
+
+    return read
+
+
+def number(least: float = 0.0, most: float = math.inf) -> Callable[[str], float]:
+    """Return what reads a number from ``least`` to ``most``, and says so of anything else."""
+    kind = f"from {least:g} on" if most == math.inf else f"from {least:g} to {most:g}"
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most or math.isinf(value):
+            raise argparse.ArgumentTypeError(f"expected a number {kind}, not {text}")
+        return value
 
     return read
 

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from offline_train.commands.options import Add, at_least, data_folder
+from offline_train.commands.options import Add, at_least, data_folder, number
 from offline_train.experiments import EXPERIMENTS, SIZES
 
 
@@ -25,7 +25,7 @@ def add(command: Add) -> None:
     sub.add_argument("--prepared", type=Path, help="shards of bands that are there already")
     sub.add_argument("--out", type=Path, help="runs/NAME-SIZE unless told")
     sub.add_argument(
-        "--minutes", type=float, default=0.0, help="of each training, where the clock ends it"
+        "--minutes", type=number(), default=0.0, help="of each training, where the clock ends it"
     )
     sub.add_argument("--rows", nargs="+", default=(), help="train these rows of the table alone")
     sub.add_argument("--seed", type=at_least(0), default=1)

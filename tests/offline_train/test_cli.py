@@ -16,6 +16,24 @@ def test_count_that_is_none_is_refused(count: str, capsys: pytest.CaptureFixture
     assert f"expected a whole number from 1 on, not {count}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "0", "fast"])
+def test_learning_rate_that_is_none_is_refused(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("train", "train-apc"):
+        with pytest.raises(SystemExit) as stop:
+            main([command, f"--learning-rate={text}"])
+        assert stop.value.code == 2
+        assert f"expected a number from 1e-09 on, not {text}" in capsys.readouterr().err
+
+
+def test_share_above_one_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["export", "--heard-share", "1.5"])
+    assert stop.value.code == 2
+    assert "expected a number from 0 to 1, not 1.5" in capsys.readouterr().err
+
+
 def test_folder_that_cannot_be_made_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -39,3 +57,11 @@ def test_train_apc_goes_through_the_stages_that_are_asked_for(
     with pytest.raises(SystemExit) as stop:
         main(["train-apc", "--stages", "cover"])
     assert stop.value.code == 2 and "invalid choice: 'cover'" in capsys.readouterr().err
+
+
+def test_stages_out_of_order_are_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train-apc", "--stages", "apc", "amt", "--out", str(tmp_path)]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "stages must be in order, amt, extend, apc, not apc, amt" in line
