@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline_train.corpora import Note
+from offline_train.corpora.notes import UNDAMPED
 
 Array = NDArray[np.float32]
 
@@ -23,12 +24,11 @@ MAX_PARTIALS = 40
 LONGEST_S = 6.0  # of a tone
 FADE_S = 0.05  # of one that is cut there
 BLOCK = 256  # samples; a tone is blocks times the samples of one, as a product of matrices
-UNDAMPED = 90  # from F#6 up a piano has no dampers
 KEYS = 128
 
 
 class ModelledPiano:
-    """One piano, whose every property comes from ``rng``."""
+    """One piano, whose every property comes from ``rng``; ``sample_rate`` in hertz."""
 
     def __init__(self, rng: np.random.Generator, sample_rate: int) -> None:
         self.sample_rate = sample_rate
@@ -57,7 +57,10 @@ class ModelledPiano:
         self._thump = 10 ** (rng.uniform(-40, -16) / 20)
 
     def play(self, notes: Sequence[Note], seconds: float) -> Array:
-        """Return the sound (n,) of notes, each as long as key or pedal holds it."""
+        """Return the sound (n,) of notes, each as long as key or pedal holds it.
+
+        What begins before or after the ``seconds`` is left out.
+        """
         total = np.zeros(round(seconds * self.sample_rate), np.float32)
         for note in notes:
             start = round(note.onset * self.sample_rate)
@@ -105,7 +108,7 @@ class ModelledPiano:
         board = hz**2 / (hz**2 + self._lowest**2) * 10 ** (bumps.sum(1) / 20)
         shape = k**-steepness * comb * np.exp(-hz / hammer) * board * self._uneven[pitch]
         loudness = 10 ** (self._range_db * (velocity - 1) / 20) * self._voicing[pitch]
-        # A soft stroke is dull, but every key of a stroke is about as loud as its neighbours.
+        # Of the same power whatever its shape, so that velocity and voicing alone make it loud.
         shape = loudness * shape / np.sqrt(np.square(shape).sum())
         is_heard = (hz < 0.48 * self.sample_rate) & (shape > 1e-4 * shape.max())
         return hz[is_heard], shape[is_heard]

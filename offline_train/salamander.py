@@ -20,7 +20,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from engine.errors import DataError
-from offline_train.corpora.notes import Note, Pedal, with_pedal
+from offline_train.corpora.notes import UNDAMPED, Note, Pedal, with_pedal
 
 LAYERS = (4, 8, 10, 12, 16)
 """Velocity layers that are fetched, of 16."""
@@ -30,7 +30,6 @@ _LAYER_TOPS = (26, 34, 36, 43, 46, 50, 56, 64, 72, 80, 88, 96, 104, 112, 120, 12
 _VERSION = "1.0.5"
 _STEPS = {"A": 0, "C": 3, "D#": 6, "F#": 9}  # semitones above A
 _RECORDED = range(21, 109, 3)  # A0 to C8
-_UNDAMPED = 90  # from F#6 up a piano has no dampers
 _LONGEST = 12.0  # seconds kept of a tone
 _FADE = 0.5  # seconds over which a tone that is cut there ends
 _LEAD = 0.002  # seconds kept before a tone's attack
@@ -253,9 +252,9 @@ def _damper(held: Note, sample_rate: int) -> tuple[int, float] | None:
 
     Bass strings take longer to fall silent: 150 ms at A0, 60 ms where the dampers end.
     """
-    if held.pitch >= _UNDAMPED:
+    if held.pitch >= UNDAMPED:
         return None
-    fall = 0.15 + (0.06 - 0.15) * (held.pitch - 21) / (_UNDAMPED - 21)
+    fall = 0.15 + (0.06 - 0.15) * (held.pitch - 21) / (UNDAMPED - 21)
     return max(1, round((held.offset - held.onset) * sample_rate)), fall * sample_rate
 
 

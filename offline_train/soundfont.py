@@ -18,7 +18,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from offline_train.salamander import _UNDAMPED, Piano, ensure_salamander
+from offline_train.corpora.notes import UNDAMPED
+from offline_train.salamander import Piano, ensure_salamander
 
 LAYERS = (4, 10, 16)
 TOPS = (58, 100, 127)
@@ -118,8 +119,8 @@ def _zone(root: int, layer: int) -> _Zone:
     bottom = 1 if number == 0 else TOPS[number - 1] + 1
     # A fall to 1/e in 150 ms at A0, 60 ms where the dampers end (offline_train.salamander), is one
     # by 100 dB, which a release counts, in 11.5 times that.
-    fall = 0.15 + (0.06 - 0.15) * (root - 21) / (_UNDAMPED - 21)
-    seconds = 5.0 if root >= _UNDAMPED else 11.5 * fall
+    fall = 0.15 + (0.06 - 0.15) * (root - 21) / (UNDAMPED - 21)
+    seconds = 5.0 if root >= UNDAMPED else 11.5 * fall
     return _Zone((low, high), (bottom, TOPS[number]), root, round(1200 * np.log2(seconds)))
 
 

@@ -8,6 +8,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+UNDAMPED = 90  # MIDI pitch: from F#6 up a piano has no dampers
+
 
 class Note(NamedTuple):
     """A note: onset and offset in seconds, MIDI pitch, velocity 1 to 127."""
