@@ -46,6 +46,7 @@ class StreamingConfig:
     hidden: int = 64
     related: int = 16  # what the transcription's pitches tell each other
     compared: int = 64
+    again: int = 0  # units of the transcription's second listening; 0 for none
     lookahead_frames: int = 3
     heard_share: float = 0.5
     feature_mean: float = -1.5
@@ -111,7 +112,7 @@ class StreamingCover(nn.Module):
         super().__init__()
         self.config = config
         self.trunk = Trunk(config)
-        self.transcription = Transcription(config.trunk, config.related, config.compared)
+        self.transcription = Transcription(config)
         self.to_context = nn.Linear(config.trunk, 8)
         self.context_in = nn.Linear(8 * N_PITCHES, config.context)
         self.context_gru = nn.GRU(config.context, config.context, batch_first=True)
@@ -132,19 +133,22 @@ class StreamingCover(nn.Module):
         c = self.config
         return {
             **self.trunk.init_state(batch),
+            **self.transcription.init_state(batch),
             "context": torch.zeros(1, batch, c.context),
             "pitch": torch.zeros(1, batch * N_PITCHES, c.hidden),
         }
 
-    def heard(self, hidden: Tensor) -> State:
-        """Return the transcription's logits by output name, of the trunk's hidden."""
-        return {PREFIX + name: value for name, value in self.transcription(hidden).items()}
+    def heard(self, hidden: Tensor, state: State) -> tuple[State, State]:
+        """Return the transcription's logits by output name, of the trunk's hidden, and its state."""
+        logits, next_state = self.transcription(hidden, state)
+        return {PREFIX + name: value for name, value in logits.items()}, next_state
 
     def forward(self, features: Tensor, style: Tensor, state: State) -> tuple[State, State]:
         """Return logits by output name and the state after the last frame."""
         batch = features.shape[0]
         x, next_state = self.trunk(features, state)
-        heard = self.heard(x)
+        heard, later = self.heard(x, state)
+        next_state |= later
 
         context = torch.relu(self.context_in(self.to_context(x).flatten(2)))
         context, next_state["context"] = self.context_gru(context, state["context"])
@@ -173,10 +177,11 @@ class Transcriber(nn.Module):
 
     def init_state(self, batch: int) -> State:
         """Return the state before the first frame."""
-        return self.trunk.init_state(batch)
+        return {**self.trunk.init_state(batch), **self.transcription.init_state(batch)}
 
     def forward(self, features: Tensor, style: Tensor, state: State) -> tuple[State, State]:
         """Return logits of what sounds and the state after the last frame."""
         hidden, next_state = self.trunk(features, state)
         kept = 0 * style.sum()  # an exported graph loses an input that nothing uses
-        return self.transcription(hidden + kept), next_state
+        logits, later = self.transcription(hidden + kept, state)
+        return logits, next_state | later

@@ -6,8 +6,8 @@
 3. a convolution over time and pitch;
 4. a GRU along time for each pitch, its weights shared by all pitches: ``Trunk`` ends here;
 5. ``Transcription``: each pitch looks at those whose overtone it may be and at its own overtones,
-   since most of what is heard wrongly is an octave or a twelfth of what sounds, and says what it
-   hears: onset, frame, velocity.
+   since most of what is heard wrongly is an octave or a twelfth of what sounds, listens a second
+   time where it has the units for it, and says what it hears: onset, frame, velocity.
 
 Shapes: B batch, T feature frames, F bins, S = T / 2 steps, P = 88 pitches, C channels.
 """
@@ -113,18 +113,48 @@ def over_time(gru: nn.GRU, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
     return out.reshape(batch, n_pitches, -1, out.shape[-1]).transpose(1, 2), state
 
 
-class Transcription(Heads):
-    """What the trunk hears (B, S, P, C) -> logits {name: (B, T, P)}, related pitches compared."""
+class Comparison(nn.Module):
+    """Hidden (B, S, P, C) -> (B, S, P, compared): each pitch beside those it is taken for."""
 
     def __init__(self, channels: int, related: int, compared: int) -> None:
-        super().__init__(channels + compared, TRANSCRIPTION)
+        super().__init__()
         self.tell = nn.Linear(channels, related)
         self.compare = nn.Linear(channels + related * len(RELATED), compared)
 
-    def forward(self, hidden: Tensor) -> dict[str, Tensor]:
-        """Return logits by name."""
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return what each pitch is, now that others have told what they are."""
         reach = max(RELATED)
         told = functional.pad(torch.relu(self.tell(hidden)), (0, 0, reach, reach))
         others = [told[:, :, reach + k : reach + k + N_PITCHES] for k in RELATED]
-        compared = torch.relu(self.compare(torch.cat([hidden, *others], 3)))
-        return super().forward(torch.cat([hidden, compared], 3))
+        return torch.relu(self.compare(torch.cat([hidden, *others], 3)))
+
+
+class Transcription(nn.Module):
+    """What the trunk hears (B, S, P, trunk) -> logits {name: (B, T, P)}, related pitches compared.
+
+    With ``again`` units it listens twice: a second GRU follows each pitch over time, now that its
+    relatives are known, and they are compared once more.
+    """
+
+    def __init__(self, config: "StreamingConfig") -> None:
+        super().__init__()
+        c = self.config = config
+        self.comparison = Comparison(c.trunk, c.related, c.compared)
+        if c.again:
+            self.gru = nn.GRU(c.compared, c.again, batch_first=True)
+            self.comparison_again = Comparison(c.again, c.related, c.compared)
+        n_listens = 2 if c.again else 1
+        self.heads = Heads(c.trunk + c.again + n_listens * c.compared, TRANSCRIPTION)
+
+    def init_state(self, batch: int) -> State:
+        """Return the state before the first frame."""
+        c = self.config
+        return {"again": torch.zeros(1, batch * N_PITCHES, c.again)} if c.again else {}
+
+    def forward(self, hidden: Tensor, state: State) -> tuple[State, State]:
+        """Return logits by name and the state after the last frame."""
+        heard, next_state = [hidden, self.comparison(hidden)], {}
+        if self.config.again:
+            later, next_state["again"] = over_time(self.gru, heard[-1], state["again"])
+            heard += [later, self.comparison_again(later)]
+        return self.heads(torch.cat(heard, 3)), next_state

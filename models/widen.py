@@ -16,8 +16,8 @@ BLOCKS = {  # parameters whose axis is made of several parts, each as wide as a 
     "trunk.harmonics.weight": (1, 9),
 }
 GATES = 3  # of a GRU, along the first axis of its parameters
-NEW = ("transcription.tell.", "transcription.compare.")
-"""Parameters that an older network may lack; what reads them is silent at first."""
+NEW = ("transcription.gru.", "transcription.comparison_again.")
+"""Parameters that a smaller network may lack; what reads them is silent at first."""
 
 
 def widen(network: StreamingCover, weights: dict[str, Tensor]) -> None:

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SIZES = {
+    "conv_channels": "channels of the first convolution",
+    "channels": "channels of what follows it",
+    "again": "units of the transcription's second listening, 0 for none",
+    "context": "units of the cover over the whole keyboard",
+    "hidden": "units of the cover for each pitch",
+}
+"""Options of ``train`` that choose the network's size."""
+
 
 def add(command: Add) -> None:
     """Add the options of these commands."""
@@ -95,8 +104,10 @@ def _add_training(command: Add) -> None:
     training.add_argument(
         "--lookahead", type=at_least(0), help="frames the model waits; 3, or as the start does"
     )
-    for name, what in (("context", "over the whole keyboard"), ("hidden", "for each pitch")):
-        training.add_argument(f"--{name}", type=at_least(1), help=f"units of the cover {what}")
+    for name, what in SIZES.items():
+        least = 0 if name == "again" else 1
+        option = f"--{name.replace('_', '-')}"
+        training.add_argument(option, type=at_least(least), help=f"{what}; as the start has")
     training.add_argument(
         "--start-from", type=Path, help="a checkpoint whose weights to begin with"
     )
@@ -139,11 +150,8 @@ def train(args: argparse.Namespace) -> None:
     read_shards(args.prepared / "valid")  # asked for at the end only: say now what is missing
     config = _train_config(args)
     start = load_checkpoint(args.start_from)["network"] if args.start_from else {}
-    asked = {
-        "lookahead_frames": args.lookahead,
-        "context": args.context,
-        "hidden": args.hidden,
-    }
+    asked = {"lookahead_frames": args.lookahead}
+    asked |= {name: getattr(args, name) for name in SIZES}
     network = StreamingConfig(**start | {k: v for k, v in asked.items() if v is not None})
     if args.cluster:
         from offline_train.cluster import Cluster, train_on_cluster

@@ -1,5 +1,7 @@
 """The streaming cover network: chunks equal the whole, the future stays unseen, style matters."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import Tensor
@@ -18,10 +20,11 @@ SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=12, hidden
 OUTPUTS = (*COVER, *(PREFIX + name for name in TRANSCRIPTION))
 
 
-@pytest.fixture(scope="module")
-def network() -> StreamingCover:
+@pytest.fixture(scope="module", params=[0, 6])
+def network(request: pytest.FixtureRequest) -> StreamingCover:
+    """Return a network that listens once, or twice."""
     torch.manual_seed(0)
-    network = StreamingCover(SMALL)
+    network = StreamingCover(dataclasses.replace(SMALL, again=request.param))
     with torch.no_grad():  # statistics of a trained network, so that the norms do something
         network(torch.randn(2, 64, SMALL.n_bins), torch.rand(2, STYLE_DIM), network.init_state(2))
     return network.eval()

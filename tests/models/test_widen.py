@@ -9,7 +9,7 @@ from models.streaming import StreamingConfig, StreamingCover
 from models.widen import widen
 
 SMALL = StreamingConfig(conv_channels=3, channels=8, trunk=8, context=12, hidden=8)
-WIDE = dataclasses.replace(SMALL, conv_channels=4, channels=12, context=20, hidden=12)
+WIDE = dataclasses.replace(SMALL, conv_channels=4, channels=12, context=20, hidden=12, again=6)
 
 
 def answers(network: StreamingCover) -> dict[str, torch.Tensor]:
@@ -32,9 +32,11 @@ def test_a_wider_network_answers_as_before_and_its_new_units_learn() -> None:
     for name, expected in answers(narrow).items():
         torch.testing.assert_close(found[name], expected)
     sum(value.square().sum() for value in found.values()).backward()  # type: ignore[union-attr]
-    gradient = wide.cover.linear.weight.grad
-    assert gradient is not None
-    assert gradient[:, SMALL.hidden :].abs().max() > 0
+    n_heard = SMALL.trunk + SMALL.compared
+    for heads, known in ((wide.cover, SMALL.hidden), (wide.transcription.heads, n_heard)):
+        gradient = heads.linear.weight.grad
+        assert gradient is not None
+        assert gradient[:, known:].abs().max() > 0
 
 
 @pytest.mark.parametrize(
