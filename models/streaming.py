@@ -139,7 +139,7 @@ class StreamingCover(nn.Module):
         }
 
     def heard(self, hidden: Tensor, state: State) -> tuple[State, State]:
-        """Return the transcription's logits by output name, of the trunk's hidden, and its state."""
+        """Return the logits by output name of what the trunk hears, and the next state."""
         logits, next_state = self.transcription(hidden, state)
         return {PREFIX + name: value for name, value in logits.items()}, next_state
 

@@ -60,6 +60,7 @@ MEASURES = (
     Measure("cell_onset_f1", "of it, onset cells", 3, True),
     Measure("cell_frame_f1", "of it, frame cells", 3, True),
     Measure("cell_velocity_f1", "of it, velocity cells", 3, True),
+    Measure("average_f1_played", "AMT-APC's average F1, cells of the notes played", 3, True),
     Measure("melody_recall", "melody notes found", 3, True),
     Measure("density", "notes for each note of the human", 2, None),
     Measure("qmax", "Qmax figure", 4, False),
@@ -97,10 +98,8 @@ _MEANS = (
     "chroma_agreement", "chroma_by_chance", "embedding_distance", "embedding_by_chance",
 )  # fmt: skip
 _PAIRS = ("onset", "frame")
-_F1 = (
-    "onset_octave_free", "onset_offset", "onset_velocity", "onset_offset_velocity", "cell_onset",
-    "cell_frame", "cell_velocity",
-)  # fmt: skip
+_F1 = ("onset_octave_free", "onset_offset", "onset_velocity", "onset_offset_velocity")
+_CELLS = ("onset", "frame", "velocity")
 
 
 def figures(scores: Sequence[SongScore], timing: Timing | None = None) -> Figures:
@@ -143,8 +142,10 @@ def _transcription(scores: Sequence[TranscriptionScore]) -> Figures:
         found[f"{name}_precision"] = getattr(total, name).precision
         found[f"{name}_recall"] = getattr(total, name).recall
         found[f"{name}_f1_mean"] = float(np.mean([getattr(s, name).f1 for s in scores]))
-    found["average_f1"] = total.average_f1
-    found["average_f1_mean"] = float(np.mean([s.average_f1 for s in scores]))
+    found["average_f1"] = total.cells.average_f1
+    found["average_f1_mean"] = float(np.mean([s.cells.average_f1 for s in scores]))
+    found |= {f"cell_{name}_f1": getattr(total.cells, name).f1 for name in _CELLS}
+    found["average_f1_played"] = total.played.average_f1
     found["density"] = total.onset.density
     if total.melody.n_reference:
         found["melody_recall"] = total.melody.recall

@@ -8,6 +8,7 @@ Notes are float arrays (n, >= 4): onset, offset in seconds, MIDI pitch, velocity
 """
 
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import mir_eval
 import numpy as np
@@ -64,6 +65,23 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class CellCounts:
+    """Counts of the cells of AMT-APC's three matrices."""
+
+    onset: Count = Count()
+    frame: Count = Count()
+    velocity: Count = Count()
+
+    @property
+    def average_f1(self) -> float:
+        """AMT-APC's average F1."""
+        return (self.onset.f1 + self.frame.f1 + self.velocity.f1) / 3
+
+    def __add__(self, other: "CellCounts") -> "CellCounts":
+        return _sum_of(self, other)
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptionScore:
     """Every count of one song, or of several added up ("micro")."""
 
@@ -74,19 +92,18 @@ class TranscriptionScore:
     onset_octave_free: Count = Count()  # pitch class instead of pitch
     melody: Count = Count()  # reference notes of the melody; only its recall means something
     frame: Count = Count()
-    cell_onset: Count = Count()
-    cell_frame: Count = Count()
-    cell_velocity: Count = Count()
-
-    @property
-    def average_f1(self) -> float:
-        """AMT-APC's average F1 over cells."""
-        return (self.cell_onset.f1 + self.cell_frame.f1 + self.cell_velocity.f1) / 3
+    cells: CellCounts = CellCounts()  # as the paper counts them: posteriors at 0.5
+    played: CellCounts = CellCounts()  # of the notes that are played
 
     def __add__(self, other: "TranscriptionScore") -> "TranscriptionScore":
-        return TranscriptionScore(
-            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(self))
-        )
+        return _sum_of(self, other)
+
+
+Counts = TypeVar("Counts", CellCounts, TranscriptionScore)
+
+
+def _sum_of(first: Counts, second: Counts) -> Counts:
+    return type(first)(*(getattr(first, f.name) + getattr(second, f.name) for f in fields(first)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +142,9 @@ def score_transcription(
         (float(notes[:, 1].max()) for notes in (reference, estimated) if len(notes)), default=0.0
     )
     n_cells = round(end / frame_s) + 1
-    if cells is None:
-        cells = cells_of_notes(estimated, n_cells, frame_s)
-    n_cells = max(n_cells, len(cells.frame))
-    labels = labels_of_notes(reference, n_cells, frame_s)
+    played = cells_of_notes(estimated, n_cells, frame_s)
+    cells = cells or played
+    labels = labels_of_notes(reference, max(n_cells, len(cells.frame)), frame_s)
     n_frames = round(end / FRAME_S) + 1
     return TranscriptionScore(
         onset=Count(*sizes, len(pairs)),
@@ -140,9 +156,8 @@ def score_transcription(
         onset_octave_free=Count(*sizes, len(match_notes(_folded(reference), _folded(estimated)))),
         melody=Count(int(is_melody.sum()), len(estimated), n_melody_matched),
         frame=_count_cells(sounding(reference, n_frames), sounding(estimated, n_frames)),
-        cell_onset=_count_cells(labels.onset, cells.onset),
-        cell_frame=_count_cells(labels.frame, cells.frame),
-        cell_velocity=_count_cells(labels.velocity, cells.velocity),
+        cells=_count_matrices(labels, cells),
+        played=_count_matrices(labels, played),
     )
 
 
@@ -252,6 +267,14 @@ def _near_onsets(notes: Notes, n_frames: int, frame_s: float, within: float) -> 
     for start, stop, key in zip(first, last, _keys(notes), strict=True):
         cells[max(start, 0) : stop + 1, key] = True
     return cells
+
+
+def _count_matrices(labels: CellMatrices, estimated: CellMatrices) -> CellCounts:
+    return CellCounts(
+        _count_cells(labels.onset, estimated.onset),
+        _count_cells(labels.frame, estimated.frame),
+        _count_cells(labels.velocity, estimated.velocity),
+    )
 
 
 def _count_cells(reference: Cells, estimated: Cells) -> Count:

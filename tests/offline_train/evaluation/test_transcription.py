@@ -1,5 +1,7 @@
 """Transcription measures against hand-counted ones and mir_eval's own."""
 
+import dataclasses
+
 import mir_eval
 import numpy as np
 import pytest
@@ -96,10 +98,19 @@ def test_labels_are_as_wide_as_the_papers_triangle() -> None:
 
 def test_average_f1_is_the_mean_over_cells() -> None:
     score = score_transcription(HUMAN, HUMAN)
-    assert score.cell_frame.f1 == 1
-    assert score.cell_velocity.f1 == 1
-    assert 0.7 < score.cell_onset.f1 < 0.8  # of five label cells three are above 0.5
-    assert score.average_f1 == pytest.approx((2 + score.cell_onset.f1) / 3)
+    cells = score.cells
+    assert cells.frame.f1 == 1
+    assert cells.velocity.f1 == 1
+    assert 0.7 < cells.onset.f1 < 0.8  # of five label cells three are above 0.5
+    assert cells.average_f1 == pytest.approx((2 + cells.onset.f1) / 3)
+
+
+def test_what_is_played_counts_whatever_the_posteriors_are() -> None:
+    doubtful = posteriors_of(HUMAN, 0.0)
+    cells = cells_of_posteriors(dataclasses.replace(doubtful, onset=0.4 * doubtful.onset))
+    score = score_transcription(HUMAN, HUMAN, cells)
+    assert score.cells.onset.f1 == 0
+    assert score.played == score_transcription(HUMAN, HUMAN).cells
 
 
 def posteriors_of(notes: np.ndarray, velocity_floor: float) -> Posteriors:
@@ -135,7 +146,7 @@ def test_nothing_against_something_scores_zero() -> None:
     assert score_transcription(HUMAN, NOTHING).onset.f1 == 0
     assert score_transcription(NOTHING, HUMAN).onset.precision == 0
     both = score_transcription(NOTHING, NOTHING)
-    assert both.onset.f1 == both.frame.f1 == both.average_f1 == 0
+    assert both.onset.f1 == both.frame.f1 == both.cells.average_f1 == 0
 
 
 def test_songs_sum_by_counts() -> None:
