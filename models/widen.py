@@ -16,6 +16,12 @@ BLOCKS = {  # parameters whose axis is made of several parts, each as wide as a 
     "trunk.harmonics.weight": (1, 9),
 }
 GATES = 3  # of a GRU, along the first axis of its parameters
+FIXED = (
+    "trunk.gru.weight_hh_l0",
+    "transcription.comparison.compare.weight",
+    "transcription.comparison_again.compare.weight",
+)
+"""Parameters, where a network has them, as large as those of whatever begins with it."""
 NEW = ("transcription.gru.", "transcription.comparison_again.")
 """Parameters that a smaller network may lack; what reads them is silent at first."""
 
@@ -26,15 +32,20 @@ def widen(network: StreamingCover, weights: dict[str, Tensor]) -> None:
     Raises
     ------
     ValueError
-        If a parameter is missing, wider than here, or the trunk's output is not as wide: what the
-        cover part hears would be another thing.
+        If a parameter is missing, wider than here, or the trunk and what compares pitches are not
+        as wide: what is heard would be another thing.
     """
     wide = network.state_dict()
-    odd = sorted(k for k in wide.keys() ^ weights.keys() if not k.startswith(NEW))
+    fresh = {name for name in wide if name.startswith(NEW)}
+    odd = sorted((wide.keys() - fresh) ^ (weights.keys() - fresh))
     if odd:
         raise ValueError(f"expected the same parameters, {odd[0]} is in one network only")
-    if wide["trunk.gru.weight_hh_l0"].shape != weights["trunk.gru.weight_hh_l0"].shape:
-        raise ValueError("the trunk's output must be as wide as before")
+    for name in FIXED:
+        if name in weights and wide[name].shape != weights[name].shape:
+            raise ValueError(
+                f"{name}: expected as wide as before, {tuple(weights[name].shape)}, came"
+                f" {tuple(wide[name].shape)}"
+            )
     known = {k: enlarged(k, wide[k], v, _parts(k, v.dim())) for k, v in weights.items()}
     network.load_state_dict(wide | known)
 

@@ -39,11 +39,17 @@ def test_a_wider_network_answers_as_before_and_its_new_units_learn() -> None:
         assert gradient[:, known:].abs().max() > 0
 
 
+def test_a_network_that_listens_once_cannot_begin_with_one_that_listens_twice() -> None:
+    with pytest.raises(ValueError, match="is in one network only"):
+        widen(StreamingCover(SMALL), StreamingCover(WIDE).state_dict())
+
+
 @pytest.mark.parametrize(
     ("other", "words"),
     [
         (dataclasses.replace(SMALL, hidden=6), "expected at least"),
-        (dataclasses.replace(SMALL, trunk=12), "as wide as before"),
+        (dataclasses.replace(SMALL, trunk=12), "trunk.gru.*as wide as before"),
+        (dataclasses.replace(SMALL, related=20), "comparison.*as wide as before"),
     ],
 )
 def test_a_network_that_does_not_hold_the_other_is_refused(
