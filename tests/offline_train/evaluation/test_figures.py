@@ -94,6 +94,12 @@ def test_rungs_are_compared() -> None:
     assert rows[f"{MEASURE['onset_f1'].label}: (c) ÷ (b)"] == "0.667"
 
 
+def test_a_model_that_did_not_stream_is_not_compared_with_itself() -> None:
+    whole = result("b", NOTES)
+    del whole.systems["live, streamed"]
+    assert not [row for row in compare_rungs([whole]) if "streamed" in row[0]]
+
+
 def test_the_report_names_what_was_skipped() -> None:
     text = report([result("b", NOTES)])
     assert "Skipped as broken: 1 (two)" in text
