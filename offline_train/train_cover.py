@@ -100,7 +100,10 @@ def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
         try:
             learner.load(load_checkpoint(c.start_from), weights_only=True)
         except ValueError as error:
-            raise ModelError(f"{c.start_from}: cannot begin with it: {error}") from error
+            raise ModelError(
+                f"{c.start_from}: cannot begin with it: {error}; leave out the options of size to"
+                " have a network as large as there"
+            ) from error
     share_weights(learner.network)
     if rank() == 0:
         facts = json.dumps({**asdict(c), **network_config.to_dict()}, default=str, indent=1)
