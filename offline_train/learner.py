@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from engine.errors import DataError
+from engine.errors import DataError, ModelError
 from models.features import LOG_STFT_16K, Features
 from models.streaming import StreamingConfig, StreamingCover
 from models.widen import widen
@@ -255,7 +255,19 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def network_of(checkpoint: dict[str, Any]) -> StreamingCover:
-    """Return the network with the averaged weights of a checkpoint, ready to run."""
+    """Return the network with the averaged weights of a checkpoint, ready to run.
+
+    Raises
+    ------
+    ModelError
+        If the weights are of a network of another make, as those of an older version may be.
+    """
     network = StreamingCover(StreamingConfig(**checkpoint["network"]))
+    odd = sorted(network.state_dict().keys() ^ checkpoint["ema"].keys())
+    if odd:
+        raise ModelError(
+            f"expected a checkpoint of this version's network, {odd[0]} is in one of them only;"
+            " train it anew, or export it with the version that made it"
+        )
     network.load_state_dict(checkpoint["ema"])
     return network.eval()
