@@ -41,6 +41,7 @@ class StreamingConfig:
     bins_per_semitone: int = 3
     conv_channels: int = 16
     channels: int = 48
+    partials: int = 8  # that a pitch is heard by; low keys are told apart by high ones
     trunk: int = 48
     context: int = 160
     hidden: int = 64

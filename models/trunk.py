@@ -1,7 +1,7 @@
 """What hears: the part of the streaming network that transcribes, on which the cover is built.
 
 1. One strided convolution turns three bins a semitone into one pitch axis, two frames into a step;
-2. a harmonic gather lines up each pitch with its octave below and its first overtones
+2. a harmonic gather lines up each pitch with its octave below and its first partials
    (HPPNet, Wei et al., ISMIR 2022, does this with dilated convolutions);
 3. a convolution over time and pitch;
 4. a GRU along time for each pitch, its weights shared by all pitches: ``Trunk`` ends here;
@@ -12,6 +12,7 @@
 Shapes: B batch, T feature frames, F bins, S = T / 2 steps, P = 88 pitches, C channels.
 """
 
+from math import log2
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,12 +26,20 @@ if TYPE_CHECKING:
 
 STEP_FRAMES = 2
 TRANSCRIPTION = ("onset", "frame", "velocity")
-HARMONICS = (-12, 0, 12, 19, 24, 28, 31, 34, 36)  # semitones from a pitch to what it sounds like
 RELATED = tuple(sign * k for k in (1, 2, 12, 19, 24, 28, 31, 34, 36) for sign in (-1, 1))
 """Semitones from a pitch to those that it is taken for, or that are taken for it."""
 FIRST_BIAS = {"onset": -4.0, "frame": -2.5, "velocity": 0.5, "melody": -1.0}  # as rare as they are
 
 State = dict[str, Tensor]
+
+
+def sounds_like(partials: int) -> tuple[int, ...]:
+    """Return the semitones from a pitch to what it sounds like: its octave below, its partials.
+
+    >>> sounds_like(8)
+    (-12, 0, 12, 19, 24, 28, 31, 34, 36)
+    """
+    return -12, *(round(12 * log2(k)) for k in range(1, partials + 1))
 
 
 class Heads(nn.Module):
@@ -69,7 +78,8 @@ class Trunk(nn.Module):
             padding=(0, (width - config.bins_per_semitone) // 2),
         )
         self.spectrum_norm = nn.BatchNorm2d(config.conv_channels)
-        self.harmonics = nn.Conv2d(config.conv_channels * len(HARMONICS), c, 1)
+        self.sounds_like = sounds_like(config.partials)
+        self.harmonics = nn.Conv2d(config.conv_channels * len(self.sounds_like), c, 1)
         self.register_bias = nn.Parameter(torch.zeros(1, c, 1, N_PITCHES))
         self.harmonics_norm = nn.BatchNorm2d(c)
         self.local = nn.Conv2d(c, c, (3, 3), padding=(0, 1))
@@ -94,9 +104,9 @@ class Trunk(nn.Module):
         x = torch.stack([x, x - around], 1)  # level, and what stands out: (B, 2, T + 2, F)
         x = torch.relu(self.spectrum_norm(self.spectrum(x)))  # (B, C1, S, semitones)
 
-        x = functional.pad(x, (12, 36))
-        offsets = [12 + h for h in HARMONICS]
-        x = torch.cat([x[..., o : o + N_PITCHES] for o in offsets], 1)
+        below, above = -min(self.sounds_like), max(self.sounds_like)
+        x = functional.pad(x, (below, above))
+        x = torch.cat([x[..., below + k : below + k + N_PITCHES] for k in self.sounds_like], 1)
         x = torch.relu(self.harmonics_norm(self.harmonics(x)) + self.register_bias)
 
         with_past = torch.cat([state["local"], x], 2)
@@ -133,7 +143,8 @@ class Transcription(nn.Module):
     """What the trunk hears (B, S, P, trunk) -> logits {name: (B, T, P)}, related pitches compared.
 
     With ``again`` units it listens twice: a second GRU follows each pitch over time, now that its
-    relatives are known, and they are compared once more.
+    relatives are known, and they are compared once more. What the highest and the lowest keys sound
+    like is shared with the others, how readily they are believed is not.
     """
 
     def __init__(self, config: "StreamingConfig") -> None:
@@ -145,6 +156,7 @@ class Transcription(nn.Module):
             self.comparison_again = Comparison(c.again, c.related, c.compared)
         n_listens = 2 if c.again else 1
         self.heads = Heads(c.trunk + c.again + n_listens * c.compared, TRANSCRIPTION)
+        self.register_bias = nn.Parameter(torch.zeros(len(TRANSCRIPTION), N_PITCHES))
 
     def init_state(self, batch: int) -> State:
         """Return the state before the first frame."""
@@ -157,4 +169,7 @@ class Transcription(nn.Module):
         if self.config.again:
             later, next_state["again"] = over_time(self.gru, heard[-1], state["again"])
             heard += [later, self.comparison_again(later)]
-        return self.heads(torch.cat(heard, 3)), next_state
+        logits = self.heads(torch.cat(heard, 3))
+        for name, bias in zip(TRANSCRIPTION, self.register_bias, strict=True):
+            logits[name] = logits[name] + bias
+        return logits, next_state

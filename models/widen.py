@@ -8,13 +8,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from models.streaming import StreamingCover
+from models.trunk import sounds_like
 
-BLOCKS = {  # parameters whose axis is made of several parts, each as wide as a layer: axis, parts
-    "head_in.weight": (1, 2),
-    "trunk.harmonics.weight": (1, 9),
-}
 GATES = 3  # of a GRU, along the first axis of its parameters
 FIXED = (
     "trunk.gru.weight_hh_l0",
@@ -22,7 +20,11 @@ FIXED = (
     "transcription.comparison_again.compare.weight",
 )
 """Parameters, where a network has them, as large as those of whatever begins with it."""
-NEW = ("transcription.gru.", "transcription.comparison_again.")
+NEW = (
+    "transcription.gru.",
+    "transcription.comparison_again.",
+    "transcription.register_bias",
+)
 """Parameters that a smaller network may lack; what reads them is silent at first."""
 
 
@@ -46,16 +48,36 @@ def widen(network: StreamingCover, weights: dict[str, Tensor]) -> None:
                 f"{name}: expected as wide as before, {tuple(weights[name].shape)}, came"
                 f" {tuple(wide[name].shape)}"
             )
-    known = {k: enlarged(k, wide[k], v, _parts(k, v.dim())) for k, v in weights.items()}
+    n_offsets = len(sounds_like(network.config.partials))
+    known = {
+        name: enlarged(name, wide[name], value, _parts(name, value.dim(), n_offsets))
+        for name, value in _with_partials(weights, n_offsets).items()
+    }
     network.load_state_dict(wide | known)
 
 
-def _parts(name: str, n_axes: int) -> list[int]:
+def _with_partials(weights: dict[str, Tensor], n_offsets: int) -> dict[str, Tensor]:
+    """Return weights that are deaf to partials which they do not know: these come last."""
+    name = "trunk.harmonics.weight"
+    known, n_channels = weights[name], len(weights["trunk.spectrum.weight"])
+    n_more = n_offsets * n_channels - known.shape[1]
+    if n_more < 0:
+        raise ValueError(
+            f"{name}: expected at least {known.shape[1] // n_channels - 1} partials, came"
+            f" {n_offsets - 1}"
+        )
+    return weights | {name: functional.pad(known, (0, 0, 0, 0, 0, n_more))}
+
+
+def _parts(name: str, n_axes: int, n_offsets: int) -> list[int]:
+    """Return of how many parts, each as wide as a layer, the axes of a parameter are made."""
     parts = [1] * n_axes
     if "gru." in name:
         parts[0] = GATES
-    if name in BLOCKS:
-        axis, parts[axis] = BLOCKS[name]
+    elif name == "head_in.weight":
+        parts[1] = 2
+    elif name == "trunk.harmonics.weight":
+        parts[1] = n_offsets
     return parts
 
 

@@ -263,11 +263,11 @@ def network_of(checkpoint: dict[str, Any]) -> StreamingCover:
         If the weights are of a network of another make, as those of an older version may be.
     """
     network = StreamingCover(StreamingConfig(**checkpoint["network"]))
-    odd = sorted(network.state_dict().keys() ^ checkpoint["ema"].keys())
-    if odd:
+    try:
+        widen(network, checkpoint["ema"])
+    except ValueError as error:
         raise ModelError(
-            f"expected a checkpoint of this version's network, {odd[0]} is in one of them only;"
-            " train it anew, or export it with the version that made it"
-        )
-    network.load_state_dict(checkpoint["ema"])
+            f"expected a checkpoint of this version's network: {error}; train it anew, or export it"
+            " with the version that made it"
+        ) from error
     return network.eval()

@@ -48,7 +48,7 @@ LOG_EVERY_S = 30.0
 VALIDATION_CROPS = 96
 SHARES: dict[Part, dict[str, float]] = {
     "all": {"train": 0.63, "recordings": 0.2, "giantmidi-solo-train": 0.17},
-    "transcriber": {"train": 0.25, "recordings": 0.1, "giantmidi-solo-train": 0.65},
+    "transcriber": {"train": 0.17, "recordings": 0.08, "giantmidi-solo-train": 0.75},
 }
 SHARES["heads"] = SHARES["all"]
 """Folders of prepared shards, and how often each is heard, by what learns."""

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 SIZES = {
     "conv_channels": "channels of the first convolution",
     "channels": "channels of what follows it",
+    "partials": "partials that a pitch is heard by",
     "again": "units of the transcription's second listening, 0 for none",
     "context": "units of the cover over the whole keyboard",
     "hidden": "units of the cover for each pitch",

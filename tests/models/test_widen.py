@@ -10,6 +10,7 @@ from models.widen import widen
 
 SMALL = StreamingConfig(conv_channels=3, channels=8, trunk=8, context=12, hidden=8)
 WIDE = dataclasses.replace(SMALL, conv_channels=4, channels=12, context=20, hidden=12, again=6)
+WIDE = dataclasses.replace(WIDE, partials=12)  # of a pitch, for eight
 
 
 def answers(network: StreamingCover) -> dict[str, torch.Tensor]:
@@ -37,6 +38,9 @@ def test_a_wider_network_answers_as_before_and_its_new_units_learn() -> None:
         gradient = heads.linear.weight.grad
         assert gradient is not None
         assert gradient[:, known:].abs().max() > 0
+    gradient = wide.trunk.harmonics.weight.grad
+    assert gradient is not None
+    assert gradient[:, -SMALL.conv_channels :].abs().max() > 0  # what the last partial tells
 
 
 def test_a_network_that_listens_once_cannot_begin_with_one_that_listens_twice() -> None:
@@ -48,6 +52,7 @@ def test_a_network_that_listens_once_cannot_begin_with_one_that_listens_twice() 
     ("other", "words"),
     [
         (dataclasses.replace(SMALL, hidden=6), "expected at least"),
+        (dataclasses.replace(SMALL, partials=5), "expected at least 8 partials, came 5"),
         (dataclasses.replace(SMALL, trunk=12), "trunk.gru.*as wide as before"),
         (dataclasses.replace(SMALL, related=20), "comparison.*as wide as before"),
     ],
@@ -57,3 +62,11 @@ def test_a_network_that_does_not_hold_the_other_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         widen(StreamingCover(other), StreamingCover(SMALL).state_dict())
+
+
+def test_what_came_before_the_register_bias_begins_without_one() -> None:
+    weights = StreamingCover(SMALL).state_dict()
+    del weights["transcription.register_bias"]
+    network = StreamingCover(SMALL)
+    widen(network, weights)
+    assert not network.transcription.register_bias.any()

@@ -97,7 +97,7 @@ def test_a_network_of_another_size_is_told_in_one_line(config: TrainConfig, tmp_
 def test_weights_of_another_make_are_told_in_one_line(config: TrainConfig) -> None:
     checkpoint = load_checkpoint(train(config, SMALL))
     checkpoint["ema"]["elsewhere"] = checkpoint["ema"].pop("trunk.harmonics.weight")
-    with pytest.raises(ModelError, match="elsewhere is in one of them only; train it anew"):
+    with pytest.raises(ModelError, match="elsewhere is in one network only; train it anew"):
         network_of(checkpoint)
 
 
