@@ -80,7 +80,7 @@ def transcriber_spec(network: Transcriber, trained: dict[str, Any]) -> ModelSpec
         name=TRANSCRIBE,
         kind="stateful",
         features=LOG_STFT_16K,
-        version="7",
+        version="8",
         lookahead_frames=network.config.lookahead_frames,
         outputs=TRANSCRIPTION,
         step_frames=STEP_FRAMES,
