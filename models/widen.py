@@ -25,7 +25,7 @@ NEW = (
     "transcription.comparison_again.",
     "transcription.register_bias",
 )
-"""Parameters that a smaller network may lack; what reads them is silent at first."""
+"""Parameters that a smaller or older network may lack; they, or what reads them, are 0 at first."""
 
 
 def widen(network: StreamingCover, weights: dict[str, Tensor]) -> None:
