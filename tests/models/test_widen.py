@@ -9,8 +9,9 @@ from models.streaming import StreamingConfig, StreamingCover
 from models.widen import widen
 
 SMALL = StreamingConfig(conv_channels=3, channels=8, trunk=8, context=12, hidden=8)
-WIDE = dataclasses.replace(SMALL, conv_channels=4, channels=12, context=20, hidden=12, again=6)
-WIDE = dataclasses.replace(WIDE, partials=12)  # of a pitch, for eight
+WIDE = dataclasses.replace(
+    SMALL, conv_channels=4, channels=12, partials=12, context=20, hidden=12, again=6
+)
 
 
 def answers(network: StreamingCover) -> dict[str, torch.Tensor]:
