@@ -13,6 +13,7 @@ from engine.audio_file import SUFFIXES, FileSource
 from engine.audio_source import AudioSource, InputInfo
 from engine.errors import DeviceError
 from engine.loopback import LOOPBACK, list_loopbacks, open_loopback
+from engine.paths import exists, given_path
 from engine.settings import AudioSettings
 
 __all__ = [
@@ -38,7 +39,7 @@ def is_file_input(text: str) -> bool:
         return False
     separators = [s for s in (os.sep, os.altsep) if s]
     has_folder = any(text.startswith(("." + s, ".." + s, "~" + s, s)) for s in separators)
-    return Path(text).suffix.lower() in SUFFIXES or has_folder or Path(text).exists()
+    return Path(text).suffix.lower() in SUFFIXES or has_folder or exists(text)
 
 
 def open_source(text: str, settings: AudioSettings, paced: bool = True) -> AudioSource:
@@ -60,7 +61,7 @@ def open_source(text: str, settings: AudioSettings, paced: bool = True) -> Audio
         There is no such input, or it cannot be used.
     """
     if is_file_input(text):
-        return FileSource(Path(text).expanduser(), paced, settings.block_size)
+        return FileSource(given_path(text), paced, settings.block_size)
     if text == LOOPBACK:
         return open_loopback(settings)
     if text.endswith(".monitor"):  # a PulseAudio monitor

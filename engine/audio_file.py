@@ -5,6 +5,8 @@ Blocks are (n, channels) float32; memory does not grow with the length of the fi
 """
 
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 from engine.clock import StreamClock
 from engine.errors import DeviceError
+from engine.paths import NO_SUCH_FILE, did_you_mean, file_fault, shown
 from engine.rings import SampleRing
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".oga", ".opus", ".w64", ".caf")
@@ -163,14 +166,14 @@ class FileSource:
 
 def _open(path: Path) -> _Sequential:
     """Open an audio file; DeviceError says what is wrong with it."""
-    if not path.exists():
-        raise DeviceError(f"no such file: {path}")
-    if not path.is_file():
-        raise DeviceError(f"{path} is not a file but a folder or a device; give an audio file")
+    if fault := file_fault(path):
+        if fault == NO_SUCH_FILE:
+            raise DeviceError(f"{fault}: {shown(path)}{did_you_mean(path)}")
+        raise DeviceError(f"{shown(path)} cannot be read: {fault}; give an audio file")
     try:
         if path.stat().st_size == 0:
             raise DeviceError(f"{path} is empty (0 bytes); give an audio file")
-        return _Sequential(path)
+        return _Sequential(path if sys.platform == "win32" else os.fsencode(path))
     except OSError as error:
         raise DeviceError(f"{path} cannot be read: {error.strerror}") from error
     except soundfile.LibsndfileError as error:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.errors import ModelError
 from engine.graph import Graph
+from engine.paths import is_file
 from models import shipped
 from models.spec import FeatureSpec
 
@@ -110,7 +111,7 @@ def load_frontend(
     """
     folders = [*([folder] if folder else []), shipped.path()]
     paths = [f / (spec.name + SUFFIX) for f in folders]
-    path = next((p for p in paths if p.is_file()), None)
+    path = next((p for p in paths if is_file(p)), None)
     if path is None:
         raise ModelError(
             f"front end {spec.name + SUFFIX} not found in {' or '.join(str(f) for f in folders)}:"

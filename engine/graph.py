@@ -13,6 +13,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from engine.errors import ModelError
+from engine.paths import file_fault, shown
 from models.spec import METADATA_KEY
 
 log = logging.getLogger(__name__)
@@ -80,8 +81,10 @@ class Graph:
     def __init__(self, path: Path, provider: str = "cpu", threads: int = 1) -> None:
         self.path = path
         self.provider = choose_provider(provider)
-        if not path.is_file():
-            raise ModelError(f"no model file at {path}: give the path of an .onnx file")
+        if fault := file_fault(path):
+            raise ModelError(
+                f"no model file at {shown(path)} ({fault}): give the path of an .onnx file"
+            )
         if provider == "auto" and self.provider != "cpu":
             try:
                 self._session = _open(path, self.provider, threads)

@@ -6,6 +6,7 @@ from pathlib import Path
 from engine.errors import ModelError
 from engine.graph import Graph
 from engine.inference import StatefulModel
+from engine.paths import file_fault, given_path, is_file, shown
 from engine.window_model import WindowModel
 from models import shipped
 from models.spec import ModelSpec
@@ -29,10 +30,12 @@ def model_path(name_or_path: str | Path) -> Path:
     ModelError
         If it is neither; the message names the nearest shipped model and all of them.
     """
-    path = Path(name_or_path)
+    path = given_path(name_or_path)
     if path.suffix == SUFFIX or len(path.parts) > 1:
-        if not path.is_file():
-            raise ModelError(f"no model file at {path}: give the path of an .onnx file")
+        if fault := file_fault(path):
+            raise ModelError(
+                f"no model file at {shown(path)} ({fault}): give the path of an .onnx file"
+            )
         return path
     known = list_models()
     if str(name_or_path) in known:
@@ -82,7 +85,7 @@ def load_model(
     if spec.kind == "stateful":
         return StatefulModel(spec, graph)
     local_path = path.with_name(path.stem + LOCAL_SUFFIX)
-    if not local_path.is_file():
+    if not is_file(local_path):
         raise ModelError(f"{path} is a window model and needs {local_path.name} beside it")
     local = Graph(local_path, provider, threads)
     if read_spec(local) != spec:

@@ -18,6 +18,7 @@ from mido.midifiles.meta import KeySignatureError
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
+from engine.paths import given_path
 from engine.settings import STYLE_FROM
 from models.spec import MIN_PITCH, N_PITCHES, ModelSpec
 
@@ -67,7 +68,7 @@ def style_vector(style: str | float | Sequence[float], spec: ModelSpec) -> Array
     """
     if isinstance(style, str):
         if style.startswith(STYLE_FROM):
-            return read_style(Path(style.removeprefix(STYLE_FROM)).expanduser())
+            return read_style(given_path(style.removeprefix(STYLE_FROM)))
         return _preset(style, spec)
     if isinstance(style, int | float):
         return _between(float(style), spec)

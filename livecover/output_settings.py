@@ -7,6 +7,7 @@ import platformdirs
 
 from engine import checks
 from engine.errors import ConfigError
+from engine.paths import given_path, user_folder
 
 OFF, DEFAULT = "off", "default"
 
@@ -18,7 +19,7 @@ class RecordSettings:
     at_start: bool = False
     """True: a take begins with the first sound."""
     folder: str | None = None
-    """Where takes go; None is LiveCover in the user's music folder."""
+    """Where takes go; None is LiveCover in the user's music folder, or here if there is no home."""
     audio: bool = True
     """Whether the input is kept too, as FLAC."""
     strength: float = 0.5
@@ -38,8 +39,8 @@ class RecordSettings:
     def path(self) -> Path:
         """The folder."""
         if self.folder is None:
-            return platformdirs.user_music_path() / "LiveCover"
-        return Path(self.folder).expanduser()
+            return (user_folder(platformdirs.user_music_path) or Path()) / "LiveCover"
+        return given_path(self.folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from engine.errors import DeviceError
 from engine.fluid import FluidPiano, check_soundfont
 from engine.monitor import Monitor
 from engine.output import open_output
+from engine.paths import given_path, is_file
 from engine.piano import Piano, Synth
 from engine.plugin import PluginPiano, load_plugin
 from engine.runtime import Engine
@@ -150,7 +151,7 @@ class Rig:
 def open_synth(settings: PianoSettings, sample_rate: int) -> Synth:
     """Return the piano of the settings. Raises DeviceError."""
     if settings.plugin is not None:
-        return PluginPiano(load_plugin(Path(settings.plugin).expanduser()), sample_rate)
+        return PluginPiano(load_plugin(given_path(settings.plugin)), sample_rate)
     return FluidPiano(soundfont_of(settings), sample_rate)
 
 
@@ -163,8 +164,8 @@ def check_piano(settings: PianoSettings) -> None:
 def soundfont_of(settings: PianoSettings) -> Path:
     """Return the SoundFont's path: named, or bundled, or the first found. Raises DeviceError."""
     if settings.soundfont is not None:
-        return Path(settings.soundfont).expanduser()
-    return BUNDLED if BUNDLED.is_file() else find_soundfont()
+        return given_path(settings.soundfont)
+    return BUNDLED if is_file(BUNDLED) else find_soundfont()
 
 
 def _factor(decibels: float) -> float:

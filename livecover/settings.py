@@ -18,6 +18,7 @@ import platformdirs
 
 from engine import checks
 from engine.errors import ConfigError
+from engine.paths import is_file, user_folder
 from engine.settings import EngineSettings
 from livecover.control.bindings import merged
 from livecover.control.settings import ControlSettings
@@ -116,11 +117,9 @@ def with_values(settings: Settings, values: Mapping[str, object]) -> Settings:
 
 def find_config() -> Path | None:
     """Return the working folder's ``config.toml``, else the user's own, else None."""
-    user_folder = platformdirs.user_config_path("livecover", appauthor=False)
-    for path in (Path(FILE_NAME), user_folder / FILE_NAME):
-        if path.is_file():
-            return path
-    return None
+    own = user_folder(lambda: platformdirs.user_config_path("livecover", appauthor=False))
+    folders = [Path(), *([] if own is None else [own])]
+    return next((path for folder in folders if is_file(path := folder / FILE_NAME)), None)
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -15,6 +15,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable
 
 from engine.errors import ConfigError
+from engine.paths import exists, user_folder
 from livecover.control.bindings import NONE
 from livecover.settings import AUTO, FILE_NAME, Settings, find_config, load_settings
 
@@ -47,7 +48,7 @@ def save_settings(settings: Settings, path: Path | None = None) -> Path:
     """
     path = path or find_config() or user_config()
     with _as_config_error(path):
-        is_there = path.exists()
+        is_there = exists(path)
         text = path.read_bytes().decode() if is_there else ""
     before = load_settings(path, {}) if is_there else Settings()
     with _as_config_error(path):
@@ -61,8 +62,14 @@ def save_settings(settings: Settings, path: Path | None = None) -> Path:
 
 
 def user_config() -> Path:
-    """Return the path of the user's own file of settings, there or not."""
-    return platformdirs.user_config_path("livecover", appauthor=False) / FILE_NAME
+    """Return the path of the user's own file of settings, there or not.
+
+    Raises ConfigError where nobody knows a home folder.
+    """
+    folder = user_folder(lambda: platformdirs.user_config_path("livecover", appauthor=False))
+    if folder is None:
+        raise ConfigError("no home folder is known to save the settings in; give --config FILE")
+    return folder / FILE_NAME
 
 
 def _differences(
@@ -117,7 +124,7 @@ def _replace(path: Path, text: str, settings: Settings) -> None:
             os.fsync(file.fileno())
         if load_settings(Path(name), {}) != settings:
             raise TOMLKitError("the file would say something else")
-        if path.exists():
+        if exists(path):
             shutil.copymode(path, name)
         os.replace(name, path)
     except BaseException:

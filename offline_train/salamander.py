@@ -15,11 +15,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 import soundfile
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.paths import cache_folder
 from offline_train.corpora.notes import UNDAMPED, Note, Pedal, with_pedal
 
 LAYERS = (4, 8, 10, 12, 16)
@@ -56,9 +56,7 @@ def ensure_salamander(folder: Path | None = None, layers: Sequence[int] = LAYERS
     DataError
         If a layer does not exist, or npm or the network is missing.
     """
-    folder = (
-        folder or Path(platformdirs.user_cache_dir("livecover", appauthor=False)) / "salamander"
-    )
+    folder = folder or cache_folder() / "salamander"
     wrong = [layer for layer in layers if not 1 <= layer <= len(_LAYER_TOPS)]
     if wrong or not layers:
         raise DataError(f"expected velocity layers from 1 to {len(_LAYER_TOPS)}, got {wrong}")

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 import soundfile
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.paths import cache_folder
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def missing_programs(voices: Iterable[Voice]) -> list[str]:
 
 def bank_folder() -> Path:
     """Return the folder where analysed voices are kept between runs."""
-    return Path(platformdirs.user_cache_dir("livecover", appauthor=False)) / "voices"
+    return cache_folder() / "voices"
 
 
 @lru_cache(maxsize=32)

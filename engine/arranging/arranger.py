@@ -17,6 +17,7 @@ from engine.arranging.grid import UNIT_BEATS, UNIT_STEPS
 from engine.arranging.hearing import Hearing
 from engine.errors import ModelError
 from engine.graph import Graph
+from engine.paths import given_path, is_folder
 from models import shipped
 from models.spec import MIN_PITCH, N_PITCHES
 
@@ -81,10 +82,10 @@ class Arranger:
     """
 
     def __init__(self, name_or_folder: str | Path = "arranger", threads: int = 1) -> None:
-        folder = Path(name_or_folder)
-        if not folder.is_dir():
+        folder = given_path(name_or_folder)
+        if not is_folder(folder):
             folder = shipped.path() / str(name_or_folder)
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise ModelError(
                 f"no arranger {str(name_or_folder)!r}: expected a folder with"
                 f" {', '.join(f'{name}.onnx' for name in GRAPHS)}, as livecover-train experiment"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from engine.errors import ConfigError
+from engine.paths import is_folder
 
 JOURNAL_SUFFIX = ".journal"
 _NUMBER = re.compile(r" Take (\d+)(?:\D|$)")
@@ -93,7 +94,7 @@ def _unwritable(folder: Path, error: OSError) -> ConfigError:
 
 def unfinished(folder: Path) -> list[TakeFiles]:
     """Return the takes whose journal nobody writes any more: their program was killed."""
-    journals = sorted(folder.glob(f"*{JOURNAL_SUFFIX}")) if folder.is_dir() else []
+    journals = sorted(folder.glob(f"*{JOURNAL_SUFFIX}")) if is_folder(folder) else []
     return [
         TakeFiles(folder, path.name.removesuffix(JOURNAL_SUFFIX))
         for path in journals

@@ -122,7 +122,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_folder(tmp_path: Path) -> None:
-    assert "is not a file but a folder" in refusal(tmp_path)
+    assert "cannot be read: it is a folder" in refusal(tmp_path)
 
 
 def test_empty_file(tmp_path: Path) -> None:

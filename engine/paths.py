@@ -1,0 +1,118 @@
+"""Paths as people give them: what ``~`` means, and questions to the disk that never raise.
+
+``pathlib`` raises where a folder may not be entered, a name is too long or holds a NUL, or nobody
+knows the home folder. Whatever a user may have typed goes through here instead.
+"""
+
+import difflib
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+
+from engine.errors import ConfigError
+
+NO_SUCH_FILE = "no such file"
+
+
+def given_path(text: str | Path) -> Path:
+    """Return the path that was typed; ``~`` and ``~user`` at its beginning are home folders.
+
+    As in a shell: a name that is no user's is taken as it is, if something there is called so.
+
+    Raises
+    ------
+    ConfigError
+        Nobody knows that home folder, or the path holds a NUL character.
+
+    >>> given_path("takes/one.mid").as_posix(), given_path("~draft.mid").as_posix()
+    ('takes/one.mid', '~draft.mid')
+    """
+    typed = os.fspath(text)
+    if "\0" in typed:
+        raise ConfigError(
+            f"{typed!r} holds a NUL character, which no file's name may: leave it out"
+        )
+    path = Path(os.path.expanduser(typed))
+    first = path.parts[0] if path.parts else ""
+    is_folder_of_nobody = first.startswith("~") and (len(path.parts) > 1 or first == "~")
+    if is_folder_of_nobody and not os.path.lexists(first):
+        raise ConfigError(
+            f"{shown(typed)}: no home folder is known for {shown(first)}; give the path in full"
+        )
+    return path
+
+
+def exists(path: str | Path) -> bool:
+    """Return whether something is there, as far as one may look."""
+    return os.path.exists(path)
+
+
+def is_file(path: str | Path) -> bool:
+    """Return whether a file is there, as far as one may look."""
+    return os.path.isfile(path)
+
+
+def is_folder(path: str | Path) -> bool:
+    """Return whether a folder is there, as far as one may look."""
+    return os.path.isdir(path)
+
+
+def file_fault(path: str | Path) -> str | None:
+    """Return why ``path`` is no file to be read, in words; None where it is one.
+
+    >>> file_fault("nowhere/song.wav"), file_fault(".")
+    ('no such file', 'it is a folder')
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return NO_SUCH_FILE
+    except OSError as error:
+        return error.strerror or str(error)
+    except ValueError:  # a NUL, or a letter that the disk's names cannot have
+        return "no file can have this name"
+    if stat.S_ISDIR(mode):
+        return "it is a folder"
+    return None if stat.S_ISREG(mode) else "it is a device, not a file"
+
+
+def did_you_mean(path: Path) -> str:
+    """Return ``; did you mean ...?`` with the file beside it that is called most like it, or ''."""
+    try:
+        beside = os.listdir(path.parent)
+    except (OSError, ValueError):
+        return ""
+    near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.75)
+    return f"; did you mean {shown(path.with_name(near[0]))}?" if near else ""
+
+
+def user_folder(find: Callable[[], Path]) -> Path | None:
+    """Return the folder that ``find``, of platformdirs, names; None where there is no home.
+
+    Its releases differ: one raises, another answers with a ``~`` that nobody replaced.
+    """
+    try:
+        path = find()
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return path if path.is_absolute() else None
+
+
+def cache_folder() -> Path:
+    """Return the user's folder for what can be made again. Raises ConfigError without a home."""
+    folder = user_folder(lambda: platformdirs.user_cache_path("livecover", appauthor=False))
+    if folder is None:
+        raise ConfigError("no home folder is known to keep files in; set HOME to one")
+    return folder
+
+
+def shown(path: str | Path) -> str:
+    r"""Return a path for a message; bytes that are no text are written ``\xe9``.
+
+    >>> shown("caf\udce9.wav")
+    'caf\\xe9.wav'
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
