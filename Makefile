@@ -45,6 +45,7 @@ bench: $(VENV)/.installed-dev ## the engine's figures in docs/results.md, on an 
 	done
 	$(BIN)/python -m livecover.bench streaming --model runs/window/window.onnx --seconds 6
 	$(BIN)/livecover-train bench
+	$(BIN)/python -m livecover.bench sleep
 	$(BIN)/python -m livecover.bench timing
 	$(BIN)/python -m livecover.bench change
 	$(BIN)/python -m livecover.bench panel --rounds 3

@@ -37,6 +37,7 @@ class Pipeline:
         self.frontend = frontend
         self.model = model
         self.style: Array = np.zeros(model.spec.style_dim, np.float32) if style is None else style
+        self._is_underway = False  # the model holds something that it has not answered
 
     @property
     def spec(self) -> ModelSpec:
@@ -45,6 +46,7 @@ class Pipeline:
 
     def push(self, samples: Array) -> Posteriors:
         """Return what became final with these samples (n,)."""
+        self._is_underway = True
         frames, features = self.frontend.push(samples)
         return self.model.step(frames, features, self.style)
 
@@ -52,11 +54,14 @@ class Pipeline:
         """Pass over samples (n,) without computing, and return what was still underway.
 
         The frames before the gap are answered as if silence followed; after it the model begins
-        anew, with exact features and true frame indices.
+        anew, with exact features and true frame indices. The model is asked once in a gap, however
+        many calls make it.
         """
-        underway = self.model.flush(self.style)
         self.frontend.skip(samples)
-        return underway
+        if not self._is_underway:
+            return join_posteriors([])
+        self._is_underway = False
+        return self.model.flush(self.style)
 
     def flush(self) -> Posteriors:
         """Return everything still underway and begin a new stream at frame 0."""
@@ -70,6 +75,7 @@ class Pipeline:
         """Begin a new stream at frame 0, without an answer to what was underway."""
         self.frontend.reset()
         self.model.reset()
+        self._is_underway = False
 
 
 def load_pipeline(

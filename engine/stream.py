@@ -47,6 +47,7 @@ class CoverStream:
         self._decoder = NoteDecoder(spec.features.frame_s, decoding)
         self._performer = Performer(settings.play, settings.midi)
         self._hop_length = spec.features.hop_length
+        self._is_resting = False  # nothing is underway and nothing sounds
         self.peak_dbfs = SILENCE_DBFS
         """Peak of the last block."""
         self.n_skipped_frames = 0
@@ -95,9 +96,12 @@ class CoverStream:
         return events + self._decode(self._pipeline.flush()) + self._rest()
 
     def _pass_over(self, samples: Array) -> list[Event]:
-        return self._decode(self._pipeline.skip(samples)) + self._rest()
+        """End what is underway and what sounds; in the midst of a gap nothing is."""
+        underway = self._pipeline.skip(samples)
+        return [] if self._is_resting else self._decode(underway) + self._rest()
 
     def _decode(self, posteriors: Posteriors) -> list[Event]:
+        self._is_resting = False
         self._decoder.pace = style_pace(self._pipeline.style, self._pipeline.spec)
         events = self._decoder.push(posteriors)
         if not len(posteriors):
@@ -108,6 +112,7 @@ class CoverStream:
 
     def _rest(self) -> list[Event]:
         """End every note; what follows is a gap or the end."""
+        self._is_resting = True
         return self._performer.push(self._decoder.flush()) + self._performer.rest()
 
 

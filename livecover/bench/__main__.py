@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     streaming.add_argument("--seconds", type=float, default=20.0, help="of the song")
     window = add("window", "real-time factor of a window model, live and over a file")
     window.add_argument("--steps", type=int, default=2, help="of a live stream")
+    add("sleep", "what silence costs, listened to and slept through")
     add("timing", "when notes leave against when they are due, idle and beside busy programs")
     paged = add("panel", "when notes leave and are drawn with the panel open, against without it")
     paged.add_argument("--rounds", type=int, default=2, help="of without, with, with, without")
@@ -53,6 +54,8 @@ def measure(arguments: argparse.Namespace) -> str:
             return models.streaming(arguments.model, arguments.song, arguments.seconds)
         case "window":
             return models.window(arguments.model, arguments.steps)
+        case "sleep":
+            return models.sleep(arguments.model)
         case "timing":
             return live.timing(arguments.model, arguments.song)
         case "panel":

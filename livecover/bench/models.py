@@ -21,6 +21,8 @@ from engine.offline import (
     stream_posteriors,
 )
 from engine.resample import Resampler
+from engine.settings import EngineSettings, GateSettings
+from engine.stream import CoverStream
 from engine.window_model import WindowModel
 from livecover.bench import markdown
 
@@ -28,6 +30,7 @@ Array = NDArray[np.float32]
 
 BLOCKS: tuple[int | None, ...] = (1, 7, 256, 4096, None)
 """Samples pushed at once; None is the whole song."""
+BLOCK, SONG_RATE = 512, 44100
 
 
 def load_samples(path: Path, sample_rate: int, seconds: float | None = None) -> Array:
@@ -112,6 +115,30 @@ def window(model: str, n_steps: int) -> str:
         factors.append(f"{spent / (len(rows) * spec.features.frame_s):.3g}")
     title = f"real-time factor, {spec.name}, one thread"
     return markdown([title, *(name for name, *_ in kinds)], [["features to posteriors", *factors]])
+
+
+def sleep(model: str, seconds: float = 30.0) -> str:
+    """Return what a second of silence costs, from block to events: listened to, and slept through.
+
+    Processor time of one thread; blocks of stereo at 44.1 kHz, as a loopback gives them.
+    """
+    pipeline = load_pipeline(model, threads=1)
+    block = np.zeros((BLOCK, 2), np.float32)
+    n_blocks = round(seconds * SONG_RATE / BLOCK)
+    rows: list[list[object]] = []
+    for name, is_enabled in (("awake", False), ("asleep", True)):
+        gate = GateSettings(enabled=is_enabled)
+        stream = CoverStream(pipeline, EngineSettings(gate=gate), SONG_RATE, 2)
+        for _ in range(round(2 * gate.hold * SONG_RATE / BLOCK)):
+            stream.push(block)
+        start = time.process_time()
+        for _ in range(n_blocks):
+            stream.push(block)
+        spent = time.process_time() - start
+        each = 1e6 * spent / n_blocks
+        rows.append([name, f"{each:.0f}", f"{spent * SONG_RATE / (n_blocks * BLOCK):.2%}"])
+    title = f"silence, {pipeline.spec.name}, one thread"
+    return markdown([title, f"µs a block of {BLOCK}", "of a processor"], rows)
 
 
 def distance(one: Posteriors, other: Posteriors) -> float:

@@ -87,6 +87,38 @@ def test_silence_is_not_computed_and_no_loud_frame_is_missed(block: int) -> None
     assert stream.n_skipped_frames == 0
 
 
+class CountingModel(LoudnessModel):
+    """Counts what it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_asked = 0
+
+    def step(self, frames: NDArray[np.int64], features: Array, style: Array) -> Posteriors:
+        self.n_asked += 1
+        return super().step(frames, features, style)
+
+
+@pytest.mark.parametrize("skips", [False, True], ids=["asleep", "too slow"])
+def test_a_gap_asks_the_model_once(skips: bool) -> None:
+    n_transformed = 0
+
+    def transform(samples: Array) -> Array:
+        nonlocal n_transformed
+        n_transformed += 1
+        return loudness(samples)
+
+    model = CountingModel()
+    stream = CoverStream(Pipeline(FrontEnd(SPEC.features, transform), model), SETTINGS, RATE, 1)
+    for _ in range(40):  # awake, then a second of hold, then the first block asleep
+        stream.push(sound(0.064, *([(0.0, 0.02)] if _ < 10 else [])))
+    assert stream.is_asleep is True
+    before = (model.n_asked, n_transformed)
+    for _ in range(600):
+        assert (stream.skip if skips else stream.push)(sound(0.064)) == []
+    assert model.n_asked - before[0] <= int(skips) and n_transformed == before[1]
+
+
 def test_skipping_ends_the_note_and_keeps_the_time() -> None:
     song = sound(2.0, (0.2, 2.0))
     pipeline = make_pipeline()
