@@ -97,6 +97,6 @@ def cover_file(
     finally:
         for event in events:
             sink.send(event)
-        sink.panic()
+        sink.silence()
         sink.close()
     return Cover(events, source.position, elapsed, is_whole)

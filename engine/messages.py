@@ -2,7 +2,11 @@
 
 from engine.notes import Event, NoteEvent
 
-SUSTAIN, ALL_NOTES_OFF = 64, 123  # controllers
+SUSTAIN = 64
+ALL_SOUND_OFF, RESET_ALL_CONTROLLERS, ALL_NOTES_OFF = 120, 121, 123
+"""Controllers, and channel mode messages (MIDI 1.0, tables III and I)."""
+
+CHANNELS = range(1, 17)
 
 Message = tuple[int, int, int]
 
@@ -16,6 +20,18 @@ def message(event: Event) -> Message:
     if isinstance(event, NoteEvent):
         return (0x90 if event.is_on else 0x80) | (event.channel - 1), event.pitch, event.velocity
     return controller(event.channel, SUSTAIN, 127 if event.is_down else 0)
+
+
+def panic_messages() -> list[Message]:
+    """Return what makes any receiver silent: pedal up, no sound, no controllers, no notes.
+
+    On all sixteen channels, one after the other, as mido's ``panic`` and ``reset`` in one.
+
+    >>> panic_messages()[:4]
+    [(176, 64, 0), (176, 120, 0), (176, 121, 0), (176, 123, 0)]
+    """
+    numbers = (SUSTAIN, ALL_SOUND_OFF, RESET_ALL_CONTROLLERS, ALL_NOTES_OFF)
+    return [controller(channel, number, 0) for channel in CHANNELS for number in numbers]
 
 
 def controller(channel: int, number: int, value: int) -> Message:

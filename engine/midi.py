@@ -29,7 +29,7 @@ __all__ = [
 class MidiSink(Protocol):
     """Takes note events, in the order in which they should sound, from one thread at a time.
 
-    ``send`` and ``panic`` raise MidiError where the port is gone; a later call may succeed again.
+    All but ``close`` raise MidiError where the port is gone; a later call may succeed again.
     """
 
     @property
@@ -41,8 +41,12 @@ class MidiSink(Protocol):
         """Send one note-on, note-off or pedal now."""
         ...
 
-    def panic(self) -> None:
+    def silence(self) -> None:
         """Tell the receiver to end every note of the channels that were used."""
+        ...
+
+    def panic(self) -> None:
+        """Tell the receiver to be silent at once, on every channel."""
         ...
 
     def close(self) -> None:
@@ -64,6 +68,10 @@ class TeeSink:
     def send(self, event: Event) -> None:
         """Send to every sink. Raises the first MidiError, after all had their turn."""
         _each(self.sinks, lambda sink: sink.send(event))
+
+    def silence(self) -> None:
+        """Silence every sink. Raises as :meth:`send`."""
+        _each(self.sinks, lambda sink: sink.silence())
 
     def panic(self) -> None:
         """Panic every sink. Raises as :meth:`send`."""

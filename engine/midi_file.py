@@ -9,13 +9,13 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import mido
 
 from engine.errors import MidiError
 from engine.messages import message
+from engine.note_tracker import NoteTracker, ended
 from engine.notes import Event, NoteEvent, Part, PedalEvent
 
 TICKS_PER_BEAT = 960
@@ -32,22 +32,17 @@ def paired(events: Sequence[Event]) -> list[Event]:
     a pedal that is still down.
     """
     result: list[Event] = []
-    sounding: dict[int, NoteEvent] = {}
-    down: set[int] = set()  # channels
+    sounding = NoteTracker()
     for event in sorted(events, key=_order):
-        if isinstance(event, PedalEvent):
-            (down.add if event.is_down else down.discard)(event.channel)
-            result.append(event)
-            continue
-        on = sounding.pop(event.pitch, None)
+        on = sounding.track(event)
         if on is not None:
-            result.append(replace(on, time=event.time, velocity=0))
-        if event.is_on:
-            sounding[event.pitch] = event
+            result.append(ended(on, event.time))
+        if isinstance(event, PedalEvent) or event.is_on:
             result.append(event)
     end = result[-1].time if result else 0.0
-    result += [replace(on, time=end, velocity=0) for on in sounding.values()]
-    return result + [PedalEvent(end, False, channel) for channel in sorted(down)]
+    result += [ended(on, end) for on in sounding.notes]
+    channels = sorted(down.channel for down in sounding.pedals)
+    return result + [PedalEvent(end, False, channel) for channel in channels]
 
 
 def _order(event: Event) -> tuple[float, bool]:
@@ -86,7 +81,7 @@ class FileSink:
     """Keeps every event and writes the file at close, and now and then before that.
 
     A save goes to ``.NAME.part`` beside the file, which then takes the file's place, so the file
-    is whole at any moment. A sink that never saw ``send`` or ``panic`` leaves the disk as it was.
+    is whole at any moment. A sink that was opened and closed only leaves the disk as it was.
 
     Parameters
     ----------
@@ -122,8 +117,12 @@ class FileSink:
             self._saver = threading.Thread(target=self._run, name="midi-file", daemon=True)
             self._saver.start()
 
-    def panic(self) -> None:
+    def silence(self) -> None:
         """Do nothing: open notes are ended in every file that is written."""
+        self._is_used = True
+
+    def panic(self) -> None:
+        """Do nothing, as :meth:`silence`."""
         self._is_used = True
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 import rtmidi
 
 from engine.errors import MidiError
-from engine.messages import ALL_NOTES_OFF, Message, controller, message
+from engine.messages import ALL_NOTES_OFF, SUSTAIN, Message, controller, message, panic_messages
 from engine.notes import Event
 
 CLIENT_NAME = "livecover"
@@ -166,10 +166,16 @@ class PortSink:
         self._channels.add(event.channel)
         self._send(message(event))
 
-    def panic(self) -> None:
-        """Send All Notes Off (controller 123) to every channel used. Raises as :meth:`send`."""
+    def silence(self) -> None:
+        """Lift the pedal and send All Notes Off on every channel used. Raises as :meth:`send`."""
         for channel in sorted(self._channels or {1}):
+            self._send(controller(channel, SUSTAIN, 0))
             self._send(controller(channel, ALL_NOTES_OFF, 0))
+
+    def panic(self) -> None:
+        """Send all that silences, on all channels (``panic_messages``). Raises as :meth:`send`."""
+        for each in panic_messages():
+            self._send(each)
 
     def close(self) -> None:
         """Close the port, and with it the client; a second call does nothing."""

@@ -1,162 +1,186 @@
-"""What sounds at the port: every note and pedal that a sink was given ends, whatever happens.
+"""From the MIDI thread to the sinks: every note and pedal that a sink was given ends there.
 
-Not here: when something is sent (``engine.scheduler``), and where to (``engine.midi``).
+Each sink has a tracker of its own, so one that refuses does not touch what another gets. Not here:
+when something is sent (``engine.scheduler``), and where to (``engine.midi``).
 """
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from engine.errors import MidiError
-from engine.midi import MidiSink
+from engine.midi import MidiSink, sinks_of
+from engine.note_tracker import LEAST_NOTE, NoteTracker, ended
 from engine.notes import Event, NoteEvent, PedalEvent
-
-LEAST_NOTE = 0.001
-"""Seconds after its note-on, in the audio, that a forced note-off carries at least."""
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Played:
-    """A note that sounds at the port, or at one of several."""
+class _Receiver:
+    """One sink, and what it was given. Refusals are logged once in a row."""
 
-    event: NoteEvent
-    sent: float
+    def __init__(self, sink: MidiSink) -> None:
+        self.sink = sink
+        self.tracker = NoteTracker()
+        self.is_behind = False  # it may lack an end, or have a pedal where it should not be
+        self._is_refusing = False
+
+    def send(self, event: Event) -> bool:
+        """Hand over one event; return whether it was taken."""
+        try:
+            self.sink.send(event)
+        except MidiError as error:
+            self._refused(error)
+            return False
+        self.tracker.track(event)
+        if self._is_refusing:
+            self._is_refusing = False
+            log.info("MIDI goes on: %s", self.sink.name)
+        return True
+
+    def silence(self, is_panic: bool) -> None:
+        """Let the sink tell the receiver to be silent."""
+        try:
+            (self.sink.panic if is_panic else self.sink.silence)()
+        except MidiError as error:
+            self._refused(error)
+
+    def _refused(self, error: MidiError) -> None:
+        self.is_behind = True
+        if not self._is_refusing:
+            self._is_refusing = True
+            log.error("%s", error)
 
 
 class Outlet:
-    """Hands events to a sink and remembers what sounds. One thread only.
+    """Hands events to one or several sinks and remembers what sounds at each. One thread only.
 
-    Where the sink raises MidiError the error is logged once, the notes it left open are ended when
-    it works again, and every event is handed to it all the same, for another sink beside it.
+    A sink that raises MidiError misses what begins meanwhile. What it was left with is ended, and
+    its pedals are set, before the next event that it takes, or by :meth:`catch_up`.
 
     Attributes
     ----------
-    sink : MidiSink
-        Opened and closed by others.
     held : tuple of int
         Channels whose pedal the player holds down.
     n_failed : int
-        Messages that the sink refused.
+        Messages that a sink refused.
     """
 
     def __init__(self, sink: MidiSink, clock: Callable[[], float] = time.perf_counter) -> None:
-        self.sink = sink
-        self.n_failed = 0
         self._clock = clock
-        self._sounding: dict[int, _Played] = {}
-        self._unended: dict[int, _Played] = {}  # their note-off met a broken sink
-        self._pedals: dict[int, PedalEvent] = {}  # what was last asked of each channel's
-        self._owed: dict[int, PedalEvent] = {}  # lifts that met a broken sink
+        self._playing = NoteTracker()  # what the music has sound at one sink at least
+        self._receivers = [_Receiver(one) for one in sinks_of(sink)]
+        self.n_failed = 0
         self.held: tuple[int, ...] = ()
-        self._last_time = 0.0  # of the audio
-        self._is_broken = False
+        self._last: tuple[float, float] | None = None  # the last event, in the audio and when sent
 
     @property
     def is_used(self) -> bool:
         """Whether something is left to end."""
-        return bool(self._sounding or self._unended or self._pedals or self._owed or self.held)
+        return bool(self.held) or not all(one.tracker.is_silent for one in self._receivers)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a sink refused something and was not caught up with since."""
+        return any(one.is_behind for one in self._receivers)
+
+    def change_sink(self, sink: MidiSink) -> list[NoteEvent]:
+        """End all that sounds, send to another from now on; return the ends. The hold stays."""
+        held, ends = self.held, self.end_everything()
+        self._receivers = [_Receiver(one) for one in sinks_of(sink)]
+        self.hold(held)
+        return ends
 
     def note(self, event: NoteEvent) -> bool:
-        """Send a note-on, or the note-off of a note that sounds; return whether it was taken."""
-        self._last_time = event.time
-        played = self._sounding.pop(event.pitch, None)
+        """Send a note-on, or the note-off of a note that sounds; return whether it is played."""
+        self._last = (event.time, self._clock())
+        before = self._playing.at(event)
+        if before is not None:
+            self._end(event if not event.is_on else ended(before, event.time))
         if not event.is_on:
-            return played is not None and self._end(played, event)
-        if played is not None:
-            self._end(played, replace(played.event, time=event.time, velocity=0))
-        is_sent = self._send(event)
-        # Of several sinks some may have taken what one refused, so a note-off is due either way.
-        self._sounding[event.pitch] = _Played(event, self._clock())
-        self._unended.pop(event.pitch, None)
-        return is_sent
+            return before is not None
+        # All have their turn, whatever the first one says.
+        is_taken = any([self._hand(one, event) for one in self._receivers])
+        if is_taken:
+            self._playing.track(event)
+        return is_taken
 
     def pedal(self, event: PedalEvent) -> None:
         """Send a pedal; one that the player holds down is sent once they let go."""
-        self._last_time = event.time
-        self._pedals[event.channel] = event
+        self._last = (event.time, self._clock())
+        self._playing.track(event)
         if event.channel not in self.held:
-            self._send(event)
+            self._hand_all(event)
 
     def hold(self, channels: tuple[int, ...]) -> None:
         """Keep the pedals of ``channels`` down from now on, and let go of all others."""
-        for channel in set(channels) - set(self.held):
-            self._send(PedalEvent(self._last_time, True, channel))
-        for channel in set(self.held) - set(channels):
-            asked = self._pedals.get(channel)
-            if asked is None or not asked.is_down:
-                self._send(PedalEvent(self._last_time, False, channel))
-        self.held = channels
+        before, self.held = self.held, channels
+        for channel in sorted({*before} ^ {*channels}):
+            if channel in channels or not self._playing.is_down(channel):
+                self._hand_all(PedalEvent(self._now(), channel in channels, channel))
+
+    def catch_up(self) -> None:
+        """End what a sink that refused was left with, if it takes messages again."""
+        for one in self._receivers:
+            self._catch_up(one)
 
     def end_everything(self) -> list[NoteEvent]:
-        """End every sounding note, lift every pedal, then say All Notes Off; return the ends."""
-        ended = []
-        for pitch in list(self._sounding):
-            played = self._sounding.pop(pitch)
-            ended.append(self._forced_off(played))
-            self._end(played, ended[-1])
-        for channel in sorted({*self.held, *self._pedals}):
-            self._send(PedalEvent(self._last_time, False, channel))
+        """End every sounding note and lift every pedal at every sink; return the ends."""
+        now = self._now()
+        ends = [event for event in self._playing.ends(now) if isinstance(event, NoteEvent)]
+        self._playing.clear()
         self.held = ()
-        self._pedals.clear()
-        self._end_unended()
-        try:
-            self.sink.panic()
-        except MidiError as error:
-            self._refused(error)
-        return ended
+        for one in self._receivers:
+            self.n_failed += sum(not one.send(event) for event in one.tracker.ends(now))
+            one.silence(is_panic=False)
+        return ends
 
-    def _end(self, played: _Played, off: NoteEvent) -> bool:
-        """Send a note-off; where the sink is broken, remember the note."""
-        is_sent = self._send(off)
-        if not is_sent:
-            self._unended[off.pitch] = played
-        return is_sent
+    def panic(self) -> None:
+        """Let every sink tell everybody to be silent, then end what it was given."""
+        for one in self._receivers:
+            one.silence(is_panic=True)
+        self.end_everything()
 
-    def _send(self, event: Event) -> bool:
-        """End what a broken sink left open, then hand it one event; return whether it took it."""
-        self._end_unended()
-        if isinstance(event, PedalEvent):
-            self._owed.pop(event.channel, None)
-        try:
-            self.sink.send(event)
-        except MidiError as error:
-            self.n_failed += 1
-            if isinstance(event, PedalEvent) and not event.is_down:
-                self._owed[event.channel] = event
-            self._refused(error)
-            return False
-        self._taken()
-        return True
+    def _end(self, off: NoteEvent) -> None:
+        """Send a note-off to every sink that has the note, not to one that refused it."""
+        on = self._playing.track(off)
+        for one in self._receivers:
+            if one.tracker.at(off) is on:
+                self._hand(one, off)
 
-    def _end_unended(self) -> None:
-        """Send the ends that the sink refused, up to the first that it refuses again."""
-        try:
-            for channel, lift in list(self._owed.items()):
-                self.sink.send(lift)
-                del self._owed[channel]
-            for pitch, played in list(self._unended.items()):
-                self.sink.send(self._forced_off(played))
-                del self._unended[pitch]
-                self._taken()
-        except MidiError as error:
-            self._refused(error)
+    def _hand_all(self, event: Event) -> None:
+        for one in self._receivers:
+            self._hand(one, event)
 
-    def _taken(self) -> None:
-        """Log the first success after refusals."""
-        if self._is_broken:
-            self._is_broken = False
-            log.info("MIDI goes on: %s", self.sink.name)
+    def _hand(self, one: _Receiver, event: Event) -> bool:
+        """Hand a sink one event, and before it what it missed; return whether it took it."""
+        self._catch_up(one)
+        is_taken = one.send(event)
+        self.n_failed += not is_taken
+        return is_taken
 
-    def _refused(self, error: MidiError) -> None:
-        """Log the first refusal of a row."""
-        if not self._is_broken:
-            self._is_broken = True
-            log.error("%s", error)
+    def _catch_up(self, one: _Receiver) -> None:
+        """Send what a sink missed, up to the first that it refuses again."""
+        if not one.is_behind:
+            return
+        for event in self._missed(one.tracker):
+            if not one.send(event):
+                return
+        one.is_behind = False
 
-    def _forced_off(self, played: _Played) -> NoteEvent:
-        """Return a note-off for a note that is ended now rather than by the music."""
-        lasted = max(LEAST_NOTE, self._clock() - played.sent)
-        return replace(played.event, time=played.event.time + lasted, velocity=0)
+    def _missed(self, tracker: NoteTracker) -> list[Event]:
+        """Return the ends and pedals that bring a sink to what is played now."""
+        now, playing = self._now(), self._playing
+        gone = [on for on in tracker.notes if playing.at(on) is not on]
+        missed: list[Event] = [ended(on, max(now, on.time + LEAST_NOTE)) for on in gone]
+        downs = {*self.held, *(down.channel for down in playing.pedals)}
+        for channel in sorted(downs ^ {down.channel for down in tracker.pedals}):
+            missed.append(PedalEvent(now, channel in downs, channel))
+        return missed
+
+    def _now(self) -> float:
+        """Return the present in the audio, by the last event and the time since; 0 before any."""
+        if self._last is None:
+            return 0.0
+        time, sent = self._last
+        return time + self._clock() - sent

@@ -15,8 +15,8 @@ Not here: the sustain that a performer holds by hand (``engine.performer``).
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from engine.note_tracker import NoteTracker, ended
 from engine.notes import Event, NoteEvent, PedalEvent
 
 PRESS_S = 0.08
@@ -55,7 +55,7 @@ class Pedal:
         self._press_at: float | None = None
         self._struck: list[NoteEvent] = []  # what the harmony began with: its first ATTACK_S
         self._last_on = 0.0
-        self._held: dict[int, NoteEvent] = {}  # what sounds, by pitch
+        self._held = NoteTracker()
         self._let_go: set[int] = set()  # pitches whose own end is still to come
 
     def push(self, events: Sequence[NoteEvent], now: float | None = None) -> list[Event]:
@@ -68,7 +68,7 @@ class Pedal:
             played += self._settle(event.time)
             if event.is_on:
                 played += [*self._strike(event), event]
-                self._held[event.pitch] = event
+                self._held.track(event)
                 self._let_go.discard(event.pitch)
                 continue
             if self._press_at is not None and self._begins(event):
@@ -77,7 +77,7 @@ class Pedal:
                 self._let_go.remove(event.pitch)
             else:
                 played.append(event)
-                self._held.pop(event.pitch, None)
+                self._held.track(event)
         return played if now is None else played + self._settle(now)
 
     def flush(self, time: float) -> list[Event]:
@@ -136,13 +136,13 @@ class Pedal:
     def _press(self, time: float) -> list[Event]:
         """Return the pedal going down, and before it the ends of what it should not catch."""
         self.is_down, self._press_at = True, None
-        ended: list[Event] = []
-        for pitch, on in list(self._held.items()):
+        caught: list[NoteEvent] = []
+        for on in self._held.notes:
             if on.part != "melody" and on.time < self._begun - ATTACK_S:
-                ended.append(replace(on, time=time, velocity=0))
-                self._let_go.add(pitch)
-                del self._held[pitch]
-        return [*ended, PedalEvent(time, True)]
+                caught.append(ended(on, time))
+                self._held.track(caught[-1])
+                self._let_go.add(on.pitch)
+        return [*caught, PedalEvent(time, True)]
 
     def _lift(self, time: float) -> list[Event]:
         self._press_at = None

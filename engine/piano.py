@@ -14,7 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.messages import ALL_NOTES_OFF, SUSTAIN, Message, controller, message
+from engine.messages import ALL_NOTES_OFF, CHANNELS, SUSTAIN, Message, controller, message
+from engine.note_tracker import NoteTracker, ended
 from engine.notes import Event, NoteEvent, PedalEvent
 from engine.settings import EngineSettings
 from engine.taps import Tap
@@ -26,7 +27,6 @@ LATE_TOLERANCE = 0.05
 MAX_WAITING = 4096
 """Events that may wait; note-ons that come then are dropped."""
 
-_CHANNELS = range(1, 17)
 _log = logging.getLogger(__name__)
 
 
@@ -70,8 +70,7 @@ class Piano(Tap):
         # The speaker's own:
         self._waiting: list[tuple[float, int, Event]] = []
         self._serials = itertools.count()
-        self._sounding: dict[int, NoteEvent] = {}
-        self._down: set[int] = set()  # channels whose pedal the music holds down
+        self._sounding = NoteTracker()  # with the pedals that the music holds down
         self._is_held = False  # all pedals, by the player
 
     def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:  # noqa: D102
@@ -122,32 +121,29 @@ class Piano(Tap):
 
     def _messages(self, event: Event, late: float) -> list[Message]:
         """Return what an event is to the synthesizer, ``late`` seconds after it was due."""
-        if isinstance(event, PedalEvent):
-            (self._down.add if event.is_down else self._down.discard)(event.channel)
-            return [] if self._is_held else [message(event)]
-        before = self._sounding.pop(event.pitch, None)
-        ends = [] if before is None else [_end(before)]
-        if not event.is_on:
-            return ends
-        if late > LATE_TOLERANCE:
+        if isinstance(event, NoteEvent) and event.is_on and late > LATE_TOLERANCE:
             self.n_dropped += 1
+            event = ended(event, event.time)  # what sounds at its key ends all the same
+        before = self._sounding.track(event)
+        if isinstance(event, PedalEvent):
+            return [] if self._is_held else [message(event)]
+        ends = [] if before is None else [message(ended(before, event.time))]
+        if not event.is_on:
             return ends
         self.n_played += 1
         if late > 0:
             self.n_late += 1
             self.worst = max(self.worst, late)
-        self._sounding[event.pitch] = event
         return [*ends, message(event)]
 
     def _silence(self) -> list[Message]:
         """End everything, and forget what was to come."""
-        ends = [_end(event) for event in self._sounding.values()]
-        lifts = [controller(c, SUSTAIN, 0) for c in _CHANNELS]
+        ends = [message(end) for end in self._sounding.ends(0.0)]
+        lifts = [controller(c, SUSTAIN, 0) for c in CHANNELS]
         self._waiting.clear()
         self._sounding.clear()
-        self._down.clear()
         self._is_held = False
-        return [*ends, *lifts, *(controller(c, ALL_NOTES_OFF, 0) for c in _CHANNELS)]
+        return [*ends, *lifts, *(controller(c, ALL_NOTES_OFF, 0) for c in CHANNELS)]
 
     def _hold(self, is_held: bool) -> list[Message]:
         """Keep all pedals down, or let the music have them again."""
@@ -155,14 +151,9 @@ class Piano(Tap):
             return []
         self._is_held = is_held
         if is_held:
-            return [controller(c, SUSTAIN, 127) for c in _CHANNELS]
-        return [controller(c, SUSTAIN, 127 if c in self._down else 0) for c in _CHANNELS]
+            return [controller(c, SUSTAIN, 127) for c in CHANNELS]
+        return [controller(c, SUSTAIN, 127 if self._sounding.is_down(c) else 0) for c in CHANNELS]
 
 
 def _is_on(event: Event) -> bool:
     return isinstance(event, NoteEvent) and event.is_on
-
-
-def _end(event: NoteEvent) -> Message:
-    """Return the note-off of a note."""
-    return message(NoteEvent(0.0, event.pitch, 0, channel=event.channel))

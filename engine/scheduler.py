@@ -43,6 +43,10 @@ def raise_thread_priority() -> bool:
     return True
 
 
+_Key = tuple[int, int | None]
+"""Channel and key, or None for the channel's pedal."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class _Queued:
     """An event and when it is due; ``serial`` keeps what was submitted first before its equals."""
@@ -105,8 +109,8 @@ class Scheduler:
         self._queue: list[_Queued] = []
         self._serials = itertools.count()
         self._n_queued_ons = 0
-        self._last_due: dict[tuple[bool, int], float] = {}  # a key's events keep their order
-        self._open: set[int] = set()  # pitches whose last event taken in is a note-on
+        self._last_due: dict[_Key, float] = {}  # a key's events keep their order
+        self._open: set[_Key] = set()  # keys whose last event taken in is a note-on
         self._asked: collections.deque[Callable[[], None]] = collections.deque()
         self.error: BaseException | None = None
         self._is_closing = False
@@ -147,8 +151,10 @@ class Scheduler:
         return dues
 
     def panic(self) -> None:
-        """Drop everything queued and end every sounding note, at once."""
-        self._ask(self._end_everything)
+        """Drop everything queued and end every sounding note, before all else. Any thread."""
+        with self._changed:
+            self._asked.appendleft(self._panic)
+            self._changed.notify_all()
 
     def hold(self, channels: tuple[int, ...]) -> None:
         """Keep the sustain pedals of ``channels`` down from now on; of none: let go."""
@@ -160,17 +166,15 @@ class Scheduler:
         On return the old one is used no more, unless it blocks for longer than ``timeout`` s.
         """
         if self._thread is None:
-            self._outlet.sink = sink
+            self._outlet.change_sink(sink)
             return
         done = threading.Event()
 
         def change() -> None:
-            held, now = self._outlet.held, self._clock()
-            for off in self._outlet.end_everything():
+            now = self._clock()
+            for off in self._outlet.change_sink(sink):
                 if self._on_sent is not None:
                     self._on_sent(off, now, now)
-            self._outlet.sink = sink
-            self._outlet.hold(held)
             done.set()
 
         self._ask(change)
@@ -199,7 +203,11 @@ class Scheduler:
             log.error("the MIDI port did not answer within %g s", timeout)
 
     def send_due(self, now: float) -> float | None:
-        """Send what is due; return when the next event is, None if none waits. MIDI thread."""
+        """Send what is due; return when the next event is, None if none waits. MIDI thread.
+
+        First, what a sink that refused was left with is ended, if it takes messages again.
+        """
+        self._outlet.catch_up()
         while True:
             item: _Queued | None = None
             with self._changed:
@@ -231,16 +239,16 @@ class Scheduler:
 
     def _enqueue(self, event: Event, due: float) -> None:
         """Put one event into the queue, or drop it. Holds the lock."""
-        key = (True, event.pitch) if isinstance(event, NoteEvent) else (False, event.channel)
+        key: _Key = (event.channel, event.pitch if isinstance(event, NoteEvent) else None)
         if isinstance(event, NoteEvent):
             if event.is_on:
                 if self._n_queued_ons >= self._max_queued:
                     self.n_overflowed += 1
                     return
-                self._open.add(event.pitch)
+                self._open.add(key)
                 self._n_queued_ons += 1
-            elif event.pitch in self._open:
-                self._open.remove(event.pitch)
+            elif key in self._open:
+                self._open.remove(key)
             else:
                 return  # its note-on was dropped, or a panic has ended the note
         due = max(due, self._last_due.get(key, due))
@@ -291,7 +299,11 @@ class Scheduler:
         if self._on_sent is not None:
             self._on_sent(event, item.due, self._clock())
 
-    def _end_everything(self) -> None:
+    def _panic(self) -> None:
+        """Silence every receiver, whatever it was given, and forget what waits."""
+        self._end_everything(self._outlet.panic)
+
+    def _end_everything(self, end: Callable[[], object] | None = None) -> None:
         """Empty the queue and end all that sounds. On the MIDI thread, or once it is over."""
         with self._changed:
             self._queue.clear()
@@ -299,7 +311,7 @@ class Scheduler:
             self._open.clear()
             self._last_due.clear()
             self._is_sending = True
-        self._outlet.end_everything()
+        (end or self._outlet.end_everything)()
         with self._changed:
             self._is_sending = False
             self._changed.notify_all()

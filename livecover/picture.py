@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import LiveCoverError
+from engine.note_tracker import pair_notes
 from engine.notes import NoteEvent, Part
 from models.spec import MIN_PITCH, N_PITCHES
 
@@ -35,16 +36,12 @@ class Bar(NamedTuple):
 
 
 def bars(events: Sequence[NoteEvent]) -> list[Bar]:
-    """Return the notes of events in time order. A note ends at the pitch's next event."""
-    found: list[Bar] = []
-    sounding: dict[int, NoteEvent] = {}
-    for event in events:
-        on = sounding.pop(event.pitch, None)
-        if on is not None:
-            found.append(Bar(on.time, event.time, on.pitch, on.velocity, on.part))
-        if event.is_on:
-            sounding[event.pitch] = event
-    return sorted(found)
+    """Return the notes of events in time order; what nothing ends is left out."""
+    return sorted(
+        Bar(on.time, off.time, on.pitch, on.velocity, on.part)
+        for on, off in pair_notes(events)
+        if off is not None
+    )
 
 
 def pitch_spectrogram(mono: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:

@@ -12,10 +12,12 @@ import mido
 import numpy as np
 
 from engine.arranging.grid import BEATS_PER_BAR, Times
+from engine.note_tracker import pair_strokes
 
 TICKS_PER_BEAT = 960
 LEAST_LEAD_S = 0.05
 MAX_TEMPO = 0xFFFFFF  # microseconds a beat that a MIDI file can hold
+NOTES = ("note_on", "note_off")
 REPLACED = ("set_tempo", "time_signature", "end_of_track")
 
 
@@ -57,7 +59,7 @@ def timed_tracks(file: mido.MidiFile) -> list[list[Timed]]:
 
 def _timed(track: mido.MidiTrack, seconds: Callable[[int], float]) -> list[Timed]:
     found: list[Timed] = []
-    open_notes: dict[tuple[int, int], Timed] = {}
+    strokes: list[tuple[tuple[int, int], bool, Timed]] = []
     now = 0
     for message in track:
         now += message.time
@@ -67,13 +69,11 @@ def _timed(track: mido.MidiTrack, seconds: Callable[[int], float]) -> list[Timed
             message = mido.Message("note_off", channel=message.channel, note=message.note)
         timed = Timed(seconds(now), message)
         found.append(timed)
-        if message.type in ("note_on", "note_off"):
+        if message.type in NOTES:
             key = message.channel, message.note
-            before = open_notes.pop(key, None)
-            if before is not None and before.end is None:
-                before.end = timed
-            if message.type == "note_on":
-                open_notes[key] = timed
+            strokes.append((key, message.type == "note_on", timed))
+    for on, end in pair_strokes(strokes):
+        on.end = end
     return found
 
 

@@ -17,8 +17,10 @@ import mido
 import numpy as np
 
 from engine.errors import DataError
+from engine.note_tracker import pair_strokes
 from offline_train.band import Player, parse_chord
 from offline_train.corpora import Note, Song
+from offline_train.corpora.midi import NOTES, is_note_on
 from offline_train.mma_chart import bar_length, beat_times, write_chart
 from offline_train.mma_grooves import STYLE_OF_GROOVE, TRAIN_GROOVES_MMA
 
@@ -145,27 +147,24 @@ def _track(
     track: mido.MidiTrack, ticks_per_beat: int, beats: list[float]
 ) -> tuple[list[Note], int, bool]:
     """Return a track's notes in seconds, its program and whether it is a drum track."""
-    spans: list[tuple[int, int, int, int]] = []  # on, off (ticks), pitch, velocity
-    sounding: dict[int, tuple[int, int]] = {}
+    strokes: list[tuple[int, bool, tuple[int, int, int]]] = []  # tick, pitch, velocity
     tick, program, is_drums = 0, 0, False
     for message in track:
         tick += message.time
         if message.type == "program_change":
             program, is_drums = message.program, message.channel == 9
-        elif message.type in ("note_on", "note_off"):
-            if message.note in sounding:
-                on, velocity = sounding.pop(message.note)
-                spans.append((on, tick, message.note, velocity))
-            if message.type == "note_on" and message.velocity > 0:
-                sounding[message.note] = (tick, message.velocity)
+        elif message.type in NOTES:
+            stroke = tick, message.note, message.velocity
+            strokes.append((message.note, is_note_on(message), stroke))
+    spans = [(on, off[0]) for on, off in pair_strokes(strokes) if off is not None]
     if not spans:
         return [], program, is_drums
     at = np.arange(len(beats)) * ticks_per_beat
-    onsets = np.interp([s[0] for s in spans], at, beats)
-    offsets = np.interp([s[1] for s in spans], at, beats)
+    onsets = np.interp([tick for (tick, _, _), _ in spans], at, beats)
+    offsets = np.interp([off for _, off in spans], at, beats)
     notes = [
         Note(float(onset), float(offset), pitch, velocity)
-        for onset, offset, (_, _, pitch, velocity) in zip(onsets, offsets, spans, strict=True)
+        for onset, offset, ((_, pitch, velocity), _) in zip(onsets, offsets, spans, strict=True)
         if offset > onset >= 0
     ]
     return sorted(notes), program, is_drums

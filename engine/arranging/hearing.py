@@ -29,6 +29,7 @@ from engine.arranging.harmony import (
 )
 from engine.decoder import NoteDecoder
 from engine.errors import ModelError
+from engine.note_tracker import pair_notes
 from engine.notes import NoteEvent, Posteriors
 from engine.offline import load_pipeline, stream_posteriors
 from engine.settings import DecoderSettings
@@ -109,13 +110,11 @@ class Ears:
 
 def melody_of(events: list[NoteEvent]) -> list[MelodyNote]:
     """Return the melody's notes of paired events, one at a time: a new one ends the one before."""
-    sounding: dict[int, NoteEvent] = {}
-    notes: list[MelodyNote] = []
-    for event in events:
-        if event.is_on:
-            sounding[event.pitch] = event
-        elif (on := sounding.pop(event.pitch, None)) is not None and on.part == "melody":
-            notes.append(MelodyNote(on.time, event.time, on.pitch, on.velocity))
+    notes = [
+        MelodyNote(on.time, off.time, on.pitch, on.velocity)
+        for on, off in pair_notes(events)
+        if off is not None and on.part == "melody"
+    ]
     notes.sort(key=lambda note: (note.onset, note.pitch))
     single: list[MelodyNote] = []
     for note in notes:

@@ -42,6 +42,9 @@ class NullSink:
     def send(self, event: Event) -> None:
         """Do nothing."""
 
+    def silence(self) -> None:
+        """Do nothing."""
+
     def panic(self) -> None:
         """Do nothing."""
 

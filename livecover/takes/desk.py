@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError, DataError
+from engine.note_tracker import NoteTracker
 from engine.notes import Event
 from engine.settings import EngineSettings
 from livecover import __version__
 from livecover.takes.files import TakeFiles, begin_take
 from livecover.takes.journal import Contents
-from livecover.takes.session import Held, TakeSession
+from livecover.takes.session import TakeSession
 from livecover.tempo import Tempo
 
 Array = NDArray[np.float32]
@@ -85,7 +86,7 @@ class TakeDesk:
         self._input: Input | None = None
         self._latency = 0.0
         self._tempo: Tempo | None = None
-        self._held = Held()
+        self._sounding = NoteTracker()  # at the port; a take may begin at any time
         self._take: TakeSession | None = None
         self._leaving: list[_Leaving] = []
         self._flush_at = 0.0
@@ -104,7 +105,7 @@ class TakeDesk:
         assert self._take is None
         files = begin_take(folder, self._now())
         self._take = TakeSession(files, self._header(), time, has_song)
-        self._take.hold(self._held)
+        self._take.hold(self._sounding)
         self._keep_time(self._take, time)
         _log.info("recording %s", files.midi)
 
@@ -127,16 +128,17 @@ class TakeDesk:
 
     def sent(self, event: Event) -> None:
         """Take what has left."""
-        self._held.take(event)
+        self._sounding.track(event)
         for take in self._takes:
             take.sent(event)
 
     def silenced(self, moment: float) -> None:
         """Take that all notes were ended at ``moment``."""
         time = self.time + (moment - self._moment) - self._latency
-        for event in self._held.silence(time):
+        for event in self._sounding.ends(time):
             for take in self._takes:
                 take.sent(event)
+        self._sounding.clear()
 
     def changed(self, settings: EngineSettings, latency: float) -> None:
         """Take other settings."""
@@ -195,7 +197,7 @@ class TakeDesk:
         take, self._take = self._take, None
         if take is not None:
             self._finish(_Leaving(take, self.time, 0.0), reason)
-        self._held = Held()
+        self._sounding.clear()
 
     def abandon(self) -> None:
         """Leave the takes as they are on the disk; they can be recovered."""

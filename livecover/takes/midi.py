@@ -9,6 +9,7 @@ import mido
 
 from engine.messages import message
 from engine.midi_file import TICKS_PER_BEAT, paired
+from engine.note_tracker import NoteTracker
 from engine.notes import Event, NoteEvent, PedalEvent
 from livecover.takes.journal import Contents
 
@@ -33,18 +34,10 @@ def closed(events: Sequence[Event], end: float) -> list[Event]:
     A note that begins and ends at the same moment is left out.
     """
     early = sorted((e for e in events if _order(e) < (end, True)), key=_order)
-    open_notes: dict[int, NoteEvent] = {}
-    downs: dict[int, PedalEvent] = {}
+    sounding = NoteTracker()
     for event in early:
-        if isinstance(event, PedalEvent):
-            downs[event.channel] = event
-        elif event.is_on:
-            open_notes[event.pitch] = event
-        else:
-            open_notes.pop(event.pitch, None)
-    ends: list[Event] = [NoteEvent(end, p, 0, on.part, on.hand) for p, on in open_notes.items()]
-    ends += [PedalEvent(end, False, c) for c, down in downs.items() if down.is_down]
-    return paired([*early, *ends])
+        sounding.track(event)
+    return paired([*early, *sounding.ends(end, least=0.0)])
 
 
 def to_midi(contents: Contents) -> mido.MidiFile:

@@ -5,12 +5,12 @@ One thread, no clock: everything comes with its place in the engine's time. Not 
 """
 
 import logging
-from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.notes import Event, NoteEvent, PedalEvent
+from engine.note_tracker import NoteTracker
+from engine.notes import Event
 from livecover.takes.ending import end_take
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents, Journal
@@ -19,36 +19,6 @@ from livecover.takes.track import FlacTrack
 Array = NDArray[np.float32]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Held:
-    """What sounds at the port; kept while nothing is recorded too, as a take may begin then."""
-
-    notes: dict[int, NoteEvent] = field(default_factory=dict)
-    pedals: dict[int, PedalEvent] = field(default_factory=dict)
-
-    def take(self, event: Event) -> None:
-        """Take what was sent."""
-        if isinstance(event, PedalEvent):
-            if event.is_down:
-                self.pedals[event.channel] = event
-            else:
-                self.pedals.pop(event.channel, None)
-        elif event.is_on:
-            self.notes[event.pitch] = event
-        else:
-            self.notes.pop(event.pitch, None)
-
-    def silence(self, time: float) -> list[Event]:
-        """Return the ends at ``time``, or just after the beginning, of all that sounds."""
-        ends: list[Event] = [
-            replace(on, time=max(time, on.time + 1e-3), velocity=0) for on in self.notes.values()
-        ]
-        ends += [replace(p, time=max(time, p.time), is_down=False) for p in self.pedals.values()]
-        self.notes.clear()
-        self.pedals.clear()
-        return ends
 
 
 class TakeSession:
@@ -79,17 +49,17 @@ class TakeSession:
         self._n_songs = 0
         self._reached = 0.0  # seconds of the take
         self._n_dropped = 0
-        self._early = Held()  # what began before the take, until it is known to last into it
+        self._early = NoteTracker()  # what began before the take, until it is known to last into it
         self._has_begun = False
 
-    def hold(self, held: Held) -> None:
+    def hold(self, sounding: NoteTracker) -> None:
         """Take what sounds as the take begins."""
-        self._early = Held(dict(held.notes), dict(held.pedals))
+        self._early = sounding.copy()
 
     def sent(self, event: Event) -> None:
         """Take what was sent; what began before the take begins with it, if it still sounds."""
         if event.time < self.start:
-            self._early.take(event)
+            self._early.track(event)
             return
         if not self._has_begun:
             self._begin()
@@ -154,7 +124,7 @@ class TakeSession:
     def _begin(self) -> None:
         """Write what already sounds."""
         self._has_begun = True
-        sounding: list[Event] = [*self._early.pedals.values(), *self._early.notes.values()]
+        sounding: list[Event] = [*self._early.pedals, *self._early.notes]
         for event in sounding:
             self._journal.event(event, 0.0)
 

@@ -7,8 +7,10 @@ time. Moments are seconds of ``time.perf_counter``.
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from engine.audio_source import AudioSource
+from engine.note_tracker import NoteTracker
 from engine.notes import Event, NoteEvent
 from engine.taps import Tap
 from models.spec import MIN_PITCH, N_PITCHES
@@ -28,7 +30,7 @@ class RollTap(Tap):
     def __init__(self) -> None:
         self._found: deque[tuple[NoteEvent | None, float]] = deque(maxlen=4 * MAX_NOTES)
         self._spans: deque[Span] = deque(maxlen=MAX_NOTES)
-        self._open: dict[int, tuple[float, int]] = {}
+        self._open = NoteTracker()  # of notes at their moments
 
     def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:  # noqa: D102
         for event, due in zip(events, dues, strict=True):
@@ -49,24 +51,24 @@ class RollTap(Tap):
         for _ in range(len(self._found)):
             event, due = self._found.popleft()
             if event is None:
-                for pitch in list(self._open):
-                    self._end(pitch, due)
+                self._spans += [_span(on, due) for on in self._open.notes]
+                self._open.clear()
                 self._spans = deque(
                     ((on, min(off, due), p, part) for on, off, p, part in self._spans if on < due),
                     MAX_NOTES,
                 )
                 continue
-            self._end(event.pitch, due)
-            if event.is_on:
-                self._open[event.pitch] = (due, MELODY if event.part == "melody" else ACCOMPANIMENT)
-        sounding = [(on, now, pitch, part) for pitch, (on, part) in self._open.items()]
+            on = self._open.track(replace(event, time=due))
+            if on is not None:
+                self._spans.append(_span(on, due))
+        sounding = [_span(on, now) for on in self._open.notes]
         seen = [span for span in (*self._spans, *sounding) if span[1] > start and span[0] <= now]
         return sorted(seen, key=lambda span: span[3])  # the melody lies above
 
-    def _end(self, pitch: int, moment: float) -> None:
-        if pitch in self._open:
-            on, part = self._open.pop(pitch)
-            self._spans.append((on, max(on, moment), pitch, part))
+
+def _span(on: NoteEvent, end: float) -> Span:
+    part = MELODY if on.part == "melody" else ACCOMPANIMENT
+    return on.time, max(on.time, end), on.pitch, part
 
 
 def grid(

@@ -6,6 +6,7 @@ Not here: which track plays which part of a song, which each corpus knows for it
 import struct
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import mido
 from mido.midifiles.meta import KeySignatureError
 
 from engine.errors import DataError
+from engine.note_tracker import pair_strokes
 from offline_train.corpora.notes import Beat, Note, Pedal
 
 # All that mido raises on a file that is not MIDI; KeySignatureError descends from Exception.
@@ -27,6 +29,7 @@ _BROKEN_MIDI = (
     KeySignatureError,
 )
 DRUM_CHANNEL = 9  # counted from 0
+NOTES = ("note_on", "note_off")
 SUSTAIN = 64  # controller; 64 and above is down (MIDI 1.0, table III)
 DEFAULT_TEMPO = 500_000  # microseconds a quarter
 MAX_BEATS = 100_000  # a file that promises more is broken: eleven hours at 150 a minute
@@ -46,6 +49,10 @@ class Line:
     def is_drums(self) -> bool:
         """Whether this is General MIDI's drum channel."""
         return self.channel == DRUM_CHANNEL
+
+
+_Stroke = tuple[Hashable, bool, tuple[float, int, int, Line | None]]
+"""Key, whether it is a note-on, and its seconds, pitch, velocity and line (``pair_strokes``)."""
 
 
 class Clock:
@@ -118,21 +125,26 @@ def midi_notes(midi: mido.MidiFile) -> dict[str, list[Note]]:
 
 def _track_notes(track: mido.MidiTrack, clock: Clock) -> list[Note]:
     """Return a track's notes; a pitch struck again ends the note before, silent or not."""
-    notes: list[Note] = []
-    sounding: dict[int, tuple[float, int]] = {}
+    strokes: list[_Stroke] = []
     tick = 0
     for message in track:
         tick += message.time
-        if message.type not in ("note_on", "note_off"):
-            continue
-        now = clock.seconds(tick)
-        if message.note in sounding:
-            onset, velocity = sounding.pop(message.note)
-            if now > onset:
-                notes.append(Note(onset, now, message.note, velocity))
-        if message.type == "note_on" and message.velocity > 0:
-            sounding[message.note] = (now, message.velocity)
-    return sorted(notes)
+        if message.type in NOTES:
+            stroke = clock.seconds(tick), message.note, message.velocity, None
+            strokes.append((message.note, is_note_on(message), stroke))
+    return sorted(note for note, _ in _paired(strokes))
+
+
+def is_note_on(message: mido.Message) -> bool:
+    """Return whether a note message begins a note."""
+    return bool(message.type == "note_on" and message.velocity > 0)
+
+
+def _paired(strokes: list[_Stroke]) -> Iterator[tuple[Note, Line | None]]:
+    """Yield the notes of strokes that last, each with the line where it began."""
+    for (onset, pitch, velocity, line), off in pair_strokes(strokes):
+        if off is not None and off[0] > onset:
+            yield Note(onset, off[0], pitch, velocity), line
 
 
 def read_lines(path: Path) -> list[Line]:
@@ -159,7 +171,7 @@ def midi_lines(midi: mido.MidiFile) -> list[Line]:
     for k, track in enumerate(midi.tracks):
         name = track.name  # which mido looks for among all messages
         programs = dict(first_programs)
-        sounding: dict[tuple[int, int], tuple[float, int, Line]] = {}
+        strokes: list[_Stroke] = []
         tick = 0
         for message in track:
             tick += message.time
@@ -167,16 +179,16 @@ def midi_lines(midi: mido.MidiFile) -> list[Line]:
                 programs[message.channel] = message.program
             elif message.type == "control_change" and message.control == SUSTAIN:
                 pedals[message.channel].append(Pedal(clock.seconds(tick), message.value >= 64))
-            elif message.type in ("note_on", "note_off"):
-                now, key = clock.seconds(tick), (message.channel, message.note)
-                if key in sounding:
-                    onset, velocity, line = sounding.pop(key)
-                    if now > onset:
-                        line.notes.append(Note(onset, now, message.note, velocity))
-                if message.type == "note_on" and message.velocity > 0:
+            elif message.type in NOTES:
+                line = None
+                if is_note_on(message):
                     channel, program = message.channel, programs[message.channel]
                     line = lines.setdefault((k, channel, program), Line(name, channel, program))
-                    sounding[key] = (now, message.velocity, line)
+                stroke = clock.seconds(tick), message.note, message.velocity, line
+                strokes.append(((message.channel, message.note), is_note_on(message), stroke))
+        for note, began in _paired(strokes):
+            assert began is not None
+            began.notes.append(note)
     for line in lines.values():
         line.notes.sort()
         line.pedals = _pedal_changes(pedals[line.channel])

@@ -19,6 +19,7 @@ from engine.arranging.hearing import listen as listen_on_grid
 from engine.decoder import NoteDecoder
 from engine.errors import DataError
 from engine.latency import latency_budget
+from engine.note_tracker import pair_notes
 from engine.notes import NoteEvent, Posteriors
 from engine.offline import (
     Pipeline,
@@ -75,14 +76,11 @@ class System(Protocol):
 
 def events_to_notes(events: list[NoteEvent]) -> Array:
     """Return notes (n, 5): onset, offset, pitch, velocity, is_melody of paired events."""
-    sounding: dict[int, NoteEvent] = {}
-    notes = []
-    for event in events:
-        if event.is_on:
-            sounding[event.pitch] = event
-        elif event.pitch in sounding:
-            on = sounding.pop(event.pitch)
-            notes.append((on.time, event.time, on.pitch, on.velocity, on.part == "melody"))
+    notes = [
+        (on.time, off.time, on.pitch, on.velocity, on.part == "melody")
+        for on, off in pair_notes(events)
+        if off is not None
+    ]
     return np.array(notes, np.float32).reshape(-1, 5)
 
 

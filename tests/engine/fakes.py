@@ -211,7 +211,7 @@ class CollectingSink:
 
     def __init__(self, fails_to_close: bool = False) -> None:
         self.events: list[Event] = []
-        self.n_panics = 0
+        self.n_silences = self.n_panics = 0
         self.n_closed = 0
         self._fails_to_close = fails_to_close
         self._changed = threading.Condition()
@@ -220,6 +220,9 @@ class CollectingSink:
         with self._changed:
             self.events.append(event)
             self._changed.notify_all()
+
+    def silence(self) -> None:
+        self.n_silences += 1
 
     def panic(self) -> None:
         self.n_panics += 1

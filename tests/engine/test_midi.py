@@ -125,18 +125,25 @@ def test_a_known_name_opens_that_port_and_another_a_virtual_one() -> None:
     assert client.opened == (None, "LiveCover")
 
 
-def test_port_sends_notes_pedals_and_all_notes_off() -> None:
+def test_port_sends_notes_pedals_and_silence() -> None:
     client = Client()
     sink = PortSink("LiveCover", connect=lambda: client)
     sink.send(NoteEvent(0.0, 60, 100, channel=2))
     sink.send(PedalEvent(0.0, True, channel=16))
-    sink.panic()
-    assert client.sent == [(0x91, 60, 100), (0xBF, 64, 127), (0xB1, 123, 0), (0xBF, 123, 0)]
+    sink.silence()
+    assert client.sent[:2] == [(0x91, 60, 100), (0xBF, 64, 127)]
+    assert client.sent[2:] == [(s, c, 0) for s in (0xB1, 0xBF) for c in (64, 123)]
     sink.close()
     sink.close()
     assert client.is_deleted
     with pytest.raises(MidiError, match="'LiveCover' is closed"):
         sink.panic()
+
+
+def test_panic_silences_all_channels_whatever_was_used() -> None:
+    client = Client()
+    PortSink("LiveCover", connect=lambda: client).panic()
+    assert client.sent == [(0xB0 + c, k, 0) for c in range(16) for k in (64, 120, 121, 123)]
 
 
 def test_without_virtual_ports_the_error_says_loopmidi() -> None:
@@ -388,6 +395,9 @@ def test_one_broken_sink_does_not_silence_the_other(tmp_path: Path) -> None:
         tee.send(TAKE[0])
     with pytest.raises(MidiError, match="'a'"):
         tee.panic()
-    assert other.sent == [(0x90, 72, 90), (0xB0, 123, 0)]
+    with pytest.raises(MidiError, match="'a'"):
+        tee.silence()
+    assert other.sent[0] == (0x90, 72, 90)
+    assert other.sent[-2:] == [(0xB0, 64, 0), (0xB0, 123, 0)]
     tee.close()
     assert other.is_deleted

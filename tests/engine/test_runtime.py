@@ -136,7 +136,7 @@ def test_stop_in_mid_note_ends_it() -> None:
     engine.stop()
     engine.stop()
     assert len(spans(sink.notes)) == 1
-    assert sink.n_panics == 1
+    assert sink.n_silences == 1
     assert sink.n_closed == 1
 
 

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.decoder import DecoderSettings, NoteDecoder
+from engine.note_tracker import pair_notes
 from engine.notes import NoteEvent, Posteriors
 from models.spec import MIN_PITCH, N_PITCHES, Decoding
 from offline_train.apc_loss import targets_of
@@ -80,15 +81,8 @@ def engines_notes(onset: Array, frame: Array, velocity: NDArray[np.int64]) -> li
 
 
 def notes_of(events: list[NoteEvent]) -> list[Found]:
-    sounding: dict[int, NoteEvent] = {}
-    notes = []
-    for event in events:
-        if event.is_on:
-            sounding[event.pitch] = event
-        else:
-            on = sounding.pop(event.pitch)
-            notes.append(Found(on.pitch, on.time, event.time, on.velocity))
-    return sorted(notes)
+    pairs = [(on, off) for on, off in pair_notes(events) if off is not None]
+    return sorted(Found(on.pitch, on.time, off.time, on.velocity) for on, off in pairs)
 
 
 def performance(seed: int) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine.audio_source import AudioSource
 from engine.errors import ConfigError
+from engine.note_tracker import pair_notes
 from engine.notes import Event, NoteEvent, PedalEvent
 from engine.settings import EngineSettings, ModelSettings
 from livecover.takes import recorder as module
@@ -75,16 +76,15 @@ def note(on: float, off: float, pitch: int = 60, **more: str) -> tuple[NoteEvent
 
 def notes_of(path: Path) -> list[tuple[float, float, int]]:
     """(start, end, pitch) of a MIDI file's notes, all tracks."""
-    now, found = 0.0, []
-    open_notes: dict[int, float] = {}
+    now, events = 0.0, []
     for message in mido.MidiFile(path):
         now += message.time
-        if message.type == "note_on" and message.velocity:
-            open_notes[message.note] = now
-        elif message.type in ("note_on", "note_off"):
-            found.append((round(open_notes.pop(message.note), 3), round(now, 3), message.note))
-    assert not open_notes
-    return sorted(found)
+        if message.type in ("note_on", "note_off"):
+            velocity = message.velocity if message.type == "note_on" else 0
+            events.append(NoteEvent(round(now, 3), message.note, velocity))
+    pairs = list(pair_notes(events))
+    assert len(events) == 2 * len(pairs)
+    return sorted((on.time, off.time, on.pitch) for on, off in pairs if off is not None)
 
 
 @pytest.fixture
