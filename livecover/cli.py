@@ -1,8 +1,8 @@
 """The command ``livecover``: plays live, covers files, lists devices, checks the machine.
 
-Only this module prints and decides exit codes: 0 done or stopped, 1 doctor found a fault, 2 an
-error that the user can mend (one line on stderr), 130 interrupted before it was ready.
-What is asked for goes to stdout; the live line, the progress bar and the log go to stderr.
+Exit codes: 0 done or stopped, 1 doctor found a fault, and those of ``engine.command``, through
+which every error goes. What is asked for goes to stdout; the live line, the progress bar and the
+log go to stderr.
 """
 
 import contextlib
@@ -22,9 +22,11 @@ from rich.progress import Progress
 from rich.text import Text
 
 from engine.audio import is_file_input
+from engine.command import run_command, say
 from engine.cover import cover_file
 from engine.errors import LiveCoverError
 from engine.midi import is_midi_file
+from engine.paths import given_path
 from engine.runtime import Engine
 from livecover import arranger
 from livecover.control.learning import learn, line_of
@@ -40,7 +42,7 @@ from livecover.settings_file import save_settings
 from livecover.status import cover_summary, log_line, start_lines, status_line, summary
 from livecover.tui import screen as tui
 
-EXIT_FAULT, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAULT = 1  # that doctor found
 SWITCH_INTERVAL = 0.0001
 """Seconds for which a thread may keep the GIL while the MIDI thread waits for it."""
 REFRESH = 0.25  # seconds between two looks at the engine
@@ -52,16 +54,15 @@ _log = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with ``arguments`` (default: as typed) and return its exit code."""
     sys.setswitchinterval(SWITCH_INTERVAL)
-    try:
-        request = parse(arguments)
-        settings = load_settings(request.config, request.overrides)
-        with contextlib.nullcontext() if settings.log.level == "debug" else muted():
-            return _run(request, settings)
-    except LiveCoverError as error:
-        print(f"livecover: {' '.join(str(error).split())}", file=sys.stderr)
-        return EXIT_ERROR
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+    return run_command("livecover", lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    """Understand what was typed and run it; return the exit code. Raises LiveCoverError."""
+    request = parse(arguments)
+    settings = load_settings(request.config, request.overrides)
+    with contextlib.nullcontext() if settings.log.level == "debug" else muted():
+        return _run(request, settings)
 
 
 def _run(request: Request, settings: Settings) -> int:
@@ -70,7 +71,7 @@ def _run(request: Request, settings: Settings) -> int:
     console = Console(stderr=True, highlight=False)
     if command == "devices":
         with _logging(console, "error"):
-            print("\n".join(describe_devices()))
+            say(*describe_devices())
         return 0
     if command == "doctor":
         with _logging(console, "error"):
@@ -106,7 +107,7 @@ def _examine(settings: Settings) -> int:
     is_all_well = True
     for check in run_checks(settings):
         is_all_well = is_all_well and check.is_ok
-        print(f"{'ok  ' if check.is_ok else 'FAIL'}  {check.name:<8}  {check.text}", flush=True)
+        say(f"{'ok  ' if check.is_ok else 'FAIL'}  {check.name:<8}  {check.text}")
     return 0 if is_all_well else EXIT_FAULT
 
 
@@ -115,22 +116,21 @@ def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
     with _instrument(settings, None) as instrument:
         instrument.start()
         assert instrument.engine is not None
-        print("\n".join(start_lines(instrument.engine, settings)), flush=True)
+        say(*start_lines(instrument.engine, settings))
         refresh = tui.REFRESH if settings.tui.enabled else REFRESH
         with controlled(instrument), _display(instrument, console, stop) as show:
             while not stop.is_set() and not instrument.has_ended:
                 if instrument.wait(refresh) and not instrument.has_ended:
                     stop.wait(refresh)  # stopped by a controller, which may start again
                 show(instrument)
-    print("\n".join(summary(instrument.last_status)))
+    say(*summary(instrument.last_status))
 
 
 @contextlib.contextmanager
 def _instrument(settings: Settings, config: Path | None) -> Iterator[Instrument]:
     """Yield the instrument with what stands around it; say which takes were recovered."""
     with Rig(settings, lambda *opened: Engine(*opened)) as rig:
-        for line in rig.recovered:
-            print(line, flush=True)
+        say(*rig.recovered)
         instrument = Instrument(rig.settings, config, rig.recorder, rig.open_engine)
         with instrument:
             for tap in rig.taps:
@@ -156,11 +156,11 @@ def _serve_panel(
         _instrument(settings, config) as instrument,
         PanelServer(instrument, settings.panel) as panel,
     ):
-        print(f"panel at {panel.url}", flush=True)
+        say(f"panel at {panel.url}")
         if not is_idle:
             instrument.start()
             assert instrument.engine is not None
-            print("\n".join(start_lines(instrument.engine, settings)), flush=True)
+            say(*start_lines(instrument.engine, settings))
         if settings.panel.open_browser and console.is_terminal and has_display():
             webbrowser.open(panel.url)
         with controlled(instrument), _display(instrument, console, stop) as show:
@@ -172,7 +172,7 @@ def _serve_panel(
                     _log.error("%s", error)
                 show(instrument)
         instrument.stop()
-    print("\n".join(summary(instrument.last_status)))
+    say(*summary(instrument.last_status))
 
 
 def _quantize(takes: Sequence[str], settings: Settings) -> None:
@@ -180,14 +180,14 @@ def _quantize(takes: Sequence[str], settings: Settings) -> None:
     from livecover.quantize import run  # imports what only the extra has
 
     record = settings.record
-    print("\n".join(run([Path(take) for take in takes], record.strength, record.steps)))
+    say(*run([given_path(take) for take in takes], record.strength, record.steps))
 
 
 def _learn(name: str, settings: Settings, config: Path | None, stop: threading.Event) -> None:
     """Let the next controller that moves drive a setting, and save that."""
-    changed = learn(settings, name, stop, lambda line: print(line, flush=True))
+    changed = learn(settings, name, stop, say)
     if changed is not None:
-        print(f"{save_settings(changed, config)}: {line_of(changed, name)}")
+        say(f"{save_settings(changed, config)}: {line_of(changed, name)}")
 
 
 def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:
@@ -197,7 +197,7 @@ def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:
         cover = cover_file(
             settings, lambda share: progress.update(task, completed=share), stop.is_set
         )
-    print("\n".join(cover_summary(cover, settings)))
+    say(*cover_summary(cover, settings))
 
 
 def _arrange(settings: Settings, console: Console) -> None:
@@ -208,7 +208,7 @@ def _arrange(settings: Settings, console: Console) -> None:
         arranged = arranger.arrange_file(
             settings, lambda share: progress.update(task, completed=share)
         )
-    print("\n".join(arranger.summary(arranged, settings)))
+    say(*arranger.summary(arranged, settings))
 
 
 def _display(
@@ -256,15 +256,31 @@ def _logging(console: Console, level: str) -> Iterator[None]:
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    if level != "debug":
+        handler.addFilter(_without_traceback)
     root = logging.getLogger()
     level_before = root.level
     root.addHandler(handler)
     root.setLevel(level.upper())
     try:
         yield
+    except LiveCoverError:
+        raise
+    except Exception:
+        _log.debug("what went wrong", exc_info=True)
+        raise
     finally:
         root.removeHandler(handler)
         root.setLevel(level_before)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Make one line of what some library logs with a traceback."""
+    if record.exc_info and record.exc_info[1] is not None:
+        error = record.exc_info[1]
+        record.msg = f"{record.getMessage().strip()} ({type(error).__name__}: {error})"
+        record.args = record.exc_info = record.exc_text = None
+    return True
 
 
 @contextlib.contextmanager

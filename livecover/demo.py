@@ -13,18 +13,18 @@ import soundfile
 from rich.console import Console
 from rich.progress import Progress
 
+from engine.command import run_command, say
 from engine.cover import Cover, cover_file, open_pipeline
 from engine.decoder import NoteDecoder
-from engine.errors import ConfigError, LiveCoverError
+from engine.errors import ConfigError
 from engine.latency import LatencyBudget, latency_budget
+from engine.paths import given_path
 from engine.settings import AudioSettings, EngineSettings, MidiSettings, ModelSettings
 from engine.stream import CoverStream
 from livecover import examples
 from livecover.options import Parser
 from livecover.picture import check_matplotlib, draw_cover
 from livecover.sound import find_fluidsynth, find_soundfont, render_piano, side_by_side
-
-EXIT_ERROR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +129,14 @@ def report(cover: Cover, budget: LatencyBudget, files: DemoFiles) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo with ``arguments`` (default: as typed); return the exit code."""
-    try:
-        options = make_parser().parse_args(arguments)
-        files = DemoFiles(options.out)
-        print("\n".join(run_demo(options.song, options.model, files, options.soundfont)))
-    except LiveCoverError as error:
-        print(f"demo: {' '.join(str(error).split())}", file=sys.stderr)
-        return EXIT_ERROR
+    return run_command("demo", lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    options = make_parser().parse_args(arguments)
+    files = DemoFiles(given_path(options.out))
+    soundfont = options.soundfont and given_path(options.soundfont)
+    say(*run_demo(given_path(options.song), options.model, files, soundfont))
     return 0
 
 

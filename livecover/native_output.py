@@ -35,6 +35,7 @@ def muted() -> Iterator[None]:
         try:
             yield
         finally:
-            own.flush()
+            with contextlib.suppress(OSError):  # a full disk
+                own.flush()
             os.dup2(kept, STDERR)
             sys.stderr = python

@@ -4,8 +4,8 @@ Not here: how they are read (``livecover.options``) and the defaults (``livecove
 """
 
 import argparse
-from pathlib import Path
 
+from engine.paths import given_path
 from engine.settings import PARTS_PLAYED, PEDALS
 from livecover.settings import AUTO, LOG_LEVELS, Settings
 
@@ -271,7 +271,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         help=f"threads of the model (default: {defaults.model.threads})",
     )
-    run.add_argument("--config", metavar="FILE", type=Path, help="the config.toml to read")
+    run.add_argument("--config", metavar="FILE", type=given_path, help="the config.toml to read")
     run.add_argument(
         "--log-level",
         dest="log.level",

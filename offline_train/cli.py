@@ -4,9 +4,14 @@ import argparse
 import logging
 import os
 import sys
+from pathlib import Path
 
+from engine.command import run_command
 from engine.errors import LiveCoverError
+from engine.paths import given_path
 from offline_train.commands import apc, cover, data, judge, papers
+
+log = logging.getLogger(__name__)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -27,25 +32,32 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; return 0, or 2 after one line on bad input."""
+    """Run the command; return its exit code (``engine.command``)."""
+    resume = "stopped; the same command goes on from here"
+    return run_command("livecover-train", lambda: _main(argv), resume)
+
+
+def _main(argv: list[str] | None) -> int:
     args = build_parser().parse_args(argv)
+    for name, value in vars(args).items():
+        setattr(args, name, _given(value))
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch then takes its memory in large pages
     logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s %(message)s")
     try:
         args.run(args)
-    except LiveCoverError as error:
-        print(f"livecover-train: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:  # a folder that cannot be written, a full disk
-        if error.filename is None:
-            raise
-        problem = f"{error.filename}: {error.strerror}; is it there, and may it be written?"
-        print(f"livecover-train: {problem}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("livecover-train: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    except LiveCoverError:
+        raise
+    except Exception:
+        log.debug("what went wrong", exc_info=True)
+        raise
     return 0
+
+
+def _given(value: object) -> object:
+    """Return an option's value; in a path, ``~`` is replaced. Raises ConfigError."""
+    if isinstance(value, list):
+        return [_given(item) for item in value]
+    return given_path(value) if isinstance(value, Path) else value
 
 
 if __name__ == "__main__":

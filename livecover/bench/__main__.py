@@ -2,9 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from engine.errors import LiveCoverError
+from engine.command import run_command, say
+from engine.paths import given_path
 from livecover import examples
 from livecover.bench import change, install, live, models, monitor, panel, takes
 from livecover.settings import Settings
@@ -15,7 +15,7 @@ def parser() -> argparse.ArgumentParser:
     main = argparse.ArgumentParser(prog="python -m livecover.bench", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--model", default=Settings().model.model, help="name or .onnx file")
-    common.add_argument("--song", type=Path, default=examples.path(), help="default: the example")
+    common.add_argument("--song", type=given_path, default=examples.path(), help="a file")
     what = main.add_subparsers(dest="what", required=True)
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
@@ -81,12 +81,12 @@ def measure(arguments: argparse.Namespace) -> str:
 
 
 def main() -> int:
-    """Print the table; return 0, or 2 after an error of the user's."""
-    try:
-        print(measure(parser().parse_args()))
-    except LiveCoverError as error:
-        print(f"livecover.bench: {error}", file=sys.stderr)
-        return 2
+    """Print the table; return the exit code."""
+    return run_command("livecover.bench", _main)
+
+
+def _main() -> int:
+    say(measure(parser().parse_args()))
     return 0
 
 

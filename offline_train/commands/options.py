@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import DataError
+from engine.paths import given_path, is_folder
 
 DATA_VARIABLE = "LIVECOVER_DATA"
 
@@ -47,9 +48,10 @@ def number(least: float = 0.0, most: float = math.inf) -> Callable[[str], float]
 def data_folder(args: argparse.Namespace) -> Path:
     """Return the data folder. Raises DataError saying what belongs there."""
     text = args.data or os.environ.get(DATA_VARIABLE)
-    if not text or not Path(text).is_dir():
+    folder = given_path(text or "")
+    if not text or not is_folder(folder):
         raise DataError(
             f"expected a data folder (--data FOLDER or {DATA_VARIABLE}), got {text or 'none'}; it "
             "holds pop909/ (https://github.com/music-x-lab/POP909-Dataset, MIT) and splits.json"
         )
-    return Path(text)
+    return folder

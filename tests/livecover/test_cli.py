@@ -40,6 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(subject, "controlled", lambda instrument: contextlib.nullcontext())
     monkeypatch.setattr(platformdirs, "user_config_path", lambda *a, **k: tmp_path / "none")
+    monkeypatch.setattr(platformdirs, "user_log_path", lambda *a, **k: tmp_path / "logs")
     return tmp_path
 
 
@@ -213,6 +214,60 @@ def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Output) -
     monkeypatch.setattr(subject, "Engine", lost)
     assert main(["--input", "x"]) == 2
     assert capsys.readouterr().err == "livecover: no input is called 'x'\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (KeyError("x"), 70, "livecover: a fault of the program's own, not of yours: KeyError: 'x'"),
+        (OSError(28, "No space left on device", "a.mid"), 2, "livecover: a.mid: No space left"),
+    ],
+)
+def test_whatever_ends_it_ends_the_notes_too(
+    error: Exception,
+    code: int,
+    line: str,
+    engines: list[FakeEngine],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Output,
+) -> None:
+    def broken(engine: FakeEngine) -> None:
+        raise error
+
+    monkeypatch.setattr(FakeEngine, "on_wait", broken)
+    assert main([]) == code
+    assert engines[0].is_stopped
+    told = capsys.readouterr().err
+    assert told.startswith(line) and told.count("\n") == 1
+    assert main(["--log-level", "debug"]) == code
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_full_disk_under_stdout_ends_the_notes(
+    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys.stdout, "write", full)
+    assert main([]) == 2
+    assert engines[0].is_stopped
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_a_traceback_of_some_library_is_one_line(
+    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    def complain(engine: FakeEngine) -> None:
+        try:
+            raise ValueError("odd")
+        except ValueError:
+            logging.getLogger("uvicorn").exception("failed\n")
+
+    monkeypatch.setattr(FakeEngine, "on_wait", complain)
+    assert main([]) == 0
+    told = capsys.readouterr().err
+    assert "ERROR failed (ValueError: odd)" in told and "Traceback" not in told
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import soundfile
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
+from engine.command import EXIT_ERROR
 from engine.errors import DeviceError, LiveCoverError
 from engine.notes import NoteEvent, Part
 from livecover import demo, examples, sound
@@ -101,7 +102,7 @@ def test_a_missing_fluidsynth_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    assert run(song, tiny_stateful_path, tmp_path / "out") == demo.EXIT_ERROR
+    assert run(song, tiny_stateful_path, tmp_path / "out") == EXIT_ERROR
     said = capsys.readouterr().err
     assert said == "demo: expected the program fluidsynth: run scripts/install-system\n"
     assert not (tmp_path / "out").exists()  # looked for before any work
@@ -148,13 +149,13 @@ def test_a_missing_matplotlib_says_what_to_install(monkeypatch: pytest.MonkeyPat
 def test_a_song_or_folder_that_is_not_there_is_one_line(
     tiny_stateful_path: Path, song: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(tmp_path / "loopback", tiny_stateful_path, tmp_path / "out") == demo.EXIT_ERROR
+    assert run(tmp_path / "loopback", tiny_stateful_path, tmp_path / "out") == EXIT_ERROR
     assert "loopback" in capsys.readouterr().err
-    assert run(song, tiny_stateful_path, song / "out") == demo.EXIT_ERROR
+    assert run(song, tiny_stateful_path, song / "out") == EXIT_ERROR
     said = capsys.readouterr().err
     assert said.startswith("demo: expected a folder to write to after --out:")
     assert said.count("\n") == 1
-    assert demo.main(["--sing"]) == demo.EXIT_ERROR
+    assert demo.main(["--sing"]) == EXIT_ERROR
     assert "--sing" in capsys.readouterr().err
 
 

@@ -1,0 +1,52 @@
+"""The command as a process whose streams are closed, full, or read no more."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
+FULL = Path("/dev/full")
+
+
+def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a line of sh in which ``livecover`` and ``train`` are the commands."""
+    root = Path(__file__).parents[2]
+    functions = (
+        f'livecover() {{ "{sys.executable}" -m livecover "$@"; }}\n'
+        f'train() {{ "{sys.executable}" -m offline_train.cli "$@"; }}\n'
+    )
+    environment = {**os.environ, "HOME": str(folder), "PYTHONPATH": str(root)}
+    environment.pop("PYTHONUNBUFFERED", None)
+    return subprocess.run(
+        ["sh", "-c", functions + line],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("command", ["livecover --help-all", "train --help", "livecover --version"])
+def test_head_ends_it_quietly(command: str, tmp_path: Path) -> None:
+    done = shell(f"{command} | true", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", ["livecover --help-all", "train --help", "livecover --version"])
+def test_a_full_disk_is_one_line(command: str, tmp_path: Path) -> None:
+    done = shell(f"{command} > {FULL}", tmp_path)
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_closed_streams_leave_the_exit_code(tmp_path: Path) -> None:
+    assert shell("livecover --help <&- >&- 2>&-", tmp_path).returncode == 0
+    assert shell("livecover --sing <&- >&- 2>&-", tmp_path).returncode == 2
+    done = shell("livecover --sing <&- >&-", tmp_path)
+    assert done.stderr.startswith("livecover: unknown option --sing")
