@@ -26,7 +26,7 @@ MIN_SAMPLE_RATE = 8000
 MAX_SAMPLE_RATE = 192000
 MAX_CHANNELS = 8
 SCAN_BLOCK = 1 << 16  # samples
-JOIN_TIMEOUT = 5.0  # seconds; a block of a slow disk
+JOIN_TIMEOUT = 1.0  # seconds; a slow disk is left to end by itself
 _CAN_HOLD_NAN = ("FLOAT", "DOUBLE")
 # libsndfile's words on a WAV chunk that is longer than the file, and on an OGG without its end.
 _CUT_SHORT = ("(should be", "lacks an end-of-stream bit")
@@ -146,10 +146,12 @@ class FileSource:
                     return
                 ring.write(block)
                 clock.update(ring.total_written, time.perf_counter())
-            self.is_finished = True
-        except (DeviceError, OSError) as error:
+        except (DeviceError, OSError, soundfile.LibsndfileError) as error:
+            _log.error("%s; the song ends here", error)
             self.error = str(error)
         finally:
+            # Whatever happened it is over, and not lost: opened again it would start again.
+            self.is_finished = not self._stop.is_set()
             ring.wake()
 
     def stop(self) -> None:

@@ -13,6 +13,10 @@ class DeviceError(LiveCoverError):
     """An audio device or file cannot be opened or read, or was lost."""
 
 
+class StoppedError(LiveCoverError):
+    """Nothing plays any more, or not for long: what was asked for was not done."""
+
+
 class MidiError(LiveCoverError):
     """A MIDI port or file cannot be opened or written."""
 

@@ -4,6 +4,7 @@ The source's thread writes blocks into a ring, one worker reads them and owns fe
 decoder (``engine.worker``), one MIDI thread sends (``engine.scheduler``).
 """
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -11,19 +12,20 @@ from typing import Self
 
 from engine.audio import AudioSource, open_source
 from engine.cover import open_pipeline
-from engine.decoder import NoteDecoder
-from engine.latency import LatencyBudget, latency_budget
+from engine.latency import LatencyBudget
 from engine.meters import Status
 from engine.midi import MidiSink, open_sink, sinks_of
 from engine.offline import Pipeline
-from engine.resample import Resampler
 from engine.scheduler import Scheduler
 from engine.session import Session
-from engine.settings import AudioSettings, EngineSettings, ModelSettings
+from engine.settings import AudioSettings, EngineSettings, ModelSettings, TimeSettings
 from engine.stream import SILENCE_DBFS
 from engine.style import style_vector
 from engine.taps import Tap, Taps
 from engine.worker import Change, Worker
+
+STOP_TIMEOUT = 1.0
+"""Seconds that ``stop`` waits for a thread; what a library keeps longer is left behind."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,16 +66,17 @@ class Engine:
         self._open_sink = open_sink
         pipeline = open_pipeline(settings.model)
         session = self._open_session(settings, 0.0)
-        budget = budget_of(settings, pipeline, session.source)
+        budget = session.budget(pipeline, settings)  # as promised: what cannot be is refused now
         self.sink = open_sink(settings.midi.midi_out, ())
         self._taps = Taps(taps)
         self._scheduler = Scheduler(
             self.sink, budget.total, settings.time.late_tolerance, on_sent=self._taps.sent
         )
         self._worker = Worker(
-            settings, budget, pipeline, session, self._scheduler, self._taps, self._reopen
+            settings, budget, pipeline, session, self._scheduler, self._taps, self._open_session
         )
-        self._changing = threading.Lock()
+        self._changing = threading.Lock()  # one change at a time
+        self._closing = threading.Lock()  # guards what follows, and the sink
         self._is_closed = False
 
     @property
@@ -104,9 +107,11 @@ class Engine:
         self.stop()
 
     def start(self) -> None:
-        """Start the source, then the threads. Raises DeviceError; all is closed again then.
+        """Start the source, then the threads. From now on the latency is what it will be.
 
-        Until the source has started no output is touched: a take on disk stays as it was.
+        Raises DeviceError, and ConfigError where the device has opened slower than the latency
+        asked for; all is closed again then. Until the source has started no output is touched: a
+        take on disk stays as it was.
         """
         assert not self._worker.is_started
         try:
@@ -133,15 +138,20 @@ class Engine:
 
         Raises MidiError if a file cannot be written.
         """
-        if self._is_closed:
-            return
-        self._is_closed = True
+        with self._closing:
+            if self._is_closed:
+                return
+            self._is_closed = True
         self._worker.ask_to_stop()
-        self._scheduler.close()  # first: no note waits for the worker's last step
-        self._worker.join()
+        self._scheduler.close(STOP_TIMEOUT)  # first: no note waits for the worker's last step
+        self._worker.join(STOP_TIMEOUT)
+        if self._worker.is_alive:
+            _log.error("the worker did not end within %g s: it is left behind", STOP_TIMEOUT)
         self.source.stop()
         self._taps.close()
-        self.sink.close()
+        with self._closing:
+            sink = self.sink
+        sink.close()
 
     def panic(self) -> None:
         """End every sounding note and drop what is queued, at once. Any thread."""
@@ -157,15 +167,16 @@ class Engine:
         Raises
         ------
         LiveCoverError
-            As at construction; all stays as it was.
+            As at construction; all stays as it was, and what was opened for it is closed.
+        StoppedError
+            The music is over, or ends before the change could count; the same.
         """
-        with self._changing:
-            change, sink = self._prepare(settings)
-            if sink is not self.sink:
-                self._scheduler.change_sink(sink)
-                _close_unused(self.sink, sink)
-                self.sink = sink
+        with self._changing, contextlib.ExitStack() as undo:
+            change, sink = self._prepare(settings, undo)
             self._worker.ask(lambda: self._worker.take(change))
+            undo.pop_all()
+            if sink is not self.sink:
+                self._use(sink)
 
     def add_tap(self, tap: Tap) -> None:
         """Let ``tap`` hear all that comes from now on, the source first. As ``change``."""
@@ -205,56 +216,46 @@ class Engine:
     def _open_session(self, settings: EngineSettings, offset: float) -> Session:
         return Session(self._open_source(settings.audio.input, settings.audio), settings, offset)
 
-    def _reopen(self, settings: EngineSettings, offset: float) -> Session:
-        """Open a lost source again; say so if it needs more time than the session's constant."""
-        session = self._open_session(settings, offset)
-        needed = budget_of(settings, self.pipeline, session.source).total
-        if needed > self.budget.total + 1e-3:
-            _log.warning(
-                "this input needs %.0f ms, more than the %.0f ms of this session: notes may come"
-                " late; start again to change it",
-                1000 * needed,
-                1000 * self.budget.total,
-            )
-        return session
+    def _use(self, sink: MidiSink) -> None:
+        """Send to another sink from now on, and close what is not used any more."""
+        self._scheduler.change_sink(sink, STOP_TIMEOUT)
+        with self._closing:
+            old, self.sink = self.sink, sink
+            is_late = self._is_closed  # the engine has stopped meanwhile, and closed the old one
+        if is_late:
+            sink.close()
+        _close_unused(old, sink)
 
-    def _prepare(self, settings: EngineSettings) -> tuple[Change, MidiSink]:
-        """Open what other settings need; what was opened before a failure is closed."""
+    def _prepare(
+        self, settings: EngineSettings, undo: contextlib.ExitStack
+    ) -> tuple[Change, MidiSink]:
+        """Open what other settings need; ``undo`` closes it."""
         now, worker = self.settings, self._worker
-        pipeline = session = None
+        pipeline = session = style = None
         player = (settings.model.model, settings.model.provider, settings.model.threads)
         if player != (now.model.model, now.model.provider, now.model.threads):
             pipeline = self._open_pipeline(settings.model)
-        else:
-            style_vector(settings.model.style, self.pipeline.spec)  # raises before all else
+        elif settings.model.style != now.model.style:
+            style = style_vector(settings.model.style, self.pipeline.spec)
         if settings.audio != now.audio:
             session = self._open_session(settings, worker.now)
-        source = self.source if session is None else session.source
-        budget = budget_of(settings, pipeline or self.pipeline, source)
+            undo.callback(session.source.stop)
+            if worker.is_started:
+                session.start()
+        budget = worker.budget  # a constant, unless something that it is made of changes
+        if pipeline or session or _counted(settings.time) != _counted(now.time):
+            heard = session or worker.session
+            budget = heard.budget(pipeline or self.pipeline, settings)
         sink = self.sink
         if settings.midi.midi_out != now.midi.midi_out:
             sink = self._open_sink(settings.midi.midi_out, sinks_of(self.sink))
-        if session is not None and worker.is_started:
-            try:
-                session.source.start(session.ring, session.clock)
-            except BaseException:
-                session.source.stop()
-                _close_unused(sink, self.sink)
-                raise
-        return Change(settings, budget, pipeline, session), sink
+            undo.callback(_close_unused, sink, self.sink)
+        return Change(settings, budget, style, pipeline, session), sink
 
 
-def budget_of(settings: EngineSettings, pipeline: Pipeline, source: AudioSource) -> LatencyBudget:
-    """Return the latency of an engine, part by part. Raises ConfigError as `latency_budget`."""
-    rate = pipeline.spec.features.sample_rate
-    return latency_budget(
-        pipeline.spec,
-        settings.time,
-        block=source.block_size / source.sample_rate,
-        device=source.latency,
-        resampler=Resampler(source.sample_rate, rate, source.n_channels).delay,
-        decoder_frames=NoteDecoder.lookahead_frames,
-    )
+def _counted(time: TimeSettings) -> tuple[float | None, ...]:
+    """Return the settings that are parts of the latency."""
+    return time.latency, time.compute_allowance, time.output_allowance
 
 
 def _close_unused(old: MidiSink, new: MidiSink) -> None:

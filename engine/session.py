@@ -10,8 +10,11 @@ from dataclasses import replace
 
 from engine.audio import AudioSource
 from engine.clock import StreamClock
+from engine.decoder import NoteDecoder
+from engine.latency import LatencyBudget, latency_budget
 from engine.notes import Event
 from engine.offline import Pipeline
+from engine.resample import Resampler
 from engine.rings import SampleRing
 from engine.settings import EngineSettings
 from engine.stream import CoverStream
@@ -22,7 +25,13 @@ _log = logging.getLogger(__name__)
 class Session:
     """A source that is not started yet, its ring and its clock; ``begin`` gives it a stream.
 
-    ``offset`` is the engine's time at which the source's time is 0.
+    Attributes
+    ----------
+    offset : float
+        The engine's time at which the source's time is 0.
+    device_latency : float
+        Seconds that the device holds back, as it said when it had started, before that as it
+        promises. What it says later does not count: the latency of a session is one constant.
     """
 
     stream: CoverStream
@@ -30,12 +39,30 @@ class Session:
     def __init__(self, source: AudioSource, settings: EngineSettings, offset: float) -> None:
         self.source = source
         self.offset = offset
+        self.device_latency = source.latency
         self.ring = SampleRing(
             round(settings.audio.ring * source.sample_rate), max(1, source.n_channels)
         )
         self.clock = StreamClock(source.sample_rate)
         self._stream_start = 0  # the sample at which the stream's time is 0
         self._last_moment = time.perf_counter()
+
+    def start(self) -> None:
+        """Start the source. Raises DeviceError."""
+        self.source.start(self.ring, self.clock)
+        self.device_latency = self.source.latency
+
+    def budget(self, pipeline: Pipeline, settings: EngineSettings) -> LatencyBudget:
+        """Return the latency, part by part. Raises ConfigError as ``latency_budget``."""
+        source, rate = self.source, pipeline.spec.features.sample_rate
+        return latency_budget(
+            pipeline.spec,
+            settings.time,
+            block=source.block_size / source.sample_rate,
+            device=self.device_latency,
+            resampler=Resampler(source.sample_rate, rate, source.n_channels).delay,
+            decoder_frames=NoteDecoder.lookahead_frames,
+        )
 
     def begin(self, pipeline: Pipeline, settings: EngineSettings) -> None:
         """Hear from the next sample on with a new stream; one before it was finished."""

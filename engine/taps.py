@@ -4,6 +4,7 @@ Not here: any of them. Samples are (n, channels) float32 at the source's rate.
 """
 
 import logging
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -63,14 +64,17 @@ class Taps(Tap):
 
     def __init__(self, taps: Sequence[Tap] = ()) -> None:
         self._taps = tuple(taps)
+        self._lock = threading.Lock()  # two may come at once, or one as another is thrown out
 
     def add(self, tap: Tap) -> None:
         """Let ``tap`` hear all that comes from now on."""
-        self._taps = (*self._taps, tap)
+        with self._lock:
+            self._taps = (*self._taps, tap)
 
     def remove(self, tap: Tap) -> None:
         """Let ``tap`` hear no more; nothing if it is not there."""
-        self._taps = tuple(t for t in self._taps if t is not tap)
+        with self._lock:
+            self._taps = tuple(t for t in self._taps if t is not tap)
 
     def begin(self, source: AudioSource, offset: float, latency: float) -> None:  # noqa: D102
         self._each("begin", source, offset, latency)

@@ -3,14 +3,18 @@
 Not here: what happens to a block (``engine.stream``), and what is opened when (``engine.runtime``).
 """
 
-import collections
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import wait
+from dataclasses import dataclass, replace
 
-from engine.errors import DeviceError
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.commands import CommandQueue
+from engine.errors import DeviceError, LiveCoverError, StoppedError
 from engine.latency import LatencyBudget
 from engine.meters import LoadMeter
 from engine.notes import Event
@@ -19,7 +23,6 @@ from engine.performer import channels
 from engine.scheduler import Scheduler
 from engine.session import Session
 from engine.settings import EngineSettings
-from engine.style import style_vector
 from engine.taps import Taps
 
 BACK_OFF = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -34,10 +37,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Change:
-    """Other settings, and what was opened for them; None where all stays as it was."""
+    """Other settings, and what was read and opened for them; None where all stays as it was."""
 
     settings: EngineSettings
     budget: LatencyBudget
+    style: NDArray[np.float32] | None = None
     pipeline: Pipeline | None = None
     session: Session | None = None
 
@@ -84,8 +88,7 @@ class Worker:
         self._n_skipped_before = self._n_overruns_before = 0  # of streams and sources that are over
         self._last_warning = -WARN_EVERY_S
         self._stop = threading.Event()
-        self._asked: collections.deque[Callable[[], None]] = collections.deque()
-        self._is_asked = threading.Event()  # that, or to stop
+        self._commands = CommandQueue()
         self._thread: threading.Thread | None = None
         session.begin(pipeline, settings)
 
@@ -115,9 +118,14 @@ class Worker:
         return time.perf_counter() - self.started if self.started else 0.0
 
     def start(self) -> None:
-        """Start the source, then the thread. Raises DeviceError."""
+        """Start the source, then the thread.
+
+        Raises DeviceError, and ConfigError where the device is slower than the latency asked for.
+        """
         self.started = time.perf_counter()
-        self.session.source.start(self.session.ring, self.session.clock)
+        self.session.start()
+        self.budget = self.session.budget(self.pipeline, self.settings)
+        self._scheduler.latency = self.budget.total
         self._pass_to(self.session)
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self._thread.start()
@@ -130,49 +138,49 @@ class Worker:
     def ask_to_stop(self) -> None:
         """End as soon as the step underway is done; what it finds is not played."""
         self._stop.set()
-        self._is_asked.set()
+        self._commands.news.set()
         self.session.ring.wake()
 
     def ask(self, action: Callable[[], None]) -> None:
-        """Do something between two steps, and return once it is done. Any other thread."""
-        if self._thread is None:
+        """Do something between two steps, and return once it is done. Any other thread.
+
+        Raises what ``action`` raised, while the worker goes on, and StoppedError where the worker
+        ended before it came to it.
+        """
+        if self._thread is None and not self._stop.is_set():
             action()
             return
-        done = threading.Event()
-
-        def do() -> None:
-            action()
-            done.set()
-
-        self._asked.append(do)
-        self._is_asked.set()
+        future = self._commands.submit(action)
         self.session.ring.wake()
-        while not done.wait(WAIT) and self._thread.is_alive():
-            pass
+        while not future.done():
+            wait([future], WAIT)
+            if self._stop.is_set() or not self.is_alive:
+                future.cancel()  # unless it is being done
+        if future.cancelled():
+            raise StoppedError("nothing plays any more: nothing was changed; start again first")
+        future.result()
 
     def take(self, change: Change) -> None:
-        """Go on with other settings. By ``ask``."""
+        """Go on with other settings. By ``ask``. What it raises has changed nothing."""
         before, settings = self.settings, change.settings
-        if change.pipeline is not None or change.session is not None:
-            self._finish(self.session)
-        if change.pipeline is not None:
-            self.pipeline = change.pipeline
-        elif settings.model.style != before.model.style:
-            self.pipeline.style = style_vector(settings.model.style, self.pipeline.spec)
-        self.settings, self.budget = settings, change.budget
+        old, session = self.session, change.session or self.session
+        pipeline = change.pipeline or self.pipeline
+        if session is old and pipeline is self.pipeline:
+            self._submit(old, old.stream.change(settings))
+        else:
+            self._finish(old)
+            self._begin(session, pipeline, settings)
+        if change.style is not None:
+            pipeline.style = change.style
+        self.pipeline, self.settings, self.budget = pipeline, settings, change.budget
         self._scheduler.latency = change.budget.total
         self._scheduler.late_tolerance = settings.time.late_tolerance
-        if change.session is not None:
-            self.session.source.stop()
-            self._n_overruns_before += self.session.n_overruns
-            change.session.begin(self.pipeline, settings)
-            self.session = change.session
+        if session is not old:
+            old.source.stop()
+            self._n_overruns_before += old.n_overruns
+            self.session = session
             if self._thread is not None:
-                self._pass_to(change.session)
-        elif change.pipeline is not None:
-            self.session.begin(self.pipeline, settings)
-        else:
-            self._submit(self.session, self.session.stream.change(settings))
+                self._pass_to(session)
         if settings.play.mute and not before.play.mute:
             self.panic()
         if settings.play.hold != before.play.hold or settings.midi != before.midi:
@@ -212,6 +220,7 @@ class Worker:
                 if self._is_over or self.session.source.is_finished:
                     break
                 self._recover()
+            self._commands.close()
             if self.is_connected:
                 self._finish(self.session)
             if not self._is_over:
@@ -221,6 +230,7 @@ class Worker:
             self._scheduler.panic()
         finally:
             self.is_connected = False
+            self._commands.close()
 
     @property
     def _is_over(self) -> bool:
@@ -228,9 +238,9 @@ class Worker:
         return self._stop.is_set() or self._scheduler.error is not None
 
     def _do_asked(self) -> None:
-        self._is_asked.clear()
-        while self._asked and not self._is_over:
-            self._asked.popleft()()
+        self._commands.news.clear()
+        while self._commands and not self._is_over:
+            self._commands.do_next()
 
     def _listen(self) -> None:
         """Work until stopped, or the source has ended and all it gave is heard."""
@@ -239,11 +249,11 @@ class Worker:
             ring, source = self.session.ring, self.session.source
             # The ring is looked at after the source, which may write its last block in between.
             if not ring.wait(WAIT) and not source.is_alive() and not ring.available:
-                if not self._asked:
+                if not self._commands:
                     return
                 continue
             self.step(self.session)
-            if source.is_finished and not ring.available and not self._asked:
+            if source.is_finished and not ring.available and not self._commands:
                 return
 
     def _recover(self) -> None:
@@ -255,9 +265,9 @@ class Worker:
         self._finish(lost)
         lost.source.stop()
         self._taps.lost()
-        n_tries = 0
+        n_tries, told = 0, ""
         while True:
-            self._is_asked.wait(BACK_OFF[min(n_tries, len(BACK_OFF) - 1)])
+            self._commands.news.wait(BACK_OFF[min(n_tries, len(BACK_OFF) - 1)])
             lost.begin(self.pipeline, self.settings)  # so that a change finds nothing to finish
             self._do_asked()
             if self._is_over or self.session is not lost:
@@ -265,14 +275,20 @@ class Worker:
             n_tries += 1
             try:
                 session = self._open_session(self.settings, self.now)
-                session.source.start(session.ring, session.clock)
-            except DeviceError as error:
-                _log.debug("not yet: %s", error)
+                session.start()
+            except LiveCoverError as error:
+                is_new = str(error) != told and not isinstance(error, DeviceError)
+                _log.log(logging.WARNING if is_new else logging.DEBUG, "not yet: %s", error)
+                told = str(error)
                 continue
+            if self._is_over:  # nobody waits for it any more
+                session.source.stop()
+                return
             self._n_overruns_before += lost.n_overruns
             session.begin(self.pipeline, self.settings)
             self._pass_to(session)
             _log.warning("audio is back: %s", session.source.name)
+            self._warn_of_slowness(session)
             return
 
     def _pass_to(self, session: Session) -> None:
@@ -282,6 +298,14 @@ class Worker:
         self.is_connected = True
         self._taps.begin(session.source, session.offset, self.budget.total)
         self._hold()
+
+    def _begin(self, session: Session, pipeline: Pipeline, settings: EngineSettings) -> None:
+        """Let a session hear with a new stream; where it cannot, the present one goes on."""
+        try:
+            session.begin(pipeline, settings)
+        except BaseException:
+            self.session.begin(self.pipeline, self.settings)
+            raise
 
     def _hold(self) -> None:
         """Keep the pedals down if the settings say so."""
@@ -299,6 +323,18 @@ class Worker:
         self._submit(session, session.stream.finish())
         self._n_skipped_before += session.stream.n_skipped_frames
         session.stream.n_skipped_frames = 0
+
+    def _warn_of_slowness(self, session: Session) -> None:
+        """Say so if a source that is back needs more time than the session's constant."""
+        free = replace(self.settings, time=replace(self.settings.time, latency=None))
+        needed = session.budget(self.pipeline, free).total
+        if needed > self.budget.total + 1e-3:
+            _log.warning(
+                "this input needs %.0f ms, more than the %.0f ms of this session: notes may come"
+                " late; start again to change it",
+                1000 * needed,
+                1000 * self.budget.total,
+            )
 
     def _warn_of_skipping(self, backlog: float) -> None:
         now = time.perf_counter()

@@ -4,12 +4,13 @@ What the command line, the panel, hardware controls and the terminal drive. Ever
 called from any thread. Not here: any of those, and what an engine does.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, StoppedError
 from engine.latency import LatencyBudget
 from engine.meters import Status
 from engine.runtime import Engine
@@ -75,15 +76,20 @@ class Instrument:
         self._recorder = recorder
         self._open_engine = open_engine
         self._engine: Engine | None = None
-        self._taps: list[Tap] = [] if recorder is None else [recorder]
+        self._taps: tuple[Tap, ...] = () if recorder is None else (recorder,)
+        self._tapping = threading.Lock()
         self._subscribers: list[Callable[[], None]] = []
-        self._lock = threading.RLock()  # one change at a time
+        self._lock = threading.RLock()  # one start or change at a time; it may take seconds
+        self._ending = threading.RLock()  # one stop at a time, and nobody starts meanwhile
+        self._is_wanted = False  # whether what is being started is to play
+        self._is_shut = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop, and write what was recorded."""
+        """Stop, and write what was recorded; nothing starts any more."""
+        self._is_shut = True
         try:
             self.stop()
         finally:
@@ -143,39 +149,65 @@ class Instrument:
     def change(self, values: Mapping[str, object]) -> None:
         """Change settings by ``section.key``, all or none; heard at once where something plays.
 
-        Raises LiveCoverError with what is wrong.
+        Where the music ends before, they count from the next start, as when idle. Raises
+        LiveCoverError with what is wrong.
         """
         with self._lock:
             settings = with_values(self.settings, values)
-            if self._engine is not None:
-                self._engine.change(settings)
+            engine = self._engine
+            if engine is not None:
+                with contextlib.suppress(StoppedError):
+                    engine.change(settings)
             self.settings = settings
         self._tell()
 
     def start(self) -> None:
-        """Play; nothing if something plays. Raises LiveCoverError."""
+        """Play; nothing if something plays.
+
+        Raises LiveCoverError; StoppedError where :meth:`stop` was called meanwhile.
+        """
         with self._lock:
-            if self._engine is not None:
-                return
+            with self._ending:  # what is being stopped gives its port back first
+                if self._engine is not None:
+                    return
+                self._is_wanted = not self._is_shut
             self.error, self.has_ended = "", False
             engine = self._open_engine(self.settings, self._taps)
             engine.start()
-            self._engine = engine
+            with self._ending:
+                if self._is_wanted:
+                    self._engine = engine
+            if self._engine is not engine:
+                engine.stop()
+                raise StoppedError("it was stopped before it had started; start again")
         self._tell()
 
     def stop(self) -> None:
-        """End every note and close what plays; nothing when idle. Raises MidiError of a file."""
-        with self._lock:
-            engine, self._engine = self._engine, None
+        """End every note and close what plays or is being started; nothing when idle.
+
+        Never waits for a change that is under way. Raises MidiError of a file.
+        """
+        with self._ending:
+            self._is_wanted = False
+            engine = self._engine
             if engine is not None:
-                self.last_status = engine.status()
-                engine.stop()
+                self._end(engine)
         self._tell()
+
+    def _end(self, engine: Engine) -> None:
+        """Stop this engine, if it is still the one that plays."""
+        with self._ending:
+            if self._engine is not engine:
+                return
+            self._engine = None
+            self.last_status = engine.status()
+            engine.stop()
 
     def wait(self, timeout: float) -> bool:
         """Return True once nothing plays (any more), False after ``timeout`` s.
 
-        An engine whose song is over is stopped. Raises what ended it before.
+        An engine whose song is over is stopped; one that another has started meanwhile is not.
+        Raises what ended it before.
         """
         engine = self._engine
         if engine is None:
@@ -184,12 +216,15 @@ class Instrument:
             if not engine.wait(timeout):
                 return False
         except BaseException as error:
-            self.error = str(error)
-            self.stop()
+            if self._engine is engine:
+                self.error = str(error)
+            self._end(engine)
+            self._tell()
             raise
         self.has_ended = self._engine is engine  # nobody has stopped it
-        self.stop()
-        return True
+        self._end(engine)
+        self._tell()
+        return self._engine is None
 
     def record(self, on: bool) -> None:
         """Begin a take with what comes now, or end it.
@@ -228,28 +263,32 @@ class Instrument:
             return save_settings(self.settings, self._config)
 
     def panic(self) -> None:
-        """End every note, and let go of a pedal that is held."""
-        if self.settings.play.hold:
-            self.change({"play.hold": False})
+        """End every note at once, and let go of a pedal that is held."""
         engine = self._engine
         if engine is not None:
             engine.panic()
+        if self.settings.play.hold:
+            self.change({"play.hold": False})
 
     # Who listens
 
     def add_tap(self, tap: Tap) -> None:
         """Let ``tap`` hear this engine and every later one."""
         with self._lock:
-            self._taps.append(tap)
-            if self._engine is not None:
-                self._engine.add_tap(tap)
+            with self._tapping:
+                self._taps = (*self._taps, tap)
+            engine = self._engine
+            if engine is not None:
+                with contextlib.suppress(StoppedError):  # it hears the next one
+                    engine.add_tap(tap)
 
     def remove_tap(self, tap: Tap) -> None:
         """Let ``tap`` hear no more."""
-        with self._lock:
-            self._taps = [other for other in self._taps if other is not tap]
-            if self._engine is not None:
-                self._engine.remove_tap(tap)
+        with self._tapping:
+            self._taps = tuple(other for other in self._taps if other is not tap)
+        engine = self._engine
+        if engine is not None:
+            engine.remove_tap(tap)
 
     def subscribe(self, on_change: Callable[[], None]) -> None:
         """Call ``on_change`` after each change of settings or state, on the changing thread."""

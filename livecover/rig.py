@@ -96,7 +96,11 @@ class Rig:
         """Return an engine. Raises DeviceError where it would hear the output it is played to."""
         engine = self._engine = self._open_engine(settings, taps)
         if self.speaker is not None:
-            self.speaker.refuse_loop(engine.source.name)
+            try:
+                self.speaker.refuse_loop(engine.source.name)
+            except DeviceError:
+                engine.stop()  # gives the port back
+                raise
         return engine
 
     def follow(self, settings: Settings) -> None:

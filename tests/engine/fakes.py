@@ -165,6 +165,7 @@ class ScriptedSource:
         self.n_overflows = 0
         self.n_bad_samples = 0
         self.begun = 0.0
+        self.latency_when_open: float | None = None
         self.has_stopped = threading.Event()
         self._script = script
         self._fails_to_start = fails_to_start
@@ -178,6 +179,8 @@ class ScriptedSource:
         self._ring, self._clock = ring, clock
         self.begun = time.perf_counter() - AGO
         self._is_running = True
+        if self.latency_when_open is not None:
+            self.latency = self.latency_when_open
         self._script(self)
 
     def play(self, samples: Array) -> None:
@@ -198,6 +201,10 @@ class ScriptedSource:
 
     def is_alive(self) -> bool:
         return self._is_running and not self.is_finished and self.error is None
+
+    @property
+    def is_running(self) -> bool:
+        return self._is_running
 
     def stop(self) -> None:
         self._is_running = False

@@ -5,11 +5,13 @@ import logging
 import struct
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 from engine import audio_file
 from engine.audio_file import FileSource
@@ -99,14 +101,37 @@ def test_stop_ends_playing_and_start_begins_anew(tmp_path: Path) -> None:
         assert ring.total_written == n_written
 
 
-def test_file_removed_before_start_says_so(tmp_path: Path) -> None:
+def test_file_removed_before_start_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     source = FileSource(written(tmp_path / "a.wav"))
     source.path.unlink()
     source.start(SampleRing(100, 2), StreamClock(44100))
     assert source._thread is not None
     source._thread.join(20)
-    assert not source.is_alive() and not source.is_finished
-    assert source.error == f"no such file: {source.path}"
+    assert not source.is_alive() and source.error == f"no such file: {source.path}"
+    assert source.is_finished  # and not lost: what is opened again starts again
+    assert f"no such file: {source.path}; the song ends here" in caplog.text
+
+
+@pytest.mark.parametrize("error", [OSError("no disk"), RuntimeError("odd")])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_file_that_breaks_is_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    source = FileSource(written(tmp_path / "a.wav"))
+    blocks = source.blocks
+
+    def some_blocks() -> Iterator[NDArray[np.float32]]:
+        yield next(blocks())
+        raise error
+
+    monkeypatch.setattr(source, "blocks", some_blocks)
+    ring = SampleRing(1000, 2)
+    source.start(ring, StreamClock(44100))
+    assert source._thread is not None
+    source._thread.join(20)
+    assert ring.total_written == 256 and source.is_finished and not source.is_alive()
 
 
 def refusal(path: Path) -> str:

@@ -1,14 +1,18 @@
 """Changes while the engine plays: its real threads, on scripted sources."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import mido
 import pytest
 
 from engine.audio import AudioSource
-from engine.errors import ConfigError, DeviceError, MidiError
+from engine.errors import ConfigError, DeviceError, MidiError, StoppedError
 from engine.midi import MidiSink
 from engine.notes import PedalEvent, notes_of
+from engine.performer import Performer
 from engine.runtime import Engine
 from engine.settings import (
     AudioSettings,
@@ -227,3 +231,179 @@ def test_a_tap_that_comes_while_playing_hears_of_the_source_first() -> None:
         band.hear("one", (0.2, 0.4))
         band.end("one")
     assert len(late.found_events) == 2
+
+
+def one_note(path: Path) -> Path:
+    """Write a MIDI file of one note."""
+    file = mido.MidiFile()
+    note = dict(note=60, velocity=64)
+    file.tracks.append(
+        mido.MidiTrack(
+            [mido.Message("note_on", **note), mido.Message("note_off", time=480, **note)]
+        )
+    )
+    file.save(path)
+    return path
+
+
+def test_a_style_is_read_once_and_its_file_may_go(tmp_path: Path) -> None:
+    path = one_note(tmp_path / "style.mid")
+    band = Band("one")
+    with band.engine:
+        prepare = band.engine._prepare
+
+        def prepare_and_lose(*arguments: object) -> object:
+            prepared = prepare(*arguments)  # type: ignore[arg-type]
+            path.unlink()
+            return prepared
+
+        band.engine._prepare = prepare_and_lose  # type: ignore[method-assign, assignment]
+        band.change(model=ModelSettings(style=f"from:{path}"))
+        band.hear("one", (0.2, 0.4))
+        band.end("one")
+        assert band.engine.status().n_notes == 1
+    assert band.pipelines["live"].style.any()
+
+
+def test_what_a_change_raises_reaches_the_caller_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    band = Band("one")
+    with band.engine:
+        before = band.engine.settings
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("no such key")
+
+        monkeypatch.setattr(Performer, "change", fail)
+        with pytest.raises(RuntimeError, match="no such key"):
+            band.change(midi=MidiSettings(transpose=3), model=ModelSettings(style="intense"))
+        assert band.engine.settings is before
+        band.hear("one", (0.2, 0.4))
+        band.end("one")
+    assert set(model_of(band.pipelines["live"]).styles) == {0.0}
+    assert band.sinks["LiveCover"].notes[0].pitch == PITCH
+
+
+def test_what_was_opened_for_a_change_that_fails_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    band = Band("one", "two")
+    with band.engine:
+
+        def fail(change: object) -> None:
+            raise RuntimeError("not now")
+
+        monkeypatch.setattr(band.engine._worker, "take", fail)
+        with pytest.raises(RuntimeError, match="not now"):
+            band.change(
+                audio=AudioSettings(input="two", ring=20.0), midi=MidiSettings(midi_out=("piano",))
+            )
+        assert band.sources["two"].has_stopped.is_set() and not band.sources["two"].is_running
+        assert band.sinks["piano"].n_closed == 1
+        assert band.sinks["LiveCover"].n_closed == 0
+        band.hear("one", (0.2, 0.4))
+        band.end("one")
+    assert len(band.sinks["LiveCover"].events) == 2
+
+
+@pytest.mark.parametrize("how", ["its end", "stop"])
+def test_a_change_when_the_music_is_over_is_refused_and_leaves_nothing_open(how: str) -> None:
+    band = Band("one", "two")
+    with band.engine:
+        if how == "stop":
+            band.engine.stop()
+        else:
+            band.end("one")
+        with pytest.raises(StoppedError, match="nothing plays any more"):
+            band.change(
+                audio=AudioSettings(input="two", ring=20.0), midi=MidiSettings(midi_out=("piano",))
+            )
+        assert band.engine.settings.audio.input == "one"
+        assert not band.sources["two"].is_running
+        assert band.sinks["piano"].n_closed == 1
+
+
+def test_stop_in_the_middle_of_a_change_waits_for_nothing_and_leaves_nothing_open() -> None:
+    band = Band("one", "two")
+    is_opening, may_open = threading.Event(), threading.Event()
+    open_source = band.engine._open_source
+    raised: list[BaseException] = []
+
+    def open_slowly(text: str, audio: AudioSettings) -> AudioSource:
+        is_opening.set()
+        assert may_open.wait(20.0)
+        return open_source(text, audio)
+
+    def change() -> None:
+        try:
+            band.change(audio=AudioSettings(input="two", ring=20.0))
+        except StoppedError as error:
+            raised.append(error)
+
+    band.engine.start()
+    band.engine._open_source = open_slowly
+    changing = threading.Thread(target=change, daemon=True)
+    changing.start()
+    assert is_opening.wait(20.0)
+    band.engine.stop()
+    may_open.set()
+    changing.join(20.0)
+    assert len(raised) == 1
+    assert not band.sources["two"].is_running and not band.sources["one"].is_running
+
+
+def test_a_change_is_refused_while_the_last_notes_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    band = Band("one")
+    band.change(time=replace(SETTINGS.time, latency=60.0))
+    is_draining = threading.Event()
+    drain = band.engine._scheduler.drain
+
+    def watched_drain(timeout: float) -> bool:
+        is_draining.set()
+        return drain(timeout)
+
+    monkeypatch.setattr(band.engine._scheduler, "drain", watched_drain)
+    with band.engine:
+        band.hear("one", (0.2, 0.4))
+        band.sources["one"].finish()
+        assert is_draining.wait(20.0)
+        with pytest.raises(StoppedError):
+            band.change(midi=MidiSettings(transpose=3))
+
+
+def test_the_latency_is_one_constant_whatever_the_device_says_later() -> None:
+    band = Band("one", "two")
+    band.change(time=TimeSettings(late_tolerance=10.0, backlog=20.0))
+    band.sources["one"].latency_when_open = 0.05
+    band.sources["two"].latency_when_open = 0.08
+    promised = band.engine.budget.total
+    with band.engine:
+        opened = band.engine.budget.total
+        assert opened == pytest.approx(promised + 0.05)  # what it promised was less
+        assert band.tap.begun == [opened]
+        band.sources["one"].latency = 0.12  # after a hiccup
+        band.change(model=ModelSettings(style="intense"))
+        band.change(midi=MidiSettings(transpose=3))
+        band.change(time=TimeSettings(late_tolerance=9.0, backlog=20.0))
+        assert band.engine.budget.total == opened
+        band.change(audio=AudioSettings(input="two", ring=20.0))
+        assert band.engine.status().latency == pytest.approx(promised + 0.08)
+        band.change(time=TimeSettings(output_allowance=0.015))
+        assert band.engine.status().latency == pytest.approx(promised + 0.09)
+
+
+def test_a_device_that_opens_slower_than_the_latency_asked_for_is_refused() -> None:
+    band = Band("one", "two")
+    band.sources["one"].latency_when_open = band.sources["two"].latency_when_open = 0.6
+    with pytest.raises(ConfigError, match="time.latency must be at least"):
+        band.engine.start()
+    assert not band.sources["one"].is_running
+
+    band = Band("one", "two")
+    band.sources["two"].latency_when_open = 0.6
+    with band.engine:
+        with pytest.raises(ConfigError, match="time.latency must be at least"):
+            band.change(audio=AudioSettings(input="two", ring=20.0))
+        assert not band.sources["two"].is_running
+        assert band.engine.budget.total == 0.5

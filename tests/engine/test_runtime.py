@@ -193,6 +193,45 @@ def test_a_device_that_came_back_slower_is_told(
     assert "this input needs 476 ms, more than the 76 ms of this session" in caplog.text
 
 
+def test_a_device_that_comes_back_slower_than_the_latency_asked_for_is_played(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(worker, "BACK_OFF", (0.0,))
+    sink = CollectingSink()
+    first = ScriptedSource(lambda source: source.lose("gone"))
+    back = ScriptedSource(play_and_stay((0.1, 0.3)), latency=0.6)
+    with make_engine(first, back, sink=sink) as engine:
+        assert sink.has(2)
+        engine.change(with_style("intense"))  # does not count anew what the input has cost since
+        assert engine.budget.total == 0.5
+        back.finish()
+        assert engine.wait(20.0)
+    assert "this input needs 676 ms, more than the 500 ms of this session" in caplog.text
+
+
+def test_whatever_a_return_raises_for_the_user_is_tried_again_and_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(worker, "BACK_OFF", (0.0,))
+    first = ScriptedSource(lambda source: source.lose("gone"))
+    odd = ConfigError("audio.input is odd")
+    with make_engine(first, odd, odd, DeviceError("not there"), ScriptedSource(play_file())) as e:
+        assert e.wait(20.0)
+    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert told == ["gone; trying again", "not yet: audio.input is odd", "audio is back: script"]
+
+
+def test_what_comes_back_after_stop_is_stopped_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "BACK_OFF", (0.0,))
+    first = ScriptedSource(lambda source: source.lose("gone"))
+    engine: Engine
+    back = ScriptedSource(lambda source: engine._worker.ask_to_stop())
+    engine = make_engine(first, back)
+    with engine:
+        assert engine.wait(20.0)
+        assert back.has_stopped.is_set() and not back.is_running
+
+
 def test_stop_while_the_device_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "BACK_OFF", (1000.0,))
     sink = CollectingSink()

@@ -1,10 +1,11 @@
 """The instrument, with an engine on scripted sources."""
 
+import threading
 from collections.abc import Sequence
 
 import pytest
 
-from engine.errors import ConfigError, DeviceError
+from engine.errors import ConfigError, DeviceError, StoppedError
 from engine.runtime import Engine
 from engine.settings import EngineSettings
 from engine.taps import Tap
@@ -89,3 +90,92 @@ def test_panic_ends_notes_and_lets_go_of_the_pedal() -> None:
     assert not stage.instrument.settings.play.hold
     stage.instrument.stop()
     stage.instrument.stop()
+
+
+def test_a_wait_ends_its_own_engine_and_no_later_one() -> None:
+    first, second = ScriptedSource(), ScriptedSource()
+    stage = Stage(first, second)
+    stage.instrument.start()
+    engine = stage.instrument.engine
+    assert engine is not None
+    wait = engine.wait
+
+    def wait_while_another_starts(timeout: float | None = None) -> bool:
+        stage.instrument.stop()
+        stage.instrument.start()
+        return wait(timeout)
+
+    engine.wait = wait_while_another_starts  # type: ignore[method-assign]
+    assert not stage.instrument.wait(20.0)
+    assert stage.instrument.is_playing and second.is_running
+    assert not stage.instrument.has_ended
+    stage.instrument.stop()
+
+
+def test_a_change_after_the_end_counts_from_the_next_start() -> None:
+    first, second = ScriptedSource(), ScriptedSource()
+    stage = Stage(first, second)
+    stage.instrument.start()
+    first.finish()
+    assert stage.instrument.engine is not None and stage.instrument.engine.wait(20.0)
+    stage.instrument.change({"midi.transpose": 3})
+    assert stage.instrument.wait(20.0)
+    stage.instrument.start()
+    assert stage.instrument.engine.settings.midi.transpose == 3
+    stage.instrument.stop()
+
+
+class Door:
+    """Lets a thread in once a test says so."""
+
+    def __init__(self) -> None:
+        self.is_reached, self.may_pass = threading.Event(), threading.Event()
+
+    def __call__(self, source: ScriptedSource) -> None:
+        self.is_reached.set()
+        assert self.may_pass.wait(20.0)
+
+
+def test_stop_does_not_wait_for_a_start_and_what_started_is_stopped() -> None:
+    door = Door()
+    source = ScriptedSource(door)
+    stage = Stage(source)
+    raised: list[StoppedError] = []
+
+    def start() -> None:
+        try:
+            stage.instrument.start()
+        except StoppedError as error:
+            raised.append(error)
+
+    starting = threading.Thread(target=start, daemon=True)
+    starting.start()
+    assert door.is_reached.wait(20.0)
+    stage.instrument.stop()
+    door.may_pass.set()
+    starting.join(20.0)
+    assert str(raised[0]) == "it was stopped before it had started; start again"
+    assert not source.is_running and not stage.instrument.is_playing
+
+
+def test_panic_and_the_way_out_wait_for_no_change() -> None:
+    door = Door()
+    first = ScriptedSource(lambda source: source.play(sound(1.0, (0.2, 1.0))))
+    stage = Stage(first, ScriptedSource(door))
+    stage.instrument.change({"play.hold": True})
+    stage.instrument.start()
+    assert stage.sink.has(2)  # the pedal and the note
+    change = {"audio.input": "other"}
+    changing = threading.Thread(target=stage.instrument.change, args=(change,), daemon=True)
+    changing.start()
+    assert door.is_reached.wait(20.0)
+    panic = threading.Thread(target=stage.instrument.panic, daemon=True)
+    panic.start()
+    assert stage.sink.has(4)
+    assert not door.may_pass.is_set()
+    stage.instrument.stop()
+    assert stage.sink.n_closed == 1
+    door.may_pass.set()
+    changing.join(20.0)
+    panic.join(20.0)
+    assert not stage.instrument.settings.play.hold

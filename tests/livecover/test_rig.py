@@ -94,11 +94,15 @@ def test_the_latency_holds_what_the_piano_needs_and_the_monitor_alone_needs_none
 
 def test_an_input_that_hears_the_output_is_refused(wall: Wall, tmp_path: Path) -> None:
     def open_engine(settings: object, taps: object) -> Any:
-        return SimpleNamespace(source=SimpleNamespace(name="wall.monitor"))
+        return SimpleNamespace(
+            source=SimpleNamespace(name="wall.monitor"), stop=lambda: stopped.append(True)
+        )
 
+    stopped: list[bool] = []
     with Rig(settings(tmp_path, monitor=MonitorSettings(device="wall")), open_engine) as rig:
         with pytest.raises(DeviceError, match="would hear itself: name another output"):
             rig.open_engine(rig.settings, ())
+    assert stopped
 
 
 def test_what_a_killed_program_left_is_named(tmp_path: Path) -> None:
