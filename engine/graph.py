@@ -1,5 +1,7 @@
 """ONNX graphs opened with our own threads and provider; every failure is a ModelError.
 
+The one module that imports ONNX Runtime, with its events switched off.
+
 Not here: what the graphs mean (``engine.inference``, ``engine.window_model``, ``engine.frontend``).
 """
 
@@ -27,6 +29,14 @@ PROVIDERS = {
     "cpu": "CPUExecutionProvider",
 }
 """Our name -> ONNX Runtime's, in the order in which ``auto`` tries them."""
+
+ort.disable_telemetry_events()  # those of Windows; the rest is switched off by engine.privacy
+
+RUNTIME_VERSION: str = ort.__version__
+"""Of ONNX Runtime."""
+
+Value = ort.OrtValue
+"""An array that stays on the graph's device."""
 
 ERRORS_ONLY = 3  # ONNX Runtime's log_severity_level
 

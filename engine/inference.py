@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from engine.errors import ModelError
-from engine.graph import Graph
+from engine.graph import Graph, Value
 from engine.notes import Posteriors
 from models.spec import N_PITCHES, ModelSpec
 
@@ -204,8 +203,8 @@ class StatefulModel:
         return parts[0] if len(parts) == 1 else join_posteriors(parts)
 
     def _run(
-        self, rows: Array, style: Array, state: Mapping[str, ort.OrtValue]
-    ) -> tuple[dict[str, Array], dict[str, ort.OrtValue]]:
+        self, rows: Array, style: Array, state: Mapping[str, Value]
+    ) -> tuple[dict[str, Array], dict[str, Value]]:
         inputs = {"features": rows[None], "style": style_row(self._spec, style)}
         arrays, values = self._graph.run_with_state(
             inputs, state, self._spec.outputs, self._next_states
@@ -213,7 +212,7 @@ class StatefulModel:
         outputs = {name: a[0] for name, a in zip(self._spec.outputs, arrays, strict=True)}
         return outputs, dict(zip(self._states, values, strict=True))
 
-    def _zero_state(self) -> dict[str, ort.OrtValue]:
+    def _zero_state(self) -> dict[str, Value]:
         return {name: self._graph.zeros(name) for name in self._states}
 
 

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime
 
 from engine.audio import list_inputs
 from engine.errors import DeviceError, LiveCoverError, ModelError
 from engine.fluid import FluidPiano
-from engine.graph import choose_provider
+from engine.graph import RUNTIME_VERSION, choose_provider
 from engine.loopback import open_loopback
 from engine.midi import PortSink, list_ports, midi_system
 from engine.offline import Pipeline, load_pipeline
@@ -61,7 +60,7 @@ def run_checks(
 def _system() -> str:
     return (
         f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
-        f" ({platform.machine()}), ONNX Runtime {onnxruntime.__version__}"
+        f" ({platform.machine()}), ONNX Runtime {RUNTIME_VERSION}"
     )
 
 

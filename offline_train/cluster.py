@@ -76,7 +76,6 @@ def connected(cluster: Cluster) -> Iterator[None]:
     """
     if cluster.workers < 1:
         raise ConfigError(f"expected one worker or more, got {cluster.workers}")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if cluster.address is None:
         # Off, Ray stays on the loopback interface, on Linux too; it is read at import.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import engine.privacy  # noqa: F401  # before a test imports ONNX Runtime
 from tests.networks import (
     TINY_FEATURES,
     TINY_STATEFUL,

@@ -101,6 +101,19 @@ def test_live_rooms_name_no_training_library(room: str) -> None:
     assert named == {}
 
 
+def test_onnx_runtime_is_imported_where_it_is_told_to_keep_quiet() -> None:
+    named = {
+        str(path.relative_to(ROOT))
+        for room in rooms()
+        for path in files(room)
+        if any(
+            name.split(".")[0] == "onnxruntime"
+            for name in imports(path.read_text("utf-8"), package_of(path))
+        )
+    }
+    assert named == {"engine/graph.py", "offline_train/quantize.py"}
+
+
 def test_live_modules_load_without_torch() -> None:
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
