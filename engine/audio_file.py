@@ -5,8 +5,6 @@ Blocks are (n, channels) float32; memory does not grow with the length of the fi
 """
 
 import logging
-import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 
 from engine.clock import StreamClock
 from engine.errors import DeviceError
-from engine.paths import NO_SUCH_FILE, did_you_mean, file_fault, shown
+from engine.paths import NO_SUCH_FILE, did_you_mean, file_fault, shown, system_path
 from engine.rings import SampleRing
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".oga", ".opus", ".w64", ".caf")
@@ -175,7 +173,7 @@ def _open(path: Path) -> _Sequential:
     try:
         if path.stat().st_size == 0:
             raise DeviceError(f"{path} is empty (0 bytes); give an audio file")
-        return _Sequential(path if sys.platform == "win32" else os.fsencode(path))
+        return _Sequential(system_path(path))
     except OSError as error:
         raise DeviceError(f"{path} cannot be read: {error.strerror}") from error
     except soundfile.LibsndfileError as error:

@@ -70,7 +70,7 @@ def say(*lines: str) -> None:
         return
     try:
         for line in lines:
-            print(line)
+            print(shown(line))
         sys.stdout.flush()
     except BrokenPipeError:
         raise
@@ -178,7 +178,7 @@ def _quiet_threads() -> Iterator[None]:
 def _tell(line: str) -> None:
     """Print a line to stderr, if anything can be."""
     try:
-        print(line, file=sys.stderr, flush=True)
+        print(shown(line), file=sys.stderr, flush=True)
     except (OSError, ValueError):
         _leave(sys.stderr)
 

@@ -7,6 +7,7 @@ when a note is played (``engine.piano``).
 import ctypes
 import ctypes.util
 import functools
+import os
 import sys
 from collections.abc import Sequence
 from ctypes import c_char_p, c_double, c_float, c_int, c_void_p
@@ -113,7 +114,7 @@ class FluidPiano:
         fluid.fluid_settings_setnum(self._settings, b"synth.gain", GAIN * gain)
         fluid.fluid_settings_setint(self._settings, b"synth.chorus.active", 0)
         self._synth = fluid.new_fluid_synth(self._settings)
-        if fluid.fluid_synth_sfload(self._synth, str(soundfont).encode(), 1) < 0:
+        if fluid.fluid_synth_sfload(self._synth, os.fsencode(soundfont), 1) < 0:
             self.close()
             raise DeviceError(
                 f"FluidSynth cannot read the SoundFont {soundfont}; give another after --soundfont"

@@ -197,7 +197,9 @@ def _open(path: Path, provider: str, threads: int) -> ort.InferenceSession:
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     names = list(dict.fromkeys((PROVIDERS[provider], PROVIDERS["cpu"])))
     try:
-        session = ort.InferenceSession(str(path), options, providers=names)
+        is_text = shown(path) == str(path)  # it opens no file by another name
+        model = str(path) if is_text else path.read_bytes()
+        session = ort.InferenceSession(model, options, providers=names)
     except Exception as error:  # ONNX Runtime's errors share no base class of their own
         reason = " ".join(str(error).split())
         raise ModelError(

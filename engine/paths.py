@@ -6,7 +6,9 @@ knows the home folder. Whatever a user may have typed goes through here instead.
 
 import difflib
 import os
+import re
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,9 +112,14 @@ def cache_folder() -> Path:
 
 
 def shown(path: str | Path) -> str:
-    r"""Return a path for a message; bytes that are no text are written ``\xe9``.
+    r"""Return a path, or words with paths, for a message; bytes that are no text become ``\xe9``.
 
     >>> shown("caf\udce9.wav")
     'caf\\xe9.wav'
     """
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", str(path))
+
+
+def system_path(path: Path) -> str | bytes:
+    """Return a path as libsndfile takes any: bytes, but on Windows."""
+    return str(path) if sys.platform == "win32" else os.fsencode(path)

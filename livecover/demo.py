@@ -18,7 +18,7 @@ from engine.cover import Cover, cover_file, open_pipeline
 from engine.decoder import NoteDecoder
 from engine.errors import ConfigError
 from engine.latency import LatencyBudget, latency_budget
-from engine.paths import given_path
+from engine.paths import given_path, shown, system_path
 from engine.settings import AudioSettings, EngineSettings, MidiSettings, ModelSettings
 from engine.stream import CoverStream
 from livecover import examples
@@ -105,11 +105,11 @@ def run_demo(song: Path, model: str, files: DemoFiles, soundfont: Path | None) -
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("covering", total=1.0)
         cover = cover_file(settings, lambda share: progress.update(task, completed=share))
-    sound, sample_rate = soundfile.read(song, dtype="float32", always_2d=True)
+    sound, sample_rate = soundfile.read(system_path(song), dtype="float32", always_2d=True)
     piano = render_piano(files.midi, len(sound), sample_rate, soundfont)
-    soundfile.write(files.piano, piano, sample_rate)
-    soundfile.write(files.both, side_by_side(sound, piano), sample_rate)
-    title = f"{song.stem}, covered by {Path(model).stem}"
+    soundfile.write(system_path(files.piano), piano, sample_rate)
+    soundfile.write(system_path(files.both), side_by_side(sound, piano), sample_rate)
+    title = f"{shown(song.stem)}, covered by {Path(model).stem}"
     draw_cover(files.picture, sound.mean(1), sample_rate, cover.notes, title)
     return report(cover, live_budget(settings, sample_rate, sound.shape[1]), files)
 

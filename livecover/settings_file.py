@@ -142,7 +142,7 @@ def _as_config_error(path: Path) -> Iterator[None]:
             f"{path}: cannot save the settings here ({error.strerror}); make the folder writable,"
             " or name another file with --config"
         ) from error
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise ConfigError(f"{path}: expected TOML, section by section, got: {error}") from error
     except TOMLKitError as error:
         raise ConfigError(

@@ -13,6 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.paths import system_path
 
 Array = NDArray[np.float32]
 
@@ -54,7 +55,7 @@ def read_part(path: Path, start: float = 0.0, seconds: float | None = None) -> A
 @contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(system_path(path)) as file:
             yield file
     except (OSError, soundfile.SoundFileError) as error:
         raise DataError(

@@ -32,7 +32,7 @@ def end_take(take: TakeFiles) -> Contents:
     contents = read_journal(take.journal)
     _write(take.midi, lambda file: to_midi(contents).save(file=file))
     about = json.dumps(describe(take, contents), indent=2, ensure_ascii=False) + "\n"
-    _write(take.about, lambda file: file.write(about.encode()))
+    _write(take.about, lambda file: file.write(about.encode("utf-8", "backslashreplace")))
     take.journal.unlink()
     return contents
 

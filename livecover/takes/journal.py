@@ -87,7 +87,16 @@ class Journal:
         self._file.close()
 
     def _write(self, *values: object) -> None:
-        self._file.write(json.dumps(values, ensure_ascii=False).encode() + b"\n")
+        self._file.write(json_line(values))
+
+
+def json_line(values: object) -> bytes:
+    r"""Return values as one line of JSON in UTF-8; a name that is no text keeps its bytes.
+
+    >>> json_line("café"), json_line("caf\udce9")
+    (b'"caf\xc3\xa9"\n', b'"caf\\udce9"\n')
+    """
+    return json.dumps(values, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _micro(time: float) -> float:

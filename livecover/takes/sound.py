@@ -13,6 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from engine.messages import Message, message
+from engine.paths import system_path
 from engine.piano import Synth
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
@@ -47,7 +48,7 @@ def render_take(
         A file cannot be written.
     """
     song = files.folder / contents.songs[0] if contents.songs else None
-    rate = SAMPLE_RATE if song is None else soundfile.info(song).samplerate
+    rate = SAMPLE_RATE if song is None else soundfile.info(system_path(song)).samplerate
     events = closed(contents.events, contents.seconds)
     messages = [(round(event.time * rate), message(event)) for event in events]
     n_samples = round((contents.seconds + RING_S) * rate)
@@ -72,7 +73,7 @@ class _Both:
     """The mix: the song's blocks and the piano's."""
 
     def __init__(self, stack: contextlib.ExitStack, song: Path, mix: Path, rate: int) -> None:
-        self._song = stack.enter_context(soundfile.SoundFile(song))
+        self._song = stack.enter_context(soundfile.SoundFile(system_path(song)))
         self._mix = stack.enter_context(_flac(mix, rate))
 
     def write(self, piano: Array) -> None:
@@ -85,7 +86,9 @@ class _Both:
 
 @contextlib.contextmanager
 def _flac(path: Path, rate: int) -> Iterator[soundfile.SoundFile]:
-    with soundfile.SoundFile(path, "x", rate, 2, subtype="PCM_24", format="FLAC") as file:
+    with soundfile.SoundFile(
+        system_path(path), "x", rate, 2, subtype="PCM_24", format="FLAC"
+    ) as file:
         yield file
 
 
