@@ -22,9 +22,11 @@ def integer(name: str, value: object, low: int, high: int, unit: str = "") -> No
 
 
 def text(name: str, value: object) -> None:
-    """Raise ConfigError unless ``value`` is text with something in it."""
+    """Raise ConfigError unless ``value`` is text with something in it, and no NUL."""
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"{name} must be text that is not empty, not {value!r}")
+    if "\0" in value:  # ends a name for the system, and not for Python
+        raise ConfigError(f"{name} must be text without a NUL character, not {value!r}")
 
 
 def choice(name: str, value: object, known: Sequence[str]) -> None:

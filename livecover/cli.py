@@ -37,8 +37,9 @@ from livecover.instrument import Instrument
 from livecover.native_output import muted
 from livecover.options import Request, parse
 from livecover.rig import Rig
-from livecover.settings import Settings, load_settings
-from livecover.settings_file import save_settings
+from livecover.settings import Settings, with_values
+from livecover.settings_file import save_values
+from livecover.settings_source import Loaded, find_source, read_settings
 from livecover.status import cover_summary, log_line, start_lines, status_line, summary
 from livecover.tui import screen as tui
 
@@ -60,12 +61,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str] | None) -> int:
     """Understand what was typed and run it; return the exit code. Raises LiveCoverError."""
     request = parse(arguments)
-    settings = load_settings(request.config, request.overrides)
+    loaded, fault = _load(request)
+    settings = with_values(loaded.settings, request.overrides)
     with contextlib.nullcontext() if settings.log.level == "debug" else muted():
-        return _run(request, settings)
+        code = _run(request, settings, loaded.notes)
+    if fault is not None:
+        raise fault
+    return code
 
 
-def _run(request: Request, settings: Settings) -> int:
+def _load(request: Request) -> tuple[Loaded, LiveCoverError | None]:
+    """Return what the file of settings says, and what is wrong with it, to be raised at the end.
+
+    Only ``doctor`` and ``devices`` go on with the defaults: they look at the machine all the same.
+    """
+    try:
+        return read_settings(find_source(request.config)), None
+    except LiveCoverError as error:
+        if request.command not in ("doctor", "devices"):
+            raise
+        return Loaded(Settings()), error
+
+
+def _run(request: Request, settings: Settings, notes: Sequence[str]) -> int:
     """Run one of the commands; return the exit code. Raises LiveCoverError."""
     command, config = request.command, request.config
     console = Console(stderr=True, highlight=False)
@@ -77,6 +95,8 @@ def _run(request: Request, settings: Settings) -> int:
         with _logging(console, "error"):
             return _examine(settings)
     with _logging(console, settings.log.level), _stop_on_signals() as stop:
+        for note in notes:
+            _log.warning("%s", note)
         if command == "learn":
             _learn(request.words[0], settings, config, stop)
         elif command == "quantize":
@@ -185,9 +205,9 @@ def _quantize(takes: Sequence[str], settings: Settings) -> None:
 
 def _learn(name: str, settings: Settings, config: Path | None, stop: threading.Event) -> None:
     """Let the next controller that moves drive a setting, and save that."""
-    changed = learn(settings, name, stop, say)
-    if changed is not None:
-        say(f"{save_settings(changed, config)}: {line_of(changed, name)}")
+    lines = learn(settings, name, stop, say)
+    if lines is not None:
+        say(f"{save_values({'control.map': lines}, config)}: {line_of(lines, name)}")
 
 
 def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:

@@ -18,7 +18,7 @@ from engine.settings import EngineSettings
 from engine.taps import Tap
 from livecover.control.targets import check_target
 from livecover.settings import Settings, with_values
-from livecover.settings_file import save_settings
+from livecover.settings_file import Unsaved, find_unsaved, save_values
 from livecover.takes.recorder import TakeRecorder
 from livecover.tempo import Tempo
 
@@ -73,6 +73,7 @@ class Instrument:
         self._told_bpm: float | None = None  # to the recorder
         self.last_status = Status()
         self._config = config
+        self._by_hand: dict[str, object] = {}  # what was changed, by section.key
         self._recorder = recorder
         self._open_engine = open_engine
         self._engine: Engine | None = None
@@ -149,8 +150,8 @@ class Instrument:
     def change(self, values: Mapping[str, object]) -> None:
         """Change settings by ``section.key``, all or none; heard at once where something plays.
 
-        Where the music ends before, they count from the next start, as when idle. Raises
-        LiveCoverError with what is wrong.
+        This is what hands do: :meth:`save` writes it. Where the music ends before, the values count
+        from the next start, as when idle. Raises LiveCoverError with what is wrong.
         """
         with self._lock:
             settings = with_values(self.settings, values)
@@ -159,6 +160,11 @@ class Instrument:
                 with contextlib.suppress(StoppedError):
                     engine.change(settings)
             self.settings = settings
+            for name, value in values.items():
+                before = self._by_hand.get(name)
+                if isinstance(before, Mapping) and isinstance(value, Mapping):
+                    value = {**before, **value}
+                self._by_hand[name] = value
         self._tell()
 
     def start(self) -> None:
@@ -257,10 +263,19 @@ class Instrument:
             self._told_bpm = None if bpm is None else round(bpm, 1)
             self._recorder.tempo(tempo)
 
-    def save(self) -> Path:
-        """Write the settings into config.toml; return its path. Raises ConfigError."""
+    def unsaved(self) -> Unsaved:
+        """Return what :meth:`save` would write. Raises ConfigError as that does."""
         with self._lock:
-            return save_settings(self.settings, self._config)
+            values = dict(self._by_hand)
+        return find_unsaved(values, self._config)
+
+    def save(self) -> Path:
+        """Write what was changed by hand into the file of settings; return its path.
+
+        What the command line said for this once is not written. Raises ConfigError.
+        """
+        with self._lock:
+            return save_values(self._by_hand, self._config)
 
     def panic(self) -> None:
         """End every note at once, and let go of a pedal that is held."""

@@ -271,7 +271,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         help=f"threads of the model (default: {defaults.model.threads})",
     )
-    run.add_argument("--config", metavar="FILE", type=given_path, help="the config.toml to read")
+    run.add_argument(
+        "--config",
+        metavar="FILE",
+        type=given_path,
+        help="the file of settings to read, instead of livecover.toml here or your own config.toml",
+    )
     run.add_argument(
         "--log-level",
         dest="log.level",

@@ -36,7 +36,7 @@ with the music, always the same moment behind it.
   --piano           the notes sound here too, without a DAW
   --monitor OUTPUT  the song sounds there, in time with the piano
   --record FOLDER   keep takes: the notes and the song
-  --help-all        every option; each is a line of config.toml as well
+  --help-all        every option; each is a setting of a file as well
 
 examples:
   livecover                                 what plays, to the port LiveCover

@@ -1,8 +1,9 @@
-"""Settings from three places: defaults, then ``config.toml``, then the command line.
+"""Settings from three places: defaults, then a file, then the command line.
 
 The sections and their checks are dataclasses of ``engine.settings``; here they are read from TOML.
 TOML has no null, so a setting that may be None is written ``"auto"``.
-Not here: what a setting does (``engine``), and the options that override it (``livecover.cli``).
+Not here: which file is read (``livecover.settings_source``), what a setting does (``engine``), and
+the options that override it (``livecover.cli``).
 """
 
 import dataclasses
@@ -10,15 +11,11 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-import platformdirs
-
 from engine import checks
 from engine.errors import ConfigError
-from engine.paths import is_file, user_folder
 from engine.settings import EngineSettings
 from livecover.control.bindings import merged
 from livecover.control.settings import ControlSettings
@@ -26,8 +23,13 @@ from livecover.output_settings import MonitorSettings, PianoSettings, RecordSett
 from livecover.panel.settings import PanelSettings
 from livecover.tui.settings import TuiSettings
 
-FILE_NAME = "config.toml"
 AUTO = "auto"
+MAX_BYTES = 1024 * 1024
+"""Of a file of settings."""
+MAX_WHOLE = 2**63
+"""TOML's whole numbers lie below it; Python reads larger ones, which nothing else can hold."""
+MAX_SAID = 80
+"""Characters of a wrong value that a message shows."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _TYPE_NAMES: dict[Any, str] = {
@@ -81,31 +83,6 @@ class Settings(EngineSettings):
     log: LogSettings = field(default_factory=LogSettings)
 
 
-def load_settings(config: Path | None, overrides: Mapping[str, object]) -> Settings:
-    """Return the settings: defaults, under the file's, under ``overrides``.
-
-    Parameters
-    ----------
-    config
-        The file to read, which must exist. None looks for one (:func:`find_config`).
-    overrides
-        Values by ``section.key``, for example ``{"time.latency": 0.3}``.
-
-    Raises
-    ------
-    ConfigError
-        No such file, not TOML, an unknown section or key, a wrong type or value.
-    """
-    settings = Settings()
-    path = find_config() if config is None else config
-    if path is not None:
-        try:
-            settings = _apply(settings, _read(path))
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from error
-    return with_values(settings, overrides)
-
-
 def with_values(settings: Settings, values: Mapping[str, object]) -> Settings:
     """Return ``settings`` with ``values`` by ``section.key``. Raises ConfigError on a wrong one."""
     sections: dict[str, dict[str, object]] = {}
@@ -115,21 +92,34 @@ def with_values(settings: Settings, values: Mapping[str, object]) -> Settings:
     return _apply(settings, sections)
 
 
-def find_config() -> Path | None:
-    """Return the working folder's ``config.toml``, else the user's own, else None."""
-    own = user_folder(lambda: platformdirs.user_config_path("livecover", appauthor=False))
-    folders = [Path(), *([] if own is None else [own])]
-    return next((path for folder in folders if is_file(path := folder / FILE_NAME)), None)
+def from_toml(content: bytes) -> Settings:
+    """Return the settings of a file's content, over the defaults.
 
-
-def _read(path: Path) -> dict[str, object]:
-    """Return the file's sections. Raises ConfigError where it cannot be read as TOML."""
+    Raises
+    ------
+    ConfigError
+        Not TOML, an unknown section or key, a wrong type or value.
+    """
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"a file of settings has at most {MAX_BYTES // 1024} kB")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read this file of settings ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        sections = tomllib.loads(content.decode("utf-8-sig"))  # Notepad puts a mark before it
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            "expected TOML in UTF-8, and this is in another encoding; save it anew as UTF-8"
+        ) from error
+    except (ValueError, RecursionError) as error:  # digits and depth without end, too
         raise ConfigError(f"expected TOML, section by section, got: {error}") from error
+    return _apply(Settings(), sections)
+
+
+def values_of(settings: Settings) -> dict[str, object]:
+    """Return every setting by ``section.key``."""
+    return {
+        f"{section.name}.{key.name}": getattr(getattr(settings, section.name), key.name)
+        for section in dataclasses.fields(settings)
+        for key in dataclasses.fields(getattr(settings, section.name))
+    }
 
 
 def _apply(settings: Settings, sections: Mapping[str, object]) -> Settings:
@@ -138,17 +128,17 @@ def _apply(settings: Settings, sections: Mapping[str, object]) -> Settings:
     changed: dict[str, Any] = {}
     for name, values in sections.items():
         if name not in names and not isinstance(values, Mapping):
-            raise ConfigError(f"{name} stands under no section{_nearest_key(None, name)}")
+            raise ConfigError(f"{_word(name)} stands under no section{_nearest_key(None, name)}")
         if name not in names:
-            raise ConfigError(f"unknown section [{name}]{_nearest(name, names, '[{}]')}")
+            raise ConfigError(f"unknown section [{_word(name)}]{_nearest(name, names, '[{}]')}")
         if not isinstance(values, Mapping):
-            raise ConfigError(f"{name} must be a section of keys ([{name}]), not {values!r}")
+            raise ConfigError(f"{name} must be a section of keys ([{name}]), not {_said(values)}")
         section = getattr(settings, name)
         hints = get_type_hints(type(section))
         converted: dict[str, Any] = {}
         for key, value in values.items():
             if key not in hints:
-                raise ConfigError(f"unknown key {name}.{key}{_nearest_key(name, key)}")
+                raise ConfigError(f"unknown key {name}.{_word(key)}{_nearest_key(name, key)}")
             converted[key] = _convert(f"{name}.{key}", value, hints[key])
             if isinstance(converted[key], Mapping):  # its lines are settings of their own
                 converted[key] = merged(getattr(section, key), converted[key])
@@ -194,11 +184,28 @@ def _convert(name: str, value: object, hint: Any) -> Any:
         elif _is_a(value, option):
             return option(value)
     expected = " or ".join(_TYPE_NAMES[option] for option in options)
-    raise ConfigError(f"{name} must be {expected}, not {value!r}")
+    raise ConfigError(f"{name} must be {expected}, not {_said(value)}")
 
 
 def _is_a(value: object, kind: Any) -> bool:
     """True if ``value`` is of ``kind``: a whole number is a number too, a truth value is not."""
     if isinstance(value, bool):
         return kind is bool
+    if isinstance(value, int) and abs(value) >= MAX_WHOLE:
+        return False
     return isinstance(value, int | float) if kind is float else isinstance(value, kind)
+
+
+def _said(value: object) -> str:
+    """Return ``value`` as a message shows it: not long, whatever it is."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        text = "a number of thousands of digits"
+    return _word(text)
+
+
+def _word(text: str) -> str:
+    """Return ``text`` as a message shows it: short, and without what moves a terminal's cursor."""
+    plain = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: MAX_SAID + 1])
+    return plain if len(text) <= MAX_SAID else f"{plain[:MAX_SAID]}..."

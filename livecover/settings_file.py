@@ -1,94 +1,149 @@
-"""Settings into ``config.toml``, its comments kept. Reading it is ``livecover.settings``."""
+"""Settings into their file, its comments kept. Reading it is ``livecover.settings_source``."""
 
 import contextlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import platformdirs
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable
 
 from engine.errors import ConfigError
-from engine.paths import exists, user_folder
+from engine.paths import exists
 from livecover.control.bindings import NONE
-from livecover.settings import AUTO, FILE_NAME, Settings, find_config, load_settings
+from livecover.settings import AUTO, Settings, from_toml, values_of, with_values
+from livecover.settings_source import (
+    Source,
+    find_source,
+    read_settings,
+    refuse_reserved,
+    user_file,
+)
 
 HEADER = "Settings of livecover; all there are, with their meaning: livecover's own config.toml."
+BOM = "\ufeff"
 
 
-def save_settings(settings: Settings, path: Path | None = None) -> Path:
-    """Write what differs from the file's settings, and from the defaults, into the file.
+class Line(NamedTuple):
+    """One line of the file, as it is and as it would be; TOML."""
+
+    name: str
+    """``section.key``, or ``control.map."cc 1"``."""
+    before: str
+    after: str
+
+
+class Unsaved(NamedTuple):
+    """What saving would write, and where."""
+
+    path: Path
+    lines: tuple[Line, ...]
+
+
+def find_unsaved(values: Mapping[str, object], config: Path | None = None) -> Unsaved:
+    """Return what :func:`save_values` would write. Raises ConfigError as that does."""
+    source = _source_to_save(config)
+    refuse_reserved(source, values)
+    before = _read(source)
+    lines = (
+        Line(".".join(names + (_quoted(names, key),)), _toml(old), _toml(new))
+        for names, key, old, new in _differences(before, with_values(before, values))
+    )
+    return Unsaved(_path(source), tuple(lines))
+
+
+def save_values(values: Mapping[str, object], config: Path | None = None) -> Path:
+    """Write ``values`` where the file says otherwise, and nothing else; return its path.
 
     What the file says already stays as it is written, with every comment. The file is replaced as
     a whole, so that nobody ever reads half of it.
 
     Parameters
     ----------
-    settings
-        What reading the file gives from now on.
-    path
-        The file; it need not exist. None is the one that is read (:func:`find_config`), or a new
-        one in the user's configuration folder.
-
-    Returns
-    -------
-    Path
-        The file.
+    values
+        By ``section.key``, as :func:`livecover.settings.with_values` takes them.
+    config
+        The file; it need not exist. None is the one that is read
+        (:func:`livecover.settings_source.find_source`), or a new one in the user's configuration
+        folder.
 
     Raises
     ------
     ConfigError
-        The file is not TOML or has a wrong key or value; it cannot be read or written.
+        A value is wrong, or not to be had from that file; the file is not TOML or has a wrong key
+        or value; it cannot be read or written.
     """
-    path = path or find_config() or user_config()
+    source = _source_to_save(config)
+    refuse_reserved(source, values)
+    path, before = _path(source), _read(source)
+    after = with_values(before, values)
+    if after == before:
+        return path
     with _as_config_error(path):
-        is_there = exists(path)
-        text = path.read_bytes().decode() if is_there else ""
-    before = load_settings(path, {}) if is_there else Settings()
-    with _as_config_error(path):
+        text = path.read_bytes().decode().removeprefix(BOM) if exists(path) else ""
         document = tomlkit.parse(text)
-        if not is_there:
+        if not exists(path):
             document.add(tomlkit.comment(HEADER))
-        for names, key, value in _differences(before, settings):
+        for names, key, _, value in _differences(before, after):
             _set(document, names, key, value)
-        _replace(path, tomlkit.dumps(document), settings)
+        _replace(path, tomlkit.dumps(document), after)
     return path
 
 
-def user_config() -> Path:
-    """Return the path of the user's own file of settings, there or not.
-
-    Raises ConfigError where nobody knows a home folder.
-    """
-    folder = user_folder(lambda: platformdirs.user_config_path("livecover", appauthor=False))
-    if folder is None:
+def _source_to_save(config: Path | None) -> Source:
+    source = find_source(config)
+    if source.path is not None:
+        return source
+    own = user_file()
+    if own is None:
         raise ConfigError("no home folder is known to save the settings in; give --config FILE")
-    return folder / FILE_NAME
+    return Source(own)
+
+
+def _path(source: Source) -> Path:
+    assert source.path is not None
+    return source.path
+
+
+def _read(source: Source) -> Settings:
+    """Return what the file says now; the defaults where it is not there yet."""
+    return read_settings(source).settings if exists(_path(source)) else Settings()
 
 
 def _differences(
     before: Settings, after: Settings
-) -> Iterator[tuple[tuple[str, ...], str, object]]:
-    """Yield (names of tables, key, value as TOML has it) of what is not the same."""
-    for section in fields(after):
-        old, new = getattr(before, section.name), getattr(after, section.name)
-        for key in fields(new):
-            was, value = getattr(old, key.name), getattr(new, key.name)
-            if value == was:
-                continue
-            if isinstance(value, Mapping):
-                lines = {**dict.fromkeys(was, NONE), **value}
-                for line in [line for line in lines if lines[line] != was.get(line)]:
-                    yield (section.name, key.name), line, lines[line]
-                continue
-            value = list(value) if isinstance(value, tuple) else value
-            yield (section.name,), key.name, AUTO if value is None else value
+) -> Iterator[tuple[tuple[str, ...], str, object, object]]:
+    """Yield (names of tables, key, old value, new value) of what is not the same."""
+    old, new = values_of(before), values_of(after)
+    for name in [name for name in new if new[name] != old[name]]:
+        section, _, key = name.partition(".")
+        was, value = old[name], new[name]
+        if not isinstance(value, Mapping) or not isinstance(was, Mapping):
+            yield (section,), key, was, value
+            continue
+        lines = {**dict.fromkeys(was, NONE), **value}
+        for line in [line for line in lines if lines[line] != was.get(line)]:
+            yield (section, key), line, was.get(line, NONE), lines[line]
+
+
+def _quoted(names: tuple[str, ...], key: str) -> str:
+    """Return a key as it stands in the file: those of the map have spaces."""
+    return key if len(names) == 1 else f'"{key}"'
+
+
+def _plain(value: object) -> Any:
+    """Return the value as TOML has it."""
+    if value is None:
+        return AUTO
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _toml(value: object) -> str:
+    return str(tomlkit.item(_plain(value)).as_string())
 
 
 def _set(document: tomlkit.TOMLDocument, names: tuple[str, ...], key: str, value: object) -> None:
@@ -99,13 +154,13 @@ def _set(document: tomlkit.TOMLDocument, names: tuple[str, ...], key: str, value
             section.add(name, tomlkit.table())
         section = section[name]
     if key in section or not isinstance(section, AbstractTable):
-        section[key] = value
+        section[key] = _plain(value)
         return
     body = section.value.body
     n_kept = max((i + 1 for i, (k, _) in enumerate(body) if k is not None), default=0)
     rest = body[n_kept:]
     del body[n_kept:]
-    section.add(key, value)
+    section.add(key, _plain(value))
     body += rest
 
 
@@ -114,6 +169,8 @@ def _replace(path: Path, text: str, settings: Settings) -> None:
 
     Raises OSError, or TOMLKitError if it says something else.
     """
+    if from_toml(text.encode()) != settings:
+        raise TOMLKitError("the file would say something else")
     path = path.resolve()  # a link stays one
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -122,8 +179,6 @@ def _replace(path: Path, text: str, settings: Settings) -> None:
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
-        if load_settings(Path(name), {}) != settings:
-            raise TOMLKitError("the file would say something else")
         if exists(path):
             shutil.copymode(path, name)
         os.replace(name, path)
@@ -142,8 +197,8 @@ def _as_config_error(path: Path) -> Iterator[None]:
             f"{path}: cannot save the settings here ({error.strerror}); make the folder writable,"
             " or name another file with --config"
         ) from error
-    except UnicodeError as error:
-        raise ConfigError(f"{path}: expected TOML, section by section, got: {error}") from error
+    except UnicodeError as error:  # a file's name may be bytes that are no text
+        raise ConfigError(f"{path}: cannot hold a name that is no text ({error})") from error
     except TOMLKitError as error:
         raise ConfigError(
             f"{path}: cannot be changed as it is written ({error}); write each section as [section]"

@@ -6,6 +6,7 @@ of notes (``notation``).
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ class Arranger:
     Parameters
     ----------
     name_or_folder
-        A shipped arranger's name, or a folder.
+        A shipped arranger's name, or a folder; one that has a shipped one's name is ``./NAME``.
     threads
         Of the graphs.
 
@@ -82,9 +83,9 @@ class Arranger:
     """
 
     def __init__(self, name_or_folder: str | Path = "arranger", threads: int = 1) -> None:
-        folder = given_path(name_or_folder)
-        if not is_folder(folder):
-            folder = shipped.path() / str(name_or_folder)
+        folder = shipped.path() / str(name_or_folder)  # whatever the working folder calls so
+        if os.path.dirname(name_or_folder) or not is_folder(folder):
+            folder = given_path(name_or_folder)
         if not is_folder(folder):
             raise ModelError(
                 f"no arranger {str(name_or_folder)!r}: expected a folder with"

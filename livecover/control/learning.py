@@ -1,7 +1,7 @@
-"""The command ``livecover learn``: the next controller that moves is written into config.toml."""
+"""The command ``livecover learn``: the next controller that moves gets a line in the settings."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from engine.errors import ConfigError
 from livecover.control.bindings import learned
@@ -9,7 +9,7 @@ from livecover.control.ports import POLL_S, ControlPort, Message
 from livecover.control.settings import OFF
 from livecover.control.sources import Source, heard, is_move, named
 from livecover.control.targets import check_target
-from livecover.settings import Settings, with_values
+from livecover.settings import Settings
 
 
 def learn(
@@ -18,8 +18,8 @@ def learn(
     stop: threading.Event,
     tell: Callable[[str], None],
     open_port: Callable[[str], ControlPort] = ControlPort,
-) -> Settings | None:
-    """Return the settings in which the next controller that moves drives ``name``.
+) -> dict[str, str] | None:
+    """Return the lines of ``control.map`` that let the next controller that moves drive ``name``.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def learn(
                 except ConfigError as error:
                     tell(str(error))
                     continue
-                return with_values(settings, {"control.map": lines})
+                return lines
         return None
     finally:
         port.close()
@@ -71,11 +71,11 @@ def _moved(message: Message, channel: int | None) -> Source | None:
     return named(found[0], channel)
 
 
-def line_of(settings: Settings, name: str) -> str:
-    """Return what config.toml says of it.
+def line_of(lines: Mapping[str, str], name: str) -> str:
+    """Return the line that drives ``name``, as the file has it.
 
-    >>> line_of(Settings(), "model.style")
-    '"cc 1" = "model.style"'
+    >>> line_of({"cc 1": "none", "cc 7": "model.style"}, "model.style")
+    '"cc 7" = "model.style"'
     """
-    lines = (f'"{s}" = "{t}"' for s, t in settings.control.map.items() if t.split()[0] == name)
-    return next(lines, "")
+    driving = (f'"{s}" = "{t}"' for s, t in lines.items() if t.split()[0] == name)
+    return next(driving, "")

@@ -81,17 +81,17 @@ def unknown_style(folder: Path) -> list[str]:
 
 
 def wrong_key(folder: Path) -> list[str]:
-    (folder / "config.toml").write_text("[time]\nlatncy = 0.3\n")
+    (folder / "livecover.toml").write_text("[time]\nlatncy = 0.3\n")
     return song(folder)
 
 
 def wrong_value(folder: Path) -> list[str]:
-    (folder / "config.toml").write_text('[midi]\nchannel = "two"\n')
+    (folder / "livecover.toml").write_text('[midi]\nchannel = "two"\n')
     return song(folder)
 
 
 def not_toml(folder: Path) -> list[str]:
-    (folder / "config.toml").write_text("latency: 3\n")
+    (folder / "livecover.toml").write_text("latency: 3\n")
     return song(folder)
 
 
@@ -132,9 +132,9 @@ BAD: list[tuple[Callable[[Path], list[str]], list[str]]] = [
     (truncated_model, ["half.onnx", "truncated"]),
     (other_model, ["frontend.onnx", "not a cover model"]),
     (unknown_style, ["wild", "calm", "balanced", "intense"]),
-    (wrong_key, ["config.toml", "time.latncy", "did you mean time.latency?"]),
-    (wrong_value, ["config.toml", "midi.channel", "'two'"]),
-    (not_toml, ["config.toml", "TOML"]),
+    (wrong_key, ["livecover.toml", "time.latncy", "did you mean time.latency?"]),
+    (wrong_value, ["livecover.toml", "midi.channel", "'two'"]),
+    (not_toml, ["livecover.toml", "TOML"]),
     (no_config, ["nowhere.toml", "cannot read"]),
     (unknown_option, ["--latncy", "did you mean --latency?"]),
     (no_folder, ["nowhere/take.mid", "cannot be written"]),

@@ -89,8 +89,8 @@ def clock(bpm: float, seconds: float, jitter: float) -> list[tuple[float, list[i
 
 
 def test_hardware_and_daw_work_the_instrument(chain: Chain, tune: songs.Song) -> None:
-    (chain.work / "config.toml").write_text(CONFIG)
-    panel = ("--panel", "--panel-port", "0", "--no-open-browser")
+    (chain.work / "mine.toml").write_text(CONFIG)
+    panel = ("--config", "mine.toml", "--panel", "--panel-port", "0", "--no-open-browser")
     with controller(chain) as knobs, chain.livecover(*panel) as livecover:
         connect(chain, livecover)
         found = re.search(r"panel at (http://\S+/)", livecover.text())
@@ -134,7 +134,7 @@ def test_hardware_and_daw_work_the_instrument(chain: Chain, tune: songs.Song) ->
                 pass
             page.say(type="do", action="save")
             page.hear("saved")
-    text = (chain.work / "config.toml").read_text()
+    text = (chain.work / "mine.toml").read_text()
     assert text.startswith("# my stage\n") and '"ch 2 note 36" = "play.mute"\n' in text
     (path,) = (chain.work / "takes").glob("*.mid")
     take = mido.MidiFile(path)
@@ -144,14 +144,14 @@ def test_hardware_and_daw_work_the_instrument(chain: Chain, tune: songs.Song) ->
 
 
 def test_learn_writes_the_file(chain: Chain) -> None:
-    (chain.work / "config.toml").write_text("# my stage\n")
+    (chain.work / "livecover.toml").write_text("# my stage\n")
     with controller(chain) as knobs:
         command = [*COMMAND, "learn", "decoder.density"]
         learning = Process.start("learning", command, chain.work, chain.env)
         connect(chain, learning)
         knobs.send(TICK, [0xB2, 30, 64])
         assert learning.wait() == 0, learning.tail()
-    assert learning.text().endswith('config.toml: "ch 3 cc 30" = "decoder.density"\n')
-    assert (chain.work / "config.toml").read_text() == (
+    assert learning.text().endswith('livecover.toml: "ch 3 cc 30" = "decoder.density"\n')
+    assert (chain.work / "livecover.toml").read_text() == (
         '# my stage\n\n[control.map]\n"ch 3 cc 30" = "decoder.density"\n'
     )

@@ -95,7 +95,7 @@ def test_an_output_that_is_not_there_is_named(place: Room) -> None:
 def test_song_and_piano_sound_at_another_output_and_are_kept(tmp_path: Path, tune: Song) -> None:
     require(*PROGRAMS)
     # a busy machine is late, and plays all the same
-    (tmp_path / "config.toml").write_text("[time]\nlate_tolerance = 5.0\nbacklog = 30.0\n")
+    (tmp_path / "livecover.toml").write_text("[time]\nlate_tolerance = 5.0\nbacklog = 30.0\n")
     command = [*COMMAND, "--midi-out", "a.mid", "--piano", "--record", "takes"]
     with pulse_server(tmp_path, ("first", "second")) as pulse:
         env = private_env(tmp_path, pulse.env)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from engine.arranging.arranger import Arranger
+from engine.errors import ModelError
 from livecover import examples
 from livecover.cli import main
 from offline_train.corpora.midi import read_notes
@@ -54,3 +56,13 @@ def test_what_does_not_fit_is_one_line(
     assert main(command) == 2
     said = capsys.readouterr().err
     assert message in said and said.count("\n") == 1
+
+
+def test_a_folder_of_the_same_name_is_not_the_arranger_that_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("arranger").mkdir()
+    Arranger("arranger")
+    with pytest.raises(ModelError, match="no model file"):
+        Arranger("./arranger")

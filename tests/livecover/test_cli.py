@@ -27,7 +27,8 @@ from livecover.cli import is_for_files, main
 from livecover.doctor import Check
 from livecover.instrument import Instrument
 from livecover.options import parse
-from livecover.settings import Settings, load_settings, with_values
+from livecover.settings import Settings
+from livecover.settings_source import load_settings
 from tests.networks import TINY_FEATURES
 
 HANGUP = getattr(signal, "SIGHUP", signal.SIGTERM)
@@ -183,14 +184,15 @@ def test_a_controller_may_stop_and_start(
 
 
 def test_learn_writes_a_line(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
-    def learn(settings: Settings, name: str, *_: object) -> Settings:
-        return with_values(settings, {"control.map": {"cc 7": name}})
+    def learn(settings: Settings, name: str, *_: object) -> dict[str, str]:
+        return {"cc 7": name}
 
     monkeypatch.setattr(subject, "learn", learn)
-    Path("config.toml").write_text("# mine\n", encoding="utf-8")
-    assert main(["learn", "decoder.density"]) == 0
-    assert capsys.readouterr().out == 'config.toml: "cc 7" = "decoder.density"\n'
-    assert Path("config.toml").read_text(encoding="utf-8") == (
+    Path("mine.toml").write_text("# mine\n", encoding="utf-8")
+    words = ["--config", "mine.toml", "--control", "nano", "--style", "calm"]  # for this once
+    assert main(["learn", "decoder.density", *words]) == 0
+    assert capsys.readouterr().out == 'mine.toml: "cc 7" = "decoder.density"\n'
+    assert Path("mine.toml").read_text(encoding="utf-8") == (
         '# mine\n\n[control.map]\n"cc 7" = "decoder.density"\n'
     )
 
@@ -346,3 +348,41 @@ def test_a_file_for_files_is_played_in_time_where_someone_listens(
 ) -> None:
     request = parse(["--input", "song.wav", "--midi-out", "a.mid", *words.split()])
     assert is_for_files(load_settings(None, request.overrides)) is expected
+
+
+@pytest.fixture
+def broken(folder: Path) -> Path:
+    """The user's own file, with a fault."""
+    (folder / "none").mkdir()
+    path = folder / "none" / "config.toml"
+    path.write_text("[time]\nlatncy = 0.3\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("command", ["devices", "doctor"])
+def test_a_broken_file_does_not_keep_from_looking(
+    broken: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setattr(subject, "describe_devices", lambda: ["all there is"])
+    monkeypatch.setattr(subject, "run_checks", lambda s: [Check("a", True, "all there is")])
+    assert main([command, "--style", "calm"]) == 2
+    out, err = capsys.readouterr()
+    assert "all there is" in out
+    assert err == f"livecover: {broken}: unknown key time.latncy; did you mean time.latency?\n"
+    assert main([command, "--threads", "0"]) == 2  # an option's fault is no file's
+    assert capsys.readouterr().out == ""
+
+
+def test_a_broken_file_keeps_from_playing(broken: Path, capsys: Output) -> None:
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith(f"livecover: {broken}: ") and len(err.splitlines()) == 1
+
+
+def test_what_a_strangers_file_cannot_set_is_logged(
+    engines: list[FakeEngine], folder: Path, capsys: Output
+) -> None:
+    (folder / "livecover.toml").write_text('[piano]\nplugin = "./evil.vst3"\n', encoding="utf-8")
+    assert main([]) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "WARNING" in line]
+    assert "livecover.toml in the working folder cannot set piano.plugin, which is left" in line

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,8 @@ from engine.runtime import Engine
 from engine.settings import EngineSettings
 from engine.taps import Tap
 from livecover.instrument import Instrument
-from livecover.settings import Settings, load_settings
+from livecover.settings import Settings
+from livecover.settings_source import load_settings
 from tests.engine.fakes import CollectingSink, ListeningTap, ScriptedSource, make_pipeline, sound
 
 
@@ -179,3 +181,34 @@ def test_panic_and_the_way_out_wait_for_no_change() -> None:
     changing.join(20.0)
     panic.join(20.0)
     assert not stage.instrument.settings.play.hold
+
+
+def test_only_what_hands_have_changed_is_saved(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("# mine\n[midi]\ntranspose = 2\n", encoding="utf-8")
+    once = {"audio.input": "song.mp3", "midi.midi_out": ["take.mid"], "log.level": "debug"}
+    instrument = Instrument(load_settings(path, once), path)
+    assert instrument.unsaved() == (path, ())
+    instrument.change({"midi.transpose": 5, "play.mute": True})
+    instrument.change({"control.map": {"cc 7": "decoder.density"}})
+    instrument.change({"control.map": {"cc 1": "none"}, "play.mute": False})
+    assert [line.name for line in instrument.unsaved().lines] == [
+        "midi.transpose",
+        'control.map."cc 1"',
+        'control.map."cc 7"',
+    ]
+    assert instrument.save() == path
+    assert path.read_text(encoding="utf-8") == (
+        "# mine\n[midi]\ntranspose = 5\n\n"
+        '[control.map]\n"cc 1" = "none"\n"cc 7" = "decoder.density"\n'
+    )
+    assert instrument.unsaved().lines == ()
+
+
+def test_an_option_that_a_hand_changes_is_saved(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    instrument = Instrument(load_settings(None, {"model.style": "calm"}), path)
+    path.touch()
+    instrument.change({"model.style": 0.7})
+    instrument.save()
+    assert "style = 0.7" in path.read_text(encoding="utf-8")

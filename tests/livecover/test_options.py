@@ -7,7 +7,8 @@ import pytest
 
 from engine.errors import ConfigError
 from livecover.options import HELP, make_parser, parse
-from livecover.settings import Settings, load_settings
+from livecover.settings import Settings
+from livecover.settings_source import load_settings
 
 
 def test_nothing_given_overrides_nothing() -> None:

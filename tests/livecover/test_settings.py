@@ -9,7 +9,8 @@ import platformdirs
 import pytest
 
 from engine.errors import ConfigError
-from livecover.settings import LOG_LEVELS, LogSettings, Settings, find_config, load_settings
+from livecover.settings import LOG_LEVELS, LogSettings, Settings
+from livecover.settings_source import load_settings
 
 SAMPLE = Path(__file__).parents[2] / "config.toml"
 
@@ -68,16 +69,6 @@ def test_the_command_line_wins_over_the_file_over_the_defaults(tmp_path: Path) -
 def test_ways_to_name_a_style(tmp_path: Path, style: str | float) -> None:
     path = write(tmp_path / "c.toml", f"[model]\nstyle = {style!r}\n")
     assert load_settings(path, {}).model.style == style
-
-
-def test_given_then_working_folder_then_user_folder(tmp_path: Path) -> None:
-    assert find_config() is None
-    write(tmp_path / "home" / "config.toml", "[midi]\nchannel = 2\n")
-    assert load_settings(None, {}).midi.channel == 2
-    write(Path("config.toml"), "[midi]\nchannel = 3\n")
-    assert load_settings(None, {}).midi.channel == 3
-    given = write(tmp_path / "given.toml", "[midi]\nchannel = 4\n")
-    assert load_settings(given, {}).midi.channel == 4
 
 
 def test_toml_forms(tmp_path: Path) -> None:
@@ -140,6 +131,19 @@ def test_toml_forms(tmp_path: Path) -> None:
         ("[arranger]\nmodel = ' '\n", "arranger.model must be text that is not empty, not ' '"),
         ("[log]\nlevel = 'loud'\n", "log.level must be one of debug, info, warning, error, not"),
         ("[audio\n", "expected TOML, section by section, got: "),
+        ("a = " + "[" * 5000 + "]" * 5000, "expected TOML, section by section, got: "),
+        (f"a = 1{'0' * 5000}\n", "expected TOML, section by section, got: "),
+        (f"[decoder]\ndensity = 1{'0' * 400}\n", "decoder.density must be a number, not 10000"),
+        (f"[decoder]\ndensity = 0x{'f' * 5000}\n", "decoder.density must be a number, not a numb"),
+        (f"[midi]\nchannel = {2**63}\n", "midi.channel must be a whole number, not 9223372036"),
+        (f"[model]\nstyle = [{2**64}]\n", "model.style must be text or a number or a list of"),
+        (f"midi = [0x{'f' * 5000}]\n", "midi must be a section of keys ([midi]), not a number of"),
+        ("[decoder]\ndensity = 1e400\n", "decoder.density must be a number from 0.1 to 4, not inf"),
+        ("[decoder]\ndensity = nan\n", "decoder.density must be a number from 0.1 to 4, not nan"),
+        ('[record]\nfolder = "a\\u0000b"\n', "record.folder must be text without a NUL character"),
+        ('["\\u001b[2J"]\n', "unknown section [\\x1b[2J]; known: "),
+        (f"{'x' * 9000} = 1\n", f"{'x' * 80}... stands under no section"),
+        ("# " + "x" * 2**20, "a file of settings has at most 1024 kB"),
     ],
 )
 def test_wrong_file(tmp_path: Path, text: str, message: str) -> None:
@@ -162,8 +166,14 @@ def test_no_such_file(tmp_path: Path) -> None:
 def test_not_text(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="expected TOML"):
+    with pytest.raises(ConfigError, match="expected TOML in UTF-8, and this is in another encodi"):
         load_settings(path, {})
+
+
+def test_a_mark_before_the_text_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_bytes(b"\xef\xbb\xbf[model]\r\nstyle = 'calm'\r\n")  # as Notepad saves it
+    assert load_settings(path, {}).model.style == "calm"
 
 
 def test_a_wrong_option_is_named() -> None:

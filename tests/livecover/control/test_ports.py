@@ -164,8 +164,7 @@ def test_a_key_is_told_that_it_is_no_fader() -> None:
     knobs, told = Knobs((0x90, 60, 9), (0xB0, 30, 5)), list[str]()
     settings = with_values(Settings(), {"control.channel": 1})
     changed = learn(settings, "model.style", threading.Event(), told.append, knobs)  # type: ignore[arg-type]
-    assert changed is not None and changed.control.map["cc 30"] == "model.style"
-    assert "cc 1" not in changed.control.map
+    assert changed == {"cc 1": "none", "cc 30": "model.style"}
     assert "a button needs a value" in told[1]
 
 

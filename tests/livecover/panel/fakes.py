@@ -15,7 +15,8 @@ from engine.errors import ConfigError
 from engine.latency import LatencyBudget
 from engine.meters import Status
 from engine.taps import Tap
-from livecover.settings import Settings, load_settings
+from livecover.settings import Settings
+from livecover.settings_source import load_settings
 from livecover.tempo import Tempo
 
 NO_CONFIG = Path(__file__).parents[3] / "config.toml"  # every setting at its default

@@ -15,7 +15,8 @@ from livecover.panel.chroma import Chroma
 from livecover.panel.outbox import Outbox
 from livecover.panel.page_files import load_page
 from livecover.panel.tap import PanelTap
-from livecover.settings import Settings, load_settings
+from livecover.settings import Settings
+from livecover.settings_source import load_settings
 from tests.livecover.panel.fakes import NO_CONFIG
 
 
