@@ -24,7 +24,7 @@ from rich.text import Text
 from engine.audio import is_file_input
 from engine.command import run_command, say
 from engine.cover import cover_file
-from engine.errors import LiveCoverError
+from engine.errors import DataError, LiveCoverError
 from engine.midi import is_midi_file
 from engine.paths import given_path
 from engine.runtime import Engine
@@ -144,6 +144,7 @@ def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
                     stop.wait(refresh)  # stopped by a controller, which may start again
                 show(instrument)
     say(*summary(instrument.last_status))
+    _check_takes(instrument)
 
 
 @contextlib.contextmanager
@@ -193,6 +194,13 @@ def _serve_panel(
                 show(instrument)
         instrument.stop()
     say(*summary(instrument.last_status))
+    _check_takes(instrument)
+
+
+def _check_takes(instrument: Instrument) -> None:
+    """Raise DataError if a take is not whole: playing went on, and here is the end."""
+    if instrument.recording_faults:
+        raise DataError("; ".join(instrument.recording_faults))
 
 
 def _quantize(takes: Sequence[str], settings: Settings) -> None:
@@ -246,7 +254,8 @@ def _live_line(console: Console) -> Iterator[Callable[[Instrument], None]]:
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
         def show(instrument: Instrument) -> None:
-            line = status_line(instrument.status(), instrument.source_name)
+            fault = instrument.recording_fault
+            line = status_line(instrument.status(), instrument.source_name, fault)
             live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
 
         yield show
@@ -262,7 +271,8 @@ def _log_lines() -> Iterator[Callable[[Instrument], None]]:
         status = instrument.status()
         if status.seconds >= due:
             due += LOG_EVERY
-            _log.info("%s", log_line(status, instrument.source_name))
+            fault = instrument.recording_fault
+            _log.info("%s", log_line(status, instrument.source_name, fault))
 
     yield show
 

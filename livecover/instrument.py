@@ -145,6 +145,16 @@ class Instrument:
         """Whether a take is being recorded."""
         return self._recorder is not None and self._recorder.is_recording
 
+    @property
+    def recording_fault(self) -> str:
+        """Why recording has failed, or what it waits for; empty where all is well."""
+        return "" if self._recorder is None else self._recorder.fault
+
+    @property
+    def recording_faults(self) -> tuple[str, ...]:
+        """Why takes since the start are not whole."""
+        return () if self._recorder is None else tuple(self._recorder.faults)
+
     # What is done
 
     def change(self, values: Mapping[str, object]) -> None:

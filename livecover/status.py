@@ -27,24 +27,33 @@ def start_lines(engine: Engine, settings: Settings) -> list[str]:
     ]
 
 
-def status_line(status: Status, source: str) -> str:
-    """Return the live line.
+def status_line(status: Status, source: str, fault: str = "") -> str:
+    """Return the live line; ``fault`` is what recording suffers from, of which it says the kind.
 
     >>> status_line(Status(65.0, -30.0, 0.2, n_notes=7, load=0.08, is_connected=True), "Speakers")
     '1:05 ████░░░░  -30 dB | 200 ms | 7 notes, 0 late, 0 dropped | 0 overruns | load 8% | Speakers'
     """
     return (
-        f"{_clock(status.seconds)} {_meter(status.peak_dbfs)} | {_counts(status)}"
+        f"{_kind(fault)}{_clock(status.seconds)} {_meter(status.peak_dbfs)} | {_counts(status)}"
         f" | {_state(status, source)}"
     )
 
 
-def log_line(status: Status, source: str) -> str:
+def log_line(status: Status, source: str, fault: str = "") -> str:
     """Return the same without the drawing, for a log."""
     return (
-        f"{_clock(status.seconds)} {status.peak_dbfs:.0f} dB | {_counts(status)}"
+        f"{_kind(fault)}{_clock(status.seconds)} {status.peak_dbfs:.0f} dB | {_counts(status)}"
         f" | {_state(status, source)}"
     )
+
+
+def _kind(fault: str) -> str:
+    """Return a fault's first words, for the beginning of a line.
+
+    >>> _kind("recording has failed: the disk is full")
+    'recording has failed | '
+    """
+    return f"{fault.partition(':')[0]} | " if fault else ""
 
 
 def summary(status: Status) -> list[str]:

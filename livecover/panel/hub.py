@@ -244,6 +244,7 @@ class Hub:
             "now": round(now, 4),
             "playing": played.is_playing,
             "recording": played.is_recording,
+            "recording_fault": played.recording_fault,
             "asleep": status.is_asleep,
             "connected": status.is_connected,
             "seconds": round(status.seconds, 2),

@@ -23,7 +23,8 @@ is an object with ``type``:
     ``settings`` as in ``hello``, after any change by anyone.
 ``status``
     About ``TICKS / STATUS_EVERY`` a second: ``now``; ``playing``, ``recording``, ``asleep``,
-    ``connected`` bools (all false when idle); ``seconds`` since the start; ``peak_dbfs``
+    ``connected`` bools (all false when idle); ``recording_fault`` why recording has failed or what
+    it waits for, empty where all is well; ``seconds`` since the start; ``peak_dbfs``
     (-120 to 0; 0 is clipping); ``load``, ``max_load`` (computing time for each second of audio; 1
     is too much); ``n_notes``, ``n_late``, ``n_dropped``, ``n_overruns``, ``n_skipped_frames``,
     ``n_losses`` since the start; ``latency`` seconds; ``budget`` [[name, seconds], ...], which sum

@@ -17,6 +17,8 @@ class Played(Worked, Protocol):
     @property
     def error(self) -> str: ...  # noqa: D102
     @property
+    def recording_fault(self) -> str: ...  # noqa: D102
+    @property
     def controller(self) -> str: ...  # noqa: D102
     @property
     def learning(self) -> str | None: ...  # noqa: D102

@@ -20,7 +20,7 @@ from engine.notes import Event
 from engine.settings import EngineSettings
 from livecover import __version__
 from livecover.takes.files import TakeFiles, begin_take
-from livecover.takes.journal import Contents
+from livecover.takes.journal import FAILED, Contents
 from livecover.takes.session import TakeSession
 from livecover.tempo import Tempo
 
@@ -68,6 +68,8 @@ class TakeDesk:
         Called with each finished take.
     now
         The time of day.
+    on_step
+        Called after each step of a take's end.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class TakeDesk:
         model: Callable[[], str],
         on_end: Callable[[TakeFiles, Contents], None],
         now: Callable[[], datetime.datetime],
+        on_step: Callable[[], None] = lambda: None,
     ) -> None:
         self.time = 0.0  # the engine's, where the sound has come to
         self._moment = 0.0  # when that was at the ear
@@ -83,6 +86,7 @@ class TakeDesk:
         self._model = model
         self._on_end = on_end
         self._now = now
+        self._on_step = on_step
         self._input: Input | None = None
         self._latency = 0.0
         self._tempo: Tempo | None = None
@@ -103,8 +107,14 @@ class TakeDesk:
     def start_take(self, folder: Path, time: float, has_song: bool) -> None:
         """Begin a take whose second 0 is the engine's ``time``. Raises ConfigError, OSError."""
         assert self._take is None
+        header = self._header()
         files = begin_take(folder, self._now())
-        self._take = TakeSession(files, self._header(), time, has_song)
+        try:
+            self._take = TakeSession(files, header, time, has_song, self._on_step)
+        except OSError:
+            for path in (files.journal, files.reserve):
+                path.unlink(missing_ok=True)
+            raise
         self._take.hold(self._sounding)
         self._keep_time(self._take, time)
         _log.info("recording %s", files.midi)
@@ -131,6 +141,11 @@ class TakeDesk:
         self._sounding.track(event)
         for take in self._takes:
             take.sent(event)
+
+    def lost_notes(self, n: int) -> None:
+        """Take that ``n`` note-ons found no room."""
+        for take in self._takes:
+            take.lost_notes(n)
 
     def silenced(self, moment: float) -> None:
         """Take that all notes were ended at ``moment``."""
@@ -182,7 +197,6 @@ class TakeDesk:
     def turn(self, moment: float) -> None:
         """Finish what is over, and make safe what is not."""
         for leaving in [one for one in self._leaving if moment >= one.end_at]:
-            self._leaving.remove(leaving)
             self._finish(leaving, "stopped")
         if moment >= self._flush_at:
             self._flush_at = moment + FLUSH_S
@@ -191,20 +205,28 @@ class TakeDesk:
 
     def close(self, reason: str) -> None:
         """Finish everything: nothing more will be sent."""
-        leaving, self._leaving = self._leaving, []
-        for one in leaving:
+        for one in tuple(self._leaving):
             self._finish(one, "stopped")
         take, self._take = self._take, None
         if take is not None:
-            self._finish(_Leaving(take, self.time, 0.0), reason)
+            self._leaving.append(_Leaving(take, self.time, 0.0))
+            self._finish(self._leaving[0], reason)
         self._sounding.clear()
 
-    def abandon(self) -> None:
-        """Leave the takes as they are on the disk; they can be recovered."""
-        for take in self._takes:
-            _log.error("%s ends here", take.take.name)
-            take.abandon()
-        self._take, self._leaving = None, []
+    def fail(self, fault: str) -> list[str]:
+        """End all takes as they are on the disk; return what became of each."""
+        takes, self._take, self._leaving = self._takes, None, []
+        return [self._failed(take, fault) for take in takes]
+
+    def _failed(self, take: TakeSession, fault: str) -> str:
+        try:
+            contents = take.fail(fault)
+        except (OSError, DataError) as error:
+            _log.debug("%s: %s", take.take.name, error)
+            return f"{take.take.name} is not whole; the next start of livecover brings it to an end"
+        is_whole = contents.ended != FAILED  # its end was under way
+        state = "is there" if is_whole else f"is not whole, {contents.seconds:.1f} s of it are kept"
+        return f"{take.take.name} {state}"
 
     @property
     def _takes(self) -> list[TakeSession]:
@@ -213,14 +235,15 @@ class TakeDesk:
         return [*(one.take for one in self._leaving), *current]
 
     def _finish(self, leaving: _Leaving, reason: str) -> None:
+        """End a take. Raises OSError, DataError; then it is among those that ``fail`` ends."""
         files = leaving.take.take
-        try:
-            contents = leaving.take.end(leaving.end_time, reason)
-        except (OSError, DataError) as error:
-            _log.error("the take %s is not whole: %s", files.name, error)
-            return
+        contents = leaving.take.end(leaving.end_time, reason)
+        self._leaving.remove(leaving)
         _log.info("recorded %s, %.1f s", files.midi, contents.seconds)
-        self._on_end(files, contents)
+        try:
+            self._on_end(files, contents)
+        except Exception as error:  # of a listener; the take is whole
+            _log.error("nothing more is made of %s: %s", files.name, error)
 
     def _header(self) -> dict[str, object]:
         source, settings = self._input, self._settings

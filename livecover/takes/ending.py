@@ -12,15 +12,17 @@ from typing import BinaryIO
 from engine.errors import DataError
 from engine.notes import NoteEvent
 from livecover.takes.files import TakeFiles, unfinished
-from livecover.takes.journal import Contents, read_journal
+from livecover.takes.journal import FAILED, Contents, read_journal
 from livecover.takes.midi import to_midi
 
 KILLED = "killed"
 """How a take ended whose program did not live to end it."""
 
 
-def end_take(take: TakeFiles) -> Contents:
+def end_take(take: TakeFiles, on_step: Callable[[], None] = lambda: None) -> Contents:
     """Write the take's MIDI file and JSON, remove its journal, and return what it held.
+
+    ``on_step`` is called after each step: a long take's may take a second.
 
     Raises
     ------
@@ -30,7 +32,12 @@ def end_take(take: TakeFiles) -> Contents:
         A file cannot be written; the journal stays.
     """
     contents = read_journal(take.journal)
-    _write(take.midi, lambda file: to_midi(contents).save(file=file))
+    on_step()
+    midi = to_midi(contents)
+    on_step()
+    take.reserve.unlink(missing_ok=True)
+    _write(take.midi, lambda file: midi.save(file=file))
+    on_step()
     about = json.dumps(describe(take, contents), indent=2, ensure_ascii=False) + "\n"
     _write(take.about, lambda file: file.write(about.encode("utf-8", "backslashreplace")))
     take.journal.unlink()
@@ -44,12 +51,13 @@ def recover_takes(folder: Path) -> list[str]:
         try:
             if not take.journal.stat().st_size:  # killed before the first note
                 take.journal.unlink()
+                take.reserve.unlink(missing_ok=True)
                 continue
             contents = end_take(take)
             n = _n_notes(contents)
             lines.append(
-                f"recovered {take.midi}: {n} notes, {contents.seconds:.1f} s, from a livecover that"
-                " was killed"
+                f"recovered {take.midi}: {n} notes, {contents.seconds:.1f} s, "
+                + (contents.fault or "from a livecover that was killed")
             )
         except (DataError, OSError) as error:
             lines.append(f"the take {take.name} could not be recovered: {error}")
@@ -65,11 +73,14 @@ def describe(take: TakeFiles, contents: Contents) -> dict[str, object]:
         **contents.header,
         "seconds": contents.seconds,
         "ended": ended,
-        "is_whole": ended != KILLED and not contents.n_dropped,
+        "is_whole": ended not in (KILLED, FAILED)
+        and not (contents.n_dropped or contents.n_lost_notes),
+        "fault": contents.fault,
         "n_notes": len(ons),
         "n_melody_notes": sum(event.part == "melody" for event in ons),
         "n_losses_of_input": contents.n_losses,
         "n_dropped_samples": contents.n_dropped,
+        "n_lost_notes": contents.n_lost_notes,
         "midi": take.midi.name,
         "songs": contents.songs,
         "tempos": contents.tempos,
@@ -84,8 +95,12 @@ def _n_notes(contents: Contents) -> int:
 def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file that is whole at any moment it is there."""
     part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    try:
+        with part.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

@@ -27,6 +27,11 @@ class TakeFiles:
         return self._file(JOURNAL_SUFFIX)
 
     @property
+    def reserve(self) -> Path:
+        """Room that is kept for the take's end; hidden, and gone with the journal."""
+        return self.folder / f".{self.name}.reserve"
+
+    @property
     def midi(self) -> Path:
         """The notes."""
         return self._file(".mid")

@@ -15,6 +15,8 @@ from engine.notes import Event, NoteEvent, PedalEvent
 from livecover.takes.files import claim
 
 FORMAT = 1
+FAILED = "failed"
+"""How a take ended that could not be written any more."""
 
 
 @dataclass(slots=True)
@@ -30,7 +32,9 @@ class Contents:
     seconds: float = 0.0  # up to where it is known
     n_losses: int = 0
     n_dropped: int = 0  # samples of the song that became silence
+    n_lost_notes: int = 0  # note-ons that found no room while the disk was slow
     ended: str | None = None  # None: the program was killed
+    fault: str = ""  # why the take ended, where nobody wanted it to
 
 
 class Journal:
@@ -66,9 +70,9 @@ class Journal:
         """Write the name of a file of sound that begins."""
         self._write("song", name)
 
-    def reached(self, time: float, n_dropped: int) -> None:
-        """Write how far the take has come."""
-        self._write("reached", _micro(time), n_dropped)
+    def reached(self, time: float, n_dropped: int, n_lost_notes: int = 0) -> None:
+        """Write how far the take has come, and what of it is missing."""
+        self._write("reached", _micro(time), n_dropped, n_lost_notes)
 
     def lost(self, time: float) -> None:
         """Write that the input was lost."""
@@ -77,6 +81,15 @@ class Journal:
     def end(self, time: float, reason: str) -> None:
         """Write the last line."""
         self._write("end", _micro(time), reason)
+
+    def failed(self, time: float, fault: str) -> None:
+        """Write, as the last line, why the take could not go on."""
+        self._write("failed", _micro(time), fault)
+
+    @property
+    def n_bytes(self) -> int:
+        """How long the file is."""
+        return self._file.tell()
 
     def flush(self) -> None:
         """Hand everything to the system, which keeps it whatever becomes of this program."""
@@ -141,12 +154,14 @@ def _contents(lines: Iterable[list[Any]]) -> Contents:
                 found.bars.append((time, n_beats))
             case ["song", name]:
                 found.songs.append(name)
-            case ["reached", time, n_dropped]:
-                found.n_dropped = n_dropped
+            case ["reached", time, n_dropped, *lost]:
+                found.n_dropped, found.n_lost_notes = n_dropped, sum(lost)
             case ["lost", time]:
                 found.n_losses += 1
             case ["end", time, reason]:
                 found.ended, end = reason, time
+            case ["failed", time, fault]:
+                found.ended, found.fault = FAILED, fault
             case _:
                 raise ValueError(f"an unknown line {kind!r}")
         if kind not in ("begin", "song", "bar"):  # a bar is told before it comes

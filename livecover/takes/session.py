@@ -4,7 +4,9 @@ One thread, no clock: everything comes with its place in the engine's time. Not 
 (``journal``, ``track``), and who calls (``recorder``).
 """
 
+import contextlib
 import logging
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from engine.notes import Event
 from livecover.takes.ending import end_take
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents, Journal
+from livecover.takes.reserve import Reserve
 from livecover.takes.track import FlacTrack
 
 Array = NDArray[np.float32]
@@ -34,21 +37,31 @@ class TakeSession:
         Where it begins in the engine's time: its second 0.
     has_song
         Whether the input is kept too.
+    on_step
+        Called after each step of the end.
 
     Every method may raise OSError.
     """
 
     def __init__(
-        self, take: TakeFiles, header: dict[str, object], start: float, has_song: bool
+        self,
+        take: TakeFiles,
+        header: dict[str, object],
+        start: float,
+        has_song: bool,
+        on_step: Callable[[], None] = lambda: None,
     ) -> None:
         self.take = take
         self.start = start
         self._has_song = has_song
+        self._on_step = on_step
+        self._reserve = Reserve(take.reserve)
         self._journal = Journal(take.journal, header)
         self._track: FlacTrack | None = None
         self._n_songs = 0
         self._reached = 0.0  # seconds of the take
         self._n_dropped = 0
+        self._n_lost_notes = 0
         self._early = NoteTracker()  # what began before the take, until it is known to last into it
         self._has_begun = False
 
@@ -80,6 +93,10 @@ class TakeSession:
         self._reached = max(self._reached, time - self.start + n / sample_rate)
         self._n_dropped += n
 
+    def lost_notes(self, n: int) -> None:
+        """Take that ``n`` note-ons found no room."""
+        self._n_lost_notes += n
+
     def lost(self) -> None:
         """Take that the input is gone."""
         self._journal.lost(self._reached)
@@ -98,8 +115,9 @@ class TakeSession:
 
     def flush(self) -> None:
         """Make what was taken safe from a crash of this program."""
-        self._journal.reached(self._reached, self._n_dropped)
+        self._journal.reached(self._reached, self._n_dropped, self._n_lost_notes)
         self._journal.flush()
+        self._reserve.keep(self._journal.n_bytes // 2)  # a MIDI file is shorter than its journal
         if self._track is not None:
             self._track.flush()
 
@@ -107,19 +125,31 @@ class TakeSession:
         """End the take at ``time`` of the engine; return what it holds. Raises DataError too."""
         if not self._has_begun:
             self._begin()
-        self._journal.reached(self._reached, self._n_dropped)
+        self._journal.reached(self._reached, self._n_dropped, self._n_lost_notes)
         self._journal.end(max(0.0, time - self.start), reason)
-        self.abandon()
-        return end_take(self.take)
+        if self._track is not None:
+            self._track.close()
+        self._journal.close()
+        return end_take(self.take, self._on_step)
 
-    def abandon(self) -> None:
-        """Close the files as they are: what is there can still be recovered."""
-        for file in (self._journal, self._track):
-            try:
-                if file is not None:
-                    file.close()
-            except OSError as error:
-                _log.debug("%s: %s", self.take.name, error)
+    def fail(self, fault: str) -> Contents:
+        """Make a take, not a whole one, of what is there, since no more can be written.
+
+        Raises OSError, DataError where that cannot be done either: the journal stays, and the next
+        start of livecover does it.
+        """
+        self._reserve.release()
+        if self._track is not None:
+            with contextlib.suppress(OSError, ValueError):  # it may be closed
+                self._track.flush()
+            with contextlib.suppress(OSError):
+                self._track.close()
+        try:
+            self._journal.failed(self._reached, fault)
+        except ValueError:
+            _log.debug("%s had ended already", self.take.name)
+        self._journal.close()
+        return end_take(self.take, self._on_step)
 
     def _begin(self) -> None:
         """Write what already sounds."""

@@ -5,7 +5,9 @@ and soundfile opens the file but does not read it whole. So here that field is w
 with the number of samples whose frames are complete. Samples are (n, channels) float32.
 """
 
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -19,8 +21,38 @@ _BLOCK_AT, _LENGTH_AT = 8, 18  # bytes from the file's start (RFC 9639, section 
 _LENGTH_BITS = 36
 
 
-class FlacTrack:
-    """One file, from its first sample on. One thread; every method may raise OSError.
+class _Disk:
+    """A file as libsndfile calls it, from C, where an exception would go nowhere but to stderr.
+
+    The first error is kept in ``error``; nothing is written after it.
+    """
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self.raw = raw
+        self.error: OSError | None = None
+        self.tell, self.read = raw.tell, raw.read
+
+    def write(self, data: bytes) -> int:
+        """Write all of it and return its length, or return 0 once there was an error."""
+        left = memoryview(data)
+        while left and self.error is None:
+            try:
+                left = left[self.raw.write(left) :]
+            except OSError as error:
+                self.error = error
+        return len(data) if self.error is None else 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place, if there was no error."""
+        try:
+            return self.raw.seek(offset, whence)
+        except OSError as error:
+            self.error = self.error or error
+            return 0
+
+
+class FlacFile:
+    """A FLAC file of 24 bits that is written. One thread; every method may raise OSError.
 
     Parameters
     ----------
@@ -31,19 +63,52 @@ class FlacTrack:
     """
 
     def __init__(self, path: Path, sample_rate: int, n_channels: int) -> None:
+        self.raw: BinaryIO = path.open("x+b", buffering=0)
+        self._disk = _Disk(self.raw)
+        try:
+            self._file = soundfile.SoundFile(
+                self._disk, "w", sample_rate, n_channels, subtype="PCM_24", format="FLAC"
+            )
+        except soundfile.SoundFileError as error:
+            self.raw.close()
+            path.unlink(missing_ok=True)
+            raise self._disk.error or OSError(
+                f"no FLAC of {sample_rate} Hz, {n_channels} channels: {error}"
+            ) from error
+
+    def write(self, block: Array) -> None:
+        """Write a block (n, c)."""
+        try:
+            self._file.write(block)
+        except (soundfile.SoundFileError, AssertionError) as error:  # its own, where less came
+            raise self._disk.error or OSError(str(error)) from error
+        if self._disk.error is not None:
+            raise self._disk.error
+
+    def close(self) -> None:
+        """Write what is left; a second call does nothing."""
+        if self._file.closed:
+            return
+        try:
+            self._file.close()
+        except soundfile.SoundFileError as error:
+            raise self._disk.error or OSError(str(error)) from error
+        finally:
+            self.raw.close()
+        if self._disk.error is not None:
+            raise self._disk.error
+
+
+class FlacTrack:
+    """One file, from its first sample on; as ``FlacFile``."""
+
+    def __init__(self, path: Path, sample_rate: int, n_channels: int) -> None:
         self.path = path
         self.sample_rate = sample_rate
         self.n_channels = n_channels
         self.n_samples = 0
-        self._raw = path.open("x+b", buffering=0)
-        try:
-            self._file = soundfile.SoundFile(
-                self._raw, "w", sample_rate, n_channels, subtype="PCM_24", format="FLAC"
-            )
-        except soundfile.SoundFileError as error:
-            self._raw.close()
-            path.unlink(missing_ok=True)
-            raise OSError(f"no FLAC of {sample_rate} Hz, {n_channels} channels: {error}") from error
+        self._flac = FlacFile(path, sample_rate, n_channels)
+        self._raw = self._flac.raw
 
     @property
     def seconds(self) -> float:
@@ -80,18 +145,10 @@ class FlacTrack:
 
     def close(self) -> None:
         """Write what is left; a second call does nothing."""
-        if self._file.closed:
-            return
-        try:
-            self._file.close()
-        finally:
-            self._raw.close()
+        self._flac.close()
 
     def _write(self, block: Array) -> None:
-        try:
-            self._file.write(block)
-        except soundfile.SoundFileError as error:
-            raise OSError(str(error)) from error
+        self._flac.write(block)
         self.n_samples += len(block)
 
     def _read(self, at: int, n: int) -> bytes:

@@ -145,6 +145,7 @@ def _look(instrument: Instrument, tap: RollTap, told: str) -> Seen:
         instrument.budget,
         (instrument.source_name, instrument.sink_name, instrument.model_name),
         instrument.is_recording,
+        instrument.recording_fault,
         instrument.tempo,
         tuple(tap.spans(now - instrument.settings.tui.seconds, now)),
         now,

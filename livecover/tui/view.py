@@ -45,6 +45,7 @@ class Seen:
     names: tuple[str, str, str]
     """Of source, sink and model; empty when idle."""
     is_recording: bool
+    recording_fault: str
     tempo: Tempo | None
     spans: tuple[Span, ...]
     now: float
@@ -74,7 +75,9 @@ def lines(seen: Seen, width: int, height: int) -> list[Text]:
 def _title(seen: Seen) -> Text:
     model = seen.names[2]
     text = Text.assemble(("livecover", "bold"), f"  {model}" if model else "  stopped")
-    if seen.is_recording:
+    if seen.recording_fault:
+        text.append(f"  ✗ {seen.recording_fault}", "bold red")
+    elif seen.is_recording:
         text.append("  ● recording", "bold red")
     if seen.tempo is not None:
         beat = seen.tempo.beat_of(seen.now)

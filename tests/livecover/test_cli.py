@@ -29,6 +29,7 @@ from livecover.instrument import Instrument
 from livecover.options import parse
 from livecover.settings import Settings
 from livecover.settings_source import load_settings
+from livecover.takes.recorder import TakeRecorder
 from tests.networks import TINY_FEATURES
 
 HANGUP = getattr(signal, "SIGHUP", signal.SIGTERM)
@@ -65,6 +66,7 @@ class FakeEngine:
         spec = SimpleNamespace(name="tiny", version="1")
         self.pipeline = SimpleNamespace(spec=spec)
         self.budget = LatencyBudget((("capture block", 0.005), ("half window", 0.064)))
+        self.taps = taps
         self.n_waits = 0
         self.is_stopped = False
 
@@ -287,6 +289,20 @@ def test_what_is_wrong_ends_with_code_2(words: str, message: str, capsys: Output
     assert out == ""
     assert err.startswith(f"livecover: {message}") and len(err.splitlines()) == 1
     assert not Path("a.mid").exists()
+
+
+def test_a_take_that_is_not_whole_is_said_at_the_end(
+    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    def fail(self: TakeRecorder) -> None:
+        self.faults.append("recording has failed: No space left on device")
+
+    monkeypatch.setattr(TakeRecorder, "close", fail)
+    monkeypatch.setattr(FakeEngine, "stop", lambda self: self.taps[0].close())
+    assert main(["--record", "takes", "--midi-out", "LiveCover"]) == 2
+    out, err = capsys.readouterr()
+    assert "notes in" in out
+    assert err.splitlines()[-1] == "livecover: recording has failed: No space left on device"
 
 
 def test_a_file_to_a_port_is_played_in_time(engines: list[FakeEngine], song: Path) -> None:

@@ -30,6 +30,7 @@ class FakeInstrument:
     def __init__(self) -> None:
         self.settings = Settings()
         self.is_playing = self.is_recording = False
+        self.recording_fault = ""
         self.budget = LatencyBudget((("capture block", 0.005), ("half window", 0.064)))
         self.source_name, self.sink_name, self.model_name = "Speakers", "LiveCover", "live 1"
         self.error = ""

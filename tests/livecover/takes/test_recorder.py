@@ -17,7 +17,7 @@ from engine.errors import ConfigError
 from engine.note_tracker import pair_notes
 from engine.notes import Event, NoteEvent, PedalEvent
 from engine.settings import EngineSettings, ModelSettings
-from livecover.takes import recorder as module
+from livecover.takes import waiting as module
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
 from livecover.takes.recorder import TakeRecorder

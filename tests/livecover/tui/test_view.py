@@ -29,6 +29,7 @@ SEEN = Seen(
     BUDGET,
     ("Speakers", "LiveCover", "live 1"),
     True,
+    "",
     Tempo(120.0, 100.0, 8),
     ((96.0, 99.0, 40, ACCOMPANIMENT), (98.0, 100.0, 72, MELODY)),
     100.0,
@@ -71,6 +72,8 @@ def test_what_is_lost_muted_or_idle_is_said() -> None:
     seen = replace(SEEN, settings=muted, status=replace(SEEN.status, is_connected=False))
     text = "\n".join(line.plain for line in lines(seen, 80, 24))
     assert "waiting for Speakers" in text and "MUTE" in text and "style  own" in text
+    full = replace(SEEN, recording_fault="recording has failed: the disk is full")
+    assert "✗ recording has failed: the disk" in lines(full, 80, 24)[0].plain
     idle = replace(SEEN, names=("", "", ""), budget=LatencyBudget(()), status=Status())
     assert "nothing plays" in lines(idle, 80, 24)[1].plain
 

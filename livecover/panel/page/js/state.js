@@ -1,6 +1,6 @@
 // What state the instrument is in: its words, its lamp, the veil over the roll, and the transport keys.
 
-import { announce } from "./announce.js";
+import { announce, toast } from "./announce.js";
 import { write } from "./meters.js";
 import { keepAwake } from "./wake.js";
 
@@ -28,6 +28,7 @@ export function describe(link, status, names) {
     return ["lost", `Waiting for ${source}`, `Waiting for ${source}`, "The input is gone. It plays on as soon as it is back."];
   }
   const muted = names.isMuted ? ", muted" : "";
+  if (status.recording_fault) return ["failed", status.recording_fault.split(":")[0], null, null];
   if (status.recording) return ["recording", `Recording${muted}`, null, null];
   return ["playing", status.asleep ? `Listening${muted}` : `Playing${muted}`, null, null];
 }
@@ -75,8 +76,11 @@ export class StateView {
   take(status) {
     const isTaken = (known) => known?.recording && known.playing;
     if (isTaken(status) && !isTaken(this.#status)) this.#recordedFrom = status.seconds;
+    const fault = status.recording_fault ?? "";
+    if (fault && fault.split(":")[0] !== this.#status?.recording_fault?.split(":")[0]) toast(fault, "error");
     this.#status = status;
     this.#show();
+    $("state-text").title = fault;
     this.#keepAwake(status.playing);
     write($("song-time"), clockText(status.seconds ?? 0));
     $("tempo").hidden = !status.tempo;
