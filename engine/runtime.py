@@ -154,7 +154,7 @@ class Engine:
         sink.close()
 
     def panic(self) -> None:
-        """End every sounding note and drop what is queued, at once. Any thread."""
+        """Silence every receiver and drop what is queued, at once. Any thread."""
         self._worker.panic()
 
     def change(self, settings: EngineSettings) -> None:

@@ -151,10 +151,14 @@ class Scheduler:
         return dues
 
     def panic(self) -> None:
-        """Drop everything queued and end every sounding note, before all else. Any thread."""
+        """Drop everything queued and silence every receiver, before all else. Any thread."""
         with self._changed:
             self._asked.appendleft(self._panic)
             self._changed.notify_all()
+
+    def silence(self) -> None:
+        """Drop everything queued and end every sounding note, as the music would. Any thread."""
+        self._ask(self._end_everything)
 
     def hold(self, channels: tuple[int, ...]) -> None:
         """Keep the sustain pedals of ``channels`` down from now on; of none: let go."""

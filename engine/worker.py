@@ -182,13 +182,14 @@ class Worker:
             if self._thread is not None:
                 self._pass_to(session)
         if settings.play.mute and not before.play.mute:
-            self.panic()
+            self._scheduler.silence()
+            self._taps.silenced()
         if settings.play.hold != before.play.hold or settings.midi != before.midi:
             self._hold()
         self._taps.changed(settings, change.budget.total)
 
     def panic(self) -> None:
-        """End every sounding note and drop what is queued, at once. Any thread."""
+        """Silence every receiver and drop what is queued, at once. Any thread."""
         self._scheduler.panic()
         self._taps.silenced()
 
@@ -227,7 +228,7 @@ class Worker:
                 self._scheduler.drain(self.budget.total + DRAIN_MARGIN_S)
         except BaseException as error:
             self.error = error
-            self._scheduler.panic()
+            self._scheduler.silence()
         finally:
             self.is_connected = False
             self._commands.close()

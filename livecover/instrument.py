@@ -5,12 +5,13 @@ called from any thread. Not here: any of those, and what an engine does.
 """
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from engine.errors import ConfigError, StoppedError
+from engine.errors import ConfigError, LiveCoverError, StoppedError
 from engine.latency import LatencyBudget
 from engine.meters import Status
 from engine.runtime import Engine
@@ -23,6 +24,8 @@ from livecover.takes.recorder import TakeRecorder
 from livecover.tempo import Tempo
 
 OpenEngine = Callable[[EngineSettings, Sequence[Tap]], Engine]
+
+_log = logging.getLogger(__name__)
 
 
 class Instrument:
@@ -288,12 +291,29 @@ class Instrument:
             return save_values(self._by_hand, self._config)
 
     def panic(self) -> None:
-        """End every note at once, and let go of a pedal that is held."""
+        """Silence every receiver, first of all, and let go of a pedal that is held.
+
+        Never waits for a change that is under way: the setting of the pedal follows it.
+        """
         engine = self._engine
         if engine is not None:
             engine.panic()
-        if self.settings.play.hold:
+        if not self.settings.play.hold:
+            return
+        if self._lock.acquire(blocking=False):
+            try:
+                self._let_go()
+            finally:
+                self._lock.release()
+        else:
+            threading.Thread(target=self._let_go, name="panic", daemon=True).start()
+
+    def _let_go(self) -> None:
+        """Let go of the pedals that are held."""
+        try:
             self.change({"play.hold": False})
+        except LiveCoverError as error:
+            _log.warning("%s", error)
 
     # Who listens
 

@@ -89,6 +89,7 @@ def test_panic_ends_notes_and_lets_go_of_the_pedal() -> None:
     assert stage.sink.has(2)
     stage.instrument.panic()
     assert stage.sink.has(4)
+    assert stage.sink.n_panics == 1
     assert not stage.instrument.settings.play.hold
     stage.instrument.stop()
     stage.instrument.stop()
@@ -171,16 +172,19 @@ def test_panic_and_the_way_out_wait_for_no_change() -> None:
     changing = threading.Thread(target=stage.instrument.change, args=(change,), daemon=True)
     changing.start()
     assert door.is_reached.wait(20.0)
-    panic = threading.Thread(target=stage.instrument.panic, daemon=True)
-    panic.start()
+    has_let_go = threading.Event()
+    stage.instrument.subscribe(
+        lambda: None if stage.instrument.settings.play.hold else has_let_go.set()
+    )
+    stage.instrument.panic()
     assert stage.sink.has(4)
-    assert not door.may_pass.is_set()
+    assert stage.sink.n_panics == 1
+    assert not door.may_pass.is_set() and not has_let_go.is_set()
     stage.instrument.stop()
     assert stage.sink.n_closed == 1
     door.may_pass.set()
     changing.join(20.0)
-    panic.join(20.0)
-    assert not stage.instrument.settings.play.hold
+    assert has_let_go.wait(20.0)
 
 
 def test_only_what_hands_have_changed_is_saved(tmp_path: Path) -> None:
