@@ -51,6 +51,14 @@ def test_fused_network_keeps_the_names_of_its_weights(grus: tuple[nn.GRU, nn.GRU
     assert list(fuse(network).state_dict()) == names
 
 
+@pytest.mark.usefixtures("grus")
+def test_the_smallest_numbers_stay_what_they_are_beside_fused_grus() -> None:
+    fused_gru.kernels.cache_clear()
+    fused_gru.kernels()
+    smallest = torch.finfo(torch.float64).smallest_normal
+    assert smallest / 2 > 0
+
+
 def test_without_a_compiler_torchs_own_gru_trains_and_the_log_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
