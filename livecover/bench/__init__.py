@@ -30,7 +30,8 @@ def markdown(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def require_servers() -> None:
     """Raise DeviceError unless the servers of the end-to-end tests can be run from here."""
     try:
-        from tests.e2e.servers import PROGRAMS, missing_programs
+        from tests.e2e.servers import PROGRAMS
+        from tests.programs import missing_programs
     except ImportError as error:
         raise DeviceError(
             f"this benchmark runs in a checkout with the extra dev, its folder first ({error})"

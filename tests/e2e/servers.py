@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -31,11 +30,6 @@ SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 JACK_PERIOD = 1024  # at 256 a starved client misses a cycle, and the MIDI in that cycle is lost
 WATCHER = Path(__file__).with_name("jack_watcher.py")
 _serial = itertools.count()
-
-
-def missing_programs(*programs: str) -> list[str]:
-    """Return those of ``programs`` that are not on the PATH (for skip conditions)."""
-    return [program for program in programs if shutil.which(program) is None]
 
 
 def wait_until(

@@ -16,14 +16,10 @@ from engine.errors import DeviceError
 from engine.loopback_pulse import PulseMonitor, list_monitors
 from engine.rings import SampleRing
 from engine.settings import AudioSettings
-from tests.e2e.servers import PulseServer, missing_programs, pulse_server, wait_until
+from tests.e2e.servers import PulseServer, pulse_server, wait_until
+from tests.programs import needs
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(
-        bool(missing_programs("pulseaudio", "pactl", "paplay")), reason="needs PulseAudio"
-    ),
-]
+pytestmark = [pytest.mark.e2e, needs("pulseaudio", "pactl", "paplay")]
 RATE = 44100
 
 

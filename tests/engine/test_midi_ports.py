@@ -12,13 +12,14 @@ import pytest
 from engine.errors import MidiError
 from engine.midi_ports import CLIENT_NAME, PortSink, list_ports, midi_system
 from engine.notes import NoteEvent
-from tests.e2e.servers import JackServer, jack_server, missing_programs, wait_until
+from tests.e2e.servers import JackServer, jack_server, wait_until
+from tests.programs import needs
 
 pytest.importorskip("jack")
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(bool(missing_programs("jackd", "jack_connect")), reason="needs JACK"),
+    needs("jackd", "jack_connect"),
     pytest.mark.skipif(
         os.path.exists("/dev/snd/seq"), reason="ports open in the ALSA sequencer, not in JACK"
     ),

@@ -46,13 +46,9 @@ from offline_train.shards import (
 )
 from tests.offline_train.fixtures import write_data
 from tests.offline_train.shard_fixtures import song, write_folder
+from tests.programs import needs
 
 TEST_FONT = "TimGM6mb.sf2"  # what the tests' machine has
-PROGRAMS = ("fluidsynth", "mma", "espeak-ng")
-needs_programs = pytest.mark.skipif(
-    not all(shutil.which(name) for name in PROGRAMS) and "CI" not in os.environ,
-    reason=f"needs {', '.join(PROGRAMS)}",
-)
 SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=8, hidden=8)
 BATCH, FRAMES, STEPS = 4, 32, 4
 
@@ -60,7 +56,7 @@ BATCH, FRAMES, STEPS = 4, 32, 4
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """Two workers on this machine, started once for the tests that need them."""
-    if importlib.util.find_spec("ray") is None and "CI" not in os.environ:
+    if importlib.util.find_spec("ray") is None:
         pytest.skip("needs ray, of the extra cluster")
     scratch = Path(tempfile.mkdtemp(prefix="ray"))  # a short path: it holds sockets
     local = Cluster(2, scratch=scratch)
@@ -157,7 +153,7 @@ def refuse(arguments: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@needs_programs
+@needs("fluidsynth", "mma", "espeak-ng")
 def test_two_workers_render_the_same_bytes_as_one_process(
     cluster: Cluster, config: PrepareConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

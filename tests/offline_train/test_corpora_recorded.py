@@ -1,8 +1,6 @@
 """Corpora of recordings, each on a tiny folder laid out as the real one is unpacked."""
 
-import importlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,15 +16,7 @@ from tests.offline_train.test_corpora_midi import off, on, program, save, sustai
 SAMPLES = np.zeros(160, np.float32)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def mirdata() -> None:
-    """mirdata, or a skip: it is an optional dependency, which CI has."""
-    try:
-        importlib.import_module("mirdata")
-    except ImportError:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip("mirdata is not installed: pip install 'livecover[corpora]'")
+pytest.importorskip("mirdata")
 
 
 def sound(path: Path) -> Path:

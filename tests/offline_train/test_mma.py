@@ -1,8 +1,6 @@
 """Charts for MMA, and the bands that it makes of them, on the song's own beats."""
 
 import dataclasses
-import os
-import shutil
 from bisect import bisect_right
 
 import numpy as np
@@ -14,11 +12,9 @@ from offline_train.mma import MAX_PLAYERS, mma_players
 from offline_train.mma_chart import chord_name, write_chart
 from offline_train.mma_grooves import STYLE_OF_GROOVE, TRAIN_GROOVES_MMA, UNHEARD_GROOVES_MMA
 from offline_train.render import players_to_midi
+from tests.programs import needs
 
-needs_mma = pytest.mark.skipif(
-    shutil.which("mma") is None and not os.environ.get("CI"),
-    reason="needs the program mma (Debian package mma)",
-)
+needs_mma = needs("mma")
 
 
 def beats_of(

@@ -153,12 +153,8 @@ def test_the_plan_takes_every_song_once_a_take(config: PrepareConfig) -> None:
 
 
 @pytest.mark.e2e
-def test_prepare_renders_with_real_programs_in_processes(
-    config: PrepareConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fonts = ("TRAIN_SOUNDFONTS", "TRAIN_DRUMS")  # what the tests' machine has
-    for name in fonts:
-        monkeypatch.setattr(stems_module, name, ("TimGM6mb.sf2",) * 3)
+@pytest.mark.usefixtures("small_sounds")
+def test_prepare_renders_with_real_programs_in_processes(config: PrepareConfig) -> None:
     assert prepare(dataclasses.replace(config, workers=2)) == 3
     again = dataclasses.replace(config, out=config.out.with_name("again"), workers=1)
     assert prepare(again) == 3

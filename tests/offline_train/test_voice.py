@@ -1,7 +1,5 @@
 """Sung leads: pitch, timing, words and breath, on a voice made here and on real speech."""
 
-import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -29,6 +27,7 @@ from offline_train.voices import (
     speak,
     world,
 )
+from tests.programs import needs
 
 pytest.importorskip("pyworld", exc_type=ImportError)
 
@@ -62,11 +61,6 @@ def made_bank() -> SyllableBank:
 def made(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any voice speaks with the bank made here."""
     monkeypatch.setattr(voice_module, "load_bank", lambda voice: made_bank())
-
-
-def needs_espeak() -> None:
-    if shutil.which("espeak-ng") is None and not os.environ.get("CI"):
-        pytest.skip("needs espeak-ng (Debian package espeak-ng)")
 
 
 def track(sound: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -206,8 +200,8 @@ def test_a_voice_without_vowels_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
         make_bank(Voice("espeak-ng", "en", "la na", True))
 
 
+@needs("espeak-ng")
 def test_real_speech_becomes_syllables_once(tmp_path: Path) -> None:
-    needs_espeak()
     pytest.importorskip("soxr")
     voice = Voice("espeak-ng", "en-us+f2", "sing day", True)
     bank = load_bank(voice, tmp_path)
@@ -228,8 +222,8 @@ def test_real_speech_becomes_syllables_once(tmp_path: Path) -> None:
     load_bank.cache_clear()
 
 
+@needs("espeak-ng")
 def test_a_real_voice_sings_in_tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    needs_espeak()
     pytest.importorskip("soxr")
     monkeypatch.setattr(voices_module, "bank_folder", lambda: tmp_path)
     voice = Voice("espeak-ng", "en-us+f2", "love day sing light", True)

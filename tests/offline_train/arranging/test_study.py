@@ -1,6 +1,5 @@
 """The experiment on a tiny slice, from MIDI to the report, and the arranger that it leaves, run."""
 
-import shutil
 from pathlib import Path
 
 import mido
@@ -10,16 +9,12 @@ import soundfile
 from livecover.cli import main as livecover
 from offline_train.cli import main
 from tests.offline_train.fixtures import write_data
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not all(shutil.which(name) for name in ("fluidsynth", "mma", "espeak-ng")),
-        reason="needs fluidsynth, mma and espeak-ng",
-    ),
-]
+from tests.programs import needs
 
 
+@pytest.mark.slow
+@needs("fluidsynth", "mma", "espeak-ng")
+@pytest.mark.usefixtures("small_sounds")
 def test_the_tiny_experiment_ends_with_a_report_and_an_arranger(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

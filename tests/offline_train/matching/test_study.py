@@ -1,16 +1,16 @@
 """The experiment on a tiny slice, from MIDI to the report."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from offline_train.cli import main
 from tests.offline_train.fixtures import write_data, write_solo
+from tests.programs import needs
 
-pytestmark = pytest.mark.skipif(not shutil.which("fluidsynth"), reason="needs fluidsynth")
 
-
+@needs("fluidsynth")
+@pytest.mark.usefixtures("small_sounds")
 def test_the_tiny_experiment_ends_with_a_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
