@@ -1,7 +1,8 @@
 # make demo   cover the bundled song: out/cover.mid, out/cover.wav, out/cover.png
-# make test   everything that must hold before a change lands (what .ci/run runs)
+# make test   everything that must hold before a change lands
+# make fresh  both on a machine as new (what .ci/run runs where it may)
 #
-# Both use .venv in this folder and install what is missing, first from the system, then for Python.
+# The first two use .venv in this folder and install what is missing, first from the system, then for Python.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types docs unit e2e bench format clean system-demo system-test
+.PHONY: help demo test fresh lint types docs unit e2e bench format clean system-demo system-test
 
 help: ## list these
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +20,9 @@ demo: $(VENV)/.installed-demo ## cover the bundled song into out/
 	$(BIN)/python -m livecover.demo --out out
 
 test: lint types docs unit e2e ## lint, types, documentation, and all tests
+
+fresh: ## demo and test on a bare system, made for it; as root, on Debian or Ubuntu
+	scripts/fresh-root 'make demo' 'make test'
 
 lint: $(VENV)/.installed-dev ## ruff, as in pre-commit
 	$(BIN)/ruff check .
