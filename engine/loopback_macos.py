@@ -6,6 +6,7 @@ Core Audio has no monitor of its own that PortAudio can open.
 from engine.audio_device import DeviceSource, list_devices
 from engine.audio_source import InputInfo
 from engine.errors import DeviceError
+from engine.portaudio import with_new_devices
 
 VIRTUAL_DEVICES = ("BlackHole", "Loopback Audio", "Soundflower", "VB-Cable", "Background Music")
 HOW_TO = (
@@ -17,10 +18,11 @@ HOW_TO = (
 
 def list_virtual_devices() -> list[InputInfo]:
     """Return the virtual inputs that are known by name, the first of them as ``loopback``."""
+    inputs = list_devices()
     found = [
         device
         for name in VIRTUAL_DEVICES
-        for device in list_devices()
+        for device in inputs
         if name.casefold() in device.name.casefold()
     ]
     return [
@@ -40,7 +42,12 @@ class VirtualDevice(DeviceSource):
     """The first known virtual device. Raises DeviceError, which tells how to make one."""
 
     def __init__(self, block_size: int = 256, sample_rate: int | None = None) -> None:
-        devices = list_virtual_devices()
-        if not devices:
-            raise DeviceError(HOW_TO)
-        super().__init__(devices[0].name, block_size, sample_rate)
+        super().__init__(with_new_devices(_find_name), block_size, sample_rate)
+
+
+def _find_name() -> str:
+    """Return the first virtual device's name. Raises DeviceError."""
+    devices = list_virtual_devices()
+    if not devices:
+        raise DeviceError(HOW_TO)
+    return devices[0].name

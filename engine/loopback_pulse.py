@@ -8,18 +8,22 @@ import itertools
 import logging
 import os
 import threading
-from collections.abc import Iterator
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from engine.audio_source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
+from engine.bounded import within
 from engine.clock import StreamClock
 from engine.errors import DeviceError
 from engine.pulse_ear import PulseEar
-from engine.pulse_simple import MISSING_LIBPULSE, PulseRecorder
+from engine.pulse_simple import ANSWER_S, HANGS, MISSING_LIBPULSE, PulseRecorder
 from engine.rings import SampleRing
 
 EVENT_TIMEOUT = 0.25  # seconds; how soon the watch sees a stop
-JOIN_TIMEOUT = 1.0  # seconds; a reader in a server that hangs is left to end by itself
+JOIN_TIMEOUT = 0.5  # seconds for both threads; those in a server that hangs are left behind
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _serial = itertools.count()
@@ -56,6 +60,22 @@ def connected() -> Iterator[Any]:
             raise DeviceError(f"the sound server broke off ({error or 'disconnected'})") from error
 
 
+def ask_server(question: Callable[[Any], T]) -> T:
+    """Return the answer to a question put to a connected ``pulsectl.Pulse``.
+
+    Raises DeviceError where no server answers, or not within ``ANSWER_S``.
+    """
+
+    def ask() -> T:
+        with connected() as pulse:
+            return question(pulse)
+
+    try:
+        return within(ANSWER_S, "the sound server", ask)
+    except TimeoutError as error:
+        raise DeviceError(HANGS) from error
+
+
 def _default_monitor(pulse: Any) -> Any:
     """Return the monitor source of the default sink. Raises DeviceError if there is no sink."""
     default = pulse.server_info().default_sink_name
@@ -77,7 +97,8 @@ def _source(pulse: Any, name: str) -> Any:
 
 def list_monitors() -> list[InputInfo]:
     """Return every sink's monitor, the default sink's first. Raises DeviceError if none answers."""
-    with connected() as pulse:
+
+    def find(pulse: Any) -> list[InputInfo]:
         default = pulse.server_info().default_sink_name
         monitors = [source for source in pulse.source_list() if source.monitor_of_sink_name]
         monitors.sort(key=lambda source: source.monitor_of_sink_name != default)
@@ -92,6 +113,8 @@ def list_monitors() -> list[InputInfo]:
             )
             for source in monitors
         ]
+
+    return ask_server(find)
 
 
 class PulseMonitor:
@@ -120,8 +143,9 @@ class PulseMonitor:
     ) -> None:
         self._wanted = source
         self._stream_name = f"livecover {os.getpid()}-{next(_serial)}"
-        with connected() as pulse:
-            found = _default_monitor(pulse) if source is None else _source(pulse, source)
+        found = ask_server(
+            lambda pulse: _default_monitor(pulse) if source is None else _source(pulse, source)
+        )
         self.name: str = found.name
         self.sample_rate: int = sample_rate or found.sample_rate
         self.n_channels: int = min(found.channel_count, MAX_LIVE_CHANNELS)
@@ -152,8 +176,7 @@ class PulseMonitor:
         """Begin to record, on threads of its own. Raises DeviceError."""
         self.stop()
         if self._wanted is None:
-            with connected() as pulse:
-                self.name = _default_monitor(pulse).name
+            self.name = ask_server(lambda pulse: str(_default_monitor(pulse).name))
         recorder = PulseRecorder(
             self.name, self._stream_name, self.sample_rate, self.n_channels, self.block_size
         )
@@ -229,8 +252,9 @@ class PulseMonitor:
     def stop(self) -> None:
         """End recording; calling it again does nothing."""
         self._stop.set()
+        until = time.monotonic() + JOIN_TIMEOUT
         for thread in self._threads:
-            thread.join(JOIN_TIMEOUT)
+            thread.join(max(0.0, until - time.monotonic()))
         self._threads = []
 
     def is_alive(self) -> bool:

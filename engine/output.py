@@ -8,16 +8,27 @@ import contextlib
 import itertools
 import os
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio_device import count_streams, matches, portaudio
+from engine.bounded import within
 from engine.errors import DeviceError
 from engine.loopback_macos import VIRTUAL_DEVICES
 from engine.loopback_pulse import connected
-from engine.pulse_simple import PulsePlayer
+from engine.portaudio import (
+    close_stream,
+    devices,
+    matches,
+    open_stream,
+    portaudio,
+    started,
+    with_new_devices,
+)
+from engine.pulse_simple import ANSWER_S, CLOSE_S, HANGS, PulsePlayer
 
 Array = NDArray[np.float32]
 
@@ -32,7 +43,7 @@ _serial = itertools.count()
 
 
 class Output(Protocol):
-    """An open output."""
+    """An open output; one thread writes and asks, any may close it."""
 
     name: str
     sample_rate: int
@@ -69,7 +80,14 @@ class PulseOutput:
     """
 
     def __init__(self, device: str = DEFAULT) -> None:
+        self._busy = threading.Lock()  # held while the server is asked
         self._undo = contextlib.ExitStack()
+        try:
+            within(ANSWER_S, "the sound server", lambda: self._open(device), lambda _: self.close())
+        except TimeoutError as error:
+            raise DeviceError(HANGS) from error
+
+    def _open(self, device: str) -> None:
         with contextlib.ExitStack() as stack:
             self._pulse = stack.enter_context(connected())
             sink = _find_sink(self._pulse, device)
@@ -95,7 +113,8 @@ class PulseOutput:
 
     def latency(self) -> float | None:  # noqa: D102
         try:
-            info = self._pulse.sink_input_info(self._index)
+            with self._busy:
+                info = self._pulse.sink_input_info(self._index)
         except Exception as error:  # pulsectl has several, and none in common
             raise DeviceError(f"{self.name} is gone ({type(error).__name__} {error})") from error
         if not info.buffer_usec:
@@ -107,8 +126,13 @@ class PulseOutput:
         return source == self._monitor
 
     def close(self) -> None:  # noqa: D102
-        with contextlib.suppress(DeviceError):  # a server that is gone
-            self._undo.close()
+        if not self._busy.acquire(timeout=CLOSE_S):
+            return  # in a server that hangs: left behind
+        try:
+            with contextlib.suppress(DeviceError):  # a server that is gone
+                self._undo.close()
+        finally:
+            self._busy.release()
 
 
 def _find_sink(pulse: Any, device: str) -> Any:
@@ -147,40 +171,37 @@ class DeviceOutput:
     """
 
     def __init__(self, device: str = DEFAULT) -> None:
-        sd: Any = portaudio()
-        info = _find_output(sd, device)
-        self._sd = sd
+        self._sd: Any = portaudio()
+        self._busy = threading.Lock()  # held during a call: to close under one would crash
+        self._stream: Any = None
+        info = with_new_devices(lambda: _find_output(self._sd, device))
         self.name: str = info["name"]
         self.sample_rate = round(info["default_samplerate"])
-        count_streams(1)  # before it opens: nobody may start PortAudio again meanwhile
         try:
-            self._stream: Any = sd.OutputStream(
-                device=info["index"],
-                channels=N_CHANNELS,
-                samplerate=self.sample_rate,
-                dtype="float32",
-                latency=max(BUFFER_S, info["default_low_output_latency"]),
-            )
-            self._stream.start()
-        except (sd.PortAudioError, ValueError) as error:
-            count_streams(-1)
+            self._stream = open_stream(lambda: started(self._make(info)), self)
+        except (self._sd.PortAudioError, ValueError) as error:
             raise DeviceError(
                 f"{self.name} cannot be opened ({error}); is another program using it?"
             ) from error
 
+    def _make(self, info: dict[str, Any]) -> Any:
+        return self._sd.OutputStream(
+            device=info["index"],
+            channels=N_CHANNELS,
+            samplerate=self.sample_rate,
+            dtype="float32",
+            latency=max(BUFFER_S, info["default_low_output_latency"]),
+        )
+
     def write(self, block: Array) -> None:  # noqa: D102
-        try:
-            self._stream.write(np.ascontiguousarray(block, np.float32))
-        except self._sd.PortAudioError as error:
-            raise DeviceError(f"{self.name} is gone ({error})") from error
+        with self._in_use() as stream:
+            stream.write(np.ascontiguousarray(block, np.float32))
 
     def latency(self) -> float | None:  # noqa: D102
-        # What PortAudio reports is for a full buffer; a part of it may be empty.
-        try:
-            empty: float = self._stream.write_available / self.sample_rate
-            return float(self._stream.latency) - empty
-        except self._sd.PortAudioError as error:
-            raise DeviceError(f"{self.name} is gone ({error})") from error
+        with self._in_use() as stream:
+            # What PortAudio reports is for a full buffer; a part of it may be empty.
+            empty: float = stream.write_available / self.sample_rate
+            return float(stream.latency) - empty
 
     def is_heard_in(self, source: str) -> bool:  # noqa: D102
         name = self.name.casefold()
@@ -188,21 +209,32 @@ class DeviceOutput:
         return source == f"Loopback of {self.name}" or (is_virtual and source == self.name)
 
     def close(self) -> None:  # noqa: D102
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.abort(ignore_errors=True)
-            stream.close(ignore_errors=True)
-            count_streams(-1)
+        if not self._busy.acquire(timeout=CLOSE_S):
+            return  # in a driver that hangs: left behind, and still open
+        try:
+            stream, self._stream = self._stream, None
+            if stream is not None:
+                close_stream(stream, self)
+        finally:
+            self._busy.release()
+
+    interrupt = close
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[Any]:
+        """Give the stream, open within the block. Raises DeviceError once it is not, or is gone."""
+        with self._busy:
+            if self._stream is None:
+                raise DeviceError(f"{self.name} is closed while PortAudio looks for devices")
+            try:
+                yield self._stream
+            except self._sd.PortAudioError as error:
+                raise DeviceError(f"{self.name} is gone ({error})") from error
 
 
 def _find_output(sd: Any, text: str) -> dict[str, Any]:
     """Return PortAudio's output that ``text`` means. Raises DeviceError naming those there are."""
-    apis = [api["name"] for api in sd.query_hostapis()]
-    outputs = [
-        {**device, "index": index, "api": apis[device["hostapi"]]}
-        for index, device in enumerate(sd.query_devices())
-        if device["max_output_channels"] >= N_CHANNELS
-    ]
+    outputs = devices(sd, "output", N_CHANNELS)
     index = sd.default.device[1] if text == DEFAULT else text
     found = [device for device in outputs if str(device["index"]) == str(index)]
     found = found or matches(outputs, text)

@@ -6,13 +6,17 @@ hung for a second at close once the server had died. API: pulse/simple.h, the sa
 Not here: which source to record (``loopback_pulse``) and which sink to play to (``output``).
 """
 
+import contextlib
 import ctypes
 import functools
+import threading
+from collections.abc import Iterator
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.bounded import within
 from engine.errors import DeviceError
 
 _PLAYBACK, _RECORD = 1, 2  # pa_stream_direction
@@ -20,6 +24,11 @@ _FLOAT32LE = 5  # PA_SAMPLE_FLOAT32LE
 _DEFAULT = 0xFFFFFFFF  # "let the server choose" in pa_buffer_attr
 BUFFERED_BLOCKS = 64
 """Blocks that the server keeps for a reader that is late."""
+ANSWER_S = 2.0
+"""Seconds within which a sound server answers; one that takes longer hangs."""
+CLOSE_S = 0.25
+"""Seconds that ``close`` waits for a call underway; a stream in a server that hangs is left."""
+HANGS = "the sound server does not answer; if it hangs, end it and start it again"
 
 MISSING_LIBPULSE = (
     "loopback needs libpulse, which is not installed; install it with 'sudo apt install libpulse0'"
@@ -65,7 +74,7 @@ def _libraries() -> tuple[ctypes.CDLL, ctypes.CDLL]:
 
 
 class _Stream:
-    """An open stream of either direction; its methods belong to one thread."""
+    """An open stream of either direction; its methods but ``close`` belong to one thread."""
 
     def __init__(
         self,
@@ -76,18 +85,32 @@ class _Stream:
         buffer: _BufferAttr,
     ) -> None:
         self._simple, self._pulse = _libraries()
+        self._busy = threading.Lock()  # held during a call: to close under one would crash
+        self._is_closed = False
         error = c_int(0)
-        self._stream: int | None = self._simple.pa_simple_new(
-            None,
-            b"livecover",
-            direction,
-            device.encode(),
-            stream_name.encode(),
-            byref(spec),
-            None,
-            byref(buffer),
-            byref(error),
-        )
+
+        def open_stream() -> int | None:
+            stream: int | None = self._simple.pa_simple_new(
+                None,
+                b"livecover",
+                direction,
+                device.encode(),
+                stream_name.encode(),
+                byref(spec),
+                None,
+                byref(buffer),
+                byref(error),
+            )
+            return stream
+
+        def free(stream: int | None) -> None:
+            if stream:
+                self._simple.pa_simple_free(stream)
+
+        try:
+            self._stream = within(ANSWER_S, "the sound server", open_stream, free)
+        except TimeoutError as timeout:
+            raise DeviceError(HANGS) from timeout
         if not self._stream:
             what = "record" if direction == _RECORD else "play to"
             raise DeviceError(f"cannot {what} {device}: {self._words(error)}")
@@ -97,10 +120,33 @@ class _Stream:
         return text.decode(errors="replace")
 
     def close(self) -> None:
-        """Close the stream; calling it again does nothing."""
-        if self._stream:
-            self._simple.pa_simple_free(self._stream)
-            self._stream = None
+        """Close the stream, or let the call that hangs in it do so; a second call does nothing.
+
+        Any thread.
+        """
+        self._is_closed = True
+        if self._busy.acquire(timeout=CLOSE_S):
+            try:
+                self._free()
+            finally:
+                self._busy.release()
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """Keep the stream open within the block. Raises DeviceError where it is closed."""
+        with self._busy:
+            if self._is_closed:
+                raise DeviceError("the stream is closed")
+            try:
+                yield
+            finally:
+                if self._is_closed:
+                    self._free()
+
+    def _free(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream:
+            self._simple.pa_simple_free(stream)
 
 
 class PulseRecorder(_Stream):
@@ -137,8 +183,10 @@ class PulseRecorder(_Stream):
         """
         error = c_int(0)
         block = self._block
-        if self._simple.pa_simple_read(self._stream, block.ctypes.data, block.nbytes, byref(error)):
-            raise DeviceError(self._words(error))
+        at, n = block.ctypes.data, block.nbytes
+        with self._in_use():
+            if self._simple.pa_simple_read(self._stream, at, n, byref(error)):
+                raise DeviceError(self._words(error))
         return block
 
 
@@ -185,8 +233,10 @@ class PulsePlayer(_Stream):
         """
         error = c_int(0)
         data = np.ascontiguousarray(block, dtype="<f4")
-        if self._simple.pa_simple_write(self._stream, data.ctypes.data, data.nbytes, byref(error)):
-            raise DeviceError(self._words(error))
+        at, n = data.ctypes.data, data.nbytes
+        with self._in_use():
+            if self._simple.pa_simple_write(self._stream, at, n, byref(error)):
+                raise DeviceError(self._words(error))
 
     def latency(self) -> float:
         """Return the seconds until a sample that is written now is heard, as the server says.
@@ -194,7 +244,8 @@ class PulsePlayer(_Stream):
         Asks the server, which answers in well under a millisecond. Raises DeviceError as above.
         """
         error = c_int(0)
-        microseconds: int = self._simple.pa_simple_get_latency(self._stream, byref(error))
+        with self._in_use():
+            microseconds: int = self._simple.pa_simple_get_latency(self._stream, byref(error))
         if error.value:
             raise DeviceError(self._words(error))
         return microseconds / 1e6

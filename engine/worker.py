@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.commands import CommandQueue
+from engine.command_queue import CommandQueue
 from engine.errors import DeviceError, LiveCoverError, StoppedError
 from engine.latency import LatencyBudget
 from engine.meters import LoadMeter

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio_device import portaudio
 from engine.errors import DeviceError
 from engine.notes import Event, NoteEvent
+from engine.portaudio import portaudio
 from engine.runtime import Engine
 from engine.settings import AudioSettings, MidiSettings, ModelSettings
 from engine.taps import Tap

@@ -2,18 +2,22 @@
 
 import builtins
 import sys
+import threading
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engine import audio_device
+from engine import portaudio
 from engine.audio_device import DeviceSource, find_device, list_devices
 from engine.audio_source import LOST_AFTER, START_GRACE, LiveFeed
+from engine.bounded import left_behind
 from engine.clock import StreamClock
 from engine.errors import DeviceError
 from engine.loopback_macos import HOW_TO, VirtualDevice, list_virtual_devices
+from engine.output import DeviceOutput
+from engine.portaudio import ask_portaudio
 from engine.rings import SampleRing
 
 
@@ -22,9 +26,15 @@ class PortAudioError(Exception):
 
 
 class FakeStream:
+    """A stream of a device that is there; one that has gone since PortAudio looked is refused."""
+
+    write_available = 0
+
     def __init__(self, sd: "FakeSoundDevice", **arguments: Any) -> None:
         if sd.open_error:
             raise PortAudioError(sd.open_error)
+        if sd.known[arguments["device"]] not in sd.listed:
+            raise PortAudioError("Invalid device")
         self.arguments = arguments
         self.active = False
         self.latency = 0.0123
@@ -36,7 +46,10 @@ class FakeStream:
 
     def abort(self, ignore_errors: bool = True) -> None:
         self.active = False
-        self.arguments["finished_callback"]()
+        self.arguments.get("finished_callback", lambda: None)()
+
+    def write(self, block: np.ndarray) -> None:
+        assert not self.is_closed, "a write to a closed stream crashes"
 
     def close(self, ignore_errors: bool = True) -> None:
         self.is_closed = True
@@ -47,11 +60,14 @@ class FakeStream:
 
 
 class FakeSoundDevice(ModuleType):
+    """Devices are known as they were ``listed`` when it started; it ends under no open stream."""
+
     PortAudioError = PortAudioError
 
     def __init__(self, devices: list[tuple[str, str, int, float]]) -> None:
         super().__init__("sounddevice")
         self.listed = devices
+        self.known = list(devices)
         self.apis = list(dict.fromkeys(api for _, api, _, _ in devices))
         self.default = SimpleNamespace(device=[0, 1])
         self.streams: list[FakeStream] = []
@@ -69,11 +85,13 @@ class FakeSoundDevice(ModuleType):
                 "index": index,
                 "hostapi": self.apis.index(api),
                 "max_input_channels": channels,
+                "max_output_channels": 2 if name == "HDMI" else 0,
+                "default_low_output_latency": 0.01,
                 "default_samplerate": rate,
                 "default_low_input_latency": 0.01,
                 "default_high_input_latency": 0.04,
             }
-            for index, (name, api, channels, rate) in enumerate(self.listed)
+            for index, (name, api, channels, rate) in enumerate(self.known)
         ]
 
     def check_input_settings(self, samplerate: float, **other: Any) -> None:
@@ -83,10 +101,14 @@ class FakeSoundDevice(ModuleType):
     def InputStream(self, **arguments: Any) -> FakeStream:  # noqa: N802
         return FakeStream(self, **arguments)
 
+    OutputStream = InputStream
+
     def _terminate(self) -> None:
+        assert all(stream.is_closed for stream in self.streams), "a stream is still open"
         self.n_initialized -= 1
 
     def _initialize(self) -> None:
+        self.known = list(self.listed)
         self.n_initialized += 1
 
 
@@ -102,7 +124,7 @@ ALSA = [
 def sd(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
     fake = FakeSoundDevice(list(ALSA))
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    monkeypatch.setattr(audio_device, "_open_streams", 0)
+    monkeypatch.setattr(portaudio, "_streams", portaudio._Streams())
     return fake
 
 
@@ -137,7 +159,7 @@ def test_no_default_input(sd: FakeSoundDevice) -> None:
 
 
 def test_no_input_at_all(sd: FakeSoundDevice) -> None:
-    sd.listed = [("HDMI", "ALSA", 0, 44100.0)]
+    sd.listed = sd.known = [("HDMI", "ALSA", 0, 44100.0)]
     with pytest.raises(DeviceError, match="this machine has no audio input"):
         find_device("mic")
 
@@ -248,7 +270,71 @@ def test_a_device_that_cannot_be_opened(sd: FakeSoundDevice) -> None:
         source.start(SampleRing(1000, 1), StreamClock(48000))
     expected = "USB Microphone cannot be opened (Device unavailable); is another program using it?"
     assert str(caught.value) == expected
-    assert audio_device._open_streams == 0
+    assert portaudio._streams.n_open == 0
+
+
+def test_a_lost_input_returns_while_an_output_is_open(sd: FakeSoundDevice) -> None:
+    output = DeviceOutput("HDMI")
+    source = DeviceSource("USB Mixer")
+    source.start(SampleRing(1000, 2), StreamClock(44100))
+    sd.listed = [device for device in ALSA if device[0] != "USB Mixer"]
+    sd.streams[-1].active = False
+    assert not source.is_alive()
+    source.stop()
+    for _ in range(2):  # it is away: PortAudio knows it still, then no more
+        with pytest.raises(DeviceError):
+            DeviceSource("USB Mixer").start(SampleRing(1000, 2), StreamClock(44100))
+        with pytest.raises(DeviceError, match="HDMI is closed while PortAudio looks for devices"):
+            output.write(np.zeros((8, 2), np.float32))
+        output.close()
+        output = DeviceOutput("HDMI")  # as its speaker opens it again
+    sd.listed = [("New", "ALSA", 1, 48000.0), *ALSA]
+    again = DeviceSource("USB Mixer")
+    again.start(SampleRing(1000, 2), StreamClock(44100))
+    assert again.is_alive() and sd.known == sd.listed
+    output = DeviceOutput("HDMI")
+    output.write(np.zeros((8, 2), np.float32))
+    assert output.latency() == 0.0123
+    for end in (again.stop, output.close):
+        end()
+    assert portaudio._streams.n_open == 0 and not portaudio._streams.outputs
+
+
+def test_a_new_device_interrupts_no_input(sd: FakeSoundDevice) -> None:
+    source, output = DeviceSource("USB Mixer"), DeviceOutput("HDMI")
+    source.start(SampleRing(1000, 2), StreamClock(44100))
+    sd.listed = [("New", "ALSA", 1, 48000.0), *ALSA]
+    with pytest.raises(DeviceError, match="no file and no input is called 'New'"):
+        DeviceSource("New")
+    output.write(np.zeros((8, 2), np.float32))
+    assert source.is_alive()
+    source.stop()
+    assert DeviceSource("New").name == "New"
+    output.close()
+
+
+def test_an_output_in_a_driver_that_hangs_is_left_as_it_is(sd: FakeSoundDevice) -> None:
+    output = DeviceOutput("HDMI")
+    sd.listed = [("New", "ALSA", 1, 48000.0), *ALSA]
+    with output._busy:  # a write that does not return
+        with pytest.raises(DeviceError, match="no file and no input is called 'New'"):
+            DeviceSource("New")
+        output.close()
+    output.write(np.zeros((8, 2), np.float32))
+    output.close()
+
+
+def test_a_call_that_hangs_is_left_behind_and_no_other_begun(
+    sd: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portaudio, "NAME", "PortAudio that hangs")
+    may_answer = threading.Event()
+    with pytest.raises(DeviceError, match="PortAudio does not answer: a sound server"):
+        ask_portaudio(lambda: may_answer.wait(20.0), 0.0)
+    assert "PortAudio that hangs" in left_behind()
+    with pytest.raises(DeviceError, match="PortAudio does not answer"):
+        list_devices()
+    may_answer.set()
 
 
 def feed_at(moments: list[float]) -> LiveFeed:
