@@ -14,8 +14,8 @@ from engine.graph import RUNTIME_VERSION, choose_provider
 from engine.loopback import open_loopback
 from engine.midi import PortSink, list_ports, midi_system
 from engine.offline import Pipeline, load_pipeline
-from livecover.rig import soundfont_of
 from livecover.settings import Settings
+from livecover.synth import soundfont_of
 
 PORT_NAME = "LiveCover doctor"
 HEADROOM_S = 1.0

@@ -7,16 +7,12 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Self
 
 from engine.errors import DeviceError
-from engine.fluid import FluidPiano, check_soundfont
 from engine.monitor import Monitor
 from engine.output import open_output
-from engine.paths import given_path, is_file
-from engine.piano import Piano, Synth
-from engine.plugin import PluginPiano, load_plugin
+from engine.piano import Piano
 from engine.runtime import Engine
 from engine.settings import EngineSettings
 from engine.speaker import Player, Speaker
@@ -24,14 +20,12 @@ from engine.taps import Tap
 from livecover.instrument import OpenEngine
 from livecover.output_settings import MonitorSettings, PianoSettings
 from livecover.settings import Settings
-from livecover.sound import find_soundfont
+from livecover.synth import check_piano, open_synth
 from livecover.takes.ending import recover_takes
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
 from livecover.takes.recorder import TakeRecorder
-from livecover.takes.sound import render_take
-
-BUNDLED = Path(__file__).parent / "sounds" / "piano.sf3"
+from livecover.takes.rendering import Renderer
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +68,11 @@ class Rig:
         self._stack = contextlib.ExitStack()
         if settings.monitor.is_on or settings.piano.enabled:
             self._open_speaker(settings.monitor, settings.piano)
-        on_end = self._render if settings.piano.enabled else _nothing
+        on_end = _nothing
+        if settings.piano.enabled:
+            renderer = Renderer(settings.piano)
+            self._stack.callback(renderer.shut_down)
+            on_end = renderer.render
         self.recorder = TakeRecorder(
             settings.record.path, settings.record.audio, settings, model=self._model, on_end=on_end
         )
@@ -140,36 +138,6 @@ class Rig:
             return ""
         spec = self._engine.pipeline.spec
         return f"{spec.name} {spec.version}"
-
-    def _render(self, files: TakeFiles, contents: Contents) -> None:
-        """Let the piano play a finished take into files. On the recorder's thread."""
-        piano = self.settings.piano
-        try:
-            written = render_take(files, contents, lambda rate: open_synth(piano, rate))
-        except (DeviceError, OSError) as error:
-            _log.error("the take's piano could not be written: %s", error)
-            return
-        _log.info("wrote %s", ", ".join(path.name for path in written))
-
-
-def open_synth(settings: PianoSettings, sample_rate: int) -> Synth:
-    """Return the piano of the settings. Raises DeviceError."""
-    if settings.plugin is not None:
-        return PluginPiano(load_plugin(given_path(settings.plugin)), sample_rate)
-    return FluidPiano(soundfont_of(settings), sample_rate)
-
-
-def check_piano(settings: PianoSettings) -> None:
-    """Raise DeviceError where the SoundFont is not there or is none."""
-    if settings.plugin is None:
-        check_soundfont(soundfont_of(settings))
-
-
-def soundfont_of(settings: PianoSettings) -> Path:
-    """Return the SoundFont's path: named, or bundled, or the first found. Raises DeviceError."""
-    if settings.soundfont is not None:
-        return given_path(settings.soundfont)
-    return BUNDLED if is_file(BUNDLED) else find_soundfont()
 
 
 def _factor(decibels: float) -> float:

@@ -18,6 +18,7 @@ from engine.piano import Synth
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
 from livecover.takes.midi import closed
+from livecover.takes.track import FlacFile
 
 Array = NDArray[np.float32]
 
@@ -85,11 +86,20 @@ class _Both:
 
 
 @contextlib.contextmanager
-def _flac(path: Path, rate: int) -> Iterator[soundfile.SoundFile]:
-    with soundfile.SoundFile(
-        system_path(path), "x", rate, 2, subtype="PCM_24", format="FLAC"
-    ) as file:
+def _flac(path: Path, rate: int) -> Iterator[FlacFile]:
+    """Yield a file that is there under its name once it is whole, and not at all before."""
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)  # of a program that was killed
+    file = FlacFile(part, rate, 2)
+    try:
         yield file
+        file.close()
+        part.rename(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            file.close()
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _blocks(

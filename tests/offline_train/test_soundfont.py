@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.errors import DeviceError
 from engine.fluid import FluidPiano, _library
-from livecover.rig import BUNDLED
+from livecover.synth import BUNDLED
 from offline_train import soundfont
 from offline_train.salamander import Piano
 from offline_train.soundfont import SAMPLE_RATE, TOPS, make_soundfont

@@ -1,0 +1,144 @@
+"""Takes that are played into files, each by a process of its own, one after the other.
+
+Not by a thread: a plugin is to be loaded on a main thread, one that breaks takes its process with
+it, and neither the next take nor the music waits. The process has the lowest of priorities and
+goes on if livecover ends meanwhile. Not here: the sound (``sound``).
+"""
+
+import collections
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+
+from engine.errors import LiveCoverError
+from livecover.output_settings import PianoSettings
+from livecover.synth import open_synth
+from livecover.takes.files import TakeFiles
+from livecover.takes.journal import Contents
+from livecover.takes.sound import render_take
+
+MAX_WAITING = 32
+"""Takes that may wait to be played; one that comes then is not played."""
+PATIENCE_S = 2.0
+"""Seconds for which the end of the program waits."""
+NICE = 15
+_CODE = (
+    "import sys; job = sys.stdin.buffer.read()\n"
+    "from livecover.takes.rendering import main; sys.exit(main(job))"
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One take and who plays it; handed over as a pickle, from this program to itself."""
+
+    files: TakeFiles
+    contents: Contents
+    piano: PianoSettings
+
+
+class Renderer:
+    """Plays takes that have ended into files. Every method from any thread.
+
+    Parameters
+    ----------
+    piano
+        Who plays them.
+    """
+
+    def __init__(self, piano: PianoSettings) -> None:
+        self._piano = piano
+        self._waiting: collections.deque[_Job] = collections.deque()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def render(self, files: TakeFiles, contents: Contents) -> None:
+        """Let a take be played; returns at once."""
+        with self._lock:
+            if len(self._waiting) >= MAX_WAITING:
+                _log.error("%s is not played into files: %d wait", files.name, MAX_WAITING)
+                return
+            self._waiting.append(_Job(files, contents, self._piano))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="renders", daemon=True)
+                self._thread.start()
+
+    def shut_down(self, timeout: float = PATIENCE_S) -> None:
+        """Wait a little for what is being played; the rest is played after this program's end."""
+        with self._lock:
+            thread = self._thread
+        if thread is None:
+            return
+        thread.join(timeout)
+        is_over = not thread.is_alive()
+        while (job := self._next()) is not None:
+            _begin(job)
+        if not is_over:
+            _log.warning("the piano is still being written into the folder of takes")
+
+    def _run(self) -> None:
+        while (job := self._next(is_thread=True)) is not None:
+            process = _begin(job)
+            if process is None:
+                continue
+            assert process.stderr is not None
+            said = process.stderr.read().decode(errors="replace").strip()
+            if process.wait():
+                words = said.splitlines()[-1] if said else f"code {process.returncode}"
+                _log.error("the take's piano could not be written: %s", words)
+            else:
+                _log.info("wrote the piano of %s", job.files.name)
+
+    def _next(self, is_thread: bool = False) -> _Job | None:
+        """Return the first take that waits; without one the thread is over."""
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            if is_thread:
+                self._thread = None
+            return None
+
+
+def _begin(job: _Job) -> subprocess.Popen[bytes] | None:
+    """Start the process that plays a take; None where that cannot be done."""
+    # Where this program's modules come from, theirs do: it may run from a folder, not installed.
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.IDLE_PRIORITY_CLASS | subprocess.CREATE_NO_WINDOW
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _CODE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=env,
+            start_new_session=True,  # Ctrl-C is for livecover alone
+            creationflags=flags,
+        )
+        assert process.stdin is not None
+        with process.stdin:
+            process.stdin.write(pickle.dumps(job))
+    except OSError as error:
+        _log.error("the take's piano could not be written: %s", error)
+        return None
+    return process
+
+
+def main(data: bytes) -> int:
+    """Play the take that ``data`` holds; return the exit code. On the process's main thread."""
+    job: _Job = pickle.loads(data)  # noqa: S301 - from this program, by a pipe
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+    try:
+        render_take(job.files, job.contents, lambda rate: open_synth(job.piano, rate))
+    except (LiveCoverError, OSError) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+    return 0
