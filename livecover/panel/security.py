@@ -17,7 +17,7 @@ Not here: what a message may say (``livecover.panel.messages``).
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -82,10 +82,19 @@ class Guard:
         As :func:`make_token` gives it.
     host
         What the server was told to listen at; a name among them is one more that Host may be.
+    on_allowed
+        Called with the client's address, at each request that is let through.
     """
 
-    def __init__(self, app: ASGIApp, token: str, host: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str,
+        host: str,
+        on_allowed: Callable[[object], None] = lambda client: None,
+    ) -> None:
         self._app = app
+        self._on_allowed = on_allowed
         self._token = token.encode()
         self._host = host
 
@@ -100,8 +109,9 @@ class Guard:
         rest = self._rest(scope["path"])
         if rest is None or not self._may(scope, headers):
             # A refused handshake is answered as a page is (ASGI's websocket.http.response).
-            await PlainTextResponse(REFUSED, 403)(scope, receive, send)
+            await PlainTextResponse(REFUSED, 403, {"Connection": "close"})(scope, receive, send)
             return
+        self._on_allowed(scope["client"])
         await self._app({**scope, "path": rest, "raw_path": rest.encode()}, receive, send)
 
     def _rest(self, path: str) -> str | None:

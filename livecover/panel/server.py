@@ -22,6 +22,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from engine.errors import ConfigError
+from livecover.panel.connections import BACKLOG, PendingConnections, protocol_of
 from livecover.panel.hub import Hub
 from livecover.panel.messages import MAX_STYLE_MESSAGE
 from livecover.panel.page_files import load_page
@@ -29,7 +30,8 @@ from livecover.panel.played import Played
 from livecover.panel.security import Guard, bracketed, is_loopback, make_token
 from livecover.panel.settings import PanelSettings
 
-MAX_CONNECTIONS = 64
+MAX_CONNECTIONS = 256
+"""With the token; for those without, see ``livecover.panel.connections``."""
 CLOSE_TIMEOUT = 1  # seconds that pages have to say goodbye
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -92,10 +94,12 @@ class PanelServer:
                 " it is sent unencrypted; 127.0.0.1 keeps it on this machine",
                 self._settings.host,
             )
+        pending = PendingConnections()
         config = uvicorn.Config(
-            Guard(self._application(), self._token, self._settings.host),
+            Guard(self._application(), self._token, self._settings.host, pending.discard),
             loop="asyncio",
-            http="h11",
+            http=protocol_of(pending),
+            backlog=BACKLOG,
             ws="websockets-sansio",
             ws_max_size=MAX_STYLE_MESSAGE,
             ws_per_message_deflate=False,  # loopback is fast, processors are busy

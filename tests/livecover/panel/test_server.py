@@ -1,16 +1,18 @@
 """The panel's server: where it listens, what it says of it, and how it ends."""
 
+import contextlib
 import logging
 import socket
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from engine.errors import ConfigError
-from livecover.panel import hub, server
+from livecover.panel import connections, hub, server
 from livecover.panel.server import PanelServer
 from livecover.panel.settings import PanelSettings
-from tests.livecover.panel.fakes import Client, FakeInstrument
+from tests.livecover.panel.fakes import TIMEOUT, Client, FakeInstrument
 
 
 def test_too_many_pages_are_turned_away(
@@ -91,3 +93,66 @@ def test_the_token_is_not_logged(
 def test_wrong_settings(values: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         PanelSettings(**values)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def opened(panel: PanelServer, n: int) -> Iterator[list[socket.socket]]:
+    """Yield ``n`` connections that have said nothing."""
+    address = ("127.0.0.1", httpx.URL(panel.url).port or 0)
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(socket.create_connection(address, TIMEOUT)) for _ in range(n)]
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Wait for the server's end of it."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def get(panel: PanelServer, token: str = "") -> httpx.Response:
+    url = httpx.URL(panel.url)
+    return httpx.get(url.copy_with(path=token) if token else url, trust_env=False, timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n", b"\x16\x03\x01"])
+def test_who_says_nothing_keeps_nobody_out(panel: PanelServer, said: bytes) -> None:
+    with opened(panel, 2 * connections.MAX_PENDING) as silent:
+        for connection in silent[-connections.MAX_PENDING :]:
+            with contextlib.suppress(OSError):
+                connection.sendall(said)
+        assert get(panel).status_code == 200
+        with Client(panel.url) as page:
+            page.hear("hello")
+            assert is_closed(silent[0])
+
+
+def test_who_has_not_asked_in_time_is_closed(
+    instrument: FakeInstrument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MAX_PENDING_S", 0.1)
+    with PanelServer(instrument, PanelSettings(port=0)) as panel:
+        with Client(panel.url) as page, opened(panel, 2) as (silent, slow):
+            slow.send(b"G")
+            page.hear("hello")
+            assert is_closed(silent)
+            assert is_closed(slow)
+            page.say(type="ping", id=1)  # whoever has the token stays
+            assert page.hear("pong")["id"] == 1
+
+
+def test_who_is_refused_is_closed(panel: PanelServer) -> None:
+    with opened(panel, 1) as (connection,):
+        connection.sendall(b"GET /guess/ HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 403 ") and b"\r\nconnection: close\r\n" in answer
+
+
+def test_a_page_keeps_its_connection(panel: PanelServer) -> None:
+    with httpx.Client(trust_env=False) as client:
+        for name in ("", "js/main.js", "css/tokens.css"):
+            answer = client.get(panel.url + name)
+            assert answer.status_code == 200 and "connection" not in answer.headers
