@@ -97,6 +97,8 @@ class Monitor(Tap):
         How often it was taken to its place at once.
     """
 
+    name = "the song"
+
     def __init__(self, sample_rate: int, gain: float = 1.0) -> None:
         self.gain = gain
         self.error = 0.0

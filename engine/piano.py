@@ -5,15 +5,18 @@ Not here: what makes the sound (``engine.fluid``, ``engine.plugin``), and the ou
 """
 
 import collections
+import contextlib
 import heapq
 import itertools
 import logging
+import threading
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.admission import Admission
 from engine.messages import ALL_NOTES_OFF, CHANNELS, SUSTAIN, Message, controller, message
 from engine.note_tracker import NoteTracker, ended
 from engine.notes import Event, NoteEvent, PedalEvent
@@ -25,7 +28,8 @@ Array = NDArray[np.float32]
 LATE_TOLERANCE = 0.05
 """Seconds that a note may come too late to be in time and still be played, at once."""
 MAX_WAITING = 4096
-"""Events that may wait; note-ons that come then are dropped."""
+"""Events beside which a note-on finds room; of those that come then neither on nor off is taken."""
+CLOSE_TIMEOUT = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -60,13 +64,19 @@ class Piano(Tap):
         Factor.
     """
 
+    name = "the piano"
+
     def __init__(self, synth: Synth, sample_rate: int) -> None:
         self.n_played = self.n_late = self.n_dropped = 0
         self.worst = 0.0
         self.gain = 1.0
         self._synth = synth
         self._sample_rate = sample_rate
-        self._arrivals: collections.deque[tuple[float, Event] | bool | None] = collections.deque()
+        # What was found; None where all before it is to end.
+        self._arrivals: collections.deque[tuple[float, Event] | None] = collections.deque()
+        self._admission = Admission()  # the worker's
+        self._is_hold_wanted = False
+        self._in_use = threading.Lock()  # the synthesizer
         # The speaker's own:
         self._waiting: list[tuple[float, int, Event]] = []
         self._serials = itertools.count()
@@ -75,22 +85,33 @@ class Piano(Tap):
 
     def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:  # noqa: D102
         for event, due in zip(events, dues, strict=True):
-            if _is_on(event) and len(self._arrivals) + len(self._waiting) > MAX_WAITING:
-                self.n_dropped += 1
-            else:
+            n_waiting = len(self._arrivals) + len(self._waiting)
+            if self._admission.takes(event, n_waiting < MAX_WAITING):
                 self._arrivals.append((due, event))
+            elif isinstance(event, NoteEvent) and event.is_on:
+                self.n_dropped += 1
 
     def changed(self, settings: EngineSettings, latency: float) -> None:  # noqa: D102
-        self._arrivals.append(settings.play.hold)
+        self._is_hold_wanted = settings.play.hold
 
     def silenced(self) -> None:  # noqa: D102
+        self._is_hold_wanted = False
+        self._arrivals.clear()
         self._arrivals.append(None)
 
     def close(self) -> None:  # noqa: D102
-        self._arrivals.append(None)
+        self.silenced()
 
     def render(self, n: int, moment: float) -> Array:
         """Return (n, 2) whose first sample will be heard at ``moment``. On the speaker's thread."""
+        if not self._in_use.acquire(blocking=False):
+            return np.zeros((n, 2), np.float32)  # it is being closed
+        try:
+            return self._render(n, moment)
+        finally:
+            self._in_use.release()
+
+    def _render(self, n: int, moment: float) -> Array:
         messages = self._arrived()
         end = moment + n / self._sample_rate
         while self._waiting and self._waiting[0][0] < end:
@@ -102,21 +123,26 @@ class Piano(Tap):
         return sound
 
     def shut_down(self) -> None:
-        """Free the synthesizer, once no thread renders any more."""
-        self._synth.close()
+        """Free the synthesizer for good, unless a thread is lost in it."""
+        if not self._in_use.acquire(timeout=CLOSE_TIMEOUT):
+            return
+        try:
+            self._synth.close()
+        except Exception as error:  # of a plugin
+            _log.debug("%s: %s", self.name, error)
 
     def _arrived(self) -> list[tuple[int, Message]]:
         """Sort in what has come; return what counts at once."""
         now: list[Message] = []
-        while self._arrivals:
-            arrived = self._arrivals.popleft()
-            if arrived is None:
-                now += self._silence()
-            elif isinstance(arrived, bool):
-                now += self._hold(arrived)
-            else:
-                due, event = arrived
-                heapq.heappush(self._waiting, (due, next(self._serials), event))
+        with contextlib.suppress(IndexError):  # until there is none; another thread may clear them
+            while True:
+                arrived = self._arrivals.popleft()
+                if arrived is None:
+                    now += self._silence()
+                else:
+                    due, event = arrived
+                    heapq.heappush(self._waiting, (due, next(self._serials), event))
+        now += self._hold(self._is_hold_wanted)
         return [(0, one) for one in now]
 
     def _messages(self, event: Event, late: float) -> list[Message]:
@@ -153,7 +179,3 @@ class Piano(Tap):
         if is_held:
             return [controller(c, SUSTAIN, 127) for c in CHANNELS]
         return [controller(c, SUSTAIN, 127 if self._sounding.is_down(c) else 0) for c in CHANNELS]
-
-
-def _is_on(event: Event) -> bool:
-    return isinstance(event, NoteEvent) and event.is_on

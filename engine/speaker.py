@@ -39,13 +39,15 @@ MAX_ASKING_S = 0.003
 MARGIN_S = 2 * BLOCK_S
 """Seconds before a sample is written at which it must be known."""
 BACK_OFF_S = 1.0
-JOIN_TIMEOUT = 5.0
+JOIN_TIMEOUT = 1.0
 
 _log = logging.getLogger(__name__)
 
 
 class Player(Protocol):
-    """Makes sound on the speaker's thread."""
+    """Makes sound on the speaker's thread. One that raises, or gives no numbers, is taken out."""
+
+    name: str
 
     def render(self, n: int, moment: float) -> Array:
         """Return (n, 2) float32 whose first sample will be heard at ``moment``."""
@@ -131,7 +133,7 @@ class Speaker(Tap):
         self._heard = HeardOutput(output)
         self.latency = self._heard.settle() + MARGIN_S
         self._players: tuple[Player, ...] = ()
-        self._taps: tuple[Tap, ...] = ()
+        self._lock = threading.Lock()  # of the players' coming and going
         self._source: AudioSource | None = None
         self._is_looped = False
         self._stop = threading.Event()
@@ -140,14 +142,24 @@ class Speaker(Tap):
 
     def play(self, players: Sequence[Player]) -> None:
         """Play these from now on; those that are taps hear the engine from now on."""
-        self._taps = tuple(player for player in players if isinstance(player, Tap))
-        self._players = tuple(players)
+        with self._lock:
+            self._players = tuple(players)
 
     def shut_down(self) -> None:
-        """Fade out, end the thread and close the output; a second call does nothing."""
+        """Fade out, end the thread and close the output; a second call does nothing.
+
+        An output that does not come back within ``JOIN_TIMEOUT`` is left to itself.
+        """
+        if self._stop.is_set():
+            return
         self._stop.set()
         self._thread.join(JOIN_TIMEOUT)
-        self._output.close()
+        if self._thread.is_alive():
+            _log.warning("the output %s does not answer", self.name)
+            return
+        closing = threading.Thread(target=self._output.close, name="output", daemon=True)
+        closing.start()  # a server that has stopped answers neither
+        closing.join(JOIN_TIMEOUT)
 
     def refuse_loop(self, source: str) -> None:
         """Raise DeviceError if ``source`` is what this output plays: it would hear itself."""
@@ -157,38 +169,49 @@ class Speaker(Tap):
     def begin(self, source: AudioSource, offset: float, latency: float) -> None:  # noqa: D102
         self._source = source
         self._look_for_loop(source.name)
-        for tap in self._taps:
-            tap.begin(source, offset, latency)
+        self._each("begin", source, offset, latency)
 
     def audio(self, block: Array, time: float, moment: float) -> None:  # noqa: D102
         if self._source is not None:
             self._look_for_loop(self._source.name)  # a loopback may follow the default output
-        for tap in self._taps:
-            tap.audio(block, time, moment)
+        self._each("audio", block, time, moment)
 
     def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:  # noqa: D102
-        for tap in self._taps:
-            tap.found(events, dues)
+        self._each("found", events, dues)
 
     def sent(self, event: Event, due: float, at: float) -> None:  # noqa: D102
-        for tap in self._taps:
-            tap.sent(event, due, at)
+        self._each("sent", event, due, at)
 
     def changed(self, settings: EngineSettings, latency: float) -> None:  # noqa: D102
-        for tap in self._taps:
-            tap.changed(settings, latency)
+        self._each("changed", settings, latency)
 
     def silenced(self) -> None:  # noqa: D102
-        for tap in self._taps:
-            tap.silenced()
+        self._each("silenced")
 
     def lost(self) -> None:  # noqa: D102
-        for tap in self._taps:
-            tap.lost()
+        self._each("lost")
 
     def close(self) -> None:  # noqa: D102
-        for tap in self._taps:
-            tap.close()
+        self._each("close")
+
+    def _each(self, method: str, *values: object) -> None:
+        """Hand on what was heard to every player that is a tap."""
+        for player in self._players:
+            if isinstance(player, Tap):
+                try:
+                    getattr(player, method)(*values)
+                except Exception as error:
+                    self._take_out(player, f"{type(error).__name__} {error}")
+
+    def _take_out(self, player: Player, fault: str) -> None:
+        """Play no more of a player that failed; the others play on. On any thread."""
+        with self._lock:
+            if player not in self._players:
+                return
+            self._players = tuple(one for one in self._players if one is not player)
+        _log.error(
+            "%s is heard no more: it failed (%s); start again to have it", player.name, fault
+        )
 
     def _look_for_loop(self, source: str) -> None:
         is_looped = self._output.is_heard_in(source)
@@ -209,12 +232,24 @@ class Speaker(Tap):
                 moment = self._heard.moment
                 mix = np.zeros((n, N_CHANNELS), np.float32)
                 for player in self._players:
-                    mix += player.render(n, moment)
+                    mix += self._rendered(player, n, moment)
                 self._heard.write(np.clip(mix * ramp, -1.0, 1.0))
             except DeviceError as error:
                 gain = 0.0
                 if not self._recover(error):
                     return
+
+    def _rendered(self, player: Player, n: int, moment: float) -> Array:
+        """Return (n, 2) of a player; silence of one that fails now."""
+        try:
+            sound = player.render(n, moment)
+            if sound.shape == (n, N_CHANNELS) and np.isfinite(sound).all():
+                return sound
+            fault = f"{sound.shape} samples for {n}, or no numbers"
+        except Exception as error:
+            fault = f"{type(error).__name__} {error}"
+        self._take_out(player, fault)
+        return np.zeros((n, N_CHANNELS), np.float32)
 
     def _recover(self, error: DeviceError) -> bool:
         """Open the output again; return False if there is no more need to."""

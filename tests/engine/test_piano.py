@@ -13,7 +13,7 @@ from engine.errors import DeviceError
 from engine.fluid import GRID, FluidPiano
 from engine.messages import Message
 from engine.notes import NoteEvent, PedalEvent
-from engine.piano import LATE_TOLERANCE, Piano
+from engine.piano import LATE_TOLERANCE, MAX_WAITING, Piano
 from engine.plugin import PluginPiano, load_plugin
 from engine.settings import EngineSettings, PlaySettings
 from tests.e2e.servers import SOUNDFONT
@@ -91,6 +91,35 @@ def test_a_struck_key_ends_first_and_hold_keeps_the_pedal_down() -> None:
     piano.changed(EngineSettings(), 0.2)
     played(piano, 0.21, start=0.2)
     assert ledger.messages[-16][1] == (0xB0, 64, 0)
+
+
+def test_what_waits_has_a_bound_and_nothing_that_was_taken_lacks_its_end() -> None:
+    ledger = Ledger()
+    piano = Piano(ledger, RATE)
+    n = 5 * MAX_WAITING
+    for k in range(n):  # nobody renders: the output is lost
+        key = NoteEvent(k, 21 + k % 88, 80, channel=1 + k % 3)
+        down = PedalEvent(k, True, 1 + k % 16)
+        piano.found([key, replace(key, velocity=0)], [0.01, 0.02])
+        piano.found([down, replace(down, is_down=False)], [0.01, 0.02])
+        piano.changed(EngineSettings(play=PlaySettings(hold=k % 2 == 0)), 0.2)
+    assert len(piano._arrivals) <= 2 * MAX_WAITING and piano.n_dropped > n // 2
+    played(piano, 0.05)
+    kinds = [message[0] & 0xF0 for _, message in ledger.messages]
+    assert kinds.count(0x90) == kinds.count(0x80) == n - piano.n_dropped
+    for _ in range(n):
+        piano.found([ON], [0.1])
+        piano.silenced()
+    assert len(piano._arrivals) == 1
+
+
+def test_a_synth_that_was_closed_is_not_asked_again() -> None:
+    ledger = Ledger()
+    piano = Piano(ledger, RATE)
+    played(piano, 0.01)
+    piano.shut_down()
+    n = ledger.n
+    assert not piano.render(BLOCK, 0.0).any() and ledger.n == n
 
 
 @needs_soundfont
