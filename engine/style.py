@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-import mido
 import numpy as np
-from mido.midifiles.meta import KeySignatureError
 from numpy.typing import NDArray
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, DataError
+from engine.midi_reader import MAX_BYTES, TickClock, parse_midi
 from engine.paths import given_path
 from engine.settings import STYLE_FROM
 from models.spec import MIN_PITCH, N_PITCHES, ModelSpec
@@ -36,17 +35,6 @@ MAX_SECONDS = 4 * 3600.0
 """A file that lasts longer is broken, and would cost memory for every second of it."""
 
 _DRUMS = 9  # the MIDI channel, counted from 0
-# All that mido raises on a file that is not MIDI; KeySignatureError descends from Exception.
-_BROKEN_MIDI = (
-    OSError,
-    EOFError,
-    ValueError,
-    ArithmeticError,
-    KeyError,
-    IndexError,
-    TypeError,
-    KeySignatureError,
-)
 
 
 def style_vector(style: str | float | Sequence[float], spec: ModelSpec) -> Array:
@@ -108,7 +96,7 @@ def read_style(path: Path) -> Array:
     Raises
     ------
     ConfigError
-        If the file cannot be read, is not MIDI, lasts for hours or has no note of the piano's keys.
+        If the file cannot be read, is not MIDI, lasts for hours, or has no note of a piano's keys.
     """
     try:
         with path.open("rb") as file:
@@ -124,17 +112,21 @@ def read_style(path: Path) -> Array:
 def parse_style(name: str, file: BinaryIO) -> Array:
     """Return the same of an open MIDI file, which an error calls ``name``."""
     try:
-        notes, now = [], 0.0
-        for message in mido.MidiFile(file=file):
-            now += message.time
+        midi = parse_midi(file.read(MAX_BYTES + 1), name)
+    except DataError as error:
+        raise ConfigError(f"{error}; a style is read from the notes of one") from error
+    clock, notes = TickClock(midi), []
+    for track in midi.tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
             is_note = message.type == "note_on" and message.velocity and message.channel != _DRUMS
             if is_note and MIN_PITCH <= message.note < MIN_PITCH + N_PITCHES:
+                now = clock.seconds(tick)
                 notes.append((now, now, message.note, message.velocity))
-            if not 0.0 <= now <= MAX_SECONDS:
-                raise ValueError(f"it lasts more than {MAX_SECONDS / 3600:g} hours")
-    except _BROKEN_MIDI as error:
-        why = str(error) or type(error).__name__
-        raise ConfigError(f"{name}: expected a MIDI file to read a style from ({why})") from error
+                if now > MAX_SECONDS:
+                    hours = f"{MAX_SECONDS / 3600:g} hours"
+                    raise ConfigError(f"{name}: expected a piano part, it lasts more than {hours}")
     if not notes:
         raise ConfigError(f"{name}: expected the notes of a piano part, found none to read a style")
     return measure_style(np.array(notes, np.float32))

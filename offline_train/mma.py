@@ -17,6 +17,7 @@ import mido
 import numpy as np
 
 from engine.errors import DataError
+from engine.midi_reader import read_midi
 from engine.note_tracker import pair_strokes
 from offline_train.band import Player, parse_chord
 from offline_train.corpora import Note, Song
@@ -112,7 +113,7 @@ def _run(chart: str, song_id: str) -> mido.MidiFile:
         if done.returncode or not out.is_file():
             said = " ".join((done.stdout + done.stderr).split())[-300:]
             raise DataError(f"{song_id}: expected mma to accompany the song, it said: {said}")
-        return mido.MidiFile(out)
+        return read_midi(out)
 
 
 def _players(midi: mido.MidiFile, beats: list[float]) -> list[Player]:

@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from engine.errors import DataError
-from offline_train.corpora.midi import Line, midi_beats, midi_lines, open_midi
+from engine.midi_reader import read_midi
+from offline_train.corpora.midi import Line, midi_beats, midi_lines
 from offline_train.corpora.piece import (
     UNKNOWN_LICENCE,
     Part,
@@ -84,7 +85,7 @@ class MidiFolder:
     def read(self, piece_id: str) -> Piece:
         """Return a piece. Raises DataError if it is not there, is no MIDI or has no notes."""
         path = self._folder / piece_id
-        midi = open_midi(path)
+        midi = read_midi(path)
         parts = self._parts(midi_lines(midi))
         if not parts:
             raise DataError(f"{path}: expected a MIDI file with notes, found none")

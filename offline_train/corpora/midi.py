@@ -3,35 +3,21 @@
 Not here: which track plays which part of a song, which each corpus knows for itself.
 """
 
-import struct
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import mido
-from mido.midifiles.meta import KeySignatureError
 
 from engine.errors import DataError
+from engine.midi_reader import ForeignMidi, TickClock, messages_of, read_midi
 from engine.note_tracker import pair_strokes
 from offline_train.corpora.notes import Beat, Note, Pedal
 
-# All that mido raises on a file that is not MIDI; KeySignatureError descends from Exception.
-_BROKEN_MIDI = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    struct.error,
-    KeySignatureError,
-)
 DRUM_CHANNEL = 9  # counted from 0
 NOTES = ("note_on", "note_off")
 SUSTAIN = 64  # controller; 64 and above is down (MIDI 1.0, table III)
-DEFAULT_TEMPO = 500_000  # microseconds a quarter
 MAX_BEATS = 100_000  # a file that promises more is broken: eleven hours at 150 a minute
 
 
@@ -55,57 +41,6 @@ _Stroke = tuple[Hashable, bool, tuple[float, int, int, Line | None]]
 """Key, whether it is a note-on, and its seconds, pitch, velocity and line (``pair_strokes``)."""
 
 
-class Clock:
-    """Seconds of any tick of a MIDI file, from its tempo changes."""
-
-    def __init__(self, midi: mido.MidiFile) -> None:
-        self.ticks_per_beat: int = midi.ticks_per_beat
-        self._ticks, self._seconds, self._tempi = [0], [0.0], [DEFAULT_TEMPO]
-        for tick, tempo in _changes(midi, "set_tempo"):
-            self._seconds.append(self.seconds(tick))
-            self._ticks.append(tick)
-            self._tempi.append(tempo.tempo)
-
-    def seconds(self, tick: int) -> float:
-        """Return the seconds at a tick."""
-        k = bisect_right(self._ticks, tick) - 1
-        since: float = mido.tick2second(tick - self._ticks[k], self.ticks_per_beat, self._tempi[k])
-        return self._seconds[k] + since
-
-
-def _changes(midi: mido.MidiFile, kind: str) -> list[tuple[int, mido.MetaMessage]]:
-    """Return (tick, message) of one type of message from all tracks, ordered by tick."""
-    found = []
-    for track in midi.tracks:
-        tick = 0
-        for message in track:
-            tick += message.time
-            if message.type == kind:
-                found.append((tick, message))
-    return sorted(found, key=lambda change: change[0])
-
-
-def open_midi(path: Path) -> mido.MidiFile:
-    """Return the parsed MIDI file.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, is not MIDI, or counts its time in a way that no piece of music
-        does (SMPTE frames, or tracks that follow one another: format 2).
-    """
-    try:
-        midi = mido.MidiFile(path)
-    except _BROKEN_MIDI as error:
-        raise DataError(f"{path}: expected a MIDI file, could not read it ({error})") from error
-    if midi.ticks_per_beat < 1 or midi.type not in (0, 1):
-        raise DataError(
-            f"{path}: expected a MIDI file of format 0 or 1 with ticks a beat, got format "
-            f"{midi.type} with {midi.ticks_per_beat} ticks a beat"
-        )
-    return midi
-
-
 def read_notes(path: Path) -> dict[str, list[Note]]:
     """Return the notes of each track of a MIDI file by track name, whatever their channels.
 
@@ -114,16 +49,16 @@ def read_notes(path: Path) -> dict[str, list[Note]]:
     DataError
         If the file is missing or is not MIDI.
     """
-    return midi_notes(open_midi(path))
+    return midi_notes(read_midi(path))
 
 
 def midi_notes(midi: mido.MidiFile) -> dict[str, list[Note]]:
     """Return the notes of a parsed file, as ``read_notes`` does."""
-    clock = Clock(midi)
+    clock = TickClock(midi)
     return {track.name: _track_notes(track, clock) for track in midi.tracks}
 
 
-def _track_notes(track: mido.MidiTrack, clock: Clock) -> list[Note]:
+def _track_notes(track: mido.MidiTrack, clock: TickClock) -> list[Note]:
     """Return a track's notes; a pitch struck again ends the note before, silent or not."""
     strokes: list[_Stroke] = []
     tick = 0
@@ -157,16 +92,16 @@ def read_lines(path: Path) -> list[Line]:
     DataError
         If the file is missing or is not MIDI.
     """
-    return midi_lines(open_midi(path))
+    return midi_lines(read_midi(path))
 
 
 def midi_lines(midi: mido.MidiFile) -> list[Line]:
     """Return the lines of a parsed file, as ``read_lines`` does."""
-    clock = Clock(midi)
+    clock = TickClock(midi)
     lines: dict[tuple[int, int, int], Line] = {}
     pedals: dict[int, list[Pedal]] = defaultdict(list)
     first_programs = dict.fromkeys(range(16), 0)  # a track may leave its channel's to another
-    for _, change in reversed(_changes(midi, "program_change")):
+    for _, change in reversed(messages_of(midi, "program_change")):
         first_programs[change.channel] = change.program
     for k, track in enumerate(midi.tracks):
         name = track.name  # which mido looks for among all messages
@@ -207,6 +142,7 @@ def _pedal_changes(pedals: list[Pedal]) -> list[Pedal]:
 def midi_beats(midi: mido.MidiFile) -> list[Beat]:
     """Return the beats of the file's own grid, from its time signatures, to its last event.
 
+    There are none where time is told in SMPTE's frames.
     A beat is the time signature's lower figure; 6/8, 9/8 and 12/8 have three quavers a beat.
     Performances that were recorded without a click have a grid that means nothing.
 
@@ -215,10 +151,12 @@ def midi_beats(midi: mido.MidiFile) -> list[Beat]:
     DataError
         If the file is too long to be music.
     """
-    clock = Clock(midi)
+    if isinstance(midi, ForeignMidi) and not midi.has_beats:
+        return []
+    clock = TickClock(midi)
     last = max((sum(m.time for m in track) for track in midi.tracks), default=0)
     changes = [(0, 4, 4)]
-    for tick, signature in _changes(midi, "time_signature"):
+    for tick, signature in messages_of(midi, "time_signature"):
         changes.append((tick, signature.numerator, signature.denominator))
     edges = [tick for tick, _, _ in changes[1:]] + [last]
     beats: list[Beat] = []

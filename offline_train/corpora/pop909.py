@@ -14,7 +14,8 @@ from pathlib import Path
 import mido
 
 from engine.errors import DataError
-from offline_train.corpora.midi import midi_lines, midi_notes, open_midi
+from engine.midi_reader import read_midi
+from offline_train.corpora.midi import midi_lines, midi_notes
 from offline_train.corpora.notes import Beat, Chord, Note, Pedal
 from offline_train.corpora.piece import Part, Piece, check_split
 
@@ -72,7 +73,7 @@ def _rows(path: Path) -> list[list[str]]:
 
 def read_song(folder: Path) -> Song:
     """Return the song in a POP909 folder. Raises DataError naming the file that is broken."""
-    return _read_song(folder, open_midi(folder / f"{folder.name}.mid"))
+    return _read_song(folder, read_midi(folder / f"{folder.name}.mid"))
 
 
 def _read_song(folder: Path, midi: mido.MidiFile) -> Song:
@@ -140,7 +141,7 @@ class Pop909:
     def read(self, piece_id: str) -> Piece:
         """Return a song as a piece, with its piano's pedal. Raises DataError as ``song`` does."""
         folder = self._data / "pop909" / piece_id
-        midi = open_midi(folder / f"{piece_id}.mid")
+        midi = read_midi(folder / f"{piece_id}.mid")
         song = _read_song(folder, midi)
         pedals = next((line.pedals for line in midi_lines(midi) if line.track == "PIANO"), [])
         return song.piece(pedals)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import DataError
+from engine.midi_reader import read_midi
 from offline_train.corpora.folder import audio_beside
 from offline_train.corpora.loaders import mirdata_loader, naming
-from offline_train.corpora.midi import midi_beats, open_midi, read_lines
+from offline_train.corpora.midi import midi_beats, read_lines
 from offline_train.corpora.piece import (
     Part,
     Piece,
@@ -89,7 +90,7 @@ class Slakh:
         if not heard:
             raise DataError(f"{folder}: expected stems with notes in MIDI/, found none")
         mix = Path(track.midi_path)
-        beats = midi_beats(open_midi(mix)) if mix.is_file() else []
+        beats = midi_beats(read_midi(mix)) if mix.is_file() else []
         return Piece(piece_id, heard, self.licence, beats, audio=audio_beside(folder / "mix.mid"))
 
     def _multitrack(self, folder: Path) -> Any:

@@ -115,8 +115,8 @@ def test_drums_and_keys_that_no_piano_has_are_left_out(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "no such file; a style is read from:FILE.mid"),
-        (b"", "expected a MIDI file to read a style from ("),
-        (b"RIFF and so on, not MIDI at all", "expected a MIDI file to read a style from (MThd"),
+        (b"", "expected a MIDI file, got an empty file; a style is read from"),
+        (b"RIFF and so on, not MIDI at all", "expected a MIDI file, got a text"),
     ],
 )
 def test_a_broken_file_is_named_in_one_line(
@@ -142,7 +142,7 @@ def test_a_file_of_hours_is_refused_before_it_costs_memory(tmp_path: Path) -> No
     later = mido.Message("note_on", note=60, velocity=80, time=2**27)
     midi.tracks.append(mido.MidiTrack([mido.Message("note_on", note=60, velocity=80), later]))
     midi.save(path)
-    with pytest.raises(ConfigError, match="it lasts more than 4 hours"):
+    with pytest.raises(ConfigError, match="it lasts more than"):
         read_style(path)
 
 
@@ -151,15 +151,15 @@ def test_a_file_without_time_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[12:14] = b"\0\0"  # ticks per beat
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match="expected a MIDI file to read a style from"):
+    with pytest.raises(ConfigError, match="has no ticks a beat; a style"):
         read_style(path)
 
 
-def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
+def test_a_file_cut_short_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     path = write_midi(tmp_path / "take.mid", [60] * 8)
     path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(ConfigError, match="expected a MIDI file to read a style from"):
-        read_style(path)
+    half = write_midi(tmp_path / "half.mid", [60] * 2)
+    assert read_style(path).tolist() == read_style(half).tolist()
 
 
 def test_a_file_without_notes_is_refused(tmp_path: Path) -> None:

@@ -101,17 +101,17 @@ def test_a_note_struck_again_ends_the_one_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"not a MIDI file", b"MThd\0\0\0\x06\0\1\0\1\0\x60MTrk"])
 def test_a_broken_midi_file_is_named(folder: Path, content: bytes) -> None:
     (folder / "007.mid").write_bytes(content)
-    with pytest.raises(DataError, match=r"007\.mid: expected a MIDI file, could not read it"):
+    with pytest.raises(DataError, match=r"007\.mid: expected a MIDI file, "):
         read_song(folder)
 
 
-def test_a_key_that_music_does_not_have_is_a_broken_midi_file(folder: Path) -> None:
+def test_a_key_that_music_does_not_have_is_left_out(folder: Path) -> None:
+    whole = read_song(folder)
+    content = (folder / "007.mid").read_bytes()
     track = b"\x00\xff\x59\x02\x0f\x00" + b"\x00\xff\x2f\x00"  # fifteen sharps
-    (folder / "007.mid").write_bytes(
-        b"MThd\0\0\0\x06\0\1\0\1\0\x60MTrk" + len(track).to_bytes(4, "big") + track
-    )
-    with pytest.raises(DataError, match=r"007\.mid: expected a MIDI file"):
-        read_song(folder)
+    chunk = b"MTrk" + len(track).to_bytes(4, "big") + track
+    (folder / "007.mid").write_bytes(content[:14] + chunk + content[14:])
+    assert read_song(folder) == whole
 
 
 def test_a_missing_midi_file_is_named(tmp_path: Path) -> None:

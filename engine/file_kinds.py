@@ -1,0 +1,83 @@
+"""What a file is by its first bytes, to tell people what they gave in place of what is needed."""
+
+HEAD_BYTES = 512
+"""As many bytes of a file tell."""
+
+_SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (b"MThd", "a MIDI file"),
+    (b"fLaC", "a FLAC file"),
+    (b"OggS", "an Ogg file"),
+    (b"ID3", "an MP3 file"),
+    (b"\x30\x26\xb2\x75", "a Windows Media file (WMA, WMV)"),
+    (b"\x1a\x45\xdf\xa3", "a Matroska or WebM video"),
+    (b"\x00\x00\x01\xba", "an MPEG video"),
+    (b"FLV", "a Flash video"),
+    (b"#!AMR", "an AMR recording"),
+    (b"MAC ", "a Monkey's Audio file"),
+    (b"wvpk", "a WavPack file"),
+    (b"#EXTM3U", "a playlist"),
+    (b"[playlist]", "a playlist"),
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+)
+_RIFF = {
+    b"WAVE": "a WAV file",
+    b"RMID": "a MIDI file",
+    b"sfbk": "a SoundFont",
+    b"AVI ": "an AVI video",
+    b"WEBP": "a picture",
+}
+_MP4_SOUND = (b"M4A ", b"M4B ")
+_MP4_PROTECTED = (b"M4P ", b"aax ")
+_MARKUP = (
+    (b"<!doctype html", "a web page (HTML)"),
+    (b"<html", "a web page (HTML)"),
+    (b"<asx", "a playlist"),
+    (b"<?xml", "an XML document"),
+)
+
+
+def kind_of(head: bytes) -> str:
+    """Return what begins with ``head``, with its article; ``an unknown file`` where nothing fits.
+
+    >>> kind_of(b"<!DOCTYPE html><html>"), kind_of(b"RIFF1234WAVEfmt "), kind_of(b"")
+    ('a web page (HTML)', 'a WAV file', 'an empty file')
+    """
+    if not head:
+        return "an empty file"
+    for signature, kind in _SIGNATURES:
+        if head.startswith(signature):
+            return kind
+    if head[:4] == b"RIFF" and head[8:12] in _RIFF:
+        return _RIFF[head[8:12]]
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return "an AIFF file"
+    if head[4:8] == b"ftyp":
+        return _mp4(head[8:12])
+    if head[0] == 0xFF and len(head) > 1 and head[1] & 0xE0 == 0xE0:
+        return "an MP3 or AAC file" if head[1] & 0x06 else "an AAC file"
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for signature, kind in _MARKUP:
+        if start.startswith(signature):
+            return kind
+    return "a text" if _is_text(head) else "an unknown file"
+
+
+def _mp4(brand: bytes) -> str:
+    if brand in _MP4_PROTECTED:
+        return "a file with copy protection (DRM)"
+    return "an AAC file (M4A)" if brand in _MP4_SOUND else "a video (MP4)"
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head[:-3].decode() if len(head) == HEAD_BYTES else head.decode()
+    except UnicodeDecodeError:
+        return False
+    return all(letter.isprintable() or letter.isspace() for letter in text)
