@@ -5,17 +5,19 @@ Not here: how a page's words are read (``livecover.panel.messages``), nor who ge
 """
 
 import dataclasses
+import hashlib
 import io
 
 from engine.errors import ConfigError
 from engine.style import parse_style
 from livecover.panel.bound import forgotten
 from livecover.panel.choices import Offer, find_choices
-from livecover.panel.messages import Change, Do, StyleFile
+from livecover.panel.messages import Change, Do, Save, StyleFile, encode_one
 from livecover.panel.played import Played
+from livecover.panel.snapshots import Snapshots
 
 Message = dict[str, object]
-Deed = Change | Do | StyleFile
+Deed = Change | Do | Save | StyleFile
 
 
 class Desk:
@@ -29,6 +31,7 @@ class Desk:
 
     def __init__(self, played: Played) -> None:
         self._played = played
+        self.snapshots = Snapshots(played)
         self.offer = Offer()
         self.offer.note(played.settings)
 
@@ -51,6 +54,10 @@ class Desk:
                 self._played.change({"model.style": tuple(map(float, style))})
             case Do("learn", key):
                 self._played.learn(None if self._played.learning == key else key)
+            case Do("snapshot", name):
+                self.snapshots.choose(name)
+            case Save(shown):
+                return self._save(shown)
             case Do("forget", key):
                 self._played.change({"control.map": forgotten(self._played.settings, key)})
             case Do(action):
@@ -81,10 +88,24 @@ class Desk:
                 played.record(True)
             case "end_record":
                 played.record(False)
-            case "save":
-                return {"type": "saved", "path": str(played.save())}
+            case "copy_snapshot":
+                self.snapshots.copy()
+            case "unsaved":
+                return self._unsaved()
             case "refresh":
                 return self.refresh()
             case _:
                 raise ConfigError(f"unknown action {action!r}")
         return None
+
+    def _unsaved(self) -> Message:
+        """Return what saving would write now."""
+        path, lines = self._played.unsaved()
+        message: Message = {"type": "unsaved", "path": str(path), "lines": [*map(list, lines)]}
+        return {**message, "id": hashlib.sha256(encode_one(message).encode()).hexdigest()}
+
+    def _save(self, shown: str) -> Message:
+        """Write what was shown. Raises ConfigError where it is something else by now."""
+        if self._unsaved()["id"] != shown:
+            raise ConfigError("nothing was saved: settings have changed since they were shown")
+        return {"type": "saved", "path": str(self._played.save())}

@@ -181,6 +181,8 @@ class Hub:
         else:
             if answer is not None:
                 page.add(answer)
+            else:
+                self._has_changed = True  # of a snapshot nobody else tells
 
     # What pages are told --------------------------------------------------------------------------
 
@@ -209,7 +211,7 @@ class Hub:
         if n_ticks % STATUS_EVERY == 0:
             if self._has_changed:
                 self._has_changed = False
-                messages.append({"type": "settings", "settings": self._desk.settings()})
+                messages.append({"type": "settings", **self._settings()})
                 messages += self._bound.news()
             messages.append(self._status())
         for message in messages:
@@ -229,12 +231,15 @@ class Hub:
         return {
             "type": "hello",
             "version": __version__,
-            "settings": self._desk.settings(),
+            **self._settings(),
             "choices": self._desk.offer.choices.as_message(),
             "limits": {"style_file": MAX_STYLE_FILE, "messages_per_second": RATE},
             "learn": bool(self._played.controller),
             "measure": self._measure,
         }
+
+    def _settings(self) -> dict[str, object]:
+        return {"settings": self._desk.settings(), "snapshot": self._desk.snapshots.active}
 
     def _status(self) -> dict[str, object]:
         played, status, now = self._played, self._played.status(), time.perf_counter()

@@ -10,6 +10,7 @@ is an object with ``type``:
 
 ``hello``
     First of all. ``version`` text; ``settings`` {section: {key: value}}, every setting;
+    ``snapshot`` as in ``settings``;
     ``choices`` as in the message of that name; ``limits`` {"style_file": bytes,
     "messages_per_second": number}; ``learn`` true where controllers are heard; ``measure`` true
     where ``drawn`` is asked for.
@@ -20,7 +21,8 @@ is an object with ``type``:
     ``styles`` [presets from calm to intense], ``curves`` [names for midi.velocity_curve];
     ``problems`` [lines: why something is missing, and what to do].
 ``settings``
-    ``settings`` as in ``hello``, after any change by anyone.
+    ``settings`` as in ``hello``, and ``snapshot``, the name of that which is played, after any
+    change by anyone.
 ``status``
     About ``TICKS / STATUS_EVERY`` a second: ``now``; ``playing``, ``recording``, ``asleep``,
     ``connected`` bools (all false when idle); ``recording_fault`` why recording has failed or what
@@ -50,8 +52,11 @@ is an object with ``type``:
     ``key`` of a setting or deed, ``waiting`` true while the next controller that moves is to drive
     it, ``control`` that does now, as config.toml writes it, or null. After ``hello`` those that
     have one; then what has changed.
+``unsaved``
+    After ``do unsaved``: what ``save`` would write. ``path`` of the file of settings; ``lines``
+    [[name, before, after], ...] as TOML has them; ``id`` text that stands for all of this.
 ``saved``
-    ``path`` of the file of settings, after ``do save``.
+    ``path`` of the file of settings, after ``save``.
 ``error``
     ``text``, one line: something asked for was not done, and all is as it was.
 ``pong``
@@ -66,7 +71,11 @@ connection (code 1008), as does a larger frame (1009). What is not understood is
     ``values`` {"section.key": value}, all or none; the keys of ``SETTABLE``.
 ``do``
     ``action``, one of ``ACTIONS``; with ``learn`` and ``forget`` the ``key`` of what a controller
-    is to drive, or no more.
+    is to drive, or no more; with ``snapshot`` the name of that which is to be played as ``key``.
+    ``copy_snapshot`` lets the other one be as the one that is played.
+``save``
+    Write what was changed by hand. ``id`` of the ``unsaved`` that was shown: where something else
+    would be written by now, nothing is.
 ``style_file``
     ``name`` of the file, ``data`` base64 of a MIDI file of at most ``MAX_STYLE_FILE`` bytes: its
     style becomes ``model.style``.
@@ -127,9 +136,14 @@ SETTABLE = frozenset(
 )
 """Settings that a page may change: none that names a file to write or to read."""
 
-KEYED = ("learn", "forget")
+SNAPSHOTS = ("A", "B")
+KEYED = ("learn", "forget", "snapshot")
 """Actions that say of what."""
-ACTIONS = ("start", "stop", "panic", "record", "end_record", "save", "refresh", *KEYED)
+ACTIONS = (
+    *("start", "stop", "panic", "record", "end_record"),
+    *("unsaved", "copy_snapshot", "refresh"),
+    *KEYED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +159,13 @@ class Do:
 
     action: str
     key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """The id of what was shown to be written."""
+
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +190,7 @@ class Drawn:
     notes: tuple[tuple[float, int, float], ...]
 
 
-Request = Change | Do | StyleFile | Ping | Drawn
+Request = Change | Do | Save | StyleFile | Ping | Drawn
 
 
 def parse(text: str) -> Request:
@@ -189,6 +210,9 @@ def parse(text: str) -> Request:
             return Change(_values(*_only(message, "values")))
         case "do":
             return _do(message)
+        case "save":
+            (shown,) = _only(message, "id")
+            return Save(_cut(shown))
         case "style_file":
             return _style_file(*_only(message, "name", "data"))
         case "ping":
@@ -242,7 +266,9 @@ def _do(message: dict[str, Any]) -> Do:
         _only(message, "action")
         return Do(str(action))
     _, key = _only(message, "action", "key")
-    if key not in TARGETS:
+    if action == "snapshot" and key not in SNAPSHOTS:
+        raise ConfigError(f"a snapshot is {' or '.join(SNAPSHOTS)}, not {_cut(key)}")
+    if action != "snapshot" and key not in TARGETS:
         raise ConfigError(f"no controller can drive {_cut(key)}")
     return Do(str(action), str(key))
 

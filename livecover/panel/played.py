@@ -7,6 +7,7 @@ from typing import Protocol
 from engine.latency import LatencyBudget
 from engine.meters import Status
 from engine.taps import Tap
+from livecover.settings_file import Unsaved
 from livecover.tempo import Tempo
 from livecover.worked import Worked
 
@@ -35,6 +36,7 @@ class Played(Worked, Protocol):
     def status(self) -> Status: ...  # noqa: D102
     def panic(self) -> None: ...  # noqa: D102
     def learn(self, name: str | None) -> None: ...  # noqa: D102
+    def unsaved(self) -> Unsaved: ...  # noqa: D102
     def save(self) -> Path: ...  # noqa: D102
     def subscribe(self, on_change: Callable[[], None]) -> None: ...  # noqa: D102
     def add_tap(self, tap: Tap) -> None: ...  # noqa: D102

@@ -132,7 +132,8 @@ def test_hardware_and_daw_work_the_instrument(chain: Chain, tune: songs.Song) ->
             knobs.send(STOP)
             while page.hear("status")["recording"]:
                 pass
-            page.say(type="do", action="save")
+            page.say(type="do", action="unsaved")
+            page.say(type="save", id=page.hear("unsaved")["id"])
             page.hear("saved")
     text = (chain.work / "mine.toml").read_text()
     assert text.startswith("# my stage\n") and '"ch 2 note 36" = "play.mute"\n' in text

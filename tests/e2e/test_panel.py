@@ -179,7 +179,12 @@ def test_settings_are_saved_from_the_page(browser: Browser, chain: Chain, tmp_pa
     with panel(chain, "--config", str(config)) as (_, url), open_panel(browser, url) as page:
         assert page.locator("#transpose").input_value() == "2"
         page.click("[aria-label='A semitone up']")
-        page.click("[data-do=save]")
+        page.click("#save")
+        assert page.locator("#unsaved-lines tbody").inner_text().split() == [
+            *("midi.transpose", "2", "3"),
+        ]
+        assert page.locator("#unsaved-path").inner_text() == str(config)
+        page.click("#unsaved-write")
         page.wait_for_selector(".toast >> text=mine.toml")
     text = config.read_text()
     assert "# for the small hall" in text and "transpose = 3 # a tone up" in text

@@ -165,6 +165,53 @@ def test_snapshots_keep_all_settings(page: Page, instrument: Instrument) -> None
     assert instrument.settings.play.parts == "melody"
 
 
+def lit(page: Page) -> str:
+    """The snapshot that a page shows, and what it would copy to."""
+    lamps = page.locator("[data-snapshot][aria-pressed=true]").all_inner_texts()
+    return f"{' '.join(lamps)}, {page.locator('#copy-snapshot').inner_text()}"
+
+
+def test_snapshots_outlive_the_page_and_are_the_same_on_another(
+    browser: Browser, page: Page, panel: PanelServer, instrument: Instrument
+) -> None:
+    assert lit(page) == "A, Copy to B"
+    page.click("[aria-label='A semitone up']")
+    wait_until("A", lambda: instrument.settings.midi.transpose == 1, 5)
+    with open_panel(browser, panel.url) as other:
+        page.keyboard.press("b")
+        wait_for(other, "document.querySelector('[data-snapshot=B]').ariaPressed === 'true'")
+        assert lit(other) == "B, Copy to A"
+        other.click("[aria-label='A semitone up']")  # of B, whichever page it is done on
+        wait_for(page, "document.querySelector('#transpose').value === '2'")
+    page.reload()
+    page.wait_for_selector("#presets .key")
+    assert lit(page) == "B, Copy to A"
+    page.keyboard.press("a")
+    wait_until("A again", lambda: instrument.settings.midi.transpose == 1, 5)
+    page.keyboard.press("b")
+    wait_until("B again", lambda: instrument.settings.midi.transpose == 2, 5)
+
+
+def test_save_shows_what_it_writes(page: Page, instrument: Instrument) -> None:
+    page.click("#save")
+    page.wait_for_selector("#unsaved-none >> text=Nothing has been changed")
+    assert page.locator("#unsaved-write").is_disabled()
+    instrument.change({"midi.octave": 1})  # by a knob, say: the dialog follows
+    page.wait_for_selector("#unsaved-lines >> text=midi.octave")
+    assert page.locator("#unsaved-lines tbody").inner_text().split() == ["midi.octave", "?", "1"]
+    page.keyboard.press("m")  # no key plays while a dialog is open
+    page.keyboard.press("Escape")
+    assert not page.locator("#unsaved").is_visible()
+    instrument.change({"midi.octave": 2})
+    wait_for(page, "document.querySelector('#octave').value === '2'")
+    assert not page.locator("#unsaved").is_visible()  # closed is closed
+    page.click("#save")
+    page.click("#unsaved-write")
+    page.wait_for_selector(".toast >> text=Saved to mine.toml")
+    assert not page.locator("#unsaved").is_visible()
+    assert instrument.asked[-1] == "save" and not instrument.settings.play.mute
+
+
 def test_a_style_comes_from_a_file(page: Page, instrument: Instrument, tmp_path: Path) -> None:
     song = Path(__file__).parents[2] / "livecover" / "examples" / "auld-lang-syne.mid"
     page.set_input_files("#style-file", song)

@@ -16,6 +16,7 @@ from engine.latency import LatencyBudget
 from engine.meters import Status
 from engine.taps import Tap
 from livecover.settings import Settings
+from livecover.settings_file import Line, Unsaved
 from livecover.settings_source import load_settings
 from livecover.tempo import Tempo
 
@@ -79,8 +80,13 @@ class FakeInstrument:
         self.is_recording = on
         self._tell(f"record {on}")
 
+    def unsaved(self) -> Unsaved:
+        lines = (Line(name, "?", str(value)) for name, value in self._given.items())
+        return Unsaved(Path("mine.toml"), tuple(lines))
+
     def save(self) -> Path:
-        raise ZeroDivisionError("a fault of ours")
+        self._tell("save")
+        return Path("mine.toml")
 
     def subscribe(self, on_change: Callable[[], None]) -> None:
         self._on_change.append(on_change)

@@ -56,14 +56,18 @@ def test_from_idle_to_playing_to_ctrl_c(command: Process, tmp_path: Path) -> Non
         assert status["playing"] and status["connected"] and status["source"].endswith("song.wav")
         parts = sum(seconds for _, seconds in status["budget"])
         assert parts == pytest.approx(status["latency"], abs=1e-3)
-        page.say(type="do", action="save")
+        page.say(type="do", action="unsaved")
+        unsaved = page.hear("unsaved")
+        assert unsaved["lines"] == [["midi.transpose", "0", "12"]]  # and no option
+        page.say(type="save", id=unsaved["id"])
         assert page.hear("saved")["path"] == str(tmp_path / "livecover" / "config.toml")
         while page.hear("status")["playing"]:  # the song ends, the panel stays
             pass
         command.send_signal(signal.SIGINT)
         out, err = command.communicate(timeout=TIMEOUT)
     assert command.returncode == 0 and "notes in 0:0" in out, err
-    assert "transpose = 12" in (tmp_path / "livecover" / "config.toml").read_text("utf-8")
+    saved = (tmp_path / "livecover" / "config.toml").read_text("utf-8")
+    assert saved.endswith("\n[midi]\ntranspose = 12\n") and saved.count("=") == 1
     assert (tmp_path / "a.mid").exists()
 
 

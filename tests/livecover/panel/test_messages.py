@@ -13,6 +13,7 @@ from livecover.panel.messages import (
     Do,
     Drawn,
     Ping,
+    Save,
     StyleFile,
     parse,
 )
@@ -23,6 +24,8 @@ from livecover.panel.messages import (
     [
         ('{"type":"ping","id":3}', Ping(3)),
         ('{"type":"do","action":"panic"}', Do("panic")),
+        ('{"type":"do","action":"snapshot","key":"B"}', Do("snapshot", "B")),
+        ('{"type":"save","id":"1f"}', Save("1f")),
         (
             '{"type":"change","values":{"model.style":0.5,"time.latency":null}}',
             Change({"model.style": 0.5, "time.latency": None}),
@@ -50,6 +53,9 @@ def test_understood(text: str, request_: object) -> None:
         ('{"type":"ping","id":1e400}', "id must be a whole number"),
         ('{"type":"do","action":"fly"}', "action must be one of start, stop, .*, not fly"),
         ('{"type":"do","action":["start"]}', "action must be one of"),
+        ('{"type":"do","action":"snapshot","key":["A"]}', "a snapshot is A or B, not"),
+        ('{"type":"do","action":"learn","key":["A"]}', "no controller can drive"),
+        ('{"type":"save"}', "this message must have id, not $"),
         ('{"type":"change","values":{}}', "values must be an object"),
         ('{"type":"change","values":[1]}', "values must be an object"),
         ('{"type":"change","values":{"log.level":"debug"}}', "log.level is no setting that"),

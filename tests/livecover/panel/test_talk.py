@@ -2,11 +2,13 @@
 
 import base64
 from pathlib import Path
+from typing import Any
 
 import mido
 import numpy as np
 import pytest
 
+from engine.errors import ConfigError
 from engine.notes import NoteEvent, PedalEvent
 from livecover import __version__
 from livecover.panel import hub
@@ -109,7 +111,8 @@ def test_a_page_lets_a_controller_learn(panel: PanelServer, instrument: FakeInst
     [
         ({"action": "learn"}, "this message must have action and key, not action"),
         ({"action": "learn", "key": "audio.input"}, "no controller can drive audio.input"),
-        ({"action": "save", "key": "x"}, "this message must have action, not action, key"),
+        ({"action": "start", "key": "x"}, "this message must have action, not action, key"),
+        ({"action": "snapshot", "key": "C"}, "a snapshot is A or B, not C"),
     ],
 )
 def test_what_cannot_be_learned(panel: PanelServer, asked: dict[str, str], text: str) -> None:
@@ -180,12 +183,85 @@ def test_actions(panel: PanelServer, instrument: FakeInstrument) -> None:
 
 
 def test_a_fault_of_ours_is_logged_and_not_shown(
-    panel: PanelServer, caplog: pytest.LogCaptureFixture
+    panel: PanelServer, instrument: FakeInstrument, caplog: pytest.LogCaptureFixture
 ) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    instrument.stop = fail  # type: ignore[method-assign]
     with Client(panel.url) as page:
-        page.say(type="do", action="save")
+        page.say(type="do", action="stop")
         assert page.hear("error")["text"] == "livecover failed to do this; its log says more"
     assert "a fault of ours" in caplog.text
+
+
+def test_what_is_saved_is_what_was_shown(panel: PanelServer, instrument: FakeInstrument) -> None:
+    with Client(panel.url) as page, Client(panel.url) as other:
+        page.hear("choices"), other.hear("hello")
+        page.say(type="change", values={"midi.transpose": 3})
+        page.say(type="do", action="unsaved")
+        shown = page.hear("unsaved")
+        assert (shown["path"], shown["lines"]) == ("mine.toml", [["midi.transpose", "?", "3"]])
+        other.say(type="change", values={"play.mute": True})
+        other.hear("settings")
+        page.say(type="save", id=shown["id"])
+        assert page.hear("error")["text"] == (
+            "nothing was saved: settings have changed since they were shown"
+        )
+        assert "save" not in instrument.asked
+        page.say(type="do", action="unsaved")
+        page.say(type="save", id=page.hear("unsaved")["id"])
+        assert page.hear("saved")["path"] == "mine.toml"
+
+
+def test_snapshots_are_the_programs_and_every_page_shows_the_same(
+    panel: PanelServer, instrument: FakeInstrument
+) -> None:
+    with Client(panel.url) as page, Client(panel.url) as other:
+        assert page.hear("hello")["snapshot"] == other.hear("hello")["snapshot"] == "A"
+        page.hear("choices")
+        page.say(type="change", values={"midi.transpose": 3, "play.mute": True})
+        page.say(type="do", action="snapshot", key="B")
+        page.say(type="change", values={"midi.transpose": 4, "model.style": [0.5] * 24})
+        until(other, "B", transpose=4)
+    with Client(panel.url) as page:  # loaded anew
+        assert page.hear("hello")["snapshot"] == "B"
+        page.say(type="do", action="snapshot", key="A")
+        settings = until(page, "A", transpose=3)
+        assert settings["model"]["style"] == "balanced"
+        assert settings["play"]["mute"] is True  # is in neither
+        page.say(type="do", action="snapshot", key="B")
+        until(page, "B", transpose=4)
+        page.say(type="do", action="copy_snapshot")
+        page.say(type="do", action="snapshot", key="A")
+        assert until(page, "A", transpose=4)["model"]["style"] == [0.5] * 24
+
+
+def until(page: Client, snapshot: str, transpose: int) -> dict[str, Any]:
+    """Return the settings once they are those."""
+    while True:
+        message = page.hear("settings")
+        settings: dict[str, Any] = message["settings"]
+        if (message["snapshot"], settings["midi"]["transpose"]) == (snapshot, transpose):
+            return settings
+
+
+def test_a_snapshot_that_cannot_be_played_leaves_the_other(
+    panel: PanelServer, instrument: FakeInstrument
+) -> None:
+    def refuse(values: object) -> None:
+        raise ConfigError("the input is gone")
+
+    with Client(panel.url) as page:
+        page.hear("choices")
+        page.say(type="do", action="snapshot", key="B")
+        page.say(type="change", values={"midi.transpose": 4})
+        until(page, "B", transpose=4)
+        instrument.change = refuse  # type: ignore[method-assign]
+        page.say(type="do", action="snapshot", key="A")
+        assert page.hear("error")["text"] == "the input is gone"
+    with Client(panel.url) as page:
+        assert page.hear("hello")["snapshot"] == "B"
 
 
 def test_panic_waits_for_nothing(panel: PanelServer, instrument: FakeInstrument) -> None:

@@ -1,4 +1,4 @@
-// What this browser remembers of the page itself: theme, still picture, snapshots.
+// What this browser remembers of the page itself: theme, still picture, single keys.
 
 /** Return what was kept under `name`, else `otherwise`. */
 export function recall(name, otherwise) {

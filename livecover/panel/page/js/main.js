@@ -15,9 +15,10 @@ import { Pace } from "./pace.js";
 import { bindPad, fillChoices } from "./pad.js";
 import { readPalette } from "./palette.js";
 import { Roll } from "./roll.js";
+import { bindSave } from "./save.js";
 import { Settings } from "./settings.js";
 import { bindShortcuts } from "./shortcuts.js";
-import { Snapshots } from "./snapshots.js";
+import { bindSnapshots } from "./snapshots.js";
 import { StateView } from "./state.js";
 import { bindStyleFile } from "./style-file.js";
 import { bindTheme } from "./theme.js";
@@ -47,6 +48,8 @@ const send = (message) => connection.send(message) || (toast("There is no connec
 const settings = new Settings((values) => send({ type: "change", values }));
 const state = new StateView(settings, send);
 const learned = bindLearn(send);
+const saving = bindSave(send);
+const showSnapshot = bindSnapshots(settings, send);
 
 const serverNow = () => (connection.clock.isKnown ? connection.clock.toServer(pageNow()) : NaN);
 
@@ -56,7 +59,7 @@ const handlers = {
     roll.pedal.length = 0;
     roll.chroma.clear();
     styleFileLimit = message.limits?.style_file ?? styleFileLimit;
-    settings.receive(message.settings);
+    handlers.settings(message);
     handlers.choices(message);
     $("learn").hidden = message.learn !== true;
     if (measure && message.measure) measure.report = (drawn) => connection.send({ type: "drawn", notes: drawn });
@@ -66,7 +69,11 @@ const handlers = {
     fillChoices($("presets"), "model.style", choices.styles, settings);
     fillChoices($("curves"), "midi.velocity_curve", choices.curves, settings);
   },
-  settings: (message) => settings.receive(message.settings),
+  settings(message) {
+    settings.receive(message.settings);
+    showSnapshot(message.snapshot);
+    saving.changed();
+  },
   status(message) {
     meters.take(message, pageNow());
     roll.setLatency(message.latency);
@@ -87,9 +94,15 @@ const handlers = {
   },
   lost: () => state.loseSource(),
   learn: learned,
-  saved: ({ path }) => (toast(`Saved to ${path}`), announce("Settings saved")),
+  unsaved: saving.unsaved,
+  saved({ path }) {
+    saving.close();
+    toast(`Saved to ${path}`);
+    announce("Settings saved");
+  },
   error({ text }) {
     settings.refuse();
+    saving.close();
     toast(text, "error");
   },
 };
@@ -99,7 +112,6 @@ bindPad(settings);
 bindCurve(settings);
 bindStyleFile(send, () => styleFileLimit);
 bindShortcuts(settings);
-new Snapshots(settings);
 bindTheme(() => roll.paintWith(readPalette()));
 document.fonts.ready.then(() => roll.resize());
 

@@ -48,6 +48,15 @@ export class Settings {
     else this.refuse();
   }
 
+  /** Say now what is unsaid, and let what the server says next win. */
+  settle() {
+    if (this.#timer) {
+      clearTimeout(this.#timer);
+      this.#flush();
+    }
+    this.#mine.clear();
+  }
+
   /** Take {section: {key: value}} from the server. */
   receive(sections) {
     for (const [section, keys] of Object.entries(sections)) {

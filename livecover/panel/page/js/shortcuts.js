@@ -67,7 +67,7 @@ export function bindShortcuts(settings) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const key = event.key === " " ? "Space" : event.key === "=" ? "+" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if ($("help").open || isTaken(key, event.target)) return;
+    if (document.querySelector("dialog[open]") || isTaken(key, event.target)) return;
     if (!isOn.checked && key !== "Escape") return;
     const isDigit = /^[1-9]$/.test(key);
     const found = table.find(([keys]) => keys.includes(key) || (isDigit && keys[0] === "1–9"));

@@ -1,0 +1,44 @@
+// Save: the lines that would be written are shown first, and written only as they were shown.
+
+const $ = (id) => document.getElementById(id);
+
+/** Bind the key and its dialog; `send(message)`. Returns what takes the server's words. */
+export function bindSave(send) {
+  const dialog = $("unsaved");
+  let shown = ""; // the id of what the dialog shows
+  let isWanted = false; // an answer may come after the dialog was closed
+  const ask = () => send({ type: "do", action: "unsaved" });
+
+  $("save").addEventListener("click", () => (isWanted = ask()));
+  dialog.addEventListener("close", () => (isWanted = false));
+  $("unsaved-write").addEventListener("click", () => send({ type: "save", id: shown }));
+
+  return {
+    unsaved({ path, lines, id }) {
+      if (!isWanted) return;
+      shown = id;
+      $("unsaved-path").textContent = path;
+      $("unsaved-none").hidden = lines.length > 0;
+      $("unsaved-lines").hidden = lines.length === 0;
+      $("unsaved-write").disabled = lines.length === 0;
+      $("unsaved-lines").tBodies[0].replaceChildren(...lines.map(row));
+      if (!dialog.open) dialog.showModal();
+    },
+    changed: () => dialog.open && ask(), // by whatever hand: what is shown is what would be written
+    close() {
+      isWanted = false;
+      dialog.close();
+    },
+  };
+}
+
+function row(texts) {
+  const line = document.createElement("tr");
+  line.append(...texts.map((text, k) => {
+    const cell = document.createElement(k === 0 ? "th" : "td");
+    if (k === 0) cell.scope = "row";
+    cell.textContent = text;
+    return cell;
+  }));
+  return line;
+}
