@@ -10,7 +10,6 @@ import logging
 import signal
 import sys
 import threading
-import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -170,7 +169,8 @@ def _serve_panel(
     is_idle: bool,
 ) -> None:
     """Serve the panel until ``stop``; play at once unless ``is_idle``."""
-    from livecover.panel.server import PanelServer, has_display  # who has no panel starts sooner
+    from livecover.panel import browser  # who has no panel starts sooner
+    from livecover.panel.server import PanelServer
 
     refresh = tui.REFRESH if settings.tui.enabled else REFRESH
     with (
@@ -182,9 +182,12 @@ def _serve_panel(
             instrument.start()
             assert instrument.engine is not None
             say(*start_lines(instrument.engine, settings))
-        if settings.panel.open_browser and console.is_terminal and has_display():
-            webbrowser.open(panel.url)
-        with controlled(instrument), _display(instrument, console, stop) as show:
+        is_opened = settings.panel.open_browser and console.is_terminal
+        with (
+            browser.opened(panel.url) if is_opened else contextlib.nullcontext(),
+            controlled(instrument),
+            _display(instrument, console, stop) as show,
+        ):
             while not stop.is_set():
                 try:
                     if instrument.wait(refresh):

@@ -2,6 +2,7 @@
 
 import re
 import time
+import webbrowser
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from engine.errors import ConfigError
 from engine.meters import Level, Status
 from engine.notes import NoteEvent
+from livecover.panel import browser as panel_browser
 from livecover.panel import choices
 from livecover.panel.server import PanelServer
 from livecover.panel.settings import PanelSettings
@@ -318,6 +320,22 @@ def test_it_fits_a_phone_and_names_everything(browser: Browser, panel: PanelServ
                .filter((e) => e.getBoundingClientRect().height < 44).map((e) => e.outerHTML)"""
         )
         assert small == []
+
+
+def test_the_file_that_the_browser_is_given_leads_to_the_page(
+    browser: Browser, panel: PanelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", given.append)
+    monkeypatch.setattr(panel_browser, "has_window", lambda: True)
+    monkeypatch.setattr(panel_browser, "cache_folder", lambda: tmp_path / "cache")
+    with panel_browser.opened(panel.url):
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(given[0])
+        page.wait_for_selector("#presets .key")
+        assert page.url == panel.url
+        context.close()
 
 
 def test_the_theme_switch_wins_over_the_system(page: Page) -> None:
