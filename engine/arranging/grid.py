@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.extras import needs
 
 Array = NDArray[np.float32]
 Times = NDArray[np.floating[Any]]
@@ -120,7 +121,7 @@ def track_beats(strength: Array, sample_rate: int, hop_length: int) -> Times:
         If librosa is not installed.
     """
     if find_spec("librosa") is None:
-        raise DataError("finding beats needs librosa: pip install 'livecover[arrange]'")
+        raise DataError(needs("finding beats needs librosa", "arrange"))
     if not strength.any():
         return np.zeros(0)
     librosa = import_module("librosa")

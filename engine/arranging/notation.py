@@ -18,6 +18,7 @@ import numpy as np
 from engine.arranging.arranger import Arranged, GridNote
 from engine.arranging.grid import BEATS_PER_BAR, STEPS_PER_BAR, STEPS_PER_BEAT
 from engine.errors import DataError, MidiError
+from engine.extras import needs
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def to_score(arranged: Arranged, title: str = TITLE) -> Any:
         If music21 is not installed.
     """
     if find_spec("music21") is None:
-        raise DataError("MusicXML needs music21: pip install 'livecover[arrange]'")
+        raise DataError(needs("MusicXML needs music21", "arrange"))
     m21 = import_module("music21")
     hearing = arranged.hearing
     score = m21.stream.Score()
