@@ -15,6 +15,7 @@ import sys
 import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from engine.errors import LiveCoverError
 from engine.paths import cache_folder
@@ -71,12 +72,11 @@ def _leading_to(url: str, folder: Path) -> Iterator[Path]:
     """Yield a file of this user's alone that leads to ``url``. Raises OSError."""
     is_new = not folder.exists()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"panel-{os.getpid()}.html"
+    path = folder / f"panel-{urlsplit(url).port}.html"
     path.unlink(missing_ok=True)  # of one that was killed; nobody's file is written over
     try:
-        with open(
-            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-        ) as file:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(handle, "w", encoding="utf-8") as file:
             file.write(PAGE.format(url=html.escape(url)))
         yield path
     finally:
