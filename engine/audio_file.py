@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from engine.clock import StreamClock
 from engine.errors import DeviceError
-from engine.file_kinds import why_no_audio
 from engine.paths import NO_SUCH_FILE, did_you_mean, file_fault, shown, system_path
 from engine.rings import SampleRing
 
@@ -178,7 +177,10 @@ def _open(path: Path) -> _Sequential:
     except OSError as error:
         raise DeviceError(f"{path} cannot be read: {error.strerror}") from error
     except soundfile.LibsndfileError as error:
-        raise DeviceError(why_no_audio(path, error.error_string.rstrip("."))) from error
+        raise DeviceError(
+            f"{path} is not an audio file that can be read ({error.error_string.rstrip('.')});"
+            " give WAV, FLAC, OGG or MP3"
+        ) from error
 
 
 def _check_header(path: Path, file: _Sequential) -> None:

@@ -13,12 +13,13 @@ from typing import Self
 from engine.audio import AudioSource, open_source
 from engine.cover import open_pipeline
 from engine.latency import LatencyBudget
-from engine.meters import SILENCE_DBFS, Status
+from engine.meters import Status
 from engine.midi import MidiSink, open_sink, sinks_of
 from engine.offline import Pipeline
 from engine.scheduler import Scheduler
 from engine.session import Session
 from engine.settings import AudioSettings, EngineSettings, ModelSettings, TimeSettings
+from engine.stream import SILENCE_DBFS
 from engine.style import style_vector
 from engine.taps import Tap, Taps
 from engine.worker import Change, Worker
@@ -196,13 +197,9 @@ class Engine:
         """Return the state now. Any thread."""
         worker, scheduler = self._worker, self._scheduler
         stream = worker.session.stream
-        levels = worker.meter.levels if worker.is_connected else ()
         return Status(
             seconds=worker.now,
-            peak_dbfs=max((level.peak_dbfs for level in levels), default=SILENCE_DBFS),
-            levels=levels,
-            n_clipped=worker.meter.n_clipped,
-            is_clipping=worker.meter.is_clipping and worker.is_connected,
+            peak_dbfs=stream.peak_dbfs if worker.is_connected else SILENCE_DBFS,
             latency=worker.budget.total,
             load=worker.load.load,
             max_load=worker.load.highest,

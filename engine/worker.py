@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.command_queue import CommandQueue
 from engine.errors import DeviceError, LiveCoverError, StoppedError
 from engine.latency import LatencyBudget
-from engine.meters import LevelMeter, LoadMeter
+from engine.meters import LoadMeter
 from engine.notes import Event
 from engine.offline import Pipeline
 from engine.performer import channels
@@ -80,7 +80,7 @@ class Worker:
         self.pipeline, self.session = pipeline, session
         self.error: BaseException | None = None
         self.is_connected = False
-        self.load, self.meter = LoadMeter(), LevelMeter()
+        self.load = LoadMeter()
         self.started = 0.0
         self.n_losses = 0
         self._scheduler, self._taps = scheduler, taps
@@ -203,7 +203,6 @@ class Worker:
         block = session.ring.read(wanted)
         if not len(block):
             return
-        self.meter.take(block, len(block) / rate)
         time_of_block = session.time_of(start)
         self._taps.audio(block, time_of_block, session.moment(time_of_block))
         if is_too_much:  # rather than fall behind without end
@@ -296,7 +295,6 @@ class Worker:
     def _pass_to(self, session: Session) -> None:
         """Take a session whose source has started: its time is the scheduler's from now on."""
         self.session = session
-        self.meter.rest()
         self._scheduler.anchor(session.moment)
         self.is_connected = True
         self._taps.begin(session.source, session.offset, self.budget.total)

@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 import threading
+import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -169,8 +170,7 @@ def _serve_panel(
     is_idle: bool,
 ) -> None:
     """Serve the panel until ``stop``; play at once unless ``is_idle``."""
-    from livecover.panel import browser  # who has no panel starts sooner
-    from livecover.panel.server import PanelServer
+    from livecover.panel.server import PanelServer, has_display  # who has no panel starts sooner
 
     refresh = tui.REFRESH if settings.tui.enabled else REFRESH
     with (
@@ -182,12 +182,9 @@ def _serve_panel(
             instrument.start()
             assert instrument.engine is not None
             say(*start_lines(instrument.engine, settings))
-        is_opened = settings.panel.open_browser and console.is_terminal
-        with (
-            browser.opened(panel.url) if is_opened else contextlib.nullcontext(),
-            controlled(instrument),
-            _display(instrument, console, stop) as show,
-        ):
+        if settings.panel.open_browser and console.is_terminal and has_display():
+            webbrowser.open(panel.url)
+        with controlled(instrument), _display(instrument, console, stop) as show:
             while not stop.is_set():
                 try:
                     if instrument.wait(refresh):
@@ -208,10 +205,12 @@ def _check_takes(instrument: Instrument) -> None:
 
 def _quantize(takes: Sequence[str], settings: Settings) -> None:
     """Quantize takes; print a line about each."""
-    from livecover.quantize import run  # imports what only the extra has
+    from livecover.quantize import run  # imports what only it needs
 
     record = settings.record
-    say(*run([given_path(take) for take in takes], record.strength, record.steps))
+    with _stop_on_signals(is_at_once=True):
+        for line in run([given_path(take) for take in takes], record.strength, record.steps):
+            say(line)
 
 
 def _learn(name: str, settings: Settings, config: Path | None, stop: threading.Event) -> None:
@@ -233,13 +232,18 @@ def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:
 
 def _arrange(settings: Settings, console: Console) -> None:
     """Arrange a file into files, with a progress bar."""
-    arranger.check(settings)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with (
+        _stop_on_signals(is_at_once=True),
+        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
         task = progress.add_task("arranging", total=1.0)
         arranged = arranger.arrange_file(
             settings, lambda share: progress.update(task, completed=share)
         )
-    say(*arranger.summary(arranged, settings))
+    if (line := arranger.nothing_said(arranged, settings)) is not None:
+        console.print(line, markup=False, soft_wrap=True)
+    else:
+        say(*arranger.summary(arranged, settings))
 
 
 def _display(
@@ -317,12 +321,15 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 
 
 @contextlib.contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that SIGINT, SIGTERM or SIGHUP sets; a second raises KeyboardInterrupt."""
+def _stop_on_signals(is_at_once: bool = False) -> Iterator[threading.Event]:
+    """Yield an event that SIGINT, SIGTERM or SIGHUP sets; a second raises KeyboardInterrupt.
+
+    The first does so already where what is half done is of no use: ``is_at_once``.
+    """
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+        if is_at_once or stop.is_set():
             raise KeyboardInterrupt
         stop.set()
 

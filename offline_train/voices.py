@@ -26,7 +26,6 @@ import soundfile
 from numpy.typing import NDArray
 
 from engine.errors import DataError
-from engine.extras import install
 from engine.paths import cache_folder
 
 logger = logging.getLogger(__name__)
@@ -126,7 +125,7 @@ def world() -> Any:
     except ImportError as error:
         raise DataError(
             f"pyworld: expected this vocoder for sung leads, could not import it ({error}); "
-            f"type: {install(['pyworld', 'setuptools<81'])}"
+            "install pyworld, and setuptools below 81"
         ) from error
 
 

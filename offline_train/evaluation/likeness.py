@@ -25,7 +25,6 @@ import soxr
 from numpy.typing import NDArray
 
 from engine.errors import DataError
-from engine.extras import needs
 from offline_train.band import Player
 from offline_train.corpora import Note
 from offline_train.evaluation.transcription import sounding
@@ -61,7 +60,7 @@ def hpcp(samples: Audio, sample_rate: int) -> NDArray[np.float32]:
         If essentia is not installed.
     """
     if not has_essentia():
-        raise DataError(needs("Qmax needs essentia", "evaluate"))
+        raise DataError("Qmax needs essentia: pip install 'livecover[evaluate]'")
     essentia, es = (import_module(name) for name in ("essentia", "essentia.standard"))
     essentia.log.infoActive = False
     essentia.log.warningActive = False

@@ -13,7 +13,6 @@ import pytest
 from engine import worker
 from engine.audio import AudioSource
 from engine.errors import ConfigError, DeviceError, MidiError
-from engine.meters import SILENCE_DBFS
 from engine.midi import MidiSink
 from engine.notes import Event, NoteEvent
 from engine.offline import Pipeline
@@ -25,6 +24,7 @@ from engine.settings import (
     ModelSettings,
     TimeSettings,
 )
+from engine.stream import SILENCE_DBFS
 from engine.taps import Tap
 from tests.engine.fakes import (
     PITCH,
