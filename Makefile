@@ -1,6 +1,6 @@
 # make demo   cover the bundled song: out/cover.mid, out/cover.wav, out/cover.png
 # make test   everything that must hold before a change lands
-# make fresh  both on a machine as new (what .ci/run runs where it may)
+# make fresh  both, and the wheel alone, on a machine as new (what .ci/run runs where it may)
 #
 # The first two use .venv in this folder and install what is missing, first from the system, then for Python.
 
@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test fresh lint types docs unit e2e bench format clean system-demo system-test
+.PHONY: help demo test fresh wheel lint types docs unit e2e bench format clean system-demo system-test
 
 help: ## list these
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,8 +21,11 @@ demo: $(VENV)/.installed-demo ## cover the bundled song into out/
 
 test: lint types docs unit e2e ## lint, types, documentation, and all tests
 
-fresh: ## demo and test on a bare system, made for it; as root, on Debian or Ubuntu
-	scripts/fresh-root 'make demo' 'make test'
+wheel: | system-demo ## the wheel, installed alone and tried, away from the checkout
+	PYTHON=$(PYTHON) scripts/try-wheel
+
+fresh: ## wheel, demo and test on a bare system, made for it; as root, on Debian or Ubuntu
+	scripts/fresh-root 'make wheel' 'make demo' 'make test'
 
 lint: $(VENV)/.installed-dev ## ruff, as in pre-commit
 	$(BIN)/ruff check .

@@ -6,12 +6,16 @@ plays). What they share: ``audio_source``.
 
 import logging
 import os
+import re
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from engine.audio_device import DeviceSource, list_devices
-from engine.audio_file import SUFFIXES, FileSource
+from engine.audio_file import FileSource
 from engine.audio_source import AudioSource, InputInfo
 from engine.errors import DeviceError
+from engine.file_kinds import FILE_SUFFIXES
 from engine.loopback import LOOPBACK, list_loopbacks, open_loopback
 from engine.paths import exists, given_path
 from engine.settings import AudioSettings
@@ -26,20 +30,23 @@ __all__ = [
     "open_source",
 ]
 
+_URL = re.compile(r"file:|[a-zA-Z][a-zA-Z0-9+.-]+://")
+
 _log = logging.getLogger(__name__)
 
 
 def is_file_input(text: str) -> bool:
     """Return whether ``text`` after ``--input`` means a file, there or not.
 
-    >>> is_file_input("song.mp3"), is_file_input("loopback"), is_file_input("USB Audio")
+    >>> is_file_input("song.mp3"), is_file_input("loopback"), is_file_input("USB Audio 1/2")
     (True, False, False)
     """
     if text in (LOOPBACK, "mic"):
         return False
     separators = [s for s in (os.sep, os.altsep) if s]
     has_folder = any(text.startswith(("." + s, ".." + s, "~" + s, s)) for s in separators)
-    return Path(text).suffix.lower() in SUFFIXES or has_folder or exists(text)
+    has_suffix = Path(text).suffix.lower() in FILE_SUFFIXES
+    return has_suffix or has_folder or _URL.match(text) is not None or exists(text)
 
 
 def open_source(text: str, settings: AudioSettings, paced: bool = True) -> AudioSource:
@@ -61,12 +68,31 @@ def open_source(text: str, settings: AudioSettings, paced: bool = True) -> Audio
         There is no such input, or it cannot be used.
     """
     if is_file_input(text):
-        return FileSource(given_path(text), paced, settings.block_size)
+        return FileSource(path_of_input(text), paced, settings.block_size)
     if text == LOOPBACK:
         return open_loopback(settings)
     if text.endswith(".monitor"):  # a PulseAudio monitor
         return open_loopback(settings, text)
     return DeviceSource(text, settings.block_size, settings.sample_rate)
+
+
+def path_of_input(text: str) -> Path:
+    """Return the file that ``text`` after ``--input`` means: a path, or one as file:// has it.
+
+    Raises DeviceError for an address on the web, and ConfigError as ``given_path``.
+
+    >>> path_of_input("file:///songs/one%20two.wav").as_posix()
+    '/songs/one two.wav'
+    """
+    if not _URL.match(text):
+        return given_path(text)
+    url = urlsplit(text)
+    if url.scheme.lower() != "file" or url.netloc not in ("", "localhost"):
+        raise DeviceError(
+            f"{text} is an address, and livecover fetches nothing: download the song and give its"
+            " file, or play it in a browser and give --input loopback"
+        )
+    return given_path(url2pathname(url.path))
 
 
 def list_inputs() -> list[InputInfo]:

@@ -65,7 +65,8 @@ def find_device(text: str) -> dict[str, Any]:
     inputs = devices(sd, "input")
     look = "'livecover devices' lists what there is"
     if not inputs:
-        raise DeviceError(f"this machine has no audio input; connect one, then try {text!r} again")
+        what = "" if text == MIC or text.isdecimal() else f"no file is called {text!r}, and "
+        raise DeviceError(f"{what}this machine has no audio input; connect one, then try again")
     if text == MIC:
         default = sd.default.device[0]
         found = [d for d in inputs if d["index"] == default]

@@ -14,8 +14,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from engine.clock import StreamClock
+from engine.clock import RESTART_JUMP_S, StreamClock
 from engine.errors import DeviceError
+from engine.file_kinds import why_no_audio
 from engine.paths import NO_SUCH_FILE, did_you_mean, file_fault, shown, system_path
 from engine.rings import SampleRing
 
@@ -140,6 +141,9 @@ class FileSource:
             for block in self.blocks():
                 n_played += len(block)
                 due = start + n_played / self.sample_rate
+                late = time.perf_counter() - due
+                if late > RESTART_JUMP_S:  # the program was stopped: go on where it was
+                    start, due = start + late, due + late
                 if self._stop.wait(max(0.0, due - time.perf_counter())):
                     return
                 ring.write(block)
@@ -177,10 +181,7 @@ def _open(path: Path) -> _Sequential:
     except OSError as error:
         raise DeviceError(f"{path} cannot be read: {error.strerror}") from error
     except soundfile.LibsndfileError as error:
-        raise DeviceError(
-            f"{path} is not an audio file that can be read ({error.error_string.rstrip('.')});"
-            " give WAV, FLAC, OGG or MP3"
-        ) from error
+        raise DeviceError(why_no_audio(path, error.error_string.rstrip("."))) from error
 
 
 def _check_header(path: Path, file: _Sequential) -> None:

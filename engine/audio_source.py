@@ -117,6 +117,15 @@ class LiveFeed:
         self._clock.update(self._ring.total_written, arrival)
         self._due = arrival + LOST_AFTER
 
+    def begin_anew(self) -> None:
+        """Take that the next block is another device's, which may take its time to start.
+
+        While nothing pushes.
+        """
+        self.n_overflows += 1
+        self._clock.reset()
+        self._due = self._now() + START_GRACE
+
     def fail(self, message: str) -> None:
         """Mark the source as lost; the first reason stays."""
         if self.error is None:

@@ -106,6 +106,15 @@ class StreamClock:
             line.period + omega * omega * error / n_block,
         )
 
+    def shift(self, seconds: float) -> None:
+        """Go on after a pause of the whole program in which no sample came; a short one is jitter.
+
+        Any thread.
+        """
+        line = self._line
+        if line is not None and seconds > RESTART_JUMP_S:
+            self._line = _Line(line.sample, line.time + seconds, line.period)
+
     def time_of(self, sample: float) -> float:
         """Return the ``perf_counter`` seconds of a sample; raise RuntimeError before any block.
 

@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.audio_source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
 from engine.bounded import within
 from engine.clock import StreamClock
@@ -142,7 +145,6 @@ class PulseMonitor:
         self, source: str | None = None, block_size: int = 256, sample_rate: int | None = None
     ) -> None:
         self._wanted = source
-        self._stream_name = f"livecover {os.getpid()}-{next(_serial)}"
         found = ask_server(
             lambda pulse: _default_monitor(pulse) if source is None else _source(pulse, source)
         )
@@ -154,8 +156,16 @@ class PulseMonitor:
         # for the stream swings by hundreds of milliseconds in its first second.)
         self.latency = 0.0
         self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._watch: threading.Thread | None = None
+        self._reader: _Reader | None = None
+        self._lock = threading.Lock()  # held by the reader that pushes, and for the next one
         self._feed: LiveFeed | None = None
+
+    @property
+    def stream_name(self) -> str:
+        """What mixers show of the stream; empty where there is none."""
+        reader = self._reader
+        return "" if reader is None else reader.stream_name
 
     @property
     def error(self) -> str | None:
@@ -164,8 +174,8 @@ class PulseMonitor:
 
     @property
     def n_overflows(self) -> int:
-        """Always 0: the server keeps blocks for a late reader, and reports no loss."""
-        return 0
+        """Changes of the monitor; the server keeps blocks for a late reader, and tells no loss."""
+        return self._feed.n_overflows if self._feed else 0
 
     @property
     def n_bad_samples(self) -> int:
@@ -177,54 +187,49 @@ class PulseMonitor:
         self.stop()
         if self._wanted is None:
             self.name = ask_server(lambda pulse: str(_default_monitor(pulse).name))
-        recorder = PulseRecorder(
-            self.name, self._stream_name, self.sample_rate, self.n_channels, self.block_size
-        )
         stop, feed = threading.Event(), LiveFeed(ring, clock)
         self._stop, self._feed = stop, feed
-        self._threads = [
-            threading.Thread(
-                target=self._read, args=(recorder, feed, stop, ring, clock), name="pulse-read"
-            )
-        ]
-        if self._wanted is None:
-            self._threads.append(
-                threading.Thread(target=self._follow, args=(feed, stop), name="pulse-watch")
-            )
-        for thread in self._threads:
-            thread.daemon = True
-            thread.start()
+        self._listen(self.name, feed, stop, ring, clock)
 
-    def _read(
+        def listen(name: str) -> None:
+            self._listen(name, feed, stop, ring, clock)
+            _log.warning("the default output changed: listening to %s", name)
+
+        self._watch = threading.Thread(
+            target=self._follow, args=(feed, stop, listen), name="pulse-watch", daemon=True
+        )
+        self._watch.start()
+
+    def _listen(
         self,
-        recorder: PulseRecorder,
+        name: str,
         feed: LiveFeed,
         stop: threading.Event,
         ring: SampleRing,
         clock: StreamClock,
     ) -> None:
-        """Hand every block to ``feed`` until ``stop`` or the server's end."""
-        try:
-            with connected() as pulse:
-                ear = PulseEar(pulse)
-                while not stop.is_set():
-                    block = recorder.read()
-                    if stop.is_set():
-                        break
-                    feed.push(block)
-                    n = ring.total_written
-                    latency = ear.measure(self.name, clock, n, self.sample_rate)
-                    if latency is not None:
-                        self.latency = latency
-        except DeviceError as error:
-            feed.fail(f"{self.name}: the sound server or the output is gone ({error})")
-        finally:
-            recorder.close()
+        """Record this monitor from now on, in place of another."""
+        reader = _Reader(self, name, feed, ring, clock)
+        with self._lock:
+            is_stopped = stop.is_set()
+            if not is_stopped:
+                if self._reader is not None:
+                    feed.begin_anew()
+                self._reader, self.name = reader, name
+        if is_stopped:
+            reader.recorder.close()
+        else:
+            reader.start()
 
-    def _follow(self, feed: LiveFeed, stop: threading.Event) -> None:
-        """Move the stream to the default sink's monitor whenever the default changes."""
+    def _follow(self, feed: LiveFeed, stop: threading.Event, listen: Callable[[str], None]) -> None:
+        """Open another stream whenever the default sink has changed, and what is to be heard too.
+
+        PulseAudio then moves what hears the default, a stream that named its source as well. In
+        one that was moved nobody knows where samples are missing: notes came at the wrong time.
+        """
         try:
             with connected() as pulse:
+                known = ""
                 changed = threading.Event()
                 changed.set()  # it may have changed since the stream was opened
                 pulse.event_mask_set("server", "sink")
@@ -232,33 +237,85 @@ class PulseMonitor:
                 while not stop.is_set():
                     if changed.is_set():
                         changed.clear()
-                        self._move_to_default(pulse)
+                        default = _default_monitor(pulse).name
+                        wanted = self._wanted or default
+                        if default != known and not self._is_at(pulse, wanted):
+                            listen(wanted)
+                        known = default
                     pulse.event_listen(EVENT_TIMEOUT)
         except DeviceError as error:
             if not stop.is_set():
                 feed.fail(f"{self.name}: {error}")
 
-    def _move_to_default(self, pulse: Any) -> None:
-        """Move our stream if the default sink is another than the one heard."""
-        source = _default_monitor(pulse)
-        if source.name == self.name:
-            return
-        for output in pulse.source_output_list():
-            if output.name == self._stream_name:
-                pulse.source_output_move(output.index, source.index)
-                _log.warning("the default output changed: listening to %s", source.name)
-                self.name = source.name
+    def _is_at(self, pulse: Any, monitor: str) -> bool:
+        """Return whether our stream was opened at this monitor, and is there still."""
+        reader = self._reader
+        if reader is None or self.name != monitor:
+            return reader is None
+        places = {o.name: o.source for o in pulse.source_output_list()}
+        return bool(places.get(reader.stream_name) == _source(pulse, monitor).index)
 
     def stop(self) -> None:
         """End recording; calling it again does nothing."""
-        self._stop.set()
+        with self._lock:  # no more blocks come from here on
+            self._stop.set()
+            reader, self._reader = self._reader, None
+        watch, self._watch = self._watch, None
         until = time.monotonic() + JOIN_TIMEOUT
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        self._threads = []
+        for thread in (reader, watch):
+            if thread is not None:
+                thread.join(max(0.0, until - time.monotonic()))
 
     def is_alive(self) -> bool:
         """True while blocks come."""
         if self._feed is None or self._stop.is_set():
             return False
         return self._feed.is_alive(self.name)
+
+
+class _Reader(threading.Thread):
+    """Hands the blocks of one stream to a feed, until another has its place. Raises DeviceError."""
+
+    def __init__(
+        self,
+        source: PulseMonitor,
+        monitor: str,
+        feed: LiveFeed,
+        ring: SampleRing,
+        clock: StreamClock,
+    ) -> None:
+        super().__init__(name="pulse-read", daemon=True)
+        self.stream_name = f"livecover {os.getpid()}-{next(_serial)}"
+        self.recorder = PulseRecorder(
+            monitor, self.stream_name, source.sample_rate, source.n_channels, source.block_size
+        )
+        self._source, self._monitor = source, monitor
+        self._feed, self._ring, self._clock = feed, ring, clock
+
+    def run(self) -> None:
+        """Read until another has its place, or the server's end."""
+        source = self._source
+        try:
+            with connected() as pulse:
+                ear = PulseEar(pulse)
+                while self._push(self.recorder.read()):
+                    n = self._ring.total_written
+                    latency = ear.measure(self._monitor, self._clock, n, source.sample_rate)
+                    if latency is not None:
+                        source.latency = latency
+        except DeviceError as error:
+            if source._reader is self:
+                self._feed.fail(
+                    f"{self._monitor}: the sound server or the output is gone ({error})"
+                )
+        finally:
+            self.recorder.close()
+
+    def _push(self, block: NDArray[np.float32]) -> bool:
+        """Hand a block on; return whether it was this reader's to do."""
+        source = self._source
+        with source._lock:
+            if source._reader is not self:
+                return False
+            self._feed.push(block)
+            return True

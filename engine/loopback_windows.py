@@ -16,6 +16,7 @@ from typing import Any
 from engine.audio_source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
 from engine.clock import StreamClock
 from engine.errors import DeviceError
+from engine.extras import install
 from engine.rings import SampleRing
 
 DEFAULT_SAMPLE_RATE = 48000  # Windows' own default; WASAPI converts what differs
@@ -31,8 +32,8 @@ def _soundcard() -> Any:
         import soundcard
     except (ImportError, OSError, RuntimeError) as error:
         raise DeviceError(
-            f"loopback on Windows needs SoundCard ({error}); install it with 'pip install"
-            " soundcard', or give --input a device or a file"
+            f"loopback on Windows needs SoundCard ({error}); type: {install(['soundcard'])}; or"
+            " give --input a device or a file"
         ) from error
     # SoundCard shows this one always, on stderr, in the middle of the status line.
     warnings.filterwarnings("ignore", message="data discontinuity in recording")

@@ -6,7 +6,7 @@ from pathlib import Path
 from engine.errors import ModelError
 from engine.graph import Graph
 from engine.inference import StatefulModel
-from engine.paths import file_fault, given_path, is_file, shown
+from engine.paths import did_you_mean, file_fault, given_path, is_file, shown
 from engine.window_model import WindowModel
 from models import shipped
 from models.spec import ModelSpec
@@ -34,7 +34,8 @@ def model_path(name_or_path: str | Path) -> Path:
     if path.suffix == SUFFIX or len(path.parts) > 1:
         if fault := file_fault(path):
             raise ModelError(
-                f"no model file at {shown(path)} ({fault}): give the path of an .onnx file"
+                f"no model file at {shown(path)} ({fault}{did_you_mean(path)}): give the path of an"
+                " .onnx file"
             )
         return path
     known = list_models()

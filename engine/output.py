@@ -92,6 +92,7 @@ class PulseOutput:
             self._pulse = stack.enter_context(connected())
             sink = _find_sink(self._pulse, device)
             self.name: str = sink.name
+            self._sink: int = sink.index
             self._monitor: str = sink.monitor_source_name
             self.sample_rate = _rate(self._pulse, self._monitor)
             stream = f"livecover monitor {os.getpid()}-{next(_serial)}"
@@ -117,6 +118,8 @@ class PulseOutput:
                 info = self._pulse.sink_input_info(self._index)
         except Exception as error:  # pulsectl has several, and none in common
             raise DeviceError(f"{self.name} is gone ({type(error).__name__} {error})") from error
+        if info.sink != self._sink:  # as PulseAudio does with what plays to a default that changes
+            raise DeviceError(f"the server has moved the sound away from {self.name}")
         if not info.buffer_usec:
             # PipeWire leaves both at 0; there libpulse's own figure is what one has.
             return None if info.sink_usec else self._player.latency() or None

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DeviceError
+from engine.extras import needs
 from engine.messages import Message
 
 Array = NDArray[np.float32]
@@ -18,10 +19,8 @@ def load_plugin(path: Path) -> Any:
     try:
         from pedalboard._pedalboard import load_plugin as load
     except ImportError as error:
-        raise DeviceError(
-            "an instrument's plugin needs pedalboard; install it with 'pip install"
-            " livecover[monitor]', or leave --plugin out"
-        ) from error
+        message = needs("an instrument's plugin needs pedalboard", "monitor")
+        raise DeviceError(f"{message}; or leave --plugin out") from error
     try:
         plugin = load(str(path))
     except (ImportError, OSError, ValueError, RuntimeError) as error:

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from engine.bounded import left_behind, within
 from engine.errors import DeviceError
+from engine.extras import install
 
 T = TypeVar("T")
 
@@ -28,7 +29,6 @@ _INSTALL = {
     "linux": "install it with 'sudo apt install libportaudio2' (Debian, Ubuntu), 'sudo dnf install"
     " portaudio' (Fedora) or 'sudo pacman -S portaudio' (Arch)",
     "darwin": "install it with 'brew install portaudio'",
-    "win32": "install the package again with 'pip install --force-reinstall sounddevice'",
 }
 
 _log = logging.getLogger(__name__)
@@ -66,6 +66,8 @@ def portaudio() -> ModuleType:
         return ask_portaudio(load)
     except OSError as error:
         how = _INSTALL.get(sys.platform, "install PortAudio")
+        if sys.platform == "win32":  # it comes inside the package
+            how = f"type: {install(['sounddevice'], ['--force-reinstall'])}"
         raise DeviceError(f"audio input needs PortAudio, which was not found; {how}") from error
 
 

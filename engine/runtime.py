@@ -12,14 +12,14 @@ from typing import Self
 
 from engine.audio import AudioSource, open_source
 from engine.cover import open_pipeline
+from engine.errors import StoppedError
 from engine.latency import LatencyBudget
-from engine.meters import Status
+from engine.meters import SILENCE_DBFS, Status
 from engine.midi import MidiSink, open_sink, sinks_of
 from engine.offline import Pipeline
 from engine.scheduler import Scheduler
 from engine.session import Session
 from engine.settings import AudioSettings, EngineSettings, ModelSettings, TimeSettings
-from engine.stream import SILENCE_DBFS
 from engine.style import style_vector
 from engine.taps import Tap, Taps
 from engine.worker import Change, Worker
@@ -157,6 +157,17 @@ class Engine:
         """Silence every receiver and drop what is queued, at once. Any thread."""
         self._worker.panic()
 
+    def suspend(self, stop_program: Callable[[], None]) -> None:
+        """End every note, and go on in time once ``stop_program`` returns. Any other thread.
+
+        It is called on the worker's thread, so that no note begins meanwhile. A file goes on where
+        it was; of a device, what came meanwhile is passed over.
+        """
+        try:
+            self._worker.ask(lambda: self._worker.suspend(stop_program))
+        except StoppedError:
+            stop_program()
+
     def change(self, settings: EngineSettings) -> None:
         """Go on with other settings. Any thread but the worker's and the MIDI thread.
 
@@ -197,9 +208,13 @@ class Engine:
         """Return the state now. Any thread."""
         worker, scheduler = self._worker, self._scheduler
         stream = worker.session.stream
+        levels = worker.meter.levels if worker.is_connected else ()
         return Status(
             seconds=worker.now,
-            peak_dbfs=stream.peak_dbfs if worker.is_connected else SILENCE_DBFS,
+            peak_dbfs=max((level.peak_dbfs for level in levels), default=SILENCE_DBFS),
+            levels=levels,
+            n_clipped=worker.meter.n_clipped,
+            is_clipping=worker.meter.is_clipping and worker.is_connected,
             latency=worker.budget.total,
             load=worker.load.load,
             max_load=worker.load.highest,

@@ -3,8 +3,6 @@
 One stream is one source from its first sample to its end or loss; times are seconds of it.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +16,6 @@ from engine.settings import EngineSettings
 from engine.style import style_pace
 
 Array = NDArray[np.float32]
-
-SILENCE_DBFS = -120.0
 
 
 class CoverStream:
@@ -48,8 +44,6 @@ class CoverStream:
         self._performer = Performer(settings.play, settings.midi)
         self._hop_length = spec.features.hop_length
         self._is_resting = False  # nothing is underway and nothing sounds
-        self.peak_dbfs = SILENCE_DBFS
-        """Peak of the last block."""
         self.n_skipped_frames = 0
         """Frames passed over because the machine was too slow; sleep is not among them."""
 
@@ -71,8 +65,6 @@ class CoverStream:
     def push(self, block: Array) -> list[Event]:
         """Return the events that a block (n, c) settles, in time order."""
         samples = self._resampler.push(block)
-        if len(samples):
-            self.peak_dbfs = _dbfs(float(np.abs(samples).max()))
         to_skip, to_hear = self._gate.push(samples)
         events: list[Event] = []
         if len(to_skip):
@@ -114,8 +106,3 @@ class CoverStream:
         """End every note; what follows is a gap or the end."""
         self._is_resting = True
         return self._performer.push(self._decoder.flush()) + self._performer.rest()
-
-
-def _dbfs(amplitude: float) -> float:
-    """Return dB below full scale, not under ``SILENCE_DBFS``."""
-    return max(SILENCE_DBFS, 20 * math.log10(amplitude)) if amplitude > 0 else SILENCE_DBFS

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigError, DataError
 from engine.midi_reader import MAX_BYTES, TickClock, parse_midi
-from engine.paths import given_path
+from engine.paths import did_you_mean, given_path, shown
 from engine.settings import STYLE_FROM
 from models.spec import MIN_PITCH, N_PITCHES, ModelSpec
 
@@ -100,12 +100,14 @@ def read_style(path: Path) -> Array:
     """
     try:
         with path.open("rb") as file:
-            return parse_style(str(path), file)
+            return parse_style(shown(path), file)
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such file; a style is read {STYLE_FROM}FILE.mid") from error
+        raise ConfigError(
+            f"{shown(path)}: no such file{did_you_mean(path)}; a style is read {STYLE_FROM}FILE.mid"
+        ) from error
     except OSError as error:
         raise ConfigError(
-            f"{path}: expected a MIDI file to read a style from ({error.strerror})"
+            f"{shown(path)}: expected a MIDI file to read a style from ({error.strerror})"
         ) from error
 
 

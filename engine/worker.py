@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.command_queue import CommandQueue
 from engine.errors import DeviceError, LiveCoverError, StoppedError
 from engine.latency import LatencyBudget
-from engine.meters import LoadMeter
+from engine.meters import LevelMeter, LoadMeter
 from engine.notes import Event
 from engine.offline import Pipeline
 from engine.performer import channels
@@ -31,6 +31,7 @@ WAIT = 0.1  # seconds without a block after which the worker looks at the source
 MAX_BLOCK_S = 0.064  # audio taken at once, so that a step stays short
 WARN_EVERY_S = 1.0
 DRAIN_MARGIN_S = 2.0
+SILENCE_TIMEOUT_S = 1.0  # for a port that hangs
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Worker:
         self.pipeline, self.session = pipeline, session
         self.error: BaseException | None = None
         self.is_connected = False
-        self.load = LoadMeter()
+        self.load, self.meter = LoadMeter(), LevelMeter()
         self.started = 0.0
         self.n_losses = 0
         self._scheduler, self._taps = scheduler, taps
@@ -193,6 +194,16 @@ class Worker:
         self._scheduler.panic()
         self._taps.silenced()
 
+    def suspend(self, stop_program: Callable[[], None]) -> None:
+        """End every note, and go on as if no time had passed in ``stop_program``. By ``ask``."""
+        self._scheduler.silence()
+        self._scheduler.drain(SILENCE_TIMEOUT_S)
+        self._taps.silenced()
+        start = time.perf_counter()
+        stop_program()
+        self.session.clock.shift(time.perf_counter() - start)
+        self._hold()
+
     def step(self, session: Session) -> None:
         """Take what waits in the ring, up to ``MAX_BLOCK_S``; skip if too much waits."""
         rate = session.source.sample_rate
@@ -203,6 +214,7 @@ class Worker:
         block = session.ring.read(wanted)
         if not len(block):
             return
+        self.meter.take(block, len(block) / rate)
         time_of_block = session.time_of(start)
         self._taps.audio(block, time_of_block, session.moment(time_of_block))
         if is_too_much:  # rather than fall behind without end
@@ -295,6 +307,7 @@ class Worker:
     def _pass_to(self, session: Session) -> None:
         """Take a session whose source has started: its time is the scheduler's from now on."""
         self.session = session
+        self.meter.rest()
         self._scheduler.anchor(session.moment)
         self.is_connected = True
         self._taps.begin(session.source, session.offset, self.budget.total)

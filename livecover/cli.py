@@ -10,7 +10,6 @@ import logging
 import signal
 import sys
 import threading
-import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -34,6 +33,7 @@ from livecover.control.listener import controlled
 from livecover.devices import describe_devices
 from livecover.doctor import run_checks
 from livecover.instrument import Instrument
+from livecover.job_control import job_control
 from livecover.native_output import muted
 from livecover.options import Request, parse
 from livecover.rig import Rig
@@ -137,12 +137,13 @@ def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
         instrument.start()
         assert instrument.engine is not None
         say(*start_lines(instrument.engine, settings))
-        refresh = tui.REFRESH if settings.tui.enabled else REFRESH
-        with controlled(instrument), _display(instrument, console, stop) as show:
-            while not stop.is_set() and not instrument.has_ended:
-                if instrument.wait(refresh) and not instrument.has_ended:
-                    stop.wait(refresh)  # stopped by a controller, which may start again
-                show(instrument)
+
+        def look(refresh: float) -> bool:
+            if instrument.wait(refresh) and not instrument.has_ended:
+                stop.wait(refresh)  # stopped by a controller, which may start again
+            return instrument.has_ended
+
+        _attend(instrument, console, stop, look)
     say(*summary(instrument.last_status))
     _check_takes(instrument)
 
@@ -170,9 +171,9 @@ def _serve_panel(
     is_idle: bool,
 ) -> None:
     """Serve the panel until ``stop``; play at once unless ``is_idle``."""
-    from livecover.panel.server import PanelServer, has_display  # who has no panel starts sooner
+    from livecover.panel import browser  # who has no panel starts sooner
+    from livecover.panel.server import PanelServer
 
-    refresh = tui.REFRESH if settings.tui.enabled else REFRESH
     with (
         _instrument(settings, config) as instrument,
         PanelServer(instrument, settings.panel) as panel,
@@ -182,19 +183,45 @@ def _serve_panel(
             instrument.start()
             assert instrument.engine is not None
             say(*start_lines(instrument.engine, settings))
-        if settings.panel.open_browser and console.is_terminal and has_display():
-            webbrowser.open(panel.url)
-        with controlled(instrument), _display(instrument, console, stop) as show:
-            while not stop.is_set():
-                try:
-                    if instrument.wait(refresh):
-                        stop.wait(refresh)  # nothing plays: whoever has the page may start again
-                except LiveCoverError as error:
-                    _log.error("%s", error)
-                show(instrument)
+
+        def look(refresh: float) -> bool:
+            try:
+                if instrument.wait(refresh):
+                    stop.wait(refresh)  # nothing plays: whoever has the page may start again
+            except LiveCoverError as error:
+                _log.error("%s", error)
+            return False
+
+        is_opened = settings.panel.open_browser and console.is_terminal
+        with browser.opened(panel.url) if is_opened else contextlib.nullcontext():
+            _attend(instrument, console, stop, look)
         instrument.stop()
     say(*summary(instrument.last_status))
     _check_takes(instrument)
+
+
+def _attend(
+    instrument: Instrument,
+    console: Console,
+    stop: threading.Event,
+    look: Callable[[float], bool],
+) -> None:
+    """Show the instrument until ``stop``, or ``look`` says that all is over; Ctrl-Z stops it.
+
+    ``look`` waits for news, so many seconds at most.
+    """
+    has_view, is_over = instrument.settings.tui.enabled, False
+    refresh = tui.REFRESH if has_view else REFRESH
+    with controlled(instrument), job_control() as jobs:
+        while not (is_over or stop.is_set()):
+            if jobs.is_asked:
+                jobs.stop(instrument)
+            if has_view:
+                jobs.wait_for_terminal(instrument, stop)
+            with _display(instrument, console, stop) as show:
+                while not (is_over or stop.is_set() or jobs.is_asked):
+                    is_over = look(refresh)
+                    show(instrument)
 
 
 def _check_takes(instrument: Instrument) -> None:
@@ -205,12 +232,10 @@ def _check_takes(instrument: Instrument) -> None:
 
 def _quantize(takes: Sequence[str], settings: Settings) -> None:
     """Quantize takes; print a line about each."""
-    from livecover.quantize import run  # imports what only it needs
+    from livecover.quantize import run  # imports what only the extra has
 
     record = settings.record
-    with _stop_on_signals(is_at_once=True):
-        for line in run([given_path(take) for take in takes], record.strength, record.steps):
-            say(line)
+    say(*run([given_path(take) for take in takes], record.strength, record.steps))
 
 
 def _learn(name: str, settings: Settings, config: Path | None, stop: threading.Event) -> None:
@@ -232,18 +257,13 @@ def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:
 
 def _arrange(settings: Settings, console: Console) -> None:
     """Arrange a file into files, with a progress bar."""
-    with (
-        _stop_on_signals(is_at_once=True),
-        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
-    ):
+    arranger.check(settings)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("arranging", total=1.0)
         arranged = arranger.arrange_file(
             settings, lambda share: progress.update(task, completed=share)
         )
-    if (line := arranger.nothing_said(arranged, settings)) is not None:
-        console.print(line, markup=False, soft_wrap=True)
-    else:
-        say(*arranger.summary(arranged, settings))
+    say(*arranger.summary(arranged, settings))
 
 
 def _display(
@@ -321,15 +341,12 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 
 
 @contextlib.contextmanager
-def _stop_on_signals(is_at_once: bool = False) -> Iterator[threading.Event]:
-    """Yield an event that SIGINT, SIGTERM or SIGHUP sets; a second raises KeyboardInterrupt.
-
-    The first does so already where what is half done is of no use: ``is_at_once``.
-    """
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Yield an event that SIGINT, SIGTERM or SIGHUP sets; a second raises KeyboardInterrupt."""
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if is_at_once or stop.is_set():
+        if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
 

@@ -14,6 +14,7 @@ from engine.graph import RUNTIME_VERSION, choose_provider
 from engine.loopback import open_loopback
 from engine.midi import PortSink, list_ports, midi_system
 from engine.offline import Pipeline, load_pipeline
+from livecover.manual import all_settings, manual
 from livecover.settings import Settings
 from livecover.synth import soundfont_of
 
@@ -21,7 +22,7 @@ PORT_NAME = "LiveCover doctor"
 HEADROOM_S = 1.0
 PIANO_RATE = 48000
 MAX_REAL_TIME_FACTOR = 0.5
-TROUBLE = "docs/trouble.md"
+TROUBLE = manual() / "trouble.md"
 """The page that says more; each check's name, in small letters, is a heading there."""
 BLOCK_S = 0.016
 """Seconds of audio that the measured pipeline takes at once, about a device's block."""
@@ -49,12 +50,13 @@ def run_checks(
         ("model", lambda: _model(settings)),
         ("headroom", lambda: _headroom(settings, clock)),
         ("piano", lambda: _piano(settings)),
+        ("manual", _manual),
     ]
     for name, check in checks:
         try:
             yield Check(name, True, check())
         except LiveCoverError as error:
-            yield Check(name, False, f"{error}; see {TROUBLE}#{name.lower()}")
+            yield Check(name, False, f"{error}; see {TROUBLE}, {name.lower()}")
 
 
 def _system() -> str:
@@ -112,6 +114,13 @@ def _piano(settings: Settings) -> str:
     except DeviceError as error:
         raise DeviceError(f"{error}; nothing but --piano needs it") from error
     return f"FluidSynth plays {soundfont.name}"
+
+
+def _manual() -> str:
+    first = manual() / "index.md"
+    if not first.is_file():
+        raise LiveCoverError(f"expected the manual's {first}; install livecover again")
+    return f"{first}; every setting: {all_settings()}"
 
 
 def _pipeline(settings: Settings) -> Pipeline:

@@ -245,6 +245,14 @@ class Instrument:
         self._tell()
         return self._engine is None
 
+    def suspend(self, stop_program: Callable[[], None]) -> None:
+        """End every note, and go on in time once ``stop_program`` returns (``Engine.suspend``)."""
+        engine = self._engine
+        if engine is None:
+            stop_program()
+        else:
+            engine.suspend(stop_program)
+
     def record(self, on: bool) -> None:
         """Begin a take with what comes now, or end it.
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import LiveCoverError
+from engine.extras import needs
 from engine.note_tracker import pair_notes
 from engine.notes import NoteEvent, Part
 from models.spec import MIN_PITCH, N_PITCHES
@@ -73,9 +74,7 @@ def check_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise LiveCoverError(
-            "drawing the cover needs matplotlib: pip install 'livecover[demo]'"
-        ) from error
+        raise LiveCoverError(needs("drawing the cover needs matplotlib", "demo")) from error
 
 
 def draw_cover(

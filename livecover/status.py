@@ -33,8 +33,10 @@ def status_line(status: Status, source: str, fault: str = "") -> str:
     >>> status_line(Status(65.0, -30.0, 0.2, n_notes=7, load=0.08, is_connected=True), "Speakers")
     '1:05 ████░░░░  -30 dB | 200 ms | 7 notes, 0 late, 0 dropped | 0 overruns | load 8% | Speakers'
     """
+    clip = " CLIP" if status.is_clipping else ""
     return (
-        f"{_kind(fault)}{_clock(status.seconds)} {_meter(status.peak_dbfs)} | {_counts(status)}"
+        f"{_kind(fault)}{_clock(status.seconds)} {_meter(status.peak_dbfs)}{clip}"
+        f" | {_counts(status)}"
         f" | {_state(status, source)}"
     )
 
@@ -42,7 +44,8 @@ def status_line(status: Status, source: str, fault: str = "") -> str:
 def log_line(status: Status, source: str, fault: str = "") -> str:
     """Return the same without the drawing, for a log."""
     return (
-        f"{_kind(fault)}{_clock(status.seconds)} {status.peak_dbfs:.0f} dB | {_counts(status)}"
+        f"{_kind(fault)}{_clock(status.seconds)} {status.peak_dbfs:.0f} dB{_clipped(status)}"
+        f" | {_counts(status)}"
         f" | {_state(status, source)}"
     )
 
@@ -64,6 +67,8 @@ def summary(status: Status) -> list[str]:
         f"{status.n_overruns} overruns, {status.n_skipped_frames} frames skipped,"
         f" load {status.load:.0%}, at most {status.max_load:.0%}",
     ]
+    if status.n_clipped:
+        lines.append(f"the input clipped: {status.n_clipped} samples at full scale")
     if status.n_losses:
         lines.append(f"the input was lost {status.n_losses} times")
     return lines
@@ -78,6 +83,10 @@ def cover_summary(cover: Cover, settings: Settings) -> list[str]:
         f" in {names}",
         f"took {cover.elapsed:.1f} s, real-time factor {cover.real_time_factor:.3f}",
     ]
+
+
+def _clipped(status: Status) -> str:
+    return f", {status.n_clipped} samples clipped" if status.n_clipped else ""
 
 
 def _counts(status: Status) -> str:

@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 
 from engine.command import run_command
-from engine.errors import LiveCoverError
+from engine.errors import ConfigError, LiveCoverError
+from engine.extras import needs
 from engine.paths import given_path
 from offline_train.commands import apc, cover, data, judge, papers
+
+OWN = ("engine", "livecover", "models", "offline_train")
+"""Packages that cannot be missing: where one is not found, the fault is here."""
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +51,10 @@ def _main(argv: list[str] | None) -> int:
         args.run(args)
     except LiveCoverError:
         raise
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in OWN:
+            raise
+        raise ConfigError(needs(f"livecover-train needs {error.name}", "train")) from error
     except Exception:
         log.debug("what went wrong", exc_info=True)
         raise

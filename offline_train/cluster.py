@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from engine.errors import ConfigError, DataError, LiveCoverError
+from engine.extras import needs
 from models.streaming import StreamingConfig
 from offline_train.learner import TrainConfig
 from offline_train.making import Jobs, Lines, write
@@ -57,9 +58,7 @@ def _ray() -> ModuleType:
     try:
         import ray
     except ImportError as error:
-        raise ConfigError(
-            "expected the package ray to run on a cluster; pip install 'livecover[cluster]'"
-        ) from error
+        raise ConfigError(needs("a cluster needs ray", "cluster")) from error
     return ray
 
 

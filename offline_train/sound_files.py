@@ -13,7 +13,8 @@ import soxr
 from numpy.typing import NDArray
 
 from engine.errors import DataError
-from engine.paths import system_path
+from engine.file_kinds import why_no_audio
+from engine.paths import file_fault, shown, system_path
 
 Array = NDArray[np.float32]
 
@@ -58,6 +59,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         with soundfile.SoundFile(system_path(path)) as file:
             yield file
     except (OSError, soundfile.SoundFileError) as error:
+        why = file_fault(path) or why_no_audio(path, str(error))
         raise DataError(
-            f"{path}: expected a sound file, could not read it ({error}); export it again"
+            f"{shown(path)}: expected a sound file, could not read it: {why}"
         ) from error

@@ -21,6 +21,7 @@ import soxr
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.extras import install
 from engine.graph import Graph
 from models.spec import MIN_PITCH, N_PITCHES
 
@@ -44,8 +45,6 @@ ENERGY_TOLERANCE_FRAMES = 11
 _AUDIO = "serving_default_input_2:0"
 _ONSET, _FRAME = "StatefulPartitionedCall:2", "StatefulPartitionedCall:1"
 
-INSTALL = "run `pip install --no-deps basic-pitch` (Apache-2.0)"
-
 
 @dataclass(frozen=True, slots=True)
 class TeacherPosteriors:
@@ -66,7 +65,8 @@ def teacher_path() -> Path:
         path = Path(folder) / "saved_models" / "icassp_2022" / "nmp.onnx"
         if path.is_file():
             return path
-    raise DataError(f"expected basic-pitch's network nmp.onnx, it is not installed; {INSTALL}")
+    how = install(["basic-pitch"], ["--no-deps"])  # its package wants TensorFlow
+    raise DataError(f"expected basic-pitch's network nmp.onnx, it is not installed; type: {how}")
 
 
 class Teacher:

@@ -26,6 +26,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.extras import install
 from engine.paths import cache_folder
 
 logger = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ def world() -> Any:
     except ImportError as error:
         raise DataError(
             f"pyworld: expected this vocoder for sung leads, could not import it ({error}); "
-            "install pyworld, and setuptools below 81"
+            f"type: {install(['pyworld', 'setuptools<81'])}"
         ) from error
 
 

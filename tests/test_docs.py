@@ -14,13 +14,14 @@ from offline_train.cli import build_parser
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-FENCE = re.compile(r"^( *)```\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
 def commands(page: Path) -> list[list[str]]:
     """Return the commands of ours in the page, as a shell would take them apart."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-    lines = [line.strip() for _, block in FENCE.findall(text) for line in block.splitlines()]
+    blocks = [block for _, language, block in FENCE.findall(text) if language in ("", "sh")]
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
     lines += re.findall(r"(?<!`)`(livecover [^`\n]+)`", text)
     words = [shlex.split(line, comments=True) for line in lines if line.startswith("livecover")]
     return [found for found in words if found[0] in ("livecover", "livecover-train")]

@@ -254,6 +254,8 @@ class Hub:
             "connected": status.is_connected,
             "seconds": round(status.seconds, 2),
             "peak_dbfs": round(status.peak_dbfs, 1),
+            "levels": [[round(x.peak_dbfs, 1), round(x.hold_dbfs, 1)] for x in status.levels],
+            "n_clipped": status.n_clipped,
             "load": round(status.load, 3),
             "max_load": round(status.max_load, 3),
             "n_notes": status.n_notes,

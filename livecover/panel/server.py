@@ -7,9 +7,7 @@ Not here: the words (``livecover.panel.messages``) and the guard (``livecover.pa
 import contextlib
 import errno
 import logging
-import os
 import socket
-import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
@@ -153,13 +151,6 @@ class PanelServer:
         hub = self._hub = Hub(self._played, self._measure)
         routes = [WebSocketRoute("/socket", hub.socket), Route("/{path:path}", answer)]
         return Starlette(routes=routes, lifespan=lifespan)
-
-
-def has_display() -> bool:
-    """Return whether a browser would open a window, rather than take the terminal."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def listen(settings: PanelSettings) -> socket.socket:

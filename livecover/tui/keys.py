@@ -62,7 +62,7 @@ def keys_heard(hear: KeyHeard) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _posix(hear: KeyHeard, terminal: int) -> Iterator[None]:
-    """Read keys one by one; Ctrl-C stays what it is, what would leave notes sounding is off."""
+    """Read keys one by one; Ctrl-C and Ctrl-Z stay what they are, the key that quits is off."""
     import select
     import termios
 
@@ -70,8 +70,7 @@ def _posix(hear: KeyHeard, terminal: int) -> Iterator[None]:
     now = termios.tcgetattr(terminal)
     now[3] &= ~(termios.ICANON | termios.ECHO)
     now[6][termios.VMIN], now[6][termios.VTIME] = 1, 0
-    for letter in (termios.VSUSP, termios.VQUIT):
-        now[6][letter] = os.fpathconf(terminal, "PC_VDISABLE").to_bytes(1, "little")
+    now[6][termios.VQUIT] = os.fpathconf(terminal, "PC_VDISABLE").to_bytes(1, "little")
     woken, wake = os.pipe()
 
     def read() -> None:

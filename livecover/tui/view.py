@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from engine.latency import LatencyBudget
-from engine.meters import Status
+from engine.meters import Level, Status
 from livecover.control.targets import SETTINGS, Range
 from livecover.settings import Settings
 from livecover.tempo import Tempo
 from livecover.tui.roll import ACCOMPANIMENT, EMPTY, MELODY, STRUCK, Span, grid
 
 FLOOR_DBFS = -60.0
+METER_COLUMNS = 24
+MAX_CHANNELS = 8
+"""Of the input, that are shown."""
 COLOURS = {
     ACCOMPANIMENT: "dodger_blue1",
     MELODY: "dark_orange",
@@ -129,13 +132,33 @@ def _append(row: Text, upper: int, lower: int, n: int) -> None:
 
 
 def _meters(status: Status) -> Text:
-    share = min(1.0, max(0.0, 1.0 - status.peak_dbfs / FLOOR_DBFS))
-    colour = "red" if status.peak_dbfs > -0.1 else "yellow" if status.peak_dbfs > -6 else "green"
-    text = Text.assemble("in ", (_bar(share, 24), colour), f" {status.peak_dbfs:4.0f} dB   load ")
+    levels = status.levels[:MAX_CHANNELS] or (Level(status.peak_dbfs, status.peak_dbfs),)
+    text = Text("in ")
+    for level in levels:
+        text.append_text(_level(level, METER_COLUMNS // len(levels))).append(" ")
+    text.append(f"{max(level.hold_dbfs for level in levels):4.0f} dB ")
+    text.append("CLIP" if status.is_clipping else "    ", "bold red").append(" load ")
     load = min(1.0, status.load)
     colour = "red" if load > 0.8 else "yellow" if load > 0.5 else "green"
     text.append(_bar(load, 12), colour)
     return text.append(f" {status.load:.0%}, at most {status.max_load:.0%}")
+
+
+def _level(level: Level, n: int) -> Text:
+    """Return a channel's bar of ``n`` columns, with a mark where its peak is held.
+
+    >>> _level(Level(-30.0, -15.0), 8).plain
+    '████  ▕ '
+    """
+    share, held = (
+        min(1.0, max(0.0, 1 - d / FLOOR_DBFS)) for d in (level.peak_dbfs, level.hold_dbfs)
+    )
+    colour = "red" if level.peak_dbfs > -0.1 else "yellow" if level.peak_dbfs > -6 else "green"
+    bar = _bar(share, n)
+    mark = min(n - 1, int(n * held))
+    if bar[mark] == " " and held > 0:
+        bar = f"{bar[:mark]}▕{bar[mark + 1 :]}"
+    return Text(bar, colour)
 
 
 def _latency(budget: LatencyBudget, width: int) -> Text:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, DataError
+from engine.extras import needs
 
 # What mirdata, json, yaml and smart_open raise on data of another shape.
 _BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration)
@@ -22,10 +23,7 @@ def mirdata_loader(name: str) -> Any:
     try:
         return importlib.import_module(f"mirdata.datasets.{name}")
     except ImportError as error:
-        raise ConfigError(
-            f"the corpus {name} is read by mirdata, which is not installed ({error}); "
-            "install it with: pip install 'livecover[corpora]'"
-        ) from error
+        raise ConfigError(needs(f"the corpus {name} needs mirdata", "corpora")) from error
 
 
 @contextmanager

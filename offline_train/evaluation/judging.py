@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.errors import ConfigError, DataError
+from engine.extras import needs
 from engine.model_files import model_path
 from models.spec import Decoding
 from offline_train.agreement import chroma_agreement, octave_free_agreement, shifted
@@ -124,7 +125,7 @@ def evaluate(
         choices.append(SystemChoice(name, "arranger", str(folder)))
     timings = {choice.name: open_system(choice).timing for choice in choices}
     if with_qmax and not likeness.has_essentia():
-        log.warning("no Qmax: essentia is not installed (pip install 'livecover[evaluate]')")
+        log.warning("%s", needs("no Qmax: it needs essentia", "evaluate"))
         with_qmax = False
     names = song_names(config)
     songs: list[JudgedSong] = []

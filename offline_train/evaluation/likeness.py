@@ -25,6 +25,7 @@ import soxr
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.extras import needs
 from offline_train.band import Player
 from offline_train.corpora import Note
 from offline_train.evaluation.transcription import sounding
@@ -60,7 +61,7 @@ def hpcp(samples: Audio, sample_rate: int) -> NDArray[np.float32]:
         If essentia is not installed.
     """
     if not has_essentia():
-        raise DataError("Qmax needs essentia: pip install 'livecover[evaluate]'")
+        raise DataError(needs("Qmax needs essentia", "evaluate"))
     essentia, es = (import_module(name) for name in ("essentia", "essentia.standard"))
     essentia.log.infoActive = False
     essentia.log.warningActive = False

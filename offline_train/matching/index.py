@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.extras import needs
 from offline_train.matching.ranking import unit
 
 Array = NDArray[np.float32]
@@ -29,7 +30,7 @@ SEARCH_BREADTH = 128
 
 def _faiss() -> Any:
     if find_spec("faiss") is None:
-        raise DataError("matching needs faiss: pip install 'livecover[match]'")
+        raise DataError(needs("matching needs faiss", "match"))
     return import_module("faiss")
 
 

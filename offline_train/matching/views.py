@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.extras import needs
 from models.embedding import ROLL_PITCHES
 
 Array = NDArray[np.float32]
@@ -36,7 +37,7 @@ N_FRAMES = round(WINDOW_S / FRAME_S)
 @cache
 def _librosa() -> Any:
     if find_spec("librosa") is None:
-        raise DataError("matching needs librosa: pip install 'livecover[match]'")
+        raise DataError(needs("matching needs librosa", "match"))
     return import_module("librosa")
 
 

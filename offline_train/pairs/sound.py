@@ -19,6 +19,7 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
 
 from engine.audio_file import FileSource
 from engine.errors import DataError
+from engine.extras import needs
 
 Array = NDArray[np.float32]
 
@@ -100,7 +101,7 @@ def music_range(samples: Array) -> tuple[float, float]:
 def require_synctoolbox() -> None:
     """Raise DataError, saying what to install, unless synctoolbox is there."""
     if importlib.util.find_spec("synctoolbox") is None:
-        raise DataError("expected synctoolbox, it is not installed; run pip install '.[pairs]'")
+        raise DataError(needs("aligning a recording needs synctoolbox", "pairs"))
 
 
 def measure(samples: Array) -> Recording:

@@ -175,6 +175,20 @@ class PulseServer:
         """Return whether a client of this name records now."""
         return client in self._pactl("list", "source-outputs", check=False).stdout
 
+    def source_of(self, stream: str) -> str:
+        """Return the name of the source at which the recording stream of this name is."""
+        names = {
+            index: name
+            for index, name, *_ in map(
+                str.split, self._pactl("list", "short", "sources").stdout.splitlines()
+            )
+        }
+        outputs = self._pactl("list", "source-outputs").stdout.split("Source Output #")
+        (output,) = (text for text in outputs if f'media.name = "{stream}"' in text)
+        found = re.search(r"Source: (\d+)", output)
+        assert found is not None, output
+        return names[found[1]]
+
     def set_mute(self, sink: str, muted: bool) -> None:
         """Mute ``sink`` or unmute it."""
         self._pactl("set-sink-mute", sink, "1" if muted else "0")

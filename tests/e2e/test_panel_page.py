@@ -2,14 +2,18 @@
 
 import re
 import time
+import webbrowser
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.errors import ConfigError
+from engine.meters import Level, Status
 from engine.notes import NoteEvent
+from livecover.panel import browser as panel_browser
 from livecover.panel import choices
 from livecover.panel.server import PanelServer
 from livecover.panel.settings import PanelSettings
@@ -26,6 +30,11 @@ pytestmark = pytest.mark.e2e
 
 class Instrument(FakeInstrument):
     """One that plays what a test gives it."""
+
+    seen: Status | None = None
+
+    def status(self) -> Status:
+        return super().status() if self.seen is None else self.seen
 
     def play(self, *notes: tuple[float, int, int]) -> None:
         """Find notes (seconds from now, pitch, velocity), each half a second long."""
@@ -98,6 +107,29 @@ def test_the_page_shows_what_another_hand_has_set(page: Page, instrument: Instru
     wait_for(page, "document.querySelector('#transpose').value === '5'")
     assert page.locator("[name=parts][value=melody]").is_checked()
     assert page.locator("#style-value").inner_text() == "80 % intense"
+
+
+def test_each_channel_has_a_meter_and_clipping_lights_the_lamp(
+    page: Page, instrument: Instrument
+) -> None:
+    instrument.is_playing = True
+    levels = (Level(-30.0, -15.0), Level(-50.0, -50.0))
+    instrument.seen = Status(1.0, -30.0, levels=levels, is_connected=True)
+    wait_for(page, "document.querySelectorAll('#meter .meter-cover').length === 2")
+    wait_for(page, "document.querySelector('#meter').getAttribute('aria-valuenow') === '-15'")
+    assert page.locator("#clip").get_attribute("data-lit") != "true"
+    instrument.seen = replace(instrument.seen, n_clipped=3)
+    page.wait_for_selector("#clip[data-lit=true]")
+    page.click("#clip")
+    page.wait_for_selector("#clip[data-lit=false]")
+
+
+def test_a_recording_that_failed_is_told(page: Page, instrument: Instrument) -> None:
+    instrument.is_playing = True
+    instrument.seen = Status(1.0, is_connected=True)
+    instrument.recording_fault = "recording has failed: No space left on device"
+    page.wait_for_selector(".toast[data-kind=error] >> text=No space left on device")
+    wait_for(page, "document.querySelector('#state-text').textContent === 'recording has failed'")
 
 
 def test_a_refused_setting_is_told_and_taken_back(page: Page, instrument: Instrument) -> None:
@@ -288,6 +320,22 @@ def test_it_fits_a_phone_and_names_everything(browser: Browser, panel: PanelServ
                .filter((e) => e.getBoundingClientRect().height < 44).map((e) => e.outerHTML)"""
         )
         assert small == []
+
+
+def test_the_file_that_the_browser_is_given_leads_to_the_page(
+    browser: Browser, panel: PanelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", given.append)
+    monkeypatch.setattr(panel_browser, "has_window", lambda: True)
+    monkeypatch.setattr(panel_browser, "cache_folder", lambda: tmp_path / "cache")
+    with panel_browser.opened(panel.url):
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(given[0])
+        page.wait_for_selector("#presets .key")
+        assert page.url == panel.url
+        context.close()
 
 
 def test_the_theme_switch_wins_over_the_system(page: Page) -> None:

@@ -230,3 +230,37 @@ def test_a_long_file_takes_no_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert n == 3600 * 8000
     assert peak < 1 << 20
+
+
+class StoppedProgram:
+    """Time that passes in waits only, and 30 s more, once, while the program is stopped."""
+
+    def __init__(self) -> None:
+        self.now, self.waits = 100.0, list[float]()
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        self.now += seconds + (30.0 if len(self.waits) == 5 else 0.0)
+        return False
+
+    def is_set(self) -> bool:
+        return False
+
+
+def test_a_file_goes_on_where_it_was_after_the_program_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = FileSource(written(tmp_path / "a.wav", 80 * 256, rate=8000), paced=True)
+    program, clock, ring = StoppedProgram(), StreamClock(8000), SampleRing(80 * 256, 2)
+    monkeypatch.setattr(audio_file, "time", program)
+    monkeypatch.setattr(source, "_stop", program)
+    source._play(ring, clock)
+    block = 256 / 8000
+    assert program.waits[:5] == pytest.approx([block] * 5)
+    assert program.waits[5] == 0.0  # what was due meanwhile, and no more than that
+    assert program.waits[6:] == pytest.approx([block] * 74)
+    assert ring.total_written == 80 * 256
+    assert clock.time_of(80 * 256) == pytest.approx(program.now, abs=0.01)

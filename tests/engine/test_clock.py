@@ -101,3 +101,14 @@ def test_a_count_that_does_not_rise_is_ignored() -> None:
 def test_no_time_before_the_first_block() -> None:
     with pytest.raises(RuntimeError, match="first update"):
         StreamClock(RATE).time_of(0)
+
+
+@pytest.mark.parametrize(("pause", "moved"), [(30.0, 30.0), (0.3, 0.0)])
+def test_a_pause_of_the_program_moves_time_on(pause: float, moved: float) -> None:
+    clock = StreamClock(RATE)
+    clock.shift(30.0)  # before any block there is nothing to move
+    times, totals = arrivals(100)
+    errors_ms(clock, times, totals, RATE)
+    before = clock.time_of(0)
+    clock.shift(pause)
+    assert clock.time_of(0) - before == pytest.approx(moved)

@@ -1,6 +1,7 @@
 """The monitor of a real PulseAudio server: what comes back is what was played, whatever happens."""
 
 import logging
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from engine.audio_device import DeviceSource
 from engine.clock import StreamClock
 from engine.errors import DeviceError
 from engine.loopback_pulse import PulseMonitor, list_monitors
+from engine.output import PulseOutput
 from engine.rings import SampleRing
 from engine.settings import AudioSettings
 from tests.e2e.servers import PulseServer, pulse_server, wait_until
@@ -147,6 +149,85 @@ def test_it_follows_the_default_sink(
     heard = capture.audio()
     start = place_of(song, heard)
     np.testing.assert_allclose(heard[start : start + RATE], song, atol=2 / 32768)
+
+
+def test_a_default_that_goes_and_comes_back_is_two_gaps_and_no_loss(
+    server: PulseServer, tmp_path: Path
+) -> None:
+    song = noise(tmp_path / "song.wav", 1.0)
+    capture = Capture(PulseMonitor())
+    capture.wait_for(1000)
+    # What plays to both in large blocks keeps a new stream waiting, and a moved one too.
+    with server.playing(tmp_path / "song.wav", "first"), server.playing(tmp_path / "song.wav"):
+        for sink in ("second", "first"):
+            server.set_default_sink(sink)
+            wait_until("it is heard", lambda s=sink: capture.source.name == f"{s}.monitor")  # type: ignore[misc]
+    capture.wait_for(1000)
+    assert capture.source.n_overflows == 2 and capture.source.error is None
+    capture.audio()
+    with server.playing(tmp_path / "song.wav", "first") as player:
+        player.popen.wait(30)
+    capture.wait_for(RATE // 2)
+    assert capture.source.is_alive() and capture.clock.n_restarts == 0
+    capture.source.stop()
+    heard = capture.audio()
+    start = place_of(song, heard)
+    np.testing.assert_allclose(heard[start : start + len(song)], song, atol=2 / 32768)
+
+
+def test_a_monitor_by_name_stays_though_the_server_moves_it(server: PulseServer) -> None:
+    source = PulseMonitor("first.monitor")
+    capture = Capture(source)
+    capture.wait_for(1000)
+    server.set_default_sink("second")
+    wait_until("it is back", lambda: source.n_overflows == 1)
+    capture.wait_for(1000)
+    assert source.name == "first.monitor" and source.is_alive()
+    assert server.source_of(source.stream_name) == "first.monitor"
+    source.stop()
+
+
+def test_an_output_by_name_is_told_when_the_server_moves_it(server: PulseServer) -> None:
+    server.set_default_sink("second")
+    output = PulseOutput("second")
+    block = np.zeros((round(0.005 * output.sample_rate), 2), np.float32)
+
+    def is_moved() -> bool:
+        output.write(block)
+        try:
+            output.latency()
+        except DeviceError as error:
+            return str(error) == "the server has moved the sound away from second"
+        return False
+
+    assert not is_moved()
+    server.set_default_sink("first")
+    wait_until("it is told", is_moved)
+    output.close()
+    again = PulseOutput("second")
+    assert again.name == "second"
+    again.close()
+
+
+def test_a_server_that_hangs_is_told_and_holds_nothing(server: PulseServer) -> None:
+    source = PulseMonitor()
+    capture = Capture(source)
+    capture.wait_for(1000)
+    assert server.process is not None
+    server.process.popen.send_signal(signal.SIGSTOP)
+    try:
+        wait_until("the loss is noticed", lambda: not source.is_alive(), timeout=5)
+        before = time.monotonic()
+        source.stop()
+        assert time.monotonic() - before < 2  # that it hangs would take for ever
+        for attempt in (PulseMonitor, list_monitors, PulseOutput):
+            with pytest.raises(DeviceError, match="the sound server does not answer"):
+                attempt()
+    finally:
+        server.process.popen.send_signal(signal.SIGCONT)
+    again = Capture(PulseMonitor())
+    again.wait_for(1000)
+    again.source.stop()
 
 
 def test_a_monitor_by_name_stays(server: PulseServer) -> None:

@@ -13,6 +13,7 @@ import pytest
 from engine import worker
 from engine.audio import AudioSource
 from engine.errors import ConfigError, DeviceError, MidiError
+from engine.meters import SILENCE_DBFS
 from engine.midi import MidiSink
 from engine.notes import Event, NoteEvent
 from engine.offline import Pipeline
@@ -24,7 +25,6 @@ from engine.settings import (
     ModelSettings,
     TimeSettings,
 )
-from engine.stream import SILENCE_DBFS
 from engine.taps import Tap
 from tests.engine.fakes import (
     PITCH,
@@ -150,6 +150,24 @@ def test_panic_ends_the_note_and_the_music_goes_on() -> None:
         source.play(sound(1.0, (0.5, 0.7)))
         source.finish()
         assert engine.wait(20.0)
+    assert spans(sink.notes)[1] == (1.5, 1.71)
+
+
+def test_the_note_ends_before_the_program_stops_and_the_music_goes_on() -> None:
+    sink, tap = CollectingSink(), ListeningTap()
+    source = ScriptedSource(play_and_stay((0.2, 1.0)))
+    with make_engine(source, sink=sink, taps=[tap]) as engine:
+        assert sink.has(1)
+        seen: list[int] = []
+        engine.suspend(lambda: seen.append(len(sink.events)))
+        assert seen == [2]
+        assert not sink.notes[1].is_on
+        assert "silenced" in tap.calls
+        source.play(sound(1.0, (0.5, 0.7)))
+        source.finish()
+        assert engine.wait(20.0)
+        engine.suspend(lambda: seen.append(0))  # nothing plays any more
+    assert seen == [2, 0]
     assert spans(sink.notes)[1] == (1.5, 1.71)
 
 

@@ -10,7 +10,7 @@ from engine.frontend import FrontEnd
 from engine.notes import Event, NoteEvent, Posteriors, notes_of
 from engine.offline import Pipeline
 from engine.settings import EngineSettings, GateSettings
-from engine.stream import SILENCE_DBFS, CoverStream
+from engine.stream import CoverStream
 from models.spec import Decoding
 from tests.engine.fakes import (
     PITCH,
@@ -141,15 +141,6 @@ def test_skipping_while_asleep_loses_no_time() -> None:
     assert stream.is_asleep
     assert stream.skip(song[3000:4500]) == []
     assert stream.push(song[4500:]) + stream.finish() == [on(500), off(551)]
-
-
-def test_peak_is_in_decibels() -> None:
-    stream = CoverStream(make_pipeline(), SETTINGS, RATE, 1)
-    assert stream.peak_dbfs == SILENCE_DBFS
-    stream.push(sound(0.1, (0.0, 0.1)))
-    assert stream.peak_dbfs == pytest.approx(20 * np.log10(0.5))
-    stream.push(sound(0.1))
-    assert stream.peak_dbfs == SILENCE_DBFS
 
 
 def test_a_new_stream_on_the_same_pipeline_begins_anew() -> None:

@@ -41,6 +41,20 @@ def test_sleeping_and_waiting() -> None:
         assert line(lost, "Speakers").endswith("| waiting for Speakers")
 
 
+def test_clipping_is_shown_while_it_lasts_and_counted_to_the_end() -> None:
+    clipped = replace(PLAYING, n_clipped=3)
+    assert " dB CLIP | " in status_line(replace(clipped, is_clipping=True), "S")
+    assert "CLIP" not in status_line(clipped, "S")
+    assert log_line(clipped, "S").startswith("1:01 -12 dB, 3 samples clipped | ")
+    assert summary(clipped)[-1] == "the input clipped: 3 samples at full scale"
+
+
+def test_a_recording_that_failed_is_first() -> None:
+    fault = "recording has failed: No space left on device"
+    for line in (status_line, log_line):
+        assert line(PLAYING, "S", fault).startswith("recording has failed | 1:01 ")
+
+
 def test_the_meter_never_overflows() -> None:
     assert status_line(replace(PLAYING, peak_dbfs=6.0), "S").startswith("1:01 ████████    6 dB")
     assert status_line(replace(PLAYING, peak_dbfs=-120.0), "S").startswith("1:01 ░░░░░░░░ -120 dB")

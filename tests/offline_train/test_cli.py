@@ -1,5 +1,6 @@
 """The training command's answers to what it cannot take: one line and exit code 2."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,18 @@ def test_folder_that_cannot_be_made_is_told(
     assert main(["sketch-window", "--network", "window", "--out", str(in_the_way / "out")]) == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1 and str(in_the_way) in line
+
+
+def test_a_package_that_training_needs_is_named_with_what_to_type(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "offline_train.train_hft", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert main(["train-apc"]) == 2
+    said = capsys.readouterr().err
+    assert "livecover-train needs torch, which is not installed; type: " in said
+    monkeypatch.setitem(sys.modules, "offline_train.train_hft", None)
+    assert main(["train-apc"]) == 70  # what is not found is ours
 
 
 def test_train_apc_goes_through_the_stages_that_are_asked_for(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from engine.notes import NoteEvent
 from livecover.panel import choices, outbox, tap
 from livecover.panel.choices import Offer, find_choices
 from livecover.panel.chroma import Chroma
+from livecover.panel.messages import SETTABLE
 from livecover.panel.outbox import Outbox
 from livecover.panel.page_files import load_page
 from livecover.panel.tap import PanelTap
-from livecover.settings import Settings
+from livecover.settings import Settings, values_of, with_values
 from livecover.settings_source import load_settings
+from livecover.trust import ALWAYS
 from tests.livecover.panel.fakes import NO_CONFIG
 
 
@@ -106,6 +109,40 @@ def test_what_was_in_use_may_be_chosen_again() -> None:
     offer.check({"model.style": [0.5] * 24, "midi.midi_out": ["LiveCover"]})
     with pytest.raises(ConfigError, match="^a style of a file is given by handing over the file$"):
         offer.check({"model.style": " from:/etc/passwd"})
+
+
+WORDS = {"midi.velocity_curve", "play.parts", "play.pedal"}
+"""Texts that a page may set which are one of a few words."""
+
+
+def test_every_text_that_a_page_may_set_is_offered_or_one_of_a_few_words() -> None:
+    texts = {
+        key
+        for key, value in values_of(Settings()).items()
+        if key in SETTABLE and isinstance(value, str | tuple)
+    }
+    offer = Offer(find_choices())
+    for key in texts - WORDS:
+        with pytest.raises(ConfigError):
+            offer.check({key: "from:/etc/passwd"})
+    for key in WORDS:
+        with pytest.raises(ConfigError):
+            with_values(Settings(), {key: "/etc/passwd"})
+
+
+def test_nothing_that_a_page_may_set_names_an_address_a_folder_or_a_program() -> None:
+    assert not SETTABLE & ALWAYS
+    assert not {key.partition(".")[0] for key in SETTABLE} & {"panel", "record", "log", "control"}
+
+
+def test_the_page_makes_no_markup_of_what_it_is_told() -> None:
+    for path, (content, _) in load_page().items():
+        if path.endswith((".js", ".html")):
+            assert not re.search(
+                rb"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function"
+                rb"|srcdoc|javascript:|\son\w+=|<script>|<style>|\sstyle=",
+                content,
+            ), path
 
 
 def test_only_files_of_known_kinds_are_served(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from engine.errors import ConfigError
 from engine.latency import LatencyBudget
-from engine.meters import Status
+from engine.meters import Level, Status
 from engine.notes import NoteEvent, PedalEvent
 from livecover.control.hands import Hands
 from livecover.instrument import Instrument
@@ -60,6 +60,13 @@ def test_all_is_said_in_80_by_24() -> None:
         "recording take.mid",
     ):
         assert words in text, words
+
+
+def test_each_channel_has_a_meter_and_clipping_is_told() -> None:
+    levels = (Level(-30.0, -15.0), Level(-60.0, -60.0))
+    seen = replace(SEEN, status=replace(SEEN.status, levels=levels, is_clipping=True))
+    text = "\n".join(line.plain for line in lines(seen, 80, 24))
+    assert "in ██████   ▕                 -15 dB CLIP" in text
 
 
 def test_the_two_parts_have_two_colours() -> None:

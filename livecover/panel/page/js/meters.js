@@ -1,9 +1,8 @@
 // Level, load, counts and the parts of the latency.
 
 const FLOOR = -60; // dBFS at the meter's left end
-const FALL = 26; // dB a second
-const HOLD = 1.6; // seconds for which the peak stays
-const CLIPPING = -0.1; // dBFS
+const FALL = 26; // dB a second, as the levels that come fall
+const SILENCE = [[-120, -120]]; // [level, held peak] of each channel
 
 const $ = (id) => document.getElementById(id);
 
@@ -15,47 +14,60 @@ export const write = (element, text) => {
 const share = (dbfs) => Math.max(0, Math.min(1, 1 - dbfs / FLOOR));
 
 export class Meters {
-  #level = -120;
-  #peak = -120;
-  #peakUntil = 0;
+  #levels = SILENCE;
+  #bars = [];
+  #clipped = 0;
   #last = 0;
   #budget = "";
   #said = 0;
 
   constructor() {
     this.meter = $("meter");
-    this.cover = $("meter-cover");
-    this.peak = $("meter-peak");
+    this.#channels(1);
     $("clip").addEventListener("click", () => this.#lamp(false));
   }
 
   /** Take a `status`. */
   take(status, now) {
-    this.#level = Math.max(this.#level, status.peak_dbfs);
-    if (status.peak_dbfs >= this.#peak) {
-      this.#peak = status.peak_dbfs;
-      this.#peakUntil = now + HOLD;
-    }
-    if (status.playing && status.peak_dbfs >= CLIPPING) this.#lamp(true);
+    this.#levels = status.levels?.length ? status.levels.map(([level, peak]) => [level, peak]) : SILENCE;
+    if (status.n_clipped > this.#clipped) this.#lamp(true);
+    this.#clipped = status.n_clipped;
+    const held = Math.max(...this.#levels.map(([, peak]) => peak));
     this.#take(status);
     this.#takeBudget(status.budget);
     if (now - this.#said < 0.5) return;
     this.#said = now;
-    write($("meter-text"), this.#peak > FLOOR ? `${this.#peak.toFixed(0).replace("-", "−")} dB` : "−∞");
-    this.meter.setAttribute("aria-valuenow", String(Math.round(Math.max(FLOOR, this.#peak))));
+    write($("meter-text"), held > FLOOR ? `${held.toFixed(0).replace("-", "−")} dB` : "−∞");
+    this.meter.setAttribute("aria-valuenow", String(Math.round(Math.max(FLOOR, held))));
   }
 
   /** Move the level, once a frame. */
   draw(now) {
     const passed = Math.min(0.2, now - this.#last);
     this.#last = now;
-    this.#level = Math.max(-120, this.#level - FALL * passed);
-    if (now > this.#peakUntil) this.#peak = Math.max(this.#level, this.#peak - 2 * FALL * passed);
-    const [cover, place] = [1 - share(this.#level), share(this.#peak)];
-    if (cover !== this.shownCover) this.cover.style.transform = `scaleX(${(this.shownCover = cover)})`;
-    if (place === this.shownPlace) return;
-    this.shownPlace = place;
-    this.peak.style.transform = `translateX(${place * (this.meter.clientWidth - 3)}px)`;
+    if (this.#bars.length !== this.#levels.length) this.#channels(this.#levels.length);
+    this.#levels.forEach((level, k) => {
+      const bar = this.#bars[k];
+      const [cover, place] = [1 - share(level[0]), share(level[1])];
+      level[0] -= FALL * passed; // until the next status
+      if (cover !== bar.shownCover) bar.cover.style.transform = `scaleX(${(bar.shownCover = cover)})`;
+      if (place === bar.shownPlace) return;
+      bar.shownPlace = place;
+      bar.peak.style.transform = `translateX(${place * (this.meter.clientWidth - 3)}px)`;
+    });
+  }
+
+  /** Have a bar for each channel, one above the other. */
+  #channels(n) {
+    const part = (kind, k) => {
+      const span = document.createElement("span");
+      span.className = `meter-${kind}`;
+      span.style.top = `${(100 * k) / n}%`;
+      span.style.bottom = `calc(${(100 * (n - 1 - k)) / n}% + ${k < n - 1 ? 1 : 0}px)`;
+      return span;
+    };
+    this.#bars = Array.from({ length: n }, (_, k) => ({ cover: part("cover", k), peak: part("peak", k) }));
+    this.meter.replaceChildren(...this.#bars.flatMap(({ cover, peak }) => [cover, peak]));
   }
 
   #lamp(isLit) {
