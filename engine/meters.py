@@ -47,8 +47,11 @@ class Status:
     n_overruns: int = 0  # gaps in the audio: lost by the device, or by a full ring
     n_skipped_frames: int = 0  # passed over because the machine was too slow
     n_losses: int = 0  # of the source
+    n_midi_losses: int = 0  # of MIDI ports
+    n_refused: int = 0  # MIDI messages, while a port was gone
     is_asleep: bool = False
     is_connected: bool = False
+    is_midi_connected: bool = True
     levels: tuple[Level, ...] = ()  # of each channel of the input, before they are mixed
     n_clipped: int = 0  # samples at full scale or beyond
     is_clipping: bool = False  # within the last seconds

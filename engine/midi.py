@@ -1,6 +1,6 @@
 """Where notes go: one protocol, several sinks at once, and the choice between port and file.
 
-Not here: ports (``engine.midi_ports``), files (``engine.midi_file``), the moment of sending
+Not here: ports (``engine.port_sink``), files (``engine.midi_file``), the moment of sending
 (``engine.scheduler``).
 """
 
@@ -10,8 +10,9 @@ from typing import Protocol
 
 from engine.errors import MidiError
 from engine.midi_file import FileSink
-from engine.midi_ports import PortSink, list_ports, midi_system
+from engine.midi_ports import list_ports, midi_system
 from engine.notes import Event
+from engine.port_sink import PortSink
 from engine.settings import MIDI_FILE_SUFFIXES
 
 __all__ = [
@@ -35,6 +36,16 @@ class MidiSink(Protocol):
     @property
     def name(self) -> str:
         """What the user called it."""
+        ...
+
+    @property
+    def is_there(self) -> bool:
+        """False while it is known to refuse everything; it says so itself."""
+        ...
+
+    @property
+    def n_losses(self) -> int:
+        """How often it has gone."""
         ...
 
     def send(self, event: Event) -> None:
@@ -64,6 +75,16 @@ class TeeSink:
     def name(self) -> str:
         """The names of all, joined by a plus."""
         return " + ".join(sink.name for sink in self.sinks)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether all are."""
+        return all(sink.is_there for sink in self.sinks)
+
+    @property
+    def n_losses(self) -> int:
+        """Of all together."""
+        return sum(sink.n_losses for sink in self.sinks)
 
     def send(self, event: Event) -> None:
         """Send to every sink. Raises the first MidiError, after all had their turn."""

@@ -96,6 +96,7 @@ class FileSink:
 
     def __init__(self, path: Path, autosave: float | None = 5.0) -> None:
         self.name = str(path)
+        self.is_there, self.n_losses = True, 0  # a file does not leave
         self._path = path
         self._part = path.with_name(f".{path.name}.part")
         self._autosave = autosave

@@ -47,7 +47,7 @@ class _Receiver:
 
     def _refused(self, error: MidiError) -> None:
         self.is_behind = True
-        if not self._is_refusing:
+        if not self._is_refusing and self.sink.is_there:
             self._is_refusing = True
             log.error("%s", error)
 

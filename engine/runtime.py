@@ -68,6 +68,7 @@ class Engine:
         session = self._open_session(settings, 0.0)
         budget = session.budget(pipeline, settings)  # as promised: what cannot be is refused now
         self.sink = open_sink(settings.midi.midi_out, ())
+        self._n_midi_losses = 0  # of sinks that are used no more
         self._taps = Taps(taps)
         self._scheduler = Scheduler(
             self.sink, budget.total, settings.time.late_tolerance, on_sent=self._taps.sent
@@ -224,8 +225,11 @@ class Engine:
             n_overruns=worker.n_overruns,
             n_skipped_frames=worker.n_skipped_frames,
             n_losses=worker.n_losses,
+            n_midi_losses=self._n_midi_losses + self.sink.n_losses,
+            n_refused=scheduler.n_failed,
             is_asleep=stream.is_asleep,
             is_connected=worker.is_connected,
+            is_midi_connected=self.sink.is_there,
         )
 
     def _open_session(self, settings: EngineSettings, offset: float) -> Session:
@@ -239,6 +243,7 @@ class Engine:
             is_late = self._is_closed  # the engine has stopped meanwhile, and closed the old one
         if is_late:
             sink.close()
+        self._n_midi_losses += sum(unused.n_losses for unused in _unused(old, sink))
         _close_unused(old, sink)
 
     def _prepare(
@@ -275,6 +280,10 @@ def _counted(time: TimeSettings) -> tuple[float | None, ...]:
 
 def _close_unused(old: MidiSink, new: MidiSink) -> None:
     """Close what ``old`` sends to and ``new`` does not."""
-    for sink in sinks_of(old):
-        if all(sink is not other for other in sinks_of(new)):
-            sink.close()
+    for sink in _unused(old, new):
+        sink.close()
+
+
+def _unused(old: MidiSink, new: MidiSink) -> list[MidiSink]:
+    """Return what ``old`` sends to and ``new`` does not."""
+    return [sink for sink in sinks_of(old) if all(sink is not other for other in sinks_of(new))]

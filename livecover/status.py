@@ -71,6 +71,11 @@ def summary(status: Status) -> list[str]:
         lines.append(f"the input clipped: {status.n_clipped} samples at full scale")
     if status.n_losses:
         lines.append(f"the input was lost {status.n_losses} times")
+    if status.n_midi_losses:
+        lines.append(
+            f"a MIDI port was lost {status.n_midi_losses} times, and {status.n_refused} messages"
+            " with it"
+        )
     return lines
 
 
@@ -103,6 +108,8 @@ def _state(status: Status, source: str) -> str:
     """Return the source, and what it does if it does not play."""
     if not status.is_connected:
         return f"waiting for {source}"
+    if not status.is_midi_connected:
+        return f"{source}, the MIDI port is gone"
     return f"{source}, asleep in silence" if status.is_asleep else source
 
 

@@ -38,6 +38,8 @@ class NullSink:
     """Takes notes and does nothing, where a machine has no MIDI."""
 
     name = "nothing"
+    is_there = True
+    n_losses = 0
 
     def send(self, event: Event) -> None:
         """Do nothing."""

@@ -6,52 +6,34 @@ returns. Not here: what is said (``livecover.control.listener``).
 """
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
 
 import rtmidi
 
 from engine.errors import MidiError
+from engine.kept_port import LOOK_EVERY_S, KeptPort
 from engine.midi_ports import (
     CONTROL_CLIENT,
+    MAX_WAITING,
+    MidiInput,
     MidiOutput,
-    find_port,
-    open_client,
+    open_input,
     open_output,
 )
 
 POLL_S = 0.01
 """Seconds from one fetch to the next."""
-MAX_WAITING = 4096
-"""Messages that wait for it; more are dropped. A MIDI cable carries a thousand a second."""
 
 _LEAK = 1e-4  # by how much, at most, the driver's clock is slower than ours
 _TOO_LATE_S = 5.0  # what seems to come later than this tells that the driver's clock has jumped
 
 Message = tuple[int, int, int]
+_log = logging.getLogger(__name__)
+
 Fetch = Callable[[], Sequence[tuple[Message, float]]]
 """Returns what has come since the last call: messages and their moments."""
-
-
-class MidiInput(Protocol):
-    """The part of ``rtmidi.MidiIn`` that is used; after ``delete`` it must not be touched."""
-
-    def get_ports(self) -> list[str]: ...  # noqa: D102
-    def open_port(self, port: int, name: str) -> object: ...  # noqa: D102
-    def open_virtual_port(self, name: str) -> object: ...  # noqa: D102
-    def ignore_types(self, sysex: bool, timing: bool, active_sense: bool) -> None: ...  # noqa: D102
-    def get_message(self) -> tuple[list[int], float] | None: ...  # noqa: D102
-    def delete(self) -> None: ...  # noqa: D102
-
-
-def open_input() -> MidiInput:
-    """Return an RtMidi client for input. Raises MidiError where no MIDI system answers."""
-
-    def make(rtapi: int, name: str) -> object:
-        return rtmidi.MidiIn(rtapi=rtapi, name=name, queue_size_limit=MAX_WAITING)
-
-    return cast(MidiInput, open_client(make, CONTROL_CLIENT))
 
 
 class ControlPort:
@@ -65,6 +47,8 @@ class ControlPort:
         Make the RtMidi clients.
     clock
         Seconds that only rise.
+    look_every
+        As :class:`engine.kept_port.KeptPort` takes it.
 
     Raises
     ------
@@ -78,67 +62,83 @@ class ControlPort:
         connect_input: Callable[[], MidiInput] = open_input,
         connect_output: Callable[[], MidiOutput] = lambda: open_output(CONTROL_CLIENT),
         clock: Callable[[], float] = time.perf_counter,
+        look_every: float | None = LOOK_EVERY_S,
     ) -> None:
         self.name = name
         self._clock = clock
-        self._moments = Moments()
-        self._output: MidiOutput | None = None
-        self._input: MidiInput | None = None
-        try:
-            self._input = connect_input()
-            index = find_port(name, _others(self._input.get_ports()))
-            self.is_virtual = index is None
+        self._moments, self._n_losses = Moments(), 0
+
+        def connect() -> MidiInput:
+            client = connect_input()
             # All of them: the time since the last message is that since the last one ignored, too.
-            self._input.ignore_types(False, False, False)
-            if index is None:
-                self._input.open_virtual_port(name)
-            else:
-                self._input.open_port(index, name)
-            self._output = connect_output()
-            self._open_output(self._output)
-        except BaseException as error:
-            self.close()
-            if not isinstance(error, rtmidi.RtMidiError | NotImplementedError):
-                raise
-            raise MidiError(
-                f"no MIDI port {name!r} can be opened for controllers ({error}): give the name of"
-                " one that is there with --control, or --control off"
-            ) from error
+            client.ignore_types(False, False, False)
+            return client
+
+        with contextlib.ExitStack() as undo:
+            try:
+                self._input = KeptPort(name, connect, _others, look_every=look_every)
+                undo.callback(self._input.close)
+                self._output = self._way_back(connect_output, look_every)
+            except (rtmidi.RtMidiError, NotImplementedError) as error:
+                raise MidiError(
+                    f"no MIDI port {name!r} can be opened for controllers ({error}): give the name"
+                    " of one that is there with --control, or --control off"
+                ) from error
+            undo.pop_all()
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether the port was made, rather than found."""
+        return self._input.is_virtual
 
     def fetch(self) -> list[tuple[Message, float]]:
-        """Return what has come since the last call, with moments of the clock."""
+        """Return what has come since the last call, with moments of the clock.
+
+        Nothing while the port is gone.
+        """
+        if self._input.n_losses != self._n_losses:
+            self._moments, self._n_losses = Moments(), self._input.n_losses
         found: list[tuple[Message, float]] = []
-        while self._input is not None and len(found) < MAX_WAITING:
-            event = self._input.get_message()
-            if event is None:
-                break
-            message, since_last = event
-            moment = self._moments.of(since_last, self._clock())
-            if message:
-                one, two, three, *_ = (*message, 0, 0)
-                found.append(((one, two, three), moment))
+        with contextlib.suppress(MidiError):
+            while len(found) < MAX_WAITING:
+                event = self._input.use(_message)
+                if event is None:
+                    break
+                message, since_last = event
+                moment = self._moments.of(since_last, self._clock())
+                if message:
+                    one, two, three, *_ = (*message, 0, 0)
+                    found.append(((one, two, three), moment))
         return found
 
     def send(self, message: Sequence[int]) -> None:
         """Send a message back; nothing where there is no way back, or it is lost."""
         if self._output is not None:
-            with contextlib.suppress(rtmidi.RtMidiError):
-                self._output.send_message(message)
+            with contextlib.suppress(MidiError):
+                self._output.use(lambda client: client.send_message(message))
 
     def close(self) -> None:
         """Close both; nothing is heard any more. A second call does nothing."""
         for port in (self._input, self._output):
             if port is not None:
-                port.delete()
-        self._input = self._output = None
+                port.close()
 
-    def _open_output(self, output: MidiOutput) -> None:
-        """Open the way back. A controller that takes no MIDI has none."""
-        index = find_port(self.name, _others(output.get_ports()))
-        if index is not None:
-            output.open_port(index, self.name)
-        elif self.is_virtual:
-            output.open_virtual_port(self.name)
+    def _way_back(
+        self, connect: Callable[[], MidiOutput], look_every: float | None
+    ) -> KeptPort[MidiOutput] | None:
+        """Return the output. A controller that takes no MIDI has none."""
+        may_make = self._input.is_virtual
+        try:
+            return KeptPort(self.name, connect, _others, may_make, look_every)
+        except MidiError as error:
+            if may_make:
+                raise
+            _log.debug("no way back to controllers: %s", error)
+            return None
+
+
+def _message(client: MidiInput) -> tuple[list[int], float] | None:
+    return client.get_message()
 
 
 class Moments:

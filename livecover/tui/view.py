@@ -97,6 +97,8 @@ def _where(seen: Seen) -> Text:
         return Text("nothing plays", "dim")
     if not seen.status.is_connected:
         return Text(f"waiting for {source}", "bold yellow")
+    if not seen.status.is_midi_connected:
+        return Text(f"{source} → waiting for {sink}", "bold yellow")
     return Text(f"{source} → {sink}", "dim")
 
 
@@ -181,6 +183,7 @@ def _counts(status: Status) -> Text:
         ("overruns", status.n_overruns),
         ("skipped", status.n_skipped_frames),
         ("losses", status.n_losses),
+        ("port losses", status.n_midi_losses),
     )
     for name, n in troubles:
         text.append(f"   {n} {name}", "yellow" if n else "dim")

@@ -215,6 +215,8 @@ class CollectingSink:
     """Keeps every event; ``has`` waits until so many came."""
 
     name = "collection"
+    is_there = True
+    n_losses = 0
 
     def __init__(self, fails_to_close: bool = False) -> None:
         self.events: list[Event] = []

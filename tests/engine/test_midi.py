@@ -19,6 +19,7 @@ from engine.midi_file import paired
 from engine.midi_ports import candidate_apis, find_port
 from engine.notes import Event, NoteEvent, PedalEvent
 from engine.velocity import FIXED_VELOCITY, parse_curve, velocity_table
+from tests.engine.midi_fakes import HARDWARE, Client
 
 # What a note becomes -----------------------------------------------------------------------------
 
@@ -47,53 +48,6 @@ def test_unknown_curve(curve: str | float) -> None:
 
 # Ports -------------------------------------------------------------------------------------------
 
-HARDWARE = [
-    "Midi Through:Midi Through Port-0 14:0",
-    "Yamaha P-125:Yamaha P-125 MIDI 1 20:0",
-    "USB Synth:USB Synth MIDI 1 24:0",
-    "USB Synth:USB Synth MIDI 2 24:1",
-    "ardour:LiveCoverIn/midi_in 1",
-]
-
-
-class Client:
-    """What ``rtmidi.MidiOut`` looks like from outside."""
-
-    def __init__(self, ports: Sequence[str] = (), can_make_virtual: bool = True) -> None:
-        self.ports = list(ports)
-        self.can_make_virtual = can_make_virtual
-        self.opened: tuple[int | None, str] | None = None
-        self.sent: list[tuple[int, ...]] = []
-        self.is_deleted = False
-        self.error: Exception | None = None
-
-    def get_ports(self) -> list[str]:
-        assert not self.is_deleted
-        return self.ports
-
-    def open_port(self, port: int, name: str) -> None:
-        if self.error is not None:
-            raise self.error
-        self.opened = (port, name)
-
-    def open_virtual_port(self, name: str) -> None:
-        if not self.can_make_virtual:
-            raise rtmidi.UnsupportedOperationError("virtual ports are not supported")
-        self.opened = (None, name)
-
-    def send_message(self, message: Sequence[int]) -> None:
-        assert not self.is_deleted
-        if self.error is not None:
-            raise self.error
-        self.sent.append(tuple(message))
-
-    def get_current_api(self) -> int:
-        return int(rtmidi.API_UNIX_JACK)
-
-    def delete(self) -> None:
-        assert not self.is_deleted
-        self.is_deleted = True
-
 
 @pytest.mark.parametrize(
     ("name", "index"),
@@ -118,75 +72,65 @@ def test_find_port_names_what_is_ambiguous() -> None:
 
 def test_a_known_name_opens_that_port_and_another_a_virtual_one() -> None:
     client = Client(HARDWARE)
-    assert not PortSink("yamaha", connect=lambda: client).is_virtual
+    assert not PortSink("yamaha", connect=lambda: client, look_every=None).is_virtual
     assert client.opened == (1, "yamaha")
     client = Client(HARDWARE)
-    assert PortSink("LiveCover", connect=lambda: client).is_virtual
+    assert PortSink("LiveCover", connect=lambda: client, look_every=None).is_virtual
     assert client.opened == (None, "LiveCover")
 
 
 def test_port_sends_notes_pedals_and_silence() -> None:
     client = Client()
-    sink = PortSink("LiveCover", connect=lambda: client)
+    sink = PortSink("LiveCover", connect=lambda: client, look_every=None)
     sink.send(NoteEvent(0.0, 60, 100, channel=2))
     sink.send(PedalEvent(0.0, True, channel=16))
+    silence = [(s, c, 0) for s in (0xB1, 0xBF) for c in (64, 123)]
     sink.silence()
-    assert client.sent[:2] == [(0x91, 60, 100), (0xBF, 64, 127)]
-    assert client.sent[2:] == [(s, c, 0) for s in (0xB1, 0xBF) for c in (64, 123)]
+    assert client.sent == [(0x91, 60, 100), (0xBF, 64, 127), *silence]
+    sink.send(NoteEvent(0.0, 60, 100, channel=2))
     sink.close()
     sink.close()
+    assert client.sent[6:] == [(0x91, 60, 100), *silence[:2]]
     assert client.is_deleted
     with pytest.raises(MidiError, match="'LiveCover' is closed"):
         sink.panic()
 
 
+@pytest.mark.parametrize(
+    "name", ["LiveCover Control", "livecover control", "livecover_control:LiveCover Control 130:0"]
+)
+def test_notes_never_go_to_where_controllers_are_heard(name: str) -> None:
+    with pytest.raises(MidiError, match="is where livecover hears controllers.*give another port"):
+        open_sink([name])
+
+
 def test_panic_silences_all_channels_whatever_was_used() -> None:
     client = Client()
-    PortSink("LiveCover", connect=lambda: client).panic()
+    PortSink("LiveCover", connect=lambda: client, look_every=None).panic()
     assert client.sent == [(0xB0 + c, k, 0) for c in range(16) for k in (64, 120, 121, 123)]
 
 
 def test_without_virtual_ports_the_error_says_loopmidi() -> None:
-    client = Client(["Microsoft GS Wavetable Synth 0"], can_make_virtual=False)
+    clients = [Client(["Microsoft GS Wavetable Synth 0"], can_make_virtual=False) for _ in "12"]
+    remaining = iter(clients)
     with pytest.raises(MidiError, match="ports here: 'Microsoft GS .*install loopMIDI"):
-        PortSink("LiveCover", connect=lambda: client)
-    assert client.is_deleted
+        PortSink("LiveCover", connect=lambda: next(remaining), look_every=None)
+    assert all(client.is_deleted for client in clients)
 
 
 def test_port_in_use() -> None:
     client = Client(HARDWARE)
     client.error = rtmidi.SystemError("error creating output port")
     with pytest.raises(MidiError, match="'yamaha' cannot be opened .error creating.*close the pro"):
-        PortSink("yamaha", connect=lambda: client)
+        PortSink("yamaha", connect=lambda: client, look_every=None)
     assert client.is_deleted
 
 
 def test_ambiguous_port_releases_the_client() -> None:
     client = Client(HARDWARE)
     with pytest.raises(MidiError, match="in full"):
-        PortSink("usb", connect=lambda: client)
+        PortSink("usb", connect=lambda: client, look_every=None)
     assert client.is_deleted
-
-
-def test_a_vanished_port_is_opened_again_once_a_second() -> None:
-    clients = [Client(HARDWARE), Client(HARDWARE), Client(HARDWARE)]
-    remaining = iter(clients)
-    now = 0.0
-    sink = PortSink("yamaha", connect=lambda: next(remaining), clock=lambda: now)
-    clients[0].error = rtmidi.SystemError("no such device")
-    with pytest.raises(MidiError, match=r"'yamaha' is gone \(no such device\): plug it in"):
-        sink.send(NoteEvent(0.0, 60, 100))
-    assert clients[0].is_deleted
-    clients[1].error = rtmidi.SystemError("no such device")
-    with pytest.raises(MidiError, match="still gone"):
-        sink.send(NoteEvent(0.0, 60, 100))
-    assert not clients[1].is_deleted  # not tried yet
-    now = 1.5
-    with pytest.raises(MidiError, match="cannot be opened"):
-        sink.send(NoteEvent(0.0, 60, 100))
-    now = 3.0
-    sink.send(NoteEvent(0.0, 60, 100))
-    assert clients[2].sent == [(0x90, 60, 100)]
 
 
 def test_which_midi_system_is_tried() -> None:
@@ -211,10 +155,10 @@ def test_no_midi_system(monkeypatch: pytest.MonkeyPatch, platform: str, advice: 
 
 
 def test_ports_and_system_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    clients = [Client(HARDWARE), Client(HARDWARE)]
+    clients = [Client([*HARDWARE, "livecover_control:LiveCover Control 130:0"]), Client()]
     remaining = iter(clients)
     monkeypatch.setattr(midi_ports, "open_output", lambda: next(remaining))
-    assert midi_ports.list_ports() == HARDWARE
+    assert midi_ports.list_ports() == HARDWARE  # what is livecover's own is not offered
     assert midi_ports.midi_system() == "Jack"
     assert all(client.is_deleted for client in clients)
 
@@ -350,7 +294,8 @@ def test_unwritable_path_is_refused_before_anything_plays(tmp_path: Path) -> Non
 
 def test_open_sink_takes_a_port_and_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client()
-    monkeypatch.setattr("engine.midi.PortSink", partial(PortSink, connect=lambda: client))
+    port = partial(PortSink, connect=lambda: client, look_every=None)
+    monkeypatch.setattr("engine.midi.PortSink", port)
     path = tmp_path / "Take.MID"
     sink = open_sink(["LiveCover", str(path)], autosave=None)
     assert isinstance(sink, TeeSink)
@@ -358,7 +303,7 @@ def test_open_sink_takes_a_port_and_a_file(tmp_path: Path, monkeypatch: pytest.M
     for event in TAKE:
         sink.send(event)
     sink.close()
-    assert len(client.sent) == 4
+    assert client.sent[4:] == [(0xB0, 64, 0), (0xB0, 123, 0)]
     assert len(read(path)["melody"]) == 2
 
 
@@ -377,7 +322,8 @@ def test_open_sink_closes_the_port_when_the_file_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = Client()
-    monkeypatch.setattr("engine.midi.PortSink", partial(PortSink, connect=lambda: client))
+    port = partial(PortSink, connect=lambda: client, look_every=None)
+    monkeypatch.setattr("engine.midi.PortSink", port)
     with pytest.raises(MidiError, match="cannot be written"):
         open_sink([str(tmp_path / "missing" / "take.mid"), "LiveCover"])
     assert client.is_deleted
@@ -386,18 +332,18 @@ def test_open_sink_closes_the_port_when_the_file_fails(
 def test_one_broken_sink_does_not_silence_the_other(tmp_path: Path) -> None:
     client, other = Client(), Client()
     sinks: list[MidiSink] = [
-        PortSink("a", connect=lambda: client),
-        PortSink("b", connect=lambda: other),
+        PortSink("a", connect=lambda: client, look_every=None),
+        PortSink("b", connect=lambda: other, look_every=None),
     ]
     tee = TeeSink(sinks)
     client.error = rtmidi.SystemError("gone")
     with pytest.raises(MidiError, match="'a' is gone"):
         tee.send(TAKE[0])
     with pytest.raises(MidiError, match="'a'"):
-        tee.panic()
-    with pytest.raises(MidiError, match="'a'"):
         tee.silence()
-    assert other.sent[0] == (0x90, 72, 90)
-    assert other.sent[-2:] == [(0xB0, 64, 0), (0xB0, 123, 0)]
+    assert other.sent == [(0x90, 72, 90), (0xB0, 64, 0), (0xB0, 123, 0)]
+    with pytest.raises(MidiError, match="'a'"):
+        tee.panic()
+    assert len(other.sent) == 3 + 64
     tee.close()
     assert other.is_deleted

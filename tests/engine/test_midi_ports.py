@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from engine.errors import MidiError
-from engine.midi_ports import CLIENT_NAME, PortSink, list_ports, midi_system
+from engine.midi_ports import CLIENT_NAME, list_ports, midi_system
 from engine.notes import NoteEvent
+from engine.port_sink import PortSink
 from tests.e2e.servers import JackServer, jack_server, wait_until
 from tests.programs import needs
 
@@ -102,13 +103,13 @@ def test_a_new_name_opens_a_virtual_port_of_that_name(
     server.connect(port, "keyboard:keys")
     sink.send(NoteEvent(0.0, 60, 100, channel=2))
     sink.send(NoteEvent(0.5, 60, 0, channel=2))
-    sink.panic()
-    assert keyboard.messages(3) == [
+    sink.close()
+    assert keyboard.messages(4) == [
         bytes((0x91, 60, 100)),
         bytes((0x81, 60, 0)),
+        bytes((0xB1, 64, 0)),
         bytes((0xB1, 123, 0)),
     ]
-    sink.close()
     sink.close()
     wait_until("the port is gone", lambda: port not in server.ports())
     with pytest.raises(MidiError, match="MIDI port 'My Piano' is closed"):
@@ -122,6 +123,8 @@ def test_the_name_of_a_port_that_is_there_opens_that_port(keyboard: Keyboard, na
     sink.send(NoteEvent(0.0, 64, 80))
     sink.send(NoteEvent(0.1, 64, 0))
     assert keyboard.messages(2) == [bytes((0x90, 64, 80)), bytes((0x80, 64, 0))]
+    sink.panic()
+    assert keyboard.messages(64)[:4] == [bytes((0xB0, c, 0)) for c in (64, 120, 121, 123)]
     sink.close()
 
 
@@ -131,7 +134,7 @@ def test_ports_and_the_system_are_listed(keyboard: Keyboard) -> None:
 
 
 def test_without_a_server_the_error_says_what_to_start() -> None:
-    code = "from engine.midi_ports import PortSink; PortSink('LiveCover')"
+    code = "from engine.port_sink import PortSink; PortSink('LiveCover')"
     env = {**os.environ, "JACK_DEFAULT_SERVER": "livecover-none", "JACK_NO_START_SERVER": "1"}
     result = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60

@@ -36,6 +36,8 @@ class Sink:
     name: str = "sink"
     is_broken: bool = False
     sent: list[tuple[float, Event]] = field(default_factory=list)
+    is_there: bool = True
+    n_losses: int = 0
     n_silences: int = 0
     n_panics: int = 0
     has_panicked: threading.Event = field(default_factory=threading.Event)

@@ -35,8 +35,10 @@ def test_skipped_frames_are_shown_once_there_are_any() -> None:
 
 def test_sleeping_and_waiting() -> None:
     asleep = replace(PLAYING, is_asleep=True)
-    lost = replace(asleep, is_connected=False)
+    deaf = replace(asleep, is_midi_connected=False)
+    lost = replace(deaf, is_connected=False)
     for line in (status_line, log_line):
+        assert line(deaf, "Speakers").endswith("| Speakers, the MIDI port is gone")
         assert line(asleep, "Speakers").endswith("| Speakers, asleep in silence")
         assert line(lost, "Speakers").endswith("| waiting for Speakers")
 
@@ -66,6 +68,8 @@ def test_summary() -> None:
         "3 overruns, 9 frames skipped, load 12%, at most 31%",
     ]
     assert summary(replace(PLAYING, n_losses=2))[-1] == "the input was lost 2 times"
+    refused = summary(replace(PLAYING, n_midi_losses=2, n_refused=31))
+    assert refused[-1] == "a MIDI port was lost 2 times, and 31 messages with it"
 
 
 def test_cover_summary() -> None:

@@ -84,7 +84,7 @@ export class Meters {
     $("load").dataset.high = String(status.load > 0.9);
     $("load-fill").style.transform = `scaleX(${Math.min(1, status.load)})`;
     $("load-max").style.left = `${Math.min(99, 100 * (status.max_load ?? 0))}%`;
-    for (const [id, n] of [["n-late", status.n_late], ["n-dropped", status.n_dropped], ["n-overruns", status.n_overruns]]) {
+    for (const [id, n] of [["n-late", status.n_late], ["n-dropped", status.n_dropped], ["n-overruns", status.n_overruns], ["n-midi-losses", status.n_midi_losses]]) {
       write($(id), String(n));
       $(id).dataset.bad = String(n > 0);
     }

@@ -27,6 +27,10 @@ export function describe(link, status, names) {
     const source = status.source || names.input;
     return ["lost", `Waiting for ${source}`, `Waiting for ${source}`, "The input is gone. It plays on as soon as it is back."];
   }
+  if (!status.midi_connected) {
+    const title = "Waiting for the MIDI port";
+    return ["lost", title, title, `${status.sink} is gone. Notes go on as soon as it is back.`];
+  }
   const muted = names.isMuted ? ", muted" : "";
   if (status.recording_fault) return ["failed", status.recording_fault.split(":")[0], null, null];
   if (status.recording) return ["recording", `Recording${muted}`, null, null];
