@@ -21,7 +21,7 @@ _REQUIREMENT = re.compile(r"([\w.-]+).*\bextra == ['\"]([\w-]+)['\"].*")
 def needs(what: str, extra: str) -> str:
     """Return a message: ``what`` needs which package, and what to type to have its extra.
 
-    >>> needs("finding beats needs librosa", "arrange").partition(" type: ")[0]
+    >>> needs("finding beats needs librosa", "match").partition(" type: ")[0]
     'finding beats needs librosa, which is not installed;'
     """
     checkout = _checkout()

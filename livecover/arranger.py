@@ -6,39 +6,51 @@ Not here: how it is heard, written and notated (``engine.arranging``); what is p
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from engine.arranging import notation
-from engine.arranging.arranger import Arranged, Arranger
-from engine.arranging.hearing import SAMPLE_RATE, Ears, listen
-from engine.audio import FileSource, is_file_input, open_source
+from engine.arranging.arranger import Arranged, Arranger, nothing
+from engine.arranging.hearing import Ears, listen, sound_blocks
+from engine.audio import is_file_input
 from engine.errors import ConfigError
 from engine.midi import is_midi_file
-from engine.resample import Resampler
+from engine.paths import given_path
+from engine.whole_file import check_writable
 from livecover.settings import Settings
 
-BLOCK_S = 1.0
 HEARD_SHARE = 0.7  # of the progress, when the song has been heard
 
 
 def check(settings: Settings) -> list[Path]:
-    """Return the files to write. Raises ConfigError unless a file goes in and files come out."""
+    """Return the files to write.
+
+    Raises
+    ------
+    ConfigError
+        Unless a file goes in and files come out.
+    DataError
+        If a file could not be written later.
+    """
     if not is_file_input(settings.audio.input):
         raise ConfigError(
             f"--arranger takes a whole song: give --input FILE, not {settings.audio.input!r}"
         )
-    for name in settings.midi.midi_out:
-        if not is_midi_file(name) and Path(name).suffix.lower() not in notation.SCORE_SUFFIXES:
+    paths = [given_path(name) for name in settings.midi.midi_out]
+    for path in paths:
+        if not is_midi_file(path.name) and path.suffix.lower() not in notation.SCORE_SUFFIXES:
             raise ConfigError(
-                f"--arranger writes files: give --midi-out FILE.mid or FILE.musicxml, not {name!r}"
+                "--arranger writes files: give --midi-out FILE.mid or FILE.musicxml, not"
+                f" {str(path)!r}"
             )
-    return [Path(name) for name in settings.midi.midi_out]
+    for path in paths:
+        check_writable(path)
+    return paths
 
 
 def arrange_file(
-    settings: Settings, on_progress: Callable[[float], None] | None = None
+    settings: Settings, on_progress: Callable[[float], None] = lambda share: None
 ) -> Arranged:
     """Arrange the file ``settings.audio.input`` into the files ``settings.midi.midi_out``.
+
+    A file without music gives files without notes.
 
     Parameters
     ----------
@@ -50,25 +62,19 @@ def arrange_file(
     Raises
     ------
     LiveCoverError
-        If the audio file, a model, a library or an output is not what it should be.
+        If the audio file, a model or an output is not what it should be.
     """
     paths = check(settings)
-    source = open_source(settings.audio.input, settings.audio, paced=False)
-    assert isinstance(source, FileSource), "a file goes in"
+    blocks = sound_blocks(settings.audio.input, lambda share: on_progress(HEARD_SHARE * share))
     arranger = Arranger(settings.arranger.model, settings.model.threads)
-    ears = Ears(cover=settings.model.model)
-    resampler = Resampler(source.sample_rate, SAMPLE_RATE, source.n_channels)
-    blocks = source.blocks(round(BLOCK_S * source.sample_rate))
-    parts = [resampler.push(block) for block in blocks]
-    hearing = listen(np.concatenate([*parts, resampler.flush()]), ears)
-    if on_progress is not None:
-        on_progress(HEARD_SHARE)
-
-    def tell(share: float) -> None:
-        if on_progress is not None:
-            on_progress(HEARD_SHARE + (1 - HEARD_SHARE) * share)
-
-    arranged = arranger.arrange(hearing, tell)
+    heard = Ears(cover=settings.model.model).hear(blocks)
+    if heard.is_music:
+        arranged = arranger.arrange(
+            listen(heard),
+            lambda share: on_progress(HEARD_SHARE + (1 - HEARD_SHARE) * share),
+        )
+    else:
+        arranged = nothing(heard.seconds)
     for path in paths:
         notation.write(arranged, path)
     return arranged
@@ -76,11 +82,20 @@ def arrange_file(
 
 def summary(arranged: Arranged, settings: Settings) -> list[str]:
     """Return what was written, as lines."""
-    hearing = arranged.hearing
-    period = float(np.median(np.diff(hearing.grid.beats)))
-    key = hearing.key
+    grid, key = arranged.hearing.grid, arranged.hearing.key
     return [
-        f"{len(arranged.notes)} notes in {hearing.grid.n_bars} bars of 4/4, {60 / period:.0f} beats"
-        f" a minute, {key.midi_name.removesuffix('m')} {'minor' if key.is_minor else 'major'}",
+        f"{len(arranged.notes)} notes in {grid.n_bars} bars of {grid.beats_per_bar}/4,"
+        f" {grid.bpm:.0f} beats a minute, {key.midi_name.removesuffix('m')}"
+        f" {'minor' if key.is_minor else 'major'}",
         f"written to {', '.join(settings.midi.midi_out)}",
     ]
+
+
+def nothing_said(arranged: Arranged, settings: Settings) -> str | None:
+    """Return the line about a file in which there was nothing to arrange; None if there was."""
+    if arranged.notes:
+        return None
+    return (
+        f"nothing to arrange: no music is heard in {settings.audio.input};"
+        f" {', '.join(settings.midi.midi_out)} without notes"
+    )

@@ -232,10 +232,12 @@ def _check_takes(instrument: Instrument) -> None:
 
 def _quantize(takes: Sequence[str], settings: Settings) -> None:
     """Quantize takes; print a line about each."""
-    from livecover.quantize import run  # imports what only the extra has
+    from livecover.quantize import run  # imports what only it needs
 
     record = settings.record
-    say(*run([given_path(take) for take in takes], record.strength, record.steps))
+    with _stop_on_signals(is_at_once=True):
+        for line in run([given_path(take) for take in takes], record.strength, record.steps):
+            say(line)
 
 
 def _learn(name: str, settings: Settings, config: Path | None, stop: threading.Event) -> None:
@@ -257,13 +259,18 @@ def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:
 
 def _arrange(settings: Settings, console: Console) -> None:
     """Arrange a file into files, with a progress bar."""
-    arranger.check(settings)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with (
+        _stop_on_signals(is_at_once=True),
+        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
         task = progress.add_task("arranging", total=1.0)
         arranged = arranger.arrange_file(
             settings, lambda share: progress.update(task, completed=share)
         )
-    say(*arranger.summary(arranged, settings))
+    if (line := arranger.nothing_said(arranged, settings)) is not None:
+        console.print(line, markup=False, soft_wrap=True)
+    else:
+        say(*arranger.summary(arranged, settings))
 
 
 def _display(
@@ -341,12 +348,15 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 
 
 @contextlib.contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that SIGINT, SIGTERM or SIGHUP sets; a second raises KeyboardInterrupt."""
+def _stop_on_signals(is_at_once: bool = False) -> Iterator[threading.Event]:
+    """Yield an event that SIGINT, SIGTERM or SIGHUP sets; a second raises KeyboardInterrupt.
+
+    The first does so already where what is half done is of no use: ``is_at_once``.
+    """
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+        if is_at_once or stop.is_set():
             raise KeyboardInterrupt
         stop.set()
 

@@ -1,42 +1,44 @@
 """``livecover quantize``: a take's notes moved part of the way to the beat, and its tempo written.
 
 For takes, never live. The beat is the song's own, tracked in the recorded input as the arranger
-does it (``engine.arranging``, extra ``arrange``); it is smoothed, and shifted as a whole to where
-the take's notes lie. Second 0 of the file stays second 0 of the sound, so the two still sound
-together, and the bars of a DAW lie on the song's.
+does it (``engine.arranging``), and shifted as a whole to where the take's notes lie. Second 0 of
+the file stays second 0 of the sound, so the two still sound together, and the bars of a DAW lie on
+the song's.
 """
 
+import logging
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import mido
 import numpy as np
 
-from engine.arranging.grid import BEATS_PER_BAR, LEAST_BEATS, Grid, Times, track_beats
-from engine.arranging.hearing import SAMPLE_RATE, Ears, downbeat_of, struck
-from engine.audio import FileSource, open_source
-from engine.errors import ConfigError, DataError
-from engine.resample import Resampler
-from engine.settings import AudioSettings
-from livecover.tempo_map import TICKS_PER_BEAT, TempoMap, Timed, timed_tracks
+from engine.arranging.beats import LEAST_BEATS, Times, smooth, track_beats
+from engine.arranging.grid import BEATS_PER_BAR, STEPS_PER_BEAT, Grid, grid_of
+from engine.arranging.hearing import Ears, downbeat_of, sound_blocks
+from engine.arranging.tempo_map import TICKS_PER_BEAT, TempoMap
+from engine.errors import ConfigError, DataError, LiveCoverError
+from engine.midi_reader import read_midi
+from engine.whole_file import check_writable, written_whole
+from livecover.timed_messages import Timed, timed_tracks, track_of
 
 SUFFIX = " quantized"
 STRENGTH = 0.5
-STEPS_PER_BEAT = 4
-SMOOTHING_BEATS = 9  # neighbours, itself among them, that are asked where a beat is
 LEAST_GAP_S = 0.06  # between two strikes of a key
 SUSTAIN = 64
-BLOCK_S = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Beats:
-    """Beats (n >= 2,) of a song in seconds, rising, and which of the first four begins a bar."""
+    """Beats (n,) of a song in seconds, rising, and which of the first ones begins a bar."""
 
     times: Times
     first_downbeat: int = 0
+    beats_per_bar: int = BEATS_PER_BAR
 
     @property
     def bpm(self) -> float:
@@ -44,49 +46,24 @@ class Beats:
         return 60 / float(np.median(np.diff(self.times)))
 
 
-def find_beats(sound: Path) -> Beats:
+def find_beats(sound: Path, beats_per_bar: int = BEATS_PER_BAR) -> Beats:
     """Return the beats that are heard in a sound file.
 
     Raises
     ------
     DataError
-        If it has too few, or librosa is not installed.
+        If it has too few.
     LiveCoverError
         If the file cannot be read or a model is missing.
     """
-    source = open_source(str(sound), AudioSettings(), paced=False)
-    assert isinstance(source, FileSource), "a file goes in"
-    resampler = Resampler(source.sample_rate, SAMPLE_RATE, source.n_channels)
-    blocks = source.blocks(round(BLOCK_S * source.sample_rate))
-    parts = [resampler.push(block) for block in blocks]
-    heard = Ears().hear(np.concatenate([*parts, resampler.flush()]))
-    hop_length = round(heard.frame_s * SAMPLE_RATE)
-    times = track_beats(struck(heard.transcription), SAMPLE_RATE, hop_length)
+    heard = Ears().hear(sound_blocks(str(sound)))
+    times = smooth(track_beats(heard.strength, heard.frame_s)) if heard.is_music else np.zeros(0)
     if len(times) < LEAST_BEATS:
         raise DataError(
             f"{sound}: expected at least {LEAST_BEATS} beats, found {len(times)}: the take is too"
             " short to quantize, or has no beat"
         )
-    return Beats(smooth(times), downbeat_of(heard, times))
-
-
-def smooth(times: Times) -> Times:
-    """Return beats without the tracker's jitter of a frame: each where its neighbours expect it.
-
-    The line through them is Theil's and Sen's, of middle slope and height, so that one beat gone
-    astray moves none of the others.
-
-    >>> smooth(np.array([0.0, 0.5, 1.0, 1.56, 2.0, 2.5, 3.0, 3.5, 4.0])).tolist()
-    [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
-    """
-    smoothed = np.empty(len(times))
-    for k in range(len(times)):
-        start = min(max(0, k - SMOOTHING_BEATS // 2), max(0, len(times) - SMOOTHING_BEATS))
-        near = np.arange(len(times))[start : start + SMOOTHING_BEATS]
-        first, second = np.triu_indices(len(near), 1)
-        period = np.median((times[near[second]] - times[near[first]]) / (second - first))
-        smoothed[k] = np.median(times[near] - period * (near - k))
-    return smoothed
+    return Beats(times, downbeat_of(heard, times, beats_per_bar), beats_per_bar)
 
 
 def quantize_take(
@@ -123,37 +100,25 @@ def quantize_take(
     tracks = timed_tracks(take)
     ons = [timed.time for track in tracks for timed in track if timed.end is not None]
     end = max((timed.time for track in tracks for timed in track), default=0.0)
-    beats = _in_phase(_whole(beats, end), np.array(ons), steps_per_beat)
-    grid = Grid(beats.times)
+    grid = grid_of(beats.times, beats.first_downbeat, end, beats.beats_per_bar)
+    grid = _in_phase(grid, np.array(ons), steps_per_beat)
     for track in tracks:
         _quantize(track, grid, strength, steps_per_beat)
-    tempo = TempoMap(beats.times, beats.first_downbeat)
+    tempo = TempoMap(grid)
     quantized = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
-    quantized.tracks.append(tempo.conductor())
-    quantized.tracks += [tempo.track(track) for track in tracks if track]
+    quantized.tracks.append(tempo.conductor("tempo"))
+    quantized.tracks += [track_of(track, tempo) for track in tracks if track]
     return quantized
 
 
-def _whole(beats: Beats, seconds: float) -> Beats:
-    """Return the beats from second 0 to the end, at the border's tempo where none were heard."""
-    times = np.asarray(beats.times, float)
-    first, last = (float(np.median(np.diff(border))) for border in (times[:9], times[-9:]))
-    n_before = max(0, int(times[0] / first))
-    n_after = max(1, int((seconds - times[-1]) / last) + 2)
-    earlier = times[0] - first * np.arange(n_before, 0, -1)
-    later = times[-1] + last * np.arange(1, n_after + 1)
-    downbeat = (beats.first_downbeat + n_before) % BEATS_PER_BAR
-    return Beats(np.concatenate([earlier, times, later]), downbeat)
-
-
-def _in_phase(beats: Beats, ons: Times, steps_per_beat: int) -> Beats:
-    """Return the beats, shifted by less than half a step to where most note-ons lie."""
+def _in_phase(grid: Grid, ons: Times, steps_per_beat: int) -> Grid:
+    """Return the grid, shifted by less than half a step to where most note-ons lie."""
     if not len(ons):
-        return beats
-    grid, steps = Grid(beats.times), steps_per_beat / STEPS_PER_BEAT
+        return grid
+    steps = steps_per_beat / STEPS_PER_BEAT
     position = grid.position(ons) * steps
     shift = float(np.median(ons - grid.time(np.round(position) / steps)))
-    return Beats(beats.times + shift, beats.first_downbeat)
+    return Grid(grid.beats + shift, grid.beats_per_bar)
 
 
 def _quantize(track: Sequence[Timed], grid: Grid, strength: float, steps_per_beat: int) -> None:
@@ -183,22 +148,33 @@ def _quantize(track: Sequence[Timed], grid: Grid, strength: float, steps_per_bea
 
 
 def run(
-    paths: Sequence[Path], strength: float = STRENGTH, steps_per_beat: int = STEPS_PER_BEAT
-) -> list[str]:
-    """Quantize takes, ``NAME.mid`` beside ``NAME.flac``, as ``NAME quantized.mid``; return lines.
+    paths: Sequence[Path],
+    strength: float = STRENGTH,
+    steps_per_beat: int = STEPS_PER_BEAT,
+    beats_per_bar: int = BEATS_PER_BAR,
+) -> Iterator[str]:
+    """Quantize takes, ``NAME.mid`` beside ``NAME.flac``, as ``NAME quantized.mid``; yield lines.
 
-    A folder stands for the takes in it.
+    A folder stands for the takes in it. A take that fails does not keep the others from it.
 
     Raises
     ------
     LiveCoverError
-        If there is no take, or one that was named has no sound or no beat.
+        If there is no take; after the last one, if some could not be quantized.
     """
-    lines = []
-    for path in paths:
-        for take in _takes(path):
-            lines.append(_quantize_file(take, strength, steps_per_beat))
-    return lines
+    takes = [take for path in paths for take in _takes(path)]
+    failed: list[tuple[Path, LiveCoverError]] = []
+    for take in takes:
+        try:
+            yield _quantize_file(take, strength, steps_per_beat, beats_per_bar)
+        except LiveCoverError as error:
+            if len(takes) == 1:
+                raise
+            _log.error("%s", error)
+            failed.append((take, error))
+    if failed:
+        names = ", ".join(take.name for take, _ in failed)
+        raise DataError(f"{len(failed)} of {len(takes)} takes could not be quantized: {names}")
 
 
 def _takes(path: Path) -> list[Path]:
@@ -221,16 +197,12 @@ def sound_of(take: Path) -> Path:
     return take.with_name(f"{take.stem}.flac")
 
 
-def _quantize_file(take: Path, strength: float, steps_per_beat: int) -> str:
+def _quantize_file(take: Path, strength: float, steps_per_beat: int, beats_per_bar: int) -> str:
     out = take.with_name(f"{take.stem}{SUFFIX}.mid")
-    try:
-        notes = mido.MidiFile(take)
-    except (OSError, EOFError, ValueError) as error:
-        raise DataError(f"{take}: expected a MIDI file, could not read it ({error})") from error
-    beats = find_beats(sound_of(take))
+    check_writable(out)
+    notes = read_midi(take)
+    beats = find_beats(sound_of(take), beats_per_bar)
     quantized = quantize_take(notes, beats, strength, steps_per_beat)
-    try:
-        quantized.save(out)
-    except OSError as error:
-        raise DataError(f"{out}: expected to write it there ({error})") from error
+    with written_whole(out) as file:
+        quantized.save(file=file)
     return f"{out}: {beats.bpm:.1f} beats a minute, strength {strength:g}"

@@ -6,6 +6,7 @@ of notes (``notation``).
 """
 
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.arranging.grid import UNIT_BEATS, UNIT_STEPS
+from engine.arranging.beats import USUAL_BPM
+from engine.arranging.grid import (
+    BEATS_PER_BAR,
+    STEPS_PER_BEAT,
+    UNIT_BARS,
+    UNIT_STEPS,
+    Grid,
+)
+from engine.arranging.grid_notes import (
+    GridNote,
+    ending,
+    hands_apart,
+    melody_on_grid,
+    moved,
+    without_doubles,
+)
+from engine.arranging.harmony import Key
 from engine.arranging.hearing import Hearing
 from engine.errors import ModelError
 from engine.graph import Graph
@@ -30,22 +47,7 @@ END, BEGIN = N_PITCHES, N_PITCHES + 1
 MAX_NOTES = 16
 SOFTEST, LOUDEST = 38, 104  # velocities of the intensity's ends
 GROUP_END = 0.22  # the probability from which a group of notes ends
-MELODY_LIFT = 10  # velocity, over the accompaniment
-SPLIT_PITCH = 60
-HAND_SPAN = 16  # semitones
-HAND_NOTES = 5
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class GridNote:
-    """A note on the grid: its first step, its length in steps, and who plays it."""
-
-    step: int
-    length: int
-    pitch: int
-    velocity: int
-    is_melody: bool = False
-    is_left: bool = False
+STRUCK = 0.3  # the probability from which something is heard to be struck
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,15 @@ class Arranged:
         times = grid.time(steps.ravel()).reshape(-1, 2)
         rest = [(n.pitch, n.velocity, n.is_melody) for n in self.notes]
         return np.concatenate([times, np.array(rest, float)], 1).astype(np.float32)
+
+
+def nothing(seconds: float) -> Arranged:
+    """Return the arrangement of silence: bars at a usual tempo, no notes, C major."""
+    period = 60 / USUAL_BPM
+    n_beats = max(1, math.ceil(seconds / (period * BEATS_PER_BAR))) * BEATS_PER_BAR
+    grid = Grid(period * np.arange(n_beats + 1))
+    sound = np.zeros((0, N_PITCHES, 4), np.float16)
+    return Arranged([], Hearing(grid, sound, [None] * n_beats, Key(0, False), []))
 
 
 class Arranger:
@@ -109,18 +120,22 @@ class Arranger:
         chords = hearing.chord_vectors()
         written: list[GridNote] = []
         previous: list[GridNote] = []
-        n_units = hearing.grid.n_units
-        for unit in range(n_units):
-            first = unit * UNIT_STEPS
-            sound = self._mask(hearing.sound[first : first + UNIT_STEPS])
-            beats = chords[unit * UNIT_BEATS : (unit + 1) * UNIT_BEATS]
-            previous = self._unit(beats, sound, previous if self._follows else None)
-            written += [_moved(note, first) for note in previous]
+        grid = hearing.grid
+        n_beats, n_steps = UNIT_BARS * grid.beats_per_bar, UNIT_BARS * grid.steps_per_bar
+        for unit in range(grid.n_units):
+            sound = hearing.sound[unit * n_steps : (unit + 1) * n_steps].astype(np.float32)
+            beats = chords[unit * n_beats : (unit + 1) * n_beats]
+            previous = self._unit(
+                of_four(beats, 1, grid.beats_per_bar),
+                of_four(self._mask(sound), STEPS_PER_BEAT, grid.beats_per_bar),
+                previous if self._follows else None,
+            )
+            own = from_four(previous, grid.beats_per_bar)
+            written += [moved(note, unit * n_steps) for note in own]
             if on_progress is not None:
-                on_progress((unit + 1) / n_units)
-        last = hearing.grid.n_steps
-        notes = [_ending(note, last) for note in written if note.step < last]
+                on_progress((unit + 1) / grid.n_units)
         melody = melody_on_grid(hearing)
+        notes = _heard(written, melody, hearing)
         return Arranged(hands_apart(without_doubles(notes, melody) + melody), hearing)
 
     def _mask(self, sound: Array) -> Array:
@@ -197,6 +212,46 @@ class Arranger:
         return struck, total
 
 
+def of_four(rows: Array, per_beat: int, beats_per_bar: int) -> Array:
+    """Return a unit's rows (n, ...) as bars of four beats; of others the last beat is silent."""
+    if beats_per_bar == BEATS_PER_BAR:
+        return rows
+    bars = rows.reshape(UNIT_BARS, beats_per_bar * per_beat, *rows.shape[1:])
+    missing = (BEATS_PER_BAR - beats_per_bar) * per_beat
+    padding = [(0, 0), (0, missing)] + [(0, 0)] * (rows.ndim - 1)
+    return np.pad(bars, padding).reshape(UNIT_BARS * BEATS_PER_BAR * per_beat, *rows.shape[1:])
+
+
+def from_four(notes: list[GridNote], beats_per_bar: int) -> list[GridNote]:
+    """Return a unit's notes in bars of four beats in its own: none in, nor over, the last beat."""
+    if beats_per_bar == BEATS_PER_BAR:
+        return notes
+    found = []
+    for note in notes:
+        bar, step = divmod(note.step, BEATS_PER_BAR * STEPS_PER_BEAT)
+        own = beats_per_bar * STEPS_PER_BEAT
+        if step < own:
+            length = min(note.length, own - step)
+            found.append(GridNote(bar * own + step, length, note.pitch, note.velocity))
+    return found
+
+
+def _heard(notes: list[GridNote], melody: list[GridNote], hearing: Hearing) -> list[GridNote]:
+    """Return the notes of bars in which something is struck, none before the first that is."""
+    grid = hearing.grid
+    is_struck = hearing.sound[..., 0].max(1) >= STRUCK
+    is_struck[[note.step for note in melody]] = True
+    if not is_struck.any():
+        return []
+    bars = is_struck.reshape(-1, grid.steps_per_bar).any(1)
+    first, last = int(is_struck.argmax()), grid.n_steps
+    return [
+        ending(note, last)
+        for note in notes
+        if first <= note.step < last and bars[note.step // grid.steps_per_bar]
+    ]
+
+
 def score_image(notes: list[GridNote]) -> Array:
     """Return the notes of a unit as an image (S, P, 2): struck, sounding."""
     image = np.zeros((UNIT_STEPS, N_PITCHES, 2), np.float32)
@@ -205,86 +260,3 @@ def score_image(notes: list[GridNote]) -> Array:
         image[note.step, row, 0] = 1
         image[note.step : note.step + note.length, row, 1] = 1
     return image
-
-
-def melody_on_grid(hearing: Hearing) -> list[GridNote]:
-    """Return the melody's notes on the grid, each at least a step long, none over another."""
-    grid = hearing.grid
-    if not hearing.melody:
-        return []
-    on = grid.step([note.onset for note in hearing.melody])
-    off = grid.step([note.offset for note in hearing.melody])
-    found: dict[int, GridNote] = {}
-    for note, start, stop in zip(hearing.melody, on.tolist(), off.tolist(), strict=True):
-        if 0 <= start < grid.n_steps:
-            velocity = min(note.velocity + MELODY_LIFT, 127)
-            found[start] = GridNote(start, max(stop - start, 1), note.pitch, velocity, True)
-    ordered = [found[step] for step in sorted(found)]
-    ends = [note.step for note in ordered[1:]] + [grid.n_steps]
-    return [_ending(note, end) for note, end in zip(ordered, ends, strict=True)]
-
-
-def without_doubles(notes: list[GridNote], melody: list[GridNote]) -> list[GridNote]:
-    """Return notes, less those on a pitch that the melody holds at the time; overlaps cut."""
-    held = {(step, n.pitch) for n in melody for step in range(n.step, n.step + n.length)}
-    kept: dict[int, GridNote] = {}
-    result: list[GridNote] = []
-    for note in sorted(notes):
-        if any((step, note.pitch) in held for step in range(note.step, note.step + note.length)):
-            continue
-        before = kept.get(note.pitch)
-        if before is not None and before.step + before.length > note.step:
-            result[result.index(before)] = _ending(before, note.step)
-        kept[note.pitch] = note
-        result.append(note)
-    return result
-
-
-def hands_apart(notes: list[GridNote]) -> list[GridNote]:
-    """Return the notes in order, each given to a hand.
-
-    The melody is the right hand's. The notes struck together are parted where the gap between
-    neighbours is widest for its nearness to middle C, so that no hand has more than five keys or a
-    tenth to span where that can be avoided.
-    """
-    result: list[GridNote] = []
-    groups: dict[int, list[GridNote]] = {}
-    for note in notes:
-        groups.setdefault(note.step, []).append(note)
-    for step in sorted(groups):
-        group = sorted(groups[step], key=lambda note: note.pitch)
-        cut = _best_cut(group)
-        for k, note in enumerate(group):
-            is_left = k < cut and not note.is_melody
-            result.append(_with_hand(note, is_left))
-    return sorted(result)
-
-
-def _best_cut(group: list[GridNote]) -> int:
-    """Return how many of the lowest notes of a group go to the left hand."""
-
-    def cost(cut: int) -> float:
-        left, right = group[:cut], group[cut:]
-        wrong = sum(note.is_melody for note in left) * 100.0
-        for hand in (left, right):
-            if hand:
-                span = hand[-1].pitch - hand[0].pitch
-                wrong += max(span - HAND_SPAN, 0) * 3 + max(len(hand) - HAND_NOTES, 0) * 10
-        wrong += sum(max(note.pitch - SPLIT_PITCH, 0) for note in left)
-        return wrong + sum(max(SPLIT_PITCH - note.pitch, 0) for note in right)
-
-    return min(range(len(group) + 1), key=cost)
-
-
-def _with_hand(note: GridNote, is_left: bool) -> GridNote:
-    return GridNote(note.step, note.length, note.pitch, note.velocity, note.is_melody, is_left)
-
-
-def _moved(note: GridNote, steps: int) -> GridNote:
-    return GridNote(note.step + steps, note.length, note.pitch, note.velocity)
-
-
-def _ending(note: GridNote, last: int) -> GridNote:
-    """Return the note, ended at step ``last`` if it lasts longer."""
-    length = max(min(note.length, last - note.step), 1)
-    return GridNote(note.step, length, note.pitch, note.velocity, note.is_melody, note.is_left)

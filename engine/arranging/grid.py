@@ -1,57 +1,60 @@
 """The grid of sixteenths on which an arrangement is written: beats, bars, steps.
 
-Bars have four beats; a unit is two bars. Beats come from annotations, or from librosa's tracker
-(Ellis, "Beat tracking by dynamic programming", 2007), which is told what a transcriber hears
-struck. Times are seconds, steps count from the grid's first beat, which begins a bar. Not here:
-what is played (``arranger``).
+Bars have four beats or three; a unit is two bars. Times are seconds, steps count from the grid's
+first beat, which begins a bar. Not here: where the beats are (``beats``), what is played
+(``arranger``).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.arranging.beats import LEAST_BEATS, Times
 from engine.errors import DataError
-from engine.extras import needs
 
 Array = NDArray[np.float32]
-Times = NDArray[np.floating[Any]]
 
 BEATS_PER_BAR = 4
 STEPS_PER_BEAT = 4
-STEPS_PER_BAR = BEATS_PER_BAR * STEPS_PER_BEAT
-UNIT_BEATS = 8
+UNIT_BARS = 2
+UNIT_BEATS = UNIT_BARS * BEATS_PER_BAR
 UNIT_STEPS = UNIT_BEATS * STEPS_PER_BEAT
-LEAST_BEATS = 8
-USUAL_BPM = 120
-FASTEST_BPM = 142  # a tempo above it is taken for twice the song's
-TEMPO_WINDOW_S = 16.0  # in which a tempo repeats itself
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Beats (b,) in seconds, rising, b a multiple of four and one more for the end."""
+    """Beats (b,) in seconds, rising, b a multiple of the bar's and one more for the end."""
 
     beats: Times
+    beats_per_bar: int = BEATS_PER_BAR
+
+    @property
+    def steps_per_bar(self) -> int:
+        """Sixteenths of a bar."""
+        return self.beats_per_bar * STEPS_PER_BEAT
 
     @property
     def n_bars(self) -> int:
         """Whole bars."""
-        return (len(self.beats) - 1) // BEATS_PER_BAR
+        return (len(self.beats) - 1) // self.beats_per_bar
 
     @property
     def n_units(self) -> int:
         """Units of two bars; the last may reach past the end."""
-        return -(-self.n_bars * BEATS_PER_BAR // UNIT_BEATS)
+        return -(-self.n_bars // UNIT_BARS)
 
     @property
     def n_steps(self) -> int:
         """Steps of whole bars."""
-        return self.n_bars * STEPS_PER_BAR
+        return self.n_bars * self.steps_per_bar
+
+    @property
+    def bpm(self) -> float:
+        """Beats a minute, of the middle interval."""
+        return 60 / float(np.median(np.diff(self.beats)))
 
     def time(self, steps: NDArray[Any] | float) -> Times:
         """Return the seconds of steps, those past the end at the last beat's tempo."""
@@ -75,12 +78,17 @@ class Grid:
         return np.round(self.position(times)).astype(np.int64)
 
 
-def grid_of(beats: NDArray[np.floating], first_downbeat: int, seconds: float) -> Grid:
+def grid_of(
+    beats: NDArray[np.floating],
+    first_downbeat: int,
+    seconds: float,
+    beats_per_bar: int = BEATS_PER_BAR,
+) -> Grid:
     """Return the grid of beats (n,), of which one is known to begin a bar.
 
     Beats are added at the border's tempo, back to the bar that holds second 0 and on to the bar
-    that holds the end, so that every sound has its place. A first bar that would begin before 0
-    by more than half a beat is left out where nothing but its end would be heard.
+    that holds the end, so that every sound has its place: the first bar may begin before 0, and
+    not after it by more than half a step.
 
     Raises
     ------
@@ -93,49 +101,26 @@ def grid_of(beats: NDArray[np.floating], first_downbeat: int, seconds: float) ->
             f"expected at least {LEAST_BEATS} rising beats, got {len(beats)}: the sound is too"
             " short, or has no beat"
         )
-    n_before = -first_downbeat % BEATS_PER_BAR
+    n_before = -first_downbeat % beats_per_bar
     period = float(np.median(np.diff(beats[:9])))
-    while beats[0] - n_before * period > 0.5 * period:
-        n_before += BEATS_PER_BAR
+    while beats[0] - n_before * period > 0.5 * period / STEPS_PER_BEAT:
+        n_before += beats_per_bar
     earlier = beats[0] - period * np.arange(n_before, 0, -1)
     beats = np.concatenate([earlier, beats])
     last_period = float(np.median(np.diff(beats[-9:])))
     n_after = 1
-    while (len(beats) + n_after - 1) % BEATS_PER_BAR or (
+    while (len(beats) + n_after - 1) % beats_per_bar or (
         beats[-1] + n_after * last_period < seconds
     ):
         n_after += 1
     later = beats[-1] + last_period * np.arange(1, n_after + 1)
-    return Grid(np.concatenate([beats, later]))
+    return Grid(np.concatenate([beats, later]), beats_per_bar)
 
 
-def track_beats(strength: Array, sample_rate: int, hop_length: int) -> Times:
-    """Return the times (n,) of the beats, from how much is struck in each frame (T,).
-
-    What a transcriber hears serves better than the spectrum's own changes: it is not late, and a
-    long reverberation does not strike.
-
-    Raises
-    ------
-    DataError
-        If librosa is not installed.
-    """
-    if find_spec("librosa") is None:
-        raise DataError(needs("finding beats needs librosa", "arrange"))
-    if not strength.any():
-        return np.zeros(0)
-    librosa = import_module("librosa")
-    frames = {"onset_envelope": strength, "sr": sample_rate, "hop_length": hop_length}
-    tempo = librosa.feature.tempo(**frames, start_bpm=USUAL_BPM, ac_size=TEMPO_WINDOW_S)
-    bpm = float(tempo[0])
-    while bpm > FASTEST_BPM:
-        bpm /= 2
-    _, beats = librosa.beat.beat_track(**frames, bpm=bpm, units="time", trim=False)
-    return np.asarray(beats, float)
-
-
-def first_downbeat(onset: Array, bass: Array, chroma: Array) -> int:
-    """Return which of the first four beats begins a bar, by where harmony changes and bass plays.
+def first_downbeat(
+    onset: Array, bass: Array, chroma: Array, beats_per_bar: int = BEATS_PER_BAR
+) -> int:
+    """Return which of the first beats begins a bar, by where harmony changes and bass plays.
 
     Parameters
     ----------
@@ -143,7 +128,16 @@ def first_downbeat(onset: Array, bass: Array, chroma: Array) -> int:
         (n,) how much is struck, and how much of it low, at each beat.
     chroma
         (n, 12) what sounds from each beat on.
+    beats_per_bar
+        Of the song.
     """
+    return int(np.argmax(bar_phases(onset, bass, chroma, beats_per_bar)))
+
+
+def bar_phases(
+    onset: Array, bass: Array, chroma: Array, beats_per_bar: int
+) -> NDArray[np.floating]:
+    """Return how well each of the first beats (beats_per_bar,) would do as a downbeat."""
     lengths = np.linalg.norm(chroma, axis=1, keepdims=True)
     direction = chroma / np.maximum(lengths, 1e-9)
     change = np.zeros(len(chroma))
@@ -153,5 +147,4 @@ def first_downbeat(onset: Array, bass: Array, chroma: Array) -> int:
         return values / max(float(np.mean(np.abs(values))), 1e-9)
 
     evidence = 2 * scaled(change) + scaled(bass) + 0.5 * scaled(onset)
-    phases = [float(evidence[k::BEATS_PER_BAR].mean()) for k in range(BEATS_PER_BAR)]
-    return int(np.argmax(phases))
+    return np.array([evidence[k::beats_per_bar].mean() for k in range(beats_per_bar)])

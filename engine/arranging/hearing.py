@@ -1,22 +1,25 @@
 """What of a song the arranger hears: its grid, chords and key, melody, and sound by step and pitch.
 
-Two models listen: ``transcribe`` hears what sounds, the cover model which of it is the melody.
+Two models listen: ``transcribe`` hears what sounds, the cover model which of it is the melody. They
+hear blocks, and what they say is kept small, so that hours of music fit into memory.
 Shapes: T frames, P = 88 pitches, S steps. Not here: the notes that come of it (``arranger``).
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.arranging.beats import Times, smooth, track_beats
+from engine.arranging.frame_rows import FrameRows
 from engine.arranging.grid import (
+    BEATS_PER_BAR,
     STEPS_PER_BEAT,
-    UNIT_STEPS,
+    UNIT_BARS,
     Grid,
-    Times,
     first_downbeat,
     grid_of,
-    track_beats,
 )
 from engine.arranging.harmony import (
     ChordName,
@@ -27,18 +30,25 @@ from engine.arranging.harmony import (
     recognise,
     vector_of,
 )
+from engine.audio import FileSource, open_source
 from engine.decoder import NoteDecoder
 from engine.errors import ModelError
 from engine.note_tracker import pair_notes
 from engine.notes import NoteEvent, Posteriors
-from engine.offline import load_pipeline, stream_posteriors
-from engine.settings import DecoderSettings
+from engine.offline import Pipeline, load_pipeline
+from engine.resample import Resampler
+from engine.settings import AudioSettings, DecoderSettings
 from engine.style import style_vector
+from models.spec import N_PITCHES
 
 Array = NDArray[np.float32]
+Halves = NDArray[np.float16]
 
 SAMPLE_RATE = 16000
+BLOCK_SAMPLES = 8192
+BLOCK_S = 0.5
 LOW_KEYS = 31  # up to D#3
+LEAST_NOTES = 4  # that a transcriber hears in what is music: noise and clicks give it one or none
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +63,22 @@ class MelodyNote:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A song as the two models hear it, before any grid; T frames of ``frame_s`` each."""
+    """A song as the two models hear it, before any grid; rows (T, P) of ``frame_s`` each."""
 
-    transcription: Posteriors
-    melody_posteriors: Posteriors
+    onset: FrameRows  # what is struck
+    frame: FrameRows  # what sounds
+    velocity: FrameRows  # how loud it is struck
+    tune: FrameRows  # what of the melody sounds
+    strength: Array  # (T,) how much is struck, what is low counting threefold
     melody: list[MelodyNote]
+    n_notes: int  # that the transcriber hears
+    seconds: float
     frame_s: float
+
+    @property
+    def is_music(self) -> bool:
+        """Whether there is anything to arrange."""
+        return self.n_notes >= LEAST_NOTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +86,7 @@ class Hearing:
     """A song on its grid: what the arranger is given."""
 
     grid: Grid
-    sound: Array  # (units * 32, P, 4): onset, frame, velocity, melody, each in [0, 1]
+    sound: Halves  # (steps of all units, P, 4): onset, frame, velocity, melody, each in [0, 1]
     chords: list[ChordName | None]  # one a beat of all units
     key: Key
     melody: list[MelodyNote]
@@ -96,16 +116,84 @@ class Ears:
                 f" {transcriber} {1000 * heard.frame_s:g} ms: give another --model"
             )
 
-    def hear(self, samples: Array) -> Heard:
-        """Return what the models hear in mono samples (n,) at 16 kHz."""
-        said = []
-        for pipeline in (self._transcriber, self._cover):
-            style = style_vector("balanced", pipeline.spec)
-            said.append(stream_posteriors(samples, pipeline.model, pipeline.frontend, style))
-        settings = DecoderSettings().resolved(self._cover.spec.decoding)
-        decoder = NoteDecoder(self.frame_s, settings)
-        events = decoder.push(said[1]) + decoder.flush()
-        return Heard(said[0], said[1], melody_of(events), self.frame_s)
+    def hear(self, blocks: Iterable[Array]) -> Heard:
+        """Return what the models hear in blocks of mono samples (n,) at 16 kHz."""
+        transcription, cover = _Listener(self._transcriber), _Listener(self._cover)
+        onset, frame, velocity, tune = (FrameRows(N_PITCHES) for _ in range(4))
+        strengths, n_samples = [np.zeros(0, np.float32)], 0
+
+        def keep(heard: Posteriors, played: Posteriors) -> None:
+            struck = heard.onset * heard.velocity
+            onset.append(heard.onset)
+            frame.append(heard.frame)
+            velocity.append(struck)
+            strengths.append(struck.sum(1) + 2 * struck[:, :LOW_KEYS].sum(1))
+            of_melody = np.zeros_like(played.frame) if played.melody is None else played.melody
+            tune.append(of_melody * played.frame)
+
+        for block in _cut(blocks):
+            n_samples += len(block)
+            keep(transcription.push(block), cover.push(block))
+        keep(transcription.flush(), cover.flush())
+        return Heard(
+            onset,
+            frame,
+            velocity,
+            tune,
+            strength=np.concatenate(strengths),
+            melody=melody_of(cover.events),
+            n_notes=sum(event.is_on for event in transcription.events),
+            seconds=n_samples / SAMPLE_RATE,
+            frame_s=self.frame_s,
+        )
+
+
+class _Listener:
+    """A model in a new stream, with its decoder; ``events`` grows."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        pipeline.reset()
+        pipeline.style = style_vector("balanced", pipeline.spec)
+        settings = DecoderSettings().resolved(pipeline.spec.decoding)
+        self._decoder = NoteDecoder(pipeline.spec.features.frame_s, settings)
+        self.events: list[NoteEvent] = []
+
+    def push(self, block: Array) -> Posteriors:
+        """Return what became final with samples (n,)."""
+        said = self._pipeline.push(block)
+        self.events += self._decoder.push(said)
+        return said
+
+    def flush(self) -> Posteriors:
+        """Return what was still underway."""
+        said = self._pipeline.flush()
+        self.events += self._decoder.push(said) + self._decoder.flush()
+        return said
+
+
+def sound_blocks(
+    name: str, on_progress: Callable[[float], None] = lambda share: None
+) -> Iterator[Array]:
+    """Yield a sound file as the models want it, in blocks (n,) of mono at 16 kHz.
+
+    ``on_progress`` is told the share that was read. Raises LiveCoverError where the file is not
+    what it should be.
+    """
+    source = open_source(name, AudioSettings(), paced=False)
+    assert isinstance(source, FileSource), "a file goes in"
+    resampler = Resampler(source.sample_rate, SAMPLE_RATE, source.n_channels)
+    for block in source.blocks(round(BLOCK_S * source.sample_rate)):
+        yield resampler.push(block)
+        on_progress(min(1.0, source.position / source.duration))
+    yield resampler.flush()
+
+
+def _cut(blocks: Iterable[Array]) -> Iterator[Array]:
+    """Yield blocks cut to a length that bounds the memory."""
+    for block in blocks:
+        for start in range(0, len(block), BLOCK_SAMPLES):
+            yield block[start : start + BLOCK_SAMPLES]
 
 
 def melody_of(events: list[NoteEvent]) -> list[MelodyNote]:
@@ -128,63 +216,46 @@ def melody_of(events: list[NoteEvent]) -> list[MelodyNote]:
     return single
 
 
-def listen(samples: Array, ears: Ears, beats: Times | None = None) -> Hearing:
-    """Return a song's hearing.
+def listen(heard: Heard, beats: Times | None = None, beats_per_bar: int = BEATS_PER_BAR) -> Hearing:
+    """Return a song's hearing; parameters and DataError as for :func:`find_grid`."""
+    return on_grid(heard, find_grid(heard, beats, beats_per_bar))
 
-    Parameters
-    ----------
-    samples
-        (n,) mono at 16 kHz.
-    ears
-        The models.
-    beats
-        (b,) seconds; found by a tracker if not given.
+
+def find_grid(heard: Heard, beats: Times | None = None, beats_per_bar: int = BEATS_PER_BAR) -> Grid:
+    """Return the grid of what was heard; beats (b,), in seconds, are tracked if not given.
 
     Raises
     ------
     DataError
-        If there is no beat, or the tracker is not installed.
+        If there are too few beats.
     """
-    heard = ears.hear(samples)
     if beats is None:
-        hop_length = round(heard.frame_s * SAMPLE_RATE)
-        beats = track_beats(struck(heard.transcription), SAMPLE_RATE, hop_length)
-    grid = grid_of(beats, downbeat_of(heard, beats), len(samples) / SAMPLE_RATE)
-    return on_grid(heard, grid)
+        beats = smooth(track_beats(heard.strength, heard.frame_s))
+    downbeat = downbeat_of(heard, beats, beats_per_bar)
+    return grid_of(beats, downbeat, heard.seconds, beats_per_bar)
 
 
-def struck(transcription: Posteriors) -> Array:
-    """Return how much is struck in each frame (T,), what is low counting threefold."""
-    each = transcription.onset * transcription.velocity
-    return np.asarray(each.sum(1) + 2 * each[:, :LOW_KEYS].sum(1), np.float32)
-
-
-def downbeat_of(heard: Heard, beats: Times) -> int:
-    """Return which of the first four beats (b,) begins a bar; 0 without beats enough."""
-    if len(beats) < 8:
+def downbeat_of(heard: Heard, beats: Times, beats_per_bar: int = BEATS_PER_BAR) -> int:
+    """Return which of the first beats (b,) begins a bar; 0 without beats enough."""
+    if len(beats) < 2 * beats_per_bar:
         return 0
-    onset = _between(heard.transcription.onset, heard, _around(beats), np.maximum)
-    sounding = _between(heard.transcription.frame, heard, _from(beats), np.add)
+    onset = _between(heard.onset, heard, _around(beats), np.maximum)
+    sounding = _between(heard.frame, heard, _from(beats), np.add)
     low = bass_of(onset).max(1)
-    return first_downbeat(onset.sum(1), low, fold(sounding))
+    return first_downbeat(onset.sum(1), low, fold(sounding), beats_per_bar)
 
 
 def on_grid(heard: Heard, grid: Grid) -> Hearing:
     """Return what was heard on the steps of a grid, padded with silence to whole units."""
-    n_steps = grid.n_units * UNIT_STEPS
+    n_steps = grid.n_units * UNIT_BARS * grid.steps_per_bar
     steps = grid.time(np.arange(n_steps))
-    said, cover = heard.transcription, heard.melody_posteriors
-    melody = np.zeros_like(cover.frame) if cover.melody is None else cover.melody * cover.frame
-    sound = np.stack(
-        [
-            _between(said.onset, heard, _around(steps), np.maximum),
-            _between(said.frame, heard, _from(steps), np.add),
-            _between(said.velocity * said.onset, heard, _around(steps), np.maximum),
-            _between(melody, heard, _from(steps), np.add),
-        ],
-        2,
-    )
-    by_beat = sound[:, :, 1].reshape(-1, STEPS_PER_BEAT, sound.shape[1]).mean(1)
+    sound = np.empty((n_steps, N_PITCHES, 4), np.float16)
+    sound[..., 0] = _between(heard.onset, heard, _around(steps), np.maximum)
+    sounding = _between(heard.frame, heard, _from(steps), np.add)
+    sound[..., 1] = sounding
+    sound[..., 2] = _between(heard.velocity, heard, _around(steps), np.maximum)
+    sound[..., 3] = _between(heard.tune, heard, _from(steps), np.add)
+    by_beat = sounding.reshape(-1, STEPS_PER_BEAT, N_PITCHES).mean(1)
     key = find_key(fold(by_beat).sum(0))
     return Hearing(grid, sound, recognise(by_beat), key, heard.melody)
 
@@ -201,15 +272,6 @@ def _around(times: Times) -> Times:
     return np.concatenate([[2 * times[0] - middles[0]], middles])
 
 
-def _between(rows: Array, heard: Heard, edges: Times, how: np.ufunc) -> Array:
-    """Return (n, P): the greatest (np.maximum) or the mean (np.add) of rows (T, P) in intervals.
-
-    ``edges`` (n + 1,) are seconds; an interval without a frame takes the frame that it begins in.
-    """
-    padded = np.concatenate([rows, np.zeros((1, rows.shape[1]), np.float32)])
-    bounds = np.clip(np.round(edges / heard.frame_s).astype(int), 0, len(rows))
-    out = how.reduceat(padded, bounds, axis=0)[:-1]
-    if how is np.add:
-        out = out / np.maximum(np.diff(bounds), 1)[:, None]
-    out[bounds[:-1] >= len(rows)] = 0
-    return np.asarray(out, np.float32)
+def _between(rows: FrameRows, heard: Heard, edges: Times, how: np.ufunc) -> Array:
+    """Return (n, P): the greatest or the mean of rows between edges (n + 1,) in seconds."""
+    return rows.between(np.round(edges / heard.frame_s).astype(np.int64), how)

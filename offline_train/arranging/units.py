@@ -86,7 +86,7 @@ def hear_piece(piece: StoredPiece, data: Path, seed: int, ears: Ears) -> Piece:
     downbeats = np.flatnonzero(beats[:, 1] > 0.5)
     first = int(downbeats[0]) if len(downbeats) else 0
     grid = grid_of(beats[:, 0], first % BEATS_PER_BAR, len(sound) / SAMPLE_RATE)
-    hearing = on_grid(ears.hear(sound), grid)
+    hearing = on_grid(ears.hear([sound]), grid)
     notes = grid_notes(np.array(piece.array("notes")), grid)
     arrays: dict[str, NDArray[Any]] = {
         "sound": hearing.sound.astype(np.float16),

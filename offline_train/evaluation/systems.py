@@ -200,7 +200,7 @@ _last_heard: list[tuple[HeardSong, Hearing]] = []  # one: arrangers of a table h
 def _hearing(song: HeardSong) -> Hearing:
     """Return what an arranger hears in a song. Raises DataError where no beat is found."""
     if not _last_heard or _last_heard[0][0] is not song:
-        _last_heard[:] = [(song, listen_on_grid(song.samples, _ears()))]
+        _last_heard[:] = [(song, listen_on_grid(_ears().hear([song.samples])))]
     return _last_heard[0][1]
 
 

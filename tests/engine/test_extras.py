@@ -80,7 +80,7 @@ def test_every_extra_that_a_message_names_is_one() -> None:
     known = set(
         re.findall(r"^(\w+) = \[", project.split("optional-dependencies]")[1], re.MULTILINE)
     )
-    assert {"arrange", "demo", "match"} <= names <= known
+    assert {"demo", "match"} <= names <= known
 
 
 def test_nobody_is_told_to_install_another_program_of_that_name() -> None:

@@ -1,16 +1,21 @@
 """Takes on a rhythm whose beats are known: where their notes go, and what the file says of time."""
 
+import signal
 from pathlib import Path
 
 import mido
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
+from engine.arranging.tempo_map import TICKS_PER_BEAT
 from engine.errors import ConfigError, DataError
 from livecover import quantize
+from livecover.cli import main
 from livecover.quantize import Beats, find_beats, quantize_take, run
-from livecover.tempo_map import TICKS_PER_BEAT, Timed, timed_tracks
+from livecover.timed_messages import Timed, timed_tracks
 
 BEAT_S, FIRST_S = 0.6, 0.4  # 100 beats a minute
 BEATS = Beats(FIRST_S + BEAT_S * np.arange(16), first_downbeat=1)
@@ -63,8 +68,8 @@ def jittered(n: int = 40) -> list[tuple[float, float, int]]:
 
 def test_full_strength_puts_every_note_onto_a_sixteenth() -> None:
     quantized = quantize_take(take_of(*jittered()), BEATS, 1.0)
-    # The first beat comes after a beat of its own.
-    assert steps_of(quantized) == pytest.approx(4 + np.arange(40), abs=0.02)
+    # The first beat comes after a lead of three sixteenths.
+    assert steps_of(quantized) == pytest.approx(3 + np.arange(40), abs=0.02)
 
 
 def test_half_strength_goes_half_the_way() -> None:
@@ -94,8 +99,8 @@ def test_bars_begin_where_the_song_has_them() -> None:
     for message in quantize_take(take_of(*jittered()), BEATS).tracks[0]:
         now += message.time
         if message.type == "time_signature":
-            metres.append((now // TICKS_PER_BEAT, message.numerator))
-    assert metres == [(0, 2), (2, 4)]  # the lead, a beat, and the downbeat
+            metres.append((now // STEP, message.numerator, message.denominator))
+    assert metres == [(0, 7, 16), (7, 4, 4)]  # the lead, a beat, and the downbeat
 
 
 def test_lengths_are_kept_and_the_pedal_goes_along() -> None:
@@ -152,11 +157,11 @@ def write_take(folder: Path, name: str, sound: np.ndarray, rate: int = 16000) ->
 
 
 def test_a_folder_of_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantize, "find_beats", lambda sound: BEATS)
+    monkeypatch.setattr(quantize, "find_beats", lambda sound, beats_per_bar: BEATS)
     for name in ("one", "two"):
         write_take(tmp_path, name, np.zeros(1600))
     (tmp_path / "one quantized.flac").touch()
-    lines = run([tmp_path]) + run([tmp_path])
+    lines = [*run([tmp_path]), *run([tmp_path])]
     assert len(lines) == 4
     assert lines[0].endswith("one quantized.mid: 100.0 beats a minute, strength 0.5")
     assert mido.MidiFile(tmp_path / "two quantized.mid").ticks_per_beat == TICKS_PER_BEAT
@@ -164,14 +169,14 @@ def test_a_folder_of_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_no_take(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected a take, NAME.mid beside NAME.flac"):
-        run([tmp_path])
+        list(run([tmp_path]))
     take_of().save(tmp_path / "alone.mid")
     with pytest.raises(DataError, match="expected a take"):
-        run([tmp_path / "alone.mid"])
+        list(run([tmp_path / "alone.mid"]))
     (tmp_path / "alone.flac").touch()
     (tmp_path / "alone.mid").write_bytes(b"no midi")
-    with pytest.raises(DataError, match="expected a MIDI file, could not read it"):
-        run([tmp_path / "alone.mid"])
+    with pytest.raises(DataError, match="expected a MIDI file, got"):
+        list(run([tmp_path / "alone.mid"]))
 
 
 def clicks(seconds: float, rate: int = 16000) -> np.ndarray:
@@ -188,14 +193,13 @@ def clicks(seconds: float, rate: int = 16000) -> np.ndarray:
 
 @pytest.mark.slow
 def test_the_beats_of_a_clicked_rhythm(tmp_path: Path) -> None:
-    pytest.importorskip("librosa")
     take = write_take(tmp_path, "clicked", clicks(12.0))
     beats = find_beats(quantize.sound_of(take))
     assert beats.bpm == pytest.approx(100.0, rel=0.01)
     true = FIRST_S + BEAT_S * np.arange(40)
     errors = np.abs(beats.times[:, None] - true[None]).min(1)
     assert np.median(errors) < 0.02 and (errors < 0.05).mean() > 0.9
-    run([take], 1.0)
+    list(run([take], 1.0))
     moved = ons(mido.MidiFile(tmp_path / "clicked quantized.mid"))[:40]
     assert [on.time for on in moved] == pytest.approx(
         FIRST_S + BEAT_S / 4 * np.arange(40), abs=0.02
@@ -203,7 +207,52 @@ def test_the_beats_of_a_clicked_rhythm(tmp_path: Path) -> None:
 
 
 def test_a_sound_without_a_beat(tmp_path: Path) -> None:
-    pytest.importorskip("librosa")
     take = write_take(tmp_path, "silent", np.zeros(16000))
     with pytest.raises(DataError, match="expected at least 8 beats, found"):
-        run([take])
+        list(run([take]))
+
+
+def test_one_bad_take_does_not_keep_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantize, "find_beats", lambda sound, beats_per_bar: BEATS)
+    for name in ("a", "b", "c"):
+        write_take(tmp_path, name, np.zeros(1600))
+    (tmp_path / "b.mid").write_bytes(b"no midi")
+    assert main(["quantize", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert [line.split(":")[0] for line in said.out.splitlines()] == [
+        str(tmp_path / "a quantized.mid"),
+        str(tmp_path / "c quantized.mid"),
+    ]
+    assert "b.mid: expected a MIDI file" in said.err
+    assert "1 of 3 takes could not be quantized: b.mid" in said.err
+
+
+def test_the_first_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("it went on")
+
+    take = write_take(tmp_path, "take", np.zeros(1600))
+    monkeypatch.setattr(quantize, "find_beats", interrupt)
+    assert main(["quantize", str(take)]) == 130
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["take.flac", "take.mid"]
+
+
+@given(
+    st.floats(0, 9),
+    st.floats(0.3, 1.2),
+    st.integers(0, 3),
+    st.sampled_from([1, 3, 4, 12]),
+)
+def test_a_quantized_take_is_where_the_beats_are(
+    first: float, period: float, downbeat: int, steps_per_beat: int
+) -> None:
+    beats = Beats(first + period * np.arange(16), downbeat)
+    wanted = first + period / steps_per_beat * np.arange(16 * steps_per_beat)
+    notes = [(at, at + 0.02, 40 + k % 12) for k, at in enumerate(wanted.tolist())]
+    quantized = quantize_take(take_of(*notes), beats, 1.0, steps_per_beat)
+    found = ons(quantized)
+    assert [on.time for on in found] == pytest.approx(wanted, abs=0.02)
+    assert all(on.end is not None and on.end.time > on.time for on in found)

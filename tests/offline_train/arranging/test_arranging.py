@@ -164,7 +164,7 @@ def test_a_run_goes_on_and_is_exported_and_arranges(
         train(replace(c, stages=("dream",)), units, units)
 
     arranger = Arranger(export_arranger(last, tmp_path / "model"))
-    sound = np.random.default_rng(2).random((64, 88, 4)).astype(np.float32)
+    sound = np.random.default_rng(2).random((64, 88, 4)).astype(np.float16)
     melody = [MelodyNote(0.1, 0.9, 76, 90)]
     grid = Grid(np.arange(13) * 0.5)  # three bars: the second unit is half empty
     hearing = Hearing(grid, sound, [ChordName(0, "maj", 0)] * 16, Key(0, False), melody)
