@@ -180,6 +180,7 @@ def test_settings_are_saved_from_the_page(browser: Browser, chain: Chain, tmp_pa
         assert page.locator("#transpose").input_value() == "2"
         page.click("[aria-label='A semitone up']")
         page.click("#save")
+        page.wait_for_selector("#unsaved-lines >> text=midi.transpose")
         assert page.locator("#unsaved-lines tbody").inner_text().split() == [
             *("midi.transpose", "2", "3"),
         ]

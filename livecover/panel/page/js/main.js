@@ -48,7 +48,7 @@ const send = (message) => connection.send(message) || (toast("There is no connec
 const settings = new Settings((values) => send({ type: "change", values }));
 const state = new StateView(settings, send);
 const learned = bindLearn(send);
-const saving = bindSave(send);
+const saving = bindSave(settings, send);
 const showSnapshot = bindSnapshots(settings, send);
 
 const serverNow = () => (connection.clock.isKnown ? connection.clock.toServer(pageNow()) : NaN);

@@ -3,13 +3,16 @@
 const $ = (id) => document.getElementById(id);
 
 /** Bind the key and its dialog; `send(message)`. Returns what takes the server's words. */
-export function bindSave(send) {
+export function bindSave(settings, send) {
   const dialog = $("unsaved");
   let shown = ""; // the id of what the dialog shows
   let isWanted = false; // an answer may come after the dialog was closed
   const ask = () => send({ type: "do", action: "unsaved" });
 
-  $("save").addEventListener("click", () => (isWanted = ask()));
+  $("save").addEventListener("click", () => {
+    settings.settle(); // what a hand has changed last is asked for, too
+    isWanted = ask();
+  });
   dialog.addEventListener("close", () => (isWanted = false));
   $("unsaved-write").addEventListener("click", () => send({ type: "save", id: shown }));
 
@@ -36,8 +39,10 @@ function row(texts) {
   const line = document.createElement("tr");
   line.append(...texts.map((text, k) => {
     const cell = document.createElement(k === 0 ? "th" : "td");
+    const box = document.createElement("div");
     if (k === 0) cell.scope = "row";
-    cell.textContent = text;
+    box.textContent = text;
+    cell.append(box);
     return cell;
   }));
   return line;
