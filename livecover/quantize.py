@@ -21,6 +21,7 @@ from engine.arranging.hearing import Ears, downbeat_of, sound_blocks
 from engine.arranging.tempo_map import TICKS_PER_BEAT, TempoMap
 from engine.errors import ConfigError, DataError, LiveCoverError
 from engine.midi_reader import read_midi
+from engine.paths import is_file, is_folder
 from engine.whole_file import check_writable, written_whole
 from livecover.timed_messages import Timed, timed_tracks, track_of
 
@@ -179,11 +180,11 @@ def run(
 
 def _takes(path: Path) -> list[Path]:
     """Return the MIDI files of takes that a path means. Raises DataError if there is none."""
-    if path.is_dir():
+    if is_folder(path):
         midi = sorted(path.glob("*.mid"))
-        takes = [file for file in midi if sound_of(file).is_file() and SUFFIX not in file.stem]
+        takes = [file for file in midi if is_file(sound_of(file)) and SUFFIX not in file.stem]
     else:
-        takes = [path] if path.is_file() and sound_of(path).is_file() else []
+        takes = [path] if is_file(path) and is_file(sound_of(path)) else []
     if not takes:
         raise DataError(
             f"{path}: expected a take, NAME.mid beside NAME.flac, or a folder of them; livecover"

@@ -50,3 +50,9 @@ def test_closed_streams_leave_the_exit_code(tmp_path: Path) -> None:
     assert shell("livecover --sing <&- >&- 2>&-", tmp_path).returncode == 2
     done = shell("livecover --sing <&- >&-", tmp_path)
     assert done.stderr.startswith("livecover: unknown option --sing")
+
+
+@pytest.mark.parametrize("home", ["relative", "", "/dev/null"])
+def test_a_home_that_is_none_is_no_fault(home: str, tmp_path: Path) -> None:
+    done = shell(f"HOME={home} livecover --input none.wav --midi-out a.mid", tmp_path)
+    assert (done.returncode, done.stderr) == (2, "livecover: no such file: none.wav\n")
