@@ -17,6 +17,7 @@ import platformdirs
 from engine.errors import ConfigError
 
 NO_SUCH_FILE = "no such file"
+_NOT_SHOWN = "[\0-\x08\x0b-\x1f\x7f-\x9f\udc80-\udcff]"  # a tab and a new line are
 
 
 def given_path(text: str | Path) -> Path:
@@ -112,12 +113,14 @@ def cache_folder() -> Path:
 
 
 def shown(path: str | Path) -> str:
-    r"""Return a path, or words with paths, for a message; bytes that are no text become ``\xe9``.
+    r"""Return a path, or words with paths, for a message.
 
-    >>> shown("caf\udce9.wav")
-    'caf\\xe9.wav'
+    Bytes that are no text become ``\xe9``, and so do characters that a terminal obeys.
+
+    >>> shown("caf\udce9.wav"), shown("\x1b[2Jsong.wav")
+    ('caf\\xe9.wav', '\\x1b[2Jsong.wav')
     """
-    return re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", str(path))
+    return re.sub(_NOT_SHOWN, lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", str(path))
 
 
 def system_path(path: Path) -> str | bytes:

@@ -25,7 +25,7 @@ from engine.command import run_command, say
 from engine.cover import cover_file
 from engine.errors import DataError, LiveCoverError
 from engine.midi import is_midi_file
-from engine.paths import given_path
+from engine.paths import given_path, shown
 from engine.runtime import Engine
 from livecover import arranger
 from livecover.control.learning import learn, line_of
@@ -320,6 +320,7 @@ def _logging(console: Console, level: str) -> Iterator[None]:
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    handler.addFilter(_shown)
     if level != "debug":
         handler.addFilter(_without_traceback)
     root = logging.getLogger()
@@ -336,6 +337,12 @@ def _logging(console: Console, level: str) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         root.setLevel(level_before)
+
+
+def _shown(record: logging.LogRecord) -> bool:
+    """Leave nothing in a line that a terminal would obey: names may be a stranger's."""
+    record.msg, record.args = shown(record.getMessage()), None
+    return True
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:

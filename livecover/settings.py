@@ -108,8 +108,12 @@ def from_toml(content: bytes) -> Settings:
         raise ConfigError(
             "expected TOML in UTF-8, and this is in another encoding; save it anew as UTF-8"
         ) from error
-    except (ValueError, RecursionError) as error:  # digits and depth without end, too
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"expected TOML, section by section, got: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            "expected TOML, section by section, got thousands of digits, or of brackets in brackets"
+        ) from error
     return _apply(Settings(), sections)
 
 

@@ -106,6 +106,11 @@ def test_a_name_that_is_no_text_is_shown() -> None:
     assert shown(Path("café.wav")) == "café.wav"
 
 
+def test_what_a_terminal_obeys_is_shown_and_not_done() -> None:
+    assert shown("\x1b]0;mine\x07\r\x9b2J.wav") == "\\x1b]0;mine\\x07\\x0d\\x9b2J.wav"
+    assert shown("one\ttwo\nthree") == "one\ttwo\nthree"
+
+
 @pytest.mark.parametrize("name", [LONG + ".wav", "./" + LONG, "~nobody9/a.wav", "./a\0b"])
 def test_a_song_that_cannot_be_is_one_line(name: str) -> None:
     with pytest.raises(LiveCoverError):

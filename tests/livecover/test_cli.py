@@ -17,6 +17,7 @@ import platformdirs
 import pytest
 import soundfile
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import Progress
 
 from engine.errors import DeviceError
@@ -402,3 +403,14 @@ def test_what_a_strangers_file_cannot_set_is_logged(
     assert main([]) == 0
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "WARNING" in line]
     assert "livecover.toml in the working folder cannot set piano.plugin, which is left" in line
+
+
+def test_a_strangers_file_says_nothing_to_the_terminal(
+    engines: list[FakeEngine], folder: Path, capsys: Output
+) -> None:
+    (folder / "livecover.toml").write_text('[control.map]\n"cc 9" = "\\u001b[2J"\n', "utf-8")
+    assert main([]) == 2
+    assert "\\x1b[2J" in capsys.readouterr().err
+    with subject._logging(Console(stderr=True), "info"):
+        logging.getLogger("a library").info("opened %s", "\x1b[2Jsong.wav")
+    assert capsys.readouterr().err.endswith(" INFO opened \\x1b[2Jsong.wav\n")
