@@ -50,7 +50,7 @@ def _pipewire_answers() -> bool:
 
 def loaded_library() -> str:
     """Return the path of the libjack that this process has loaded. Raises OSError without one."""
-    for line in Path("/proc/self/maps").read_text().splitlines():
+    for line in Path("/proc/self/maps").read_text("utf-8", "replace").splitlines():
         path = line.split(maxsplit=5)[-1]
         if re.search(r"/libjack[-.\w]*$", path):
             return path

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from engine.errors import ConfigError
+from offline_train.text_files import read_json
 
 Size = Literal["tiny", "small", "full"]
 SIZES: tuple[Size, ...] = get_args(Size)
@@ -90,7 +91,7 @@ def check_rows(names: Sequence[str], rows: Collection[str]) -> None:
 
 def _claim(path: Path, facts: dict[str, str | int]) -> None:
     """Write down whose folder it is. Raises ConfigError if it is another experiment's."""
-    before = json.loads(path.read_text()) if path.is_file() else facts
+    before = read_json(path) if path.is_file() else facts
     if before != facts:
         raise ConfigError(
             f"{path.parent}: holds experiment {before}, not {facts}; name another folder, or go on"

@@ -28,6 +28,7 @@ from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.learner import TrainConfig, load_checkpoint, network_of
 from offline_train.release import release_cover
 from offline_train.shards import manifest_hash
+from offline_train.text_files import read_json
 from offline_train.train_cover import train
 
 log = logging.getLogger(__name__)
@@ -212,7 +213,7 @@ def _check_same(last: Path, network: StreamingConfig, start: Path | None) -> Non
 def read_result(c: ExploreConfig, setting: Setting) -> Result | None:
     """Return the result of a setting; None if there is none of these settings and this data."""
     try:
-        facts = json.loads((c.out / setting.name / "result.json").read_text())
+        facts = read_json(c.out / setting.name / "result.json")
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     return Result(**facts["result"]) if facts["settings"] == facts_of(c, setting) else None

@@ -24,6 +24,7 @@ from offline_train.shards import (
     read_manifest,
     write_shard,
 )
+from offline_train.text_files import read_json
 
 Job = Callable[[], Iterable[Piece]]
 Jobs = Mapping[Path, Job]
@@ -42,13 +43,13 @@ def claim(out: Path, settings: dict[str, Any], file: str = "config.json") -> Non
     """
     out.mkdir(parents=True, exist_ok=True)
     path = out / file
-    if path.is_file() and (before := json.loads(path.read_text())) != settings:
+    if path.is_file() and (before := read_json(path)) != settings:
         changed = sorted(k for k in before | settings if before.get(k) != settings.get(k))
         raise DataError(
             f"{out}: holds shards made with other settings ({', '.join(changed)}); name another"
             " folder, or go on with the same settings"
         )
-    path.write_text(json.dumps(settings, indent=1))
+    path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
 
 
 def missing(out: Path, names: Iterable[str]) -> list[str]:

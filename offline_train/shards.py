@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from offline_train.text_files import read_text
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ def read_manifest(folder: Path) -> dict[str, ShardLine]:
     path = folder / MANIFEST
     lines: dict[str, ShardLine] = {}
     if path.is_file():
-        for text in path.read_text().splitlines():
+        for text in read_text(path).splitlines():
             try:
                 line = ShardLine(**json.loads(text))
             except (json.JSONDecodeError, TypeError):  # cut short when a run was killed

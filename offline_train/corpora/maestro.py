@@ -5,7 +5,6 @@ CC BY-NC-SA 4.0: not for published weights). Versions 2 and 3 are read, with or 
 ``maestro-vX.Y.Z.json`` beside the folders of the years.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from engine.errors import DataError
 from offline_train.corpora.loaders import mirdata_loader, naming
 from offline_train.corpora.midi import read_lines
 from offline_train.corpora.piece import Part, Piece, check_split
+from offline_train.text_files import read_json
 
 _SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 _WHERE = "MAESTRO is published at https://magenta.tensorflow.org/datasets/maestro (CC BY-NC-SA 4.0)"
@@ -39,7 +39,7 @@ class Maestro:
         if not tables:
             raise DataError(f"{folder}: expected a folder with maestro-vX.Y.Z.json. {_WHERE}")
         with naming(tables[-1], "a table of MAESTRO's performances"):
-            rows = _rows(json.loads(tables[-1].read_text(encoding="utf-8")))
+            rows = _rows(read_json(tables[-1]))
             self._metadata = {row["midi_filename"].rsplit(".", 1)[0]: row for row in rows}
             self._split = {key: _SPLITS[row["split"]] for key, row in self._metadata.items()}
             tracks = {

@@ -6,7 +6,7 @@ Expected below the data folder: ``pop909/NNN/{NNN.mid, beat_midi.txt, chord_midi
 Not here: making audio of a song (``band``, ``render``).
 """
 
-import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from engine.midi_reader import read_midi
 from offline_train.corpora.midi import midi_lines, midi_notes
 from offline_train.corpora.notes import Beat, Chord, Note, Pedal
 from offline_train.corpora.piece import Part, Piece, check_split
+from offline_train.text_files import read_json, read_text
 
 WHERE = "POP909 is published at https://github.com/music-x-lab/POP909-Dataset (MIT)"
 LICENCE = "MIT"
@@ -65,10 +66,15 @@ class Song:
 
 
 def _rows(path: Path) -> list[list[str]]:
-    try:
-        return [line.split() for line in path.read_text().splitlines() if line.strip()]
-    except OSError as error:
-        raise DataError(f"{path}: expected a text file of annotations ({error})") from error
+    return [line.split() for line in read_text(path).splitlines() if line.strip()]
+
+
+def _seconds(text: str) -> float:
+    """Return a number that a time can be. Raises ValueError."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no time")
+    return value
 
 
 def read_song(folder: Path) -> Song:
@@ -82,8 +88,10 @@ def _read_song(folder: Path, midi: mido.MidiFile) -> Song:
     if missing:
         raise DataError(f"{folder}: expected notes on the tracks MELODY and PIANO, {missing} empty")
     try:
-        beats = [Beat(float(r[0]), float(r[2]) > 0.5) for r in _rows(folder / "beat_midi.txt")]
-        chords = [Chord(float(r[0]), float(r[1]), r[2]) for r in _rows(folder / "chord_midi.txt")]
+        beats = [Beat(_seconds(r[0]), float(r[2]) > 0.5) for r in _rows(folder / "beat_midi.txt")]
+        chords = [
+            Chord(_seconds(r[0]), _seconds(r[1]), r[2]) for r in _rows(folder / "chord_midi.txt")
+        ]
     except (IndexError, ValueError) as error:
         raise DataError(
             f"{folder}: expected rows of numbers in its annotations ({error})"
@@ -105,8 +113,8 @@ def split_ids(data: Path, split: str) -> list[str]:
     if not path.is_file():
         raise DataError(f"{data}: expected a folder with pop909/ and splits.json. {WHERE}")
     try:
-        ids: Iterable[str] = json.loads(path.read_text())["pop909"][split]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        ids: Iterable[str] = read_json(path)["pop909"][split]
+    except (KeyError, TypeError) as error:
         raise DataError(f'{path}: expected {{"pop909": {{"{split}": [ids]}}}} ({error})') from error
     return list(ids)
 

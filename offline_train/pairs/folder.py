@@ -5,6 +5,7 @@ columns song and cover (paths from where it lies). Here too: which songs are kep
 """
 
 import csv
+import io
 import logging
 import zlib
 from collections import Counter
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from engine.audio_file import SUFFIXES
 from engine.errors import DataError
+from engine.paths import given_path
+from offline_train.text_files import read_text
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +85,12 @@ def _pairs_of_folder(folder: Path) -> Iterator[tuple[Path, Path, str, str]]:
 
 def _pairs_of_csv(table: Path) -> Iterator[tuple[Path, Path, str, str]]:
     try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{table}: expected a CSV file in UTF-8 ({error})") from error
+        rows = list(csv.DictReader(io.StringIO(read_text(table), newline="")))
+    except csv.Error as error:
+        raise DataError(f"{table}: expected a CSV file ({error})") from error
     for number, row in enumerate(rows, 2):
         song, cover = (row.get("song") or "").strip(), (row.get("cover") or "").strip()
         if not song or not cover:
             raise DataError(f"{table}, line {number}: expected the columns song and cover")
         title, name = Path(song).with_suffix("").as_posix(), f"{Path(song).stem}-{Path(cover).stem}"
-        yield table.parent / song, table.parent / cover, title, name
+        yield table.parent / given_path(song), table.parent / given_path(cover), title, name

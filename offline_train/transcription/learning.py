@@ -22,6 +22,7 @@ from tqdm import tqdm
 from offline_train.checkpoints import check_same_run, plain, read_checkpoint, write_checkpoint
 from offline_train.running import SAVE_EVERY_S, append_log, falling, take_step
 from offline_train.stopping import Stopping
+from offline_train.text_files import read_text
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +178,7 @@ def _load(
 def read_log(folder: Path) -> list[Metrics]:
     """Return the lines of a run's log, the last one of each epoch, in order; [] without a log."""
     path = folder / "log.jsonl"
-    rows = path.read_text().splitlines() if path.is_file() else []
+    rows = read_text(path).splitlines() if path.is_file() else []
     by_epoch = {int(line["epoch"]): line for line in map(json.loads, rows)}
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
 

@@ -34,6 +34,7 @@ from offline_train.experiments import ExperimentConfig, Size
 from offline_train.render import players_to_midi
 from offline_train.shards import read_shards
 from offline_train.stems import SAMPLE_RATE
+from offline_train.text_files import read_json
 from offline_train.transcription.adapt import AdaptConfig, adapt
 from offline_train.transcription.excerpts import Excerpt, Segments, load_excerpts
 from offline_train.transcription.learning import FitConfig, Metrics, fit, load_run, read_log
@@ -244,7 +245,7 @@ def read_results(path: Path) -> Results:
     """Return the results that a run left; {} if there are none."""
     if not path.is_file():
         return {}
-    plain: dict[str, Any] = json.loads(path.read_text())
+    plain: dict[str, Any] = read_json(path)
     return {
         name: {
             target: {measure: Score(**scores[measure]) for measure in MEASURES}
@@ -265,5 +266,5 @@ def _write(path: Path, results: Results) -> None:
         }
         for name, targets in results.items()
     }
-    kept = json.loads(path.read_text()) if path.is_file() else {}
+    kept = read_json(path) if path.is_file() else {}
     path.write_text(json.dumps(kept | plain, indent=1))

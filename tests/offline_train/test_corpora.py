@@ -139,7 +139,7 @@ def test_broken_annotations_are_named(folder: Path, name: str, text: str) -> Non
 
 def test_missing_annotations_are_named(folder: Path) -> None:
     (folder / "chord_midi.txt").unlink()
-    with pytest.raises(DataError, match=r"chord_midi\.txt: expected a text file of annotations"):
+    with pytest.raises(DataError, match=r"chord_midi\.txt: expected a text file"):
         read_song(folder)
 
 
@@ -157,7 +157,7 @@ def test_whoever_lacks_the_data_is_told_where_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"pop909": {}}'])
 def test_a_broken_list_of_splits_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "splits.json").write_text(text)
-    with pytest.raises(DataError, match=r'splits\.json: expected \{"pop909": \{"train"'):
+    with pytest.raises(DataError, match=r'splits\.json: expected (\{"pop909": \{"train"|JSON)'):
         split_ids(tmp_path, "train")
 
 
