@@ -290,7 +290,7 @@ def _live_line(console: Console) -> Iterator[Callable[[Instrument], None]]:
         def show(instrument: Instrument) -> None:
             fault = instrument.recording_fault
             line = status_line(instrument.status(), instrument.source_name, fault)
-            live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+            live.update(Text(shown(line), no_wrap=True, overflow="ellipsis"), refresh=True)
 
         yield show
 

@@ -28,14 +28,16 @@ def muted() -> Iterator[None]:
     python = sys.stderr
     python.flush()
     kept = os.dup(STDERR)
-    with open(kept, "w", encoding=python.encoding, errors="backslashreplace", buffering=1) as own:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), STDERR)
-        sys.stderr = own
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # a full disk
-                own.flush()
-            os.dup2(kept, STDERR)
-            sys.stderr = python
+    own = open(kept, "w", encoding=python.encoding, errors="backslashreplace", buffering=1)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), STDERR)
+    sys.stderr = own
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # a full disk, or nobody reads it any more
+            own.flush()
+        os.dup2(kept, STDERR)
+        sys.stderr = python
+        with contextlib.suppress(OSError):
+            own.close()

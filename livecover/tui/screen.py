@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console, Group
 from rich.live import Live
 
+from engine import paths
 from engine.errors import ConfigError
 from engine.style import INTENSITIES
 from livecover.control.hands import Hands
@@ -143,7 +144,11 @@ def _look(instrument: Instrument, tap: RollTap, told: str) -> Seen:
         instrument.settings,
         instrument.status(),
         instrument.budget,
-        (instrument.source_name, instrument.sink_name, instrument.model_name),
+        (
+            paths.shown(instrument.source_name),
+            paths.shown(instrument.sink_name),
+            instrument.model_name,
+        ),
         instrument.is_recording,
         instrument.recording_fault,
         instrument.tempo,

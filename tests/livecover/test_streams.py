@@ -56,3 +56,18 @@ def test_closed_streams_leave_the_exit_code(tmp_path: Path) -> None:
 def test_a_home_that_is_none_is_no_fault(home: str, tmp_path: Path) -> None:
     done = shell(f"HOME={home} livecover --input none.wav --midi-out a.mid", tmp_path)
     assert (done.returncode, done.stderr) == (2, "livecover: no such file: none.wav\n")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("streams", ["2>&1 | true", f"> {FULL} 2>&1", f"2> {FULL}", "2>&-"])
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_a_log_that_cannot_be_written_is_none(streams: str, level: str, tmp_path: Path) -> None:
+    words = f"--input none.wav --midi-out a.mid --record takes --log-level {level}"
+    done = shell(f"livecover {words} {streams}", tmp_path)
+    assert done.returncode == (0 if "|" in streams else 2)
+    assert done.stderr == ""
+
+
+def test_a_name_that_a_terminal_would_obey_is_written_otherwise(tmp_path: Path) -> None:
+    done = shell("livecover --input \"$(printf '\\033[31m').wav\" --midi-out a.mid", tmp_path)
+    assert done.stderr == "livecover: no such file: \\x1b[31m.wav\n"
