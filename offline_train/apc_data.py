@@ -64,7 +64,7 @@ class HftCrops(IterableDataset[Batch]):
     n_frames, margin_frames
         T, and the frames of sound beside it.
     seed
-        Of every choice. Each worker draws its own.
+        Of every choice.
     is_augmented
         Without it pieces are mixed and mastered, but not bent.
 
@@ -87,14 +87,20 @@ class HftCrops(IterableDataset[Batch]):
         self.folders, self.task, self.spec = folders, task, spec
         self.n_frames, self.margin_frames = n_frames, margin_frames
         self.seed, self.is_augmented = seed, is_augmented
+        self._n_drawn = 0
+        self._pieces: list[StoredPiece] = []
 
     def __iter__(self) -> Iterator[Batch]:
-        info = torch.utils.data.get_worker_info()
-        rng = np.random.default_rng((self.seed, info.id if info else 0))
+        rng = np.random.default_rng((self.seed, 0))
         while True:
-            pieces = self.pieces()
-            for _ in range(RELOAD_AFTER):
-                yield self.crop(pieces[rng.integers(len(pieces))], rng)
+            yield self.draw(rng)
+
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """Return one more crop, by the choices of ``rng``."""
+        if self._n_drawn % RELOAD_AFTER == 0:
+            self._pieces = self.pieces()
+        self._n_drawn += 1
+        return self.crop(self._pieces[rng.integers(len(self._pieces))], rng)
 
     def pieces(self) -> list[StoredPiece]:
         """Return the pieces that the task can be learned from."""

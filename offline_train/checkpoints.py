@@ -1,18 +1,29 @@
-"""Checkpoints of every recipe: written whole or not at all, read only by the recipe they are of."""
+"""Checkpoints of every recipe: written whole or not at all, read only by the recipe they are of.
+
+A run that goes on from one ends as if it had never stopped, where its processor adds in the same
+order: so each holds the state of chance too (``chance``).
+"""
 
 import json
+import logging
+import random
 import subprocess
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from engine.errors import DataError, ModelError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+log = logging.getLogger(__name__)
+
+Generator = np.random.Generator | torch.Generator
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -64,6 +75,56 @@ def read_checkpoint(path: Path, recipe: str) -> dict[str, Any]:
             f"{path}: expected a checkpoint of {recipe}, came one of {came}; name another file"
         )
     return found
+
+
+def chance(*generators: Generator) -> dict[str, Any]:
+    """Return the state of every source of chance, as a checkpoint holds it.
+
+    Of Python, numpy, torch and its CUDA devices, and of a recipe's own ``generators``.
+    """
+    name, keys, *place = np.random.get_state(legacy=True)
+    return {
+        "python": random.getstate(),
+        "numpy": [name, keys.tolist(), *place],  # type: ignore[union-attr]
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "generators": [
+            g.get_state() if isinstance(g, torch.Generator) else g.bit_generator.state
+            for g in generators
+        ],
+    }
+
+
+def set_chance(state: dict[str, Any], *generators: Generator) -> None:
+    """Let every source of chance go on from what ``chance`` returned of it."""
+    torch.set_rng_state(state["torch"])
+    if "python" in state:
+        random.setstate(state["python"])
+        np.random.set_state(tuple(state["numpy"]))
+    if len(state.get("cuda", ())) == torch.cuda.device_count() > 0:
+        torch.cuda.set_rng_state_all(state["cuda"])
+    kept = state["generators"] if "generators" in state else [state["data"]]  # an older version's
+    for generator, own in zip(generators, kept, strict=True):
+        if isinstance(generator, torch.Generator):
+            generator.set_state(own)
+        else:
+            generator.bit_generator.state = own
+
+
+def is_all_there(path: Path, checkpoint: dict[str, Any], *names: str) -> bool:
+    """Return whether a checkpoint holds what a run needs to go on as if it had not stopped.
+
+    One that an older version wrote may not; a line of the log says what is missing.
+    """
+    missing = [name for name in names if name not in checkpoint]
+    if missing:
+        log.warning(
+            "%s: an older version wrote it, without %s: the run goes on, but not quite as one that"
+            " was not stopped",
+            path,
+            " and ".join(missing),
+        )
+    return not missing
 
 
 def check_same_run(path: Path, before: dict[str, Any], fixed: dict[str, Any]) -> None:

@@ -8,7 +8,9 @@ stems (``prepare``, ``recordings``), and features, which are computed where the 
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 import soxr
@@ -70,6 +72,46 @@ def shift_bins(features: Tensor, semitones: Tensor, spec: FeatureSpec) -> Tensor
     return moved
 
 
+Item = TypeVar("Item")
+Item_co = TypeVar("Item_co", covariant=True)
+
+
+class Drawn(Protocol[Item_co]):
+    """Something of which examples can be drawn."""
+
+    def draw(self, rng: np.random.Generator) -> Item_co:
+        """Return one more example, by the choices of ``rng``."""
+
+
+class Numbered(IterableDataset[Item]):
+    """Endless examples, each by its number and the seed alone.
+
+    So a run that goes on at batch ``first`` hears what it would have heard, with as many processes
+    of a loader as one likes.
+
+    Parameters
+    ----------
+    source
+        What is drawn from.
+    seed
+        Of every choice.
+    batch
+        Of the loader.
+    first
+        The number of the batch to begin with.
+    """
+
+    def __init__(self, source: Drawn[Item], seed: int, batch: int, first: int) -> None:
+        self.source, self.seed, self.batch, self.first = source, seed, batch, first
+
+    def __iter__(self) -> Iterator[Item]:
+        info = torch.utils.data.get_worker_info()
+        own, every = (info.id, info.num_workers) if info else (0, 1)
+        for number in count(self.first + own, every):  # a loader takes a batch of each in turn
+            for k in range(self.batch):
+                yield self.source.draw(np.random.default_rng((self.seed, number * self.batch + k)))
+
+
 class Crops(IterableDataset[dict[str, Tensor]]):
     """Endless random crops of folders of shards, ``shares`` giving how often each is heard.
 
@@ -90,18 +132,25 @@ class Crops(IterableDataset[dict[str, Tensor]]):
         self.shares, self.spec, self.n_frames = dict(shares), spec, n_frames
         self.lookahead, self.seed = lookahead, seed
         self.n_seen_before_reload = 2000
+        self._n_drawn = 0
+        self._folders: list[list[StoredPiece]] = []
+        self._mean_style: Array = np.zeros(0, np.float32)
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        info = torch.utils.data.get_worker_info()
-        rng = np.random.default_rng((self.seed, info.id if info else 0))
-        share = np.array(list(self.shares.values()))
+        rng = np.random.default_rng((self.seed, 0))
         while True:
-            folders = [read_shards(folder) for folder in self.shares]
-            mean_style = mean_style_of([piece for pieces in folders for piece in pieces])
-            for _ in range(self.n_seen_before_reload):
-                pieces = folders[rng.choice(len(folders), p=share / share.sum())]
-                piece = pieces[rng.integers(len(pieces))]
-                yield self.crop(piece, mean_style, rng)
+            yield self.draw(rng)
+
+    def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Return one more crop, by the choices of ``rng``."""
+        if self._n_drawn % self.n_seen_before_reload == 0:
+            self._folders = [read_shards(folder) for folder in self.shares]
+            self._mean_style = mean_style_of([p for pieces in self._folders for p in pieces])
+        self._n_drawn += 1
+        share = np.array(list(self.shares.values()))
+        pieces = self._folders[rng.choice(len(self._folders), p=share / share.sum())]
+        piece = pieces[rng.integers(len(pieces))]
+        return self.crop(piece, self._mean_style, rng)
 
     def crop(
         self, piece: StoredPiece, mean_style: Array, rng: np.random.Generator

@@ -17,9 +17,12 @@ from models.features import LOG_STFT_16K, Features
 from models.streaming import StreamingConfig, StreamingCover
 from models.widen import widen
 from offline_train.checkpoints import (
+    chance,
     commit,
+    is_all_there,
     plain,
     read_checkpoint,
+    set_chance,
     write_checkpoint,
     write_weights,
 )
@@ -115,21 +118,25 @@ class Learner:
         self.mass = {name: torch.tensor(0.01) for name in ("onset", "frame")}
         self.n_steps, self.seconds, self.audio_seconds = 0, 0.0, 0.0
 
-    def load(self, checkpoint: dict[str, Any], weights_only: bool = False) -> None:
-        """Go on from a checkpoint, or take its averaged weights alone and begin.
+    def begin_with(self, checkpoint: dict[str, Any]) -> None:
+        """Begin with the averaged weights of another run, whose network may be narrower.
 
-        A network that begins may be wider than the checkpoint's. Raises ValueError if it is not so.
+        Raises ValueError if it is not so.
         """
-        if weights_only:
-            widen(self.network, checkpoint["ema"])
-            self.average.module.load_state_dict(self.network.state_dict())
-        else:
-            self.network.load_state_dict(checkpoint["model"])
-            self.average.module.load_state_dict(checkpoint["ema"])
-            self.average.n_averaged += checkpoint["step"]
-            self.optimizer.load_state_dict(checkpoint["optimizer"])
-            self.n_steps, self.seconds = checkpoint["step"], checkpoint["seconds"]
-            self.audio_seconds = checkpoint["audio_hours"] * 3600
+        widen(self.network, checkpoint["ema"])
+        self.average.module.load_state_dict(self.network.state_dict())
+
+    def go_on(self, checkpoint: dict[str, Any], path: Path) -> None:
+        """Go on from this run's checkpoint, read from ``path``, as if it had not stopped."""
+        self.network.load_state_dict(checkpoint["model"])
+        self.average.module.load_state_dict(checkpoint["ema"])
+        self.average.n_averaged += checkpoint["step"]
+        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        self.n_steps, self.seconds = checkpoint["step"], checkpoint["seconds"]
+        self.audio_seconds = checkpoint["audio_hours"] * 3600
+        if is_all_there(path, checkpoint, "mass", "chance"):
+            self.mass = checkpoint["mass"]
+            set_chance(checkpoint["chance"])
 
     def step(self, batch: dict[str, Tensor]) -> dict[str, float]:
         """Take one optimizer step; return the loss terms.
@@ -150,7 +157,6 @@ class Learner:
         terms = cover_loss(logits, labels, c.weights)
         if c.part == "all" and share >= c.consistency_from:
             terms["consistency"] = self._consistency(logits, labels, batch)
-        self._follow_mass(labels)
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.stack(list(terms.values())).sum()
         scaled(total).backward()  # type: ignore[no-untyped-call]
@@ -164,6 +170,7 @@ class Learner:
                 " learning rate"
             )
         self.optimizer.step()
+        self._follow_mass(labels)
         self.average.update_parameters(self.network)
         self.n_steps += 1
         self.audio_seconds += len(features) * c.n_frames * LOG_STFT_16K.frame_s * world_size()
@@ -230,13 +237,15 @@ class Learner:
                 "step": self.n_steps,
                 "seconds": self.seconds,
                 "audio_hours": self.audio_seconds / 3600,
+                "mass": self.mass,
+                "chance": chance(),
             },
         )
 
 
 def write_start(checkpoint: dict[str, Any], out: Path) -> Path:
     """Write a checkpoint's averaged weights, for others to begin with; return ``out``."""
-    return write_weights(checkpoint, out, ("model", "optimizer"))
+    return write_weights(checkpoint, out, ("model", "optimizer", "mass", "chance"))
 
 
 def is_recording(labels: dict[str, Tensor]) -> Tensor:

@@ -23,10 +23,13 @@ from tqdm import tqdm
 
 from engine.errors import DataError
 from offline_train.checkpoints import (
+    chance,
     check_same_run,
     commit,
+    is_all_there,
     plain,
     read_checkpoint,
+    set_chance,
     write_checkpoint,
 )
 from offline_train.stopping import Stopping
@@ -162,7 +165,7 @@ class Run:
             "validation": validation or {},
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "chance": {"data": self.rng.bit_generator.state, "torch": torch.get_rng_state()},
+            "chance": chance(self.rng),
         }
         write_checkpoint(path, state)
 
@@ -174,10 +177,9 @@ class Run:
         self.optimizer.load_state_dict(before["optimizer"])
         self.step, self.seconds = before["step"], before["seconds"]
         self.best = before.get("best", -math.inf)
-        if "chance" in before:
-            self.rng.bit_generator.state = before["chance"]["data"]
-            torch.set_rng_state(before["chance"]["torch"])
-        else:  # written before checkpoints held it: at least other choices than those at first
+        if is_all_there(self.last, before, "chance"):
+            set_chance(before["chance"], self.rng)
+        else:  # at least other choices than those at first
             self.rng = np.random.default_rng((self.c.seed, self.step))
 
 

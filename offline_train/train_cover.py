@@ -27,7 +27,7 @@ from offline_train.data_parallel import (
     share_weights,
     world_size,
 )
-from offline_train.dataset import Crops
+from offline_train.dataset import Crops, Numbered
 from offline_train.learner import (
     Learner,
     Part,
@@ -95,10 +95,10 @@ def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
         checkpoint = load_checkpoint(path)
         before = checkpoint["network"] | {"part": checkpoint["train"]["part"]}
         check_same_run(path, before, network_config.to_dict() | {"part": c.part})
-        learner.load(checkpoint)
+        learner.go_on(checkpoint, path)
     elif c.start_from is not None:
         try:
-            learner.load(load_checkpoint(c.start_from), weights_only=True)
+            learner.begin_with(load_checkpoint(c.start_from))
         except ValueError as error:
             raise ModelError(
                 f"{c.start_from}: cannot begin with it: {error}; leave out the options of size to"
@@ -109,14 +109,15 @@ def train(c: TrainConfig, network_config: StreamingConfig) -> Path:
         facts = json.dumps({**asdict(c), **network_config.to_dict()}, default=str, indent=1)
         (c.out / "config.json").write_text(facts)
     shares = {Path(folder): share for folder, share in c.shares.items()}
-    seed = (c.seed + learner.n_steps) * world_size() + rank()
+    seed = c.seed * world_size() + rank()
     crops = Crops(shares, LOG_STFT_16K, c.n_frames, network_config.lookahead_frames, seed)
     loader = DataLoader(
-        crops,
+        Numbered(crops, seed, c.batch, first=learner.n_steps),
         batch_size=c.batch,
         num_workers=1,
         prefetch_factor=4,
         worker_init_fn=ignore_interrupts,
+        generator=torch.Generator(),  # the loader's own: it draws when it begins
     )
     try:
         with Stopping() as stopping:

@@ -27,7 +27,15 @@ from models.features import MEL_HFT, Features
 from models.hft import Hft, Matrices
 from offline_train.apc_data import Batch, HftCrops, Task, collate
 from offline_train.apc_loss import amt_loss, count_cells, cover_loss, f1_of
-from offline_train.checkpoints import commit, plain, write_checkpoint
+from offline_train.checkpoints import (
+    chance,
+    commit,
+    is_all_there,
+    plain,
+    set_chance,
+    write_checkpoint,
+)
+from offline_train.dataset import Numbered
 from offline_train.hft_run import (
     NETWORKS,
     RECIPE,
@@ -62,13 +70,15 @@ class Learner:
         self.seconds, self.audio_seconds = 0.0, 0.0
         self.validation: dict[str, float] = {}
         self._valid: list[Batch] = []
+        self.seed = zlib.crc32(f"{c.seed}/{stage.name}".encode())
+        self._generator = torch.Generator(c.device).manual_seed(self.seed)
 
-    def learn(self, batch: Batch, generator: torch.Generator) -> float:
+    def learn(self, batch: Batch) -> float:
         """Take one step; return the loss. Raises DataError before a step that is no number."""
         for group in self.optimizer.param_groups:
             group["lr"] = falling(self.c.learning_rate, self.n_steps / self.stage.steps)
         self.network.train()
-        loss, _ = self._loss(batch.to(self.c.device), self.stage.task, generator)
+        loss, _ = self._loss(batch.to(self.c.device), self.stage.task, self._generator)
         value = take_step(
             self.network, self.optimizer, loss, f"{self.stage.name}, step {self.n_steps}"
         )
@@ -125,16 +135,19 @@ class Learner:
             "validation": self.validation,
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "chance": chance(self._generator),
         }
         write_checkpoint(path, state)
 
     def load(self, checkpoint: dict[str, Any]) -> None:
-        """Go on from a checkpoint of this stage."""
+        """Go on from a checkpoint of this stage, as if it had not stopped."""
         self.network.load_state_dict(checkpoint["model"])
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.n_steps, self.best = checkpoint["step"], checkpoint["best"]
         self.seconds, self.validation = checkpoint["seconds"], checkpoint["validation"]
         self.audio_seconds = checkpoint["audio_hours"] * 3600
+        if is_all_there(self.c.out / "last.pt", checkpoint, "chance"):
+            set_chance(checkpoint["chance"], self._generator)
 
 
 def train(c: ApcConfig) -> Path:
@@ -178,20 +191,23 @@ def _learn(learner: Learner, last: Path, stopping: "Stopping", deadline: float) 
     """Take the steps that the stage has left, unless stopped."""
     c, stage = learner.c, learner.stage
     best = last.with_name(f"{stage.name}.pt")
-    seed = zlib.crc32(f"{c.seed}/{stage.name}/{learner.n_steps}".encode())
     margin = learner.network.config.margin_frames
-    crops = HftCrops(c.train, stage.task, MEL_HFT, stage.n_frames, margin, seed)
+    crops = HftCrops(c.train, stage.task, MEL_HFT, stage.n_frames, margin, learner.seed)
     crops.pieces()  # bad shards are told of here, in one line, rather than by a worker
     loader = DataLoader(
-        crops, c.batch, num_workers=c.workers, collate_fn=collate, worker_init_fn=ignore_interrupts
+        Numbered(crops, learner.seed, c.batch, first=learner.n_steps),
+        c.batch,
+        num_workers=c.workers,
+        collate_fn=collate,
+        worker_init_fn=ignore_interrupts,
+        generator=torch.Generator(),  # the loader's own: it draws when it begins
     )
-    generator = torch.Generator(c.device).manual_seed(seed)
     begun = last_save = last_log = time.monotonic()
     seconds_before, steps_before, running = learner.seconds, learner.n_steps, 0.0
     bar = tqdm(total=stage.steps, initial=learner.n_steps, unit="step", desc=stage.name)
     batches = iter(loader) if learner.n_steps < stage.steps else iter(())
     while learner.n_steps < stage.steps:
-        loss = learner.learn(next(batches), generator)
+        loss = learner.learn(next(batches))
         n_here = learner.n_steps - steps_before
         running = loss if n_here == 1 else 0.98 * running + 0.02 * loss
         now = time.monotonic()

@@ -19,7 +19,15 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from offline_train.checkpoints import check_same_run, plain, read_checkpoint, write_checkpoint
+from offline_train.checkpoints import (
+    chance,
+    check_same_run,
+    is_all_there,
+    plain,
+    read_checkpoint,
+    set_chance,
+    write_checkpoint,
+)
 from offline_train.running import SAVE_EVERY_S, append_log, falling, take_step
 from offline_train.stopping import Stopping
 from offline_train.text_files import read_text
@@ -99,7 +107,8 @@ def fit(
         at = _load(path, network, optimizer, c)
     with Stopping() as stopping:
         for epoch in range(at.epoch, c.epochs):
-            torch.manual_seed(c.seed * 1000 + epoch)
+            if not at.step:
+                torch.manual_seed(c.seed * 1000 + epoch)
             _train_epoch(network, optimizer, loss_of, batches(epoch), at, c, stopping, path)
             line = {"epoch": epoch + 1, "loss": at.loss / max(at.step, 1), "seconds": at.seconds}
             if (epoch + 1) % c.validate_every == 0 or epoch + 1 == c.epochs:
@@ -156,6 +165,7 @@ def _save(
             "model": network.state_dict(),
             "optimizer": optimizer.state_dict(),
             "progress": asdict(at),
+            "chance": chance(),
         },
     )
 
@@ -172,7 +182,12 @@ def _load(
     check_same_run(path, checkpoint["fit"], {"seed": c.seed})
     network.load_state_dict(checkpoint["model"])
     optimizer.load_state_dict(checkpoint["optimizer"])
-    return _Progress(**checkpoint["progress"])
+    at = _Progress(**checkpoint["progress"])
+    if is_all_there(path, checkpoint, "chance"):
+        set_chance(checkpoint["chance"])
+    else:
+        torch.manual_seed(c.seed * 1000 + at.epoch)
+    return at
 
 
 def read_log(folder: Path) -> list[Metrics]:
