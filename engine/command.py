@@ -18,6 +18,7 @@ from typing import TextIO
 
 import platformdirs
 
+from engine.bounded import left_behind
 from engine.errors import LiveCoverError
 from engine.paths import shown, user_folder
 
@@ -59,6 +60,20 @@ def run_command(name: str, body: Callable[[], int], when_interrupted: str = "") 
             _tell(f"{name}: {' '.join(line.split())}")
         _leave(sys.stdout)
         return code
+
+
+def end_process(name: str, code: int) -> None:
+    """End the process where a library holds a thread that never returns, and say so; else return.
+
+    Everything is saved by then, and all is told.
+    """
+    stuck = left_behind()
+    if stuck:
+        _tell(f"{name}: {', '.join(stuck)} did not answer to the end and was left")
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            _leave(stream)
+        os._exit(code)
 
 
 def say(*lines: str) -> None:

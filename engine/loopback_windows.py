@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from engine.audio_source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
@@ -21,7 +22,8 @@ from engine.rings import SampleRing
 
 DEFAULT_SAMPLE_RATE = 48000  # Windows' own default; WASAPI converts what differs
 CHECK_EVERY = 1.0  # seconds between two looks at the default output
-JOIN_TIMEOUT = 2.0  # seconds
+OPEN_TIMEOUT = 3.0  # seconds
+JOIN_TIMEOUT = 0.5  # seconds
 
 _log = logging.getLogger(__name__)
 
@@ -124,16 +126,36 @@ class WasapiLoopback:
         self.name = f"Loopback of {speaker.name}"
         stop, feed = threading.Event(), LiveFeed(ring, clock, self._now)
         self._stop, self._feed = stop, feed
+        opening: Future[None] = Future()
         self._thread = threading.Thread(
-            target=self._read, args=(recorder, speaker.id, feed, stop), name="wasapi", daemon=True
+            target=self._read,
+            args=(recorder, speaker.id, feed, stop, opening),
+            name="wasapi",
+            daemon=True,
         )
         self._thread.start()
+        try:
+            opening.result(OPEN_TIMEOUT)
+        except (RuntimeError, TimeoutError) as error:
+            self.stop()
+            why = str(error) or f"no answer within {OPEN_TIMEOUT:g} s"
+            raise DeviceError(
+                f"{self.name} cannot be opened ({why}); is it still there?"
+            ) from error
 
-    def _read(self, recorder: Any, speaker_id: str, feed: LiveFeed, stop: threading.Event) -> None:
+    def _read(
+        self,
+        recorder: Any,
+        speaker_id: str,
+        feed: LiveFeed,
+        stop: threading.Event,
+        opening: "Future[None]",
+    ) -> None:
         """Hand every block to ``feed`` until ``stop``, an error, or another default output."""
         try:
             with recorder as stream:
                 self.latency = stream.deviceperiod[0] + self.block_size / self.sample_rate
+                opening.set_result(None)
                 check_at = self._now() + CHECK_EVERY
                 while not stop.is_set():
                     block = stream.record(numframes=None)  # sleeps until there is some
@@ -147,6 +169,8 @@ class WasapiLoopback:
                             return
         except RuntimeError as error:  # SoundCard's for every failed call to WASAPI
             feed.fail(f"{self.name}: the device was lost ({error})")
+            if not opening.done():
+                opening.set_exception(error)
 
     def stop(self) -> None:
         """End recording; calling it again does nothing."""

@@ -5,6 +5,7 @@ output can be interrupted for that (whoever plays to it opens it again), an inpu
 ``portaudio()`` is the only place that imports sounddevice; the rest takes what it returns.
 """
 
+import atexit
 import contextlib
 import logging
 import sys
@@ -57,9 +58,13 @@ def portaudio() -> ModuleType:
     """Return sounddevice. Raises DeviceError where the PortAudio library is missing."""
 
     def load() -> ModuleType:
+        is_first = "sounddevice" not in sys.modules
         import sounddevice
 
         module: ModuleType = sounddevice
+        if is_first:  # its own way out waits for a server that hangs
+            atexit.unregister(sounddevice._exit_handler)
+            atexit.register(_end, sounddevice._exit_handler)
         return module
 
     try:
@@ -69,6 +74,12 @@ def portaudio() -> ModuleType:
         if sys.platform == "win32":  # it comes inside the package
             how = f"type: {install(['sounddevice'], ['--force-reinstall'])}"
         raise DeviceError(f"audio input needs PortAudio, which was not found; {how}") from error
+
+
+def _end(terminate: Callable[[], None]) -> None:
+    """End PortAudio with the program."""
+    with contextlib.suppress(DeviceError):
+        ask_portaudio(terminate, CLOSE_S)
 
 
 def ask_portaudio(

@@ -143,13 +143,20 @@ class Engine:
             if self._is_closed:
                 return
             self._is_closed = True
-        self._worker.ask_to_stop()
-        self._scheduler.close(STOP_TIMEOUT)  # first: no note waits for the worker's last step
-        self._worker.join(STOP_TIMEOUT)
+        with contextlib.ExitStack() as stack:  # all of it, whatever one of them raises
+            stack.callback(self._close_sink)
+            stack.callback(self._taps.close)
+            stack.callback(self._end_source)
+            stack.callback(self._worker.join, STOP_TIMEOUT)
+            stack.callback(self._scheduler.close, STOP_TIMEOUT)  # no note waits for the last step
+            self._worker.ask_to_stop()
+
+    def _end_source(self) -> None:
         if self._worker.is_alive:
             _log.error("the worker did not end within %g s: it is left behind", STOP_TIMEOUT)
         self.source.stop()
-        self._taps.close()
+
+    def _close_sink(self) -> None:
         with self._closing:
             sink = self.sink
         sink.close()

@@ -39,7 +39,7 @@ MAX_ASKING_S = 0.003
 MARGIN_S = 2 * BLOCK_S
 """Seconds before a sample is written at which it must be known."""
 BACK_OFF_S = 1.0
-JOIN_TIMEOUT = 1.0
+JOIN_TIMEOUT = 0.5
 
 _log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from engine.audio import is_file_input
-from engine.command import run_command, say
+from engine.command import end_process, run_command, say
 from engine.cover import cover_file
 from engine.errors import DataError, LiveCoverError
 from engine.midi import is_midi_file
@@ -55,7 +55,10 @@ _log = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with ``arguments`` (default: as typed) and return its exit code."""
     sys.setswitchinterval(SWITCH_INTERVAL)
-    return run_command("livecover", lambda: _main(arguments))
+    code = run_command("livecover", lambda: _main(arguments))
+    if arguments is None:
+        end_process("livecover", code)
+    return code
 
 
 def _main(arguments: Sequence[str] | None) -> int:
@@ -356,14 +359,15 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 
 @contextlib.contextmanager
 def _stop_on_signals(is_at_once: bool = False) -> Iterator[threading.Event]:
-    """Yield an event that SIGINT, SIGTERM or SIGHUP sets; a second raises KeyboardInterrupt.
+    """Yield an event that SIGINT, SIGTERM or SIGHUP sets; a second SIGINT raises KeyboardInterrupt.
 
     The first does so already where what is half done is of no use: ``is_at_once``.
     """
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if is_at_once or stop.is_set():
+        # A terminal that hangs up says so twice.
+        if is_at_once or (stop.is_set() and number == signal.SIGINT):
             raise KeyboardInterrupt
         stop.set()
 

@@ -6,7 +6,7 @@ import sys
 from engine.command import run_command, say
 from engine.paths import given_path
 from livecover import examples
-from livecover.bench import change, install, live, models, monitor, panel, takes
+from livecover.bench import change, endings, install, live, models, monitor, panel, takes
 from livecover.settings import Settings
 
 
@@ -40,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
     delay.add_argument("--impulses", type=int, default=40, help="half a second each")
     killed = add("killed", "what a take loses when livecover is killed, on real servers")
     killed.add_argument("--seconds", type=float, default=20.0, help="of the song")
+    ending = add("endings", "seconds that each way out takes while a server hangs")
+    ending.add_argument("--only", default="", help="ways with this in their name")
     add("startup", "seconds from the command to MIDI-ready, on real servers")
     add("size", "installed size without extras")
     return main
@@ -74,6 +76,8 @@ def measure(arguments: argparse.Namespace) -> str:
             return monitor.delay(arguments.model, arguments.impulses)
         case "killed":
             return takes.killed(arguments.model, arguments.song, arguments.seconds)
+        case "endings":
+            return endings.endings(arguments.model, arguments.only)
         case "startup":
             return install.startup()
         case _:

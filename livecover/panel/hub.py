@@ -8,10 +8,12 @@ Not here: who may connect (``livecover.panel.security``).
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from typing import TypeVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -48,6 +50,8 @@ PAUSE = 1.0
 """Seconds after a fault of ours."""
 TOO_MANY_MESSAGES, TRY_LATER = 1008, 1013  # RFC 6455 7.4.1, and the registry it founded
 
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
 
 
@@ -80,15 +84,13 @@ class Hub:
         """Listen to the instrument and run the clock and the desk within the block."""
         self._played.subscribe(self._on_change)
         self._played.add_tap(self._tap)
-        hands = ThreadPoolExecutor(1, "panel-desk")
-        tasks = [asyncio.create_task(self._run_clock()), asyncio.create_task(self._work(hands))]
+        tasks = [asyncio.create_task(self._run_clock()), asyncio.create_task(self._work())]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            hands.shutdown(wait=False, cancel_futures=True)
             self._tap.watch(False)
             self._played.remove_tap(self._tap)
 
@@ -153,7 +155,7 @@ class Hub:
                 if self._measure:
                     self.drawn.extend(notes)
             case Do("panic"):  # waits for nothing, not even for a model that is being opened
-                await self._do(page, request, None)
+                await self._do(page, request)
             case _:
                 self._ask(page, request)
 
@@ -164,15 +166,15 @@ class Hub:
         except asyncio.QueueFull:
             _tell(page, "livecover is still busy with what was asked before; try again")
 
-    async def _work(self, hands: ThreadPoolExecutor) -> None:
+    async def _work(self) -> None:
         """Have deeds done one after the other, away from the loop; tell the page that asked."""
         while True:
-            await self._do(*await self._deeds.get(), hands)
+            await self._do(*await self._deeds.get())
 
-    async def _do(self, page: Outbox, deed: Deed, hands: ThreadPoolExecutor | None) -> None:
-        """Have a deed done on one of ``hands`` (None: any thread); tell the page that asked."""
+    async def _do(self, page: Outbox, deed: Deed) -> None:
+        """Have a deed done on a thread; tell the page that asked."""
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(hands, self._desk.do, deed)
+            answer = await _on_thread(lambda: self._desk.do(deed))
         except LiveCoverError as error:
             _tell(page, str(error))
         except Exception:
@@ -283,6 +285,21 @@ def _bar(tempo: Tempo, now: float) -> dict[str, object] | None:
     if at is None:
         return None
     return {"at": round(at, 4), "seconds": round(beats * tempo.beat_s, 5), "beats": beats}
+
+
+async def _on_thread(call: Callable[[], T]) -> T:
+    """Return what ``call`` returns, from a thread that does not keep the program if it hangs."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        future.set_running_or_notify_cancel()
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="panel-desk", daemon=True).start()
+    return await asyncio.wrap_future(future)
 
 
 def _tell(page: Outbox, text: str) -> None:

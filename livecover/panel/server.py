@@ -122,7 +122,7 @@ class PanelServer:
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True
-        self._thread.join(CLOSE_TIMEOUT + 4.0)
+        self._thread.join(CLOSE_TIMEOUT + 0.5)
 
     def _serve(self, listener: socket.socket) -> None:
         """Run the server. On its thread."""

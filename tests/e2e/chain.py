@@ -156,10 +156,12 @@ COMMAND = (sys.executable, "-m", "livecover")
 
 
 @contextlib.contextmanager
-def chain(work: Path, is_synchronous: bool = True) -> Iterator[Chain]:
+def chain(
+    work: Path, is_synchronous: bool = True, sinks: Sequence[str] = (SINK,)
+) -> Iterator[Chain]:
     """Run PulseAudio, JACK (see ``jack_server``) and the recorder in ``work``."""
     with (
-        pulse_server(work) as pulse,
+        pulse_server(work, sinks) as pulse,
         jack_server(work, is_synchronous=is_synchronous) as jack,
         recorder(work, jack) as rec,
     ):

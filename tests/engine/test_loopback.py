@@ -42,10 +42,13 @@ class FakeRecorder:
         self.card = card
         self.arguments = arguments
         self.is_open = False
+        card.recorders.append(self)
 
     deviceperiod = (0.01, 0.003)
 
     def __enter__(self) -> "FakeRecorder":
+        if self.card.open_failure:
+            raise RuntimeError(self.card.open_failure)
         self.is_open = True
         return self
 
@@ -75,9 +78,7 @@ class FakeMicrophone:
 
     def recorder(self, samplerate: int, channels: int, blocksize: int) -> FakeRecorder:
         arguments = {"samplerate": samplerate, "channels": channels, "blocksize": blocksize}
-        recorder = FakeRecorder(self.card, **arguments)
-        self.card.recorders.append(recorder)
-        return recorder
+        return FakeRecorder(self.card, **arguments)
 
 
 class FakeSoundCard(ModuleType):
@@ -88,7 +89,7 @@ class FakeSoundCard(ModuleType):
         self.blocks: list[np.ndarray] = []
         self.is_drained = threading.Event()
         self.may_go_on = threading.Event()
-        self.failure = ""
+        self.failure = self.open_failure = ""
 
     def default_speaker(self) -> FakeSpeaker:
         if self.speaker is None:
@@ -118,10 +119,10 @@ def test_windows_records_what_the_default_speaker_plays(card: FakeSoundCard) -> 
     assert source.sample_rate == 48000 and not source.is_alive()
     ring = SampleRing(10000, 2)
     source.start(ring, StreamClock(48000))
+    assert source.latency == pytest.approx(0.01 + 128 / 48000)  # as soon as it has started
     assert card.is_drained.wait(10)
     assert source.is_alive() and source.error is None
     assert card.recorders[0].arguments == {"samplerate": 48000, "channels": 2, "blocksize": 128}
-    assert source.latency == pytest.approx(0.01 + 128 / 48000)
     np.testing.assert_array_equal(ring.read(10000), expected)
     thread = source._thread
     assert thread is not None
@@ -178,6 +179,14 @@ def test_windows_output_gone_before_start(card: FakeSoundCard) -> None:
     card.get_microphone = no_device  # type: ignore[method-assign]
     with pytest.raises(DeviceError, match="cannot be opened .*; is it still there?"):
         source.start(SampleRing(1000, 2), StreamClock(48000))
+
+
+def test_windows_output_that_does_not_open(card: FakeSoundCard) -> None:
+    card.open_failure = "Error 0x8889000a"
+    source = WasapiLoopback()
+    with pytest.raises(DeviceError, match=r"cannot be opened \(Error 0x8889000a\); is it still"):
+        source.start(SampleRing(1000, 2), StreamClock(48000))
+    assert not source.is_alive()
 
 
 def test_windows_without_soundcard(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,53 @@
+"""Every way out, while every server hangs: the program ends, its notes too, and all is saved."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.chain import COMMAND, private_env
+from tests.e2e.conftest import require, require_chain
+from tests.e2e.servers import PROGRAMS, pulse_server
+from tests.e2e.ways_out import WAYS, Way, end
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_a_way_out_ends_and_saves_whatever_hangs(way: Way, tmp_path: Path) -> None:
+    require_chain()
+    left = end(tmp_path, way, way.needs[-1])
+    assert left.code == 0, left.said[-2000:]  # and not killed for never ending
+    assert left.n_notes >= 4 and left.n_take >= 4
+    assert left.is_whole
+    assert "Traceback" not in left.said
+
+
+def test_a_way_out_leaves_no_note_at_the_port(tmp_path: Path) -> None:
+    require_chain()
+    left = end(tmp_path, WAYS[0], "PulseAudio")
+    assert left.code == 0 and left.n_stuck == 0, left.said[-2000:]
+
+
+def test_a_server_that_hangs_at_the_start_is_told(tmp_path: Path) -> None:
+    require(*PROGRAMS)
+    with pulse_server(tmp_path) as pulse:
+        assert pulse.process is not None
+        pulse.process.popen.send_signal(signal.SIGSTOP)
+        try:
+            ended = subprocess.run(
+                [*COMMAND, "--input", "loopback", "--midi-out", "take.mid", "--control", "off"],
+                cwd=tmp_path,
+                env={**os.environ, **private_env(tmp_path, pulse.env)},
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+        finally:
+            pulse.process.popen.send_signal(signal.SIGCONT)
+    assert ended.returncode == 2
+    said = ended.stderr.splitlines()
+    assert said[0].startswith("livecover: the sound server does not answer; if it hangs, end it")
+    assert said[1:] == ["livecover: the sound server did not answer to the end and was left"]
