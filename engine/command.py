@@ -112,6 +112,11 @@ def verdict(error: Exception) -> tuple[str, int]:
         case RecursionError():
             return "a file is nested too deeply to be read", EXIT_ERROR
     kept = _keep(error)
+    if isinstance(error, ImportError):
+        return (
+            f"a part of the installation is missing or broken ({error}): install again",
+            EXIT_ERROR,
+        )
     where = f"the details are in {shown(kept)}" if kept else "--log-level debug shows where"
     return (
         f"a fault of the program's own, not of yours: {_words(error)}; {where}: please report it",

@@ -52,6 +52,11 @@ def raising(error: BaseException) -> Callable[[], int]:
         (OSError(18, "Cross-device", "a", None, "b"), 2, "lc: a and b: Cross-device"),
         (MemoryError(), 2, "lc: there is not enough memory: close other programs"),
         (RecursionError("deep"), 2, "lc: a file is nested too deeply to be read"),
+        (
+            ImportError("no DLL"),
+            2,
+            "lc: a part of the installation is missing or broken (no DLL): install again",
+        ),
         (KeyboardInterrupt(), 130, "lc: stopped"),
     ],
 )

@@ -58,6 +58,14 @@ def test_a_home_that_is_none_is_no_fault(home: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "livecover: no such file: none.wav\n")
 
 
+def test_a_broken_library_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('DLL load failed')")
+    done = shell('PYTHONPATH="$PWD:$PYTHONPATH" livecover doctor', tmp_path)
+    assert done.returncode == 2
+    assert "a part of the installation is missing or broken (DLL load failed)" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("streams", ["2>&1 | true", f"> {FULL} 2>&1", f"2> {FULL}", "2>&-"])
 @pytest.mark.parametrize("level", ["info", "debug"])
