@@ -5,8 +5,10 @@ Opened before the engine, since the engine's latency has to hold what the output
 
 import contextlib
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Self
 
 from engine.errors import DeviceError
@@ -17,6 +19,7 @@ from engine.runtime import Engine
 from engine.settings import EngineSettings
 from engine.speaker import Player, Speaker
 from engine.taps import Tap
+from engine.watched_synth import WatchedSynth
 from livecover.instrument import OpenEngine
 from livecover.output_settings import MonitorSettings, PianoSettings
 from livecover.settings import Settings
@@ -26,6 +29,9 @@ from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
 from livecover.takes.recorder import TakeRecorder
 from livecover.takes.rendering import Renderer
+
+RECOVERY_S = 5.0
+"""Seconds for which the start waits for takes that a killed program left."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +67,7 @@ class Rig:
         self.settings = settings
         self._open_engine = open_engine
         self._engine: Engine | None = None
-        self.recovered = recover_takes(settings.record.path)
+        self.recovered = _recovered(settings.record.path)
         self.speaker: Speaker | None = None
         self._monitor: Monitor | None = None
         self._piano: Piano | None = None
@@ -119,7 +125,10 @@ class Rig:
             self._monitor = Monitor(speaker.sample_rate, _factor(monitor.gain_db))
             players.append(self._monitor)
         if piano.enabled:
-            self._piano = Piano(open_synth(piano, speaker.sample_rate), speaker.sample_rate)
+            synth = open_synth(piano, speaker.sample_rate)
+            if piano.plugin is not None:
+                synth = WatchedSynth(synth)
+            self._piano = Piano(synth, speaker.sample_rate)
             self._piano.gain = _factor(piano.gain_db)
             self._stack.callback(self._piano.shut_down)
             players.append(self._piano)
@@ -138,6 +147,30 @@ class Rig:
             return ""
         spec = self._engine.pipeline.spec
         return f"{spec.name} {spec.version}"
+
+
+def _recovered(folder: Path) -> list[str]:
+    """Return a line about each take that was recovered; of those that take long, later, the log's.
+
+    A disk that hangs holds nobody up.
+    """
+    lines: list[str] = []
+    is_late = threading.Event()
+
+    def recover() -> None:
+        found = recover_takes(folder)
+        if is_late.is_set():
+            for line in found:
+                _log.warning("%s", line)
+        lines.extend(found)
+
+    thread = threading.Thread(target=recover, name="recovery", daemon=True)
+    thread.start()
+    thread.join(RECOVERY_S)
+    if thread.is_alive():
+        is_late.set()
+        _log.warning("takes in %s are still being recovered, or its disk does not answer", folder)
+    return lines
 
 
 def _factor(decibels: float) -> float:

@@ -26,6 +26,8 @@ MAX_WAITING = 32
 PATIENCE_S = 2.0
 """Seconds for which the end of the program waits."""
 NICE = 15
+LIMIT, LEAST_LIMIT_S = 10.0, 600.0
+"""Seconds for each of the take's, and in all at least, after which its process ends itself."""
 _CODE = (
     "import sys; job = sys.stdin.buffer.read()\n"
     "from livecover.takes.rendering import main; sys.exit(main(job))"
@@ -134,6 +136,9 @@ def _begin(job: _Job) -> subprocess.Popen[bytes] | None:
 def main(data: bytes) -> int:
     """Play the take that ``data`` holds; return the exit code. On the process's main thread."""
     job: _Job = pickle.loads(data)  # noqa: S301 - from this program, by a pipe
+    limit = threading.Timer(LEAST_LIMIT_S + LIMIT * job.contents.seconds, _give_up)
+    limit.daemon = True
+    limit.start()  # nobody else may be there to end what hangs
     if hasattr(os, "nice"):
         os.nice(NICE)
     try:
@@ -142,3 +147,8 @@ def main(data: bytes) -> int:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 2
     return 0
+
+
+def _give_up() -> None:
+    print("it took too long", file=sys.stderr, flush=True)
+    os._exit(3)

@@ -15,6 +15,7 @@ from engine.notes import NoteEvent
 from engine.piano import Piano
 from engine.speaker import Speaker
 from engine.taps import Tap
+from engine.watched_synth import WatchedSynth
 
 Array = NDArray[np.float32]
 RATE = 8000
@@ -126,6 +127,49 @@ def test_a_faulty_plugin_does_not_silence_the_song(wall: Wall, speaker: Speaker)
     speaker.found([NoteEvent(0.0, 60, 80)], [0.0])
     assert np.all(wall.hear() == 0.25)
     piano.shut_down()
+
+
+def test_a_plugin_that_hangs_does_not_silence_the_song(
+    wall: Wall, speaker: Speaker, caplog: Any
+) -> None:
+    released = threading.Event()
+
+    class Plugin:
+        is_closed = False
+
+        def render(self, n: int, messages: Any) -> Array:
+            released.wait(60)
+            return np.zeros((n, 2), np.float32)
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    plugin, song = Plugin(), Hum()
+    piano = Piano(WatchedSynth(plugin, patience=0.05), RATE)
+    speaker.play([song, piano])
+    assert np.all(wall.hear() == 0.25) and np.all(wall.hear() == 0.25)
+    assert "the piano is heard no more: it failed (DeviceError it has not answered" in caplog.text
+    piano.shut_down()
+    assert not plugin.is_closed
+    released.set()
+
+
+def test_a_watched_synth_is_the_synth_and_closes_it() -> None:
+    class Plugin:
+        is_closed = False
+
+        def render(self, n: int, messages: Any) -> Array:
+            return np.full((n, 2), len(messages), np.float32)
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    plugin = Plugin()
+    watched = WatchedSynth(plugin, patience=60)
+    assert np.all(watched.render(5, [(0, (0x90, 60, 80))]) == 1)
+    watched.close()
+    watched.close()
+    assert plugin.is_closed
 
 
 def test_an_output_that_does_not_answer_holds_nobody_up(

@@ -1,6 +1,7 @@
 """What stands around the instrument, on an output that only counts."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -112,6 +113,25 @@ def test_what_a_killed_program_left_is_named(tmp_path: Path) -> None:
     with Rig(settings(tmp_path)) as rig:
         assert len(rig.recovered) == 1 and "recovered" in rig.recovered[0]
     assert json.loads((tmp_path / "x.json").read_text())["seconds"] == 2.0
+
+
+def test_a_disk_that_hangs_does_not_hold_up_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    released = threading.Event()
+
+    def recover(folder: Path) -> list[str]:
+        assert released.wait(60)
+        return ["recovered late.mid"]
+
+    monkeypatch.setattr(subject, "RECOVERY_S", 0.01)
+    monkeypatch.setattr(subject, "recover_takes", recover)
+    with Rig(settings(tmp_path)) as rig:
+        assert rig.recovered == [] and "its disk does not answer" in caplog.text
+    (thread,) = (t for t in threading.enumerate() if t.name == "recovery")
+    released.set()
+    thread.join(60)
+    assert "recovered late.mid" in caplog.text
 
 
 def test_a_take_sounds_as_its_notes_stand(tmp_path: Path) -> None:
