@@ -1,0 +1,62 @@
+"""The scripts say in one line what they need, with exit code 2, before they do anything."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.programs import needs
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+pytestmark = needs("bash")
+
+
+def run(script: str, *arguments: str, path: str | None = None) -> str:
+    """Return the line that a script says when it refuses."""
+    done = subprocess.run(
+        [shutil.which("bash") or "bash", SCRIPTS / script, *arguments],
+        env={**os.environ, **({"PATH": path} if path else {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2 and not done.stdout and done.stderr.count("\n") == 1, done
+    return done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of programs: what the scripts begin with, and ``id`` that says 0."""
+    for name in ("dirname", "realpath"):
+        (tmp_path / name).symlink_to(shutil.which(name) or name)
+    write(tmp_path / "id", "echo 0")
+    return tmp_path
+
+
+def write(path: Path, command: str) -> None:
+    path.write_text(f"#!{shutil.which('bash')}\n{command}\n")
+    path.chmod(0o755)
+
+
+def test_fresh_root_names_what_it_needs(folder: Path) -> None:
+    path = str(folder)
+    assert "expected root on Debian or Ubuntu" in run("fresh-root", "--check", path=path)
+    assert "there is no apt" in run("fresh-root", "--check", path=path)
+    write(folder / "apt-config", "")
+    assert "apt-get install debootstrap" in run("fresh-root", "--check", path=path)
+    write(folder / "debootstrap", "")
+    write(folder / "unshare", "exit 1")
+    assert "mounting is not permitted" in run("fresh-root", "true", path=path)
+    write(folder / "id", "echo 1000")
+    assert "this is not root" in run("fresh-root", "true", path=path)
+
+
+def test_fresh_root_wants_commands() -> None:
+    assert "expected commands, such as 'make demo'" in run("fresh-root")
+
+
+def test_install_system_knows_its_tiers() -> None:
+    assert "expected demo, test or train, got 'all'" in run("install-system", "all")
