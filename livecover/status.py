@@ -30,8 +30,8 @@ def start_lines(engine: Engine, settings: Settings) -> list[str]:
 def status_line(status: Status, source: str, fault: str = "") -> str:
     """Return the live line; ``fault`` is what recording suffers from, of which it says the kind.
 
-    >>> status_line(Status(65.0, -30.0, 0.2, n_notes=7, load=0.08, is_connected=True), "Speakers")
-    '1:05 ████░░░░  -30 dB | 200 ms | 7 notes, 0 late, 0 dropped | 0 overruns | load 8% | Speakers'
+    >>> status_line(Status(65.0, -30.0, 0.185, n_notes=7, load=0.08, is_connected=True), "Speakers")
+    '1:05 ████░░░░  -30 dB | 185 ms | 7 notes, 0 late, 0 dropped | 0 overruns | load 8% | Speakers'
     """
     clip = " CLIP" if status.is_clipping else ""
     return (

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.latency import latency_budget
+from engine.model_files import load_model
+from engine.resample import Resampler
+from engine.settings import AudioSettings, TimeSettings
 from livecover.options import parse
 from offline_train.cli import build_parser
 
@@ -53,6 +57,20 @@ def test_readme_leads_somewhere() -> None:
         if anchor:
             page = (ROOT / path).read_text(encoding="utf-8")
             assert anchor in map(slug, re.findall(r"^#+ (.+)$", page, re.MULTILINE)), target
+
+
+def test_pages_name_one_latency() -> None:
+    """That of the model ``live`` from a file of 44.1 kHz, as the program prints it."""
+    spec = load_model("live", "cpu", 1).spec
+    delay = Resampler(44100, spec.features.sample_rate, 2).delay
+    block = AudioSettings().block_size / 44100
+    budget = latency_budget(spec, TimeSettings(), block=block, resampler=delay)
+    assert budget.describe() in (ROOT / "docs/latency.md").read_text(encoding="utf-8")
+    shown = f"{budget.total * 1000:.0f}"
+    for page in ("README.md", "docs/first-sound.md", "docs/latency.md", "docs/daw/index.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        said = re.findall(r"latency\D{0,40}? (\d{3}) ms", text)
+        assert said and set(said) == {shown}, page
 
 
 def test_every_page_has_its_place() -> None:
