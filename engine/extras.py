@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 NAME = "livecover"
-_REQUIREMENT = re.compile(r"([\w.-]+).*\bextra == ['\"]([\w-]+)['\"].*")
+_REQUIREMENT = re.compile(r"([\w.-]+(?:<[\w.]+)?).*\bextra == ['\"]([\w-]+)['\"].*")
 
 
 def needs(what: str, extra: str) -> str:
@@ -45,7 +45,7 @@ def install(packages: Sequence[str], options: Sequence[str] = ()) -> str:
 
 
 def packages_of(extra: str) -> list[str]:
-    """Return the names of an extra's packages."""
+    """Return the names of an extra's packages, with the version that one must stay below."""
     found = map(_REQUIREMENT.fullmatch, distribution(NAME).requires or ())
     return [match[1] for match in found if match and match[2] == extra]
 

@@ -54,7 +54,7 @@ def _main(argv: list[str] | None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] in OWN:
             raise
-        raise ConfigError(needs(f"livecover-train needs {error.name}", "train")) from error
+        raise ConfigError(needs(f"this needs {error.name}", "train")) from error
     except Exception:
         log.debug("what went wrong", exc_info=True)
         raise

@@ -16,6 +16,7 @@ REQUIRES = [
     "numpy>=1.26",
     'librosa>=0.11; extra == "arrange"',
     "music21>=9.1; extra == 'arrange'",
+    'setuptools<81; extra == "other"',
     "pulsectl>=24.4; sys_platform == 'linux' and extra == 'other'",
 ]
 MISSING = "finding beats needs librosa, which is not installed; type: "
@@ -39,6 +40,7 @@ def test_by_pipx(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     installed(monkeypatch, tmp_path, '{"url": "file:///tmp/x.whl"}')
     (tmp_path / "pipx_metadata.json").touch()
     assert beats() == MISSING + "pipx inject livecover librosa music21"
+    assert extras.needs("x", "other").endswith("pipx inject livecover 'setuptools<81' pulsectl")
     expected = "pipx inject livecover basic-pitch --pip-args=--no-deps"
     assert extras.install(["basic-pitch"], ["--no-deps"]) == expected
 

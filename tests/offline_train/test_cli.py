@@ -52,7 +52,7 @@ def test_a_package_that_training_needs_is_named_with_what_to_type(
     monkeypatch.setitem(sys.modules, "torch", None)
     assert main(["train-apc"]) == 2
     said = capsys.readouterr().err
-    assert "livecover-train needs torch, which is not installed; type: " in said
+    assert "livecover-train: this needs torch, which is not installed; type: " in said
     monkeypatch.setitem(sys.modules, "offline_train.train_hft", None)
     assert main(["train-apc"]) == 70  # what is not found is ours
 
