@@ -5,6 +5,7 @@ Not here: PortAudio itself (``engine.portaudio``).
 
 import difflib
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from engine.audio_source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
 from engine.clock import StreamClock
 from engine.errors import DeviceError
+from engine.paths import did_you_mean
 from engine.portaudio import (
     close_stream,
     devices,
@@ -86,7 +88,8 @@ def find_device(text: str) -> dict[str, Any]:
     if not found:
         names_all = [d["name"] for d in inputs]
         near = difflib.get_close_matches(text, names_all, n=3, cutoff=0.4)
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        devices_near = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        hint = did_you_mean(Path(text)) or devices_near
         raise DeviceError(f"no file and no input is called {text!r}{hint} ({look})")
     return found[0]
 

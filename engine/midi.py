@@ -5,7 +5,6 @@ Not here: ports (``engine.port_sink``), files (``engine.midi_file``), the moment
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from engine.errors import MidiError
@@ -148,7 +147,7 @@ def open_sink(
         # A file sink holds nothing open until its first note, so it needs no closing on failure.
         for name in names:
             if name not in sinks:
-                sinks[name] = FileSink(Path(name), autosave)
+                sinks[name] = FileSink(name, autosave)
     except MidiError:
         for port in opened:
             port.close()

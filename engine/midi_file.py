@@ -5,7 +5,6 @@ the events' own, in the audio, so the file holds the music without latency or ji
 """
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -13,10 +12,12 @@ from pathlib import Path
 
 import mido
 
-from engine.errors import MidiError
+from engine.errors import DataError, MidiError
 from engine.messages import message
 from engine.note_tracker import NoteTracker, ended
 from engine.notes import Event, NoteEvent, Part, PedalEvent
+from engine.paths import given_path
+from engine.whole_file import check_writable, written_whole
 
 TICKS_PER_BEAT = 960
 TEMPO = 500_000  # microseconds a beat: 120 beats a minute
@@ -80,13 +81,13 @@ def _part(event: Event) -> Part:
 class FileSink:
     """Keeps every event and writes the file at close, and now and then before that.
 
-    A save goes to ``.NAME.part`` beside the file, which then takes the file's place, so the file
-    is whole at any moment. A sink that was opened and closed only leaves the disk as it was.
+    The file is whole at any moment (``engine.whole_file``). A sink that was opened and closed only
+    leaves the disk as it was.
 
     Parameters
     ----------
     path
-        Ends in .mid or .midi; an existing file is replaced.
+        Ends in .mid or .midi, ``~`` being the home folder; an existing file is replaced.
     autosave
         Least seconds between saves while recording (on a thread of its own, and never more than
         a fiftieth of the time); None saves at close only.
@@ -94,11 +95,10 @@ class FileSink:
     Raises MidiError at once where the file could not be written later.
     """
 
-    def __init__(self, path: Path, autosave: float | None = 5.0) -> None:
+    def __init__(self, path: str | Path, autosave: float | None = 5.0) -> None:
         self.name = str(path)
         self.is_there, self.n_losses = True, 0  # a file does not leave
-        self._path = path
-        self._part = path.with_name(f".{path.name}.part")
+        self._path = given_path(path)
         self._autosave = autosave
         self._lock = threading.Lock()  # guards the list only, never held over a write
         self._events: list[Event] = []
@@ -141,14 +141,10 @@ class FileSink:
         with self._lock:
             events = self._events.copy()
         try:
-            with open(self._part, "wb") as file:
+            with written_whole(self._path) as file:
                 to_midi_file(events).save(file=file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(self._part, self._path)
-        except OSError as error:
-            self._part.unlink(missing_ok=True)
-            raise self._unwritable(error) from error
+        except DataError as error:
+            raise MidiError(f"MIDI file {error}") from error
 
     def _run(self) -> None:
         """Save now and then until closed. On the saver thread."""
@@ -166,18 +162,8 @@ class FileSink:
             pause = max(self._autosave, 50 * (time.perf_counter() - start))
 
     def _check(self) -> None:
-        """Raise MidiError unless a file can be written beside the path, and put in its place."""
+        """Raise MidiError unless a file can be put at the path."""
         try:
-            if self._path.is_dir():
-                raise IsADirectoryError("it is a folder")
-            self._part.touch()
-            self._part.unlink()
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: OSError) -> MidiError:
-        """Return the error for the user."""
-        return MidiError(
-            f"MIDI file {self.name!r} cannot be written ({error.strerror or error}):"
-            " give a path in a folder that exists, that you may write to and that has space"
-        )
+            check_writable(self._path)
+        except DataError as error:
+            raise MidiError(f"MIDI file {error}") from error

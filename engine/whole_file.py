@@ -5,6 +5,7 @@ A link stays a link: the file that it leads to is replaced.
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -55,7 +56,7 @@ def _place(path: Path) -> Path:
 
 
 def _part(place: Path) -> Path:
-    return place.with_name(f".livecover-{os.getpid()}.part")
+    return place.with_name(f".livecover-{os.getpid()}-{threading.get_native_id()}.part")
 
 
 @contextlib.contextmanager

@@ -311,6 +311,29 @@ def test_open_sink_gives_one_sink_as_it_is(tmp_path: Path) -> None:
     assert isinstance(open_sink([str(tmp_path / "take.midi")]), FileSink)
 
 
+def test_a_file_by_another_spelling_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    first = open_sink(["./a.mid", "~/b.mid"], autosave=None)
+    assert open_sink(["./a.mid"], sinks_of(first)) is sinks_of(first)[0]
+    for sink in sinks_of(first):
+        sink.send(NoteEvent(0.0, 60, 80))
+        sink.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mid", "b.mid"]
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    link = tmp_path / "link.mid"
+    link.symlink_to(tmp_path / "take.mid")
+    sink = open_sink([str(link)], autosave=None)
+    sink.send(NoteEvent(0.0, 60, 80))
+    sink.close()
+    assert link.is_symlink() and mido.MidiFile(tmp_path / "take.mid").tracks
+
+
 def test_open_sink_takes_what_is_open_already(tmp_path: Path) -> None:
     one, other = str(tmp_path / "one.mid"), str(tmp_path / "other.mid")
     first = open_sink([one, other])
