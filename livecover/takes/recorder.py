@@ -32,7 +32,7 @@ Array = NDArray[np.float32]
 
 STUCK_S = 5.0
 """Seconds in one step of the writer after which the disk is said to hang."""
-STILL_S = 2.5
+STILL_S = 2.0
 """Seconds in one step of the writer after which the end of the program waits no longer."""
 MAX_FAULTS = 8
 """Faults that are kept for the program's end."""

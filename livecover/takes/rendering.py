@@ -23,7 +23,7 @@ from livecover.takes.sound import render_take
 
 MAX_WAITING = 32
 """Takes that may wait to be played; one that comes then is not played."""
-PATIENCE_S = 2.0
+PATIENCE_S = 1.0
 """Seconds for which the end of the program waits."""
 NICE = 15
 LIMIT, LEAST_LIMIT_S = 10.0, 600.0
