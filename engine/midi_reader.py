@@ -153,14 +153,15 @@ class _Reader:
                 self.n_broken += 1
                 following = data.find(TRACK, begin)
                 end = following if following >= 0 else len(data)
-            track, stop = self._track(data[begin:end])
+            track, stop = self._track(memoryview(data)[begin:end])
             found.append(track)
             is_too_long = data[begin + stop : begin + stop + 4] == TRACK
             position = begin + stop if is_too_long else end
         return found
 
-    def _track(self, data: bytes) -> tuple[mido.MidiTrack, int]:
+    def _track(self, data: memoryview) -> tuple[mido.MidiTrack, int]:
         """Return a track's messages, the last of which ends it, and the place behind that."""
+        self._count()
         track, events = mido.MidiTrack(), _Events(data)
         begin = tick = last = 0
         try:
@@ -192,7 +193,7 @@ class _Reader:
 class _Events:
     """The bytes of a track, event by event; IndexError at their end."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: memoryview) -> None:
         self.position = 0
         self.n_broken = 0
         self._data = data
@@ -268,7 +269,7 @@ class _Events:
         end = self.position + length
         if end > len(self._data):
             raise IndexError("the track ends within an event")
-        content = self._data[self.position : end]
+        content = bytes(self._data[self.position : end])
         self.position = end
         return content
 
