@@ -80,7 +80,12 @@ class Rig:
             self._stack.callback(renderer.shut_down)
             on_end = renderer.render
         self.recorder = TakeRecorder(
-            settings.record.path, settings.record.audio, settings, model=self._model, on_end=on_end
+            settings.record.path,
+            settings.record.audio,
+            settings,
+            model=self._model,
+            on_end=on_end,
+            n_overruns=self._n_overruns,
         )
         self._stack.callback(self.recorder.shut_down)
 
@@ -147,6 +152,10 @@ class Rig:
             return ""
         spec = self._engine.pipeline.spec
         return f"{spec.name} {spec.version}"
+
+    def _n_overruns(self) -> int:
+        """Return the gaps of the input since its engine began."""
+        return 0 if self._engine is None else self._engine.status().n_overruns
 
 
 def _recovered(folder: Path) -> list[str]:

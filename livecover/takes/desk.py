@@ -70,6 +70,8 @@ class TakeDesk:
         The time of day.
     on_step
         Called after each step of a take's end.
+    n_overruns
+        Returns the gaps of the input since its engine began.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class TakeDesk:
         on_end: Callable[[TakeFiles, Contents], None],
         now: Callable[[], datetime.datetime],
         on_step: Callable[[], None] = lambda: None,
+        n_overruns: Callable[[], int] = lambda: 0,
     ) -> None:
         self.time = 0.0  # the engine's, where the sound has come to
         self._moment = 0.0  # when that was at the ear
@@ -87,6 +90,8 @@ class TakeDesk:
         self._on_end = on_end
         self._now = now
         self._on_step = on_step
+        self._n_overruns = n_overruns
+        self._n_overruns_before = 0  # the take
         self._input: Input | None = None
         self._latency = 0.0
         self._tempo: Tempo | None = None
@@ -116,6 +121,7 @@ class TakeDesk:
                 path.unlink(missing_ok=True)
             raise
         self._take.hold(self._sounding)
+        self._n_overruns_before = self._n_overruns()
         self._keep_time(self._take, time)
         _log.info("recording %s", files.midi)
 
@@ -189,6 +195,7 @@ class TakeDesk:
 
     def stop_take(self, moment: float) -> None:
         """End the take here; its last notes may still come for a while after ``moment``."""
+        self._count_overruns()
         if self._take is not None:
             end_at = moment + self._latency + TAIL_S
             self._leaving.append(_Leaving(self._take, self.time, end_at))
@@ -200,6 +207,7 @@ class TakeDesk:
             self._finish(leaving, "stopped")
         if moment >= self._flush_at:
             self._flush_at = moment + FLUSH_S
+            self._count_overruns()
             for take in self._takes:
                 take.flush()
 
@@ -207,6 +215,7 @@ class TakeDesk:
         """Finish everything: nothing more will be sent."""
         for one in tuple(self._leaving):
             self._finish(one, "stopped")
+        self._count_overruns()
         take, self._take = self._take, None
         if take is not None:
             self._leaving.append(_Leaving(take, self.time, 0.0))
@@ -217,6 +226,10 @@ class TakeDesk:
         """End all takes as they are on the disk; return what became of each."""
         takes, self._take, self._leaving = self._takes, None, []
         return [self._failed(take, fault) for take in takes]
+
+    def _count_overruns(self) -> None:
+        if self._take is not None:
+            self._take.overruns(max(0, self._n_overruns() - self._n_overruns_before))
 
     def _failed(self, take: TakeSession, fault: str) -> str:
         try:

@@ -3,6 +3,7 @@
 import datetime
 import re
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -88,6 +89,30 @@ def check_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise _unwritable(folder, error) from error
+
+
+def check_folder_in_time(folder: Path, timeout: float) -> None:
+    """Do the same where the disk may hang. Raises ConfigError after ``timeout`` seconds too."""
+    found: list[Exception | None] = []
+
+    def check() -> None:
+        try:
+            check_folder(folder)
+        except ConfigError as error:
+            found.append(error)
+        else:
+            found.append(None)
+
+    thread = threading.Thread(target=check, name="folder", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if not found:
+        raise ConfigError(
+            f"takes cannot be written to {str(folder)!r} (the disk does not answer): give --record"
+            " another folder"
+        )
+    if found[0] is not None:
+        raise found[0]
 
 
 def _unwritable(folder: Path, error: OSError) -> ConfigError:

@@ -33,6 +33,7 @@ class Contents:
     n_losses: int = 0
     n_dropped: int = 0  # samples of the song that became silence
     n_lost_notes: int = 0  # note-ons that found no room while the disk was slow
+    n_overruns: int = 0  # gaps in the input, which nobody heard
     ended: str | None = None  # None: the program was killed
     fault: str = ""  # why the take ended, where nobody wanted it to
 
@@ -70,9 +71,11 @@ class Journal:
         """Write the name of a file of sound that begins."""
         self._write("song", name)
 
-    def reached(self, time: float, n_dropped: int, n_lost_notes: int = 0) -> None:
+    def reached(
+        self, time: float, n_dropped: int, n_lost_notes: int = 0, n_overruns: int = 0
+    ) -> None:
         """Write how far the take has come, and what of it is missing."""
-        self._write("reached", _micro(time), n_dropped, n_lost_notes)
+        self._write("reached", _micro(time), n_dropped, n_lost_notes, n_overruns)
 
     def lost(self, time: float) -> None:
         """Write that the input was lost."""
@@ -154,8 +157,9 @@ def _contents(lines: Iterable[list[Any]]) -> Contents:
                 found.bars.append((time, n_beats))
             case ["song", name]:
                 found.songs.append(name)
-            case ["reached", time, n_dropped, *lost]:
-                found.n_dropped, found.n_lost_notes = n_dropped, sum(lost)
+            case ["reached", time, n_dropped, *more]:  # an older version told no more
+                found.n_dropped = n_dropped
+                found.n_lost_notes, found.n_overruns = more or (0, 0)
             case ["lost", time]:
                 found.n_losses += 1
             case ["end", time, reason]:

@@ -23,7 +23,7 @@ from engine.settings import EngineSettings
 from engine.taps import Tap
 from livecover.takes.desk import FLUSH_S, Input, TakeDesk
 from livecover.takes.ending import recover_takes
-from livecover.takes.files import TakeFiles, check_folder
+from livecover.takes.files import TakeFiles, check_folder_in_time
 from livecover.takes.journal import Contents
 from livecover.takes.waiting import Entry, Sound, Waiting
 from livecover.tempo import Tempo
@@ -56,6 +56,8 @@ class TakeRecorder(Tap):
         What the take says of itself.
     model
         Returns the model's name and version.
+    n_overruns
+        Returns the gaps of the input since its engine began.
     on_end
         Called with each finished take, on the writer's thread.
     clock, now
@@ -76,6 +78,7 @@ class TakeRecorder(Tap):
         settings: EngineSettings | None = None,
         *,
         model: Callable[[], str] = lambda: "",
+        n_overruns: Callable[[], int] = lambda: 0,
         on_end: Callable[[TakeFiles, Contents], None] = lambda files, contents: None,
         clock: Callable[[], float] = time.perf_counter,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now().astimezone(),
@@ -85,7 +88,9 @@ class TakeRecorder(Tap):
         self.has_song = has_song
         self.faults: collections.deque[str] = collections.deque(maxlen=MAX_FAULTS)
         self._clock = clock
-        self._desk = TakeDesk(settings or EngineSettings(), model, on_end, now, self._step)
+        self._desk = TakeDesk(
+            settings or EngineSettings(), model, on_end, now, self._step, n_overruns
+        )
         self._is_wanted = False
         self._is_armed = False  # the same, as far as the writer knows
         self._fault = ""
@@ -121,7 +126,7 @@ class TakeRecorder(Tap):
         if is_on and not self._is_wanted:
             if self._is_over or self._waits():
                 raise ConfigError(f"nothing can be recorded: {self.fault}")
-            _check_in_time(self.folder)
+            check_folder_in_time(self.folder, STILL_S)
             self._fault = ""
         self._is_wanted = is_on
         at = self._clock()
@@ -283,27 +288,3 @@ def _words(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error) if isinstance(error, LiveCoverError) else f"{type(error).__name__} {error}"
-
-
-def _check_in_time(folder: Path) -> None:
-    """Make the folder where it is not there. Raises ConfigError unless it can be written to."""
-    found: list[Exception | None] = []
-
-    def check() -> None:
-        try:
-            check_folder(folder)
-        except ConfigError as error:
-            found.append(error)
-        else:
-            found.append(None)
-
-    thread = threading.Thread(target=check, name="folder", daemon=True)  # a disk may hang
-    thread.start()
-    thread.join(STILL_S)
-    if not found:
-        raise ConfigError(
-            f"takes cannot be written to {str(folder)!r} (the disk does not answer): give --record"
-            " another folder"
-        )
-    if found[0] is not None:
-        raise found[0]

@@ -61,7 +61,7 @@ class TakeSession:
         self._n_songs = 0
         self._reached = 0.0  # seconds of the take
         self._n_dropped = 0
-        self._n_lost_notes = 0
+        self._n_lost_notes = self._n_overruns = 0
         self._early = NoteTracker()  # what began before the take, until it is known to last into it
         self._has_begun = False
 
@@ -97,6 +97,10 @@ class TakeSession:
         """Take that ``n`` note-ons found no room."""
         self._n_lost_notes += n
 
+    def overruns(self, n: int) -> None:
+        """Take that the input has had ``n`` gaps since the take began."""
+        self._n_overruns = max(self._n_overruns, n)  # another engine counts anew
+
     def lost(self) -> None:
         """Take that the input is gone."""
         self._journal.lost(self._reached)
@@ -115,7 +119,7 @@ class TakeSession:
 
     def flush(self) -> None:
         """Make what was taken safe from a crash of this program."""
-        self._journal.reached(self._reached, self._n_dropped, self._n_lost_notes)
+        self._tell_reached()
         self._journal.flush()
         self._reserve.keep(self._journal.n_bytes // 2)  # a MIDI file is shorter than its journal
         if self._track is not None:
@@ -125,7 +129,7 @@ class TakeSession:
         """End the take at ``time`` of the engine; return what it holds. Raises DataError too."""
         if not self._has_begun:
             self._begin()
-        self._journal.reached(self._reached, self._n_dropped, self._n_lost_notes)
+        self._tell_reached()
         self._journal.end(max(0.0, time - self.start), reason)
         if self._track is not None:
             self._track.close()
@@ -150,6 +154,9 @@ class TakeSession:
             _log.debug("%s had ended already", self.take.name)
         self._journal.close()
         return end_take(self.take, self._on_step)
+
+    def _tell_reached(self) -> None:
+        self._journal.reached(self._reached, self._n_dropped, self._n_lost_notes, self._n_overruns)
 
     def _begin(self) -> None:
         """Write what already sounds."""

@@ -35,6 +35,7 @@ class Band:
 
     def __init__(self, folder: Path, has_song: bool = True) -> None:
         self.second = 0.0
+        self.n_overruns = 2  # before any take
         self.ended: list[tuple[TakeFiles, Contents]] = []
         self.recorder = TakeRecorder(
             folder,
@@ -43,6 +44,7 @@ class Band:
             now=lambda: NOON,
             on_end=lambda files, contents: self.ended.append((files, contents)),
             model=lambda: "live 1",
+            n_overruns=lambda: self.n_overruns,
             is_threaded=False,
         )
         self.begin()
@@ -274,6 +276,20 @@ def test_a_disk_that_is_slow_costs_sound_not_time(
     assert len(song) == 2 * RATE and not song[RATE // 2 : 3 * RATE // 2].any()
     about = json.loads((tmp_path / f"{NAME}.json").read_text())
     assert about["n_dropped_samples"] == RATE and about["is_whole"] is False
+
+
+def test_a_take_whose_input_had_gaps_is_not_whole(band: Band, tmp_path: Path) -> None:
+    for n_gaps in (0, 3):
+        band.recorder.record(True)
+        band.play(0.5)
+        band.n_overruns += n_gaps
+        band.play(0.5)
+        band.n_overruns -= n_gaps // 3  # another engine has begun to count
+        band.recorder.close()
+        band.recorder.turn()
+    first, second = (json.loads(path.read_text()) for path in sorted(tmp_path.glob("*.json")))
+    assert (first["is_whole"], first["n_overruns"]) == (True, 0)
+    assert (second["is_whole"], second["n_overruns"]) == (False, 3)
 
 
 def test_without_the_song_there_is_no_flac(tmp_path: Path) -> None:
