@@ -304,6 +304,24 @@ def test_a_lost_connection_is_shown_and_heals(
     context.close()
 
 
+@pytest.mark.parametrize("width", [390, 1000, 1240, 1440])
+def test_what_goes_wrong_has_its_room(
+    width: int, browser: Browser, panel: PanelServer, instrument: Instrument
+) -> None:
+    counts = {name: 1234 for name in ("n_late", "n_dropped", "n_overruns", "n_midi_losses")}
+    levels = tuple(Level(-12.0, -1.0) for _ in range(8))
+    status = Status(seconds=3700.0, latency=0.185, is_connected=True, levels=levels, **counts)  # type: ignore[arg-type]
+    instrument.status = lambda: status  # type: ignore[method-assign]
+    instrument.is_playing = True
+    with open_panel(browser, panel.url, {"width": width, "height": 800}) as page:
+        wait_for(page, "document.querySelector('#n-midi-losses').textContent === '1234'")
+        wide = page.evaluate(
+            """[...document.querySelectorAll(".link, .bar")]
+               .filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.className)"""
+        )
+        assert wide == []
+
+
 def test_it_fits_a_phone_and_names_everything(browser: Browser, panel: PanelServer) -> None:
     with open_panel(browser, panel.url, PHONE, has_touch=True, reduced_motion="reduce") as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
