@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.audio import list_inputs
+from engine.command import verdict
 from engine.errors import DeviceError, LiveCoverError, ModelError
 from engine.fluid import FluidPiano
 from engine.graph import RUNTIME_VERSION, choose_provider
@@ -57,6 +58,8 @@ def run_checks(
             yield Check(name, True, check())
         except LiveCoverError as error:
             yield Check(name, False, f"{error}; see {TROUBLE}, {name.lower()}")
+        except Exception as error:  # so that the others are looked at all the same
+            yield Check(name, False, verdict(error)[0])
 
 
 def _system() -> str:

@@ -171,7 +171,7 @@ def _replace(path: Path, text: str, settings: Settings) -> None:
     """
     if from_toml(text.encode()) != settings:
         raise TOMLKitError("the file would say something else")
-    path = path.resolve()  # a link stays one
+    path = Path(os.path.realpath(path))  # a link stays one
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

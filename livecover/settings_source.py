@@ -13,7 +13,7 @@ from typing import NamedTuple
 import platformdirs
 
 from engine.errors import ConfigError
-from engine.paths import is_file, user_folder
+from engine.paths import did_you_mean, is_file, user_folder
 from livecover.settings import MAX_BYTES, Settings, from_toml, values_of, with_values
 from livecover.trust import is_reserved
 
@@ -103,7 +103,8 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigError(f"cannot read this file of settings ({error.strerror})") from error
+        near = did_you_mean(path)
+        raise ConfigError(f"cannot read this file of settings ({error.strerror}){near}") from error
 
 
 def _without_reserved(settings: Settings, path: Path) -> Loaded:

@@ -151,3 +151,14 @@ def test_every_check_has_a_heading_in_the_page() -> None:
     page = subject.TROUBLE.read_text(encoding="utf-8")
     headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
     assert {name.lower() for name in checks()} <= {heading.lower() for heading in headings}
+
+
+@pytest.mark.usefixtures("machine")
+def test_what_nobody_thought_of_fails_one_check_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> list[str]:
+        raise PermissionError(13, "Permission denied", "/dev/snd/seq")
+
+    monkeypatch.setattr(subject, "list_ports", refused)
+    found = checks()
+    assert found["MIDI"] == Check("MIDI", False, "/dev/snd/seq: Permission denied")
+    assert found["model"].is_ok
