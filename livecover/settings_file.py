@@ -19,8 +19,8 @@ from livecover.settings import AUTO, Settings, from_toml, values_of, with_values
 from livecover.settings_source import (
     Source,
     find_source,
-    read_settings,
     refuse_reserved,
+    stated_by,
     user_file,
 )
 
@@ -111,7 +111,7 @@ def _path(source: Source) -> Path:
 
 def _read(source: Source) -> Settings:
     """Return what the file says now; the defaults where it is not there yet."""
-    return read_settings(source).settings if exists(_path(source)) else Settings()
+    return stated_by(_path(source)) if exists(_path(source)) else Settings()
 
 
 def _differences(

@@ -6,6 +6,7 @@ another name is not read (many programs have a ``config.toml``), and what must n
 choice is left out (``livecover.trust``). Not here: what a file says (``livecover.settings``).
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,8 @@ FOLDER_FILE = Path("livecover.toml")
 """In the working folder."""
 USER_FILE = "config.toml"
 """In the user's configuration folder."""
+LOADED = ("model.model", "piano.plugin", "piano.soundfont", "arranger.model")
+"""Paths of what livecover loads; a song and what is written lie where it was started."""
 
 
 class Source(NamedTuple):
@@ -75,16 +78,22 @@ def user_file() -> Path | None:
 
 
 def read_settings(source: Source) -> Loaded:
-    """Return what the file says. Raises ConfigError that names the file."""
+    """Return what counts of the file. Raises ConfigError that names the file."""
     if source.path is None:
         return Loaded(Settings(), _unread())
+    settings = stated_by(source.path)
+    if not source.is_trusted:
+        return _without_reserved(settings, source.path)
+    notes = _unread() if source.path == user_file() else ()
+    return Loaded(_beside(settings, source.path.parent), notes)
+
+
+def stated_by(path: Path) -> Settings:
+    """Return all that the file says. Raises ConfigError that names the file."""
     try:
-        settings = from_toml(_read(source.path))
+        return from_toml(_read(path))
     except ConfigError as error:
-        raise ConfigError(f"{source.path}: {error}") from error
-    if source.is_trusted:
-        return Loaded(settings, _unread() if source.path == user_file() else ())
-    return _without_reserved(settings, source.path)
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def refuse_reserved(source: Source, values: Mapping[str, object]) -> None:
@@ -105,6 +114,24 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         near = did_you_mean(path)
         raise ConfigError(f"cannot read this file of settings ({error.strerror}){near}") from error
+
+
+def _beside(settings: Settings, folder: Path) -> Settings:
+    """Return the settings with what is loaded by a relative path looked for beside the file.
+
+    Else the working folder, which may be a stranger's, would say what a name means.
+    """
+    values = values_of(settings)
+    names = [name for name in LOADED if _is_relative(name, values[name])]
+    return with_values(settings, {name: str(folder / str(values[name])) for name in names})
+
+
+def _is_relative(name: str, value: object) -> bool:
+    """Return whether it is such a path, and no name of what comes with livecover."""
+    if not isinstance(value, str) or value.startswith("~") or Path(value).is_absolute():
+        return False
+    is_model = name.endswith(".model")
+    return not is_model or bool(os.path.dirname(value)) or value.endswith(".onnx")
 
 
 def _without_reserved(settings: Settings, path: Path) -> Loaded:

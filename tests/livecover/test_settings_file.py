@@ -146,6 +146,19 @@ def test_the_working_folders_file_is_not_given_what_it_cannot_set(tmp_path: Path
     assert load_settings(path, {}).midi.midi_out == ("take.mid",)
 
 
+def test_what_does_not_count_there_and_what_lies_beside_it_stay_as_written(tmp_path: Path) -> None:
+    text = '[piano]\nplugin = "own.vst3" # mine\n'
+    for path in (Path("livecover.toml"), tmp_path / "home" / "lc" / "config.toml"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        config = None if path.name == "livecover.toml" else path
+        assert [line.name for line in find_unsaved({"midi.channel": 2}, config).lines] == [
+            "midi.channel"
+        ]
+        save_values({"midi.channel": 2}, config)
+        assert path.read_text(encoding="utf-8") == f"{text}\n[midi]\nchannel = 2\n"
+
+
 def test_without_a_home_a_file_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platformdirs, "user_config_path", lambda *a, **k: Path("~/.config"))
     with pytest.raises(ConfigError, match="^no home folder is known to save the settings in; give"):

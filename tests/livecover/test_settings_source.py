@@ -100,6 +100,23 @@ def test_what_the_working_folders_file_cannot_set(text: str, name: str, tmp_path
     assert given.settings != settings and given.notes == own.notes == ()
 
 
+@pytest.mark.parametrize("is_given", [True, False])
+def test_what_a_file_loads_lies_beside_it(is_given: bool, tmp_path: Path) -> None:
+    text = (
+        '[model]\nmodel = "mine.onnx"\n[piano]\nplugin = "vst/own.vst3"\nsoundfont = "~/a.sf2"\n'
+        '[audio]\ninput = "song.wav"\n[record]\nfolder = "takes"\n'
+    )
+    folder = tmp_path / ("given" if is_given else "home")
+    folder.mkdir(exist_ok=True)
+    path = write(folder / "config.toml", text)
+    settings = load_settings(path if is_given else None, {})
+    assert settings.model.model == str(folder / "mine.onnx")
+    assert settings.piano.plugin == str(folder / "vst/own.vst3")
+    assert settings.piano.soundfont == "~/a.sf2" and settings.arranger.model == "arranger"
+    assert settings.audio.input == "song.wav" and settings.record.folder == "takes"
+    assert load_settings(path, {"model.model": "a.onnx"}).model.model == "a.onnx"  # as typed
+
+
 def test_all_that_is_left_out_is_named_in_one_line() -> None:
     write("livecover.toml", '[piano]\nplugin = "a"\n[panel]\nport = 1\nhost = "127.0.0.1"\n')
     (note,) = read_settings(find_source()).notes
