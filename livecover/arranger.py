@@ -70,7 +70,7 @@ def arrange_file(
     heard = Ears(cover=settings.model.model).hear(blocks)
     if heard.is_music:
         arranged = arranger.arrange(
-            listen(heard),
+            listen(heard, settings.arranger.beats_per_bar),
             lambda share: on_progress(HEARD_SHARE + (1 - HEARD_SHARE) * share),
         )
     else:

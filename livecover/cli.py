@@ -237,9 +237,10 @@ def _quantize(takes: Sequence[str], settings: Settings) -> None:
     """Quantize takes; print a line about each."""
     from livecover.quantize import run  # imports what only it needs
 
-    record = settings.record
+    record, metre = settings.record, settings.arranger.beats_per_bar
+    paths = [given_path(take) for take in takes]
     with _stop_on_signals(is_at_once=True):
-        for line in run([given_path(take) for take in takes], record.strength, record.steps):
+        for line in run(paths, record.strength, record.steps, metre):
             say(line)
 
 

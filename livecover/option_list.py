@@ -253,6 +253,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"an arranger's name or folder (default: {defaults.arranger.model})",
     )
     run.add_argument(
+        "--metre",
+        dest="arranger.metre",
+        metavar="METRE",
+        help="of a score and of quantized takes: 4/4, 3/4, or auto, which hears it"
+        f" (default: {defaults.arranger.metre})",
+    )
+    run.add_argument(
         "--model",
         dest="model.model",
         metavar="MODEL",

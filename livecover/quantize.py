@@ -9,15 +9,14 @@ the song's.
 import logging
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import mido
 import numpy as np
 
-from engine.arranging.beats import LEAST_BEATS, Times, smooth, track_beats
-from engine.arranging.grid import BEATS_PER_BAR, STEPS_PER_BEAT, Grid, grid_of
-from engine.arranging.hearing import Ears, downbeat_of, sound_blocks
+from engine.arranging.beats import LEAST_BEATS, Beats, Times
+from engine.arranging.grid import STEPS_PER_BEAT, Grid, grid_of
+from engine.arranging.hearing import Ears, find_beats, sound_blocks
 from engine.arranging.tempo_map import TICKS_PER_BEAT, TempoMap
 from engine.errors import ConfigError, DataError, LiveCoverError
 from engine.midi_reader import read_midi
@@ -33,22 +32,8 @@ SUSTAIN = 64
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Beats:
-    """Beats (n,) of a song in seconds, rising, and which of the first ones begins a bar."""
-
-    times: Times
-    first_downbeat: int = 0
-    beats_per_bar: int = BEATS_PER_BAR
-
-    @property
-    def bpm(self) -> float:
-        """Beats a minute, of the middle interval."""
-        return 60 / float(np.median(np.diff(self.times)))
-
-
-def find_beats(sound: Path, beats_per_bar: int = BEATS_PER_BAR) -> Beats:
-    """Return the beats that are heard in a sound file.
+def beats_of(sound: Path, beats_per_bar: int | None = None) -> Beats:
+    """Return the beats that are heard in a sound file; bars of three or four as they fit.
 
     Raises
     ------
@@ -58,13 +43,14 @@ def find_beats(sound: Path, beats_per_bar: int = BEATS_PER_BAR) -> Beats:
         If the file cannot be read or a model is missing.
     """
     heard = Ears().hear(sound_blocks(str(sound)))
-    times = smooth(track_beats(heard.strength, heard.frame_s)) if heard.is_music else np.zeros(0)
-    if len(times) < LEAST_BEATS:
+    beats = find_beats(heard, beats_per_bar)
+    n_beats = len(beats.times) if heard.is_music else 0
+    if n_beats < LEAST_BEATS:
         raise DataError(
-            f"{sound}: expected at least {LEAST_BEATS} beats, found {len(times)}: the take is too"
+            f"{sound}: expected at least {LEAST_BEATS} beats, found {n_beats}: the take is too"
             " short to quantize, or has no beat"
         )
-    return Beats(times, downbeat_of(heard, times, beats_per_bar), beats_per_bar)
+    return beats
 
 
 def quantize_take(
@@ -152,7 +138,7 @@ def run(
     paths: Sequence[Path],
     strength: float = STRENGTH,
     steps_per_beat: int = STEPS_PER_BEAT,
-    beats_per_bar: int = BEATS_PER_BAR,
+    beats_per_bar: int | None = None,
 ) -> Iterator[str]:
     """Quantize takes, ``NAME.mid`` beside ``NAME.flac``, as ``NAME quantized.mid``; yield lines.
 
@@ -198,11 +184,13 @@ def sound_of(take: Path) -> Path:
     return take.with_name(f"{take.stem}.flac")
 
 
-def _quantize_file(take: Path, strength: float, steps_per_beat: int, beats_per_bar: int) -> str:
+def _quantize_file(
+    take: Path, strength: float, steps_per_beat: int, beats_per_bar: int | None
+) -> str:
     out = take.with_name(f"{take.stem}{SUFFIX}.mid")
     check_writable(out)
     notes = read_midi(take)
-    beats = find_beats(sound_of(take), beats_per_bar)
+    beats = beats_of(sound_of(take), beats_per_bar)
     quantized = quantize_take(notes, beats, strength, steps_per_beat)
     with written_whole(out) as file:
         quantized.save(file=file)

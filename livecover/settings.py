@@ -30,6 +30,7 @@ MAX_WHOLE = 2**63
 """TOML's whole numbers lie below it; Python reads larger ones, which nothing else can hold."""
 MAX_SAID = 80
 """Characters of a wrong value that a message shows."""
+METRES = (AUTO, "4/4", "3/4")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _TYPE_NAMES: dict[Any, str] = {
@@ -63,10 +64,18 @@ class ArrangerSettings:
     """True: a file is arranged instead of covered."""
     model: str = "arranger"
     """A shipped arranger's name or the folder of one."""
+    metre: str = "auto"
+    """``4/4`` or ``3/4``, of quantized takes too; auto hears which."""
 
     def __post_init__(self) -> None:
         checks.flag("arranger.enabled", self.enabled)
         checks.text("arranger.model", self.model)
+        checks.choice("arranger.metre", self.metre, METRES)
+
+    @property
+    def beats_per_bar(self) -> int | None:
+        """Of the metre; None where it is to be heard."""
+        return None if self.metre == AUTO else int(self.metre[0])
 
 
 @dataclass(frozen=True, slots=True)

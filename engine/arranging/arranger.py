@@ -47,6 +47,7 @@ END, BEGIN = N_PITCHES, N_PITCHES + 1
 MAX_NOTES = 16
 SOFTEST, LOUDEST = 38, 104  # velocities of the intensity's ends
 GROUP_END = 0.22  # the probability from which a group of notes ends
+STRUCK_CHANNELS = (0, 2)  # of the sound: onset and velocity
 STRUCK = 0.3  # the probability from which something is heard to be struck
 
 
@@ -125,11 +126,9 @@ class Arranger:
         for unit in range(grid.n_units):
             sound = hearing.sound[unit * n_steps : (unit + 1) * n_steps].astype(np.float32)
             beats = chords[unit * n_beats : (unit + 1) * n_beats]
-            previous = self._unit(
-                of_four(beats, 1, grid.beats_per_bar),
-                of_four(self._mask(sound), STEPS_PER_BEAT, grid.beats_per_bar),
-                previous if self._follows else None,
-            )
+            sound = in_four(self._mask(sound), grid.beats_per_bar)
+            beats = in_four(beats, grid.beats_per_bar)
+            previous = self._unit(beats, sound, previous if self._follows else None)
             own = from_four(previous, grid.beats_per_bar)
             written += [moved(note, unit * n_steps) for note in own]
             if on_progress is not None:
@@ -212,14 +211,20 @@ class Arranger:
         return struck, total
 
 
-def of_four(rows: Array, per_beat: int, beats_per_bar: int) -> Array:
-    """Return a unit's rows (n, ...) as bars of four beats; of others the last beat is silent."""
+def in_four(rows: Array, beats_per_bar: int) -> Array:
+    """Return a unit's chords (beats, ...) or sound (steps, ...) in bars of four beats.
+
+    What sounds in the last beat of a shorter bar goes on, and nothing is struck: so a network that
+    knows bars of four does better than with silence (docs/results.md).
+    """
     if beats_per_bar == BEATS_PER_BAR:
         return rows
+    per_beat = len(rows) // (UNIT_BARS * beats_per_bar)
     bars = rows.reshape(UNIT_BARS, beats_per_bar * per_beat, *rows.shape[1:])
-    missing = (BEATS_PER_BAR - beats_per_bar) * per_beat
-    padding = [(0, 0), (0, missing)] + [(0, 0)] * (rows.ndim - 1)
-    return np.pad(bars, padding).reshape(UNIT_BARS * BEATS_PER_BAR * per_beat, *rows.shape[1:])
+    more = np.repeat(bars[:, -per_beat:], BEATS_PER_BAR - beats_per_bar, axis=1)
+    if per_beat > 1:
+        more[..., STRUCK_CHANNELS] = 0
+    return np.concatenate([bars, more], 1).reshape(-1, *rows.shape[1:])
 
 
 def from_four(notes: list[GridNote], beats_per_bar: int) -> list[GridNote]:

@@ -6,6 +6,7 @@ hears struck serves better than the spectrum's own changes: it is not late, and 
 reverberation does not strike. Not here: what is struck (``hearing``), bars (``grid``).
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ LEAST_BEATS = 8
 USUAL_BPM = 120
 SPREAD_OCTAVES = 1.0  # of tempos around the usual one
 HIGHEST_BPM = 320  # that is looked at
-FASTEST_BPM = 142  # a tempo above it is taken for twice the song's
+FASTEST_BPM = 142  # of a song in four
+FASTEST_WALTZ_BPM = 220
 TEMPO_WINDOW_S = 16.0  # in which a tempo repeats itself
 TEMPO_HOP = 4  # frames between two such windows
 WINDOWS = 256  # correlated at once: bounds the memory
@@ -29,12 +31,32 @@ AUDIBLE = 0.01  # of the strongest beat: before it the first one does not come
 SMOOTHING_BEATS = 9  # neighbours, itself among them, that are asked where a beat is
 
 
-def track_beats(strength: Array, frame_s: float) -> Times:
-    """Return the times (n,) of the beats, from how much is struck in each frame (T,)."""
+@dataclass(frozen=True, slots=True)
+class Beats:
+    """Beats (n,) of a song in seconds, rising, and which of the first ones begins a bar."""
+
+    times: Times
+    first_downbeat: int = 0
+    beats_per_bar: int = 4
+
+    @property
+    def bpm(self) -> float:
+        """Beats a minute, of the middle interval."""
+        return 60 / float(np.median(np.diff(self.times)))
+
+
+def track_beats(strength: Array, frame_s: float, fastest_bpm: float = FASTEST_BPM) -> Times:
+    """Return the times (n,) of the beats, from how much is struck in each frame (T,).
+
+    A tempo above ``fastest_bpm`` is taken for twice the song's.
+    """
     if len(strength) < LEAST_BEATS or not strength.any():
         return np.zeros(0)
-    period = np.round(60 / (estimate_tempo(strength, frame_s) * frame_s))
-    return _best_path(_local_score(strength, period), period) * frame_s
+    bpm = estimate_tempo(strength, frame_s)
+    while bpm > fastest_bpm:
+        bpm /= 2
+    period = np.round(60 / (bpm * frame_s))
+    return smooth(_best_path(_local_score(strength, period), period) * frame_s)
 
 
 def estimate_tempo(strength: Array, frame_s: float) -> float:
@@ -52,10 +74,7 @@ def estimate_tempo(strength: Array, frame_s: float) -> float:
     bpm = 60 / (np.arange(1, n_window) * frame_s)
     liking = -0.5 * (np.log2(bpm / USUAL_BPM) / SPREAD_OCTAVES) ** 2
     fit = np.log1p(1e6 * total[1:] / len(windows)) + np.where(bpm < HIGHEST_BPM, liking, -np.inf)
-    best = float(bpm[fit.argmax()])
-    while best > FASTEST_BPM:
-        best /= 2
-    return best
+    return float(bpm[fit.argmax()])
 
 
 def _local_score(strength: Array, period: float) -> NDArray[np.float64]:

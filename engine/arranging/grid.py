@@ -117,10 +117,12 @@ def grid_of(
     return Grid(np.concatenate([beats, later]), beats_per_bar)
 
 
-def first_downbeat(
+def bar_phases(
     onset: Array, bass: Array, chroma: Array, beats_per_bar: int = BEATS_PER_BAR
-) -> int:
-    """Return which of the first beats begins a bar, by where harmony changes and bass plays.
+) -> NDArray[np.floating]:
+    """Return how well each of the first beats (beats_per_bar,) would do as a downbeat.
+
+    It does well where harmony changes and bass plays.
 
     Parameters
     ----------
@@ -131,13 +133,6 @@ def first_downbeat(
     beats_per_bar
         Of the song.
     """
-    return int(np.argmax(bar_phases(onset, bass, chroma, beats_per_bar)))
-
-
-def bar_phases(
-    onset: Array, bass: Array, chroma: Array, beats_per_bar: int
-) -> NDArray[np.floating]:
-    """Return how well each of the first beats (beats_per_bar,) would do as a downbeat."""
     lengths = np.linalg.norm(chroma, axis=1, keepdims=True)
     direction = chroma / np.maximum(lengths, 1e-9)
     change = np.zeros(len(chroma))

@@ -11,14 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.arranging.beats import Times, smooth, track_beats
+from engine.arranging.beats import (
+    FASTEST_BPM,
+    FASTEST_WALTZ_BPM,
+    LEAST_BEATS,
+    Beats,
+    Times,
+    track_beats,
+)
 from engine.arranging.frame_rows import FrameRows
 from engine.arranging.grid import (
     BEATS_PER_BAR,
     STEPS_PER_BEAT,
     UNIT_BARS,
     Grid,
-    first_downbeat,
+    bar_phases,
     grid_of,
 )
 from engine.arranging.harmony import (
@@ -48,6 +55,8 @@ SAMPLE_RATE = 16000
 BLOCK_SAMPLES = 8192
 BLOCK_S = 0.5
 LOW_KEYS = 31  # up to D#3
+WALTZ = 3  # beats a bar
+WALTZ_MARGIN = 0.8  # how well bars of three must fit, against bars of four
 LEAST_NOTES = 4  # that a transcriber hears in what is music: noise and clicks give it one or none
 
 
@@ -216,33 +225,44 @@ def melody_of(events: list[NoteEvent]) -> list[MelodyNote]:
     return single
 
 
-def listen(heard: Heard, beats: Times | None = None, beats_per_bar: int = BEATS_PER_BAR) -> Hearing:
-    """Return a song's hearing; parameters and DataError as for :func:`find_grid`."""
-    return on_grid(heard, find_grid(heard, beats, beats_per_bar))
-
-
-def find_grid(heard: Heard, beats: Times | None = None, beats_per_bar: int = BEATS_PER_BAR) -> Grid:
-    """Return the grid of what was heard; beats (b,), in seconds, are tracked if not given.
+def listen(heard: Heard, beats_per_bar: int | None = None) -> Hearing:
+    """Return a song's hearing; bars are as :func:`find_beats` has them.
 
     Raises
     ------
     DataError
         If there are too few beats.
     """
-    if beats is None:
-        beats = smooth(track_beats(heard.strength, heard.frame_s))
-    downbeat = downbeat_of(heard, beats, beats_per_bar)
-    return grid_of(beats, downbeat, heard.seconds, beats_per_bar)
+    beats = find_beats(heard, beats_per_bar)
+    grid = grid_of(beats.times, beats.first_downbeat, heard.seconds, beats.beats_per_bar)
+    return on_grid(heard, grid)
 
 
-def downbeat_of(heard: Heard, beats: Times, beats_per_bar: int = BEATS_PER_BAR) -> int:
-    """Return which of the first beats (b,) begins a bar; 0 without beats enough."""
-    if len(beats) < 2 * beats_per_bar:
-        return 0
+def find_beats(heard: Heard, beats_per_bar: int | None = None) -> Beats:
+    """Return the beats of what was heard, in bars of four, or of three where only these fit.
+
+    Bars fit where harmony changes and the bass plays at their begin more than elsewhere. A song in
+    three may be faster than one in four.
+    """
+    found = {}
+    for metre, fastest_bpm in ((BEATS_PER_BAR, FASTEST_BPM), (WALTZ, FASTEST_WALTZ_BPM)):
+        if beats_per_bar in (None, metre):
+            times = track_beats(heard.strength, heard.frame_s, fastest_bpm)
+            phases = _phases(heard, times, metre)
+            found[metre] = float(np.ptp(phases)), Beats(times, int(phases.argmax()), metre)
+    if len(found) == 2:
+        four, three = found[BEATS_PER_BAR], found[WALTZ]
+        return (three if three[0] > WALTZ_MARGIN * four[0] else four)[1]
+    return found[beats_per_bar or BEATS_PER_BAR][1]
+
+
+def _phases(heard: Heard, beats: Times, beats_per_bar: int) -> NDArray[np.floating]:
+    """Return how well each of the first beats does as a downbeat; the first one of too few."""
+    if len(beats) < LEAST_BEATS:
+        return np.asarray(np.eye(1, beats_per_bar)[0])
     onset = _between(heard.onset, heard, _around(beats), np.maximum)
     sounding = _between(heard.frame, heard, _from(beats), np.add)
-    low = bass_of(onset).max(1)
-    return first_downbeat(onset.sum(1), low, fold(sounding), beats_per_bar)
+    return bar_phases(onset.sum(1), bass_of(onset).max(1), fold(sounding), beats_per_bar)
 
 
 def on_grid(heard: Heard, grid: Grid) -> Hearing:

@@ -6,7 +6,17 @@ import sys
 from engine.command import run_command, say
 from engine.paths import given_path
 from livecover import examples
-from livecover.bench import change, endings, install, live, models, monitor, panel, takes
+from livecover.bench import (
+    arranged,
+    change,
+    endings,
+    install,
+    live,
+    models,
+    monitor,
+    panel,
+    takes,
+)
 from livecover.settings import Settings
 
 
@@ -42,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
     killed.add_argument("--seconds", type=float, default=20.0, help="of the song")
     ending = add("endings", "seconds that each way out takes while a server hangs")
     ending.add_argument("--only", default="", help="ways with this in their name")
+    shifted = add("arranged", "arranged MIDI against the song, however the song begins")
+    shifted.add_argument("--offsets", type=int, default=100)
+    shifted.add_argument("--seconds", type=float, default=30.0, help="of each song")
     add("startup", "seconds from the command to MIDI-ready, on real servers")
     add("size", "installed size without extras")
     return main
@@ -78,6 +91,10 @@ def measure(arguments: argparse.Namespace) -> str:
             return takes.killed(arguments.model, arguments.song, arguments.seconds)
         case "endings":
             return endings.endings(arguments.model, arguments.only)
+        case "arranged":
+            return arranged.offsets(
+                arguments.model, arguments.song, arguments.offsets, arguments.seconds
+            )
         case "startup":
             return install.startup()
         case _:

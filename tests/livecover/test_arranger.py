@@ -140,3 +140,18 @@ def test_a_folder_of_the_same_name_is_not_the_arranger_that_ships(
     Arranger("arranger")
     with pytest.raises(ModelError, match="no model file"):
         Arranger("./arranger")
+
+
+@pytest.mark.parametrize(("metre", "beats"), [("3/4", 3), ("4/4", 4), ("auto", 4)])
+def test_bars_are_as_told_or_as_heard(tmp_path: Path, metre: str, beats: int) -> None:
+    midi, score = tmp_path / "song.mid", tmp_path / "song.musicxml"
+    outputs = ["--midi-out", str(midi), "--midi-out", str(score), "--metre", metre]
+    assert main(["--arranger", "--input", str(examples.path()), *outputs]) == 0
+    metres = [m.numerator for m in mido.MidiFile(midi).tracks[0] if m.type == "time_signature"]
+    assert metres[-1] == beats
+    assert f"<beats>{beats}</beats>" in score.read_text()
+
+
+def test_a_metre_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--arranger", "--input", str(examples.path()), "--metre", "5/4"]) == 2
+    assert "arranger.metre must be one of auto, 4/4, 3/4, not '5/4'" in capsys.readouterr().err

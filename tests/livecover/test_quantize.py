@@ -10,11 +10,12 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.arranging.beats import Beats
 from engine.arranging.tempo_map import TICKS_PER_BEAT
 from engine.errors import ConfigError, DataError
 from livecover import quantize
 from livecover.cli import main
-from livecover.quantize import Beats, find_beats, quantize_take, run
+from livecover.quantize import beats_of, quantize_take, run
 from livecover.timed_messages import Timed, timed_tracks
 
 BEAT_S, FIRST_S = 0.6, 0.4  # 100 beats a minute
@@ -157,7 +158,7 @@ def write_take(folder: Path, name: str, sound: np.ndarray, rate: int = 16000) ->
 
 
 def test_a_folder_of_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantize, "find_beats", lambda sound, beats_per_bar: BEATS)
+    monkeypatch.setattr(quantize, "beats_of", lambda sound, beats_per_bar: BEATS)
     for name in ("one", "two"):
         write_take(tmp_path, name, np.zeros(1600))
     (tmp_path / "one quantized.flac").touch()
@@ -194,7 +195,7 @@ def clicks(seconds: float, rate: int = 16000) -> np.ndarray:
 @pytest.mark.slow
 def test_the_beats_of_a_clicked_rhythm(tmp_path: Path) -> None:
     take = write_take(tmp_path, "clicked", clicks(12.0))
-    beats = find_beats(quantize.sound_of(take))
+    beats = beats_of(quantize.sound_of(take))
     assert beats.bpm == pytest.approx(100.0, rel=0.01)
     true = FIRST_S + BEAT_S * np.arange(40)
     errors = np.abs(beats.times[:, None] - true[None]).min(1)
@@ -215,7 +216,7 @@ def test_a_sound_without_a_beat(tmp_path: Path) -> None:
 def test_one_bad_take_does_not_keep_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quantize, "find_beats", lambda sound, beats_per_bar: BEATS)
+    monkeypatch.setattr(quantize, "beats_of", lambda sound, beats_per_bar: BEATS)
     for name in ("a", "b", "c"):
         write_take(tmp_path, name, np.zeros(1600))
     (tmp_path / "b.mid").write_bytes(b"no midi")
@@ -235,7 +236,7 @@ def test_the_first_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         pytest.fail("it went on")
 
     take = write_take(tmp_path, "take", np.zeros(1600))
-    monkeypatch.setattr(quantize, "find_beats", interrupt)
+    monkeypatch.setattr(quantize, "beats_of", interrupt)
     assert main(["quantize", str(take)]) == 130
     assert sorted(path.name for path in tmp_path.iterdir()) == ["take.flac", "take.mid"]
 

@@ -31,7 +31,7 @@ def test_beats_of_a_pulse_are_found() -> None:
 @pytest.mark.parametrize("n", [0, 1, 2, 500])
 def test_nothing_has_no_beats(n: int) -> None:
     assert not len(track_beats(np.zeros(n, np.float32), FRAME_S))
-    assert len(smooth(track_beats(np.ones(n, np.float32), FRAME_S))) <= n
+    assert len(track_beats(np.ones(n, np.float32), FRAME_S)) <= n
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -40,8 +40,8 @@ def test_librosa_finds_the_same(seed: int) -> None:
     strength = pulse(seed)
     frames = {"onset_envelope": strength, "sr": 16000, "hop_length": 256}
     bpm = float(librosa.feature.tempo(**frames, start_bpm=120, ac_size=16.0)[0])
+    assert estimate_tempo(strength, FRAME_S) == pytest.approx(bpm)
     while bpm > FASTEST_BPM:
         bpm /= 2
     _, beats = librosa.beat.beat_track(**frames, bpm=bpm, units="time", trim=False)
-    assert estimate_tempo(strength, FRAME_S) == pytest.approx(bpm)
-    assert track_beats(strength, FRAME_S) == pytest.approx(beats)
+    assert track_beats(strength, FRAME_S) == pytest.approx(smooth(beats))

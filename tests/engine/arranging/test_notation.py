@@ -7,7 +7,7 @@ import mido
 import numpy as np
 import pytest
 
-from engine.arranging.arranger import Arranged, from_four, of_four, score_image
+from engine.arranging.arranger import Arranged, from_four, in_four, score_image
 from engine.arranging.grid import Grid
 from engine.arranging.grid_notes import GridNote, hands_apart, melody_on_grid, without_doubles
 from engine.arranging.harmony import Key
@@ -111,14 +111,17 @@ def test_a_song_that_begins_at_once_has_no_empty_bar() -> None:
     assert first.time == 0
 
 
-def test_a_unit_in_three_is_a_unit_in_four_with_a_silent_beat() -> None:
-    rows = np.arange(24)[:, None].astype(np.float32) + 1
-    wide = of_four(rows, 4, 3)
-    assert wide.shape == (32, 1) and not wide[12:16].any() and not wide[28:].any()
-    assert wide[16, 0] == 13
+def test_a_unit_in_three_is_a_unit_in_four_whose_last_beat_goes_on() -> None:
+    sound = np.tile(np.arange(1, 25, dtype=np.float32)[:, None, None], (1, 88, 4))
+    wide = in_four(sound, 3)
+    assert wide.shape == (32, 88, 4)
+    assert wide[:, 0, 1].tolist() == [*range(1, 13), *range(9, 13), *range(13, 25), *range(21, 25)]
+    assert not wide[12:16, :, [0, 2]].any() and wide[16, 0, 0] == 13
+    chords = np.arange(6, dtype=np.float32)[:, None]
+    assert in_four(chords, 3)[:, 0].tolist() == [0, 1, 2, 2, 3, 4, 5, 5]
     notes = [GridNote(10, 8, 60, 50), GridNote(13, 1, 62, 50), GridNote(16, 4, 64, 50)]
     assert [(n.step, n.length) for n in from_four(notes, 3)] == [(10, 2), (12, 4)]
-    assert from_four(notes, 4) == notes and of_four(rows, 4, 4) is rows
+    assert from_four(notes, 4) == notes and in_four(sound, 4) is sound
 
 
 @pytest.mark.parametrize("name", ["song.mid", "song.musicxml", "song.mxl"])
