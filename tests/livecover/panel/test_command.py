@@ -1,12 +1,15 @@
 """``livecover panel`` as a process of its own, from its address to Ctrl-C."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -69,6 +72,46 @@ def test_from_idle_to_playing_to_ctrl_c(command: Process, tmp_path: Path) -> Non
     saved = (tmp_path / "livecover" / "config.toml").read_text("utf-8")
     assert saved.endswith("\n[midi]\ntranspose = 12\n") and saved.count("=") == 1
     assert (tmp_path / "a.mid").exists()
+
+
+def read_all(terminal: int) -> None:
+    """Read what is written to a terminal, so that nobody waits for room, until it is closed."""
+    with contextlib.suppress(OSError):
+        while os.read(terminal, 4096):
+            pass
+    os.close(terminal)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a terminal of POSIX's")
+def test_the_browser_is_given_a_file_and_no_token(tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$@" > {given}.new && mv {given}.new {given}\n')
+    browser.chmod(0o755)
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": str(tmp_path)}
+    env |= {"BROWSER": str(browser), "DISPLAY": ":0", "HOME": str(tmp_path)}
+    terminal, its_end = os.openpty()
+    threading.Thread(target=read_all, args=(terminal,), daemon=True).start()
+    command = [sys.executable, "-m", "livecover", "panel", "--panel-port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=its_end, text=True, env=env, cwd=tmp_path
+    ) as process:
+        os.close(its_end)
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        try:
+            with Client(url) as page:
+                while not given.exists():  # each status is a moment later
+                    page.hear("status")
+            (word,) = given.read_text().split()
+            path = Path(unquote(urlsplit(word).path))
+            assert url in path.read_text() and url.split("/")[3] not in word
+            assert path.is_relative_to(tmp_path) and path.stat().st_mode & 0o777 == 0o600
+            process.send_signal(signal.SIGINT)
+            assert process.wait(TIMEOUT) == 0
+        finally:
+            process.kill()
+    assert not path.exists()
 
 
 def test_a_port_that_is_taken_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
