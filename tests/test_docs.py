@@ -73,6 +73,15 @@ def test_pages_name_one_latency() -> None:
         assert said and set(said) == {shown}, page
 
 
+def test_pages_name_one_size() -> None:
+    readme, results = (
+        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/results.md")
+    )
+    (measured,) = re.findall(r"installed without extras.*\n.*\n\| all +\| (\d+) ", results)
+    said = re.findall(r"without extras \|(?:.*\|)? (\d+) MB", readme + results)
+    assert len(said) == 2 and set(said) == {measured}
+
+
 def test_every_page_has_its_place() -> None:
     places = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     for page in (ROOT / "docs").rglob("*.md"):
