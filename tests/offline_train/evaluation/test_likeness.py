@@ -82,7 +82,7 @@ def test_profiles_name_the_pitch_class() -> None:
 
 def test_without_essentia_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(likeness, "has_essentia", lambda: False)
-    with pytest.raises(DataError, match=r"livecover\[evaluate\]"):
+    with pytest.raises(DataError, match="Qmax needs essentia, which is not installed; type: "):
         hpcp(np.zeros(100, np.float32), 16000)
 
 
