@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.errors import ConfigError, DataError
 from engine.note_tracker import NoteTracker
 from engine.notes import Event
+from engine.paths import exists
 from engine.settings import EngineSettings
 from livecover import __version__
 from livecover.takes.files import TakeFiles, begin_take
@@ -236,6 +237,8 @@ class TakeDesk:
             contents = take.fail(fault)
         except (OSError, DataError) as error:
             _log.debug("%s: %s", take.take.name, error)
+            if not exists(take.take.journal):
+                return f"{take.take.name} is lost"
             return f"{take.take.name} is not whole; the next start of livecover brings it to an end"
         is_whole = contents.ended != FAILED  # its end was under way
         state = "is there" if is_whole else f"is not whole, {contents.seconds:.1f} s of it are kept"

@@ -4,7 +4,9 @@ Appended and handed to the system at each flush, so that a killed program has lo
 than the last one. Times are seconds of the take. Not here: what is made of it (``ending``).
 """
 
+import errno
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,8 +97,13 @@ class Journal:
         return self._file.tell()
 
     def flush(self) -> None:
-        """Hand everything to the system, which keeps it whatever becomes of this program."""
+        """Hand everything to the system, which keeps it whatever becomes of this program.
+
+        Raises OSError too once somebody has removed the file: then nothing is kept.
+        """
         self._file.flush()
+        if not os.fstat(self._file.fileno()).st_nlink:
+            raise FileNotFoundError(errno.ENOENT, "somebody has removed the take's files")
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

@@ -3,6 +3,8 @@
 import errno
 import io
 import json
+import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -104,6 +106,18 @@ def test_a_disk_that_fills_keeps_what_was_written(
     band.recorder.close()
     band.recorder.turn()
     assert [files.name for files, _ in band.ended] == [f"{NAME[:-1]}2"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there nobody can remove an open file")
+def test_a_take_that_somebody_removes_is_told_at_once(tmp_path: Path) -> None:
+    band = Band(tmp_path / "takes")
+    band.recorder.record(True)
+    band.play(1.0)
+    shutil.rmtree(tmp_path / "takes")
+    band.play(1.0)
+    assert not band.recorder.is_recording
+    assert "somebody has removed the take's files: " in band.recorder.fault
+    assert "Take 1 is lost" in band.recorder.fault
 
 
 def test_without_room_for_its_end_no_take_begins(
