@@ -89,7 +89,8 @@ def test_the_browser_is_given_a_file_and_no_token(tmp_path: Path) -> None:
     browser.write_text(f'#!/bin/sh\necho "$@" > {given}.new && mv {given}.new {given}\n')
     browser.chmod(0o755)
     env = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": str(tmp_path)}
-    env |= {"BROWSER": str(browser), "DISPLAY": ":0", "HOME": str(tmp_path)}
+    env |= {"BROWSER": str(browser), "DISPLAY": ":0"}
+    env |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     terminal, its_end = os.openpty()
     threading.Thread(target=read_all, args=(terminal,), daemon=True).start()
     command = [sys.executable, "-m", "livecover", "panel", "--panel-port", "0"]

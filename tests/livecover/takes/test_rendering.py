@@ -83,6 +83,19 @@ def test_a_plugin_plays_takes_one_after_the_other(takes: Path) -> None:
     assert len(list(takes.iterdir())) == 2
 
 
+def test_no_module_of_the_working_folder_is_run(
+    takes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", ["", *sys.path])  # as where Python was started with -c
+    monkeypatch.chdir(tmp_path)
+    for name in ("soundfile", "numpy", "pickle"):
+        Path(f"{name}.py").write_text("open('was here', 'w')")
+    renderer = Renderer(PianoSettings(enabled=True, plugin="click.vst3"))
+    renderer.render(TakeFiles(takes, "a"), contents())
+    ended(renderer)
+    assert TakeFiles(takes, "a").piano.exists() and not Path("was here").exists()
+
+
 def test_what_breaks_is_told_and_the_next_take_is_played(takes: Path, caplog: Any) -> None:
     broken = Renderer(PianoSettings(enabled=True, plugin="crash.vst3"))
     broken.render(TakeFiles(takes, "a"), contents())
