@@ -17,7 +17,7 @@ from engine.midi_ports import find_port, without_numbers
 from engine.midi_process import JackClient
 
 LOOK_EVERY_S = 1.0
-CLOSE_S = 2.0
+CLOSE_S = 1.0
 """Seconds that closing may take before it is left to its thread."""
 
 log = logging.getLogger(__name__)
@@ -136,14 +136,14 @@ class KeptPort(Generic[Client]):
         if self._client is None and not self._is_closing:
             self._open_again()
 
-    def close(self) -> None:
-        """Close the port, in ``CLOSE_S`` at most; a second call does nothing."""
+    def close(self, seconds: float | None = None) -> None:
+        """Close the port, and wait for that so long, else ``CLOSE_S``; a second call only waits."""
         self._is_closing = True
         self._wake.set()
         if self._thread is None:
             self._release()
             return
-        self._thread.join(CLOSE_S)
+        self._thread.join(CLOSE_S if seconds is None else seconds)
         if self._thread.is_alive():
             log.debug("MIDI port %r is still being closed", self.name)
 

@@ -8,7 +8,6 @@ import itertools
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -24,7 +23,7 @@ from engine.pulse_simple import ANSWER_S, HANGS, MISSING_LIBPULSE, PulseRecorder
 from engine.rings import SampleRing
 
 EVENT_TIMEOUT = 0.25  # seconds; how soon the watch sees a stop
-JOIN_TIMEOUT = 0.5  # seconds for both threads; those in a server that hangs are left behind
+JOIN_TIMEOUT = 0.25  # seconds; a reader in a server that hangs is left behind
 
 T = TypeVar("T")
 
@@ -156,7 +155,6 @@ class PulseMonitor:
         # for the stream swings by hundreds of milliseconds in its first second.)
         self.latency = 0.0
         self._stop = threading.Event()
-        self._watch: threading.Thread | None = None
         self._reader: _Reader | None = None
         self._lock = threading.Lock()  # held by the reader that pushes, and for the next one
         self._feed: LiveFeed | None = None
@@ -195,10 +193,9 @@ class PulseMonitor:
             self._listen(name, feed, stop, ring, clock)
             _log.warning("the default output changed: listening to %s", name)
 
-        self._watch = threading.Thread(
+        threading.Thread(
             target=self._follow, args=(feed, stop, listen), name="pulse-watch", daemon=True
-        )
-        self._watch.start()
+        ).start()
 
     def _listen(
         self,
@@ -260,11 +257,8 @@ class PulseMonitor:
         with self._lock:  # no more blocks come from here on
             self._stop.set()
             reader, self._reader = self._reader, None
-        watch, self._watch = self._watch, None
-        until = time.monotonic() + JOIN_TIMEOUT
-        for thread in (reader, watch):
-            if thread is not None:
-                thread.join(max(0.0, until - time.monotonic()))
+        if reader is not None:
+            reader.join(JOIN_TIMEOUT)
 
     def is_alive(self) -> bool:
         """True while blocks come."""

@@ -24,7 +24,7 @@ import rtmidi
 START_S = 6.0
 """Seconds that a server has to let a client in."""
 ANSWER_S = 3.0
-CLOSE_S = 1.5
+CLOSE_S = 0.75
 """Seconds for what was sent last to leave, before the process is killed."""
 
 _ROOT = str(Path(__file__).parents[1])

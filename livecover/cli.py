@@ -198,6 +198,7 @@ def _serve_panel(
         is_opened = settings.panel.open_browser and console.is_terminal
         with browser.opened(panel.url) if is_opened else contextlib.nullcontext():
             _attend(instrument, console, stop, look)
+        panel.stop(is_waited_for=False)  # both take their time
         instrument.stop()
     say(*summary(instrument.last_status))
     _check_takes(instrument)

@@ -23,6 +23,7 @@ from engine.midi_ports import (
     open_output,
 )
 
+CLOSE_S = 0.25
 POLL_S = 0.01
 """Seconds from one fetch to the next."""
 
@@ -118,10 +119,14 @@ class ControlPort:
                 self._output.use(lambda client: client.send_message(message))
 
     def close(self) -> None:
-        """Close both; nothing is heard any more. A second call does nothing."""
-        for port in (self._input, self._output):
-            if port is not None:
-                port.close()
+        """Close both; nothing is heard any more. A second call does nothing.
+
+        A server that hangs is not waited for.
+        """
+        for seconds in (0.0, CLOSE_S):  # both at once
+            for port in (self._input, self._output):
+                if port is not None:
+                    port.close(seconds)
 
     def _way_back(
         self, connect: Callable[[], MidiOutput], look_every: float | None

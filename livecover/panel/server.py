@@ -117,12 +117,13 @@ class PanelServer:
         )
         self._thread.start()
 
-    def stop(self) -> None:
-        """Close every page and the port. A second call does nothing."""
+    def stop(self, *, is_waited_for: bool = True) -> None:
+        """Close every page and the port; a second call only waits."""
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True
-        self._thread.join(CLOSE_TIMEOUT + 0.5)
+        if is_waited_for:
+            self._thread.join(CLOSE_TIMEOUT)
 
     def _serve(self, listener: socket.socket) -> None:
         """Run the server. On its thread."""

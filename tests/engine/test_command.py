@@ -11,7 +11,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from engine.command import FAULT_FILE, run_command, say, verdict
+from engine import command
+from engine.command import FAULT_FILE, end_process, run_command, say, verdict
 from engine.errors import ConfigError, LiveCoverError
 
 Output = pytest.CaptureFixture[str]
@@ -154,3 +155,18 @@ def test_an_exit_passes() -> None:
         run_command("lc", raising(SystemExit(2)))
     with pytest.raises(LiveCoverError):
         raise LiveCoverError("is the root of what is told")
+
+
+def test_a_call_that_never_returns_does_not_keep_the_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    monkeypatch.setattr(command, "left_behind", lambda: [])
+    end_process("lc", 2)
+    assert codes == []
+    monkeypatch.setattr(command, "left_behind", lambda: ["the sound server", "PortAudio"])
+    end_process("lc", 2)
+    assert codes == [2]
+    said = "lc: the sound server, PortAudio did not answer to the end and was left\n"
+    assert capsys.readouterr().err == said

@@ -200,6 +200,27 @@ def test_learn_writes_a_line(monkeypatch: pytest.MonkeyPatch, capsys: Output) ->
     )
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_it_starts_ends_it_in_order(
+    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr(FakeEngine, "start", lambda engine: signal.raise_signal(number))
+    assert main([]) == 0
+    assert engines[0].is_stopped and engines[0].n_waits == 0
+
+
+def test_a_terminal_that_hangs_up_twice_is_no_hurry(
+    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice(engine: FakeEngine) -> None:
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
+
+    monkeypatch.setattr(FakeEngine, "on_wait", twice)
+    assert main([]) == 0
+    assert engines[0].is_stopped
+
+
 def test_a_second_signal_does_not_wait(
     engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
