@@ -125,14 +125,10 @@ class KeptPort(Generic[Client]):
                 why = str(error)
             else:
                 why = "it has left" if self._found not in (None, *ports) else ""
-                if isinstance(client, JackClient):
-                    self._connections = client.connections or self._connections
             if why:
                 with self._using:
                     self._lose(client, why)
-        for lost in self._lost:
-            lost.delete()
-        self._lost.clear()
+        self._delete_lost()
         if self._client is None and not self._is_closing:
             self._open_again()
 
@@ -156,11 +152,17 @@ class KeptPort(Generic[Client]):
         self._release()
 
     def _release(self) -> None:
+        """Close the port, if it is there."""
+        with self._using:
+            if self._client is not None:
+                self._lost.append(self._client)
+                self._client = None
+        self._delete_lost()
+
+    def _delete_lost(self) -> None:
+        """Close what is used no more. May take long: never on the thread that sends."""
         with self._using:
             lost, self._lost = self._lost, []
-            if self._client is not None:
-                lost.append(self._client)
-                self._client = None
         for client in lost:
             client.delete()
 
@@ -172,6 +174,8 @@ class KeptPort(Generic[Client]):
         if self._client is not client:
             return
         self._client = None
+        if isinstance(client, JackClient):
+            self._connections = client.connections
         self._lost.append(client)
         self.n_losses += 1
         what = "it is opened again with its server" if self.is_virtual else "plug it in again"

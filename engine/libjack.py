@@ -20,21 +20,22 @@ PIPEWIRE_LIBRARIES = (
 )
 MIDI_TYPE = b"8 bit raw midi"
 NO_START_SERVER = 1
+INPUT, OUTPUT = 1, 2  # flags of ports
 
 _Shutdown = CFUNCTYPE(None, c_void_p)
 
 
 def pipewire_library() -> str | None:
-    """Return the path of PipeWire's own libjack; None where there is none, or no PipeWire runs.
+    """Return the path of PipeWire's own libjack; None where it is not installed.
 
     PipeWire is no JACK server: only its own library finds it, and python-rtmidi's wheel brings
     that of JACK.
     """
     found = [path for pattern in PIPEWIRE_LIBRARIES for path in sorted(glob.glob(pattern))]
-    return found[0] if found and _pipewire_answers() else None
+    return found[0] if found else None
 
 
-def _pipewire_answers() -> bool:
+def pipewire_answers() -> bool:
     """Return whether something listens at PipeWire's socket (pipewire(1))."""
     env = os.environ
     default = env.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
@@ -93,10 +94,10 @@ class JackWatch:
         jack.jack_on_shutdown(self._client, self._callback, None)
         jack.jack_activate(self._client)
 
-    def ports(self) -> set[str]:
-        """Return the names of all MIDI ports."""
+    def ports(self, flags: int = 0) -> set[str]:
+        """Return the names of all MIDI ports, or of those that are ``INPUT`` or ``OUTPUT``."""
         return set(
-            self._names(self._jack.jack_get_ports(self._client, None, MIDI_TYPE, c_ulong(0)))
+            self._names(self._jack.jack_get_ports(self._client, None, MIDI_TYPE, c_ulong(flags)))
         )
 
     def connections(self, port: str) -> list[str]:

@@ -14,13 +14,23 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from engine.libjack import JackWatch, loaded_library, pipewire_library
+from engine.libjack import (
+    INPUT,
+    OUTPUT,
+    JackWatch,
+    loaded_library,
+    pipewire_answers,
+    pipewire_library,
+)
 
 LIBRARY = "LIVECOVER_LIBJACK"
 """Names the libjack to use instead of the one that RtMidi brings."""
 LOOK_EVERY_S = 0.25
 STALLED_S = 2.0
 """After which a server whose time stands still counts as gone."""
+HANG_S = 10
+"""After which the system ends a process whose server does not let it in, though RtMidi has
+the interpreter's lock; whoever started it has given up by then, or is gone."""
 LEAVE_S = 0.75
 """Seconds to take leave in; a server that hangs then costs the process, and nobody waits."""
 FETCH_EVERY_S = 0.005
@@ -32,18 +42,20 @@ _writing = threading.Lock()
 
 def main(kind: str, name: str) -> None:
     """Open an ``input`` or ``output`` client called ``name``, and obey until told to end."""
+    signal.alarm(HANG_S)
     library = os.environ.get(LIBRARY)
     if library:
         ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)  # its functions go before RtMidi's own
     try:
         child = Child(kind, name, library)
     except Exception as error:
-        library = None if library else pipewire_library()
-        if library:
-            os.execve(sys.executable, sys.orig_argv, {**os.environ, LIBRARY: library})
+        pipewire = pipewire_library()
+        if pipewire and not library and pipewire_answers():
+            os.execve(sys.executable, sys.orig_argv, {**os.environ, LIBRARY: pipewire})
         say(error=str(error))
         return
-    say(reply=None)
+    signal.alarm(0)
+    say(reply="PipeWire" if library else "JACK")
     child.obey()
 
 
@@ -73,6 +85,8 @@ class Child:
             else rtmidi.MidiOut(rtapi=api, name=name)
         )
         self._watch = JackWatch(library or loaded_library(), f"{name}_watch", leave)
+        self._before: set[str] | None = None  # all ports that were there before ours
+        self._suffix = ""  # of our own
         self._port: str | None = None  # our own, as JACK calls it
         self._lost: list[str] = []  # connections to make again
         self._stop = threading.Event()
@@ -87,8 +101,10 @@ class Child:
             "ignore": lambda *types: self._client.ignore_types(*types),
             "reconnect": lambda *ports: self._lost.extend(ports),
         }
-        for work in [self._look] + [self._fetch] * self._is_input:
-            threading.Thread(target=work, daemon=True).start()
+        works = [self._look, self._fetch] if self._is_input else [self._look]
+        threads = [threading.Thread(target=work, daemon=True) for work in works]
+        for thread in threads:
+            thread.start()
         for line in sys.stdin.buffer:
             what, *how = json.loads(line)
             if what == "send":
@@ -104,6 +120,8 @@ class Child:
             self._silence()
         self._stop.set()
         signal.setitimer(signal.ITIMER_REAL, LEAVE_S)  # kills, whoever holds the interpreter
+        for thread in threads:
+            thread.join()
         self._client.delete()  # waits until what was sent has left, a second at most
         self._watch.close()
 
@@ -114,8 +132,7 @@ class Child:
             self._client.open_virtual_port(name)
         else:
             self._client.open_port(index, name)
-        new = [port for port in self._watch.ports() - before if port.endswith(f":{name}")]
-        self._port = new[0] if new else None
+        self._suffix, self._before = f":{name}", before
 
     def _send(self, message: list[int]) -> None:
         kind, channel = message[0] & 0xF0, message[0] & 0x0F
@@ -141,23 +158,36 @@ class Child:
 
     def _look(self) -> None:
         """Leave a server that stands still; tell of connections, and make lost ones again."""
-        frame, still, told = 0, 0.0, None
+        frame, still = 0, 0.0
+        seen: list[str] = []
+        told: list[str] = []
         while not self._stop.wait(LOOK_EVERY_S):
             before, frame = frame, self._watch.frame()
             still = still + LOOK_EVERY_S if frame == before else 0.0
             if still >= STALLED_S:
                 leave()
             if self._port is None:
+                self._port = self._own_port()
                 continue
-            connected = self._watch.connections(self._port)
-            for other in set(self._lost) & self._watch.ports():
-                self._lost.remove(other)
-                if other not in connected:
-                    ends = (other, self._port) if self._is_input else (self._port, other)
-                    self._watch.connect(*ends)
-            if connected != told and not self._lost:
-                told = connected
-                say(connections=connected)
+            before_seen, seen = seen, self._watch.connections(self._port)
+            self._reconnect(self._port)
+            # Seen twice: where a server ends, connections may go before it does.
+            if seen == before_seen != told and not self._lost:
+                told = seen
+                say(connections=told)
+
+    def _own_port(self) -> str | None:
+        """Return our port's name, once everybody sees it; JACK may have changed the client's."""
+        if self._before is None:
+            return None
+        new = self._watch.ports(INPUT if self._is_input else OUTPUT) - self._before
+        return next((port for port in sorted(new) if port.endswith(self._suffix)), None)
+
+    def _reconnect(self, port: str) -> None:
+        """Make those of the lost connections again whose other end is there."""
+        for other in set(self._lost) & self._watch.ports():
+            self._lost.remove(other)
+            self._watch.connect(*((other, port) if self._is_input else (port, other)))
 
 
 if __name__ == "__main__":

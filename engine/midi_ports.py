@@ -14,7 +14,8 @@ from typing import Protocol, TypeVar, cast
 import rtmidi
 
 from engine.errors import MidiError
-from engine.midi_process import JackInput, JackOutput
+from engine.libjack import pipewire_answers, pipewire_library
+from engine.midi_process import JackClient, JackInput, JackOutput
 
 CLIENT_NAME = "livecover"
 CONTROL_CLIENT, CONTROL_PORT = "livecover_control", "LiveCover Control"
@@ -87,11 +88,18 @@ def _open_client(
             return make_jack(name) if api == rtmidi.API_UNIX_JACK else make(api)
         except rtmidi.RtMidiError as error:
             log.debug("%s: %s", rtmidi.get_api_display_name(api), error)
+    if sys.platform != "linux":
+        raise MidiError(
+            "no MIDI system answers: expected the system's own MIDI; restart its MIDI service"
+        )
+    if pipewire_answers() and pipewire_library() is None:
+        raise MidiError(
+            "no MIDI system answers: PipeWire runs, without its JACK; install it (sudo apt install"
+            " pipewire-jack), or load the kernel module snd-seq (sudo modprobe snd-seq)"
+        )
     raise MidiError(
         "no MIDI system answers: expected the ALSA sequencer or a JACK server;"
         " load the kernel module snd-seq (sudo modprobe snd-seq) or start JACK or PipeWire"
-        if sys.platform == "linux"
-        else "no MIDI system answers: expected the system's own MIDI; restart its MIDI service"
     )
 
 
@@ -99,6 +107,8 @@ def midi_system() -> str:
     """Return the name of the MIDI system that ports belong to. Raises MidiError without one."""
     output = open_output()
     try:
+        if isinstance(output, JackClient):
+            return output.system
         return str(rtmidi.get_api_display_name(output.get_current_api()))
     finally:
         output.delete()

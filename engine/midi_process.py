@@ -43,6 +43,8 @@ class JackClient:
     ----------
     connections : tuple of str
         The ports that this one was last connected to.
+    system : str
+        JACK, or PipeWire in its stead.
     """
 
     kind: str
@@ -63,7 +65,11 @@ class JackClient:
         self._to = self._process.stdin.fileno()
         os.set_blocking(self._to, False)
         threading.Thread(target=self._read, name=f"jack-{self.kind}", daemon=True).start()
-        self._answer(START_S)
+        try:
+            self.system = str(self._answer(START_S))
+        except rtmidi.SystemError:
+            self.delete()
+            raise
 
     def get_ports(self) -> list[str]:
         """Return the names of the ports that this one can be connected to."""

@@ -118,6 +118,12 @@ class ControlPort:
             with contextlib.suppress(MidiError):
                 self._output.use(lambda client: client.send_message(message))
 
+    def look(self) -> None:
+        """See whether both are still there (``engine.kept_port.KeptPort.look``)."""
+        for port in (self._input, self._output):
+            if port is not None:
+                port.look()
+
     def close(self) -> None:
         """Close both; nothing is heard any more. A second call does nothing.
 

@@ -142,13 +142,28 @@ def test_which_midi_system_is_tried() -> None:
 
 
 @pytest.mark.parametrize(
-    ("platform", "advice"), [("linux", "modprobe snd-seq"), ("darwin", "MIDI service")]
+    ("platform", "has_pipewire", "library", "advice"),
+    [
+        ("linux", False, None, "expected the ALSA sequencer or a JACK server.*modprobe snd-seq"),
+        ("linux", True, None, "PipeWire runs, without its JACK; install it .*pipewire-jack"),
+        ("linux", True, "libjack.so.0", "expected the ALSA sequencer or a JACK server"),
+        ("darwin", False, None, "MIDI service"),
+    ],
 )
-def test_no_midi_system(monkeypatch: pytest.MonkeyPatch, platform: str, advice: str) -> None:
-    def refuse(rtapi: int, name: str) -> None:
+def test_no_midi_system(
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str,
+    has_pipewire: bool,
+    library: str | None,
+    advice: str,
+) -> None:
+    def refuse(*_: object) -> None:
         raise rtmidi.SystemError("JACK server not running?")
 
     monkeypatch.setattr(rtmidi, "MidiOut", refuse)
+    monkeypatch.setattr(midi_ports, "JackOutput", refuse)
+    monkeypatch.setattr(midi_ports, "pipewire_answers", lambda: has_pipewire)
+    monkeypatch.setattr(midi_ports, "pipewire_library", lambda: library)
     monkeypatch.setattr("sys.platform", platform)
     with pytest.raises(MidiError, match=advice):
         midi_ports.open_output()

@@ -24,9 +24,12 @@ class FakeClient:
         self.sent: list[Sequence[int]] = []
         self.ignored: tuple[bool, ...] = ()
         self.is_deleted = False
+        self.has_server = True
         self.waiting: list[tuple[list[int], float]] = []
 
     def get_ports(self) -> list[str]:
+        if not self.has_server:
+            raise rtmidi.SystemError("the server is gone")
         return self.ports
 
     def open_port(self, port: int, name: str) -> None:
@@ -73,6 +76,30 @@ def test_virtual_ports_of_one_name_for_both_ways() -> None:
     port.send((0xB0, 1, 2))
     assert port.fetch() == []
     assert one.is_deleted and other.is_deleted and len(other.sent) == 1
+
+
+def test_a_port_that_breaks_is_opened_again() -> None:
+    inputs, outputs = [FakeClient(), FakeClient()], [FakeClient(), FakeClient()]
+    to_open = iter(inputs), iter(outputs)
+    now = [5.0]
+    port = ControlPort(
+        "LiveCover Control",
+        lambda: next(to_open[0]),
+        lambda: next(to_open[1]),
+        lambda: now[0],
+        look_every=None,
+    )
+    inputs[0].waiting = [([0xB0, 1, 2], 0.0)]
+    assert port.fetch() == [((0xB0, 1, 2), 5.0)]
+    inputs[0].has_server = outputs[0].has_server = False
+    port.look()
+    assert inputs[0].is_deleted and outputs[0].is_deleted
+    assert inputs[1].opened == outputs[1].opened == ["virtual LiveCover Control"]
+    assert inputs[1].ignored == (False, False, False)
+    now[0] = 9.0
+    inputs[1].waiting = [([0xB0, 1, 3], 0.0)]  # its driver counts anew
+    assert port.fetch() == [((0xB0, 1, 3), 9.0)]
+    port.close()
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.5)), min_size=30, max_size=60))
