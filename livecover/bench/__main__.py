@@ -15,6 +15,8 @@ from livecover.bench import (
     models,
     monitor,
     panel,
+    panic,
+    servers,
     takes,
 )
 from livecover.settings import Settings
@@ -48,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
     soak.add_argument("--minutes", type=float, default=10.0)
     delay = add("monitor", "delay of the sync monitor against the latency, on real servers")
     delay.add_argument("--impulses", type=int, default=40, help="half a second each")
+    add("servers", "audio and MIDI servers killed in mid-song and started again: seconds, notes")
+    panicking = add("panic", "how soon panic is at the port while a model is being opened")
+    panicking.add_argument("--panics", type=int, default=8)
     killed = add("killed", "what a take loses when livecover is killed, on real servers")
     killed.add_argument("--seconds", type=float, default=20.0, help="of the song")
     ending = add("endings", "seconds that each way out takes while a server hangs")
@@ -87,6 +92,10 @@ def measure(arguments: argparse.Namespace) -> str:
             return live.soak(arguments.model, arguments.song, arguments.minutes)
         case "monitor":
             return monitor.delay(arguments.model, arguments.impulses)
+        case "servers":
+            return servers.killed(arguments.model, arguments.song)
+        case "panic":
+            return panic.delay(arguments.model, arguments.song, arguments.panics)
         case "killed":
             return takes.killed(arguments.model, arguments.song, arguments.seconds)
         case "endings":

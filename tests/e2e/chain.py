@@ -4,6 +4,7 @@ song -> PulseAudio null sink -> its monitor -> livecover -> JACK port -> recorde
 """
 
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.e2e import takes
+from tests.e2e.pipewire import PipeWireServer, pipewire_server
 from tests.e2e.servers import (
     SAMPLE_RATE,
     SINK,
@@ -29,9 +31,19 @@ from tests.e2e.servers import (
 )
 from tests.e2e.songs import Song
 
+_serial = itertools.count()
 RECORDER = Path(__file__).with_name("jack_recorder.py")
 PORT = "livecover:LiveCover"
 START_TIMEOUT = 60.0  # seconds for a start on a busy machine
+
+
+def has_port(ports: Sequence[str]) -> bool:
+    """Return whether livecover's port is there.
+
+    A PipeWire that was started again may call its client by another name, as the audio has taken
+    the first.
+    """
+    return any(port.endswith(":LiveCover") for port in ports)
 
 
 @dataclass
@@ -52,6 +64,16 @@ class Recorder:
         wait_until(what, lambda: holds(self.messages()), timeout)
         return self.messages()
 
+    def wait_until_connected(self, timeout: float = 15.0) -> None:
+        """Return once livecover's port is connected to the one that records."""
+        path = self.folder / "connections"
+        wait_until(
+            "the port is connected",
+            lambda: path.exists() and has_port(path.read_text().splitlines()),
+            timeout,
+            [self.process],
+        )
+
     def audio(self) -> NDArray[np.float32]:
         """Stop recording; return the sound (n,)."""
         self.process.stop()
@@ -63,9 +85,9 @@ class Recorder:
 def recorder(work: Path, jack: JackServer, name: str = "recorder") -> Iterator[Recorder]:
     """Record: ports ``NAME:midi`` and ``NAME:audio``."""
     folder = work / name
-    folder.mkdir()
+    folder.mkdir(parents=True)
     command = [sys.executable, str(RECORDER), name, str(folder)]
-    process = Process.start(name, command, work, jack.env)
+    process = Process.start(f"{name}-{next(_serial)}", command, work, jack.env)
     try:
         jack.wait_for_port(f"{name}:midi", process)
         wait_until("the recording", (folder / "midi.jsonl").exists, processes=[process])
@@ -152,6 +174,13 @@ class Chain:
             assert player.wait(song.duration + 30) == 0, player.tail()
 
 
+@dataclass
+class PipeWireChain(Chain):
+    """The same, where one server is both."""
+
+    pipewire: PipeWireServer = field(kw_only=True)
+
+
 COMMAND = (sys.executable, "-m", "livecover")
 
 
@@ -166,6 +195,14 @@ def chain(
         recorder(work, jack) as rec,
     ):
         yield Chain(work, pulse, jack, rec, private_env(work, pulse.env, jack.env))
+
+
+@contextlib.contextmanager
+def pipewire_chain(work: Path) -> Iterator[PipeWireChain]:
+    """Run a PipeWire that is all servers at once, and the recorder, in ``work``."""
+    with pipewire_server(work) as pipewire, recorder(work, pipewire.jack) as rec:
+        env = private_env(work, pipewire.env)
+        yield PipeWireChain(work, pipewire.pulse, pipewire.jack, rec, env, pipewire=pipewire)
 
 
 def private_env(work: Path, *envs: dict[str, str]) -> dict[str, str]:

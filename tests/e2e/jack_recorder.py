@@ -2,9 +2,10 @@
 
 Its ports are ``NAME:midi`` and ``NAME:audio``. Each MIDI message is a line of ``midi.jsonl`` as
 soon as it has come: ``t`` is the ``perf_counter`` of its cycle (one clock for all processes of a
-Linux machine), ``sample`` its place in the sound, ``data`` its bytes. At SIGTERM, or when the
-server goes, the sound (n,) float32 is saved as ``audio.npy``. A process of its own, so that a test
-can kill it, or the server, as a crash would.
+Linux machine), ``sample`` its place in the sound, ``data`` its bytes. ``connections`` names the
+ports that ``NAME:midi`` is connected to. At SIGTERM, or when the server goes, the sound (n,)
+float32 is saved as ``audio.npy``. A process of its own, so that a test can kill it, or the server,
+as a crash would.
 """
 
 import json
@@ -53,6 +54,9 @@ def record(name: str, folder: Path) -> None:
             try:
                 t, sample, data = messages.get(timeout=FLUSH_EVERY)
             except queue.Empty:
+                if not has_gone.is_set():
+                    ports = [port.name for port in client.get_all_connections(midi_in)]
+                    (folder / "connections").write_text("\n".join(ports))
                 continue
             lines.write(json.dumps({"t": t, "sample": sample, "data": list(data)}) + "\n")
             lines.flush()

@@ -141,11 +141,15 @@ class PulseServer:
         command = f"pulseaudio -n -F {script} --exit-idle-time=-1 --daemonize=no --disable-shm=yes"
         command += " --realtime=no --high-priority=no --use-pid-file=no"
         self.process = Process.start("pulseaudio", command.split(), self.work, self.env)
-        wait_until("PulseAudio answers", self._is_ready, processes=[self.process])
+        wait_until("PulseAudio answers", self.is_ready, processes=[self.process])
 
-    def _is_ready(self) -> bool:
-        result = self._pactl("info", check=False)
-        return result.returncode == 0 and f"Default Sink: {self.sinks[0]}" in result.stdout
+    def is_ready(self) -> bool:
+        """Return whether the server answers and has its default sink."""
+        return f"Default Sink: {self.sinks[0]}" in self._pactl("info", check=False).stdout
+
+    def answers(self) -> bool:
+        """Return whether the server answers."""
+        return self._pactl("info", check=False).returncode == 0
 
     def kill(self) -> None:
         """Kill the server, as a crash would."""
@@ -167,9 +171,9 @@ class PulseServer:
         """Load a module of PulseAudio."""
         self._pactl("load-module", module, *arguments)
 
-    def set_default_sink(self, sink: str) -> None:
-        """Make ``sink`` the default sink."""
-        self._pactl("set-default-sink", sink)
+    def set_default_sink(self, sink: str) -> bool:
+        """Make ``sink`` the default sink; return whether the server could."""
+        return self._pactl("set-default-sink", sink, check=False).returncode == 0
 
     def is_heard_by(self, client: str) -> bool:
         """Return whether a client of this name records now."""
@@ -242,11 +246,32 @@ def pulse_server(
 class JackServer:
     """A JACK server with the dummy driver, under a name of its own."""
 
-    process: Process
-    watcher: Process  # ``jack_watcher.py``
+    work: Path
+    command: Sequence[str]
     sample_rate: int
     period: int
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str]
+    process: Process = field(init=False)
+    watcher: Process = field(init=False)  # ``jack_watcher.py``
+
+    def __post_init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Start the server (again, after ``kill``); wait until it answers or has ended."""
+        self.process = Process.start(f"jackd-{next(_serial)}", self.command, self.work, self.env)
+        self.watch()
+        wait_until("JACK answers or ends", self.is_up_or_over)
+
+    def watch(self) -> None:
+        """Follow the ports of the server that runs now."""
+        watch = [sys.executable, str(WATCHER), "watcher"]
+        self.watcher = Process.start(f"watcher-{next(_serial)}", watch, self.work, self.env)
+
+    def stop(self) -> None:
+        """Stop the server."""
+        self.watcher.stop()
+        self.process.stop()
 
     def _run(self, *command: str) -> "subprocess.CompletedProcess[str]":
         env = {**os.environ, **self.env}
@@ -296,6 +321,7 @@ class JackServer:
 
     def kill(self) -> None:
         """Kill the server, as a crash would."""
+        self.watcher.stop()
         self.process.kill()
 
 
@@ -318,8 +344,7 @@ def jack_server(
     finally:
         with contextlib.suppress(AssertionError):  # it hangs on a client that is just leaving
             wait_until("clients have left", server.has_no_clients, 2, [server.process])
-        server.watcher.stop()
-        server.process.stop()
+        server.stop()
 
 
 def _start_jack(work: Path, sample_rate: int, period: int, is_synchronous: bool) -> JackServer:
@@ -336,16 +361,12 @@ def _start_jack(work: Path, sample_rate: int, period: int, is_synchronous: bool)
         }
         command = f"jackd -n {name} -r -t 5000 {'-S ' if is_synchronous else ''}"
         command += f"-d dummy -r {sample_rate} -p {period}"
-        process = Process.start(f"jackd-{next(_serial)}", command.split(), work, env)
-        watch = [sys.executable, str(WATCHER), "watcher"]
-        watcher = Process.start(f"watcher-{next(_serial)}", watch, work, env)
-        server = JackServer(process, watcher, sample_rate, period, env)
-        wait_until("JACK answers or ends", server.is_up_or_over)
+        server = JackServer(work, command.split(), sample_rate, period, env)
         if not server.has_ended():
             return server
-        watcher.stop()
-        assert "already active" in process.text(), process.tail()
-    raise AssertionError(f"four JACK servers run already: {process.tail()}")
+        server.watcher.stop()
+        assert "already active" in server.process.text(), server.process.tail()
+    raise AssertionError(f"four JACK servers run already: {server.process.tail()}")
 
 
 @contextlib.contextmanager

@@ -1,8 +1,10 @@
 """However a session ends or is disturbed: no note stays, and the take is saved."""
 
+import os
 import re
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -52,11 +54,23 @@ def test_a_signal_in_mid_note_ends_every_note_and_saves_the_take(
 
 
 def test_a_stuck_note_would_be_seen(rough_chain: Chain, chords: songs.Song) -> None:
-    """The control for the test above: a crash leaves notes on at the reader."""
+    """The control for the test above: a crash of all its processes leaves notes on."""
     with rough_chain.livecover() as livecover, rough_chain.pulse.playing(chords.path):
         rough_chain.recorder.wait_for("held notes", sounds)
+        children = Path(f"/proc/{livecover.popen.pid}/task/{livecover.popen.pid}/children")
+        for pid in children.read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
         livecover.kill()
         assert takes.unended(rough_chain.recorder.messages())
+
+
+def test_where_livecover_is_killed_its_port_ends_every_note(
+    chain: Chain, chords: songs.Song
+) -> None:
+    with chain.livecover() as livecover, chain.pulse.playing(chords.path):
+        chain.recorder.wait_for("held notes", sounds)
+        livecover.kill()
+        chain.recorder.wait_for("the end of all notes", is_quiet, 10)
 
 
 def test_the_audio_server_goes_and_comes_back(
@@ -99,15 +113,27 @@ def test_the_reader_of_the_port_goes(chain: Chain, chords: songs.Song) -> None:
     assert "Traceback" not in livecover.text()
 
 
-def test_the_midi_server_goes(chain: Chain, chords: songs.Song) -> None:
+def test_the_midi_server_goes_and_comes_back(
+    chain: Chain, chords: songs.Song, tune: songs.Song
+) -> None:
     with (
         chain.livecover("--midi-out", "take.mid") as livecover,
         chain.pulse.playing(chords.path) as player,
     ):
         chain.recorder.wait_for("held notes", sounds)
         chain.jack.kill()
+        wait_until("word of the loss", lambda: "is gone" in livecover.text(), 10, [livecover])
         assert player.wait(30) == 0, player.tail()
-        assert livecover.popen.poll() is None, livecover.tail()
-        assert livecover.stop(timeout=15) == 0, livecover.tail()
-    check_take(chain)
+        chain.jack.start()
+        with recorder(chain.work / "again", chain.jack) as again:
+            chain.jack.wait_for_port(PORT, livecover)
+            again.wait_until_connected()  # as it was before, by livecover
+            chain.play(tune)
+            after = again.wait_for("the end of all notes", is_quiet, 10)
+            assert len(takes.ons(after)) >= len(songs.TUNE) // 2
+            assert livecover.stop(timeout=15) == 0, livecover.tail()
+            assert not takes.unended(again.messages())
+    check_take(chain, at_least=len(takes.ons(after)) + 2)  # the file missed nothing
+    assert "MIDI port 'LiveCover' is back" in livecover.text()
+    assert "a MIDI port was lost 1 times" in livecover.text()
     assert "Traceback" not in livecover.text()

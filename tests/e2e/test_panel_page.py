@@ -132,6 +132,16 @@ def test_a_recording_that_failed_is_told(page: Page, instrument: Instrument) -> 
     wait_for(page, "document.querySelector('#state-text').textContent === 'recording has failed'")
 
 
+def test_a_port_that_is_gone_is_told_and_counted(page: Page, instrument: Instrument) -> None:
+    instrument.is_playing = True
+    instrument.seen = Status(1.0, is_connected=True, is_midi_connected=False, n_midi_losses=2)
+    words = "Waiting for the MIDI port"
+    wait_for(page, f"document.querySelector('#state-text').textContent === '{words}'")
+    wait_for(page, "document.querySelector('#n-midi-losses').textContent === '2'")
+    instrument.seen = replace(instrument.seen, is_midi_connected=True)
+    wait_for(page, "document.querySelector('#state-text').textContent === 'Playing'")
+
+
 def test_a_refused_setting_is_told_and_taken_back(page: Page, instrument: Instrument) -> None:
     page.locator("#latency").fill("700")
     instrument.change({"time.latency": 0.5})
