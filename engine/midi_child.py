@@ -25,7 +25,7 @@ from engine.libjack import (
 
 LIBRARY = "LIVECOVER_LIBJACK"
 """Names the libjack to use instead of the one that RtMidi brings."""
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S = 0.1
 STALLED_S = 2.0
 """After which a server whose time stands still counts as gone."""
 HANG_S = 10
@@ -166,13 +166,14 @@ class Child:
             still = still + LOOK_EVERY_S if frame == before else 0.0
             if still >= STALLED_S:
                 leave()
+            self._port = self._port or self._own_port()
             if self._port is None:
-                self._port = self._own_port()
                 continue
             before_seen, seen = seen, self._watch.connections(self._port)
             self._reconnect(self._port)
-            # Seen twice: where a server ends, connections may go before it does.
-            if seen == before_seen != told and not self._lost:
+            # A loss is told when seen twice: where a server ends, connections may go first.
+            is_sure = seen == before_seen or set(seen) >= set(told)
+            if seen != told and is_sure and not self._lost:
                 told = seen
                 say(connections=told)
 
