@@ -111,6 +111,18 @@ def test_a_checkpoint_without_the_state_of_chance_goes_on(tmp_path: Path) -> Non
     assert train(c)[1].step == 6
 
 
+def test_the_state_of_chance_of_an_older_version_counts(tmp_path: Path) -> None:
+    whole, _ = train(config(tmp_path / "whole"))
+    c = config(tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        train(c, stop_at=2)
+    checkpoint = read_checkpoint(c.out / "last.pt", "line")
+    state = checkpoint["chance"]
+    checkpoint["chance"] = {"data": state["generators"][0], "torch": state["torch"]}
+    write_checkpoint(c.out / "last.pt", checkpoint)
+    assert torch.equal(whole.weight, train(c)[0].weight)
+
+
 @pytest.mark.parametrize("spoil", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_leaves_the_weights(spoil: float) -> None:
     line = nn.Linear(3, 1)
