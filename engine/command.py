@@ -24,6 +24,7 @@ from engine.paths import shown, user_folder
 
 EXIT_ERROR, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_UNREAD = 2, 70, 130, 141
 FAULT_FILE = "fault.txt"
+OWN = ("engine", "livecover", "models", "offline_train")  # what cannot be missing
 
 _log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ def verdict(error: Exception) -> tuple[str, int]:
         case RecursionError():
             return "a file is nested too deeply to be read", EXIT_ERROR
     kept = _keep(error)
-    if isinstance(error, ImportError):
+    if isinstance(error, ImportError) and (error.name or "").split(".")[0] not in OWN:
         return (
             f"a part of the installation is missing or broken ({error}): install again",
             EXIT_ERROR,

@@ -6,14 +6,11 @@ import os
 import sys
 from pathlib import Path
 
-from engine.command import run_command
+from engine.command import OWN, run_command
 from engine.errors import ConfigError, LiveCoverError
 from engine.extras import needs
 from engine.paths import given_path
 from offline_train.commands import apc, cover, data, judge, papers
-
-OWN = ("engine", "livecover", "models", "offline_train")
-"""Packages that cannot be missing: where one is not found, the fault is here."""
 
 log = logging.getLogger(__name__)
 

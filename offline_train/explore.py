@@ -214,7 +214,7 @@ def read_result(c: ExploreConfig, setting: Setting) -> Result | None:
     """Return the result of a setting; None if there is none of these settings and this data."""
     try:
         facts = read_json(c.out / setting.name / "result.json")
-    except (FileNotFoundError, json.JSONDecodeError):
+    except DataError:  # none, or cut short
         return None
     return Result(**facts["result"]) if facts["settings"] == facts_of(c, setting) else None
 
