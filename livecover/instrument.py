@@ -17,6 +17,7 @@ from engine.meters import Status
 from engine.runtime import Engine
 from engine.settings import EngineSettings
 from engine.taps import Tap
+from livecover.changes import Changes
 from livecover.control.targets import check_target
 from livecover.settings import Settings, with_values
 from livecover.settings_file import Unsaved, find_unsaved, save_values
@@ -76,7 +77,7 @@ class Instrument:
         self._told_bpm: float | None = None  # to the recorder
         self.last_status = Status()
         self._config = config
-        self._by_hand: dict[str, object] = {}  # what was changed, by section.key
+        self._changes = Changes(settings)
         self._recorder = recorder
         self._open_engine = open_engine
         self._engine: Engine | None = None
@@ -173,11 +174,7 @@ class Instrument:
                 with contextlib.suppress(StoppedError):
                     engine.change(settings)
             self.settings = settings
-            for name, value in values.items():
-                before = self._by_hand.get(name)
-                if isinstance(before, Mapping) and isinstance(value, Mapping):
-                    value = {**before, **value}
-                self._by_hand[name] = value
+            self._changes.note(values)
         self._tell()
 
     def start(self) -> None:
@@ -287,8 +284,7 @@ class Instrument:
     def unsaved(self) -> Unsaved:
         """Return what :meth:`save` would write. Raises ConfigError as that does."""
         with self._lock:
-            values = dict(self._by_hand)
-        return find_unsaved(values, self._config)
+            return find_unsaved(self._changes.to_save(self.settings), self._config)
 
     def save(self) -> Path:
         """Write what was changed by hand into the file of settings; return its path.
@@ -296,7 +292,10 @@ class Instrument:
         What the command line said for this once is not written. Raises ConfigError.
         """
         with self._lock:
-            return save_values(self._by_hand, self._config)
+            values = self._changes.to_save(self.settings)
+            path = save_values(values, self._config)
+            self._changes.note_saved(values)
+        return path
 
     def panic(self) -> None:
         """Silence every receiver, first of all, and let go of a pedal that is held.

@@ -209,6 +209,20 @@ def test_only_what_hands_have_changed_is_saved(tmp_path: Path) -> None:
     assert instrument.unsaved().lines == ()
 
 
+def test_an_option_that_a_hand_comes_back_to_is_not_saved(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[midi]\ntranspose = 2\n", encoding="utf-8")
+    instrument = Instrument(load_settings(path, {"model.style": "calm"}), path)
+    instrument.change({"model.style": 0.7, "midi.transpose": 5})
+    instrument.change({"model.style": "calm"})  # as snapshot A does
+    assert [line.name for line in instrument.unsaved().lines] == ["midi.transpose"]
+    instrument.save()
+    instrument.change({"midi.transpose": 2})  # as at the start, and no longer as in the file
+    assert instrument.unsaved().lines == (("midi.transpose", "5", "2"),)
+    instrument.save()
+    assert path.read_text(encoding="utf-8") == "[midi]\ntranspose = 2\n"
+
+
 def test_an_option_that_a_hand_changes_is_saved(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     instrument = Instrument(load_settings(None, {"model.style": "calm"}), path)
