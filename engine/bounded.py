@@ -6,6 +6,7 @@ Not here: which calls, and what an answer that does not come means to the user.
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -50,6 +51,21 @@ class _Call(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._result[0]
+
+
+def begun(call: Callable[[], T], name: str) -> Future[T]:
+    """Return what becomes of a call on a thread that does not keep the program if it hangs."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        future.set_running_or_notify_cancel()
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future
 
 
 def within(

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import wait
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +22,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from engine.audio import is_file_input
+from engine.bounded import begun
 from engine.command import end_process, run_command, say
 from engine.cover import cover_file
 from engine.errors import DataError, LiveCoverError
@@ -137,9 +139,7 @@ def _examine(settings: Settings) -> int:
 def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
     """Play in time, until a file's end or ``stop``."""
     with _instrument(settings, None) as instrument:
-        instrument.start()
-        assert instrument.engine is not None
-        say(*start_lines(instrument.engine, settings))
+        _start(instrument, settings, stop)
 
         def look(refresh: float) -> bool:
             if instrument.wait(refresh) and not instrument.has_ended:
@@ -149,6 +149,20 @@ def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
         _attend(instrument, console, stop, look)
     say(*summary(instrument.last_status))
     _check_takes(instrument)
+
+
+def _start(instrument: Instrument, settings: Settings, stop: threading.Event) -> None:
+    """Begin to play and say so; ``stop`` waits for no server that hangs. Raises LiveCoverError."""
+    starting = begun(instrument.start, "start")
+    while not (starting.done() or stop.is_set()):
+        wait([starting], REFRESH)
+    if not starting.done():
+        instrument.stop()
+        wait([starting], REFRESH)
+        return
+    starting.result()
+    if instrument.engine is not None:
+        say(*start_lines(instrument.engine, settings))
 
 
 @contextlib.contextmanager
@@ -183,9 +197,7 @@ def _serve_panel(
     ):
         say(f"panel at {panel.url}")
         if not is_idle:
-            instrument.start()
-            assert instrument.engine is not None
-            say(*start_lines(instrument.engine, settings))
+            _start(instrument, settings, stop)
 
         def look(refresh: float) -> bool:
             try:

@@ -8,15 +8,13 @@ Not here: who may connect (``livecover.panel.security``).
 import asyncio
 import contextlib
 import logging
-import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
-from typing import TypeVar
+from collections.abc import AsyncIterator
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from engine.bounded import begun
 from engine.errors import LiveCoverError
 from livecover import __version__
 from livecover.panel.bound import Bound
@@ -49,8 +47,6 @@ STYLE_FILE_COST = 20.0
 PAUSE = 1.0
 """Seconds after a fault of ours."""
 TOO_MANY_MESSAGES, TRY_LATER = 1008, 1013  # RFC 6455 7.4.1, and the registry it founded
-
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -174,7 +170,7 @@ class Hub:
     async def _do(self, page: Outbox, deed: Deed) -> None:
         """Have a deed done on a thread; tell the page that asked."""
         try:
-            answer = await _on_thread(lambda: self._desk.do(deed))
+            answer = await asyncio.wrap_future(begun(lambda: self._desk.do(deed), "panel-desk"))
         except LiveCoverError as error:
             _tell(page, str(error))
         except Exception:
@@ -285,21 +281,6 @@ def _bar(tempo: Tempo, now: float) -> dict[str, object] | None:
     if at is None:
         return None
     return {"at": round(at, 4), "seconds": round(beats * tempo.beat_s, 5), "beats": beats}
-
-
-async def _on_thread(call: Callable[[], T]) -> T:
-    """Return what ``call`` returns, from a thread that does not keep the program if it hangs."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        future.set_running_or_notify_cancel()
-        try:
-            future.set_result(call())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="panel-desk", daemon=True).start()
-    return await asyncio.wrap_future(future)
 
 
 def _tell(page: Outbox, text: str) -> None:

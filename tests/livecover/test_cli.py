@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -207,6 +208,26 @@ def test_a_signal_while_it_starts_ends_it_in_order(
     monkeypatch.setattr(FakeEngine, "start", lambda engine: signal.raise_signal(number))
     assert main([]) == 0
     assert engines[0].is_stopped and engines[0].n_waits == 0
+
+
+def test_a_start_that_hangs_is_not_waited_for(
+    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_start, is_over = threading.Event(), threading.Event()
+
+    def hang(engine: FakeEngine) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        assert may_start.wait(20.0)
+
+    def stop(engine: FakeEngine) -> None:
+        is_over.set()
+
+    monkeypatch.setattr(FakeEngine, "start", hang)
+    monkeypatch.setattr(FakeEngine, "stop", stop)
+    assert main([]) == 0
+    assert not is_over.is_set()
+    may_start.set()
+    assert is_over.wait(20.0)  # what starts after all is stopped
 
 
 def test_a_terminal_that_hangs_up_twice_is_no_hurry(
