@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from engine.audio import AudioSource, open_source
+from engine.bounded import within
 from engine.cover import open_pipeline
-from engine.errors import StoppedError
+from engine.errors import MidiError, StoppedError
 from engine.latency import LatencyBudget
 from engine.meters import SILENCE_DBFS, Status
 from engine.midi import MidiSink, open_sink, sinks_of
@@ -24,6 +25,8 @@ from engine.style import style_vector
 from engine.taps import Tap, Taps
 from engine.worker import Change, Worker
 
+SAVE_S = 10.0
+"""Seconds for ports to close and files to be written; a disk that hangs is left behind."""
 STOP_TIMEOUT = 1.0
 """Seconds that ``stop`` waits for a thread; what a library keeps longer is left behind."""
 
@@ -159,7 +162,13 @@ class Engine:
     def _close_sink(self) -> None:
         with self._closing:
             sink = self.sink
-        sink.close()
+        try:
+            within(SAVE_S, sink.name, sink.close)
+        except TimeoutError as error:
+            raise MidiError(
+                f"{sink.name} did not close within {SAVE_S:g} s: a MIDI file is as it was last"
+                " saved; is its disk still there?"
+            ) from error
 
     def panic(self) -> None:
         """Silence every receiver and drop what is queued, at once. Any thread."""

@@ -10,9 +10,9 @@ import mido
 import numpy as np
 import pytest
 
-from engine import worker
+from engine import runtime, worker
 from engine.audio import AudioSource
-from engine.errors import DeviceError
+from engine.errors import DeviceError, MidiError
 from engine.midi import MidiSink, TeeSink, open_sink
 from engine.runtime import Engine
 from engine.settings import AudioSettings, EngineSettings, GateSettings, MidiSettings, TimeSettings
@@ -184,3 +184,23 @@ def test_stop_does_not_wait_for_notes_that_are_not_due_yet(monkeypatch: pytest.M
     assert not stopping.is_alive()
     assert sink.events == []
     assert sink.n_closed == 1
+
+
+def test_a_disk_that_hangs_is_told_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "SAVE_S", 0.0)
+    may_close, is_closed = threading.Event(), threading.Event()
+
+    class HangingSink(CollectingSink):
+        name = "take.mid"
+
+        def close(self) -> None:
+            assert may_close.wait(TIMEOUT)
+            is_closed.set()
+
+    engine = make_engine(HangingSink(), ScriptedSource())
+    engine.start()
+    with pytest.raises(MidiError, match="take.mid did not close within 0 s: a MIDI file is as it"):
+        engine.stop()
+    assert engine.source.has_stopped.is_set()  # type: ignore[attr-defined]
+    may_close.set()
+    assert is_closed.wait(TIMEOUT)
