@@ -12,6 +12,7 @@ from livecover.bench import (
     endings,
     install,
     live,
+    metre,
     models,
     monitor,
     panel,
@@ -60,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
     shifted = add("arranged", "arranged MIDI against the song, however the song begins")
     shifted.add_argument("--offsets", type=int, default=100)
     shifted.add_argument("--seconds", type=float, default=30.0, help="of each song")
+    metred = add("metre", "whether songs in three and in four are heard as such; needs FluidSynth")
+    metred.add_argument("--songs", type=int, default=40)
     add("startup", "seconds from the command to MIDI-ready, on real servers")
     add("size", "installed size without extras")
     return main
@@ -104,6 +107,8 @@ def measure(arguments: argparse.Namespace) -> str:
             return arranged.offsets(
                 arguments.model, arguments.song, arguments.offsets, arguments.seconds
             )
+        case "metre":
+            return metre.metres(arguments.model, arguments.songs)
         case "startup":
             return install.startup()
         case _:
