@@ -45,6 +45,7 @@ e2e: $(VENV)/.installed-dev ## tests on real PulseAudio, JACK, FluidSynth and Ar
 
 bench: $(VENV)/.installed-dev ## the engine's figures in docs/results.md, on an idle machine
 	$(BIN)/python -m livecover.bench rtf
+	$(BIN)/python -m livecover.bench robust
 	$(BIN)/python -m livecover.bench streaming
 	for network in window small paper; do \
 		$(BIN)/livecover-train sketch-window --network $$network --out runs/window && \

@@ -7,7 +7,7 @@ Blocks are (n, channels) float32; memory does not grow with the length of the fi
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +93,7 @@ class FileSource:
         """Seconds of audio that the file declares."""
         return self.n_samples / self.sample_rate
 
-    def blocks(self, block_size: int | None = None) -> Iterator[NDArray[np.float32]]:
+    def blocks(self, block_size: int | None = None) -> Generator[NDArray[np.float32]]:
         """Yield the file's blocks (n, channels) as fast as they are asked for.
 
         A file cut short ends early, with a warning.
@@ -120,6 +120,14 @@ class FileSource:
                 self.duration,
                 self.position,
             )
+
+    def head(self, seconds: float) -> NDArray[np.float32]:
+        """Return the first seconds (n, channels), less where the file is shorter."""
+        blocks = self.blocks(round(seconds * self.sample_rate))
+        first = next(blocks, np.zeros((0, self.n_channels), np.float32))
+        blocks.close()
+        self.position = 0.0
+        return first
 
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
         """Play from the beginning, in time, on a thread of its own. Needs ``paced``."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from engine.audio import FileSource, open_source
 from engine.midi import open_sink
 from engine.notes import Event, NoteEvent, notes_of
-from engine.offline import Pipeline, load_pipeline
+from engine.offline import PRIME_S, Pipeline, load_pipeline
 from engine.settings import EngineSettings, ModelSettings
 from engine.stream import CoverStream
 from engine.style import style_vector
+from engine.tuning import A4_HZ
 from engine.window_model import WindowModel
 
 BLOCK_SECONDS = 0.5
@@ -27,6 +28,7 @@ class Cover:
     seconds: float  # of audio covered
     elapsed: float  # that it took, features to notes
     is_whole: bool  # False if it was stopped
+    a4_hz: float = A4_HZ  # how the song is tuned
 
     @property
     def n_notes(self) -> int:
@@ -48,6 +50,7 @@ def open_pipeline(settings: ModelSettings) -> Pipeline:
     """Return the model that the settings name, in their style. Raises ModelError, ConfigError."""
     pipeline = load_pipeline(settings.model, settings.provider, settings.threads)
     pipeline.style = style_vector(settings.style, pipeline.spec)
+    pipeline.tuning = settings.tuning
     return pipeline
 
 
@@ -78,6 +81,8 @@ def cover_file(
     if isinstance(pipeline.model, WindowModel):
         pipeline.model = pipeline.model.unhurried()
     stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels)
+    stream.prime(source.head(PRIME_S))
+    a4_hz = stream.a4_hz
     sink = open_sink(settings.midi.midi_out, autosave=None)
     events: list[Event] = []
     elapsed, is_whole = 0.0, True
@@ -86,6 +91,7 @@ def cover_file(
             start = time.perf_counter()
             events += stream.push(block)
             elapsed += time.perf_counter() - start
+            a4_hz = stream.a4_hz
             if on_progress is not None:
                 on_progress(min(1.0, source.position / source.duration))
             if is_stopped():
@@ -99,4 +105,4 @@ def cover_file(
             sink.send(event)
         sink.silence()
         sink.close()
-    return Cover(events, source.position, elapsed, is_whole)
+    return Cover(events, source.position, elapsed, is_whole, a4_hz)

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from engine.errors import ModelError
 from engine.graph import Graph
 from engine.paths import is_file
+from engine.varispeed import Varispeed
 from models import shipped
 from models.spec import FeatureSpec
 
@@ -41,7 +43,21 @@ class FrontEnd:
         self._transform = transform
         size = spec.win_length + MAX_FRAMES * spec.hop_length
         self._buffer: Array = np.zeros(size, np.float32)
+        self._retuner: Retuner | None = None
         self.reset()
+
+    @property
+    def cents(self) -> float:
+        """How far above A = 440 Hz the song is tuned; frames that come are heard as if it was not.
+
+        0 unless set; may be set between any two pushes, and outlives ``reset``.
+        """
+        return self._retuner.cents if self._retuner else 0.0
+
+    @cents.setter
+    def cents(self, cents: float) -> None:
+        if cents != self.cents:
+            self._retuner = Retuner(self.spec.win_length, cents) if cents else None
 
     @property
     def next_frame(self) -> int:
@@ -58,7 +74,12 @@ class FrontEnd:
         """Return the frames that the samples (n,) complete: indices (k,) and features (k, F)."""
         first = self._next_frame
         parts = [np.zeros((0, self.spec.n_bins), np.float32)]
-        parts += [self._transform(window) for window in self._windows(samples)]
+        for window in self._windows(samples):
+            if self._retuner is None:
+                parts.append(self._transform(window))
+            else:
+                frames = sliding_window_view(window, self.spec.win_length)[:: self.spec.hop_length]
+                parts += [self._transform(self._retuner(frame)) for frame in frames]
         return np.arange(first, self._next_frame, dtype=np.int64), np.concatenate(parts)
 
     def skip(self, samples: Array) -> int:
@@ -88,6 +109,37 @@ class FrontEnd:
                 used = n_frames * hop
                 self._buffer[: self._n_held] = self._buffer[used : used + self._n_held].copy()
                 self._next_frame += n_frames
+
+
+class Retuner:
+    """Plays the samples of a frame faster or slower around its centre, so that it is in tune.
+
+    Time stays: the frame's centre is where it was. The few samples that a faster frame lacks at its
+    ends, where the window is next to zero, are zeros. Works for every front end, whatever its axis.
+
+    Parameters
+    ----------
+    win_length : int
+        Samples of a frame.
+    cents : float
+        How far the song is tuned above what the model knows.
+    """
+
+    def __init__(self, win_length: int, cents: float) -> None:
+        self.cents = cents
+        step = 2 ** (-cents / 1200)  # samples of the song for each that the model hears
+        self._varispeed = Varispeed(step)
+        half = win_length // 2
+        positions = half + step * (np.arange(win_length, dtype=np.float64) - half)
+        start, stop = self._varispeed.span(positions[0], positions[-1])
+        self._before, after = max(0, -start), max(0, stop - win_length)
+        self._padded: Array = np.zeros((self._before + win_length + after, 1), np.float32)
+        self._positions = np.asarray(positions + self._before, np.float64)
+
+    def __call__(self, frame: Array) -> Array:
+        """Return the samples (win_length,) that the model should hear in place of ``frame``."""
+        self._padded[self._before : self._before + len(frame), 0] = frame
+        return self._varispeed.read(self._padded, self._positions)[:, 0]
 
 
 def load_frontend(

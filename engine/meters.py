@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.tuning import A4_HZ
+
 Array = NDArray[np.float32]
 
 SILENCE_DBFS = -120.0
@@ -48,6 +50,7 @@ class Status:
     n_skipped_frames: int = 0  # passed over because the machine was too slow
     n_losses: int = 0  # of the source
     n_midi_losses: int = 0  # of MIDI ports
+    a4_hz: float = A4_HZ  # how the song is taken to be tuned
     n_refused: int = 0  # MIDI messages, while a port was gone
     is_asleep: bool = False
     is_connected: bool = False

@@ -11,16 +11,25 @@ from numpy.typing import NDArray
 
 from engine.frontend import FrontEnd, load_frontend
 from engine.inference import CoverModel, StatefulModel, join_posteriors
+from engine.level import AutomaticGain
 from engine.model_files import load_model
 from engine.notes import Posteriors
+from engine.tuning import TuningEstimator, cents_of
 from engine.window_model import WindowModel
 from models.spec import ModelSpec
 
 Array = NDArray[np.float32]
 
 
+PRIME_S = 10.0
+"""Seconds of a song that is there as a whole by which its level and tuning are known before."""
+
+
 class Pipeline:
-    """Front end and model as one stream.
+    """Gain, front end and model as one stream: a song sounds as the model knows songs.
+
+    A quiet song is raised to ordinary loudness, one that is not tuned to A = 440 Hz is heard as if
+    it was; one that needs neither comes to the model bit by bit as it is.
 
     Parameters
     ----------
@@ -37,6 +46,10 @@ class Pipeline:
         self.frontend = frontend
         self.model = model
         self.style: Array = np.zeros(model.spec.style_dim, np.float32) if style is None else style
+        self._gain = AutomaticGain(model.spec.features.sample_rate)
+        self._estimator = TuningEstimator(model.spec.features.sample_rate)
+        self._tuning: float | None = None
+        self.tuning = None
         self._is_underway = False  # the model holds something that it has not answered
 
     @property
@@ -44,11 +57,46 @@ class Pipeline:
         """Of the model."""
         return self.model.spec
 
+    @property
+    def tuning(self) -> float | None:
+        """Hertz that A4 has in the song, or None to estimate it. May be set between two pushes."""
+        return self._tuning
+
+    @tuning.setter
+    def tuning(self, a4_hz: float | None) -> None:
+        self._tuning = a4_hz
+        self.frontend.cents = self._estimator.cents if a4_hz is None else cents_of(a4_hz)
+
+    @property
+    def cents(self) -> float:
+        """How far above A = 440 Hz the song is taken to be tuned."""
+        return self.frontend.cents
+
     def push(self, samples: Array) -> Posteriors:
         """Return what became final with these samples (n,)."""
         self._is_underway = True
+        raised = self._gain.push(samples)
+        if self._tuning is not None:
+            return self._hear(raised)
+        parts = []
+        for piece in self._estimator.pieces(raised):
+            parts.append(self._hear(piece))
+            self._estimator.push(piece)
+            self.frontend.cents = self._estimator.cents
+        return parts[0] if len(parts) == 1 else join_posteriors(parts)
+
+    def _hear(self, samples: Array) -> Posteriors:
         frames, features = self.frontend.push(samples)
         return self.model.step(frames, features, self.style)
+
+    def prime(self, samples: Array) -> None:
+        """Know a song by its first samples (n,), before they are pushed. After ``reset``."""
+        raised = self._gain.push(samples)
+        for piece in self._estimator.pieces(raised):
+            self._estimator.push(piece)
+        self._gain.restart()
+        self._estimator.restart()
+        self.tuning = self._tuning
 
     def skip(self, samples: Array) -> Posteriors:
         """Pass over samples (n,) without computing, and return what was still underway.
@@ -73,6 +121,9 @@ class Pipeline:
 
     def reset(self) -> None:
         """Begin a new stream at frame 0, without an answer to what was underway."""
+        self._gain.reset()
+        self._estimator.reset()
+        self.tuning = self._tuning
         self.frontend.reset()
         self.model.reset()
         self._is_underway = False
@@ -98,6 +149,7 @@ def stream_posteriors(
     """Return the posteriors of a waveform (n,), streamed by blocks of ``block_size`` samples."""
     pipeline = Pipeline(frontend, model, style)
     pipeline.reset()
+    pipeline.prime(samples[: round(PRIME_S * frontend.spec.sample_rate)])
     parts = [
         pipeline.push(samples[start : start + block_size])
         for start in range(0, len(samples), block_size)

@@ -10,6 +10,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mixdown import Mixdown
+
 Array = NDArray[np.float32]
 
 ZERO_CROSSINGS = 32  # of the windowed sinc, on each side
@@ -29,38 +31,42 @@ class Resampler:
     from_rate, to_rate : int
         Hertz. Equal rates pass through.
     n_channels : int
-        Channels of the blocks; their mean is taken.
+        Channels of the blocks; they are mixed down so that none cancels another.
     """
 
     def __init__(self, from_rate: int, to_rate: int, n_channels: int) -> None:
         assert from_rate > 0 and to_rate > 0 and n_channels > 0
         divisor = math.gcd(from_rate, to_rate)
         self._up, self._down = to_rate // divisor, from_rate // divisor
-        self._n_channels = n_channels
+        self._mixdown = Mixdown(n_channels, from_rate)
         self._is_through = from_rate == to_rate
         self._filters = np.ones((1, 1), np.float32)
         if not self._is_through:
             self._filters = polyphase_sinc(self._up, self._down)
         self._half = self._filters.shape[1] // 2
         self.delay: float = self._half / from_rate
-        self.n_nonfinite = 0
         self.reset()
+
+    @property
+    def n_nonfinite(self) -> int:
+        """Samples that were not finite."""
+        return self._mixdown.n_nonfinite
 
     def reset(self) -> None:
         """Begin a new stream; ``n_nonfinite`` goes on counting."""
+        self._mixdown.reset()
         self._tail: Array = np.zeros(max(0, self._half - 1), np.float32)
         self._phase = 0  # position of the next output sample, in 1/up input samples into the tail
         self._n_in = 0
         self._n_out = 0
 
+    def prime(self, block: Array) -> None:
+        """Know the polarity of channels by a song's first block (n, c), to be pushed afterwards."""
+        self._mixdown.prime(block)
+
     def push(self, block: Array) -> Array:
         """Return the samples (m,) that a block (n, c) completes; NaN and infinity are silence."""
-        assert block.ndim == 2 and block.shape[1] == self._n_channels, block.shape
-        mono: Array = block.mean(axis=1, dtype=np.float32)
-        finite = np.isfinite(mono)
-        if not finite.all():
-            self.n_nonfinite += int(len(mono) - np.count_nonzero(finite))
-            mono = np.where(finite, mono, np.float32(0.0))
+        mono = self._mixdown.push(block)
         self._n_in += len(mono)
         return mono if self._is_through else self._filter(mono)
 

@@ -243,6 +243,7 @@ class Engine:
             n_losses=worker.n_losses,
             n_midi_losses=self._n_midi_losses + self.sink.n_losses,
             n_refused=scheduler.n_failed,
+            a4_hz=stream.a4_hz,
             is_asleep=stream.is_asleep,
             is_connected=worker.is_connected,
             is_midi_connected=self.sink.is_there,

@@ -8,12 +8,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from engine.audio import AudioSource
+from engine.audio import AudioSource, FileSource
 from engine.clock import StreamClock
 from engine.decoder import NoteDecoder
 from engine.latency import LatencyBudget, latency_budget
 from engine.notes import Event
-from engine.offline import Pipeline
+from engine.offline import PRIME_S, Pipeline
 from engine.resample import Resampler
 from engine.rings import SampleRing
 from engine.settings import EngineSettings
@@ -69,6 +69,8 @@ class Session:
         source = self.source
         self._stream_start = self.ring.total_read
         self.stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels)
+        if isinstance(source, FileSource) and not self._stream_start:
+            self.stream.prime(source.head(PRIME_S))
 
     def placed(self, events: Sequence[Event]) -> list[Event]:
         """Return the stream's events in the engine's time."""

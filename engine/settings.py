@@ -55,11 +55,15 @@ class ModelSettings:
     """Where the model runs: cpu, cuda, coreml or directml."""
     threads: int = 1
     """Threads that ONNX Runtime may use."""
+    tuning: float | None = None
+    """Hertz that A4 has in the song; None estimates it."""
 
     def __post_init__(self) -> None:
         checks.text("model.model", self.model)
         checks.text("model.provider", self.provider)
         checks.integer("model.threads", self.threads, 1, 256)
+        if self.tuning is not None:
+            checks.number("model.tuning", self.tuning, 392.0, 494.0, " Hz")
         if isinstance(self.style, str):
             checks.text("model.style", self.style)
             if self.style.strip() == STYLE_FROM:
@@ -233,7 +237,7 @@ class GateSettings:
 
     enabled: bool = True
     """False: the model listens to silence too."""
-    threshold_dbfs: float = -60.0
+    threshold_dbfs: float = -70.0
     """Peak level, dB below full scale, under which a block counts as silent."""
     hold: float = 1.0
     """Seconds of silence after which the model sleeps."""

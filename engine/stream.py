@@ -14,6 +14,7 @@ from engine.performer import Performer
 from engine.resample import Resampler
 from engine.settings import EngineSettings
 from engine.style import style_pace
+from engine.tuning import hertz_of
 
 Array = NDArray[np.float32]
 
@@ -37,6 +38,7 @@ class CoverStream:
         spec = pipeline.spec
         pipeline.reset()
         self._pipeline = pipeline
+        self._sample_rate, self._n_channels = sample_rate, n_channels
         self._resampler = Resampler(sample_rate, spec.features.sample_rate, n_channels)
         self._gate = Gate(settings.gate, spec.features.sample_rate)
         decoding = settings.decoder.resolved(spec.decoding)
@@ -53,6 +55,11 @@ class CoverStream:
         return self._gate.is_asleep
 
     @property
+    def a4_hz(self) -> float:
+        """How the song is taken to be tuned: hertz that A4 has in it."""
+        return hertz_of(self._pipeline.cents)
+
+    @property
     def resampler_delay(self) -> float:
         """Seconds that the resampler holds back."""
         return self._resampler.delay
@@ -61,6 +68,15 @@ class CoverStream:
         """Take other settings of the decoder and the performance; return what ends for them."""
         self._decoder.change(settings.decoder.resolved(self._pipeline.spec.decoding))
         return self._performer.change(settings.play, settings.midi)
+
+    def prime(self, block: Array) -> None:
+        """Know a song by its first block (n, c), before it is pushed: polarity, level, tuning."""
+        self._resampler.prime(block)
+        ahead = Resampler(
+            self._sample_rate, self._pipeline.spec.features.sample_rate, self._n_channels
+        )
+        ahead.prime(block)
+        self._pipeline.prime(ahead.push(block))
 
     def push(self, block: Array) -> list[Event]:
         """Return the events that a block (n, c) settles, in time order."""

@@ -173,6 +173,8 @@ class Worker:
             self._begin(session, pipeline, settings)
         if change.style is not None:
             pipeline.style = change.style
+        if settings.model.tuning != before.model.tuning:
+            pipeline.tuning = settings.model.tuning
         self.pipeline, self.settings, self.budget = pipeline, settings, change.budget
         self._scheduler.latency = change.budget.total
         self._scheduler.late_tolerance = settings.time.late_tolerance

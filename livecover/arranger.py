@@ -67,7 +67,7 @@ def arrange_file(
     paths = check(settings)
     blocks = sound_blocks(settings.audio.input, lambda share: on_progress(HEARD_SHARE * share))
     arranger = Arranger(settings.arranger.model, settings.model.threads)
-    heard = Ears(cover=settings.model.model).hear(blocks)
+    heard = Ears(cover=settings.model.model, tuning=settings.model.tuning).hear(blocks)
     if heard.is_music:
         arranged = arranger.arrange(
             listen(heard, settings.arranger.beats_per_bar),

@@ -50,8 +50,13 @@ def _channel(text: str) -> int | None:
     return None if text == AUTO else int(text)
 
 
+def _hertz(text: str) -> float | None:
+    """Return hertz, None for ``auto``."""
+    return None if text == AUTO else float(text)
+
+
 # As argparse says it: invalid time value: 'soon'.
-_seconds.__name__, _channel.__name__ = "time", "channel"
+_seconds.__name__, _channel.__name__, _hertz.__name__ = "time", "channel", "tuning"
 
 
 def _add_switch(group: argparse._ArgumentGroup, option: str, dest: str, text: str) -> None:
@@ -86,6 +91,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=_number_or_text,
         help="calm, balanced, intense, a number from 0 (calm) to 1 (intense), or from:FILE.mid, as"
         f" that piano part is played (default: {defaults.model.style})",
+    )
+    play.add_argument(
+        "--tuning",
+        dest="model.tuning",
+        metavar="HZ",
+        type=_hertz,
+        help="hertz that A has in the song, 392 to 494, or auto: it is heard (default: auto)",
     )
     play.add_argument(
         "--density",

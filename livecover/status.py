@@ -6,6 +6,7 @@ Everything here makes text of values. Not here: when it is shown (``livecover.cl
 from engine.cover import Cover
 from engine.meters import Status
 from engine.runtime import Engine
+from engine.tuning import A4_HZ
 from livecover import __version__
 from livecover.settings import Settings
 
@@ -85,7 +86,7 @@ def cover_summary(cover: Cover, settings: Settings) -> list[str]:
     names = ", ".join(settings.midi.midi_out)
     return [
         f"{first}{cover.n_notes} notes from {_clock(cover.seconds)} of {settings.audio.input}"
-        f" in {names}",
+        f"{said_tuning(cover.a4_hz)} in {names}",
         f"took {cover.elapsed:.1f} s, real-time factor {cover.real_time_factor:.3f}",
     ]
 
@@ -110,7 +111,17 @@ def _state(status: Status, source: str) -> str:
         return f"waiting for {source}"
     if not status.is_midi_connected:
         return f"{source}, the MIDI port is gone"
-    return f"{source}, asleep in silence" if status.is_asleep else source
+    tuned = said_tuning(status.a4_hz)
+    return f"{source}, asleep in silence" if status.is_asleep else f"{source}{tuned}"
+
+
+def said_tuning(a4_hz: float) -> str:
+    """Return how a song is tuned, after a comma, where it is not at 440 Hz.
+
+    >>> said_tuning(432.04), said_tuning(440.0)
+    (', A = 432 Hz', '')
+    """
+    return f", A = {a4_hz:.0f} Hz" if a4_hz != A4_HZ else ""
 
 
 def _meter(peak_dbfs: float) -> str:

@@ -114,8 +114,11 @@ class Ears:
         If one is missing, or they are not at 16 kHz and of one frame rate.
     """
 
-    def __init__(self, transcriber: str = "transcribe", cover: str = "live") -> None:
+    def __init__(
+        self, transcriber: str = "transcribe", cover: str = "live", tuning: float | None = None
+    ) -> None:
         self._transcriber, self._cover = load_pipeline(transcriber), load_pipeline(cover)
+        self._transcriber.tuning = self._cover.tuning = tuning
         heard, played = self._transcriber.spec.features, self._cover.spec.features
         self.frame_s = played.frame_s
         if played.sample_rate != SAMPLE_RATE or heard.frame_s != played.frame_s:

@@ -257,6 +257,7 @@ class Hub:
             "n_clipped": status.n_clipped,
             "load": round(status.load, 3),
             "max_load": round(status.max_load, 3),
+            "a4_hz": round(status.a4_hz, 1),
             "n_notes": status.n_notes,
             "n_late": status.n_late,
             "n_dropped": status.n_dropped,

@@ -30,9 +30,10 @@ is an object with ``type``:
     ``seconds`` since the start; ``peak_dbfs`` of the loudest channel (-120 to 60); ``levels``
     [[peak, held peak], ...] of each channel of the input, before they are mixed; ``n_clipped``
     samples at full scale since the start; ``load``, ``max_load`` (computing time for each second of
-    audio; 1 is too much); ``n_notes``, ``n_late``, ``n_dropped``, ``n_overruns``,
-    ``n_skipped_frames``, ``n_losses`` (of the input), ``n_midi_losses`` (of MIDI ports) since the
-    start; ``latency`` seconds; ``budget`` [[name, seconds], ...], which sum to ``latency``;
+    audio; 1 is too much); ``a4_hz`` that the song's A is taken to have; ``n_notes``, ``n_late``,
+    ``n_dropped``, ``n_overruns``, ``n_skipped_frames``, ``n_losses`` (of the input),
+    ``n_midi_losses`` (of MIDI ports) since the start; ``latency`` seconds; ``budget`` [[name,
+    seconds], ...], which sum to ``latency``;
     ``source``, ``sink``, ``model`` names, empty when idle; ``tempo`` beats a minute
     or null, and ``bar`` null or {"at": moment of a bar line, "seconds": from one to the next,
     "beats": in each}, as MIDI clock tells them; ``fault`` why playing ended of itself, empty if

@@ -11,6 +11,7 @@ from engine.latency import LatencyBudget
 from engine.meters import Level, Status
 from livecover.control.targets import SETTINGS, Range
 from livecover.settings import Settings
+from livecover.status import said_tuning
 from livecover.tempo import Tempo
 from livecover.tui.roll import ACCOMPANIMENT, EMPTY, MELODY, STRUCK, Span, grid
 
@@ -99,7 +100,7 @@ def _where(seen: Seen) -> Text:
         return Text(f"waiting for {source}", "bold yellow")
     if not seen.status.is_midi_connected:
         return Text(f"{source} → waiting for {sink}", "bold yellow")
-    return Text(f"{source} → {sink}", "dim")
+    return Text(f"{source}{said_tuning(seen.status.a4_hz)} → {sink}", "dim")
 
 
 def _roll(seen: Seen, width: int, n_rows: int) -> list[Text]:

@@ -114,6 +114,8 @@ def listen(
     model = pipeline.model
     if path == "whole file":
         if not isinstance(model, WindowModel):
+            pipeline.reset()
+            pipeline.prime(samples)
             features = offline_features(samples, pipeline.frontend)
             return offline_posteriors(model, features, vector)  # type: ignore[arg-type]
         model = model.unhurried()

@@ -10,7 +10,7 @@ import soundfile
 from engine.errors import DeviceError, ModelError
 from engine.notes import Posteriors
 from livecover.bench import __main__ as bench
-from livecover.bench import models, require_servers
+from livecover.bench import models, require_servers, robust
 
 
 @pytest.fixture
@@ -82,3 +82,17 @@ def test_missing_servers_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DeviceError, match="jackd.*scripts/install-system test"):
         require_servers()
+
+
+def test_onsets_are_matched_once_by_pitch_and_time() -> None:
+    expected = [(0.0, 60), (1.0, 60), (2.0, 62)]
+    assert robust.onset_f1(expected, expected) == 1.0
+    assert robust.onset_f1([(0.04, 60), (0.02, 60)], expected) == pytest.approx(2 / 5)
+    assert robust.onset_f1([(0.0, 61), (1.06, 60), (2.0, 62)], expected) == pytest.approx(2 / 6)
+    assert robust.onset_f1([], expected) == 0.0
+
+
+def test_every_alteration_has_its_row(noise: Path, tiny_stateful_path: Path) -> None:
+    lines = robust.table(str(tiny_stateful_path), noise).splitlines()
+    assert lines[2].endswith("| 1.000 |")
+    assert sum("cents" in line for line in lines) == len(robust.CENTS)

@@ -34,7 +34,8 @@ export function describe(link, status, names) {
   const muted = names.isMuted ? ", muted" : "";
   if (status.recording_fault) return ["failed", status.recording_fault.split(":")[0], null, null];
   if (status.recording) return ["recording", `Recording${muted}`, null, null];
-  return ["playing", status.asleep ? `Listening${muted}` : `Playing${muted}`, null, null];
+  const tuned = Math.abs(status.a4_hz - 440) > 0.5 ? `, A = ${status.a4_hz.toFixed(0)} Hz` : "";
+  return ["playing", status.asleep ? `Listening${muted}` : `Playing${muted}${tuned}`, null, null];
 }
 
 export class StateView {

@@ -1,0 +1,131 @@
+"""Channels to one, so that they do not cancel: a channel of inverted polarity is turned round.
+
+Blocks are (n, channels) float32. Belongs to the worker thread. Where channels do not run against
+each other the result is their mean, bit by bit.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+HOP_S = 0.05
+MEMORY_S = 3.0
+LEAST_HOPS = 5
+"""Hops of sound before a channel is judged."""
+AGAINST = 0.2
+"""Correlation, below zero, from which a channel counts as inverted; of all, and of the bass alone.
+
+Single instruments are often sampled with one side inverted, and may lead a mix; bass lies in the
+middle of every record, so a bass that cancels tells of a whole channel.
+"""
+BASS_HZ = 200.0
+FADE_S = 0.01
+"""How long turning a channel round takes, so that it makes no click."""
+
+
+class Mixdown:
+    """Mono from blocks of any length, with the same result; NaN and infinity are silence.
+
+    Each channel is compared with the sum of those before it, over the last seconds: it is turned
+    round while it runs against them.
+
+    Parameters
+    ----------
+    n_channels, sample_rate : int
+        Of the blocks.
+    """
+
+    def __init__(self, n_channels: int, sample_rate: int) -> None:
+        self._n_channels = n_channels
+        self._n_hop = round(HOP_S * sample_rate)
+        self._fade: Array = np.linspace(0.0, 1.0, round(FADE_S * sample_rate), dtype=np.float32)
+        self._n_bass = max(1, round(sample_rate / (2 * BASS_HZ)))  # samples averaged
+        self._keep = math.exp(-HOP_S / MEMORY_S)
+        self.n_nonfinite = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new stream; ``n_nonfinite`` goes on counting."""
+        self._signs = np.ones(self._n_channels, np.float32)
+        self._signs_before = self._signs
+        self._n_heard = 0
+        self._hop: Array = np.zeros((self._n_hop, self._n_channels), np.float32)
+        self._n_hops = 0
+        # of all and of the bass: products of sum and channel, of the sum, of the channel
+        self._products = np.zeros((2, self._n_channels, 3))
+
+    @property
+    def is_inverted(self) -> bool:
+        """Whether some channel is turned round."""
+        return bool((self._signs < 0).any())
+
+    def prime(self, block: Array) -> None:
+        """Begin with the polarity of a block (n, channels), which is heard again afterwards."""
+        self.reset()
+        self.push(block)
+        signs = self._signs
+        self.reset()
+        self._signs = self._signs_before = signs
+
+    def push(self, block: Array) -> Array:
+        """Return the mean (n,) of a block (n, channels), each channel turned as it should be."""
+        assert block.ndim == 2 and block.shape[1] == self._n_channels, block.shape
+        finite = np.atleast_1d(np.isfinite(block).all(axis=1))
+        if not finite.all():
+            self.n_nonfinite += int(len(block) - np.count_nonzero(finite))
+            block = np.where(finite[:, None], block, np.float32(0.0))
+        if self._n_channels == 1:
+            return np.ascontiguousarray(block[:, 0])
+        parts = []
+        while len(block):
+            piece = block[: self._n_hop - self._n_heard]
+            block = block[len(piece) :]
+            parts.append(self._mix(piece))
+            self._compare(piece)
+        return parts[0] if len(parts) == 1 else np.concatenate([block[:, 0], *parts])
+
+    def _mix(self, piece: Array) -> Array:
+        """Return the mean of samples of one hop."""
+        if (self._signs_before > 0).all() and (self._signs > 0).all():
+            mono: Array = piece.mean(axis=1, dtype=np.float32)
+            return mono
+        signs = np.broadcast_to(self._signs, piece.shape)
+        if (self._signs != self._signs_before).any():
+            at = np.minimum(self._n_heard + np.arange(len(piece)), len(self._fade) - 1)
+            share = self._fade[at][:, None]
+            signs = share * self._signs + (1 - share) * self._signs_before
+        mono = (piece * signs).mean(axis=1, dtype=np.float32)
+        return mono
+
+    def _compare(self, piece: Array) -> None:
+        """Take samples of one hop into account; at its end decide the signs of the next."""
+        self._hop[self._n_heard : self._n_heard + len(piece)] = piece
+        self._n_heard += len(piece)
+        if self._n_heard < self._n_hop:
+            return
+        self._n_heard = 0
+        bass = self._hop[: self._n_hop // self._n_bass * self._n_bass]
+        bass = bass.reshape(-1, self._n_bass, self._n_channels).mean(axis=1)
+        self._products *= self._keep
+        self._products += [_products(self._hop, self._signs), _products(bass, self._signs)]
+        self._n_hops += bool(self._hop.any())
+        self._signs_before = self._signs
+        if self._n_hops >= LEAST_HOPS:
+            with_sum, of_sum, of_channel = np.moveaxis(self._products, -1, 0)
+            correlation = with_sum / np.sqrt(of_sum * of_channel + 1e-20)
+            is_against = (self._signs * correlation < -AGAINST).all(axis=0)
+            self._signs = np.where(is_against, -self._signs, self._signs)
+
+
+def _products(hop: Array, signs: Array) -> NDArray[np.float64]:
+    """Return (channels, 3): each channel times the sum of those before it, and both squared."""
+    hop = hop - hop.mean(axis=0)
+    sums = np.cumsum(hop * signs, axis=1)
+    found = np.zeros((hop.shape[1], 3))
+    for c in range(1, hop.shape[1]):
+        before, channel = sums[:, c - 1], hop[:, c]
+        found[c] = np.vdot(before, channel), np.vdot(before, before), np.vdot(channel, channel)
+    return found

@@ -1,0 +1,82 @@
+"""Prints how little a cover changes with a song's tuning, polarity and level.
+
+Each altered song is covered as a file, and onset F1 (50 ms) against the untouched song's cover is
+printed, the time stretched back where the alteration stretched it. A cover of the song 8 ms later
+tells what any change of the samples costs.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from engine.cover import open_pipeline
+from engine.notes import notes_of
+from engine.offline import PRIME_S, Pipeline
+from engine.settings import EngineSettings, ModelSettings
+from engine.stream import CoverStream
+
+Array = NDArray[np.float32]
+Onsets = list[tuple[float, int]]
+
+CENTS = (-50, -32, -25, 25, 32, 50)
+LEVELS_DBFS = (-20, -40, -55)
+WINDOW_S = 0.05
+DELAY_S = 0.008
+
+
+def altered(song: Array, rate: int) -> Iterator[tuple[str, Array, float, float]]:
+    """Yield what was done to a song (n, c), the result, its speed and its delay in seconds."""
+    import soxr  # comes with the extra demo
+
+    n_late = round(DELAY_S * rate)
+    late = np.concatenate([np.zeros((n_late, song.shape[1]), np.float32), song])
+    yield f"{1000 * DELAY_S:g} ms later", late, 1.0, n_late / rate
+    for cents in CENTS:
+        speed = 2 ** (cents / 1200)
+        bent = np.asarray(soxr.resample(song, speed * rate, rate), np.float32)
+        yield f"{cents:+d} cents, A = {440 * speed:.0f} Hz", bent, speed, 0.0
+    sides = song if song.shape[1] == 2 else np.repeat(song[:, :1], 2, axis=1)
+    yield "one channel inverted", sides * np.array((1, -1), np.float32), 1.0, 0.0
+    mono = song.mean(1)
+    yield "right = -left", np.stack([mono, -mono], 1), 1.0, 0.0
+    for dbfs in LEVELS_DBFS:
+        gain = np.float32(10 ** (dbfs / 20) / np.abs(song).max())
+        yield f"peak at {dbfs} dBFS", song * gain, 1.0, 0.0
+
+
+def onsets(pipeline: Pipeline, song: Array, rate: int) -> Onsets:
+    """Return (seconds, pitch) of a song's cover, played as a file is."""
+    stream = CoverStream(pipeline, EngineSettings(), rate, song.shape[1])
+    stream.prime(song[: round(PRIME_S * rate)])
+    events = []
+    for start in range(0, len(song), rate // 2):
+        events += stream.push(song[start : start + rate // 2])
+    return [(n.time, n.pitch) for n in notes_of([*events, *stream.finish()]) if n.is_on]
+
+
+def onset_f1(found: Onsets, expected: Onsets) -> float:
+    """Return F1 of onsets of the same pitch within 50 ms, each matched once, in order of time."""
+    left = sorted(found)
+    n_hits = 0
+    for time, pitch in sorted(expected):
+        near = (n for n in left if n[1] == pitch and abs(n[0] - time) <= WINDOW_S)
+        if (hit := next(near, None)) is not None:
+            left.remove(hit)
+            n_hits += 1
+    return 2 * n_hits / max(1, len(found) + len(expected))
+
+
+def table(model: str, path: Path) -> str:
+    """Return the table of a song's alterations, as Markdown."""
+    song, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    pipeline = open_pipeline(ModelSettings(model))
+    untouched = onsets(pipeline, song, rate)
+    lines = ["| the song | notes | F1 to the untouched cover |", "|---|---|---|"]
+    lines.append(f"| untouched | {len(untouched)} | 1.000 |")
+    for what, sound, speed, delay in altered(song, rate):
+        found = [(speed * (t - delay), p) for t, p in onsets(pipeline, sound, rate)]
+        lines.append(f"| {what} | {len(found)} | {onset_f1(found, untouched):.3f} |")
+    return "\n".join(lines)
