@@ -30,7 +30,7 @@ __all__ = [
     "open_source",
 ]
 
-_URL = re.compile(r"file:|[a-zA-Z][a-zA-Z0-9+.-]+://")
+_URL = re.compile(r"file:|[a-z][a-z0-9+.-]+://|www\.", re.IGNORECASE)
 
 _log = logging.getLogger(__name__)
 

@@ -85,8 +85,8 @@ def say(*lines: str) -> None:
     if sys.stdout is None:  # without a console
         return
     try:
-        for line in lines:
-            print(shown(line))
+        if lines:  # at once: who reads the first only, as head does, has not gone before the last
+            sys.stdout.write("\n".join(map(shown, lines)) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         raise

@@ -17,6 +17,7 @@ import platformdirs
 from engine.errors import ConfigError
 
 NO_SUCH_FILE = "no such file"
+MAX_COMPARED = 2000  # names of a folder, of which one may have been meant
 _NOT_SHOWN = "[\0-\x08\x0b-\x1f\x7f-\x9f\udc80-\udcff]"  # a tab and a new line are
 
 
@@ -85,10 +86,11 @@ def file_fault(path: str | Path) -> str | None:
 def did_you_mean(path: Path) -> str:
     """Return ``; did you mean ...?`` with the file beside it that is called most like it, or ''."""
     try:
-        beside = os.listdir(path.parent)
+        beside = os.listdir(path.parent)[:MAX_COMPARED]
     except (OSError, ValueError):
         return ""
-    near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.75)
+    others = [name for name in beside if name != path.name]  # a link to nowhere is there itself
+    near = difflib.get_close_matches(path.name, others, n=1, cutoff=0.75)
     return f"; did you mean {shown(path.with_name(near[0]))}?" if near else ""
 
 

@@ -170,3 +170,17 @@ def test_a_call_that_never_returns_does_not_keep_the_process(
     assert codes == [2]
     said = "lc: the sound server, PortAudio did not answer to the end and was left\n"
     assert capsys.readouterr().err == said
+
+
+def test_lines_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pipe(io.StringIO):
+        texts: list[str] = []
+
+        def write(self, text: str) -> int:
+            self.texts.append(text)
+            return len(text)
+
+    monkeypatch.setattr(sys, "stdout", Pipe())
+    say("one", "two")
+    say()
+    assert Pipe.texts == ["one\ntwo\n"]

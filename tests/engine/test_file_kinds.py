@@ -75,7 +75,9 @@ def test_a_missing_file_is_no_missing_device(name: str) -> None:
     assert refusal(name) == f"no such file: {name}"
 
 
-@pytest.mark.parametrize("text", ["https://www.youtube.com/watch?v=abc", "http://a/b.mp3"])
+@pytest.mark.parametrize(
+    "text", ["https://www.youtube.com/watch?v=abc", "HTTP://a/b.mp3", "www.a.com/b"]
+)
 def test_an_address_is_told(text: str) -> None:
     assert "livecover fetches nothing" in refusal(text)
 

@@ -127,4 +127,6 @@ def test_the_nearest_name_is_told(tmp_path: Path) -> None:
     (tmp_path / "Autumn Leaves.mp3").touch()
     assert did_you_mean(tmp_path / "Autum leaves.mp3").endswith("Autumn Leaves.mp3?")
     assert did_you_mean(tmp_path / "song.wav") == ""
+    (tmp_path / "link.wav").symlink_to("nowhere")
+    assert did_you_mean(tmp_path / "link.wav") == ""
     assert did_you_mean(tmp_path / "none" / "song.wav") == ""
