@@ -1,15 +1,16 @@
 """Every way out, while every server hangs: the program ends, its notes too, and all is saved."""
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.chain import COMMAND, private_env
+from tests.e2e.chain import COMMAND, chain, private_env
 from tests.e2e.conftest import require, require_chain
-from tests.e2e.servers import PROGRAMS, pulse_server
+from tests.e2e.servers import PROGRAMS, Process, pulse_server, wait_until
 from tests.e2e.ways_out import WAYS, Way, end
 
 pytestmark = pytest.mark.e2e
@@ -51,3 +52,25 @@ def test_a_server_that_hangs_at_the_start_is_told(tmp_path: Path) -> None:
     said = ended.stderr.splitlines()
     assert said[0].startswith("livecover: the sound server does not answer; if it hangs, end it")
     assert said[1:] == ["livecover: the sound server did not answer to the end and was left"]
+
+
+def catches(process: Process, number: signal.Signals) -> bool:
+    """Return whether a process has said what to do at a signal (proc(5))."""
+    status = Path(f"/proc/{process.popen.pid}/status").read_text()
+    found = re.search(r"SigCgt:\s*(\w+)", status)
+    return found is not None and bool(int(found[1], 16) >> (number - 1) & 1)
+
+
+def test_a_signal_while_a_midi_server_hangs_at_the_start_is_obeyed(tmp_path: Path) -> None:
+    require_chain()
+    with chain(tmp_path, is_synchronous=False) as running:
+        running.jack.process.popen.send_signal(signal.SIGSTOP)
+        try:
+            livecover = Process.start("livecover", COMMAND, tmp_path, running.env)
+            wait_until("it listens", lambda: catches(livecover, signal.SIGTERM), 60, [livecover])
+            livecover.popen.send_signal(signal.SIGTERM)
+            assert livecover.wait(20) == 0, livecover.tail()
+        finally:
+            running.jack.process.popen.send_signal(signal.SIGCONT)
+            livecover.kill()
+    assert "Traceback" not in livecover.text()
