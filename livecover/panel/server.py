@@ -103,7 +103,7 @@ class PanelServer:
             ws_per_message_deflate=False,  # loopback is fast, processors are busy
             lifespan="on",
             log_config=None,
-            log_level="warning",  # below that the token would be in the log
+            log_level="error",  # a warning for each line of nonsense is a stranger's to cause
             access_log=False,
             proxy_headers=False,
             server_header=False,

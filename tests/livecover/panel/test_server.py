@@ -154,6 +154,17 @@ def test_who_is_refused_is_closed(panel: PanelServer) -> None:
     assert answer.startswith(b"HTTP/1.1 403 ") and b"\r\nconnection: close\r\n" in answer
 
 
+def test_nonsense_does_not_fill_the_log(
+    panel: PanelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for nonsense in (b"\x16\x03\x01\r\n\r\n", b"GET / HTTP/1.1\r\nUpgrade: x\r\n\r\n"):
+        with opened(panel, 1) as (connection,):
+            connection.sendall(nonsense)
+            while connection.recv(4096):
+                pass
+    assert caplog.records == []
+
+
 def test_a_page_keeps_its_connection(panel: PanelServer) -> None:
     with httpx.Client(trust_env=False) as client:
         for name in ("", "js/main.js", "css/tokens.css"):
