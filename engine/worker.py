@@ -88,6 +88,7 @@ class Worker:
         self._open_session = open_session
         self._n_skipped_before = self._n_overruns_before = 0  # of streams and sources that are over
         self._last_warning = -WARN_EVERY_S
+        self._told = ""  # why a lost source is not back
         self._stop = threading.Event()
         self._commands = CommandQueue()
         self._thread: threading.Thread | None = None
@@ -280,7 +281,7 @@ class Worker:
         self._finish(lost)
         lost.source.stop()
         self._taps.lost()
-        n_tries, told = 0, ""
+        n_tries = 0
         while True:
             self._commands.news.wait(BACK_OFF[min(n_tries, len(BACK_OFF) - 1)])
             lost.begin(self.pipeline, self.settings)  # so that a change finds nothing to finish
@@ -288,23 +289,29 @@ class Worker:
             if self._is_over or self.session is not lost:
                 return
             n_tries += 1
-            try:
-                session = self._open_session(self.settings, self.now)
-                session.start()
-            except LiveCoverError as error:
-                is_new = str(error) != told and not isinstance(error, DeviceError)
-                _log.log(logging.WARNING if is_new else logging.DEBUG, "not yet: %s", error)
-                told = str(error)
-                continue
-            if self._is_over:  # nobody waits for it any more
-                session.source.stop()
-                return
-            self._n_overruns_before += lost.n_overruns
-            session.begin(self.pipeline, self.settings)
-            self._pass_to(session)
-            _log.warning("audio is back: %s", session.source.name)
-            self._warn_of_slowness(session)
+            session = self._open_again()
+            if session is not None:
+                break
+        if self._is_over:  # nobody waits for it any more
+            session.source.stop()
             return
+        self._n_overruns_before += lost.n_overruns
+        session.begin(self.pipeline, self.settings)
+        self._pass_to(session)
+        _log.warning("audio is back: %s", session.source.name)
+        self._warn_of_slowness(session)
+
+    def _open_again(self) -> Session | None:
+        """Return the settings' source, started; None where it is not there yet."""
+        try:
+            session = self._open_session(self.settings, self.now)
+            session.start()
+        except LiveCoverError as error:
+            is_new = str(error) != self._told and not isinstance(error, DeviceError)
+            _log.log(logging.WARNING if is_new else logging.DEBUG, "not yet: %s", error)
+            self._told = str(error)
+            return None
+        return session
 
     def _pass_to(self, session: Session) -> None:
         """Take a session whose source has started: its time is the scheduler's from now on."""
