@@ -185,8 +185,6 @@ class KeptPort(Generic[Client]):
     def _open_again(self) -> None:
         try:
             client = self._open(is_first=False)
-            if self._connections and isinstance(client, JackClient):
-                client.reconnect(self._connections)
         except (MidiError, rtmidi.RtMidiError, NotImplementedError) as error:
             log.debug("not yet: %s", error)
             return
@@ -203,6 +201,8 @@ class KeptPort(Generic[Client]):
                 self._open_found(client, ports, is_first)
             else:
                 client.open_virtual_port(self.name)
+            if self._connections and isinstance(client, JackClient):
+                client.reconnect(self._connections)
         except BaseException:
             client.delete()
             raise

@@ -42,7 +42,7 @@ class JackClient:
     Attributes
     ----------
     connections : tuple of str
-        The ports that this one was last connected to.
+        The ports that this one is connected to, or shall be once they are there.
     system : str
         JACK, or PipeWire in its stead.
     """
@@ -85,6 +85,7 @@ class JackClient:
 
     def reconnect(self, ports: Sequence[str]) -> None:
         """Connect to these ports, as soon as each is there."""
+        self.connections = tuple(ports)  # to be remembered, though none should come in time
         self._ask("reconnect", *ports)
 
     def get_current_api(self) -> int:

@@ -41,6 +41,11 @@ def test_what_is_asked_is_answered_and_what_is_heard_is_kept(
     with pytest.raises(rtmidi.SystemError, match="no open"):
         output.open_virtual_port("LiveCover")
     output.delete()
+    output = JackOutput("livecover")
+    with pytest.raises(rtmidi.SystemError, match="no reconnect"):
+        output.reconnect(["late:in"])
+    assert output.connections == ("late:in",)  # so that the next one does, if this one breaks too
+    output.delete()
     control = JackInput("livecover_control")
     control._write("send", 0xB0, 1, 2)
     assert control.get_ports() == ["piano:in"]  # so what was said before has come
