@@ -22,6 +22,7 @@ from engine.libjack import (
     pipewire_answers,
     pipewire_library,
 )
+from engine.priority import raise_thread_priority
 
 LIBRARY = "LIVECOVER_LIBJACK"
 """Names the libjack to use instead of the one that RtMidi brings."""
@@ -55,6 +56,8 @@ def main(kind: str, name: str) -> None:
         say(error=str(error))
         return
     signal.alarm(0)
+    if kind == "output":
+        raise_thread_priority()
     say(reply="PipeWire" if library else "JACK")
     child.obey()
 

@@ -9,7 +9,6 @@ import collections
 import heapq
 import itertools
 import logging
-import os
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from engine.midi import MidiSink
 from engine.notes import Event, NoteEvent, PedalEvent
 from engine.outlet import Outlet
+from engine.priority import raise_thread_priority
 
 FINE_WAIT = 0.016 if sys.platform == "win32" else 0.001
 """Seconds before a note from which the thread sleeps in steps of at most a millisecond, as a
@@ -28,19 +28,6 @@ IDLE_WAIT = 1.0
 """Seconds that the thread waits at most before it looks again."""
 
 log = logging.getLogger(__name__)
-
-
-def raise_thread_priority() -> bool:
-    """Make the calling thread a real-time one where the system lets it; return whether it did."""
-    if sys.platform != "linux":
-        return False
-    try:
-        # On Linux a pid of 0 means the calling thread, not the process (sched(7)).
-        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(10))
-    except OSError as error:
-        log.debug("the MIDI thread keeps its ordinary priority: %s", error)
-        return False
-    return True
 
 
 _Key = tuple[int, int | None]

@@ -18,7 +18,7 @@ from engine.audio_source import AudioSource
 from engine.errors import DeviceError
 from engine.notes import Event
 from engine.output import BLOCK_S, BUFFER_S, N_CHANNELS, Output
-from engine.scheduler import raise_thread_priority
+from engine.priority import raise_thread_priority
 from engine.settings import EngineSettings
 from engine.taps import Tap
 

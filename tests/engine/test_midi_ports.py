@@ -30,7 +30,7 @@ TIMEOUT = 10.0
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JackServer]:
-    """One server for all: within one process, JACK's library does not survive its server."""
+    """One server for all."""
     with pytest.MonkeyPatch.context() as patch, jack_server(tmp_path_factory.mktemp("jack")) as run:
         for key, value in run.env.items():
             patch.setenv(key, value)
