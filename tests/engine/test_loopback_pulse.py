@@ -138,8 +138,9 @@ def test_it_follows_the_default_sink(
     capture.wait_for(1000)
     with caplog.at_level(logging.WARNING):
         server.set_default_sink("second")
-        wait_until("the stream moves", lambda: capture.source.name == "second.monitor")
-    assert "the default output changed: listening to second.monitor" in caplog.text
+        words = "the default output changed: listening to second.monitor"
+        wait_until("the stream moves and says so", lambda: words in caplog.text)
+    assert capture.source.name == "second.monitor"
     server.play_from_memory(tmp_path / "song.wav", "second")
     capture.wait_for(len(song) + RATE)
     assert capture.source.is_alive()
