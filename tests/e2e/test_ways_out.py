@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import songs, takes
 from tests.e2e.chain import COMMAND, chain, private_env
 from tests.e2e.conftest import require, require_chain
 from tests.e2e.servers import PROGRAMS, Process, pulse_server, wait_until
-from tests.e2e.ways_out import WAYS, Way, end
+from tests.e2e.ways_out import SINKS, WAYS, Way, end
 
 pytestmark = pytest.mark.e2e
 
@@ -74,3 +75,24 @@ def test_a_signal_while_a_midi_server_hangs_at_the_start_is_obeyed(tmp_path: Pat
             running.jack.process.popen.send_signal(signal.SIGCONT)
             livecover.kill()
     assert "Traceback" not in livecover.text()
+
+
+def test_an_audio_server_that_hangs_for_a_while_is_heard_again(
+    tmp_path: Path, tune: songs.Song
+) -> None:
+    require_chain()
+    with chain(tmp_path, sinks=SINKS) as running, running.livecover("--monitor", "room") as process:
+        assert running.pulse.process is not None
+        server = running.pulse.process.popen
+        try:
+            server.send_signal(signal.SIGSTOP)
+            wait_until("word of the loss", lambda: "trying again" in process.text(), 20, [process])
+        finally:
+            server.send_signal(signal.SIGCONT)
+        wait_until("word of the return", lambda: "audio is back" in process.text(), 20, [process])
+        n_before = len(takes.ons(running.recorder.messages()))
+        running.play(tune)
+        heard = len(takes.ons(running.recorder.messages())) - n_before
+        assert heard >= len(songs.TUNE) // 2
+        assert process.stop() == 0, process.tail()
+    assert "Traceback" not in process.text()
