@@ -14,6 +14,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from engine.audio_streams import (
+    UNKNOWN_LENGTH,
+    FilePart,
+    later_streams,
+    wav_without_length,
+)
 from engine.clock import RESTART_JUMP_S, StreamClock
 from engine.errors import DeviceError
 from engine.file_kinds import why_no_audio
@@ -25,9 +31,11 @@ MIN_SAMPLE_RATE = 8000
 MAX_SAMPLE_RATE = 192000
 MAX_CHANNELS = 8
 SCAN_BLOCK = 1 << 16  # samples
+READ_AT_ONCE = 4096  # samples: what a broken file loses before the break at most
 JOIN_TIMEOUT = 1.0  # seconds; a slow disk is left to end by itself
 _CAN_HOLD_NAN = ("FLOAT", "DOUBLE")
 # libsndfile's words on a WAV chunk that is longer than the file, and on an OGG without its end.
+_UNKNOWN = str(0xFFFFFFFF)  # what a recorder writes that does not know yet
 _CUT_SHORT = ("(should be", "lacks an end-of-stream bit")
 
 _log = logging.getLogger(__name__)
@@ -76,6 +84,7 @@ class FileSource:
         self.n_bad_samples = 0
         self.position = 0.0
         """Seconds of audio read so far."""
+        self._told: set[str] = set()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         with _open(self.path) as file:
@@ -85,8 +94,36 @@ class FileSource:
             self.n_samples: int = file.frames
             if file.subtype in _CAN_HOLD_NAN:
                 _check_finite(self.path, file)
-            if any(sign in file.extra_info for sign in _CUT_SHORT):
-                _log.warning("%s is cut short; playing the %.1f s there are", path, self.duration)
+            said = file.extra_info
+            if any(sign in said for sign in _CUT_SHORT) and _UNKNOWN not in said:
+                self._tell(f"is cut short; playing the {self.duration:.1f} s there are")
+        starts = later_streams(self.path)
+        ends = [*starts, None]
+        self._parts = [(at, ends[k + 1]) for k, at in enumerate(starts) if self._fits(at)]
+        self._parts = [(0, ends[0]), *self._parts]
+        if self.n_samples >= UNKNOWN_LENGTH:
+            self.n_samples = 0
+            self.n_samples = sum(len(block) for block in self.blocks(SCAN_BLOCK))
+            self.position = 0.0
+
+    def _fits(self, at: int) -> bool:
+        """Count the stream that begins at a byte, and return True, unless it cannot be played."""
+        try:
+            with _Sequential(FilePart(self.path, at)) as file:
+                if (file.samplerate, file.channels) == (self.sample_rate, self.n_channels):
+                    self.n_samples += file.frames
+                    return True
+                found = f"{file.samplerate} Hz, {file.channels} ch"
+        except soundfile.LibsndfileError as error:
+            found = error.error_string.rstrip(".")
+        self._tell(f"holds another stream, from byte {at} on, that is left out ({found})")
+        return False
+
+    def _tell(self, what: str) -> None:
+        """Log what is wrong with the file, once however often it is read."""
+        if what not in self._told:
+            self._told.add(what)
+            _log.warning("%s %s", self.path, what)
 
     @property
     def duration(self) -> float:
@@ -101,33 +138,52 @@ class FileSource:
         size = self.block_size if block_size is None else block_size
         n_read = 0
         self.position = 0.0
-        with _open(self.path) as file:
-            while True:
-                try:
-                    block = file.read(size, dtype="float32", always_2d=True)
-                except soundfile.LibsndfileError as error:
-                    _log.warning("%s is broken at %.1f s: %s", self.path, self.position, error)
-                    return
-                if len(block) == 0:
-                    break
-                n_read += len(block)
-                self.position = n_read / self.sample_rate
-                yield block
+        for start, end in self._parts:
+            is_whole = (start, end) == (0, None)
+            with (
+                _open(self.path)
+                if is_whole
+                else _Sequential(FilePart(self.path, start, end)) as file
+            ):
+                while len(block := self._read(file, size)):
+                    n_read += len(block)
+                    self.position = n_read / self.sample_rate
+                    yield block
         if n_read < self.n_samples:
-            _log.warning(
-                "%s is cut short: it declares %.1f s and holds %.1f s",
-                self.path,
-                self.duration,
-                self.position,
-            )
+            declared, held = self.duration, self.position
+            self._tell(f"is cut short: it declares {declared:.1f} s and holds {held:.1f} s")
+
+    def _read(self, file: _Sequential, size: int) -> NDArray[np.float32]:
+        """Return the next block (n, channels); none at the end of a stream, or where it breaks."""
+        parts = [np.zeros((0, self.n_channels), np.float32)]
+        n_left = size
+        try:
+            while n_left and len(
+                piece := file.read(min(n_left, READ_AT_ONCE), dtype="float32", always_2d=True)
+            ):
+                parts.append(piece)
+                n_left -= len(piece)
+        except soundfile.LibsndfileError as error:
+            at = self.position + (size - n_left) / self.sample_rate
+            self._tell(f"is broken at {at:.1f} s: {error}")
+        return parts[1] if len(parts) == 2 else np.concatenate(parts)
 
     def head(self, seconds: float) -> NDArray[np.float32]:
         """Return the first seconds (n, channels), less where the file is shorter."""
-        blocks = self.blocks(round(seconds * self.sample_rate))
-        first = next(blocks, np.zeros((0, self.n_channels), np.float32))
-        blocks.close()
+        return self.part(0.0, seconds)
+
+    def part(self, start: float, seconds: float | None = None) -> NDArray[np.float32]:
+        """Return samples (n, channels) from a second on, all of them or so many seconds."""
+        first = round(start * self.sample_rate)
+        last = self.n_samples if seconds is None else first + round(seconds * self.sample_rate)
+        taken, n_read = [np.zeros((0, self.n_channels), np.float32)], 0
+        for block in self.blocks(SCAN_BLOCK):
+            taken.append(block[max(0, first - n_read) : max(0, last - n_read)])
+            n_read += len(block)
+            if n_read >= last:
+                break
         self.position = 0.0
-        return first
+        return np.concatenate(taken)
 
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
         """Play from the beginning, in time, on a thread of its own. Needs ``paced``."""
@@ -185,6 +241,8 @@ def _open(path: Path) -> _Sequential:
     try:
         if path.stat().st_size == 0:
             raise DeviceError(f"{path} is empty (0 bytes); give an audio file")
+        if head := wav_without_length(path):
+            return _Sequential(FilePart(path, head=head))
         return _Sequential(system_path(path))
     except OSError as error:
         raise DeviceError(f"{path} cannot be read: {error.strerror}") from error

@@ -264,3 +264,74 @@ def test_a_file_goes_on_where_it_was_after_the_program_was_stopped(
     assert program.waits[6:] == pytest.approx([block] * 74)
     assert ring.total_written == 80 * 256
     assert clock.time_of(80 * 256) == pytest.approx(program.now, abs=0.01)
+
+
+# Headers that lie, and streams joined end to end ----------------------------------------------
+
+
+def seconds_held(path: Path) -> tuple[float, float]:
+    """Seconds that a file declares, and that its blocks hold."""
+    source = FileSource(path, paced=False)
+    return source.duration, len(read_all(source, 1 << 16)) / source.sample_rate
+
+
+@pytest.fixture
+def no_warning(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Nothing is said, since nothing is missing."""
+    yield
+    assert caplog.text == ""
+
+
+@pytest.mark.usefixtures("no_warning")
+def test_a_flac_of_unknown_length_is_heard_whole(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.flac", 44100)
+    data = bytearray(path.read_bytes())
+    data[18:26] = (int.from_bytes(data[18:26], "big") >> 36 << 36).to_bytes(8, "big")
+    path.write_bytes(data)
+    assert seconds_held(path) == (1.0, 1.0)
+
+
+@pytest.mark.usefixtures("no_warning")
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF])
+def test_a_wav_whose_recorder_died_is_heard_to_its_end(tmp_path: Path, length: int) -> None:
+    path = written(tmp_path / "a.wav", 44100)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data")
+    data[4:8] = data[at + 4 : at + 8] = length.to_bytes(4, "little")
+    path.write_bytes(data)
+    assert seconds_held(path) == (1.0, 1.0)
+
+
+@pytest.mark.usefixtures("no_warning")
+@pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3"])
+def test_streams_joined_end_to_end_are_heard_one_after_the_other(
+    tmp_path: Path, suffix: str
+) -> None:
+    paths = [written(tmp_path / f"{n}.{suffix}", n) for n in (44100, 22050, 88200)]
+    joined = tmp_path / f"joined.{suffix}"
+    joined.write_bytes(b"".join(path.read_bytes() for path in paths))
+    expected = [read_all(FileSource(path, paced=False), 1 << 16) for path in paths]
+    source = FileSource(joined, paced=False)
+    np.testing.assert_array_equal(read_all(source, 1 << 16), np.concatenate(expected))
+    assert source.duration == pytest.approx(3.5)
+    np.testing.assert_array_equal(source.part(1.0, 0.5), expected[1])
+
+
+def test_a_joined_stream_of_another_rate_is_left_out_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = [written(tmp_path / f"{rate}.flac", rate, 1, rate) for rate in (44100, 48000)]
+    joined = tmp_path / "joined.flac"
+    joined.write_bytes(b"".join(path.read_bytes() for path in paths))
+    assert seconds_held(joined) == (1.0, 1.0)
+    assert "left out (48000 Hz, 1 ch)" in caplog.text
+
+
+def test_what_is_missing_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = written(tmp_path / "a.mp3", 88200)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    source = FileSource(path, paced=False)
+    source.head(10.0)
+    assert len(read_all(source, 4096)) > 44100
+    read_all(source, 4096)
+    assert caplog.text.count("is cut short: it declares 2.0 s and holds 1.") == 1

@@ -36,19 +36,19 @@ def test_a_broken_sound_file_is_named(
 ) -> None:
     path = tmp_path / "song.wav"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"song\.wav: expected a sound file"):
+    with pytest.raises(DataError, match=r"song\.wav is (empty|not an audio file)"):
         read(path)
 
 
 def test_an_empty_sound_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "song.wav"
     soundfile.write(path, np.zeros((0, 1)), SAMPLE_RATE)
-    with pytest.raises(DataError, match=r"song\.wav: expected sound"):
+    with pytest.raises(DataError, match=r"song\.wav holds no audio"):
         read_sound(path)
 
 
 def test_samples_that_are_not_numbers_are_told(tmp_path: Path) -> None:
     path = tmp_path / "song.wav"
     soundfile.write(path, np.full(SAMPLE_RATE, np.nan, np.float32), SAMPLE_RATE, subtype="FLOAT")
-    with pytest.raises(DataError, match=r"song\.wav: holds samples that are not numbers; export"):
+    with pytest.raises(DataError, match=r"song\.wav holds a sample that is not a finite number"):
         read_sound(path)
