@@ -3,9 +3,13 @@
 A window model answers half a window at a time, since nobody waits for the next note.
 """
 
+import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from engine.audio import FileSource, open_source
 from engine.midi import open_sink
@@ -18,6 +22,10 @@ from engine.tuning import A4_HZ
 from engine.window_model import WindowModel
 
 BLOCK_SECONDS = 0.5
+FEW_NOTES = 0.1
+"""Notes a second under which something must be said."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +93,14 @@ def cover_file(
     a4_hz = stream.a4_hz
     sink = open_sink(settings.midi.midi_out, autosave=None)
     events: list[Event] = []
-    elapsed, is_whole = 0.0, True
+    elapsed, is_whole, peak = 0.0, True, 0.0
     try:
         for block in source.blocks(round(BLOCK_SECONDS * source.sample_rate)):
             start = time.perf_counter()
             events += stream.push(block)
             elapsed += time.perf_counter() - start
             a4_hz = stream.a4_hz
+            peak = max(peak, float(np.abs(block).max(initial=0.0)))
             if on_progress is not None:
                 on_progress(min(1.0, source.position / source.duration))
             if is_stopped():
@@ -105,4 +114,20 @@ def cover_file(
             sink.send(event)
         sink.silence()
         sink.close()
-    return Cover(events, source.position, elapsed, is_whole, a4_hz)
+    cover = Cover(events, source.position, elapsed, is_whole, a4_hz)
+    if is_whole and cover.n_notes < cover.seconds * FEW_NOTES:
+        _warn_of_few(cover.n_notes, peak, settings)
+    return cover
+
+
+def _warn_of_few(n_notes: int, peak: float, settings: EngineSettings) -> None:
+    """Say that a cover has hardly a note, and why."""
+    said = f"only {n_notes} notes" if n_notes else "no notes"
+    gate, dbfs = settings.gate, 20 * math.log10(max(peak, 1e-9))
+    if not peak:
+        why = "the file is silent"
+    elif gate.enabled and dbfs < gate.threshold_dbfs:
+        why = f"its peak of {dbfs:.0f} dBFS is below gate.threshold_dbfs ({gate.threshold_dbfs:g})"
+    else:
+        why = "the model hears hardly any music in it"
+    _log.warning("%s from %s: %s", said, settings.audio.input, why)

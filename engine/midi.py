@@ -4,12 +4,14 @@ Not here: ports (``engine.port_sink``), files (``engine.midi_file``), the moment
 (``engine.scheduler``).
 """
 
+import contextlib
+import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from engine.errors import MidiError
 from engine.midi_file import FileSink
-from engine.midi_ports import list_ports, midi_system
+from engine.midi_ports import find_port, list_ports, midi_system
 from engine.notes import Event
 from engine.port_sink import PortSink
 from engine.settings import MIDI_FILE_SUFFIXES
@@ -24,6 +26,10 @@ __all__ = [
     "midi_system",
     "open_sink",
 ]
+
+
+_OTHER_FILE = re.compile(r"\.[a-z][a-z0-9]{1,8}$", re.IGNORECASE)
+"""A suffix as files have it: a virtual port of such a name is a slip of the hand."""
 
 
 class MidiSink(Protocol):
@@ -123,6 +129,19 @@ def is_midi_file(name: str) -> bool:
     return name.lower().endswith(MIDI_FILE_SUFFIXES)
 
 
+def _require_port_name(name: str) -> None:
+    """Raise MidiError if a name looks like another file's, unless a port is called so."""
+    if not _OTHER_FILE.search(name):
+        return
+    with contextlib.suppress(MidiError):  # no MIDI system: no port either
+        if find_port(name, list_ports()) is not None:
+            return
+    raise MidiError(
+        f"midi_out {name!r} is neither a .mid file nor a port that is there: give FILE.mid, the"
+        " name of a port, or with --arranger FILE.musicxml"
+    )
+
+
 def sinks_of(sink: MidiSink) -> Sequence[MidiSink]:
     """Return the sinks that one stands for."""
     return sink.sinks if isinstance(sink, TeeSink) else (sink,)
@@ -142,6 +161,7 @@ def open_sink(
     try:
         for name in names:
             if name not in sinks and not is_midi_file(name):
+                _require_port_name(name)
                 opened.append(PortSink(name))
                 sinks[name] = opened[-1]
         # A file sink holds nothing open until its first note, so it needs no closing on failure.

@@ -1,6 +1,7 @@
 """A file into a file with a real model, tiny: the same notes as the stream gives, and as live."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import mido
@@ -146,3 +147,27 @@ def test_errors_come_before_the_work(settings: EngineSettings, tmp_path: Path) -
 
 def test_nothing_has_no_real_time_factor() -> None:
     assert Cover([], 0.0, 1.0, True).real_time_factor == 0.0
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        (0.0, "no notes from .*: the file is silent"),
+        (1e-4, r"no notes from .*: its peak of -80 dBFS is below gate\.threshold_dbfs \(-70\)"),
+        (0.1, "notes from .*: the model hears hardly any music in it"),
+    ],
+)
+def test_a_cover_with_hardly_a_note_says_so(
+    settings: EngineSettings,
+    song: Path,
+    caplog: pytest.LogCaptureFixture,
+    level: float,
+    said: str,
+) -> None:
+    samples = np.full((20 * SAMPLE_RATE, 2), level, np.float32)
+    soundfile.write(song, samples, SAMPLE_RATE, subtype="FLOAT")
+    decoder = dataclasses.replace(settings.decoder, onset_threshold=1.0, notes_per_second=0.0)
+    cover = cover_file(dataclasses.replace(settings, decoder=decoder))
+    assert cover.n_notes < 2
+    assert re.search(said, caplog.text)
+    assert Path(settings.midi.midi_out[0]).exists()

@@ -322,6 +322,21 @@ def test_open_sink_takes_a_port_and_a_file(tmp_path: Path, monkeypatch: pytest.M
     assert len(read(path)["melody"]) == 2
 
 
+@pytest.mark.parametrize("name", ["score.musicxml", "take.mdi", "out.wav", "takes/one.MP3"])
+def test_a_file_of_another_kind_is_no_port(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.midi.list_ports", lambda: ["Piano:in", "Synth v1.ab"])
+    with pytest.raises(MidiError, match="is neither a .mid file nor a port .* give FILE.mid"):
+        open_sink([name])
+
+
+def test_a_port_may_be_called_as_files_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.midi.list_ports", lambda: ["Synth v1.ab"])
+    port = partial(PortSink, connect=Client, look_every=None)
+    monkeypatch.setattr("engine.midi.PortSink", port)
+    for name in ("Synth v1.ab", "LiveCover 2.0"):
+        open_sink([name]).close()
+
+
 def test_open_sink_gives_one_sink_as_it_is(tmp_path: Path) -> None:
     assert isinstance(open_sink([str(tmp_path / "take.midi")]), FileSink)
 
