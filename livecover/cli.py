@@ -7,19 +7,14 @@ log go to stderr.
 
 import contextlib
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
-from rich.live import Live
-from rich.logging import RichHandler
 from rich.progress import Progress
-from rich.text import Text
 
 from engine.audio import is_file_input
 from engine.bounded import begun
@@ -27,9 +22,10 @@ from engine.command import end_process, run_command, say
 from engine.cover import cover_file
 from engine.errors import DataError, LiveCoverError
 from engine.midi import is_midi_file
-from engine.paths import given_path, shown
+from engine.paths import given_path
 from engine.runtime import Engine
 from livecover import arranger
+from livecover.console import live_line, log_lines, logged
 from livecover.control.learning import learn, line_of
 from livecover.control.listener import controlled
 from livecover.devices import describe_devices
@@ -42,14 +38,14 @@ from livecover.rig import Rig
 from livecover.settings import Settings, with_values
 from livecover.settings_file import save_values
 from livecover.settings_source import Loaded, find_source, read_settings
-from livecover.status import cover_summary, log_line, start_lines, status_line, summary
+from livecover.signals import stop_on_signals
+from livecover.status import cover_summary, start_lines, summary
 from livecover.tui import screen as tui
 
 EXIT_FAULT = 1  # that doctor found
 SWITCH_INTERVAL = 0.0001
 """Seconds for which a thread may keep the GIL while the MIDI thread waits for it."""
 REFRESH = 0.25  # seconds between two looks at the engine
-LOG_EVERY = 10.0  # seconds between two lines where there is no terminal
 
 _log = logging.getLogger(__name__)
 
@@ -93,13 +89,13 @@ def _run(request: Request, settings: Settings, notes: Sequence[str]) -> int:
     command, config = request.command, request.config
     console = Console(stderr=True, highlight=False)
     if command == "devices":
-        with _logging(console, "error"):
+        with logged(console, "error"):
             say(*describe_devices())
         return 0
     if command == "doctor":
-        with _logging(console, "error"):
+        with logged(console, "error"):
             return _examine(settings)
-    with _logging(console, settings.log.level), _stop_on_signals() as stop:
+    with logged(console, settings.log.level), stop_on_signals() as stop:
         for note in notes:
             _log.warning("%s", note)
         if command == "learn":
@@ -252,7 +248,7 @@ def _quantize(takes: Sequence[str], settings: Settings) -> None:
 
     record, metre = settings.record, settings.arranger.beats_per_bar
     paths = [given_path(take) for take in takes]
-    with _stop_on_signals(is_at_once=True):
+    with stop_on_signals(is_at_once=True):
         for line in run(paths, record.strength, record.steps, metre):
             say(line)
 
@@ -277,7 +273,7 @@ def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:
 def _arrange(settings: Settings, console: Console) -> None:
     """Arrange a file into files, with a progress bar."""
     with (
-        _stop_on_signals(is_at_once=True),
+        stop_on_signals(is_at_once=True),
         Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         task = progress.add_task("arranging", total=1.0)
@@ -296,99 +292,4 @@ def _display(
     """Return what shows the instrument: a view, a line of the terminal, or lines of the log."""
     if instrument.settings.tui.enabled:
         return tui.shown(instrument, console, stop)
-    return _live_line(console) if console.is_terminal else _log_lines()
-
-
-@contextlib.contextmanager
-def _live_line(console: Console) -> Iterator[Callable[[Instrument], None]]:
-    """Yield what redraws one line of the terminal; log lines appear above it."""
-    with Live(console=console, auto_refresh=False, transient=True) as live:
-
-        def show(instrument: Instrument) -> None:
-            fault = instrument.recording_fault
-            line = status_line(instrument.status(), instrument.source_name, fault)
-            live.update(Text(shown(line), no_wrap=True, overflow="ellipsis"), refresh=True)
-
-        yield show
-
-
-@contextlib.contextmanager
-def _log_lines() -> Iterator[Callable[[Instrument], None]]:
-    """Yield what logs a line every ``LOG_EVERY`` seconds of the engine's time."""
-    due = LOG_EVERY
-
-    def show(instrument: Instrument) -> None:
-        nonlocal due
-        status = instrument.status()
-        if status.seconds >= due:
-            due += LOG_EVERY
-            fault = instrument.recording_fault
-            _log.info("%s", log_line(status, instrument.source_name, fault))
-
-    yield show
-
-
-@contextlib.contextmanager
-def _logging(console: Console, level: str) -> Iterator[None]:
-    """Log to stderr from ``level`` on: above the live line, or as plain lines."""
-    handler: logging.Handler
-    if console.is_terminal:
-        handler = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
-    else:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
-    handler.addFilter(_shown)
-    if level != "debug":
-        handler.addFilter(_without_traceback)
-    root = logging.getLogger()
-    level_before = root.level
-    root.addHandler(handler)
-    root.setLevel(level.upper())
-    try:
-        yield
-    except LiveCoverError:
-        raise
-    except Exception:
-        _log.debug("what went wrong", exc_info=True)
-        raise
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level_before)
-
-
-def _shown(record: logging.LogRecord) -> bool:
-    """Leave nothing in a line that a terminal would obey: names may be a stranger's."""
-    record.msg, record.args = shown(record.getMessage()), None
-    return True
-
-
-def _without_traceback(record: logging.LogRecord) -> bool:
-    """Make one line of what some library logs with a traceback."""
-    if record.exc_info and record.exc_info[1] is not None:
-        error = record.exc_info[1]
-        record.msg = f"{record.getMessage().strip()} ({type(error).__name__}: {error})"
-        record.args = record.exc_info = record.exc_text = None
-    return True
-
-
-@contextlib.contextmanager
-def _stop_on_signals(is_at_once: bool = False) -> Iterator[threading.Event]:
-    """Yield an event that SIGINT, SIGTERM or SIGHUP sets; a second SIGINT raises KeyboardInterrupt.
-
-    The first does so already where what is half done is of no use: ``is_at_once``.
-    """
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        # A terminal that hangs up says so twice.
-        if is_at_once or (stop.is_set() and number == signal.SIGINT):
-            raise KeyboardInterrupt
-        stop.set()
-
-    numbers = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
-    before = {number: signal.signal(number, on_signal) for number in numbers}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return live_line(console) if console.is_terminal else log_lines()

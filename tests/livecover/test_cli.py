@@ -26,6 +26,7 @@ from engine.latency import LatencyBudget
 from engine.meters import Status
 from livecover import cli as subject
 from livecover.cli import is_for_files, main
+from livecover.console import logged
 from livecover.doctor import Check
 from livecover.instrument import Instrument
 from livecover.options import parse
@@ -453,6 +454,6 @@ def test_a_strangers_file_says_nothing_to_the_terminal(
     (folder / "livecover.toml").write_text('[control.map]\n"cc 9" = "\\u001b[2J"\n', "utf-8")
     assert main([]) == 2
     assert "\\x1b[2J" in capsys.readouterr().err
-    with subject._logging(Console(stderr=True), "info"):
+    with logged(Console(stderr=True), "info"):
         logging.getLogger("a library").info("opened %s", "\x1b[2Jsong.wav")
     assert capsys.readouterr().err.endswith(" INFO opened \\x1b[2Jsong.wav\n")

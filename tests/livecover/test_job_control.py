@@ -118,4 +118,3 @@ def test_the_program_stops_and_goes_on(
             assert process.wait(60) == 0
         finally:
             process.kill()
-    assert list((tmp_path / "takes").glob("*.json"))

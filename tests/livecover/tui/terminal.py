@@ -11,9 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from livecover.cli import _logging, _stop_on_signals
+from livecover.console import logged
 from livecover.instrument import Instrument
 from livecover.settings import Settings
+from livecover.signals import stop_on_signals
 from livecover.tui.screen import REFRESH, shown
 
 
@@ -24,8 +25,8 @@ def main(how: str, path: Path) -> None:
     instrument.subscribe(changed.set)
     try:
         with (
-            _stop_on_signals() as stop,
-            _logging(console, "info"),
+            stop_on_signals() as stop,
+            logged(console, "info"),
             shown(instrument, console, stop) as show,
         ):
             while not stop.is_set():
