@@ -22,12 +22,12 @@ class JobControl:
     """Whether a shell wants the program stopped; its methods belong to the main thread."""
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        self._is_asked = False
 
     @property
     def is_asked(self) -> bool:
         """Whether Ctrl-Z was pressed."""
-        return self._asked.is_set()
+        return self._is_asked
 
     def stop(self, instrument: Instrument) -> None:
         """End every note, stop the program, and return when it goes on."""
@@ -36,7 +36,7 @@ class JobControl:
             instrument.suspend(_stop_program)
         finally:
             signal.signal(signal.SIGTSTP, handler)
-            self._asked.clear()
+            self._is_asked = False
 
     def wait_for_terminal(self, instrument: Instrument, over: threading.Event) -> None:
         """Stop the program until it is in the foreground, or ``over`` is set."""
@@ -47,7 +47,7 @@ class JobControl:
 
     def ask(self, number: int, frame: FrameType | None) -> None:
         """Want the program stopped. The handler of the signal."""
-        self._asked.set()
+        self._is_asked = True
 
 
 def _stop_program() -> None:
