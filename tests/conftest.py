@@ -63,14 +63,17 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+OF_THE_SHELL = ("LIVECOVER_DATA", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
+
+
 @pytest.fixture(scope="session", autouse=True)
-def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the settings and caches of whoever runs the tests out of them, and theirs untouched."""
+def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what is set up for whoever runs the tests out of them, and their files untouched."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         for name in os.environ:
             is_of_home = name.startswith("XDG_") and name != "XDG_RUNTIME_DIR"
-            if is_of_home or name == "LIVECOVER_DATA":
+            if is_of_home or name in OF_THE_SHELL:
                 patch.delenv(name)
         yield
 
