@@ -17,6 +17,7 @@ from livecover.panel import browser as panel_browser
 from livecover.panel import choices
 from livecover.panel.server import PanelServer
 from livecover.panel.settings import PanelSettings
+from livecover.tempo import Tempo
 from tests.e2e.servers import wait_until
 from tests.livecover.panel.fakes import FakeInstrument
 
@@ -320,9 +321,17 @@ def test_what_goes_wrong_has_its_room(
 ) -> None:
     counts = {name: 1234 for name in ("n_late", "n_dropped", "n_overruns", "n_midi_losses")}
     levels = tuple(Level(-12.0, -1.0) for _ in range(8))
-    status = Status(seconds=3700.0, latency=0.185, is_connected=True, levels=levels, **counts)  # type: ignore[arg-type]
-    instrument.status = lambda: status  # type: ignore[method-assign]
+    status = Status(
+        seconds=3700.0,
+        latency=0.185,
+        is_connected=True,
+        levels=levels,
+        a4_hz=431.8,
+        **counts,  # type: ignore[arg-type]
+    )
+    instrument.seen = status
     instrument.is_playing = True
+    instrument.tempo = Tempo(120.0, 10.0)
     with open_panel(browser, panel.url, {"width": width, "height": 800}) as page:
         wait_for(page, "document.querySelector('#n-midi-losses').textContent === '1234'")
         wide = page.evaluate(
@@ -330,6 +339,7 @@ def test_what_goes_wrong_has_its_room(
                .filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.className)"""
         )
         assert wide == []
+        assert page.locator(".time").inner_text().split() == ["61:40", "♩", "120", "A", "432"]
 
 
 def test_it_fits_a_phone_and_names_everything(browser: Browser, panel: PanelServer) -> None:

@@ -34,8 +34,7 @@ export function describe(link, status, names) {
   const muted = names.isMuted ? ", muted" : "";
   if (status.recording_fault) return ["failed", status.recording_fault.split(":")[0], null, null];
   if (status.recording) return ["recording", `Recording${muted}`, null, null];
-  const tuned = Math.abs(status.a4_hz - 440) > 0.5 ? `, A = ${status.a4_hz.toFixed(0)} Hz` : "";
-  return ["playing", status.asleep ? `Listening${muted}` : `Playing${muted}${tuned}`, null, null];
+  return ["playing", status.asleep ? `Listening${muted}` : `Playing${muted}`, null, null];
 }
 
 export class StateView {
@@ -90,6 +89,8 @@ export class StateView {
     write($("song-time"), clockText(status.seconds ?? 0));
     $("tempo").hidden = !status.tempo;
     if (status.tempo) write($("tempo"), `♩ ${Math.round(status.tempo)}`);
+    $("tuning").hidden = !status.playing || Math.abs(status.a4_hz - 440) <= 0.5;
+    write($("tuning"), `A ${status.a4_hz.toFixed(0)}`);
     const taken = clockText(Math.max(0, status.seconds - this.#recordedFrom));
     const recording = status.playing ? taken : "Armed"; // what is armed begins with what plays
     write($("record-text"), status.recording ? recording : "Record");
