@@ -4,10 +4,11 @@ Reads what libsndfile reads: WAV, FLAC, OGG, MP3 and more; 1 to 8 channels, 8 to
 Blocks are (n, channels) float32; memory does not grow with the length of the file.
 """
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from engine.audio_streams import (
     wav_without_length,
 )
 from engine.clock import RESTART_JUMP_S, StreamClock
+from engine.damaged_files import is_flac, lone_streaminfo, mp3_frames, next_frame
 from engine.errors import DeviceError
 from engine.file_kinds import why_no_audio
 from engine.paths import NO_SUCH_FILE, did_you_mean, file_fault, shown, system_path
@@ -32,6 +34,7 @@ MAX_SAMPLE_RATE = 192000
 MAX_CHANNELS = 8
 SCAN_BLOCK = 1 << 16  # samples
 READ_AT_ONCE = 4096  # samples: what a broken file loses before the break at most
+LEAST_GAP_S = 0.2  # of a stream that ends early, for what follows the damage to be looked for
 JOIN_TIMEOUT = 1.0  # seconds; a slow disk is left to end by itself
 _CAN_HOLD_NAN = ("FLOAT", "DOUBLE")
 # libsndfile's words on a WAV chunk that is longer than the file, and on an OGG without its end.
@@ -47,6 +50,9 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]  # it has no type 
     python-soundfile seeks after every read where it can, which spoils MP3: a seek there restarts
     the decoder, and up to a frame comes out wrong.
     """
+
+    fault = ""
+    """Why reading has failed, if it has."""
 
     def seekable(self) -> bool:
         """Return False, so that nothing seeks."""
@@ -140,15 +146,29 @@ class FileSource:
         self.position = 0.0
         for start, end in self._parts:
             is_whole = (start, end) == (0, None)
-            with (
-                _open(self.path)
-                if is_whole
-                else _Sequential(FilePart(self.path, start, end)) as file
-            ):
-                while len(block := self._read(file, size)):
-                    n_read += len(block)
-                    self.position = n_read / self.sample_rate
-                    yield block
+            file = _open(self.path) if is_whole else _Sequential(FilePart(self.path, start, end))
+            n_before, n_declared = n_read, file.frames
+            while True:
+                with file:
+                    while not file.fault and len(block := self._read(file, size)):
+                        n_read += len(block)
+                        self.position = n_read / self.sample_rate
+                        yield block
+                heard = n_read - n_before
+                if not file.fault and heard + self.sample_rate * LEAST_GAP_S > n_declared:
+                    break
+                resumed = self._after_damage(start, end, heard)
+                if resumed is None:
+                    if file.fault:
+                        self._tell(f"is broken at {self.position:.1f} s: {file.fault}")
+                    break
+                file, start, n_lost = resumed
+                if not n_lost:  # an MP3 tells the length of what is left
+                    n_before, n_declared = n_read, file.frames
+                self._tell(f"is damaged at {self.position:.1f} s; what follows is heard")
+                n_read += n_lost
+                for first in range(0, n_lost, size):
+                    yield np.zeros((min(size, n_lost - first), self.n_channels), np.float32)
         if n_read < self.n_samples:
             declared, held = self.duration, self.position
             self._tell(f"is cut short: it declares {declared:.1f} s and holds {held:.1f} s")
@@ -164,9 +184,43 @@ class FileSource:
                 parts.append(piece)
                 n_left -= len(piece)
         except soundfile.LibsndfileError as error:
-            at = self.position + (size - n_left) / self.sample_rate
-            self._tell(f"is broken at {at:.1f} s: {error}")
+            file.fault = error.error_string.rstrip(".")
         return parts[1] if len(parts) == 2 else np.concatenate(parts)
+
+    def _after_damage(
+        self, start: int, end: int | None, n_heard: int
+    ) -> tuple[_Sequential, int, int] | None:
+        """Return a stream from the first frame on that is whole again, its byte, and samples lost.
+
+        For FLAC and MP3; a FLAC's frames know their time, what an MP3 lost is not made up.
+        """
+        size = self.path.stat().st_size if end is None else end
+        head, n_lost = b"", 0
+        starts: Iterable[int]
+        if is_flac(self.path):
+            head = lone_streaminfo(self.path)
+            found = next_frame(self.path, head, start + len(head), size, n_heard + 1)
+            starts = [] if found is None else [found[0]]
+            n_lost = 0 if found is None else found[1] - n_heard
+        elif n_taken := self._n_taken(start, end):
+            starts = mp3_frames(self.path, start + n_taken, size)
+        else:
+            return None
+        for at in starts:
+            with contextlib.suppress(soundfile.LibsndfileError):
+                file = _Sequential(FilePart(self.path, at - len(head), end, head))
+                if (file.samplerate, file.channels) == (self.sample_rate, self.n_channels):
+                    return file, at, n_lost
+                file.close()
+        return None
+
+    def _n_taken(self, start: int, end: int | None) -> int:
+        """Return how many bytes of a stream are read until it ends; 0 if it is no MP3."""
+        part = FilePart(self.path, start, end)
+        with _Sequential(part) as file:
+            while file.format == "MP3" and len(self._read(file, SCAN_BLOCK)):
+                pass
+            return part.tell() if file.format == "MP3" else 0
 
     def head(self, seconds: float) -> NDArray[np.float32]:
         """Return the first seconds (n, channels), less where the file is shorter."""

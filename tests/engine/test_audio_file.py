@@ -335,3 +335,22 @@ def test_what_is_missing_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureF
     assert len(read_all(source, 4096)) > 44100
     read_all(source, 4096)
     assert caplog.text.count("is cut short: it declares 2.0 s and holds 1.") == 1
+
+
+@pytest.mark.parametrize("suffix", ["flac", "mp3"])
+def test_what_follows_damage_is_heard(
+    tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = written(tmp_path / f"a.{suffix}", 10 * 44100)
+    whole = read_all(FileSource(path, paced=False), 1 << 16)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 300] = np.random.default_rng(1).bytes(300)
+    path.write_bytes(data)
+    found = read_all(FileSource(path, paced=False), 1 << 16)
+    assert len(found) > len(whole) - 0.5 * 44100
+    if suffix == "flac":  # its frames know where they belong
+        assert "is damaged at" in caplog.text
+        assert len(found) == len(whole)
+        assert (found != whole).any(axis=1).mean() < 0.1
+        np.testing.assert_array_equal(found[-88200:], whole[-88200:])
