@@ -4,10 +4,13 @@ Three tracks at 120 beats a minute and 960 ticks a beat: tempo, melody, accompan
 the events' own, in the audio, so the file holds the music without latency or jitter.
 """
 
+import io
+import itertools
 import logging
+import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import mido
@@ -52,25 +55,50 @@ def _order(event: Event) -> tuple[float, bool]:
 
 
 def to_midi_file(events: Sequence[Event]) -> mido.MidiFile:
+    """Return the take of :func:`to_bytes`, read."""
+    return mido.MidiFile(file=io.BytesIO(to_bytes(events)))
+
+
+def to_bytes(events: Sequence[Event]) -> bytes:
     """Return the take as a type-1 file: tempo, melody and accompaniment tracks.
 
-    Pedals stand in the accompaniment's track.
+    Pedals stand in the accompaniment's track. Written without an object for each message: a long
+    take is saved again and again, and what that leaves behind in memory would grow with it.
     """
-    take = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
-    conductor = take.add_track("livecover")
-    conductor.append(mido.MetaMessage("set_tempo", tempo=TEMPO))
     whole = paired(events)
+    tempo = b"\xff\x51\x03" + TEMPO.to_bytes(3, "big")
+    tracks = [_track("livecover", [(0, tempo)])]
     for part in PARTS:
         own = [event for event in whole if _part(event) == part]
-        track = take.add_track(part)
-        for channel in sorted({event.channel for event in own} or {1}):
-            track.append(mido.Message("program_change", channel=channel - 1, program=0))
-        ticks = 0
-        for event in own:
-            now = max(0, round(mido.second2tick(event.time, TICKS_PER_BEAT, TEMPO)))
-            track.append(mido.Message.from_bytes(message(event), time=now - ticks))
-            ticks = now
-    return take
+        channels = sorted({event.channel for event in own} or {1})
+        programs = [(0, bytes((0xC0 | channel - 1, 0))) for channel in channels]
+        notes = ((_ticks(event.time), bytes(message(event))) for event in own)
+        tracks.append(_track(part, itertools.chain(programs, notes)))
+    header = struct.pack(">4sIHHH", b"MThd", 6, 1, len(tracks), TICKS_PER_BEAT)
+    return header + b"".join(tracks)
+
+
+def _track(name: str, timed: Iterable[tuple[int, bytes]]) -> bytes:
+    """Return a track's chunk of messages, each with its tick, in time order (SMF 1.0)."""
+    body = bytearray(b"\x00\xff\x03" + _length(len(name)) + name.encode())
+    last = 0
+    for ticks, data in timed:
+        body += _length(ticks - last) + data
+        last = ticks
+    body += b"\x00\xff\x2f\x00"
+    return b"MTrk" + len(body).to_bytes(4, "big") + bytes(body)
+
+
+def _ticks(seconds: float) -> int:
+    return max(0, round(seconds * TICKS_PER_BEAT * 1e6 / TEMPO))
+
+
+def _length(n: int) -> bytes:
+    """Return a variable-length quantity: seven bits a byte, the last without the eighth."""
+    out = [n & 0x7F]
+    while n := n >> 7:
+        out.append(0x80 | n & 0x7F)
+    return bytes(reversed(out))
 
 
 def _part(event: Event) -> Part:
@@ -142,7 +170,7 @@ class FileSink:
             events = self._events.copy()
         try:
             with written_whole(self._path) as file:
-                to_midi_file(events).save(file=file)
+                file.write(to_bytes(events))
         except DataError as error:
             raise MidiError(f"MIDI file {error}") from error
 
