@@ -5,12 +5,12 @@ the events' own, in the audio, so the file holds the music without latency or ji
 """
 
 import io
-import itertools
 import logging
 import struct
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 
 import mido
@@ -35,23 +35,29 @@ def paired(events: Sequence[Event]) -> list[Event]:
     A note that is struck again ends there; notes still open end with the last event, and so does
     a pedal that is still down.
     """
-    result: list[Event] = []
-    sounding = NoteTracker()
-    for event in sorted(events, key=_order):
+    return list(_in_pairs(events))
+
+
+def _in_pairs(events: Sequence[Event]) -> Iterator[Event]:
+    """Yield what :func:`paired` returns."""
+    sounding, end = NoteTracker(), 0.0
+    # One key after the other: pairs of them would be as large as the events.
+    for event in sorted(sorted(events, key=_begins), key=attrgetter("time")):
         on = sounding.track(event)
         if on is not None:
-            result.append(ended(on, event.time))
+            yield ended(on, event.time)
+            end = event.time
         if isinstance(event, PedalEvent) or event.is_on:
-            result.append(event)
-    end = result[-1].time if result else 0.0
-    result += [ended(on, end) for on in sounding.notes]
-    channels = sorted(down.channel for down in sounding.pedals)
-    return result + [PedalEvent(end, False, channel) for channel in channels]
+            yield event
+            end = event.time
+    yield from [ended(on, end) for on in sounding.notes]
+    for channel in sorted(down.channel for down in sounding.pedals):
+        yield PedalEvent(end, False, channel)
 
 
-def _order(event: Event) -> tuple[float, bool]:
-    """Sort by time, what begins last."""
-    return event.time, event.is_on if isinstance(event, NoteEvent) else event.is_down
+def _begins(event: Event) -> bool:
+    """Return whether it begins something: of one moment, what ends comes first."""
+    return event.is_on if isinstance(event, NoteEvent) else event.is_down
 
 
 def to_midi_file(events: Sequence[Event]) -> mido.MidiFile:
@@ -65,28 +71,37 @@ def to_bytes(events: Sequence[Event]) -> bytes:
     Pedals stand in the accompaniment's track. Written without an object for each message: a long
     take is saved again and again, and what that leaves behind in memory would grow with it.
     """
-    whole = paired(events)
-    tempo = b"\xff\x51\x03" + TEMPO.to_bytes(3, "big")
-    tracks = [_track("livecover", [(0, tempo)])]
-    for part in PARTS:
-        own = [event for event in whole if _part(event) == part]
-        channels = sorted({event.channel for event in own} or {1})
-        programs = [(0, bytes((0xC0 | channel - 1, 0))) for channel in channels]
-        notes = ((_ticks(event.time), bytes(message(event))) for event in own)
-        tracks.append(_track(part, itertools.chain(programs, notes)))
-    header = struct.pack(">4sIHHH", b"MThd", 6, 1, len(tracks), TICKS_PER_BEAT)
-    return header + b"".join(tracks)
+    tracks = {part: _Track(part) for part in PARTS}
+    for part, track in tracks.items():
+        own = (e for e in events if _part(e) == part and (isinstance(e, PedalEvent) or e.is_on))
+        for channel in sorted({event.channel for event in own} or {1}):
+            track.add(0, bytes((0xC0 | channel - 1, 0)))
+    for event in _in_pairs(events):
+        tracks[_part(event)].add(_ticks(event.time), bytes(message(event)))
+    conductor = _Track("livecover")
+    conductor.add(0, b"\xff\x51\x03" + TEMPO.to_bytes(3, "big"))
+    whole = [conductor, *tracks.values()]
+    header = struct.pack(">4sIHHH", b"MThd", 6, 1, len(whole), TICKS_PER_BEAT)
+    return header + b"".join(track.chunk() for track in whole)
 
 
-def _track(name: str, timed: Iterable[tuple[int, bytes]]) -> bytes:
-    """Return a track's chunk of messages, each with its tick, in time order (SMF 1.0)."""
-    body = bytearray(b"\x00\xff\x03" + _length(len(name)) + name.encode())
-    last = 0
-    for ticks, data in timed:
-        body += _length(ticks - last) + data
-        last = ticks
-    body += b"\x00\xff\x2f\x00"
-    return b"MTrk" + len(body).to_bytes(4, "big") + bytes(body)
+class _Track:
+    """A track's messages as bytes, one after the other (SMF 1.0)."""
+
+    def __init__(self, name: str) -> None:
+        self._body = bytearray()
+        self._last = 0
+        self.add(0, b"\xff\x03" + _length(len(name)) + name.encode())
+
+    def add(self, ticks: int, data: bytes) -> None:
+        """Add a message, not before the last one."""
+        self._body += _length(ticks - self._last) + data
+        self._last = ticks
+
+    def chunk(self) -> bytes:
+        """Return the whole track."""
+        body = bytes(self._body) + b"\x00\xff\x2f\x00"
+        return b"MTrk" + len(body).to_bytes(4, "big") + body
 
 
 def _ticks(seconds: float) -> int:
