@@ -29,6 +29,7 @@ TIGHTNESS = 100.0  # how much a beat off the tempo costs
 SHARPNESS = 32.0  # periods over the standard deviation of what counts as on a beat
 AUDIBLE = 0.01  # of the strongest beat: before it the first one does not come
 SMOOTHING_BEATS = 9  # neighbours, itself among them, that are asked where a beat is
+MOST_JITTER_S = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +122,21 @@ def _last_beat(total: NDArray[np.float64]) -> int:
 def smooth(times: Times) -> Times:
     """Return beats without the tracker's jitter of a frame: each where its neighbours expect it.
 
-    The line through them is Theil's and Sen's, of middle slope and height, so that one beat gone
-    astray moves none of the others.
+    The line through them is Theil's and Sen's, of middle slope and height. A beat farther from it
+    than jitter stays where it is: there the song's tempo moves, or the tracker took another beat.
 
-    >>> smooth(np.array([0.0, 0.5, 1.0, 1.56, 2.0, 2.5, 3.0, 3.5, 4.0])).tolist()
-    [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
+    >>> smooth(np.array([0.0, 0.5, 1.0, 1.52, 2.0, 2.5, 3.0, 3.5, 4.1])).tolist()
+    [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.1]
     """
     if len(times) < 2:
         return times
-    smoothed = np.empty(len(times))
+    smoothed = np.array(times, float)
     for k in range(len(times)):
         start = min(max(0, k - SMOOTHING_BEATS // 2), max(0, len(times) - SMOOTHING_BEATS))
         near = np.arange(len(times))[start : start + SMOOTHING_BEATS]
         first, second = np.triu_indices(len(near), 1)
         period = np.median((times[near[second]] - times[near[first]]) / (second - first))
-        smoothed[k] = np.median(times[near] - period * (near - k))
+        expected = np.median(times[near] - period * (near - k))
+        if abs(expected - times[k]) <= MOST_JITTER_S:
+            smoothed[k] = expected
     return smoothed

@@ -12,6 +12,7 @@ from livecover.bench import (
     endings,
     install,
     live,
+    memory,
     metre,
     models,
     monitor,
@@ -65,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
     shifted.add_argument("--seconds", type=float, default=30.0, help="of each song")
     metred = add("metre", "whether songs in three and in four are heard as such; needs FluidSynth")
     metred.add_argument("--songs", type=int, default=40)
+    remembered = add("memory", "memory that long songs take: cover, score, quantized take")
+    remembered.add_argument("--minutes", type=float, nargs="+", default=[5.0, 60.0])
     add("startup", "seconds from the command to MIDI-ready, on real servers")
     add("size", "installed size without extras")
     return main
@@ -113,6 +116,8 @@ def measure(arguments: argparse.Namespace) -> str:
             )
         case "metre":
             return metre.metres(arguments.model, arguments.songs)
+        case "memory":
+            return memory.peaks(arguments.model, arguments.song, arguments.minutes)
         case "startup":
             return install.startup()
         case _:
