@@ -37,11 +37,11 @@ def offsets(model: str, song: Path, n_offsets: int, seconds: float) -> str:
     from_grid, from_tune = [], []
     for k in range(n_offsets):
         shift = rng.uniform(0, MOST_SILENCE_S) if k % 2 else -rng.uniform(0, MOST_CUT_S)
-        arranged = arranger.arrange(listen(ears.hear([_shifted(sound, shift, seconds)])))
+        arranged = arranger.arrange(listen(ears.hear([shifted(sound, shift, seconds)])))
         notes = _written(arranged)
         from_grid.append(np.abs(notes[:, 0] - _planned(arranged)).max())
         if tune is not None:
-            from_tune.append(_distance(notes, tune + [shift, 0]))
+            from_tune.append(distance(notes, tune + [shift, 0]))
     worst = 1000 * float(np.max(from_grid))
     rows: list[list[object]] = [
         ["songs, each begun elsewhere", n_offsets],
@@ -61,7 +61,7 @@ def _is_example(song: Path) -> bool:
     return song.resolve() == examples.path().resolve()
 
 
-def _shifted(sound: Array, shift: float, seconds: float) -> Array:
+def shifted(sound: Array, shift: float, seconds: float) -> Array:
     """Return ``seconds`` of the sound after silence, or cut at its begin where negative."""
     n = round(abs(shift) * SAMPLE_RATE)
     later = sound[n:] if shift < 0 else np.concatenate([np.zeros(n, np.float32), sound])
@@ -91,7 +91,7 @@ def _ons(data: bytes, channel: int | None = None) -> Notes:
     return np.array(found, float).reshape(-1, 2)
 
 
-def _distance(notes: Notes, tune: Notes) -> float:
+def distance(notes: Notes, tune: Notes) -> float:
     """Return the median distance of notes from the notes of the tune that are near them."""
     gaps = []
     for onset, pitch in tune.tolist():

@@ -46,9 +46,7 @@ def _repeat(song: Path, out: Path, seconds: float) -> None:
 def _peak(*arguments: str) -> float:
     """Return the most megabytes that a command took. Raises DeviceError where it fails."""
     if not hasattr(os, "wait4"):
-        raise DeviceError(
-            "this needs a system that counts a program's memory: not Windows"
-        )
+        raise DeviceError("this needs a system that counts a program's memory: not Windows")
     command = [sys.executable, "-m", "livecover", *arguments]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)

@@ -63,7 +63,7 @@ TUNES = {
     "When the Saints": Tune(
         4, 3,
         "C:1 E:1 F:1 G:5 C:1 E:1 F:1 G:5 C:1 E:1 F:1 G:2 E:2 C:2 E:2 D:5 E:1 E:1 D:1 C:3 C:1 E:2"
-        " G:2 G:1 F:4 E:1 F:1 G:2 E:2 C:2 D:2 C:4",
+        " G:1 G:1 F:6 E:1 F:1 G:2 E:2 C:2 D:2 C:5",
         "C C C C C C G G C C F F C G C C",
     ),
 }  # fmt: skip
@@ -77,7 +77,7 @@ def metres(model: str, n_songs: int) -> str:
         for k in range(n_songs):
             tune = list(TUNES.values())[k % len(TUNES)]
             bpm = float(rng.uniform(80, 180 if tune.beats_per_bar == 3 else 138))
-            midi, lead = _played(tune, bpm, rng)
+            midi, lead = played(tune, bpm, rng)
             sound = Path(folder) / "song.wav"
             midi.save(sound.with_suffix(".mid"))
             n_samples = round((midi.length + 1) * RENDER_RATE)
@@ -100,7 +100,7 @@ def metres(model: str, n_songs: int) -> str:
     return markdown(["songs in", "songs", "heard so", "and bars begin where they do"], rows)
 
 
-def _played(tune: Tune, bpm: float, rng: np.random.Generator) -> tuple[mido.MidiFile, float]:
+def played(tune: Tune, bpm: float, rng: np.random.Generator) -> tuple[mido.MidiFile, float]:
     """Return a tune, played twice with accompaniment, and the second of a bar's begin."""
     transposed, program = int(rng.integers(-5, 6)), int(rng.choice(PROGRAMS))
     lead = float(rng.uniform(0, 2))

@@ -10,7 +10,7 @@ import soundfile
 from engine.errors import DeviceError, ModelError
 from engine.notes import Posteriors
 from livecover.bench import __main__ as bench
-from livecover.bench import models, require_servers, robust
+from livecover.bench import arranged, metre, models, require_servers, robust
 
 
 @pytest.fixture
@@ -96,3 +96,24 @@ def test_every_alteration_has_its_row(noise: Path, tiny_stateful_path: Path) -> 
     lines = robust.table(str(tiny_stateful_path), noise).splitlines()
     assert lines[2].endswith("| 1.000 |")
     assert sum("cents" in line for line in lines) == len(robust.CENTS)
+
+
+def test_a_song_is_shifted_and_its_tune_found_again() -> None:
+    sound = np.arange(3 * 16000, dtype=np.float32)
+    late, early = arranged.shifted(sound, 0.5, 1.0), arranged.shifted(sound, -0.5, 1.0)
+    assert len(late) == len(early) == 16000
+    assert not late[:8000].any() and late[8001] == 1 and early[0] == 8000
+    tune = np.array([[1.0, 60], [2.0, 62], [3.0, 64]])
+    heard = tune + [[0.01, 0], [0.03, 0], [-0.02, 0]]
+    assert arranged.distance(heard, tune) == pytest.approx(0.01)
+    assert arranged.distance(heard + [1.0, 0], tune) == float("inf")
+
+
+@pytest.mark.parametrize("name", metre.TUNES)
+def test_the_tunes_fill_their_bars(name: str) -> None:
+    tune = metre.TUNES[name]
+    beats = sum(float(word.partition(":")[2]) for word in tune.notes.split())
+    whole = len(tune.chords.split()) * tune.beats_per_bar
+    assert whole - tune.beats_per_bar < beats - tune.upbeat <= whole
+    midi, begin = metre.played(tune, 120.0, np.random.default_rng(1))
+    assert midi.length > whole and 0 <= begin <= 2 + tune.beats_per_bar / 2
