@@ -20,7 +20,7 @@ from engine.arranging.hearing import Ears, find_beats, sound_blocks
 from engine.arranging.tempo_map import TICKS_PER_BEAT, TempoMap
 from engine.errors import ConfigError, DataError, LiveCoverError
 from engine.midi_reader import read_midi
-from engine.paths import is_file, is_folder
+from engine.paths import NO_SUCH_FILE, file_fault, is_folder
 from engine.whole_file import check_writable, written_whole
 from livecover.timed_messages import Timed, timed_tracks, track_of
 
@@ -166,17 +166,26 @@ def run(
 
 def _takes(path: Path) -> list[Path]:
     """Return the MIDI files of takes that a path means. Raises DataError if there is none."""
+    midi = [path]
     if is_folder(path):
-        midi = sorted(path.glob("*.mid"))
-        takes = [file for file in midi if is_file(sound_of(file)) and SUFFIX not in file.stem]
-    else:
-        takes = [path] if is_file(path) and is_file(sound_of(path)) else []
-    if not takes:
-        raise DataError(
-            f"{path}: expected a take, NAME.mid beside NAME.flac, or a folder of them; livecover"
-            " --record FOLDER makes one"
-        )
-    return takes
+        try:
+            midi = [file for file in sorted(path.iterdir()) if file.suffix == ".mid"]
+        except OSError as error:
+            raise DataError(
+                f"{path} cannot be read: {error.strerror}; give a folder of takes that may be read"
+            ) from error
+        midi = [file for file in midi if SUFFIX not in file.stem]
+    faults = {take: file_fault(take) or file_fault(sound_of(take)) for take in midi}
+    takes = [take for take, fault in faults.items() if fault is None]
+    if takes:
+        return takes
+    for take, fault in faults.items():
+        if fault != NO_SUCH_FILE:
+            raise DataError(f"{take} and {sound_of(take).name} cannot be read: {fault}")
+    raise DataError(
+        f"{path}: expected a take, NAME.mid beside NAME.flac, or a folder of them; livecover"
+        " --record FOLDER makes one"
+    )
 
 
 def sound_of(take: Path) -> Path:

@@ -9,6 +9,7 @@ Not here: how a groove becomes notes (``band``) and notes become sound (``render
 
 import argparse
 import dataclasses
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ import pedalboard
 import soundfile
 from pedalboard import Pedalboard  # type: ignore[attr-defined]  # its stubs hide it
 
+from engine.command import run_command
+from engine.paths import given_path
 from offline_train.band import Player, Rhythm, held_chords, lay_groove
 from offline_train.corpora import Beat, Chord, Note, Song
 from offline_train.grooves import CRASH, HAT, KICK, OPEN_HAT, RIDE, SIDE_STICK, SNARE, TOM, Groove
@@ -196,16 +199,23 @@ def write_ogg(path: Path, sound: Audio) -> None:
             file.write(sound[start : start + SAMPLE_RATE])
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Write the song and its reference."""
+def main(arguments: list[str] | None = None) -> int:
+    """Write the song and its reference; return the exit code."""
+    return run_command("offline_train.song", lambda: _main(arguments))
+
+
+def _main(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m offline_train.song", description=__doc__)
-    parser.add_argument("out", type=Path, help="the Ogg file to write; OUT.mid is put beside it")
+    parser.add_argument(
+        "out", type=given_path, help="the Ogg file to write; OUT.mid is put beside it"
+    )
     out: Path = parser.parse_args(arguments).out
     song = write_song()
     sound = render_song(arrange_song(song), beat_times()[-1] + RING_S)
     write_ogg(out, sound)
     reference_midi(song).save(out.with_suffix(".mid"))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

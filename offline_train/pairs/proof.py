@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from tqdm import tqdm
 
+from engine.command import run_command, say
+from engine.paths import given_path
 from offline_train.band import Player
 from offline_train.corpora import read_song, split_ids
 from offline_train.pairs.build import align_pair
@@ -186,14 +188,18 @@ def prove(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Render, measure and print; return 0 where the bars hold."""
+    """Render, measure and print; return the exit code, 0 where the bars hold."""
+    return run_command("offline_train.pairs.proof", lambda: _main(arguments))
+
+
+def _main(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m offline_train.pairs.proof")
-    parser.add_argument("--data", type=Path, required=True, help="folder with pop909/")
-    parser.add_argument("--cache", type=Path, default=Path("runs/pairs-proof"))
+    parser.add_argument("--data", type=given_path, required=True, help="folder with pop909/")
+    parser.add_argument("--cache", type=given_path, default=Path("runs/pairs-proof"))
     parser.add_argument("--songs", type=int, default=10)
     parser.add_argument("--excerpt", type=float, default=90.0, help="seconds a song")
     parser.add_argument("--transcriber", default="basic-pitch", help="none leaves it out")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--json", type=given_path, help="write the figures here too")
     options = parser.parse_args(arguments)
     options.cache.mkdir(parents=True, exist_ok=True)
     ids = split_ids(options.data, "test")[: options.songs]
@@ -203,7 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     transcriber = None if options.transcriber == "none" else options.transcriber
     table, facts = prove(proofs, transcriber)
-    print(table)
+    say(table)
     if options.json:
         options.json.write_text(json.dumps(facts, indent=1))
     holds = facts["true notes within 50 ms"] >= BAR

@@ -1,7 +1,9 @@
 """Takes on a rhythm whose beats are known: where their notes go, and what the file says of time."""
 
+import errno
 import signal
 from pathlib import Path
+from typing import NoReturn
 
 import mido
 import numpy as np
@@ -257,3 +259,20 @@ def test_a_quantized_take_is_where_the_beats_are(
     found = ons(quantized)
     assert [on.time for on in found] == pytest.approx(wanted, abs=0.02)
     assert all(on.end is not None and on.end.time > on.time for on in found)
+
+
+def test_what_may_not_be_read_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: object, **_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:  # a folder that may not be listed
+        patched.setattr(Path, "iterdir", denied)
+        with pytest.raises(DataError, match="cannot be read: Permission denied; give a folder of"):
+            list(run([tmp_path]))
+    (tmp_path / "a.mid").write_bytes(b"")
+    with monkeypatch.context() as patched:  # one whose files may not be looked at
+        patched.setattr("engine.paths.os.stat", denied)
+        with pytest.raises(DataError, match=r"a\.mid and a\.flac cannot be read: Permission"):
+            list(run([tmp_path / "a.mid"]))
