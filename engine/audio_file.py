@@ -5,34 +5,27 @@ Blocks are (n, channels) float32; memory does not grow with the length of the fi
 """
 
 import contextlib
+import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from engine.audio_streams import (
-    UNKNOWN_LENGTH,
-    FilePart,
-    later_streams,
-    wav_without_length,
-)
+from engine.audio_streams import UNKNOWN_LENGTH, FilePart, later_streams
 from engine.clock import RESTART_JUMP_S, StreamClock
 from engine.damaged_files import is_flac, lone_streaminfo, mp3_frames, next_frame
 from engine.errors import DeviceError
-from engine.file_kinds import why_no_audio
-from engine.paths import NO_SUCH_FILE, did_you_mean, file_fault, shown, system_path
+from engine.ogg_pages import first_sample, whole_runs
 from engine.rings import SampleRing
+from engine.sound_file import SCAN_BLOCK, SequentialFile, check_finite, check_header, open_sound
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".oga", ".opus", ".w64", ".caf")
-MIN_SAMPLE_RATE = 8000
-MAX_SAMPLE_RATE = 192000
-MAX_CHANNELS = 8
-SCAN_BLOCK = 1 << 16  # samples
 READ_AT_ONCE = 4096  # samples: what a broken file loses before the break at most
 LEAST_GAP_S = 0.2  # of a stream that ends early, for what follows the damage to be looked for
 JOIN_TIMEOUT = 1.0  # seconds; a slow disk is left to end by itself
@@ -44,19 +37,21 @@ _CUT_SHORT = ("(should be", "lacks an end-of-stream bit")
 _log = logging.getLogger(__name__)
 
 
-class _Sequential(soundfile.SoundFile):  # type: ignore[misc]  # it has no type information
-    """A sound file that is only read on and on.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Bytes of a file that are decoded by themselves, after the header that they need."""
 
-    python-soundfile seeks after every read where it can, which spoils MP3: a seek there restarts
-    the decoder, and up to a frame comes out wrong.
-    """
+    start: int = 0
+    end: int | None = None
+    head: bytes = b""
+    n_lost: int = 0
+    """Samples before it that are damaged."""
 
-    fault = ""
-    """Why reading has failed, if it has."""
-
-    def seekable(self) -> bool:
-        """Return False, so that nothing seeks."""
-        return False
+    def open(self, path: Path) -> SequentialFile:
+        if (self.start, self.end) == (0, None):
+            return open_sound(path)
+        at = self.start - len(self.head)
+        return SequentialFile(FilePart(path, at, self.end, self.head))
 
 
 class FileSource:
@@ -93,21 +88,22 @@ class FileSource:
         self._told: set[str] = set()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        with _open(self.path) as file:
-            _check_header(self.path, file)
+        with open_sound(self.path) as file:
+            check_header(self.path, file)
             self.sample_rate: int = file.samplerate
             self.n_channels: int = file.channels
             self.n_samples: int = file.frames
             if file.subtype in _CAN_HOLD_NAN:
-                _check_finite(self.path, file)
+                check_finite(self.path, file)
             said = file.extra_info
             if any(sign in said for sign in _CUT_SHORT) and _UNKNOWN not in said:
                 self._tell(f"is cut short; playing the {self.duration:.1f} s there are")
         starts = later_streams(self.path)
-        ends = [*starts, None]
-        self._parts = [(at, ends[k + 1]) for k, at in enumerate(starts) if self._fits(at)]
-        self._parts = [(0, ends[0]), *self._parts]
-        if self.n_samples >= UNKNOWN_LENGTH:
+        self._parts: list[_Part] = []
+        for start, end in zip([0, *starts], [*starts, None], strict=True):
+            if not start or self._fits(start):
+                self._parts += self._parts_of(start, end)
+        if self.n_samples >= UNKNOWN_LENGTH or any(part.head for part in self._parts):
             self.n_samples = 0
             self.n_samples = sum(len(block) for block in self.blocks(SCAN_BLOCK))
             self.position = 0.0
@@ -115,7 +111,7 @@ class FileSource:
     def _fits(self, at: int) -> bool:
         """Count the stream that begins at a byte, and return True, unless it cannot be played."""
         try:
-            with _Sequential(FilePart(self.path, at)) as file:
+            with SequentialFile(FilePart(self.path, at)) as file:
                 if (file.samplerate, file.channels) == (self.sample_rate, self.n_channels):
                     self.n_samples += file.frames
                     return True
@@ -124,6 +120,24 @@ class FileSource:
             found = error.error_string.rstrip(".")
         self._tell(f"holds another stream, from byte {at} on, that is left out ({found})")
         return False
+
+    def _parts_of(self, start: int, end: int | None) -> list[_Part]:
+        """Return what is to be read of a stream: all at once, or of a damaged Ogg what is whole."""
+        head, runs = whole_runs(self.path, start, end)
+        is_first_whole = bool(runs) and runs[0].start == start + len(head)
+        if not runs or (is_first_whole and len(runs) == 1):
+            return [_Part(start, end)]
+        parts, n_before, origin = [], 0, 0
+        for run in runs:
+            part = _Part(run.start, run.end, head)
+            with contextlib.suppress(soundfile.LibsndfileError), part.open(self.path) as file:
+                at = first_sample(run, head, file.frames, self.sample_rate)
+                if is_first_whole and run is runs[0]:  # a recorded radio does not begin at 0
+                    origin = max(0, at)
+                at = max(n_before, at - origin)
+                parts.append(dataclasses.replace(part, n_lost=at - n_before))
+                n_before = at + file.frames
+        return parts or [_Part(start, end)]
 
     def _tell(self, what: str) -> None:
         """Log what is wrong with the file, once however often it is read."""
@@ -144,9 +158,13 @@ class FileSource:
         size = self.block_size if block_size is None else block_size
         n_read = 0
         self.position = 0.0
-        for start, end in self._parts:
-            is_whole = (start, end) == (0, None)
-            file = _open(self.path) if is_whole else _Sequential(FilePart(self.path, start, end))
+        for part in self._parts:
+            start, end = part.start, part.end
+            file = part.open(self.path)
+            if part.n_lost:
+                self._tell(f"is damaged at {self.position:.1f} s; what follows is heard")
+                n_read += part.n_lost
+                yield from self._silence(part.n_lost, size)
             n_before, n_declared = n_read, file.frames
             while True:
                 with file:
@@ -157,7 +175,7 @@ class FileSource:
                 heard = n_read - n_before
                 if not file.fault and heard + self.sample_rate * LEAST_GAP_S > n_declared:
                     break
-                resumed = self._after_damage(start, end, heard)
+                resumed = None if part.head else self._after_damage(start, end, heard)
                 if resumed is None:
                     if file.fault:
                         self._tell(f"is broken at {self.position:.1f} s: {file.fault}")
@@ -167,13 +185,17 @@ class FileSource:
                     n_before, n_declared = n_read, file.frames
                 self._tell(f"is damaged at {self.position:.1f} s; what follows is heard")
                 n_read += n_lost
-                for first in range(0, n_lost, size):
-                    yield np.zeros((min(size, n_lost - first), self.n_channels), np.float32)
+                yield from self._silence(n_lost, size)
         if n_read < self.n_samples:
             declared, held = self.duration, self.position
             self._tell(f"is cut short: it declares {declared:.1f} s and holds {held:.1f} s")
 
-    def _read(self, file: _Sequential, size: int) -> NDArray[np.float32]:
+    def _silence(self, n_samples: int, size: int) -> Iterator[NDArray[np.float32]]:
+        """Yield blocks in place of what is lost."""
+        for first in range(0, n_samples, size):
+            yield np.zeros((min(size, n_samples - first), self.n_channels), np.float32)
+
+    def _read(self, file: SequentialFile, size: int) -> NDArray[np.float32]:
         """Return the next block (n, channels); none at the end of a stream, or where it breaks."""
         parts = [np.zeros((0, self.n_channels), np.float32)]
         n_left = size
@@ -189,7 +211,7 @@ class FileSource:
 
     def _after_damage(
         self, start: int, end: int | None, n_heard: int
-    ) -> tuple[_Sequential, int, int] | None:
+    ) -> tuple[SequentialFile, int, int] | None:
         """Return a stream from the first frame on that is whole again, its byte, and samples lost.
 
         For FLAC and MP3; a FLAC's frames know their time, what an MP3 lost is not made up.
@@ -208,7 +230,7 @@ class FileSource:
             return None
         for at in starts:
             with contextlib.suppress(soundfile.LibsndfileError):
-                file = _Sequential(FilePart(self.path, at - len(head), end, head))
+                file = SequentialFile(FilePart(self.path, at - len(head), end, head))
                 if (file.samplerate, file.channels) == (self.sample_rate, self.n_channels):
                     return file, at, n_lost
                 file.close()
@@ -217,7 +239,7 @@ class FileSource:
     def _n_taken(self, start: int, end: int | None) -> int:
         """Return how many bytes of a stream are read until it ends; 0 if it is no MP3."""
         part = FilePart(self.path, start, end)
-        with _Sequential(part) as file:
+        with SequentialFile(part) as file:
             while file.format == "MP3" and len(self._read(file, SCAN_BLOCK)):
                 pass
             return part.tell() if file.format == "MP3" else 0
@@ -284,48 +306,3 @@ class FileSource:
     def is_alive(self) -> bool:
         """True while it plays."""
         return self._thread is not None and self._thread.is_alive() and not self.is_finished
-
-
-def _open(path: Path) -> _Sequential:
-    """Open an audio file; DeviceError says what is wrong with it."""
-    if fault := file_fault(path):
-        if fault == NO_SUCH_FILE:
-            raise DeviceError(f"{fault}: {shown(path)}{did_you_mean(path)}")
-        raise DeviceError(f"{shown(path)} cannot be read: {fault}; give an audio file")
-    try:
-        if path.stat().st_size == 0:
-            raise DeviceError(f"{path} is empty (0 bytes); give an audio file")
-        if head := wav_without_length(path):
-            return _Sequential(FilePart(path, head=head))
-        return _Sequential(system_path(path))
-    except OSError as error:
-        raise DeviceError(f"{path} cannot be read: {error.strerror}") from error
-    except soundfile.LibsndfileError as error:
-        raise DeviceError(why_no_audio(path, error.error_string.rstrip("."))) from error
-
-
-def _check_header(path: Path, file: _Sequential) -> None:
-    """Raise DeviceError unless length, channels and sample rate are within the limits."""
-    if file.frames <= 0:
-        raise DeviceError(f"{path} holds no audio (0 samples)")
-    if not 1 <= file.channels <= MAX_CHANNELS:
-        raise DeviceError(f"{path} has {file.channels} channels; 1 to {MAX_CHANNELS} can be played")
-    if not MIN_SAMPLE_RATE <= file.samplerate <= MAX_SAMPLE_RATE:
-        raise DeviceError(
-            f"{path} has a sample rate of {file.samplerate} Hz; {MIN_SAMPLE_RATE} to"
-            f" {MAX_SAMPLE_RATE} Hz can be played"
-        )
-
-
-def _check_finite(path: Path, file: _Sequential) -> None:
-    """Raise DeviceError where the file holds NaN or infinity (only float files can)."""
-    n_read = 0
-    while len(block := file.read(SCAN_BLOCK, dtype="float32", always_2d=True)):
-        is_bad = ~np.isfinite(block).all(axis=1)
-        if is_bad.any():
-            at = n_read + int(is_bad.argmax())
-            raise DeviceError(
-                f"{path} holds a sample that is not a finite number at"
-                f" {at / file.samplerate:.3f} s (sample {at}); export the file again"
-            )
-        n_read += len(block)

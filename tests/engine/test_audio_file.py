@@ -13,10 +13,11 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from engine import audio_file
+from engine import audio_file, sound_file
 from engine.audio_file import FileSource
 from engine.clock import StreamClock
 from engine.errors import DeviceError
+from engine.ogg_pages import checksum, whole_pages, whole_runs
 from engine.rings import SampleRing
 
 
@@ -197,7 +198,7 @@ def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     def denied(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(audio_file, "_Sequential", denied)
+    monkeypatch.setattr(sound_file, "SequentialFile", denied)
     assert refusal(path) == f"{path} cannot be read: Permission denied"
 
 
@@ -354,3 +355,78 @@ def test_what_follows_damage_is_heard(
         assert len(found) == len(whole)
         assert (found != whole).any(axis=1).mean() < 0.1
         np.testing.assert_array_equal(found[-88200:], whole[-88200:])
+
+
+def noise_ogg(path: Path, seconds: int, codec: str, rate: int) -> Path:
+    """Noise, of which every second is different."""
+    sound = 0.3 * np.random.default_rng(seconds).standard_normal((seconds * rate, 2))
+    with soundfile.SoundFile(path, "w", rate, 2, format="OGG", subtype=codec) as file:
+        for start in range(0, len(sound), rate):
+            file.write(sound[start : start + rate])
+    return path
+
+
+def damaged(data: bytes, how: str, at: int) -> bytes:
+    rest = data[at:]
+    match how:
+        case "random":
+            return data[:at] + np.random.default_rng(1).bytes(300) + rest[300:]
+        case "zeros":
+            return data[:at] + bytes(15000) + rest[15000:]
+        case "missing":
+            return data[:at] + rest[1000:]
+        case _:
+            return data[:at] + b"OggS" + bytes(500) + rest
+
+
+@pytest.mark.parametrize("how", ["random", "zeros", "missing", "more"])
+@pytest.mark.parametrize(("codec", "rate"), [("VORBIS", 44100), ("OPUS", 48000), ("OPUS", 24000)])
+def test_what_follows_damage_in_an_ogg_is_heard_where_it_belongs(
+    tmp_path: Path, codec: str, rate: int, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = noise_ogg(tmp_path / "a.ogg", 8, codec, rate)
+    whole = read_all(FileSource(path, paced=False), 1 << 16)
+    assert caplog.text == ""
+    data = path.read_bytes()
+    path.write_bytes(damaged(data, how, len(data) // 2))
+    source = FileSource(path, paced=False)
+    found = read_all(source, 999)
+    assert caplog.text.count("\n") == 1 and "s; what follows is heard" in caplog.text
+    at = float(caplog.text.split("is damaged at ")[1].split()[0])
+    assert 2.0 < at < 4.5
+    assert source.duration == pytest.approx(8.0, abs=0.02) == len(found) / rate
+    same = np.isclose(found, whole[: len(found)], atol=1e-4).all(axis=1)
+    assert same[: round((at - 0.1) * rate)].all() and same[-rate:].all()
+    lost = ~same[round(at * rate) + 1 :]
+    assert 0.1 < np.count_nonzero(lost) / rate < 4.0
+    assert np.count_nonzero(found[round((at + 0.1) * rate)]) == 0
+
+
+def test_damage_at_the_first_sound_of_a_joined_ogg_shifts_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = noise_ogg(tmp_path / "1.ogg", 2, "VORBIS", 44100).read_bytes()
+    second = noise_ogg(tmp_path / "2.ogg", 3, "VORBIS", 44100).read_bytes()
+    joined = tmp_path / "joined.ogg"
+    joined.write_bytes(first + second)
+    whole = read_all(FileSource(joined, paced=False), 1 << 16)
+    joined.write_bytes(first + damaged(second, "random", 6000))
+    found = read_all(FileSource(joined, paced=False), 1 << 16)
+    assert "is damaged at 2.0 s" in caplog.text
+    assert len(found) == len(whole)
+    np.testing.assert_array_equal(found[:88200], whole[:88200])
+    np.testing.assert_array_equal(found[-88200:], whole[-88200:])
+
+
+def test_a_recorded_radio_begins_where_its_recording_does(tmp_path: Path) -> None:
+    path = noise_ogg(tmp_path / "a.ogg", 6, "VORBIS", 44100)
+    head, (run,) = whole_runs(path)
+    data = path.read_bytes()
+    with open(path, "rb") as file:
+        pages = [page for page in whole_pages(file, 0) if page.start >= run.start]
+    assert checksum(data[run.start : pages[0].end]) == data[run.start + 22 : run.start + 26]
+    path.write_bytes(head + data[pages[5].start : pages[9].start] + data[pages[10].start :])
+    source = FileSource(path, paced=False)
+    n_expected = pages[-1].granule - pages[4].granule
+    assert 0 <= n_expected - len(read_all(source)) < 4096
+    assert source.n_samples == len(read_all(source))
