@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from engine.audio_streams import UNKNOWN_LENGTH, FilePart, later_streams
 from engine.clock import RESTART_JUMP_S, StreamClock
 from engine.damaged_files import is_flac, lone_streaminfo, mp3_frames, next_frame
+from engine.declared_lengths import true_head
 from engine.errors import DeviceError
 from engine.ogg_pages import first_sample, whole_runs
 from engine.rings import SampleRing
@@ -95,6 +96,12 @@ class FileSource:
             self.n_samples: int = file.frames
             if file.subtype in _CAN_HOLD_NAN:
                 check_finite(self.path, file)
+            head = true_head(self.path)
+            if head and head.n_declared:
+                self._tell(
+                    f"declares {head.n_declared} bytes of samples and holds {head.n_held}; all of"
+                    " them are heard"
+                )
             said = file.extra_info
             if any(sign in said for sign in _CUT_SHORT) and _UNKNOWN not in said:
                 self._tell(f"is cut short; playing the {self.duration:.1f} s there are")

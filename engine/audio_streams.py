@@ -1,7 +1,7 @@
-"""Where the streams of a sound file begin, and what stands in for a header that lies.
+"""Where the streams of a sound file begin.
 
 libsndfile reads one stream: of files joined end to end (``cat a.mp3 b.mp3``, a radio's chained Ogg)
-the first alone, and of a WAV whose recorder died before it wrote the length, nothing.
+the first alone.
 Not here: reading them one after the other (``engine.audio_file``).
 """
 
@@ -22,7 +22,10 @@ _LONGEST = 64  # bytes around a marker that are looked at
 
 
 class FilePart(io.RawIOBase):
-    """A file from one byte to another, with other bytes in place of some of its first."""
+    """A file from one byte to another, with other bytes in place of its first.
+
+    ``start`` may lie before the file where those are more than what they stand for.
+    """
 
     def __init__(
         self, path: Path, start: int = 0, end: int | None = None, head: bytes = b""
@@ -34,11 +37,11 @@ class FilePart(io.RawIOBase):
 
     def readinto(self, buffer: memoryview | bytearray) -> int:  # type: ignore[override]
         """Read what fits."""
-        self._file.seek(self._start + self._at)
-        data = self._file.read(max(0, min(len(buffer), self._size - self._at)))
-        if self._at < len(self._head):
-            patch = self._head[self._at : self._at + len(data)]
-            data = patch + data[len(patch) :]
+        data = self._head[self._at : self._at + len(buffer)]
+        n_left = min(len(buffer), self._size - self._at) - len(data)
+        if n_left > 0:
+            self._file.seek(self._start + self._at + len(data))
+            data += self._file.read(n_left)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
@@ -110,27 +113,3 @@ def _beginning(window: bytes, at: int, marker: bytes) -> int | None:
         if at >= back and header[:1] == b"\xff" and header[1:2] >= b"\xe0":
             return at - back
     return None
-
-
-def wav_without_length(path: Path) -> bytes:
-    """Return a head for a WAV whose data are declared empty but are not, else nothing.
-
-    The data then reach to the end of the file, as a recorder left them that died.
-    """
-    with open(system_path(path), "rb") as file:
-        head = file.read(4096)
-        size = file.seek(0, io.SEEK_END)
-    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-        return b""
-    at = 12
-    while at + 8 <= len(head):
-        length = int.from_bytes(head[at + 4 : at + 8], "little")
-        if head[at : at + 4] == b"data":
-            left = size - at - 8
-            if length or not left:
-                return b""
-            fixed = min(left, 0xFFFFFFFE).to_bytes(4, "little")
-            riff = min(size - 8, 0xFFFFFFFE).to_bytes(4, "little")
-            return b"RIFF" + riff + head[8 : at + 4] + fixed
-        at += 8 + length + length % 2
-    return b""

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from engine.audio_streams import FilePart, wav_without_length
+from engine.audio_streams import FilePart
+from engine.declared_lengths import true_head
 from engine.errors import DeviceError
 from engine.file_kinds import why_no_audio
 from engine.paths import NO_SUCH_FILE, did_you_mean, file_fault, shown, system_path
@@ -43,8 +44,8 @@ def open_sound(path: Path) -> SequentialFile:
     try:
         if path.stat().st_size == 0:
             raise DeviceError(f"{path} is empty (0 bytes); give an audio file")
-        if head := wav_without_length(path):
-            return SequentialFile(FilePart(path, head=head))
+        if head := true_head(path):
+            return SequentialFile(FilePart(path, head.first - len(head.data), head=head.data))
         return SequentialFile(system_path(path))
     except OSError as error:
         raise DeviceError(f"{path} cannot be read: {error.strerror}") from error
