@@ -71,6 +71,8 @@ _WITH_SOUND = (
     "a Monkey's Audio file",
     "a WavPack file",
 )
+_MISLEADING = "does not exist"  # what libsndfile says of a file that ends within its first frame
+
 _ADVICE = {
     "a web page (HTML)": "a download that failed, as it seems; get the song itself",
     "a playlist": "give one of the files that it names",
@@ -120,7 +122,7 @@ def why_no_audio(path: Path, reason: str) -> str:
     convert = f"ffmpeg -i {shlex.quote(name)} {shlex.quote(shown(path.with_suffix('.wav')))}"
     if kind in _READ:
         kind += ", but broken or of another codec"
-        advice = f"{reason}; try {convert}"
+        advice = f"try {convert}" if _MISLEADING in reason else f"{reason}; try {convert}"
     elif "protection" in kind:
         advice = "play it in its own program, and let livecover hear that with --input loopback"
     elif kind in _WITH_SOUND or kind.endswith("video"):

@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 
-_OTHER_FILE = re.compile(r"\.[a-z][a-z0-9]{1,8}$", re.IGNORECASE)
-"""A suffix as files have it: a virtual port of such a name is a slip of the hand."""
+_OTHER_FILE = re.compile(r"\.[a-z][a-z0-9]{1,8}$|[/\\]", re.IGNORECASE)
+"""A suffix as files have it, or a folder: a virtual port of such a name is a slip of the hand."""
 
 
 class MidiSink(Protocol):

@@ -99,7 +99,10 @@ def read_midi(path: Path) -> ForeignMidi:
 
 def parse_midi(data: bytes, name: str) -> ForeignMidi:
     """Return the MIDI file that ``data`` is; errors call it ``name``. Raises as ``read_midi``."""
-    begin = data.find(b"MThd", 0, None if data[:4] == b"RIFF" else HEAD_BYTES)
+    is_riff = data[:4] == b"RIFF"
+    begin = data.find(b"MThd", 0, None if is_riff else HEAD_BYTES)
+    if begin < 0 and is_riff and data[8:12] == b"RMID":
+        raise DataError(f"{name}: expected a MIDI file, it holds nothing but its wrapping")
     if begin < 0:
         raise DataError(f"{name}: expected a MIDI file, got {kind_of(data[:HEAD_BYTES])}")
     if len(data) > MAX_BYTES:
@@ -122,7 +125,7 @@ def parse_midi(data: bytes, name: str) -> ForeignMidi:
     midi.has_beats, midi.n_broken = has_beats, reader.n_broken
     _check_length(midi, name)
     if midi.n_broken:
-        _log.warning("%s: left out or mended %d broken events or parts", name, midi.n_broken)
+        _log.warning("%s: broken events or parts left out or mended: %d", name, midi.n_broken)
     return midi
 
 

@@ -99,3 +99,9 @@ def test_the_nearest_file_is_named(tmp_path: Path) -> None:
 
 def test_what_cannot_be_opened_is_unknown(tmp_path: Path) -> None:
     assert "an unknown file" in why_no_audio(tmp_path / "none", "why")
+
+
+def test_words_of_the_library_that_mislead_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "cut.mp3").write_bytes(b"\xff\xfb\x90\x00" * 20)
+    told = why_no_audio(tmp_path / "cut.mp3", "File does not exist or is not a regular file")
+    assert "an MP3 file, but broken or of another codec: try ffmpeg -i" in told

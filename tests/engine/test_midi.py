@@ -322,7 +322,9 @@ def test_open_sink_takes_a_port_and_a_file(tmp_path: Path, monkeypatch: pytest.M
     assert len(read(path)["melody"]) == 2
 
 
-@pytest.mark.parametrize("name", ["score.musicxml", "take.mdi", "out.wav", "takes/one.MP3"])
+@pytest.mark.parametrize(
+    "name", ["score.musicxml", "take.mdi", "out.wav", "takes/one.MP3", "takes/", "/dev/full"]
+)
 def test_a_file_of_another_kind_is_no_port(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.midi.list_ports", lambda: ["Piano:in", "Synth v1.ab"])
     with pytest.raises(MidiError, match="is neither a .mid file nor a port .* give FILE.mid"):

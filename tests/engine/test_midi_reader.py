@@ -139,7 +139,7 @@ def test_what_is_left_out_is_said_once(tmp_path: Path, caplog: pytest.LogCapture
     with caplog.at_level(logging.WARNING):
         midi = read_midi(path)
     assert midi.filename == str(path)
-    assert caplog.messages == [f"{path}: left out or mended 3 broken events or parts"]
+    assert caplog.messages == [f"{path}: broken events or parts left out or mended: 3"]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,7 @@ def test_what_is_left_out_is_said_once(tmp_path: Path, caplog: pytest.LogCapture
         (b"<!DOCTYPE html><html>", r"expected a MIDI file, got a web page \(HTML\)"),
         (b"RIFF\0\0\0\0WAVEfmt ", "expected a MIDI file, got a WAV file"),
         (b"MThd\0\0\0\x06\0\1", "expected a MIDI file, it ends within its header"),
+        (b"RIFF\0\0\0\0RMID", "expected a MIDI file, it holds nothing but its wrapping"),
         (header(), "expected a MIDI file, it holds no track"),
         (header() + b"\0" * 99, "expected a MIDI file, it holds no track"),
         (header(division=0) + chunk(TUNE), "expected a MIDI file, it has no ticks a beat"),

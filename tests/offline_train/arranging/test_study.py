@@ -30,7 +30,15 @@ def test_the_tiny_experiment_ends_with_a_report_and_an_arranger(
     samples, rate = soundfile.read(sound)
     soundfile.write(song, samples, rate)
     midi, score = tmp_path / "song.mid", tmp_path / "song.musicxml"
-    arguments = ["--input", str(song), "--arranger", "--arranger-model", str(out / "model")]
+    arguments = [
+        "--input",
+        str(song),
+        "--arranger",
+        "--arranger-model",
+        str(out / "model"),
+        "--metre",
+        "4/4",
+    ]
     assert livecover([*arguments, "--midi-out", str(midi), "--midi-out", str(score)]) == 0
     assert "bars of 4/4" in capsys.readouterr().out
     assert mido.MidiFile(midi).length == pytest.approx(len(samples) / rate, abs=5)

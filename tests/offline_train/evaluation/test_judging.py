@@ -73,7 +73,7 @@ def test_streaming_plays_what_the_whole_file_plays(result: RungResult) -> None:
 
 def test_a_broken_file_is_named_skipped_and_counted(result: RungResult) -> None:
     assert (result.n_songs, list(result.skipped)) == (2, ["three.wav"])
-    assert "expected a sound file" in result.skipped["three.wav"]
+    assert "not an audio file that can be read" in result.skipped["three.wav"]
     assert set(result.streamed.each) == {"one.wav", "two.wav"}
     assert "onset_f1" in result.streamed.each["one.wav"]
     assert "onset_f1" not in result.streamed.each["two.wav"]

@@ -93,7 +93,7 @@ def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     with pytest.raises(DataError, match="expected recordings with MIDI beside, found none"):
         adapt.store_recordings(tmp_path / "takes", tmp_path / "data")
     (tmp_path / "takes" / "take.wav").write_bytes(b"no sound")
-    with pytest.raises(DataError, match="take.wav: expected a sound file"):
+    with pytest.raises(DataError, match="take.wav is not an audio file that can be read"):
         adapt.store_recordings(tmp_path / "takes", tmp_path / "data")
     record(tmp_path / "short", "take", 2.0)
     with pytest.raises(DataError, match="expected 5 s or more, got 2.0 s"):
