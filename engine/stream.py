@@ -6,6 +6,7 @@ One stream is one source from its first sample to its end or loss; times are sec
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.dc_blocker import DcBlocker
 from engine.decoder import NoteDecoder
 from engine.gate import Gate
 from engine.notes import Event, Posteriors
@@ -39,6 +40,7 @@ class CoverStream:
         pipeline.reset()
         self._pipeline = pipeline
         self._sample_rate, self._n_channels = sample_rate, n_channels
+        self._blocker = DcBlocker(n_channels, sample_rate)
         self._resampler = Resampler(sample_rate, spec.features.sample_rate, n_channels)
         self._gate = Gate(settings.gate, spec.features.sample_rate)
         decoding = settings.decoder.resolved(spec.decoding)
@@ -70,7 +72,11 @@ class CoverStream:
         return self._performer.change(settings.play, settings.midi)
 
     def prime(self, block: Array) -> None:
-        """Know a song by its first block (n, c), before it is pushed: polarity, level, tuning."""
+        """Know a song by its first block (n, c), before it is pushed.
+
+        Its offset, polarity, level and tuning.
+        """
+        block = self._blocker.prime(block)
         self._resampler.prime(block)
         ahead = Resampler(
             self._sample_rate, self._pipeline.spec.features.sample_rate, self._n_channels
@@ -80,7 +86,7 @@ class CoverStream:
 
     def push(self, block: Array) -> list[Event]:
         """Return the events that a block (n, c) settles, in time order."""
-        samples = self._resampler.push(block)
+        samples = self._resampler.push(self._blocker.push(block))
         to_skip, to_hear = self._gate.push(samples)
         events: list[Event] = []
         if len(to_skip):
@@ -91,13 +97,15 @@ class CoverStream:
 
     def skip(self, block: Array) -> list[Event]:
         """Pass over a block (n, c) that there was no time for; sounding notes end."""
-        samples = self._resampler.push(block)
+        samples = self._resampler.push(self._blocker.push(block))
         self.n_skipped_frames += len(samples) // self._hop_length
         return self._pass_over(np.concatenate((self._gate.flush(), samples)))
 
     def finish(self) -> list[Event]:
         """Return the last events; every sounding note ends. The stream is over."""
-        to_skip, to_hear = self._gate.push(self._resampler.flush())
+        last = self._resampler.push(self._blocker.flush())
+        last = np.concatenate((last, self._resampler.flush()))
+        to_skip, to_hear = self._gate.push(last)
         to_skip = np.concatenate((to_skip, self._gate.flush()))
         events = self._pass_over(to_skip) if len(to_skip) else []
         events += self._decode(self._pipeline.push(to_hear))

@@ -1,4 +1,4 @@
-"""Prints how little a cover changes with a song's tuning, polarity and level.
+"""Prints how little a cover changes with a song's tuning, polarity, level and offset.
 
 Each altered song is covered as a file, and onset F1 (50 ms) against the untouched song's cover is
 printed, the time stretched back where the alteration stretched it. A cover of the song 8 ms later
@@ -23,6 +23,7 @@ Onsets = list[tuple[float, int]]
 
 CENTS = (-50, -32, -25, 25, 32, 50)
 LEVELS_DBFS = (-20, -40, -55)
+ON_OFFSET_DBFS, OFFSET = -50, 0.3
 WINDOW_S = 0.05
 DELAY_S = 0.008
 
@@ -45,6 +46,9 @@ def altered(song: Array, rate: int) -> Iterator[tuple[str, Array, float, float]]
     for dbfs in LEVELS_DBFS:
         gain = np.float32(10 ** (dbfs / 20) / np.abs(song).max())
         yield f"peak at {dbfs} dBFS", song * gain, 1.0, 0.0
+    gain = np.float32(10 ** (ON_OFFSET_DBFS / 20) / np.abs(song).max())
+    what = f"peak at {ON_OFFSET_DBFS} dBFS, with an offset of {OFFSET}"
+    yield what, song * gain + np.float32(OFFSET), 1.0, 0.0
 
 
 def onsets(pipeline: Pipeline, song: Array, rate: int) -> Onsets:

@@ -132,10 +132,12 @@ def model_of(pipeline: Pipeline) -> LoudnessModel:
 
 
 def sound(seconds: float, *loud: tuple[float, float], channels: int = 1) -> Array:
-    """Return (n, channels) samples that are 0.5 within each ``loud`` (start, stop), else 0."""
+    """Return (n, channels) samples: 250 Hz at 0.5 within each ``loud`` (start, stop), else 0."""
+    wave = np.tile(np.array((0.5, 0.5, -0.5, -0.5), np.float32), round(seconds * RATE))
     samples = np.zeros((round(seconds * RATE), channels), np.float32)
     for start, stop in loud:
-        samples[round(start * RATE) : round(stop * RATE)] = 0.5
+        part = slice(round(start * RATE), round(stop * RATE))
+        samples[part] = wave[: len(samples[part]), None]
     return samples
 
 

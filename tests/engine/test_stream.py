@@ -179,3 +179,12 @@ def test_the_style_sets_the_pace_from_the_next_block_on() -> None:
         counts[style] = sum(event.is_on for event in events)
     assert counts["calm"] < 0.8 * counts["balanced"]
     assert counts["balanced"] < 0.9 * counts["intense"]
+
+
+def test_an_offset_changes_no_note_and_silence_on_it_sleeps() -> None:
+    song = sound(9.0, (0.2, 0.4), (0.6, 0.8)) * np.float32(0.3)
+    assert run(song + np.float32(0.3)) == run(song)
+    stream = CoverStream(make_pipeline(), SETTINGS, RATE, 1)
+    for block in np.split(song + np.float32(0.3), 90):
+        stream.push(block)
+    assert stream.is_asleep
