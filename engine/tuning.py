@@ -30,6 +30,8 @@ HYSTERESIS = 2.0
 """Cents by which a new answer must differ from the one in force."""
 TIE = 5.0
 """Cents around a quarter tone in which a song may as well be sharp as flat."""
+LEAST_ADVANTAGE = 0.25
+"""Share of what was heard that must speak for the other of the two once one is in force."""
 WHITE = (0, 2, 3, 5, 7, 8, 10)
 """Pitch classes of the white keys, counted from A."""
 
@@ -136,7 +138,10 @@ class TuningEstimator:
         if abs(cents) < 50 - TIE:
             return cents
         flat = cents - 100 if cents > 0 else cents
-        return max((flat, flat + 100), key=self._white_share)
+        near, far = sorted((flat, flat + 100), key=lambda c: abs(c - self.cents))
+        advantage = self._white_share(far) - self._white_share(near)
+        least = LEAST_ADVANTAGE * self._histogram.sum() if self.cents else 0.0
+        return far if advantage > least else near
 
     def _white_share(self, cents: float) -> float:
         """Return the share of what was heard on white keys, were the song so many cents sharp."""

@@ -133,3 +133,20 @@ def test_streams_of_any_block_size_hear_the_same_while_the_tuning_changes(
     expected = [pipeline.push(sound[n : n + 256]) for n in range(0, len(sound), 256)]
     whole = np.concatenate([posteriors.onset for posteriors in [*expected, pipeline.flush()]])
     np.testing.assert_allclose(onset, whole, atol=1e-4)  # as any stream: sums in another order
+
+
+def test_a_song_between_two_tunings_stays_where_it_was_taken_to_be() -> None:
+    def heard(n_white: int) -> TuningEstimator:
+        estimator = TuningEstimator(RATE)
+        estimator._histogram[:] = 0.0
+        places = np.arange(12) * 50  # semitones of A and up, were it 50 cents flat: none off
+        estimator._histogram[places[:n_white]] = 1.0
+        return estimator
+
+    estimator = heard(12)
+    for before in (-48.0, 52.0):
+        estimator.cents = before
+        assert estimator._nearest(-46.0) == pytest.approx(-46.0 if before < 0 else 54.0)
+    estimator = heard(1)  # A alone, a white key; a semitone below it is a black one
+    estimator.cents = 52.0
+    assert estimator._nearest(-48.0) == -48.0
