@@ -41,7 +41,9 @@ def parser() -> argparse.ArgumentParser:
     streaming.add_argument("--seconds", type=float, default=20.0, help="of the song")
     window = add("window", "real-time factor of a window model, live and over a file")
     window.add_argument("--steps", type=int, default=2, help="of a live stream")
-    add("robust", "how little a cover changes with the song's tuning, polarity and level")
+    altered = add("robust", "how little a cover changes with the song's tuning, polarity and level")
+    reference = "a human's cover (default: NAME.mid beside the song)"
+    altered.add_argument("--reference", type=given_path, help=reference)
     add("sleep", "what silence costs, listened to and slept through")
     add("timing", "when notes leave against when they are due, idle and beside busy programs")
     paged = add("panel", "when notes leave and are drawn with the panel open, against without it")
@@ -83,7 +85,7 @@ def measure(arguments: argparse.Namespace) -> str:
         case "window":
             return models.window(arguments.model, arguments.steps)
         case "robust":
-            return robust.table(arguments.model, arguments.song)
+            return robust.table(arguments.model, arguments.song, arguments.reference)
         case "sleep":
             return models.sleep(arguments.model)
         case "timing":

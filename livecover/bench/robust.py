@@ -2,7 +2,8 @@
 
 Each altered song is covered as a file, and onset F1 (50 ms) against the untouched song's cover is
 printed, the time stretched back where the alteration stretched it. A cover of the song 8 ms later
-tells what any change of the samples costs.
+tells what any change of the samples costs. Where there is a reference, a human's cover as
+MIDI, F1 to that is printed too, and how far it is from the untouched song's.
 """
 
 from collections.abc import Iterator
@@ -13,17 +14,22 @@ import soundfile
 from numpy.typing import NDArray
 
 from engine.cover import open_pipeline
+from engine.errors import DataError
+from engine.midi_reader import read_midi
 from engine.notes import notes_of
 from engine.offline import PRIME_S, Pipeline
+from engine.paths import is_file
 from engine.settings import EngineSettings, ModelSettings
 from engine.stream import CoverStream
+from livecover.timed_messages import timed_tracks
 
 Array = NDArray[np.float32]
 Onsets = list[tuple[float, int]]
 
-CENTS = (-50, -32, -25, 25, 32, 50)
+CENTS = (-50, -45, -32, -25, 25, 32, 45, 50)
 LEVELS_DBFS = (-20, -40, -55)
 ON_OFFSET_DBFS, OFFSET = -50, 0.3
+DRUMS = 9  # the channel
 WINDOW_S = 0.05
 DELAY_S = 0.008
 
@@ -73,14 +79,36 @@ def onset_f1(found: Onsets, expected: Onsets) -> float:
     return 2 * n_hits / max(1, len(found) + len(expected))
 
 
-def table(model: str, path: Path) -> str:
-    """Return the table of a song's alterations, as Markdown."""
+def reference_onsets(path: Path) -> Onsets:
+    """Return the onsets of a MIDI file's notes but drums. Raises DataError."""
+    tracks = timed_tracks(read_midi(path))
+    notes = [(timed.time, timed.message) for track in tracks for timed in track]
+    found = [(t, m.note) for t, m in notes if m.type == "note_on" and m.channel != DRUMS]
+    if not found:
+        raise DataError(f"{path}: expected a human's cover, found no notes")
+    return found
+
+
+def table(model: str, path: Path, reference: Path | None = None) -> str:
+    """Return the table of a song's alterations, as Markdown; NAME.mid beside it is a reference."""
+    if reference is None and is_file(path.with_suffix(".mid")):
+        reference = path.with_suffix(".mid")
+    expected = None if reference is None else reference_onsets(reference)
     song, rate = soundfile.read(path, dtype="float32", always_2d=True)
     pipeline = open_pipeline(ModelSettings(model))
     untouched = onsets(pipeline, song, rate)
     lines = ["| the song | notes | F1 to the untouched cover |", "|---|---|---|"]
-    lines.append(f"| untouched | {len(untouched)} | 1.000 |")
+    if reference:
+        lines = [f"{lines[0]} F1 to {reference.name} | change |", f"{lines[1]}---|---|"]
+
+    def row(what: str, found: Onsets) -> None:
+        line = f"| {what} | {len(found)} | {onset_f1(found, untouched):.3f} |"
+        if expected is not None:
+            f1 = onset_f1(found, expected)
+            line += f" {f1:.3f} | {f1 - onset_f1(untouched, expected):+.3f} |"
+        lines.append(line)
+
+    row("untouched", untouched)
     for what, sound, speed, delay in altered(song, rate):
-        found = [(speed * (t - delay), p) for t, p in onsets(pipeline, sound, rate)]
-        lines.append(f"| {what} | {len(found)} | {onset_f1(found, untouched):.3f} |")
+        row(what, [(speed * (t - delay), p) for t, p in onsets(pipeline, sound, rate)])
     return "\n".join(lines)

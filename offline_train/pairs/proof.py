@@ -73,7 +73,7 @@ def random_warp(seconds: float, rng: np.random.Generator) -> tuple[Double, Doubl
 
 
 def render_proof(data: Path, cache: Path, song_id: str, seconds: float) -> Proof:
-    """Return a pair, rendered or from the cache."""
+    """Return a pair, rendered or from the cache; the cover's notes on the song are beside it."""
     stem = cache / f"{song_id}-{seconds:g}"
     song_path, cover_path = stem.with_suffix(".song.flac"), stem.with_suffix(".cover.flac")
     notes_path = stem.with_suffix(".npz")
@@ -93,6 +93,8 @@ def render_proof(data: Path, cache: Path, song_id: str, seconds: float) -> Proof
         ]
         midi = players_to_midi([Player("comp", 0, piano)])
         cover = master(mix([fluidsynth(midi, PIANO_SOUNDFONT)]), rng)
+        notes = [note for note, _ in song.cover()]
+        players_to_midi([Player("comp", 0, notes)]).save(song_path.with_suffix(".mid"))
         for path, audio in ((song_path, band), (cover_path, cover)):
             soundfile.write(path, np.clip(audio, -1, 1), RENDER_RATE, format="FLAC")
         np.savez(notes_path, true=true, played=played)

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 import soundfile
 
-from engine.errors import DeviceError, ModelError
+from engine.errors import DataError, DeviceError, ModelError
 from engine.notes import Posteriors
 from livecover.bench import __main__ as bench
 from livecover.bench import arranged, metre, models, require_servers, robust
@@ -96,6 +97,26 @@ def test_every_alteration_has_its_row(noise: Path, tiny_stateful_path: Path) -> 
     lines = robust.table(str(tiny_stateful_path), noise).splitlines()
     assert lines[2].endswith("| 1.000 |")
     assert sum("cents" in line for line in lines) == len(robust.CENTS)
+
+
+def test_a_human_cover_beside_the_song_is_compared_with(
+    noise: Path, tiny_stateful_path: Path
+) -> None:
+    reference = mido.MidiFile()
+    notes = [mido.Message("note_on", note=60, velocity=9, channel=c, time=960) for c in (0, 9)]
+    reference.tracks.append(mido.MidiTrack(notes))
+    reference.save(noise.with_suffix(".mid"))
+    ((onset, pitch),) = robust.reference_onsets(noise.with_suffix(".mid"))
+    assert onset == pytest.approx(1.0) and pitch == 60
+    lines = robust.table(str(tiny_stateful_path), noise).splitlines()
+    assert lines[0].endswith(f"| F1 to {noise.stem}.mid | change |")
+    assert lines[2].endswith("| +0.000 |")
+    assert {line.count("|") for line in lines} == {6}
+    reference.tracks.clear()
+    reference.tracks.append(mido.MidiTrack())
+    reference.save(noise.with_suffix(".mid"))
+    with pytest.raises(DataError, match="expected a human's cover, found no notes"):
+        robust.table(str(tiny_stateful_path), noise)
 
 
 def test_a_song_is_shifted_and_its_tune_found_again() -> None:
