@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.cover import open_pipeline
 from engine.midi import MidiSink, open_sink
 from engine.model_files import list_models
 from engine.notes import Event
+from engine.offline import Pipeline
 from engine.runtime import Engine
+from engine.settings import ModelSettings
 from livecover.bench import markdown
 from livecover.bench.live import PORT, NullSink, jack_port
 from livecover.cli import SWITCH_INTERVAL
 from livecover.instrument import Instrument
 from livecover.settings_source import load_settings
-
-INTO_CHANGE_S = 0.2
-"""Seconds from the beginning of a change to panic; a model takes longer to open."""
 
 
 class TimedSink:
@@ -60,19 +60,28 @@ def delay(model: str, song: Path, n_panics: int) -> str:
     other = next(name for name in list_models() if name != model)
     given = {"audio.input": str(song), "model.model": model, "midi.midi_out": [PORT]}
     found: list[tuple[float, float]] = []
+    is_opening = threading.Event()
+
+    def open_and_tell(settings: ModelSettings) -> Pipeline:
+        is_opening.set()
+        return open_pipeline(settings)
+
     with jack_port() as to:
         sink = TimedSink(open_sink([PORT]) if to is not None else NullSink())
         instrument = Instrument(
             load_settings(None, given),
             open_engine=lambda settings, taps: Engine(
-                settings, taps, open_sink=lambda names, already: sink
+                settings,
+                taps,
+                open_sink=lambda names, already: sink,
+                open_pipeline=open_and_tell,
             ),
         )
         with instrument:
             instrument.start()
             for k in range(n_panics):
                 instrument.change({"play.hold": True})
-                found.append(_panic(instrument, sink, model if k % 2 else other))
+                found.append(_panic(instrument, sink, is_opening, model if k % 2 else other))
     ms = 1000 * np.array(found)
     names = ("all at the port", "panic() returns")
     medians, worst = np.median(ms, axis=0), ms.max(axis=0)
@@ -80,12 +89,14 @@ def delay(model: str, song: Path, n_panics: int) -> str:
     return markdown([f"{n_panics} times, to {to or NullSink.name}", "median, ms", "most, ms"], rows)
 
 
-def _panic(instrument: Instrument, sink: TimedSink, model: str) -> tuple[float, float]:
+def _panic(
+    instrument: Instrument, sink: TimedSink, is_opening: threading.Event, model: str
+) -> tuple[float, float]:
     """Panic while a model is opened; return the seconds to the port, and to the return."""
+    is_opening.clear()
     change = threading.Thread(target=instrument.change, args=({"model.model": model},))
     change.start()
-    time.sleep(INTO_CHANGE_S)
-    assert change.is_alive(), "the model was there too soon to measure"
+    assert is_opening.wait(20.0)
     sink.is_done.clear()
     start = time.perf_counter()
     instrument.panic()
