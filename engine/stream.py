@@ -48,6 +48,7 @@ class CoverStream:
         self._performer = Performer(settings.play, settings.midi)
         self._hop_length = spec.features.hop_length
         self._is_resting = False  # nothing is underway and nothing sounds
+        self._n_samples_over = 0  # skipped ones that fill no frame yet
         self.n_skipped_frames = 0
         """Frames passed over because the machine was too slow; sleep is not among them."""
 
@@ -98,7 +99,10 @@ class CoverStream:
     def skip(self, block: Array) -> list[Event]:
         """Pass over a block (n, c) that there was no time for; sounding notes end."""
         samples = self._resampler.push(self._blocker.push(block))
-        self.n_skipped_frames += len(samples) // self._hop_length
+        n_frames, self._n_samples_over = divmod(
+            self._n_samples_over + len(samples), self._hop_length
+        )
+        self.n_skipped_frames += n_frames
         return self._pass_over(np.concatenate((self._gate.flush(), samples)))
 
     def finish(self) -> list[Event]:

@@ -210,23 +210,32 @@ class Worker:
     def step(self, session: Session) -> None:
         """Take what waits in the ring, up to ``MAX_BLOCK_S``; skip if too much waits."""
         rate = session.source.sample_rate
-        backlog = session.ring.available / rate
-        is_too_much = backlog > self.settings.time.backlog_limit
-        start = session.ring.total_read
-        wanted = session.ring.available if is_too_much else round(MAX_BLOCK_S * rate)
-        block = session.ring.read(wanted)
-        if not len(block):
+        n_waiting = session.ring.available
+        if n_waiting / rate <= self.settings.time.backlog_limit:
+            block = self._read(session, n_waiting)
+            if len(block):
+                self.load.begin()
+                self._submit(session, session.stream.push(block))
+                self.load.end(len(block) / rate)
             return
-        self.meter.take(block, len(block) / rate)
-        time_of_block = session.time_of(start)
-        self._taps.audio(block, time_of_block, session.moment(time_of_block))
-        if is_too_much:  # rather than fall behind without end
+        # Rather than fall behind without end. In pieces: seconds of sound at once would leave the
+        # process megabytes larger.
+        n_left = n_waiting
+        while n_left and len(block := self._read(session, n_left)):
             self._submit(session, session.stream.skip(block))
-            self._warn_of_skipping(backlog)
-            return
-        self.load.begin()
-        self._submit(session, session.stream.push(block))
-        self.load.end(len(block) / rate)
+            n_left -= len(block)
+        self._warn_of_skipping(n_waiting / rate)
+
+    def _read(self, session: Session, n_samples: int) -> NDArray[np.float32]:
+        """Return what comes next, up to ``MAX_BLOCK_S`` of it; meter and taps have it first."""
+        rate = session.source.sample_rate
+        start = session.ring.total_read
+        block = session.ring.read(min(n_samples, round(MAX_BLOCK_S * rate)))
+        if len(block):
+            self.meter.take(block, len(block) / rate)
+            time_of_block = session.time_of(start)
+            self._taps.audio(block, time_of_block, session.moment(time_of_block))
+        return block
 
     def _run(self) -> None:
         """Listen until stopped or the song is over. On the worker thread."""

@@ -119,12 +119,14 @@ def test_a_gap_asks_the_model_once(skips: bool) -> None:
     assert model.n_asked - before[0] <= int(skips) and n_transformed == before[1]
 
 
-def test_skipping_ends_the_note_and_keeps_the_time() -> None:
+@pytest.mark.parametrize("block", [64, 700])
+def test_skipping_ends_the_note_and_keeps_the_time(block: int) -> None:
     song = sound(2.0, (0.2, 2.0))
     pipeline = make_pipeline()
     stream = CoverStream(pipeline, SETTINGS, RATE, 1)
     before = stream.push(song[:300])
-    skipped = notes_of(stream.skip(song[300:1000]))
+    pieces = (song[start : min(1000, start + block)] for start in range(300, 1000, block))
+    skipped = notes_of([event for piece in pieces for event in stream.skip(piece)])
     after = notes_of(stream.push(song[1000:]) + stream.finish())
     assert before == [on(20)]
     assert [(event.is_on, event.time < 0.32) for event in skipped] == [(False, True)]
