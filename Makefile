@@ -60,9 +60,15 @@ bench: $(VENV)/.installed-dev ## the engine's figures in docs/results.md, on an 
 	$(BIN)/python -m livecover.bench panel --browser
 	$(BIN)/python -m livecover.bench monitor
 	$(BIN)/python -m livecover.bench killed
+	$(BIN)/python -m livecover.bench panic
+	$(BIN)/python -m livecover.bench servers
+	$(BIN)/python -m livecover.bench endings
+	$(BIN)/python -m livecover.bench arranged
+	$(BIN)/python -m livecover.bench metre --songs 20
+	$(BIN)/python -m livecover.bench memory --minutes 2 12
 	$(BIN)/python -m livecover.bench startup
 	$(BIN)/python -m livecover.bench size
-	$(BIN)/python -m livecover.bench soak --minutes 10
+	$(BIN)/python -m livecover.bench soak --minutes 30
 
 format: $(VENV)/.installed-dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
