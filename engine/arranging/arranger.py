@@ -215,7 +215,7 @@ def in_four(rows: Array, beats_per_bar: int) -> Array:
     """Return a unit's chords (beats, ...) or sound (steps, ...) in bars of four beats.
 
     What sounds in the last beat of a shorter bar goes on, and nothing is struck: so a network that
-    knows bars of four does better than with silence (docs/results.md).
+    knows bars of four does better than with silence.
     """
     if beats_per_bar == BEATS_PER_BAR:
         return rows
