@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.audio import FileSource, open_source
+from engine.conditioning import PRIME_S
 from engine.midi import open_sink
 from engine.notes import Event, NoteEvent, notes_of
-from engine.offline import PRIME_S, Pipeline, load_pipeline
+from engine.offline import Pipeline, load_pipeline
 from engine.settings import EngineSettings, ModelSettings
 from engine.stream import CoverStream
 from engine.style import style_vector

@@ -21,7 +21,6 @@ AGAINST = 0.2
 Single instruments are often sampled with one side inverted, and may lead a mix; bass lies in the
 middle of every record, so a bass that cancels tells of a whole channel.
 """
-PRIME_S = 10.0
 BASS_HZ = 200.0
 FADE_S = 0.01
 """How long turning a channel round takes, so that it makes no click."""
@@ -130,10 +129,3 @@ def _products(hop: Array, signs: Array) -> NDArray[np.float64]:
         before, channel = sums[:, c - 1], hop[:, c]
         found[c] = np.vdot(before, channel), np.vdot(before, before), np.vdot(channel, channel)
     return found
-
-
-def mixed_down(sound: Array, sample_rate: int) -> Array:
-    """Return a sound (n, channels) as mono (n,), its polarity known from its first seconds."""
-    mixdown = Mixdown(sound.shape[1], sample_rate)
-    mixdown.prime(sound[: round(PRIME_S * sample_rate)])
-    return mixdown.push(sound)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.conditioning import PRIME_S
 from engine.frontend import FrontEnd, load_frontend
 from engine.inference import CoverModel, StatefulModel, join_posteriors
 from engine.level import AutomaticGain
@@ -19,10 +20,6 @@ from engine.window_model import WindowModel
 from models.spec import ModelSpec
 
 Array = NDArray[np.float32]
-
-
-PRIME_S = 10.0
-"""Seconds of a song that is there as a whole by which its level and tuning are known before."""
 
 
 class Pipeline:

@@ -10,10 +10,11 @@ from dataclasses import replace
 
 from engine.audio import AudioSource, FileSource
 from engine.clock import StreamClock
+from engine.conditioning import PRIME_S
 from engine.decoder import NoteDecoder
 from engine.latency import LatencyBudget, latency_budget
 from engine.notes import Event
-from engine.offline import PRIME_S, Pipeline
+from engine.offline import Pipeline
 from engine.resample import Resampler
 from engine.rings import SampleRing
 from engine.settings import EngineSettings

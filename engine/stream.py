@@ -6,13 +6,12 @@ One stream is one source from its first sample to its end or loss; times are sec
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dc_blocker import DcBlocker
+from engine.conditioning import InputConditioner
 from engine.decoder import NoteDecoder
 from engine.gate import Gate
 from engine.notes import Event, Posteriors
 from engine.offline import Pipeline
 from engine.performer import Performer
-from engine.resample import Resampler
 from engine.settings import EngineSettings
 from engine.style import style_pace
 from engine.tuning import hertz_of
@@ -39,9 +38,7 @@ class CoverStream:
         spec = pipeline.spec
         pipeline.reset()
         self._pipeline = pipeline
-        self._sample_rate, self._n_channels = sample_rate, n_channels
-        self._blocker = DcBlocker(n_channels, sample_rate)
-        self._resampler = Resampler(sample_rate, spec.features.sample_rate, n_channels)
+        self._input = InputConditioner(sample_rate, spec.features.sample_rate, n_channels)
         self._gate = Gate(settings.gate, spec.features.sample_rate)
         decoding = settings.decoder.resolved(spec.decoding)
         self._decoder = NoteDecoder(spec.features.frame_s, decoding)
@@ -65,7 +62,7 @@ class CoverStream:
     @property
     def resampler_delay(self) -> float:
         """Seconds that the resampler holds back."""
-        return self._resampler.delay
+        return self._input.delay
 
     def change(self, settings: EngineSettings) -> list[Event]:
         """Take other settings of the decoder and the performance; return what ends for them."""
@@ -77,17 +74,11 @@ class CoverStream:
 
         Its offset, polarity, level and tuning.
         """
-        block = self._blocker.prime(block)
-        self._resampler.prime(block)
-        ahead = Resampler(
-            self._sample_rate, self._pipeline.spec.features.sample_rate, self._n_channels
-        )
-        ahead.prime(block)
-        self._pipeline.prime(ahead.push(block))
+        self._pipeline.prime(self._input.prime(block))
 
     def push(self, block: Array) -> list[Event]:
         """Return the events that a block (n, c) settles, in time order."""
-        samples = self._resampler.push(self._blocker.push(block))
+        samples = self._input.push(block)
         to_skip, to_hear = self._gate.push(samples)
         events: list[Event] = []
         if len(to_skip):
@@ -98,7 +89,7 @@ class CoverStream:
 
     def skip(self, block: Array) -> list[Event]:
         """Pass over a block (n, c) that there was no time for; sounding notes end."""
-        samples = self._resampler.push(self._blocker.push(block))
+        samples = self._input.push(block)
         n_frames, self._n_samples_over = divmod(
             self._n_samples_over + len(samples), self._hop_length
         )
@@ -107,9 +98,7 @@ class CoverStream:
 
     def finish(self) -> list[Event]:
         """Return the last events; every sounding note ends. The stream is over."""
-        last = self._resampler.push(self._blocker.flush())
-        last = np.concatenate((last, self._resampler.flush()))
-        to_skip, to_hear = self._gate.push(last)
+        to_skip, to_hear = self._gate.push(self._input.flush())
         to_skip = np.concatenate((to_skip, self._gate.flush()))
         events = self._pass_over(to_skip) if len(to_skip) else []
         events += self._decode(self._pipeline.push(to_hear))

@@ -10,8 +10,8 @@ import soxr
 from numpy.typing import NDArray
 
 from engine.audio_file import FileSource
+from engine.conditioning import conditioned
 from engine.errors import DataError, DeviceError
-from engine.mixdown import mixed_down
 
 Array = NDArray[np.float32]
 
@@ -38,7 +38,7 @@ def read_part(path: Path, start: float = 0.0, seconds: float | None = None) -> A
     """
     source = _opened(path)
     sound = source.part(start, seconds)
-    mono = mixed_down(sound, source.sample_rate)
+    mono = conditioned(sound, source.sample_rate)
     return np.asarray(soxr.resample(mono, source.sample_rate, SAMPLE_RATE), np.float32)
 
 

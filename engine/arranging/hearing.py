@@ -7,6 +7,7 @@ Shapes: T frames, P = 88 pitches, S steps. Not here: the notes that come of it (
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +39,12 @@ from engine.arranging.harmony import (
     vector_of,
 )
 from engine.audio import FileSource, open_source
+from engine.conditioning import PRIME_S, conditioned_blocks
 from engine.decoder import NoteDecoder
 from engine.errors import ModelError
 from engine.note_tracker import pair_notes
 from engine.notes import NoteEvent, Posteriors
 from engine.offline import Pipeline, load_pipeline
-from engine.resample import Resampler
 from engine.settings import AudioSettings, DecoderSettings
 from engine.style import style_vector
 from models.spec import N_PITCHES
@@ -53,7 +54,6 @@ Halves = NDArray[np.float16]
 
 SAMPLE_RATE = 16000
 BLOCK_SAMPLES = 8192
-BLOCK_S = 0.5
 LOW_KEYS = 31  # up to D#3
 WALTZ = 3  # beats a bar
 WALTZ_MARGIN = 0.8  # how well bars of three must fit, against bars of four
@@ -130,7 +130,8 @@ class Ears:
 
     def hear(self, blocks: Iterable[Array]) -> Heard:
         """Return what the models hear in blocks of mono samples (n,) at 16 kHz."""
-        transcription, cover = _Listener(self._transcriber), _Listener(self._cover)
+        begin, blocks = _begin(blocks)
+        transcription, cover = (_Listener(p, begin) for p in (self._transcriber, self._cover))
         onset, frame, velocity, tune = (FrameRows(N_PITCHES) for _ in range(4))
         strengths, n_samples = [np.zeros(0, np.float32)], 0
 
@@ -161,11 +162,12 @@ class Ears:
 
 
 class _Listener:
-    """A model in a new stream, with its decoder; ``events`` grows."""
+    """A model in a new stream that knows its beginning, with its decoder; ``events`` grows."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, begin: Array) -> None:
         self._pipeline = pipeline
         pipeline.reset()
+        pipeline.prime(begin)
         pipeline.style = style_vector("balanced", pipeline.spec)
         settings = DecoderSettings().resolved(pipeline.spec.decoding)
         self._decoder = NoteDecoder(pipeline.spec.features.frame_s, settings)
@@ -194,11 +196,20 @@ def sound_blocks(
     """
     source = open_source(name, AudioSettings(), paced=False)
     assert isinstance(source, FileSource), "a file goes in"
-    resampler = Resampler(source.sample_rate, SAMPLE_RATE, source.n_channels)
-    for block in source.blocks(round(BLOCK_S * source.sample_rate)):
-        yield resampler.push(block)
+    for samples in conditioned_blocks(source, SAMPLE_RATE):
+        yield samples
         on_progress(min(1.0, source.position / source.duration))
-    yield resampler.flush()
+
+
+def _begin(blocks: Iterable[Array]) -> tuple[Array, Iterator[Array]]:
+    """Return the first seconds of a song (n,), and all its blocks."""
+    blocks, head, n_samples = iter(blocks), [np.zeros(0, np.float32)], 0
+    n_wanted = round(PRIME_S * SAMPLE_RATE)
+    while n_samples < n_wanted and (block := next(blocks, None)) is not None:
+        head.append(block)
+        n_samples += len(block)
+    begin = np.concatenate(head)
+    return begin[:n_wanted], chain([begin], blocks)
 
 
 def _cut(blocks: Iterable[Array]) -> Iterator[Array]:

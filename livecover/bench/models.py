@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio_file import FileSource
+from engine.conditioning import conditioned_blocks
 from engine.cost import measure_cost
 from engine.errors import ModelError
 from engine.inference import silent_features
@@ -20,7 +21,6 @@ from engine.offline import (
     offline_posteriors,
     stream_posteriors,
 )
-from engine.resample import Resampler
 from engine.settings import EngineSettings, GateSettings
 from engine.stream import CoverStream
 from engine.window_model import WindowModel
@@ -36,9 +36,7 @@ BLOCK, SONG_RATE = 512, 44100
 def load_samples(path: Path, sample_rate: int, seconds: float | None = None) -> Array:
     """Return the first ``seconds`` of an audio file, mono at ``sample_rate``."""
     source = FileSource(path, paced=False)
-    resampler = Resampler(source.sample_rate, sample_rate, source.n_channels)
-    parts = [resampler.push(block) for block in source.blocks(4096)] + [resampler.flush()]
-    samples: Array = np.concatenate(parts)
+    samples: Array = np.concatenate(list(conditioned_blocks(source, sample_rate)))
     return samples if seconds is None else samples[: round(seconds * sample_rate)]
 
 

@@ -13,11 +13,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from engine.conditioning import PRIME_S
 from engine.cover import open_pipeline
 from engine.errors import DataError
 from engine.midi_reader import read_midi
 from engine.notes import notes_of
-from engine.offline import PRIME_S, Pipeline
+from engine.offline import Pipeline
 from engine.paths import is_file
 from engine.settings import EngineSettings, ModelSettings
 from engine.stream import CoverStream

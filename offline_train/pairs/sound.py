@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
 
 from engine.audio_file import FileSource
+from engine.conditioning import conditioned
 from engine.errors import DataError
 from engine.extras import needs
-from engine.mixdown import mixed_down
 
 Array = NDArray[np.float32]
 
@@ -66,7 +66,7 @@ def read_mono(path: Path, sample_rate: int = SAMPLE_RATE) -> Array:
             f"{path}: expected {MIN_SECONDS:g} s to {MAX_SECONDS / 60:g} min of audio, "
             f"got {source.duration:.1f} s"
         )
-    mono = mixed_down(source.part(0.0), source.sample_rate)
+    mono = conditioned(source.part(0.0), source.sample_rate)
     if len(mono) < MIN_SECONDS * source.sample_rate:
         raise DataError(
             f"{path}: the file is cut short or broken after {len(mono) / source.sample_rate:.1f} s"

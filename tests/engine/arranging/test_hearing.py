@@ -1,11 +1,16 @@
 """What the shipped models hear in made-up rhythms: bars of three and four; nothing in nothing."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import NDArray
 
+from engine.arranging.arranger import Arranger
 from engine.arranging.frame_rows import FrameRows
-from engine.arranging.hearing import SAMPLE_RATE, Ears, find_beats, listen
+from engine.arranging.hearing import SAMPLE_RATE, Ears, find_beats, listen, sound_blocks
+from livecover import examples
 
 BEAT_S, FIRST_S = 0.5, 0.3
 ROOTS = (45, 50, 52, 45, 43, 48, 40, 45)
@@ -56,6 +61,18 @@ def test_blocks_of_any_length_are_heard_alike(ears: Ears, size: int) -> None:
     assert parts.n_notes == whole.n_notes
     assert parts.strength == pytest.approx(whole.strength, abs=1e-4)
     assert parts.seconds == whole.seconds
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.003])
+def test_an_offset_leaves_the_arrangement_as_it_is(ears: Ears, tmp_path: Path, gain: float) -> None:
+    song, rate = soundfile.read(examples.path(), frames=44100 * 20, dtype="float32")
+    arranger, path, found = Arranger(), tmp_path / "song.wav", []
+    for offset in (0.0, 0.3):
+        soundfile.write(path, song * np.float32(gain) + np.float32(offset), rate, subtype="FLOAT")
+        found.append(arranger.arrange(listen(ears.hear(sound_blocks(str(path))))).notes)
+    assert len(found[0]) > 50
+    notes, on_offset = ({(n.step, n.length, n.pitch) for n in notes} for notes in found)
+    assert len(notes & on_offset) >= 0.97 * len(notes | on_offset)
 
 
 def test_rows_are_kept_to_a_255th_and_reduced_as_they_were() -> None:
