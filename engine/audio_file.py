@@ -17,20 +17,28 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from engine.audio_streams import UNKNOWN_LENGTH, FilePart, later_streams
+from engine.audio_streams import UNKNOWN_LENGTH
 from engine.clock import RESTART_JUMP_S, StreamClock
 from engine.damaged_files import is_flac, lone_streaminfo, mp3_frames, next_frame
 from engine.declared_lengths import true_head
 from engine.errors import DeviceError
+from engine.file_part import FilePart
 from engine.ogg_pages import first_sample, whole_runs
 from engine.rings import SampleRing
-from engine.sound_file import SCAN_BLOCK, SequentialFile, check_finite, check_header, open_sound
+from engine.sound_file import (
+    SCAN_BLOCK,
+    SequentialFile,
+    check_finite,
+    check_header,
+    find_streams,
+    open_sound,
+    open_stream,
+)
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".oga", ".opus", ".w64", ".caf")
 READ_AT_ONCE = 4096  # samples: what a broken file loses before the break at most
 LEAST_GAP_S = 0.2  # of a stream that ends early, for what follows the damage to be looked for
 JOIN_TIMEOUT = 1.0  # seconds; a slow disk is left to end by itself
-_CAN_HOLD_NAN = ("FLOAT", "DOUBLE")
 # libsndfile's words on a WAV chunk that is longer than the file, and on an OGG without its end.
 _UNKNOWN = str(0xFFFFFFFF)  # what a recorder writes that does not know yet
 _CUT_SHORT = ("(should be", "lacks an end-of-stream bit")
@@ -49,10 +57,9 @@ class _Part:
     """Samples before it that are damaged."""
 
     def open(self, path: Path) -> SequentialFile:
-        if (self.start, self.end) == (0, None):
-            return open_sound(path)
-        at = self.start - len(self.head)
-        return SequentialFile(FilePart(path, at, self.end, self.head))
+        if not self.start:
+            return open_sound(path, self.end)
+        return open_stream(path, self.start, self.end, self.head)
 
 
 class FileSource:
@@ -89,44 +96,47 @@ class FileSource:
         self._told: set[str] = set()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        with open_sound(self.path) as file:
+        streams = find_streams(self.path)
+        with open_sound(self.path, streams[0][1]) as file:
             check_header(self.path, file)
             self.sample_rate: int = file.samplerate
             self.n_channels: int = file.channels
             self.n_samples: int = file.frames
-            if file.subtype in _CAN_HOLD_NAN:
-                check_finite(self.path, file)
-            head = true_head(self.path)
-            if head and head.n_declared:
-                self._tell(
-                    f"declares {head.n_declared} bytes of samples and holds {head.n_held}; all of"
-                    " them are heard"
-                )
+            check_finite(self.path, file)
             said = file.extra_info
             if any(sign in said for sign in _CUT_SHORT) and _UNKNOWN not in said:
                 self._tell(f"is cut short; playing the {self.duration:.1f} s there are")
-        starts = later_streams(self.path)
         self._parts: list[_Part] = []
-        for start, end in zip([0, *starts], [*starts, None], strict=True):
-            if not start or self._fits(start):
+        for start, end in streams:
+            if not start or self._fits(start, end):
+                self._tell_of_length(start, end)
                 self._parts += self._parts_of(start, end)
         if self.n_samples >= UNKNOWN_LENGTH or any(part.head for part in self._parts):
             self.n_samples = 0
             self.n_samples = sum(len(block) for block in self.blocks(SCAN_BLOCK))
             self.position = 0.0
 
-    def _fits(self, at: int) -> bool:
+    def _fits(self, start: int, end: int | None) -> bool:
         """Count the stream that begins at a byte, and return True, unless it cannot be played."""
         try:
-            with SequentialFile(FilePart(self.path, at)) as file:
+            with open_stream(self.path, start, end) as file:
                 if (file.samplerate, file.channels) == (self.sample_rate, self.n_channels):
-                    self.n_samples += file.frames
+                    n_before, self.n_samples = self.n_samples, self.n_samples + file.frames
+                    check_finite(self.path, file, n_before)
                     return True
                 found = f"{file.samplerate} Hz, {file.channels} ch"
         except soundfile.LibsndfileError as error:
             found = error.error_string.rstrip(".")
-        self._tell(f"holds another stream, from byte {at} on, that is left out ({found})")
+        self._tell(f"holds another stream, from byte {start} on, that is left out ({found})")
         return False
+
+    def _tell_of_length(self, start: int, end: int | None) -> None:
+        head = true_head(self.path, start, end)
+        if head and head.n_declared:
+            self._tell(
+                f"declares {head.n_declared} bytes of samples and holds {head.n_held}; all of"
+                " them are heard"
+            )
 
     def _parts_of(self, start: int, end: int | None) -> list[_Part]:
         """Return what is to be read of a stream: all at once, or of a damaged Ogg what is whole."""
@@ -237,7 +247,7 @@ class FileSource:
             return None
         for at in starts:
             with contextlib.suppress(soundfile.LibsndfileError):
-                file = SequentialFile(FilePart(self.path, at - len(head), end, head))
+                file = open_stream(self.path, at, end, head)
                 if (file.samplerate, file.channels) == (self.sample_rate, self.n_channels):
                     return file, at, n_lost
                 file.close()

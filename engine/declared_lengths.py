@@ -1,23 +1,39 @@
-"""How many bytes of samples a sound file holds, whatever its header says.
+"""How many bytes of samples a sound file holds, whatever its header says, and where it ends.
 
 A recorder that died leaves a length of nothing, one of 32 bits wraps at 4 GB, and copies go wrong.
 WAV (RIFF, RIFX, RF64), AIFF, CAF and AU say a length before their samples; what follows those are
-chunks, or nothing. A header that says too much needs no help: libsndfile stops at the file's end.
+chunks, or nothing. W64 is believed. A header that says too much needs no help: libsndfile stops at
+the file's end.
 """
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
-from engine.paths import system_path
+from engine.file_part import FilePart
 
+_W64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
+HEADS = tuple(
+    re.compile(head, re.DOTALL)
+    for head in (
+        rb"R(?:IFF|IFX|F64).{4}WAVE",
+        rb"FORM.{4}AIF[FC]",
+        rb"caff\x00\x01\x00\x00",
+        rb"\.snd\x00\x00.{6}\x00{3}[\x01-\x1b]\x00.{3}\x00{3}[\x01-\x08]",
+        re.escape(_W64),
+    )
+)
+"""What a WAV, AIFF, CAF, AU or W64 begins with."""
+N_HEAD = 24  # bytes, of the longest
 LEAST_BYTES = 1 << 16
 """After the declared samples, for them to be samples too; less is what programs leave there."""
 _LONGEST_HEAD = 1 << 22
 _N_LOOKED_AT = 4096
+_UNKNOWN = (0, (1 << 32) - 1)
 _MOST = (1 << 32) - 2  # that 32 bits can say
 _KNOWN = b"LIST id3  ID3  bext iXML cue  smpl fact PEAK JUNK PAD  _PMX acid inst DISP cart axml"
 _AFTER_SAMPLES = frozenset(_KNOWN[k : k + 4] for k in range(0, len(_KNOWN), 5))
@@ -25,11 +41,11 @@ _AFTER_SAMPLES = frozenset(_KNOWN[k : k + 4] for k in range(0, len(_KNOWN), 5))
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What stands for a file's first bytes, with the true length."""
+    """What stands for a stream's first bytes, with the true length."""
 
     data: bytes
     first: int
-    """Byte of the file that follows it."""
+    """Byte of the stream that follows it."""
     n_declared: int
     """Bytes of samples, as the file has it."""
     n_held: int
@@ -51,9 +67,13 @@ _CAF = _Layout("big", 8, 8, b"data", n_before=4, alignment=1)
 _LAYOUTS = {b"RIFF": _WAV, b"RF64": _WAV, b"RIFX": _RIFX, b"FORM": _AIFF, b"caff": _CAF}
 
 
-def true_head(path: Path) -> Head | None:
-    """Return a head for a file that declares fewer samples than it holds; None for any other."""
-    with open(system_path(path), "rb") as file:
+def true_head(path: Path, start: int = 0, end: int | None = None) -> Head | None:
+    """Return a head for a stream that declares fewer samples than it holds; None for any other.
+
+    A stream is a file, or its bytes from one to another.
+    """
+    stream: BufferedReader = BufferedReader(FilePart(path, start, end))
+    with stream as file:
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
         magic = file.read(12)
@@ -75,6 +95,28 @@ def true_head(path: Path) -> Head | None:
         if not _says_too_little(file, at, n_declared, size, layout):
             return None
     return Head(_patched(head, found[1], n_held, layout), at, n_declared, n_held)
+
+
+def declared_end(file: BufferedReader, at: int, size: int) -> int | None:
+    """Return where what begins with a head at a byte says that it ends, None if nowhere.
+
+    ``size`` is the file's, which goes on there or not.
+    """
+    file.seek(at)
+    head = file.read(N_HEAD)
+    if head.startswith(_W64):
+        return at + int.from_bytes(head[16:24], "little")
+    if head.startswith(b".snd"):
+        length = int.from_bytes(head[8:12], "big")
+        return None if length in _UNKNOWN else at + int.from_bytes(head[4:8], "big") + length
+    if head.startswith(b"caff"):
+        chunks = _chunks(file, at + _CAF.first, size, _CAF)
+        ends = (start + length for name, start, length in chunks if name == _CAF.name)
+        return next(ends, None)
+    length = int.from_bytes(head[4:8], "little" if head[:4] in (b"RIFF", b"RF64") else "big")
+    if head.startswith(b"RF64"):
+        length = int.from_bytes(head[20:24] + file.read(4), "little")
+    return None if length in _UNKNOWN else at + 8 + length
 
 
 def _of_au(file: BufferedReader, magic: bytes, size: int) -> Head | None:

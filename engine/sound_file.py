@@ -3,21 +3,25 @@
 Not here: reading it (``engine.audio_file``).
 """
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from engine.audio_streams import FilePart
+from engine.audio_streams import later_streams
 from engine.declared_lengths import true_head
 from engine.errors import DeviceError
 from engine.file_kinds import why_no_audio
+from engine.file_part import FilePart
 from engine.paths import NO_SUCH_FILE, did_you_mean, file_fault, shown, system_path
 
 MIN_SAMPLE_RATE = 8000
 MAX_SAMPLE_RATE = 192000
 MAX_CHANNELS = 8
 SCAN_BLOCK = 1 << 16  # samples
+_CAN_HOLD_NAN = ("FLOAT", "DOUBLE")
 
 
 class SequentialFile(soundfile.SoundFile):  # type: ignore[misc]  # it has no type information
@@ -35,8 +39,41 @@ class SequentialFile(soundfile.SoundFile):  # type: ignore[misc]  # it has no ty
         return False
 
 
-def open_sound(path: Path) -> SequentialFile:
-    """Open an audio file; DeviceError says what is wrong with it."""
+def find_streams(path: Path) -> list[tuple[int, int | None]]:
+    """Return the first byte and the end of each stream of an audio file. Raises DeviceError."""
+    with _told(path):
+        starts = [0, *later_streams(path)]
+    return list(zip(starts, [*starts[1:], None], strict=True))
+
+
+def open_sound(path: Path, end: int | None = None) -> SequentialFile:
+    """Open the first stream of an audio file; DeviceError says what is wrong with it."""
+    with _told(path):
+        return open_stream(path, 0, end)
+
+
+def open_stream(
+    path: Path, start: int = 0, end: int | None = None, head: bytes = b""
+) -> SequentialFile:
+    """Open bytes of an audio file after the header that they need, if it is not in them.
+
+    Raises
+    ------
+    soundfile.LibsndfileError
+        If that is no audio.
+    OSError
+        If the file is not there any more.
+    """
+    if not head and (found := true_head(path, start, end)):
+        start, head = start + found.first, found.data
+    if (start, end, head) == (0, None, b""):
+        return SequentialFile(system_path(path))
+    return SequentialFile(FilePart(path, start - len(head), end, head))
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say in a DeviceError why a file cannot be opened."""
     if fault := file_fault(path):
         if fault == NO_SUCH_FILE:
             raise DeviceError(f"{fault}: {shown(path)}{did_you_mean(path)}")
@@ -44,9 +81,7 @@ def open_sound(path: Path) -> SequentialFile:
     try:
         if path.stat().st_size == 0:
             raise DeviceError(f"{path} is empty (0 bytes); give an audio file")
-        if head := true_head(path):
-            return SequentialFile(FilePart(path, head.first - len(head.data), head=head.data))
-        return SequentialFile(system_path(path))
+        yield
     except OSError as error:
         raise DeviceError(f"{path} cannot be read: {error.strerror}") from error
     except soundfile.LibsndfileError as error:
@@ -66,9 +101,14 @@ def check_header(path: Path, file: SequentialFile) -> None:
         )
 
 
-def check_finite(path: Path, file: SequentialFile) -> None:
-    """Raise DeviceError where the file holds NaN or infinity (only float files can)."""
-    n_read = 0
+def check_finite(path: Path, file: SequentialFile, n_before: int = 0) -> None:
+    """Raise DeviceError where a file holds NaN or infinity (only one of floats can).
+
+    ``n_before`` samples of other streams come before it.
+    """
+    if file.subtype not in _CAN_HOLD_NAN:
+        return
+    n_read = n_before
     while len(block := file.read(SCAN_BLOCK, dtype="float32", always_2d=True)):
         is_bad = ~np.isfinite(block).all(axis=1)
         if is_bad.any():

@@ -304,7 +304,9 @@ def test_a_wav_whose_recorder_died_is_heard_to_its_end(tmp_path: Path, length: i
 
 
 @pytest.mark.usefixtures("no_warning")
-@pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3"])
+@pytest.mark.parametrize(
+    "suffix", ["flac", "ogg", "mp3", "wav", "rf64", "w64", "aiff", "caf", "au"]
+)
 def test_streams_joined_end_to_end_are_heard_one_after_the_other(
     tmp_path: Path, suffix: str
 ) -> None:
@@ -318,11 +320,60 @@ def test_streams_joined_end_to_end_are_heard_one_after_the_other(
     np.testing.assert_array_equal(source.part(1.0, 0.5), expected[1])
 
 
-def test_a_joined_stream_of_another_rate_is_left_out_and_told(
+@pytest.mark.usefixtures("no_warning")
+@pytest.mark.parametrize(
+    ("suffix", "subtype"), [("wav", "PCM_24"), ("aiff", "PCM_24"), ("wav", "IMA_ADPCM")]
+)
+def test_joined_files_of_odd_lengths_are_heard_as_each_alone(
+    tmp_path: Path, suffix: str, subtype: str
+) -> None:
+    paths = [tmp_path / f"{n}.{suffix}" for n in (30001, 20003)]
+    for path in paths:
+        soundfile.write(path, tone(int(path.stem), 1, 44100), 44100, subtype=subtype)
+    expected = [read_all(FileSource(path, paced=False), 1 << 16) for path in paths]
+    joined = tmp_path / "joined"
+    joined.write_bytes(b"".join(path.read_bytes() for path in paths))
+    found = read_all(FileSource(joined, paced=False), 1 << 16)
+    np.testing.assert_array_equal(found, np.concatenate(expected))
+
+
+@pytest.mark.usefixtures("no_warning")
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF])
+def test_joined_wavs_of_unknown_length_are_heard_one_after_the_other(
+    tmp_path: Path, length: int
+) -> None:
+    path = written(tmp_path / "a.wav", 44100)
+    data = bytearray(path.read_bytes())
+    data[4:8] = data[40:44] = length.to_bytes(4, "little")
+    path.write_bytes(data + data + data)
+    assert seconds_held(path) == (3.0, 3.0)
+
+
+def test_a_joined_file_that_declares_too_little_is_heard_and_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    paths = [written(tmp_path / f"{rate}.flac", rate, 1, rate) for rate in (44100, 48000)]
-    joined = tmp_path / "joined.flac"
+    path = written(tmp_path / "a.wav", 44100)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:40] + (1000).to_bytes(4, "little") + whole[44:])
+    assert seconds_held(path) == (2.0, 2.0)
+    assert caplog.text.count("declares 1000 bytes of samples and holds 176400") == 1
+
+
+def test_not_finite_in_a_joined_file_is_refused_with_its_place(tmp_path: Path) -> None:
+    data = b""
+    for bad in (0.0, np.nan):
+        soundfile.write(tmp_path / "a.wav", [0.0] * 44100 + [bad], 44100, subtype="FLOAT")
+        data += (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(data)
+    assert "not a finite number at 2.000 s (sample 88201)" in refusal(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("suffix", ["flac", "wav"])
+def test_a_joined_stream_of_another_rate_is_left_out_and_told(
+    tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = [written(tmp_path / f"{rate}.{suffix}", rate, 1, rate) for rate in (44100, 48000)]
+    joined = tmp_path / f"joined.{suffix}"
     joined.write_bytes(b"".join(path.read_bytes() for path in paths))
     assert seconds_held(joined) == (1.0, 1.0)
     assert "left out (48000 Hz, 1 ch)" in caplog.text
