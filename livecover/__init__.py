@@ -3,6 +3,6 @@
 The engine is in ``engine``, the networks in ``models``, the making of models in ``offline_train``.
 """
 
-import engine.privacy  # noqa: F401  # before any library that would call home
+import engine.system.privacy  # noqa: F401  # before any library that would call home
 
 __version__ = "0.1.0"

@@ -6,7 +6,7 @@ is one line too.
 
 import sys
 
-from engine.command import run_command
+from engine.system.command import run_command
 
 
 def main() -> int:

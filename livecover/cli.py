@@ -1,8 +1,8 @@
 """The command ``livecover``: plays live, covers files, lists devices, checks the machine.
 
-Exit codes: 0 done or stopped, 1 doctor found a fault, and those of ``engine.command``, through
-which every error goes. What is asked for goes to stdout; the live line, the progress bar and the
-log go to stderr.
+Exit codes: 0 done or stopped, 1 doctor found a fault, and those of ``engine.system.command``,
+through which every error goes. What is asked for goes to stdout; the live line, the progress bar
+and the log go to stderr.
 """
 
 import contextlib
@@ -16,30 +16,30 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from engine.audio import is_file_input
-from engine.bounded import begun
-from engine.command import end_process, run_command, say
-from engine.cover import cover_file
-from engine.errors import DataError, LiveCoverError
-from engine.midi import is_midi_file
-from engine.paths import given_path
-from engine.runtime import Engine
-from livecover import arranger
-from livecover.console import live_line, log_lines, logged
+from engine.audio.opening import is_file_input
+from engine.core.errors import DataError, LiveCoverError
+from engine.live.engine import Engine
+from engine.midi.sinks import is_midi_file
+from engine.system.bounded import begun
+from engine.system.command import end_process, run_command, say
+from engine.system.paths import given_path
+from engine.whole_song.cover import cover_file
+from livecover.commands import arranger
+from livecover.commands.console import live_line, log_lines, logged
+from livecover.commands.devices import describe_devices
+from livecover.commands.doctor import run_checks
+from livecover.commands.job_control import job_control
+from livecover.commands.native_output import muted
+from livecover.commands.options import Request, parse
+from livecover.commands.signals import stop_on_signals
+from livecover.commands.status import cover_summary, start_lines, summary
 from livecover.control.learning import learn, line_of
 from livecover.control.listener import controlled
-from livecover.devices import describe_devices
-from livecover.doctor import run_checks
-from livecover.instrument import Instrument
-from livecover.job_control import job_control
-from livecover.native_output import muted
-from livecover.options import Request, parse
-from livecover.rig import Rig
-from livecover.settings import Settings, with_values
-from livecover.settings_file import save_values
-from livecover.settings_source import Loaded, find_source, read_settings
-from livecover.signals import stop_on_signals
-from livecover.status import cover_summary, start_lines, summary
+from livecover.instrument.instrument import Instrument
+from livecover.instrument.rig import Rig
+from livecover.settings.file import save_values
+from livecover.settings.sections import Settings, with_values
+from livecover.settings.source import Loaded, find_source, read_settings
 from livecover.tui import screen as tui
 
 EXIT_FAULT = 1  # that doctor found
@@ -244,7 +244,7 @@ def _check_takes(instrument: Instrument) -> None:
 
 def _quantize(takes: Sequence[str], settings: Settings) -> None:
     """Quantize takes; print a line about each."""
-    from livecover.quantize import run  # imports what only it needs
+    from livecover.commands.quantize import run  # imports what only it needs
 
     record, metre = settings.record, settings.arranger.beats_per_bar
     paths = [given_path(take) for take in takes]

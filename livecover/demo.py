@@ -13,18 +13,18 @@ import soundfile
 from rich.console import Console
 from rich.progress import Progress
 
-from engine.command import run_command, say
-from engine.cover import Cover, cover_file, open_pipeline
-from engine.decoder import NoteDecoder
-from engine.errors import ConfigError
-from engine.latency import LatencyBudget, latency_budget
-from engine.paths import given_path, shown, system_path
-from engine.settings import AudioSettings, EngineSettings, MidiSettings, ModelSettings
-from engine.stream import CoverStream
+from engine.core.errors import ConfigError
+from engine.core.settings import AudioSettings, EngineSettings, MidiSettings, ModelSettings
+from engine.cover.stream import CoverStream, open_pipeline
+from engine.model.latency import LatencyBudget, latency_budget
+from engine.perform.decoder import NoteDecoder
+from engine.system.command import run_command, say
+from engine.system.paths import given_path, shown, system_path
+from engine.whole_song.cover import Cover, cover_file
 from livecover import examples
-from livecover.options import Parser
-from livecover.picture import check_matplotlib, draw_cover
-from livecover.sound import find_fluidsynth, find_soundfont, render_piano, side_by_side
+from livecover.commands.options import Parser
+from livecover.commands.picture import check_matplotlib, draw_cover
+from livecover.sounds.soundfonts import find_fluidsynth, find_soundfont, render_piano, side_by_side
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ bits, the chord encoder is trained with the rest, and a group is summarised by a
 GRU. In the last stage a unit also knows the texture of the one before (``follow``).
 
 Shapes: B units, K = 8 beats, S = 32 steps, P = 88 pitches, N = 16 notes at most, Z latent.
-Not here: stages and losses (``offline_train.arranging``), songs (``engine.arranging``).
+Not here: stages and losses (``offline_train.studies.arranging``), songs (``engine.whole_song``).
 """
 
 from dataclasses import asdict, dataclass

@@ -16,7 +16,8 @@ decoder reads it at the length sqrt(D), where a standard normal of D dimensions 
 so can read the sound's embedding just as well.
 
 Shapes: B batch, P = 128 pitches, C columns of the roll, F bins and T frames of the sound, D
-dimensions of the embedding. Not here: rolls, spectra and the loss (``offline_train.matching``).
+dimensions of the embedding. Not here: rolls, spectra and the loss
+(``offline_train.studies.matching``).
 """
 
 from dataclasses import asdict, dataclass

@@ -1,3 +1,3 @@
 """How models are made: corpora, rendering, datasets, recipes, evaluation, export."""
 
-import engine.privacy  # noqa: F401  # before any library that would call home
+import engine.system.privacy  # noqa: F401  # before any library that would call home

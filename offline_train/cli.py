@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from engine.command import OWN, run_command
-from engine.errors import ConfigError, LiveCoverError
-from engine.extras import needs
-from engine.paths import given_path
+from engine.core.errors import ConfigError, LiveCoverError
+from engine.system.command import OWN, run_command
+from engine.system.extras import needs
+from engine.system.paths import given_path
 from offline_train.commands import apc, cover, data, judge, papers
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; return its exit code (``engine.command``)."""
+    """Run the command; return its exit code (``engine.system.command``)."""
     resume = "stopped; the same command goes on from here"
     return run_command("livecover-train", lambda: _main(argv), resume)
 

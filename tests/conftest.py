@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import engine.privacy  # noqa: F401  # before a test imports ONNX Runtime
 from tests.networks import (
     TINY_FEATURES,
     TINY_STATEFUL,
@@ -81,7 +80,7 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny front end; do not change what lies in it."""
-    from offline_train.export import export_frontend
+    from offline_train.exporting.export import export_frontend
 
     folder = tmp_path_factory.mktemp("models")
     export_frontend(TINY_FEATURES, folder)
@@ -93,7 +92,7 @@ def tiny_stateful_path(tiny_folder: Path) -> Path:
     """The file of a stateful model, ``TINY_STATEFUL``, its front end beside it."""
     import torch
 
-    from offline_train.export import export_stateful
+    from offline_train.exporting.export import export_stateful
 
     torch.manual_seed(1)
     return export_stateful(TinyStateful(), TINY_STATEFUL, tiny_folder / "tiny.onnx")
@@ -104,7 +103,7 @@ def tiny_window_path(tiny_folder: Path) -> Path:
     """The file of a window model, ``TINY_WINDOW``, its local stage and front end beside it."""
     import torch
 
-    from offline_train.export import export_window
+    from offline_train.exporting.export import export_window
 
     torch.manual_seed(2)
     return export_window(TinyWindow(), TINY_WINDOW, tiny_folder / "tiny-window.onnx")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.latency import latency_budget
-from engine.model_files import load_model
-from engine.resample import Resampler
-from engine.settings import AudioSettings, TimeSettings
-from livecover.options import parse
+from engine.core.settings import AudioSettings, TimeSettings
+from engine.model.latency import latency_budget
+from engine.model.model_files import load_model
+from engine.signal.resample import Resampler
+from livecover.commands.options import parse
 from offline_train.cli import build_parser
 
 ROOT = Path(__file__).parents[1]

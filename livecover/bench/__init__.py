@@ -6,7 +6,7 @@ return tables; ``__main__`` prints them. A timing is no test: these judge nothin
 
 from collections.abc import Sequence
 
-from engine.errors import DeviceError
+from engine.core.errors import DeviceError
 
 
 def markdown(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

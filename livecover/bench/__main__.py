@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from engine.command import run_command, say
-from engine.paths import given_path
+from engine.system.command import run_command, say
+from engine.system.paths import given_path
 from livecover import examples
 from livecover.bench import (
     arranged,
@@ -22,7 +22,7 @@ from livecover.bench import (
     servers,
     takes,
 )
-from livecover.settings import Settings
+from livecover.settings.sections import Settings
 
 
 def parser() -> argparse.ArgumentParser:

@@ -11,9 +11,9 @@ import mido
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.arranging.arranger import Arranged, Arranger
-from engine.arranging.hearing import SAMPLE_RATE, Ears, listen, sound_blocks
-from engine.arranging.notation import to_midi
+from engine.whole_song.arranger import Arranged, Arranger
+from engine.whole_song.hearing import SAMPLE_RATE, Ears, listen, sound_blocks
+from engine.whole_song.notation import to_midi
 from livecover import examples
 from livecover.bench import markdown
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.notes import Event, NoteEvent
-from engine.runtime import Engine
-from engine.settings import AudioSettings, EngineSettings, ModelSettings
-from engine.taps import Tap
+from engine.core.notes import Event, NoteEvent
+from engine.core.settings import AudioSettings, EngineSettings, ModelSettings
+from engine.core.taps import Tap
+from engine.live.engine import Engine
 from livecover.bench import markdown
 from livecover.bench.live import NullSink
 from livecover.cli import SWITCH_INTERVAL
-from livecover.instrument import Instrument
-from livecover.settings import Settings
+from livecover.instrument.instrument import Instrument
+from livecover.settings.sections import Settings
 
 STYLES = (0.0, 1.0)
 WAIT_S = 5.0  # for a note, at most

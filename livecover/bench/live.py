@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.errors import DeviceError
-from engine.meters import Status
-from engine.notes import Event, NoteEvent
-from engine.runtime import Engine
-from engine.settings import AudioSettings, EngineSettings, MidiSettings, ModelSettings
-from engine.taps import Tap
+from engine.core.errors import DeviceError
+from engine.core.notes import Event, NoteEvent
+from engine.core.settings import AudioSettings, EngineSettings, MidiSettings, ModelSettings
+from engine.core.taps import Tap
+from engine.live.engine import Engine
+from engine.signal.meters import Status
 from livecover.bench import markdown, require_servers
 from livecover.cli import SWITCH_INTERVAL
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import soundfile
 
-from engine.errors import DeviceError
+from engine.core.errors import DeviceError
 from livecover.bench import markdown
 
 UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in what the system calls ru_maxrss

@@ -12,9 +12,9 @@ import mido
 import numpy as np
 import soundfile
 
-from engine.arranging.hearing import Ears, find_beats, sound_blocks
+from engine.whole_song.hearing import Ears, find_beats, sound_blocks
 from livecover.bench import markdown
-from livecover.sound import RENDER_RATE, find_soundfont, render_piano
+from livecover.sounds.soundfonts import RENDER_RATE, find_soundfont, render_piano
 
 TICKS_PER_BEAT = 480
 ON_TIME_S = 0.07

@@ -9,21 +9,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio_file import FileSource
-from engine.conditioning import conditioned_blocks
-from engine.cost import measure_cost
-from engine.errors import ModelError
-from engine.inference import silent_features
-from engine.notes import Posteriors
-from engine.offline import (
+from engine.audio.files.file_source import FileSource
+from engine.core.errors import ModelError
+from engine.core.notes import Posteriors
+from engine.core.settings import EngineSettings, GateSettings
+from engine.cover.cost import measure_cost
+from engine.cover.stream import CoverStream
+from engine.model.pipeline import (
     load_pipeline,
     offline_features,
     offline_posteriors,
     stream_posteriors,
 )
-from engine.settings import EngineSettings, GateSettings
-from engine.stream import CoverStream
-from engine.window_model import WindowModel
+from engine.model.stateful_model import silent_features
+from engine.model.window_model import WindowModel
+from engine.signal.conditioning import conditioned_blocks
 from livecover.bench import markdown
 
 Array = NDArray[np.float32]

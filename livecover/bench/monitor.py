@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.monitor import Monitor
-from engine.output import open_output
-from engine.runtime import Engine
-from engine.settings import AudioSettings, EngineSettings, ModelSettings
-from engine.speaker import Speaker
+from engine.core.settings import AudioSettings, EngineSettings, ModelSettings
+from engine.live.engine import Engine
+from engine.playback.monitor import Monitor
+from engine.playback.output import open_output
+from engine.playback.speaker import Speaker
 from livecover.bench import markdown, require_servers
 from livecover.bench.live import NullSink
 

@@ -14,20 +14,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import DeviceError
-from engine.notes import Event, NoteEvent
-from engine.portaudio import portaudio
-from engine.runtime import Engine
-from engine.settings import AudioSettings, MidiSettings, ModelSettings
-from engine.taps import Tap
+from engine.audio.devices.portaudio import portaudio
+from engine.core.errors import DeviceError
+from engine.core.notes import Event, NoteEvent
+from engine.core.settings import AudioSettings, MidiSettings, ModelSettings
+from engine.core.taps import Tap
+from engine.live.engine import Engine
 from livecover.bench import markdown
 from livecover.bench.live import PORT, NullSink, jack_port
 from livecover.cli import SWITCH_INTERVAL
-from livecover.instrument import Instrument
+from livecover.instrument.instrument import Instrument
 from livecover.panel.played import Played
 from livecover.panel.server import PanelServer
-from livecover.panel.settings import PanelSettings
-from livecover.settings import Settings
+from livecover.settings.panel import PanelSettings
+from livecover.settings.sections import Settings
 
 REFRESH = 0.25
 

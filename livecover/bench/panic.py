@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.cover import open_pipeline
-from engine.midi import MidiSink, open_sink
-from engine.model_files import list_models
-from engine.notes import Event
-from engine.offline import Pipeline
-from engine.runtime import Engine
-from engine.settings import ModelSettings
+from engine.core.notes import Event
+from engine.core.settings import ModelSettings
+from engine.cover.stream import open_pipeline
+from engine.live.engine import Engine
+from engine.midi.sinks import MidiSink, open_sink
+from engine.model.model_files import list_models
+from engine.model.pipeline import Pipeline
 from livecover.bench import markdown
 from livecover.bench.live import PORT, NullSink, jack_port
 from livecover.cli import SWITCH_INTERVAL
-from livecover.instrument import Instrument
-from livecover.settings_source import load_settings
+from livecover.instrument.instrument import Instrument
+from livecover.settings.source import load_settings
 
 
 class TimedSink:

@@ -13,16 +13,15 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from engine.conditioning import PRIME_S
-from engine.cover import open_pipeline
-from engine.errors import DataError
-from engine.midi_reader import read_midi
-from engine.notes import notes_of
-from engine.offline import Pipeline
-from engine.paths import is_file
-from engine.settings import EngineSettings, ModelSettings
-from engine.stream import CoverStream
-from livecover.timed_messages import timed_tracks
+from engine.core.errors import DataError
+from engine.core.notes import notes_of
+from engine.core.settings import EngineSettings, ModelSettings
+from engine.cover.stream import CoverStream, open_pipeline
+from engine.midi.reader import read_midi
+from engine.model.pipeline import Pipeline
+from engine.signal.conditioning import PRIME_S
+from engine.system.paths import is_file
+from livecover.commands.timed_messages import timed_tracks
 
 Array = NDArray[np.float32]
 Onsets = list[tuple[float, int]]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import DeviceError
+from engine.core.errors import DeviceError
 from livecover.bench import markdown, require_servers
 
 if TYPE_CHECKING:

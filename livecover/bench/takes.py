@@ -9,7 +9,7 @@ from pathlib import Path
 
 import soundfile
 
-from engine.errors import DeviceError
+from engine.core.errors import DeviceError
 from livecover.bench import markdown, require_servers
 from livecover.takes.ending import recover_takes
 

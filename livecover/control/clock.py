@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from livecover.tempo import Tempo
+from engine.core.tempo import Tempo
 
 PPQN = 24
 TICKS_PER_SIXTEENTH = 6

@@ -7,10 +7,10 @@ nothing, and while it is moved, nothing at all. Not here: the port, and what els
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from livecover.control.bindings import Binding, Bindings
 from livecover.control.ports import Message
-from livecover.control.sources import Source
-from livecover.control.targets import is_same
+from livecover.mapping.bindings import Binding, Bindings
+from livecover.mapping.sources import Source
+from livecover.mapping.targets import is_same
 
 TOUCHED_S = 0.3
 """Seconds after its last word in which a fader counts as moved by a hand."""

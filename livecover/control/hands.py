@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, Self
 
-from engine.errors import LiveCoverError
-from livecover.control.targets import STATES
-from livecover.worked import Worked
+from engine.core.errors import LiveCoverError
+from livecover.instrument.protocol import Worked
+from livecover.mapping.targets import STATES
 
 _log = logging.getLogger(__name__)
 

@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Callable, Mapping
 
-from engine.errors import ConfigError
-from livecover.control.bindings import learned
+from engine.core.errors import ConfigError
 from livecover.control.ports import POLL_S, ControlPort, Message
-from livecover.control.settings import OFF
-from livecover.control.sources import Source, heard, is_move, named
-from livecover.control.targets import check_target
-from livecover.settings import Settings
+from livecover.mapping.bindings import learned
+from livecover.mapping.settings import OFF
+from livecover.mapping.sources import Source, heard, is_move, named
+from livecover.mapping.targets import check_target
+from livecover.settings.sections import Settings
 
 
 def learn(

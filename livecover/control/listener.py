@@ -1,7 +1,7 @@
 """Control by MIDI: what comes is understood on a thread of its own, and done by the hands.
 
 Not here: settings of controllers
-(``livecover.control.bindings``), the ports (``livecover.control.ports``).
+(``livecover.mapping.bindings``), the ports (``livecover.control.ports``).
 """
 
 import contextlib
@@ -11,18 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from engine.errors import LiveCoverError, MidiError
-from engine.style import INTENSITIES
-from livecover.control.bindings import Binding, find, learned
+from engine.core.errors import LiveCoverError, MidiError
+from engine.core.tempo import Tempo
+from engine.cover.style import INTENSITIES
 from livecover.control.clock import ClockIn
 from livecover.control.feedback import Feedback
 from livecover.control.hands import Hands
 from livecover.control.ports import POLL_S, ControlPort, Fetch, Message
-from livecover.control.settings import OFF, PORT
-from livecover.control.sources import Source, heard, is_move, named
-from livecover.control.targets import CENTRE, PANIC, PRESETS
-from livecover.tempo import Tempo
-from livecover.worked import Worked
+from livecover.instrument.protocol import Worked
+from livecover.mapping.bindings import Binding, find, learned
+from livecover.mapping.settings import OFF, PORT
+from livecover.mapping.sources import Source, heard, is_move, named
+from livecover.mapping.targets import CENTRE, PANIC, PRESETS
 
 SONG_POSITION, TICK, START, CONTINUE, STOP = 0xF2, 0xF8, 0xFA, 0xFB, 0xFC
 TEMPO_EVERY_S = 0.25

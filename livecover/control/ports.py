@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 
 import rtmidi
 
-from engine.errors import MidiError
-from engine.kept_port import LOOK_EVERY_S, KeptPort
-from engine.midi_ports import (
+from engine.core.errors import MidiError
+from engine.midi.kept_port import LOOK_EVERY_S, KeptPort
+from engine.midi.ports import (
     CONTROL_CLIENT,
     MAX_WAITING,
     MidiInput,
@@ -43,13 +43,13 @@ class ControlPort:
     Parameters
     ----------
     name
-        An existing port's, as :func:`engine.midi_ports.find_port` reads it, else virtual ports'.
+        An existing port's, as :func:`engine.midi.ports.find_port` reads it, else virtual ports'.
     connect_input, connect_output
         Make the RtMidi clients.
     clock
         Seconds that only rise.
     look_every
-        As :class:`engine.kept_port.KeptPort` takes it.
+        As :class:`engine.midi.kept_port.KeptPort` takes it.
 
     Raises
     ------
@@ -119,7 +119,7 @@ class ControlPort:
                 self._output.use(lambda client: client.send_message(message))
 
     def look(self) -> None:
-        """See whether both are still there (``engine.kept_port.KeptPort.look``)."""
+        """See whether both are still there (``engine.midi.kept_port.KeptPort.look``)."""
         for port in (self._input, self._output):
             if port is not None:
                 port.look()

@@ -3,9 +3,9 @@
 Not here: controllers (``livecover.control``).
 """
 
-from livecover.control.bindings import NONE
+from livecover.mapping.bindings import NONE
 from livecover.panel.played import Played
-from livecover.settings import Settings
+from livecover.settings.sections import Settings
 
 Message = dict[str, object]
 

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from engine.errors import LiveCoverError
-from engine.paths import cache_folder
-from livecover.output_settings import RecordSettings
+from engine.core.errors import LiveCoverError
+from engine.system.paths import cache_folder
+from livecover.settings.output import RecordSettings
 
 PAGE = """\
 <!doctype html>

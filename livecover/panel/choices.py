@@ -2,7 +2,7 @@
 
 A page names inputs, ports and models only as they were offered, or as they have been in use since
 the start: so nobody who speaks through it opens a file or makes one.
-Not here: other checks of a value (``engine.settings``).
+Not here: other checks of a value (``engine.core.settings``).
 """
 
 import logging
@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
-from engine.audio import InputInfo, list_inputs
-from engine.errors import ConfigError, LiveCoverError
-from engine.midi import list_ports
-from engine.model_files import list_models
-from engine.settings import STYLE_FROM, MidiSettings
-from engine.style import INTENSITIES
-from engine.velocity import GAMMAS
-from livecover.settings import Settings
+from engine.audio.opening import InputInfo, list_inputs
+from engine.core.errors import ConfigError, LiveCoverError
+from engine.core.settings import STYLE_FROM, MidiSettings
+from engine.core.velocity import GAMMAS
+from engine.cover.style import INTENSITIES
+from engine.midi.sinks import list_ports
+from engine.model.model_files import list_models
+from livecover.settings.sections import Settings
 
 VIRTUAL_PORTS = MidiSettings().midi_out
 """Offered always: where no such port is, one is made."""

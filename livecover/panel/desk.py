@@ -8,8 +8,8 @@ import dataclasses
 import hashlib
 import io
 
-from engine.errors import ConfigError
-from engine.style import parse_style
+from engine.core.errors import ConfigError
+from engine.cover.style import parse_style
 from livecover.panel.bound import forgotten
 from livecover.panel.choices import Offer, find_choices
 from livecover.panel.messages import Change, Do, Save, StyleFile, encode_one

@@ -14,8 +14,9 @@ from collections.abc import AsyncIterator
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from engine.bounded import begun
-from engine.errors import LiveCoverError
+from engine.core.errors import LiveCoverError
+from engine.core.tempo import Tempo
+from engine.system.bounded import begun
 from livecover import __version__
 from livecover.panel.bound import Bound
 from livecover.panel.desk import Deed, Desk
@@ -36,7 +37,6 @@ from livecover.panel.messages import (
 from livecover.panel.outbox import Allowance, Outbox
 from livecover.panel.played import Played
 from livecover.panel.tap import PanelTap
-from livecover.tempo import Tempo
 
 MAX_PAGES = 8
 MAX_DEEDS = 32

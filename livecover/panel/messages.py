@@ -101,8 +101,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from engine.errors import ConfigError
-from livecover.control.targets import TARGETS
+from engine.core.errors import ConfigError
+from livecover.mapping.targets import TARGETS
 
 TICKS = 25
 """Frames a second to each page, at most."""

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from engine.latency import LatencyBudget
-from engine.meters import Status
-from engine.taps import Tap
-from livecover.settings_file import Unsaved
-from livecover.tempo import Tempo
-from livecover.worked import Worked
+from engine.core.taps import Tap
+from engine.core.tempo import Tempo
+from engine.model.latency import LatencyBudget
+from engine.signal.meters import Status
+from livecover.instrument.protocol import Worked
+from livecover.settings.file import Unsaved
 
 
 class Played(Worked, Protocol):

@@ -19,14 +19,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from engine.errors import ConfigError
+from engine.core.errors import ConfigError
 from livecover.panel.connections import BACKLOG, PendingConnections, protocol_of
 from livecover.panel.hub import Hub
 from livecover.panel.messages import MAX_STYLE_MESSAGE
 from livecover.panel.page_files import load_page
 from livecover.panel.played import Played
 from livecover.panel.security import Guard, bracketed, is_loopback, make_token
-from livecover.panel.settings import PanelSettings
+from livecover.settings.panel import PanelSettings
 
 MAX_CONNECTIONS = 256
 """With the token; for those without, see ``livecover.panel.connections``."""

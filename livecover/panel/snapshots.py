@@ -4,9 +4,9 @@ They are the instrument's, not a page's: every page shows the same, and one that
 comes later finds them. Not here: what a page says of them (``livecover.panel.messages``).
 """
 
+from livecover.instrument.protocol import Worked
 from livecover.panel.messages import SETTABLE, SNAPSHOTS
-from livecover.settings import values_of
-from livecover.worked import Worked
+from livecover.settings.sections import values_of
 
 KEYS = SETTABLE - {"play.mute", "play.hold"}
 """What a snapshot has: hold and mute are moments, not a sound."""

@@ -10,9 +10,8 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from engine.audio_source import AudioSource
-from engine.notes import Event, NoteEvent
-from engine.taps import Array, Tap
+from engine.core.notes import Event, NoteEvent
+from engine.core.taps import Array, Tap, TappedSource
 from livecover.panel.chroma import Chroma
 
 MAX_BLOCKS = 64
@@ -41,7 +40,7 @@ class PanelTap(Tap):
 
     # On the engine's threads.
 
-    def begin(self, source: AudioSource, offset: float, latency: float) -> None:  # noqa: D102
+    def begin(self, source: TappedSource, offset: float, latency: float) -> None:  # noqa: D102
         self._sample_rate = source.sample_rate
 
     def audio(self, block: Array, time: float, moment: float) -> None:  # noqa: D102

@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import ConfigError, DataError
-from engine.note_tracker import NoteTracker
-from engine.notes import Event
-from engine.paths import exists
-from engine.settings import EngineSettings
+from engine.core.errors import ConfigError, DataError
+from engine.core.note_tracker import NoteTracker
+from engine.core.notes import Event
+from engine.core.settings import EngineSettings
+from engine.core.tempo import Tempo
+from engine.system.paths import exists
 from livecover import __version__
 from livecover.takes.files import TakeFiles, begin_take
 from livecover.takes.journal import FAILED, Contents
 from livecover.takes.session import TakeSession
-from livecover.tempo import Tempo
 
 Array = NDArray[np.float32]
 

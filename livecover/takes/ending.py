@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from engine.errors import DataError
-from engine.notes import NoteEvent
+from engine.core.errors import DataError
+from engine.core.notes import NoteEvent
 from livecover.takes.files import TakeFiles, unfinished
 from livecover.takes.journal import FAILED, Contents, read_journal
 from livecover.takes.midi import to_midi

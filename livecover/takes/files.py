@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from engine.errors import ConfigError
-from engine.paths import is_folder
+from engine.core.errors import ConfigError
+from engine.system.paths import is_folder
 
 JOURNAL_SUFFIX = ".journal"
 _NUMBER = re.compile(r" Take (\d+)(?:\D|$)")

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DataError
-from engine.notes import Event, NoteEvent, PedalEvent
+from engine.core.errors import DataError
+from engine.core.notes import Event, NoteEvent, PedalEvent
 from livecover.takes.files import claim
 
 FORMAT = 1

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import mido
 
-from engine.messages import message
-from engine.midi_file import TICKS_PER_BEAT, paired
-from engine.note_tracker import NoteTracker
-from engine.notes import Event, NoteEvent, PedalEvent
+from engine.core.note_tracker import NoteTracker
+from engine.core.notes import Event, NoteEvent, PedalEvent
+from engine.midi.file import TICKS_PER_BEAT, paired
+from engine.midi.messages import message
 from livecover.takes.journal import Contents
 
 BPM = 120.0
@@ -29,7 +29,7 @@ def track_name(event: NoteEvent) -> str:
 
 
 def closed(events: Sequence[Event], end: float) -> list[Event]:
-    """Return ``events`` paired (``engine.midi_file.paired``); what is open ends at ``end``.
+    """Return ``events`` paired (``engine.midi.file.paired``); what is open ends at ``end``.
 
     A note that begins and ends at the same moment is left out.
     """

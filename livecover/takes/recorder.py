@@ -16,17 +16,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio_source import AudioSource
-from engine.errors import ConfigError, LiveCoverError
-from engine.notes import Event, NoteEvent, PedalEvent
-from engine.settings import EngineSettings
-from engine.taps import Tap
+from engine.core.errors import ConfigError, LiveCoverError
+from engine.core.notes import Event, NoteEvent, PedalEvent
+from engine.core.settings import EngineSettings
+from engine.core.taps import Tap, TappedSource
+from engine.core.tempo import Tempo
 from livecover.takes.desk import FLUSH_S, Input, TakeDesk
 from livecover.takes.ending import recover_takes
 from livecover.takes.files import TakeFiles, check_folder_in_time
 from livecover.takes.journal import Contents
 from livecover.takes.waiting import Entry, Sound, Waiting
-from livecover.tempo import Tempo
 
 Array = NDArray[np.float32]
 
@@ -159,7 +158,7 @@ class TakeRecorder(Tap):
                 " of livecover makes one of what is there"
             )
 
-    def begin(self, source: AudioSource, offset: float, latency: float) -> None:  # noqa: D102
+    def begin(self, source: TappedSource, offset: float, latency: float) -> None:  # noqa: D102
         self._sample_rate = source.sample_rate
         known = Input(source.name, source.sample_rate, source.n_channels)
         self._put(lambda: self._desk.begin(known, latency))

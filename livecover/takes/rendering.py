@@ -14,9 +14,9 @@ import sys
 import threading
 from dataclasses import dataclass
 
-from engine.errors import LiveCoverError
-from livecover.output_settings import PianoSettings
-from livecover.synth import open_synth
+from engine.core.errors import LiveCoverError
+from livecover.settings.output import PianoSettings
+from livecover.sounds.synth import open_synth
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
 from livecover.takes.sound import render_take

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.note_tracker import NoteTracker
-from engine.notes import Event
+from engine.core.note_tracker import NoteTracker
+from engine.core.notes import Event
 from livecover.takes.ending import end_take
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents, Journal

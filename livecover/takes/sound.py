@@ -12,9 +12,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from engine.messages import Message, message
-from engine.paths import system_path
-from engine.piano import Synth
+from engine.midi.messages import Message, message
+from engine.playback.piano import Synth
+from engine.system.paths import system_path
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
 from livecover.takes.midi import closed

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.admission import Admission
-from engine.notes import Event
+from engine.core.admission import Admission
+from engine.core.notes import Event
 
 Array = NDArray[np.float32]
 

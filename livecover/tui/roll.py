@@ -9,10 +9,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from engine.audio_source import AudioSource
-from engine.note_tracker import NoteTracker
-from engine.notes import Event, NoteEvent
-from engine.taps import Tap
+from engine.core.note_tracker import NoteTracker
+from engine.core.notes import Event, NoteEvent
+from engine.core.taps import Tap, TappedSource
 from models.spec import MIN_PITCH, N_PITCHES
 
 MAX_NOTES = 4096
@@ -37,7 +36,7 @@ class RollTap(Tap):
             if isinstance(event, NoteEvent):
                 self._found.append((event, due))
 
-    def begin(self, source: AudioSource, offset: float, latency: float) -> None:  # noqa: D102
+    def begin(self, source: TappedSource, offset: float, latency: float) -> None:  # noqa: D102
         self.silenced()
 
     def silenced(self) -> None:  # noqa: D102

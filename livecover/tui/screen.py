@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from rich.console import Console, Group
 from rich.live import Live
 
-from engine import paths
-from engine.errors import ConfigError
-from engine.style import INTENSITIES
+from engine.core.errors import ConfigError
+from engine.cover.style import INTENSITIES
+from engine.system import paths
 from livecover.control.hands import Hands
-from livecover.control.targets import SETTINGS, Range, Target
-from livecover.instrument import Instrument
+from livecover.instrument.instrument import Instrument
+from livecover.mapping.targets import SETTINGS, Range, Target
 from livecover.tui.keys import keys_heard
 from livecover.tui.roll import RollTap
 from livecover.tui.view import Seen, lines

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from engine.latency import LatencyBudget
-from engine.meters import Level, Status
-from livecover.control.targets import SETTINGS, Range
-from livecover.settings import Settings
-from livecover.status import said_tuning
-from livecover.tempo import Tempo
+from engine.core.tempo import Tempo
+from engine.model.latency import LatencyBudget
+from engine.signal.meters import Level, Status
+from livecover.commands.status import said_tuning
+from livecover.mapping.targets import SETTINGS, Range
+from livecover.settings.sections import Settings
 from livecover.tui.roll import ACCOMPANIMENT, EMPTY, MELODY, STRUCK, Span, grid
 
 FLOOR_DBFS = -60.0

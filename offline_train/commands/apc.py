@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from offline_train.commands.options import SMALLEST_RATE, Add, at_least, data_folder, number
 
 if TYPE_CHECKING:
-    from offline_train.hft_run import ApcConfig
+    from offline_train.recipes.amt_apc_run import ApcConfig
 
 
 def add(command: Add) -> None:
@@ -57,7 +57,7 @@ def add(command: Add) -> None:
 
 def train_apc(args: argparse.Namespace) -> None:
     """Train AMT-APC, or go on."""
-    from offline_train import train_hft
+    from offline_train.recipes import amt_apc as train_hft
 
     print(train_hft.train(replace(_apc_config(args), stages=tuple(args.stages))))
 
@@ -65,7 +65,7 @@ def train_apc(args: argparse.Namespace) -> None:
 def export_apc(args: argparse.Namespace) -> None:
     """Export a checkpoint of AMT-APC."""
     from offline_train.evaluation import EvaluateConfig
-    from offline_train.export_hft import TUNING_SONGS, export_hft
+    from offline_train.exporting.export_hft import TUNING_SONGS, export_hft
 
     songs = None
     if args.tuned:
@@ -77,13 +77,13 @@ def export_apc(args: argparse.Namespace) -> None:
 
 def ablation(args: argparse.Namespace) -> None:
     """Train and judge AMT-APC with a part left out."""
-    from offline_train import ablation as study
+    from offline_train.studies.exploration import ablation as study
 
     print(study.table(study.ablation(_apc_config(args), tuple(args.test))))
 
 
 def _apc_config(args: argparse.Namespace) -> "ApcConfig":
-    from offline_train.hft_run import ApcConfig
+    from offline_train.recipes.amt_apc_run import ApcConfig
 
     return ApcConfig(
         tuple(args.shards),

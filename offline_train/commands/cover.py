@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import ConfigError
+from engine.core.errors import ConfigError
 from offline_train.commands.options import (
     DATA_VARIABLE,
     SMALLEST_RATE,
@@ -18,7 +18,7 @@ from offline_train.commands.options import (
 from offline_train.corpora import SPLITS
 
 if TYPE_CHECKING:
-    from offline_train.learner import TrainConfig
+    from offline_train.training.learner import TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def _add_training(command: Add) -> None:
     exploring.add_argument(
         "--start-from",
         type=Path,
-        default=Path("models/start.pt"),
+        default=Path("models/weights/start.pt"),
         help="a checkpoint whose weights to begin with, where they fit",
     )
     exploring.set_defaults(part="all")
@@ -144,9 +144,9 @@ def _add_training(command: Add) -> None:
 def train(args: argparse.Namespace) -> None:
     """Train the streaming cover model."""
     from models.streaming import StreamingConfig
-    from offline_train.learner import load_checkpoint
-    from offline_train.shards import read_shards
-    from offline_train.train_cover import train
+    from offline_train.data.shards import read_shards
+    from offline_train.recipes.cover import train
+    from offline_train.training.learner import load_checkpoint
 
     read_shards(args.prepared / "valid")  # asked for at the end only: say now what is missing
     config = _train_config(args)
@@ -155,7 +155,7 @@ def train(args: argparse.Namespace) -> None:
     asked |= {name: getattr(args, name) for name in SIZES}
     network = StreamingConfig(**start | {k: v for k, v in asked.items() if v is not None})
     if args.cluster:
-        from offline_train.cluster import Cluster, train_on_cluster
+        from offline_train.recipes.cluster import Cluster, train_on_cluster
 
         address = None if args.cluster == "local" else args.cluster
         print(
@@ -168,8 +168,8 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _train_config(args: argparse.Namespace) -> "TrainConfig":
-    from offline_train.learner import TrainConfig
-    from offline_train.train_cover import SHARES
+    from offline_train.recipes.cover import SHARES
+    from offline_train.training.learner import TrainConfig
 
     shares = SHARES[args.part]
     missing = [name for name in shares if not (args.prepared / name).is_dir()]
@@ -193,9 +193,9 @@ def _train_config(args: argparse.Namespace) -> "TrainConfig":
 
 def explore(args: argparse.Namespace) -> None:
     """Train and judge the streaming cover model in several settings."""
-    from offline_train import explore as study
-    from offline_train import explore_report
     from offline_train.evaluation import EvaluateConfig
+    from offline_train.studies.exploration import explore as study
+    from offline_train.studies.exploration import report as explore_report
 
     songs = EvaluateConfig(
         data_folder(args),
@@ -215,8 +215,8 @@ def explore(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """Tune and export a checkpoint."""
-    from offline_train.learner import load_checkpoint, write_start
-    from offline_train.release import release
+    from offline_train.exporting.release import release
+    from offline_train.training.learner import load_checkpoint, write_start
 
     for path in release(
         args.checkpoint,
@@ -235,7 +235,7 @@ def export(args: argparse.Namespace) -> None:
 
 def _tuning_data(args: argparse.Namespace) -> Path | None:
     """Return POP909's folder where it was asked for, or is there and one's own covers are not."""
-    from offline_train.thresholds import own_covers
+    from offline_train.exporting.thresholds import own_covers
 
     is_elsewhere = own_covers(args.prepared / "valid") or not os.environ.get(DATA_VARIABLE)
     return None if is_elsewhere and not args.data else data_folder(args)
@@ -243,8 +243,8 @@ def _tuning_data(args: argparse.Namespace) -> Path | None:
 
 def restyle(args: argparse.Namespace) -> None:
     """Give an exported model new presets."""
-    from engine.model_files import model_path
-    from offline_train import release
+    from engine.model.model_files import model_path
+    from offline_train.exporting import release
 
     path = model_path(args.model)
     if args.out is None and str(path) != str(Path(args.model)):
@@ -254,16 +254,16 @@ def restyle(args: argparse.Namespace) -> None:
 
 def sketch_window(args: argparse.Namespace) -> None:
     """Export an untrained window network."""
-    from offline_train.sketch import sketch_window
+    from offline_train.exporting.sketch import sketch_window
 
     print(sketch_window(args.network, args.out, args.window_frames, args.seed))
 
 
 def quantize(args: argparse.Namespace) -> None:
     """Compare a model with itself in eight bits."""
-    from engine.model_files import model_path
+    from engine.model.model_files import model_path
     from offline_train.evaluation import EvaluateConfig
-    from offline_train.quantize import compare
+    from offline_train.exporting.quantize import compare
 
     songs = EvaluateConfig(data_folder(args), args.cache, limit=args.limit)
     heard = EvaluateConfig(data_folder(args), args.cache, "valid", "a", excerpt_s=60.0, limit=4)
@@ -272,6 +272,6 @@ def quantize(args: argparse.Namespace) -> None:
 
 def bench(args: argparse.Namespace) -> None:
     """Time a step of training."""
-    from offline_train.bench import bench_step
+    from offline_train.recipes.speed import bench_step
 
     print(bench_step(args.steps, args.frames, args.batch, args.threads))

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from engine.errors import DataError
+from engine.core.errors import DataError
 from offline_train.commands.options import Add, at_least, data_folder, number
 from offline_train.corpora import SPLITS
 
@@ -55,7 +55,7 @@ def corpus(args: argparse.Namespace) -> None:
 
 def prepare(args: argparse.Namespace) -> None:
     """Render a split of a corpus."""
-    from offline_train import prepare as rendering
+    from offline_train.data import prepare as rendering
 
     folder = f"solo-{args.split}" if args.solo else args.split
     if args.corpus != "pop909":
@@ -73,7 +73,7 @@ def prepare(args: argparse.Namespace) -> None:
         limit=args.limit,
     )
     if args.cluster:
-        from offline_train.cluster import Cluster, render_on_cluster
+        from offline_train.recipes.cluster import Cluster, render_on_cluster
 
         address = None if args.cluster == "local" else args.cluster
         pieces = render_on_cluster(config, Cluster(args.workers, address=address))
@@ -84,8 +84,8 @@ def prepare(args: argparse.Namespace) -> None:
 
 def recordings(args: argparse.Namespace) -> None:
     """Fetch and label recordings."""
-    from offline_train.packages import fetch
-    from offline_train.recordings import write_recordings
+    from offline_train.data.packages import fetch
+    from offline_train.data.recordings import write_recordings
 
     fetch(args.folder)
     out = args.out / ("recordings" if args.split == "train" else f"recordings-{args.split}")
@@ -97,7 +97,7 @@ def recordings(args: argparse.Namespace) -> None:
 
 def pairs(args: argparse.Namespace) -> None:
     """Align recordings of songs and covers."""
-    from offline_train.pairs.build import PairsConfig, build
+    from offline_train.studies.pairs.build import PairsConfig, build
 
     results, apart = build(
         PairsConfig(

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from offline_train.commands.options import Add, at_least, data_folder, number
 from offline_train.corpora import SPLITS
 
 if TYPE_CHECKING:
+    from offline_train import evaluation
     from offline_train.evaluation.systems import Path_
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,15 @@ def _add_playable(command: Add) -> None:
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
 
 
+def _embed(checkpoint: Path | None) -> "evaluation.Embed | None":
+    """Return how a song comes into the joint embedding of a checkpoint."""
+    if checkpoint is None:
+        return None
+    from offline_train.studies.matching.learned import embedded_song  # needs librosa, an extra
+
+    return partial(embedded_song, checkpoint)
+
+
 def evaluate(args: argparse.Namespace) -> None:
     """Measure covers, rung by rung."""
     from offline_train import evaluation
@@ -89,7 +100,7 @@ def evaluate(args: argparse.Namespace) -> None:
             limit=args.limit,
             workers=args.workers,
             recordings=args.recordings,
-            embedding=args.embedding,
+            embed=_embed(args.embedding),
         )
         for rung in args.rung
     }
@@ -122,7 +133,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def playable(args: argparse.Namespace) -> None:
     """Measure whether covers can be played."""
-    from engine.offline import load_pipeline
+    from engine.model.pipeline import load_pipeline
     from offline_train.evaluation import EvaluateConfig
     from offline_train.evaluation.playable import measure
     from offline_train.evaluation.playable_report import report

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.errors import DataError
-from engine.paths import given_path, is_folder
+from engine.core.errors import DataError
+from engine.system.paths import given_path, is_folder
 
 DATA_VARIABLE = "LIVECOVER_DATA"
 

@@ -5,14 +5,14 @@ import os
 from pathlib import Path
 
 from offline_train.commands.options import Add, at_least, data_folder, number
-from offline_train.experiments import EXPERIMENTS, SIZES
+from offline_train.studies.experiments import EXPERIMENTS, SIZES
 
 
 def add(command: Add) -> None:
     """Add the options of these commands."""
     sub = command("transfer", transfer, "teach the transcriber your instrument, and show the gain")
     sub.add_argument("folder", type=Path, help="recordings, NAME.mid beside NAME.wav")
-    sub.add_argument("--start", type=Path, default=Path("models/transcriber.pt"))
+    sub.add_argument("--start", type=Path, default=Path("models/weights/transcriber.pt"))
     sub.add_argument("--out", type=Path, default=Path("runs/transfer"))
     sub.add_argument("--name", default="mine", help="of the model that comes of it")
     sub.add_argument("--steps", type=at_least(1), default=300)
@@ -35,7 +35,7 @@ def add(command: Add) -> None:
     sub = command("match", match, "find the passages of MIDI files nearest to a song")
     sub.add_argument("song", type=Path)
     sub.add_argument("--corpus", type=Path, required=True, help="a folder of MIDI files")
-    sub.add_argument("--model", type=Path, default=Path("models/match.pt"))
+    sub.add_argument("--model", type=Path, default=Path("models/weights/match.pt"))
     sub.add_argument(
         "--keys", type=at_least(0), default=1, choices=(1, 12), help="12: in every key"
     )
@@ -46,7 +46,7 @@ def add(command: Add) -> None:
 
 def transfer(args: argparse.Namespace) -> None:
     """Teach the transcriber a user's instrument."""
-    from offline_train.transcription.adapt import AdaptConfig, adapt
+    from offline_train.studies.transcription.adapt import AdaptConfig, adapt
 
     config = AdaptConfig(
         args.folder,
@@ -62,7 +62,7 @@ def transfer(args: argparse.Namespace) -> None:
 
 def experiment(args: argparse.Namespace) -> None:
     """Run a paper's experiment, or go on with it."""
-    from offline_train.experiments import ExperimentConfig, run_experiment
+    from offline_train.studies.experiments import ExperimentConfig, run_experiment
 
     out = args.out or Path("runs") / f"{args.name}-{args.size}"
     config = ExperimentConfig(
@@ -81,7 +81,7 @@ def experiment(args: argparse.Namespace) -> None:
 
 def match(args: argparse.Namespace) -> None:
     """Find the passages of a corpus that are nearest to a song."""
-    from offline_train.matching import match as matching
+    from offline_train.studies.matching import match as matching
 
     found = matching.match(
         matching.MatchConfig(

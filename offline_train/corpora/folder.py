@@ -8,8 +8,8 @@ music that was written as MIDI. Not here: the reading of one file (``midi``).
 from functools import cached_property
 from pathlib import Path
 
-from engine.errors import DataError
-from engine.midi_reader import read_midi
+from engine.core.errors import DataError
+from engine.midi.reader import read_midi
 from offline_train.corpora.midi import Line, midi_beats, midi_lines
 from offline_train.corpora.piece import (
     UNKNOWN_LICENCE,

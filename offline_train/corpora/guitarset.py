@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DataError
+from engine.core.errors import DataError
 from offline_train.corpora.loaders import mirdata_loader, naming
 from offline_train.corpora.notes import Beat, Chord, Note
 from offline_train.corpora.piece import Part, Piece, check_split

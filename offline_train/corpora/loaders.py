@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.errors import ConfigError, DataError
-from engine.extras import needs
+from engine.core.errors import ConfigError, DataError
+from engine.system.extras import needs
 
 # What mirdata, json, yaml and smart_open raise on data of another shape.
 _BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration)

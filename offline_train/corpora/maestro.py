@@ -8,11 +8,11 @@ CC BY-NC-SA 4.0: not for published weights). Versions 2 and 3 are read, with or 
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DataError
+from engine.core.errors import DataError
 from offline_train.corpora.loaders import mirdata_loader, naming
 from offline_train.corpora.midi import read_lines
 from offline_train.corpora.piece import Part, Piece, check_split
-from offline_train.text_files import read_json
+from offline_train.corpora.text_files import read_json
 
 _SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 _WHERE = "MAESTRO is published at https://magenta.tensorflow.org/datasets/maestro (CC BY-NC-SA 4.0)"

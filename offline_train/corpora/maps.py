@@ -15,7 +15,7 @@ from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
 
-from engine.errors import DataError
+from engine.core.errors import DataError
 from offline_train.corpora.folder import audio_beside
 from offline_train.corpora.midi import Line, read_lines
 from offline_train.corpora.notes import Note

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import mido
 
-from engine.errors import DataError
-from engine.midi_reader import ForeignMidi, TickClock, messages_of, read_midi
-from engine.note_tracker import pair_strokes
+from engine.core.errors import DataError
+from engine.core.note_tracker import pair_strokes
+from engine.midi.reader import ForeignMidi, TickClock, messages_of, read_midi
 from offline_train.corpora.notes import Beat, Note, Pedal
 
 DRUM_CHANNEL = 9  # counted from 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from engine.errors import DataError
+from engine.core.errors import DataError
 from offline_train.corpora.notes import Beat, Chord, Note, Pedal, with_pedal
 
 log = logging.getLogger(__name__)

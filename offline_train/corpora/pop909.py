@@ -13,12 +13,12 @@ from pathlib import Path
 
 import mido
 
-from engine.errors import DataError
-from engine.midi_reader import read_midi
+from engine.core.errors import DataError
+from engine.midi.reader import read_midi
 from offline_train.corpora.midi import midi_lines, midi_notes
 from offline_train.corpora.notes import Beat, Chord, Note, Pedal
 from offline_train.corpora.piece import Part, Piece, check_split
-from offline_train.text_files import read_json, read_text
+from offline_train.corpora.text_files import read_json, read_text
 
 WHERE = "POP909 is published at https://github.com/music-x-lab/POP909-Dataset (MIT)"
 LICENCE = "MIT"

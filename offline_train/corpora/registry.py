@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from engine.errors import ConfigError, DataError
+from engine.core.errors import ConfigError, DataError
 from offline_train.corpora.folder import Freedoom, GiantMidi, MidiFolder
 from offline_train.corpora.guitarset import GuitarSet
 from offline_train.corpora.maestro import Maestro

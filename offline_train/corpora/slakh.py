@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DataError
-from engine.midi_reader import read_midi
+from engine.core.errors import DataError
+from engine.midi.reader import read_midi
 from offline_train.corpora.folder import audio_beside
 from offline_train.corpora.loaders import mirdata_loader, naming
 from offline_train.corpora.midi import midi_beats, read_lines

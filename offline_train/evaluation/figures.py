@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from offline_train.evaluation.playability import PlayabilityScore
-from offline_train.evaluation.rhythm import RhythmScore
+from offline_train.evaluation.measures.playability import PlayabilityScore
+from offline_train.evaluation.measures.rhythm import RhythmScore
+from offline_train.evaluation.measures.transcription import TranscriptionScore
 from offline_train.evaluation.systems import Timing
-from offline_train.evaluation.transcription import TranscriptionScore
 
 Figures = dict[str, float]
 """Measure key -> value; a measure that does not apply is absent."""

@@ -18,19 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from engine.errors import ConfigError, DataError
-from engine.extras import needs
-from engine.model_files import model_path
+from engine.core.errors import ConfigError, DataError
+from engine.model.model_files import model_path
+from engine.system.extras import needs
 from models.spec import Decoding
-from offline_train.agreement import chroma_agreement, octave_free_agreement, shifted
-from offline_train.evaluation import likeness
 from offline_train.evaluation.figures import Figures, SongScore, compare_qmax, figures
-from offline_train.evaluation.playability import score_playability
-from offline_train.evaluation.rhythm import score_rhythm
-from offline_train.evaluation.rungs import EvaluateConfig, Rung, read_heard_song, song_names
+from offline_train.evaluation.measures import likeness
+from offline_train.evaluation.measures.agreement import (
+    chroma_agreement,
+    octave_free_agreement,
+    shifted,
+)
+from offline_train.evaluation.measures.playability import score_playability
+from offline_train.evaluation.measures.rhythm import score_rhythm
+from offline_train.evaluation.measures.transcription import cells_of_posteriors, score_transcription
+from offline_train.evaluation.rungs import Embed, EvaluateConfig, Rung, read_heard_song, song_names
 from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
 from offline_train.evaluation.systems import Cover, Path_, SystemChoice, open_system
-from offline_train.evaluation.transcription import cells_of_posteriors, score_transcription
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +208,7 @@ def _judge_named(
         song = read_heard_song(config, name)
         profile = _kept_profile(config.folder, song) if with_qmax else None
         judged = judge(song, choices, profile)
-        return _with_distances(judged, song, config.embedding) if config.embedding else judged
+        return _with_distances(judged, song, config.embed) if config.embed else judged
     except DataError as error:
         return str(error)
 
@@ -245,11 +249,9 @@ def judge(
     return JudgedSong(song.name, song.seconds, scores, covers)
 
 
-def _with_distances(judged: JudgedSong, song: HeardSong, checkpoint: Path) -> JudgedSong:
-    """Return the song with each cover's distance in the joint embedding among its scores."""
-    from offline_train.evaluation import learned  # which needs librosa, an extra
-
-    embedded = learned.EmbeddedSong(learned.opened(checkpoint), song.samples)
+def _with_distances(judged: JudgedSong, song: HeardSong, embed: Embed) -> JudgedSong:
+    """Return the song with each cover's distance in a joint embedding among its scores."""
+    embedded = embed(song.samples)
     scores = {
         name: dataclasses.replace(
             score,

@@ -16,24 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from engine.decoder import NoteDecoder
-from engine.errors import DataError
-from engine.hands import Hands
-from engine.notes import NoteEvent, PedalEvent, Posteriors
-from engine.offline import load_pipeline
-from engine.pedal import Pedal
-from engine.settings import DecoderSettings
-from engine.style import style_pace, style_vector
+from engine.core.errors import DataError
+from engine.core.notes import NoteEvent, PedalEvent, Posteriors
+from engine.core.settings import DecoderSettings
+from engine.cover.style import style_pace, style_vector
+from engine.model.pipeline import load_pipeline
+from engine.perform.decoder import NoteDecoder
+from engine.perform.hands import Hands
+from engine.perform.pedal import Pedal
 from models.spec import Decoding
 from offline_train import corpora
-from offline_train.evaluation.faults import FaultScore, score_faults
-from offline_train.evaluation.parts import PartsScore, score_parts
-from offline_train.evaluation.pedalling import PedalScore, score_pedal
-from offline_train.evaluation.playability import Unplayable, find_unplayable, split_hands
+from offline_train.evaluation.measures.faults import FaultScore, score_faults
+from offline_train.evaluation.measures.parts import PartsScore, score_parts
+from offline_train.evaluation.measures.pedalling import PedalScore, score_pedal
+from offline_train.evaluation.measures.playability import Unplayable, find_unplayable, split_hands
+from offline_train.evaluation.measures.transcription import Count, match_notes, score_onsets
 from offline_train.evaluation.rungs import EvaluateConfig, heard_piece, read_heard_song, song_names
 from offline_train.evaluation.songs import HeardSong
 from offline_train.evaluation.systems import events_to_notes, listen
-from offline_train.evaluation.transcription import Count, match_notes, score_onsets
 
 Notes = NDArray[np.float32]
 

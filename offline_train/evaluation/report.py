@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DataError
+from engine.core.errors import DataError
 from offline_train.evaluation.figures import MEASURE, MEASURES, Measure
 from offline_train.evaluation.judging import RungResult
 from offline_train.evaluation.pictures import draw_rolls

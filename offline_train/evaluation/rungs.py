@@ -19,27 +19,38 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio_file import SUFFIXES
-from engine.errors import DataError
+from engine.audio.files.file_source import SUFFIXES
+from engine.core.errors import DataError
 from offline_train.corpora import Song, read_notes, read_song, split_ids
 from offline_train.corpora.folder import GiantMidi
 from offline_train.corpora.notes import Pedal, with_pedal
 from offline_train.corpora.pop909 import Pop909
+from offline_train.data.shards import MANIFEST, StoredPiece, read_shards
+from offline_train.data.sound_files import read_sound
 from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong, cached_song, log
 from offline_train.evaluation.sung import render_sung
-from offline_train.render import RENDER_RATE
-from offline_train.salamander import play_piano
-from offline_train.shards import MANIFEST, StoredPiece, read_shards
-from offline_train.sound_files import read_sound
-from offline_train.takes import cut, render_band, waveform
+from offline_train.synthesis.pianos.salamander import play_piano
+from offline_train.synthesis.render import RENDER_RATE
+from offline_train.synthesis.takes import cut, render_band, waveform
 
 Array = NDArray[np.float32]
 Rung = Literal["a", "b", "c", "d", "piano", "folder"]
+
+
+class Embedded(Protocol):
+    """A song's sound in a joint embedding of sound and notes."""
+
+    def distance(self, notes: Array) -> float | None:
+        """Return how far notes (n, >= 3) lie from it, 0 to 2; None if it is too short."""
+
+
+Embed = Callable[[Array], Embedded]
+"""From a song's samples (n,) at 16 kHz; it can be sent to another process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,7 @@ class EvaluateConfig:
     workers: int = 1
     seed: int = 7
     recordings: Path | None = None  # rungs d and folder: shards, or sound files
-    embedding: Path | None = None  # a checkpoint of the joint embedding, to measure with
+    embed: Embed | None = None  # a joint embedding to measure with
 
     @property
     def folder(self) -> Path:

@@ -16,8 +16,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from engine.errors import DataError
-from offline_train.sound_files import SAMPLE_RATE as SAMPLE_RATE
+from engine.core.errors import DataError
+from offline_train.data.sound_files import SAMPLE_RATE as SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from engine.offline import load_pipeline
-from engine.style import INTENSITIES, style_pace, style_vector
+from engine.cover.style import INTENSITIES, style_pace, style_vector
+from engine.model.pipeline import load_pipeline
 from offline_train.evaluation.pictures import PICTURE_S, draw_notes
 from offline_train.evaluation.report import markdown_table
 from offline_train.evaluation.rungs import EvaluateConfig, rendered_songs

@@ -10,12 +10,12 @@ import pedalboard
 from numpy.typing import NDArray
 from pedalboard import Pedalboard  # type: ignore[attr-defined]  # its stubs hide it
 
-from offline_train.band import arrange
 from offline_train.corpora import Song
-from offline_train.grooves import UNHEARD_GROOVES
-from offline_train.render import RENDER_RATE, fluidsynth, mix, players_to_midi
-from offline_train.takes import UNHEARD_SOUNDFONT
-from offline_train.voice import UNHEARD_VOICES, sing
+from offline_train.synthesis.bands.band import arrange
+from offline_train.synthesis.bands.grooves import UNHEARD_GROOVES
+from offline_train.synthesis.render import RENDER_RATE, fluidsynth, mix, players_to_midi
+from offline_train.synthesis.takes import UNHEARD_SOUNDFONT
+from offline_train.synthesis.voices.voice import UNHEARD_VOICES, sing
 
 Audio = NDArray[np.float32]
 

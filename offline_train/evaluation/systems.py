@@ -13,27 +13,27 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from engine.arranging.arranger import Arranger
-from engine.arranging.hearing import Ears, Hearing
-from engine.arranging.hearing import listen as listen_on_grid
-from engine.decoder import NoteDecoder
-from engine.errors import DataError
-from engine.latency import latency_budget
-from engine.note_tracker import pair_notes
-from engine.notes import NoteEvent, Posteriors
-from engine.offline import (
+from engine.core.errors import DataError
+from engine.core.note_tracker import pair_notes
+from engine.core.notes import NoteEvent, Posteriors
+from engine.core.settings import DecoderSettings, TimeSettings
+from engine.cover.style import style_pace, style_vector
+from engine.model.latency import latency_budget
+from engine.model.pipeline import (
     Pipeline,
     load_pipeline,
     offline_features,
     offline_posteriors,
     stream_posteriors,
 )
-from engine.settings import DecoderSettings, TimeSettings
-from engine.style import style_pace, style_vector
-from engine.window_model import WindowModel
+from engine.model.window_model import WindowModel
+from engine.perform.decoder import NoteDecoder
+from engine.whole_song.arranger import Arranger
+from engine.whole_song.hearing import Ears, Hearing
+from engine.whole_song.hearing import listen as listen_on_grid
 from models.spec import Decoding, ModelSpec
+from offline_train.data.teacher import Teacher
 from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
-from offline_train.teacher import Teacher
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def events_to_notes(events: list[NoteEvent]) -> Array:
 def decode(posteriors: Posteriors, frame_s: float, decoding: Decoding, pace: float = 1.0) -> Array:
     """Return the notes (n, 5) that the engine's decoder makes of posteriors.
 
-    ``pace`` is the style's (``engine.style.style_pace``), as the live stream sets it.
+    ``pace`` is the style's (``engine.cover.style.style_pace``), as the live stream sets it.
     """
     decoder = NoteDecoder(frame_s, DecoderSettings().resolved(decoding))
     decoder.pace = pace
@@ -103,7 +103,7 @@ def listen(
     """Return the posteriors of samples at 16 kHz in a style.
 
     Streamed in blocks as when live, or as a whole file: in one pass, or by a window model as
-    ``engine.cover`` plays files.
+    ``engine.whole_song.cover`` plays files.
     """
     spec = pipeline.spec
     vector = style_vector(style, spec)

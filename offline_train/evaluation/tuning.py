@@ -10,12 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from engine.notes import Posteriors
-from engine.offline import load_pipeline
+from engine.core.notes import Posteriors
+from engine.model.pipeline import load_pipeline
 from models.spec import Decoding
+from offline_train.evaluation.measures.transcription import (
+    Count,
+    score_offsets,
+    score_onsets,
+    sounding,
+)
 from offline_train.evaluation.rungs import EvaluateConfig, rendered_songs
 from offline_train.evaluation.systems import Path_, decode, listen
-from offline_train.evaluation.transcription import Count, score_offsets, score_onsets, sounding
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +59,7 @@ def tune(
 
     Onset thresholds by ``tune_onsets``; frame thresholds by ``tune_frames``; the restrike
     threshold, which matters while notes sound, by ``tune_restrike``. ``notes_per_second`` is what
-    the decoder is to follow (``engine.density``); the rest as for ``tune_thresholds``.
+    the decoder is to follow (``engine.perform.density``); the rest as for ``tune_thresholds``.
     """
     pipeline = load_pipeline(model)
     frame_s = pipeline.spec.features.frame_s

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.audio import open_source
-from engine.clock import StreamClock
-from engine.errors import DeviceError
-from engine.monitor import Monitor
-from engine.output import PulseOutput
-from engine.rings import SampleRing
-from engine.settings import AudioSettings
-from engine.speaker import Speaker
+from engine.audio.opening import open_source
+from engine.core.errors import DeviceError
+from engine.core.settings import AudioSettings
+from engine.playback.monitor import Monitor
+from engine.playback.output import PulseOutput
+from engine.playback.speaker import Speaker
+from engine.signal.clock import StreamClock
+from engine.signal.rings import SampleRing
 from tests.e2e.chain import COMMAND, private_env, run_livecover
 from tests.e2e.conftest import require
 from tests.e2e.delay import HEARD, SONG, Room, delays, room

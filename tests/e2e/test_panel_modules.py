@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine.velocity import velocity_table
+from engine.core.velocity import velocity_table
 from livecover.panel.server import PanelServer
-from livecover.panel.settings import PanelSettings
+from livecover.settings.panel import PanelSettings
 from tests.livecover.panel.fakes import FakeInstrument
 
 pytest.importorskip("playwright")

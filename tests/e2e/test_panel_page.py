@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from engine.errors import ConfigError
-from engine.meters import Level, Status
-from engine.notes import NoteEvent
+from engine.core.errors import ConfigError
+from engine.core.notes import NoteEvent
+from engine.core.tempo import Tempo
+from engine.signal.meters import Level, Status
 from livecover.panel import browser as panel_browser
 from livecover.panel import choices
 from livecover.panel.server import PanelServer
-from livecover.panel.settings import PanelSettings
-from livecover.tempo import Tempo
+from livecover.settings.panel import PanelSettings
 from tests.e2e.servers import wait_until
 from tests.livecover.panel.fakes import FakeInstrument
 

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
 OWN = (".cache/livecover", ".config/livecover")
 TRAINING = (
-    "tests/offline_train/test_release.py::test_own_covers_are_gone_on_with_exported_and_played"
+    "tests/offline_train/exporting/test_release.py"
+    "::test_own_covers_are_gone_on_with_exported_and_played"
 )
 SYSTEM = ("/dev/", "/proc/")  # shared memory of JACK and of threads, terminals
 

@@ -11,15 +11,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio import AudioSource
-from engine.clock import StreamClock
-from engine.errors import DeviceError, MidiError
-from engine.frontend import FrontEnd
-from engine.notes import Event, NoteEvent, Posteriors, notes_of
-from engine.offline import Pipeline
-from engine.rings import SampleRing
-from engine.settings import AudioSettings, EngineSettings, GateSettings, TimeSettings
-from engine.taps import Tap
+from engine.core.errors import DeviceError, MidiError
+from engine.core.notes import Event, NoteEvent, Posteriors, notes_of
+from engine.core.settings import AudioSettings, EngineSettings, GateSettings, TimeSettings
+from engine.core.taps import Tap, TappedSource
+from engine.model.frontend import FrontEnd
+from engine.model.pipeline import Pipeline
+from engine.signal.clock import StreamClock
+from engine.signal.rings import SampleRing
 from models.spec import FeatureSpec, ModelSpec
 
 Array = NDArray[np.float32]
@@ -63,7 +62,7 @@ class ListeningTap(Tap):
         self.changes: list[tuple[EngineSettings, float]] = []
         self.calls: list[str] = []
 
-    def begin(self, source: AudioSource, offset: float, latency: float) -> None:
+    def begin(self, source: TappedSource, offset: float, latency: float) -> None:
         self.begun.append(latency)
         self.calls.append("begin")
 

@@ -21,17 +21,17 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from engine.errors import DeviceError
-from engine.latency import LatencyBudget
-from engine.meters import Status
+from engine.core.errors import DeviceError
+from engine.model.latency import LatencyBudget
+from engine.signal.meters import Status
 from livecover import cli as subject
 from livecover.cli import is_for_files, main
-from livecover.console import logged
-from livecover.doctor import Check
-from livecover.instrument import Instrument
-from livecover.options import parse
-from livecover.settings import Settings
-from livecover.settings_source import load_settings
+from livecover.commands.console import logged
+from livecover.commands.doctor import Check
+from livecover.commands.options import parse
+from livecover.instrument.instrument import Instrument
+from livecover.settings.sections import Settings
+from livecover.settings.source import load_settings
 from livecover.takes.recorder import TakeRecorder
 from tests.networks import TINY_FEATURES
 

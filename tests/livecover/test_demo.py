@@ -12,11 +12,11 @@ import soundfile
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
-from engine.command import EXIT_ERROR
-from engine.errors import DeviceError, LiveCoverError
-from engine.notes import NoteEvent, Part
-from livecover import demo, examples, sound
-from livecover.picture import (
+from engine.core.errors import DeviceError, LiveCoverError
+from engine.core.notes import NoteEvent, Part
+from engine.system.command import EXIT_ERROR
+from livecover import demo, examples
+from livecover.commands.picture import (
     COLOURS,
     DPI,
     RANGE_DB,
@@ -26,6 +26,7 @@ from livecover.picture import (
     draw_cover,
     pitch_spectrogram,
 )
+from livecover.sounds import soundfonts as sound
 
 SAMPLE_RATE = 22050
 N_SAMPLES = 3 * SAMPLE_RATE + 123

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from engine.notes import NoteEvent
+from engine.core.notes import NoteEvent
 from livecover.cli import main
 from livecover.takes.ending import end_take
 from livecover.takes.files import TakeFiles

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.decoder import DecoderSettings, NoteDecoder
-from engine.note_tracker import pair_notes
-from engine.notes import NoteEvent, Posteriors
+from engine.core.note_tracker import pair_notes
+from engine.core.notes import NoteEvent, Posteriors
+from engine.perform.decoder import DecoderSettings, NoteDecoder
 from models.spec import MIN_PITCH, N_PITCHES, Decoding
-from offline_train.apc_loss import targets_of
+from offline_train.recipes.amt_apc_loss import targets_of
 
 Array = NDArray[np.float32]
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from engine.inference import join_posteriors, silent_features
-from engine.model_files import load_model
-from engine.notes import Posteriors
-from engine.window_model import WindowModel
+from engine.core.notes import Posteriors
+from engine.model.model_files import load_model
+from engine.model.stateful_model import join_posteriors, silent_features
+from engine.model.window_model import WindowModel
 from models.hft import OUTPUTS, Hft, HftConfig
 from models.spec import STYLE_DIM, ModelSpec
 from tests.networks import TINY_FEATURES, TINY_WINDOW
@@ -49,7 +49,7 @@ def network(config: HftConfig = CONFIG) -> Hft:
 
 
 def exported(config: HftConfig, spec: ModelSpec, folder: Path) -> WindowModel:
-    from offline_train.export import export_window
+    from offline_train.exporting.export import export_window
 
     model = load_model(export_window(network(config), spec, folder / f"{spec.name}.onnx"))
     assert isinstance(model, WindowModel)

@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.inference import StatefulModel, join_posteriors
-from engine.model_files import load_model
-from engine.offline import load_pipeline
+from engine.model.model_files import load_model
+from engine.model.pipeline import load_pipeline
+from engine.model.stateful_model import StatefulModel, join_posteriors
 from models.crnn import Crnn
 from models.fcnn import Fcnn, VisionConfig
 from models.features import MEL_VISION
 from models.roll import OUTPUTS, RISE_FRAMES, RollModel
 from models.spec import N_PITCHES, STYLE_DIM, ModelSpec
-from offline_train.export import export_frontend, export_stateful
+from offline_train.exporting.export import export_frontend, export_stateful
 
 TINY = VisionConfig(channels=(4, 6, 8), out_channels=4, width=16, hidden=6)
 

@@ -41,7 +41,7 @@ def test_every_row_hears_the_whole_window(network: WindowCover) -> None:
 
 
 def test_amt_apc_is_sketched_too(tmp_path: Path) -> None:
-    from engine.model_files import load_model
+    from engine.model.model_files import load_model
     from offline_train.cli import main
 
     command = ["sketch-window", "--network", "small", "--window-frames", "32"]
@@ -54,8 +54,8 @@ def test_the_engine_runs_it_cached_and_plain(tmp_path: Path) -> None:
     """The command that exports it, and the engine's promise that both ways agree."""
     import numpy as np
 
-    from engine.model_files import load_model
-    from engine.window_model import WindowModel
+    from engine.model.model_files import load_model
+    from engine.model.window_model import WindowModel
     from offline_train.cli import main
 
     assert main(["sketch-window", "--out", str(tmp_path), "--window-frames", "64"]) == 0

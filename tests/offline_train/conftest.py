@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from offline_train import render
+from offline_train.synthesis import render
 
 SMALL_FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 """What ``scripts/install-system test`` brings; training's own fonts come with ``train``."""

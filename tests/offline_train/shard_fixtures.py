@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from offline_train.shards import Piece, append_manifest, write_shard
+from offline_train.data.shards import Piece, append_manifest, write_shard
 
 RATE = 16000
 

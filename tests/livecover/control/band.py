@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.errors import ConfigError
+from engine.core.errors import ConfigError
+from engine.core.tempo import Tempo
 from livecover.control.hands import Hands
 from livecover.control.listener import Listener
 from livecover.control.ports import Message
-from livecover.settings import Settings, with_values
-from livecover.tempo import Tempo
+from livecover.settings.sections import Settings, with_values
 
 
 class FakeInstrument:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from engine.core.tempo import Tempo
 from livecover.control.clock import MAX_TICKS, MIN_TICKS, PPQN, ClockIn
-from livecover.tempo import Tempo
 
 
 def ticks(bpm: float, n: int, start: float = 100.0) -> list[float]:

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import ConfigError, MidiError
+from engine.core.errors import ConfigError, MidiError
 from livecover.control.feedback import AT_ONCE, EVERY_S
 from livecover.control.hands import Hands
 from livecover.control.listener import controlled
 from livecover.control.ports import Message
-from livecover.settings import with_values
+from livecover.settings.sections import with_values
 from tests.livecover.control.band import Desk, FakeInstrument
 
 CC, NOTE, OFF, PROGRAM = 0xB0, 0x90, 0x80, 0xC0

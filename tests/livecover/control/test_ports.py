@@ -8,11 +8,11 @@ import rtmidi
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import ConfigError, MidiError
-from engine.midi_ports import find_port
+from engine.core.errors import ConfigError, MidiError
+from engine.midi.ports import find_port
 from livecover.control.learning import learn, line_of
 from livecover.control.ports import ControlPort, Message, Moments
-from livecover.settings import Settings, with_values
+from livecover.settings.sections import Settings, with_values
 
 
 class FakeClient:

@@ -6,11 +6,11 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from engine.audio import InputInfo
-from engine.errors import MidiError
+from engine.audio.opening import InputInfo
+from engine.core.errors import MidiError
 from livecover.panel import choices
 from livecover.panel.server import PanelServer
-from livecover.panel.settings import PanelSettings
+from livecover.settings.panel import PanelSettings
 from tests.livecover.panel.fakes import FakeInstrument
 
 

@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 import websockets.sync.client
 from websockets.typing import Origin
 
-from engine.errors import ConfigError
-from engine.latency import LatencyBudget
-from engine.meters import Status
-from engine.taps import Tap
-from livecover.settings import Settings
-from livecover.settings_file import Line, Unsaved
-from livecover.settings_source import load_settings
-from livecover.tempo import Tempo
+from engine.core.errors import ConfigError
+from engine.core.taps import Tap
+from engine.core.tempo import Tempo
+from engine.model.latency import LatencyBudget
+from engine.signal.meters import Status
+from livecover.settings.file import Line, Unsaved
+from livecover.settings.sections import Settings
+from livecover.settings.source import load_settings
 
 NO_CONFIG = Path(__file__).parents[3] / "config.toml"  # every setting at its default
 TIMEOUT = 10.0

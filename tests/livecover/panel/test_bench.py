@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.notes import NoteEvent, PedalEvent
+from engine.core.notes import NoteEvent, PedalEvent
 from livecover.bench.panel import SentLog, figures, page_open
 from tests.livecover.panel.fakes import TIMEOUT, FakeInstrument
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from engine.errors import ConfigError
+from engine.core.errors import ConfigError
 from livecover.panel.messages import (
     MAX_MESSAGE,
     MAX_STYLE_FILE,

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import ConfigError, DeviceError
-from engine.notes import NoteEvent
+from engine.core.errors import ConfigError, DeviceError
+from engine.core.notes import NoteEvent
 from livecover.panel import choices, outbox, tap
 from livecover.panel.choices import Offer, find_choices
 from livecover.panel.chroma import Chroma
@@ -17,9 +17,9 @@ from livecover.panel.messages import SETTABLE
 from livecover.panel.outbox import Outbox
 from livecover.panel.page_files import load_page
 from livecover.panel.tap import PanelTap
-from livecover.settings import Settings, values_of, with_values
-from livecover.settings_source import load_settings
-from livecover.trust import ALWAYS
+from livecover.settings.sections import Settings, values_of, with_values
+from livecover.settings.source import load_settings
+from livecover.settings.trust import ALWAYS
 from tests.livecover.panel.fakes import NO_CONFIG
 
 

@@ -16,8 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from livecover.panel.messages import BURST, MAX_STYLE_MESSAGE
 from livecover.panel.security import REFUSED, make_token
 from livecover.panel.server import PanelServer
-from livecover.panel.settings import PanelSettings
-from livecover.settings import Settings
+from livecover.settings.panel import PanelSettings
+from livecover.settings.sections import Settings
 from tests.livecover.panel.fakes import Client, FakeInstrument
 
 EVIL = "http://evil.example"

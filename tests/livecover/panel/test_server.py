@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from engine.errors import ConfigError
+from engine.core.errors import ConfigError
 from livecover.panel import connections, hub, server
 from livecover.panel.server import PanelServer
-from livecover.panel.settings import PanelSettings
+from livecover.settings.panel import PanelSettings
 from tests.livecover.panel.fakes import TIMEOUT, Client, FakeInstrument
 
 

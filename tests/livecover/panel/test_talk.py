@@ -8,13 +8,13 @@ import mido
 import numpy as np
 import pytest
 
-from engine.errors import ConfigError
-from engine.notes import NoteEvent, PedalEvent
+from engine.core.errors import ConfigError
+from engine.core.notes import NoteEvent, PedalEvent
+from engine.core.tempo import Tempo
 from livecover import __version__
 from livecover.panel import hub
 from livecover.panel.messages import MAX_STYLE_FILE
 from livecover.panel.server import PanelServer
-from livecover.tempo import Tempo
 from tests.livecover.panel.fakes import Client, FakeInstrument
 
 BLOCK = np.full((256, 2), 0.1, np.float32)
@@ -62,7 +62,7 @@ def test_notes_chroma_and_signs_come_in_order(
     with Client(panel.url) as page:
         page.hear("hello")
         (tap,) = instrument.taps
-        tap.begin(Source(), 0.0, 0.1)  # type: ignore[arg-type]
+        tap.begin(Source(), 0.0, 0.1)
         for k in range(20):
             tap.audio(BLOCK, 0.032 * k, 100.0 + 0.032 * k)
         left = NoteEvent(1.0, 48, 90, hand="left")

@@ -17,7 +17,7 @@ from livecover.takes.journal import Journal
 SINGER = """
 import sys, time, pathlib, types
 import numpy as np
-from engine.notes import NoteEvent
+from engine.core.notes import NoteEvent
 from livecover.takes.recorder import TakeRecorder
 recorder = TakeRecorder(pathlib.Path(sys.argv[1]))
 source = types.SimpleNamespace(name="song", sample_rate=44100, n_channels=2)

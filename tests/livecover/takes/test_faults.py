@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.errors import ConfigError
-from engine.notes import NoteEvent
+from engine.core.errors import ConfigError
+from engine.core.notes import NoteEvent
 from livecover.takes import waiting as queue_module
 from livecover.takes.desk import TakeDesk
 from livecover.takes.ending import recover_takes

@@ -4,7 +4,6 @@ import datetime
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import mido
 import numpy as np
@@ -12,16 +11,15 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from engine.audio_source import AudioSource
-from engine.errors import ConfigError
-from engine.note_tracker import pair_notes
-from engine.notes import Event, NoteEvent, PedalEvent
-from engine.settings import EngineSettings, ModelSettings
+from engine.core.errors import ConfigError
+from engine.core.note_tracker import pair_notes
+from engine.core.notes import Event, NoteEvent, PedalEvent
+from engine.core.settings import EngineSettings, ModelSettings
+from engine.core.tempo import Tempo
 from livecover.takes import waiting as module
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
 from livecover.takes.recorder import TakeRecorder
-from livecover.tempo import Tempo
 from tests.engine.fakes import ScriptedSource
 
 RATE = 8000
@@ -53,7 +51,7 @@ class Band:
         source = ScriptedSource(name=name)
         source.sample_rate, source.n_channels = rate, n_channels
         self.rate, self.n_channels = rate, n_channels
-        self.recorder.begin(cast(AudioSource, source), self.second, LATENCY)
+        self.recorder.begin(source, self.second, LATENCY)
 
     def play(self, seconds: float) -> NDArray[np.float32]:
         """Hear a ramp that tells each sample's place in the engine's time."""

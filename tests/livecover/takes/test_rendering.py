@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.notes import NoteEvent
-from livecover.output_settings import PianoSettings
+from engine.core.notes import NoteEvent
+from livecover.settings.output import PianoSettings
 from livecover.takes import rendering
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from livecover.console import logged
-from livecover.instrument import Instrument
-from livecover.settings import Settings
-from livecover.signals import stop_on_signals
+from livecover.commands.console import logged
+from livecover.commands.signals import stop_on_signals
+from livecover.instrument.instrument import Instrument
+from livecover.settings.sections import Settings
 from livecover.tui.screen import REFRESH, shown
 
 

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from engine.errors import ConfigError
-from engine.latency import LatencyBudget
-from engine.meters import Level, Status
-from engine.notes import NoteEvent, PedalEvent
+from engine.core.errors import ConfigError
+from engine.core.notes import NoteEvent, PedalEvent
+from engine.core.tempo import Tempo
+from engine.model.latency import LatencyBudget
+from engine.signal.meters import Level, Status
 from livecover.control.hands import Hands
-from livecover.instrument import Instrument
-from livecover.settings import Settings, with_values
-from livecover.tempo import Tempo
+from livecover.instrument.instrument import Instrument
+from livecover.settings.sections import Settings, with_values
 from livecover.tui.keys import parse_keys
 from livecover.tui.roll import ACCOMPANIMENT, MELODY, STRUCK, RollTap, grid
 from livecover.tui.screen import Keyboard, check_terminal

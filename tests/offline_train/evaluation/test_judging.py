@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.errors import ConfigError, ModelError
-from engine.notes import NoteEvent, Posteriors
+from engine.core.errors import ConfigError, ModelError
+from engine.core.notes import NoteEvent, Posteriors
 from models.spec import Decoding
 from offline_train.evaluation import EvaluateConfig, RungResult, evaluate
+from offline_train.evaluation.measures.transcription import cells_of_notes
 from offline_train.evaluation.report import save_page
 from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.evaluation.style_figure import draw_styles, measure_styles, style_table
 from offline_train.evaluation.systems import decode, events_to_notes
-from offline_train.evaluation.transcription import cells_of_notes
 from offline_train.evaluation.tuning import (
     HeardCover,
     tune_frames,

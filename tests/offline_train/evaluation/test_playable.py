@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import DataError
-from engine.notes import NoteEvent
+from engine.core.errors import DataError
+from engine.core.notes import NoteEvent
 from offline_train.evaluation import EvaluateConfig
 from offline_train.evaluation.playable import PlayableScore, measure, notes_in_hands, pedalled
 from offline_train.evaluation.playable_report import report

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.errors import DataError
-from offline_train import takes
+from engine.core.errors import DataError
 from offline_train.corpora import read_song
+from offline_train.data.shards import Piece, append_manifest, write_shard
 from offline_train.evaluation import rungs, sung
 from offline_train.evaluation.rungs import (
     EvaluateConfig,
@@ -21,8 +21,8 @@ from offline_train.evaluation.rungs import (
     song_names,
 )
 from offline_train.evaluation.songs import SAMPLE_RATE
-from offline_train.render import RENDER_RATE
-from offline_train.shards import Piece, append_manifest, write_shard
+from offline_train.synthesis import takes
+from offline_train.synthesis.render import RENDER_RATE
 from tests.offline_train.fixtures import write_data, write_song
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.notes import Posteriors
+from engine.core.notes import Posteriors
 from offline_train.evaluation.systems import decode
 from offline_train.evaluation.tuning import (
     SANE_DENSITY,

@@ -1,0 +1,1 @@
+"""The protocol of a source, and inputs of PortAudio."""

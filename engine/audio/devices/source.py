@@ -1,0 +1,138 @@
+"""What every way of audio in has in common: the protocol, and what the live ways share.
+
+Shapes: a block is (n, channels) float32 in [-1, 1].
+Not here: the ways themselves (``audio_file``, ``audio_device``, ``loopback_*``).
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.signal.clock import StreamClock
+from engine.signal.rings import SampleRing
+
+LOST_AFTER = 1.0
+"""Seconds without a block after which a live source counts as lost."""
+START_GRACE = 3.0
+"""The same for the first block: a device may take its time to start."""
+MAX_LIVE_CHANNELS = 2
+"""Channels taken from a device at most; plugin devices offer 32 that are copies or silent."""
+
+
+class AudioSource(Protocol):
+    """A song coming in: one block after the other into a ring, each with its time of arrival.
+
+    ``start``, ``stop`` and ``is_alive`` are called from one thread, blocks come from another.
+    After ``stop``, ``start`` begins anew.
+    """
+
+    name: str
+    sample_rate: int
+    n_channels: int
+    block_size: int  # samples
+    latency: float  # seconds from air or wire to ``ring``, as the device reports it
+    is_realtime: bool
+
+    @property
+    def error(self) -> str | None:
+        """Why the source is not alive, in words for the user."""
+
+    @property
+    def n_overflows(self) -> int:
+        """Gaps that the device reported."""
+
+    @property
+    def n_bad_samples(self) -> int:
+        """Samples that were not finite and became 0."""
+
+    @property
+    def is_finished(self) -> bool:
+        """True once the end of a file is reached and written; a device never finishes."""
+
+    def start(self, ring: SampleRing, clock: StreamClock) -> None:
+        """Begin to write blocks to ``ring`` and their arrival to ``clock``. DeviceError if not."""
+
+    def stop(self) -> None:
+        """End writing; on return no more blocks come. Calling it again does nothing."""
+
+    def is_alive(self) -> bool:
+        """False before ``start``, after ``stop``, once the device is lost or the file ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputInfo:
+    """One input as ``livecover devices`` lists it."""
+
+    index: int | None  # PortAudio's index; None for a loopback that does not go through PortAudio
+    name: str
+    n_channels: int
+    sample_rate: int
+    is_loopback: bool
+    what_to_type: str  # after --input
+
+
+class LiveFeed:
+    """The way from a device's callback or reader thread to the ring, and the watch over it.
+
+    Parameters
+    ----------
+    ring, clock
+        Where blocks and their arrival go.
+    now
+        Clock in seconds.
+    """
+
+    def __init__(
+        self, ring: SampleRing, clock: StreamClock, now: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._ring = ring
+        self._clock = clock
+        self._now = now
+        self._due = now() + START_GRACE
+        self.n_overflows = 0
+        self.n_bad_samples = 0
+        self.error: str | None = None
+
+    def push(self, block: NDArray[np.float32], has_overflowed: bool = False) -> None:
+        """Copy ``block`` (n, channels) into the ring; samples that are not finite become 0.
+
+        Called from the audio callback: no lock, no log, no file. Where samples are missing (the
+        device lost some, or the ring was full), the clock starts anew.
+        """
+        arrival = self._now()
+        if not math.isfinite(float(block.sum(dtype=np.float64))):
+            is_bad = ~np.isfinite(block)
+            self.n_bad_samples += int(is_bad.sum())
+            block = np.where(is_bad, np.float32(0.0), block)
+        n_written = self._ring.write(block)
+        if has_overflowed:
+            self.n_overflows += 1
+        if has_overflowed or n_written < len(block):
+            self._clock.reset()
+        self._clock.update(self._ring.total_written, arrival)
+        self._due = arrival + LOST_AFTER
+
+    def begin_anew(self) -> None:
+        """Take that the next block is another device's, which may take its time to start.
+
+        While nothing pushes.
+        """
+        self.n_overflows += 1
+        self._clock.reset()
+        self._due = self._now() + START_GRACE
+
+    def fail(self, message: str) -> None:
+        """Mark the source as lost; the first reason stays."""
+        if self.error is None:
+            self.error = message
+
+    def is_alive(self, name: str) -> bool:
+        """Return whether blocks still come; if not, ``error`` says so."""
+        if self.error is None and self._now() > self._due:
+            self.fail(f"{name}: no audio came for more than {LOST_AFTER:g} s; is it still there?")
+        return self.error is None

@@ -1,0 +1,1 @@
+"""What the system plays, as an input: PulseAudio and PipeWire, Windows, macOS."""

@@ -1,0 +1,315 @@
+"""Loopback on Linux: the monitor source of a PulseAudio sink (PipeWire answers the same API).
+
+Found and watched with pulsectl, recorded with ``pulse_simple``.
+"""
+
+import contextlib
+import itertools
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio.devices.source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
+from engine.audio.loopback.pulse_ear import PulseEar
+from engine.audio.loopback.pulse_simple import ANSWER_S, HANGS, MISSING_LIBPULSE, PulseRecorder
+from engine.core.errors import DeviceError
+from engine.signal.clock import StreamClock
+from engine.signal.rings import SampleRing
+from engine.system.bounded import within
+
+EVENT_TIMEOUT = 0.25  # seconds; how soon the watch sees a stop
+JOIN_TIMEOUT = 0.25  # seconds; a reader in a server that hangs is left behind
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+_serial = itertools.count()
+
+
+def _keep_sample_rate(info: Any, struct: Any) -> None:
+    """Copy a source's rate while it is valid; pulsectl's ``sample_spec`` points to freed memory.
+
+    ``_init_from_struct`` is pulsectl's hook for such fields.
+    """
+    info.sample_rate = struct.sample_spec.rate
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[Any]:
+    """Give a connected ``pulsectl.Pulse``. Raises DeviceError where no server answers."""
+    try:
+        import pulsectl
+    except (ImportError, OSError) as error:
+        raise DeviceError(MISSING_LIBPULSE) from error
+    pulsectl.PulseSourceInfo._init_from_struct = _keep_sample_rate
+    with contextlib.ExitStack() as stack:
+        try:
+            pulse = stack.enter_context(pulsectl.Pulse("livecover", connect=False))
+            pulse.connect()  # with its timeout argument it always takes the whole timeout
+        except pulsectl.PulseError as error:
+            raise DeviceError(
+                "no PulseAudio or PipeWire server answers; start one ('systemctl --user start"
+                " pipewire-pulse' or 'pulseaudio --start'), or give --input a device or a file"
+            ) from error
+        try:
+            yield pulse
+        except (pulsectl.PulseError, pulsectl.PulseDisconnected) as error:
+            raise DeviceError(f"the sound server broke off ({error or 'disconnected'})") from error
+
+
+def ask_server(question: Callable[[Any], T]) -> T:
+    """Return the answer to a question put to a connected ``pulsectl.Pulse``.
+
+    Raises DeviceError where no server answers, or not within ``ANSWER_S``.
+    """
+
+    def ask() -> T:
+        with connected() as pulse:
+            return question(pulse)
+
+    try:
+        return within(ANSWER_S, "the sound server", ask)
+    except TimeoutError as error:
+        raise DeviceError(HANGS) from error
+
+
+def _default_monitor(pulse: Any) -> Any:
+    """Return the monitor source of the default sink. Raises DeviceError if there is no sink."""
+    default = pulse.server_info().default_sink_name
+    for source in pulse.source_list():
+        if source.monitor_of_sink_name and source.monitor_of_sink_name == default:
+            return source
+    raise DeviceError("the sound server has no output whose sound could be heard; add a sink")
+
+
+def _source(pulse: Any, name: str) -> Any:
+    """Return the source of this name. Raises DeviceError naming those there are."""
+    sources = pulse.source_list()
+    for source in sources:
+        if source.name == name:
+            return source
+    names = ", ".join(s.name for s in sources) or "none"
+    raise DeviceError(f"no source is called {name!r}; there are: {names} (see 'livecover devices')")
+
+
+def list_monitors() -> list[InputInfo]:
+    """Return every sink's monitor, the default sink's first. Raises DeviceError if none answers."""
+
+    def find(pulse: Any) -> list[InputInfo]:
+        default = pulse.server_info().default_sink_name
+        monitors = [source for source in pulse.source_list() if source.monitor_of_sink_name]
+        monitors.sort(key=lambda source: source.monitor_of_sink_name != default)
+        return [
+            InputInfo(
+                index=None,
+                name=source.description,
+                n_channels=min(source.channel_count, MAX_LIVE_CHANNELS),
+                sample_rate=source.sample_rate,
+                is_loopback=True,
+                what_to_type="loopback" if source.monitor_of_sink_name == default else source.name,
+            )
+            for source in monitors
+        ]
+
+    return ask_server(find)
+
+
+class PulseMonitor:
+    """What a sink plays, as a source.
+
+    Parameters
+    ----------
+    source
+        The monitor's name; None is the default sink's, and follows the default when it changes.
+    block_size
+        Samples in a block.
+    sample_rate
+        Hertz; None is the sink's own (the server resamples what differs).
+
+    Raises
+    ------
+    DeviceError
+        libpulse is missing, no server answers, or there is no such monitor.
+    """
+
+    is_realtime = True
+    is_finished = False
+
+    def __init__(
+        self, source: str | None = None, block_size: int = 256, sample_rate: int | None = None
+    ) -> None:
+        self._wanted = source
+        found = ask_server(
+            lambda pulse: _default_monitor(pulse) if source is None else _source(pulse, source)
+        )
+        self.name: str = found.name
+        self.sample_rate: int = sample_rate or found.sample_rate
+        self.n_channels: int = min(found.channel_count, MAX_LIVE_CHANNELS)
+        self.block_size = block_size
+        # A monitor is ahead of the ear; ``PulseEar`` measures by how much. (libpulse's own figure
+        # for the stream swings by hundreds of milliseconds in its first second.)
+        self.latency = 0.0
+        self._stop = threading.Event()
+        self._reader: _Reader | None = None
+        self._lock = threading.Lock()  # held by the reader that pushes, and for the next one
+        self._feed: LiveFeed | None = None
+
+    @property
+    def stream_name(self) -> str:
+        """What mixers show of the stream; empty where there is none."""
+        reader = self._reader
+        return "" if reader is None else reader.stream_name
+
+    @property
+    def error(self) -> str | None:
+        """Why the monitor is not alive."""
+        return self._feed.error if self._feed else None
+
+    @property
+    def n_overflows(self) -> int:
+        """Changes of the monitor; the server keeps blocks for a late reader, and tells no loss."""
+        return self._feed.n_overflows if self._feed else 0
+
+    @property
+    def n_bad_samples(self) -> int:
+        """Samples that were not finite and became 0."""
+        return self._feed.n_bad_samples if self._feed else 0
+
+    def start(self, ring: SampleRing, clock: StreamClock) -> None:
+        """Begin to record, on threads of its own. Raises DeviceError."""
+        self.stop()
+        if self._wanted is None:
+            self.name = ask_server(lambda pulse: str(_default_monitor(pulse).name))
+        stop, feed = threading.Event(), LiveFeed(ring, clock)
+        self._stop, self._feed = stop, feed
+        self._listen(self.name, feed, stop, ring, clock)
+
+        def listen(name: str) -> None:
+            self._listen(name, feed, stop, ring, clock)
+            _log.warning("the default output changed: listening to %s", name)
+
+        threading.Thread(
+            target=self._follow, args=(feed, stop, listen), name="pulse-watch", daemon=True
+        ).start()
+
+    def _listen(
+        self,
+        name: str,
+        feed: LiveFeed,
+        stop: threading.Event,
+        ring: SampleRing,
+        clock: StreamClock,
+    ) -> None:
+        """Record this monitor from now on, in place of another."""
+        reader = _Reader(self, name, feed, ring, clock)
+        with self._lock:
+            is_stopped = stop.is_set()
+            if not is_stopped:
+                if self._reader is not None:
+                    feed.begin_anew()
+                self._reader, self.name = reader, name
+        if is_stopped:
+            reader.recorder.close()
+        else:
+            reader.start()
+
+    def _follow(self, feed: LiveFeed, stop: threading.Event, listen: Callable[[str], None]) -> None:
+        """Open another stream whenever the default sink has changed, and what is to be heard too.
+
+        PulseAudio then moves what hears the default, a stream that named its source as well. In
+        one that was moved nobody knows where samples are missing: notes came at the wrong time.
+        """
+        try:
+            with connected() as pulse:
+                known = ""
+                changed = threading.Event()
+                changed.set()  # it may have changed since the stream was opened
+                pulse.event_mask_set("server", "sink")
+                pulse.event_callback_set(lambda event: changed.set())
+                while not stop.is_set():
+                    if changed.is_set():
+                        changed.clear()
+                        default = _default_monitor(pulse).name
+                        wanted = self._wanted or default
+                        if default != known and not self._is_at(pulse, wanted):
+                            listen(wanted)
+                        known = default
+                    pulse.event_listen(EVENT_TIMEOUT)
+        except DeviceError as error:
+            if not stop.is_set():
+                feed.fail(f"{self.name}: {error}")
+
+    def _is_at(self, pulse: Any, monitor: str) -> bool:
+        """Return whether our stream was opened at this monitor, and is there still."""
+        reader = self._reader
+        if reader is None or self.name != monitor:
+            return reader is None
+        places = {o.name: o.source for o in pulse.source_output_list()}
+        return bool(places.get(reader.stream_name) == _source(pulse, monitor).index)
+
+    def stop(self) -> None:
+        """End recording; calling it again does nothing."""
+        with self._lock:  # no more blocks come from here on
+            self._stop.set()
+            reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.join(JOIN_TIMEOUT)
+
+    def is_alive(self) -> bool:
+        """True while blocks come."""
+        if self._feed is None or self._stop.is_set():
+            return False
+        return self._feed.is_alive(self.name)
+
+
+class _Reader(threading.Thread):
+    """Hands the blocks of one stream to a feed, until another has its place. Raises DeviceError."""
+
+    def __init__(
+        self,
+        source: PulseMonitor,
+        monitor: str,
+        feed: LiveFeed,
+        ring: SampleRing,
+        clock: StreamClock,
+    ) -> None:
+        super().__init__(name="pulse-read", daemon=True)
+        self.stream_name = f"livecover {os.getpid()}-{next(_serial)}"
+        self.recorder = PulseRecorder(
+            monitor, self.stream_name, source.sample_rate, source.n_channels, source.block_size
+        )
+        self._source, self._monitor = source, monitor
+        self._feed, self._ring, self._clock = feed, ring, clock
+
+    def run(self) -> None:
+        """Read until another has its place, or the server's end."""
+        source = self._source
+        try:
+            with connected() as pulse:
+                ear = PulseEar(pulse)
+                while self._push(self.recorder.read()):
+                    n = self._ring.total_written
+                    latency = ear.measure(self._monitor, self._clock, n, source.sample_rate)
+                    if latency is not None:
+                        source.latency = latency
+        except DeviceError as error:
+            if source._reader is self:
+                self._feed.fail(
+                    f"{self._monitor}: the sound server or the output is gone ({error})"
+                )
+        finally:
+            self.recorder.close()
+
+    def _push(self, block: NDArray[np.float32]) -> bool:
+        """Hand a block on; return whether it was this reader's to do."""
+        source = self._source
+        with source._lock:
+            if source._reader is not self:
+                return False
+            self._feed.push(block)
+            return True

@@ -1,0 +1,186 @@
+"""Loopback on Windows: WASAPI's, through SoundCard.
+
+SoundCard and PyAudioWPatch both offer it. SoundCard was chosen: it is pure Python (any Python, any
+processor), and where an idle output gives no data at all it gives the zeros that time took, so the
+stream keeps its time in silence; PyAudioWPatch blocks until something plays.
+Interface: SoundCard 0.4.6, ``mediafoundation.py``.
+"""
+
+import logging
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from engine.audio.devices.source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
+from engine.core.errors import DeviceError
+from engine.signal.clock import StreamClock
+from engine.signal.rings import SampleRing
+from engine.system.extras import install
+
+DEFAULT_SAMPLE_RATE = 48000  # Windows' own default; WASAPI converts what differs
+CHECK_EVERY = 1.0  # seconds between two looks at the default output
+OPEN_TIMEOUT = 3.0  # seconds
+JOIN_TIMEOUT = 0.5  # seconds
+
+_log = logging.getLogger(__name__)
+
+
+def _soundcard() -> Any:
+    """Return the module. Raises DeviceError where it is missing."""
+    try:
+        import soundcard
+    except (ImportError, OSError, RuntimeError) as error:
+        raise DeviceError(
+            f"loopback on Windows needs SoundCard ({error}); type: {install(['soundcard'])}; or"
+            " give --input a device or a file"
+        ) from error
+    # SoundCard shows this one always, on stderr, in the middle of the status line.
+    warnings.filterwarnings("ignore", message="data discontinuity in recording")
+    return soundcard
+
+
+def _default_speaker(soundcard: Any) -> Any:
+    """Return the default output. Raises DeviceError if there is none."""
+    try:
+        return soundcard.default_speaker()
+    except RuntimeError as error:
+        raise DeviceError(
+            f"Windows has no default output to listen to ({error}); choose one in Settings, Sound"
+        ) from error
+
+
+def list_speakers() -> list[InputInfo]:
+    """Return the default output as loopback. Raises DeviceError as ``WasapiLoopback``."""
+    speaker = _default_speaker(_soundcard())
+    channels = min(speaker.channels, MAX_LIVE_CHANNELS)
+    name = f"Loopback of {speaker.name}"
+    return [InputInfo(None, name, channels, DEFAULT_SAMPLE_RATE, True, "loopback")]
+
+
+class WasapiLoopback:
+    """What the default output plays, as a source; lost, so that it is reopened, when that changes.
+
+    Parameters
+    ----------
+    block_size
+        Samples asked of WASAPI; it gives what it has.
+    sample_rate
+        Hertz; None is 48 kHz.
+    now
+        Clock in seconds.
+
+    Raises
+    ------
+    DeviceError
+        SoundCard is missing, or there is no output.
+    """
+
+    is_realtime = True
+    is_finished = False
+    n_overflows = 0  # SoundCard only warns of them
+
+    def __init__(
+        self,
+        block_size: int = 256,
+        sample_rate: int | None = None,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._soundcard = _soundcard()
+        speaker = _default_speaker(self._soundcard)
+        self.name: str = f"Loopback of {speaker.name}"
+        self.n_channels: int = min(speaker.channels, MAX_LIVE_CHANNELS)
+        self.sample_rate = sample_rate or DEFAULT_SAMPLE_RATE
+        self.block_size = block_size
+        self.latency = 2 * block_size / self.sample_rate  # until the device gives its period
+        self._now = now
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._feed: LiveFeed | None = None
+
+    @property
+    def error(self) -> str | None:
+        """Why the loopback is not alive."""
+        return self._feed.error if self._feed else None
+
+    @property
+    def n_bad_samples(self) -> int:
+        """Samples that were not finite and became 0."""
+        return self._feed.n_bad_samples if self._feed else 0
+
+    def start(self, ring: SampleRing, clock: StreamClock) -> None:
+        """Open the loopback of what is now the default output. Raises DeviceError."""
+        self.stop()
+        speaker = _default_speaker(self._soundcard)
+        try:
+            microphone = self._soundcard.get_microphone(speaker.id, include_loopback=True)
+            recorder = microphone.recorder(
+                samplerate=self.sample_rate, channels=self.n_channels, blocksize=self.block_size
+            )
+        except (RuntimeError, IndexError) as error:
+            raise DeviceError(
+                f"{self.name} cannot be opened ({error}); is it still there?"
+            ) from error
+        self.name = f"Loopback of {speaker.name}"
+        stop, feed = threading.Event(), LiveFeed(ring, clock, self._now)
+        self._stop, self._feed = stop, feed
+        opening: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=self._read,
+            args=(recorder, speaker.id, feed, stop, opening),
+            name="wasapi",
+            daemon=True,
+        )
+        self._thread.start()
+        try:
+            opening.result(OPEN_TIMEOUT)
+        except (RuntimeError, TimeoutError) as error:
+            self.stop()
+            why = str(error) or f"no answer within {OPEN_TIMEOUT:g} s"
+            raise DeviceError(
+                f"{self.name} cannot be opened ({why}); is it still there?"
+            ) from error
+
+    def _read(
+        self,
+        recorder: Any,
+        speaker_id: str,
+        feed: LiveFeed,
+        stop: threading.Event,
+        opening: "Future[None]",
+    ) -> None:
+        """Hand every block to ``feed`` until ``stop``, an error, or another default output."""
+        try:
+            with recorder as stream:
+                self.latency = stream.deviceperiod[0] + self.block_size / self.sample_rate
+                opening.set_result(None)
+                check_at = self._now() + CHECK_EVERY
+                while not stop.is_set():
+                    block = stream.record(numframes=None)  # sleeps until there is some
+                    if len(block) and not stop.is_set():
+                        feed.push(block)
+                    if self._now() >= check_at:
+                        check_at = self._now() + CHECK_EVERY
+                        default = self._soundcard.default_speaker()
+                        if default.id != speaker_id:
+                            feed.fail(f"{self.name}: the default output is now {default.name}")
+                            return
+        except RuntimeError as error:  # SoundCard's for every failed call to WASAPI
+            feed.fail(f"{self.name}: the device was lost ({error})")
+            if not opening.done():
+                opening.set_exception(error)
+
+    def stop(self) -> None:
+        """End recording; calling it again does nothing."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(JOIN_TIMEOUT)
+            self._thread = None
+
+    def is_alive(self) -> bool:
+        """True while blocks come."""
+        if self._feed is None or self._stop.is_set():
+            return False
+        return self._feed.is_alive(self.name)

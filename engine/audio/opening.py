@@ -1,0 +1,114 @@
+"""Audio in, whatever the way: ``open_source`` for the text after ``--input``, ``list_inputs``.
+
+The ways: ``audio_file`` (files), ``audio_device`` (PortAudio), ``loopback`` (what the computer
+plays). What they share: ``audio_source``.
+"""
+
+import logging
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from engine.audio.devices.device import DeviceSource, list_devices
+from engine.audio.devices.source import AudioSource, InputInfo
+from engine.audio.files.file_source import FileSource
+from engine.audio.loopback.opening import LOOPBACK, list_loopbacks, open_loopback
+from engine.core.errors import DeviceError
+from engine.core.settings import AudioSettings
+from engine.system.file_kinds import FILE_SUFFIXES
+from engine.system.paths import exists, given_path
+
+__all__ = [
+    "AudioSource",
+    "DeviceSource",
+    "FileSource",
+    "InputInfo",
+    "is_file_input",
+    "list_inputs",
+    "open_source",
+]
+
+_URL = re.compile(r"file:|[a-z][a-z0-9+.-]+://|www\.", re.IGNORECASE)
+
+_log = logging.getLogger(__name__)
+
+
+def is_file_input(text: str) -> bool:
+    """Return whether ``text`` after ``--input`` means a file, there or not.
+
+    >>> is_file_input("song.mp3"), is_file_input("loopback"), is_file_input("USB Audio 1/2")
+    (True, False, False)
+    """
+    if text in (LOOPBACK, "mic"):
+        return False
+    separators = [s for s in (os.sep, os.altsep) if s]
+    has_folder = any(text.startswith(("." + s, ".." + s, "~" + s, s)) for s in separators)
+    has_suffix = Path(text).suffix.lower() in FILE_SUFFIXES
+    return has_suffix or has_folder or _URL.match(text) is not None or exists(text)
+
+
+def open_source(text: str, settings: AudioSettings, paced: bool = True) -> AudioSource:
+    """Return the source that ``text`` means, not started.
+
+    Parameters
+    ----------
+    text
+        ``loopback``, ``mic``, an audio file, a loopback that ``livecover devices`` lists, or a
+        device's index, name or part of a name.
+    settings
+        Block size and sample rate.
+    paced
+        Whether a file is played in time.
+
+    Raises
+    ------
+    DeviceError
+        There is no such input, or it cannot be used.
+    """
+    if is_file_input(text):
+        return FileSource(path_of_input(text), paced, settings.block_size)
+    if text == LOOPBACK:
+        return open_loopback(settings)
+    if text.endswith(".monitor"):  # a PulseAudio monitor
+        return open_loopback(settings, text)
+    return DeviceSource(text, settings.block_size, settings.sample_rate)
+
+
+def path_of_input(text: str) -> Path:
+    """Return the file that ``text`` after ``--input`` means: a path, or one as file:// has it.
+
+    Raises DeviceError for an address on the web, and ConfigError as ``given_path``.
+
+    >>> path_of_input("file:///songs/one%20two.wav").as_posix()
+    '/songs/one two.wav'
+    """
+    if not _URL.match(text):
+        return given_path(text)
+    url = urlsplit(text)
+    if url.scheme.lower() != "file" or url.netloc not in ("", "localhost"):
+        raise DeviceError(
+            f"{text} is an address, and livecover fetches nothing: download the song and give its"
+            " file, or play it in a browser and give --input loopback"
+        )
+    return given_path(url2pathname(url.path))
+
+
+def list_inputs() -> list[InputInfo]:
+    """Return every input: loopbacks first, then PortAudio's devices.
+
+    A way that is missing on this machine is logged and left out. Raises DeviceError where all are.
+    """
+    found: list[InputInfo] = []
+    failures: list[str] = []
+    for way in (list_loopbacks, list_devices):
+        try:
+            found += way()
+        except DeviceError as error:
+            failures.append(str(error))
+    if len(failures) == 2:
+        raise DeviceError("; ".join(failures))
+    for failure in failures:
+        _log.warning("%s", failure)
+    return found

@@ -1,0 +1,1 @@
+"""What every room knows: errors, settings, notes, the note tracker, taps."""

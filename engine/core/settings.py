@@ -1,0 +1,264 @@
+"""Every setting of the engine, at its default, checked as soon as it is made.
+
+One frozen dataclass a section; ``config.toml`` and the command line only override fields.
+Bare times are seconds. Every class raises ConfigError that names the setting as it is written in
+``config.toml`` (section.field). Not here: where the values come from (``livecover``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Self, cast
+
+from engine.core import checks
+from engine.core.errors import ConfigError
+from engine.core.velocity import parse_curve
+from models.spec import STYLE_DIM, Decoding
+
+MIDI_FILE_SUFFIXES = (".mid", ".midi")
+STYLE_FROM = "from:"
+"""What stands before the path of a MIDI file whose style is meant."""
+PARTS_PLAYED = ("full", "accompaniment", "melody")
+PEDALS = ("off", "harmony")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSettings:
+    """Section ``audio``: where the song comes from."""
+
+    input: str = "loopback"
+    """``loopback``, ``mic``, a device's name or index, or an audio file's path."""
+    block_size: int = 256
+    """Samples in one block of the device."""
+    sample_rate: int | None = None
+    """Hertz asked of the device; None takes the device's own. A file has its own always."""
+    ring: float = 2.0
+    """Seconds of audio that the ring between device and worker holds."""
+
+    def __post_init__(self) -> None:
+        checks.text("audio.input", self.input)
+        checks.integer("audio.block_size", self.block_size, 16, 16384, " samples")
+        if self.sample_rate is not None:
+            checks.integer("audio.sample_rate", self.sample_rate, 4000, 768000, " Hz")
+        checks.number("audio.ring", self.ring, 0.5, 60.0, " s")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Section ``model``: who plays, and how."""
+
+    model: str = "live"
+    """A shipped model's name or the path of an ONNX file."""
+    style: str | float | tuple[float, ...] = "balanced"
+    """A preset that the model's file names (calm, balanced, intense), ``from:FILE.mid``, a number
+    from 0 (calm) to 1 (intense), or 24 numbers."""
+    provider: str = "cpu"
+    """Where the model runs: cpu, cuda, coreml or directml."""
+    threads: int = 1
+    """Threads that ONNX Runtime may use."""
+    tuning: float | None = None
+    """Hertz that A4 has in the song; None estimates it."""
+
+    def __post_init__(self) -> None:
+        checks.text("model.model", self.model)
+        checks.text("model.provider", self.provider)
+        checks.integer("model.threads", self.threads, 1, 256)
+        if self.tuning is not None:
+            checks.number("model.tuning", self.tuning, 392.0, 494.0, " Hz")
+        if isinstance(self.style, str):
+            checks.text("model.style", self.style)
+            if self.style.strip() == STYLE_FROM:
+                raise ConfigError(f"model.style must name a MIDI file after {STYLE_FROM}")
+            return
+        if isinstance(self.style, int | float):
+            checks.number("model.style", self.style, 0.0, 1.0, " (calm to intense)")
+            return
+        style: object = self.style  # annotations bind nobody: this may be anything
+        if not isinstance(style, Sequence) or len(style) != STYLE_DIM:
+            raise ConfigError(
+                f"model.style must be a preset's name, {STYLE_FROM}FILE.mid, a number from 0 to 1"
+                f" or {STYLE_DIM} numbers, not {self.style!r}"
+            )
+        for value in self.style:
+            checks.number("model.style", value, -1e3, 1e3)
+        object.__setattr__(self, "style", tuple(float(value) for value in self.style))
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderSettings:
+    """Section ``decoder``: how posteriors become notes. None is the model's own."""
+
+    onset_threshold: float | None = None
+    """Probability from which an onset peak starts a note."""
+    frame_on_threshold: float | None = None
+    """Frame probability that a note must reach once before hysteresis may end it."""
+    frame_off_threshold: float | None = None
+    """Frame probability below which a note ends."""
+    restrike_threshold: float | None = None
+    """Probability from which an onset peak strikes again a pitch that sounds."""
+    melody_threshold: float | None = None
+    """Probability from which a note belongs to the melody."""
+    notes_per_second: float | None = None
+    """Notes a second in the balanced style, which the thresholds follow; 0 keeps them fixed."""
+    density: float = 1.0
+    """Notes played for each that the style asks for, as far as the model has any to offer."""
+    minimum_note: float = 0.06
+    """Seconds that every note lasts at least (unless it is struck again)."""
+    minimum_gap: float = 0.06
+    """Seconds from one note-on of a pitch to its next, at least."""
+    maximum_note: float = 20.0
+    """Seconds after which a note is ended whatever the model says."""
+    polyphony: int = 16
+    """Notes that may sound at once."""
+
+    def __post_init__(self) -> None:
+        for name in [f.name for f in fields(Decoding)]:
+            value = getattr(self, name)
+            if value is not None:
+                high, unit = (1.0, "") if name.endswith("_threshold") else (50.0, " notes")
+                checks.number(f"decoder.{name}", value, 0.0, high, unit)
+        checks.number("decoder.density", self.density, 0.1, 4.0)
+        on, off = self.frame_on_threshold, self.frame_off_threshold
+        if on is not None and off is not None and off > on:
+            raise ConfigError(
+                f"decoder.frame_off_threshold ({off:g}) must not be above"
+                f" decoder.frame_on_threshold ({on:g})"
+            )
+        checks.number("decoder.minimum_note", self.minimum_note, 0.0, 1.0, " s")
+        checks.number("decoder.minimum_gap", self.minimum_gap, 0.0, 1.0, " s")
+        checks.number("decoder.maximum_note", self.maximum_note, 1.0, 3600.0, " s")
+        checks.integer("decoder.polyphony", self.polyphony, 1, 88, " notes")
+
+    @classmethod
+    def from_spec(cls, decoding: Decoding) -> Self:
+        """Return the defaults with every threshold as the model's file gives it."""
+        return cls().resolved(decoding)
+
+    def resolved(self, decoding: Decoding) -> Self:
+        """Return these settings with every None threshold taken from ``decoding``."""
+        names = [f.name for f in fields(Decoding) if getattr(self, f.name) is None]
+        return replace(self, **{name: getattr(decoding, name) for name in names})
+
+
+@dataclass(frozen=True, slots=True)
+class PlaySettings:
+    """Section ``play``: what of the cover is played, and how it lies under the hands."""
+
+    parts: str = "full"
+    """full, accompaniment (the melody is left to a singer or soloist) or melody."""
+    hands: bool = False
+    """True: only what two hands can play."""
+    hand_span: int = 14
+    """Semitones from the lowest to the highest note that one hand holds."""
+    pedal: str = "off"
+    """off, or harmony: the sustain pedal changes with the harmony."""
+    mute: bool = False
+    """True: nothing is played."""
+    hold: bool = False
+    """True: the sustain pedal stays down."""
+
+    def __post_init__(self) -> None:
+        checks.choice("play.parts", self.parts, PARTS_PLAYED)
+        checks.flag("play.hands", self.hands)
+        checks.integer("play.hand_span", self.hand_span, 7, 24, " semitones")
+        checks.choice("play.pedal", self.pedal, PEDALS)
+        checks.flag("play.mute", self.mute)
+        checks.flag("play.hold", self.hold)
+
+
+@dataclass(frozen=True, slots=True)
+class MidiSettings:
+    """Section ``midi``: where the notes go."""
+
+    midi_out: tuple[str, ...] = ("LiveCover",)
+    """Port names and ``.mid`` files, all at once. A name that no port has opens a virtual port."""
+    channel: int = 1
+    """MIDI channel, 1 to 16."""
+    melody_channel: int | None = None
+    """The melody's, where it should be another."""
+    left_channel: int | None = None
+    """The left hand's accompaniment's, where it should be another and ``play.hands`` is on."""
+    transpose: int = 0
+    """Semitones added to every pitch."""
+    octave: int = 0
+    """Octaves added to every pitch."""
+    velocity_curve: str | float = "linear"
+    """linear, soft, hard, fixed, or a gamma: out = 127 * (in / 127) ** gamma."""
+
+    def __post_init__(self) -> None:
+        given = cast("str | Sequence[str]", self.midi_out)
+        names = (given,) if isinstance(given, str) else tuple(given)
+        if not names:
+            raise ConfigError("midi.midi_out must name at least one port or .mid file")
+        for name in names:
+            checks.text("midi.midi_out", name)
+        object.__setattr__(self, "midi_out", names)
+        checks.integer("midi.channel", self.channel, 1, 16)
+        for name in ("melody_channel", "left_channel"):
+            if getattr(self, name) is not None:
+                checks.integer(f"midi.{name}", getattr(self, name), 1, 16)
+        checks.integer("midi.transpose", self.transpose, -48, 48, " semitones")
+        checks.integer("midi.octave", self.octave, -4, 4, " octaves")
+        parse_curve(self.velocity_curve)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSettings:
+    """Section ``time``: when the notes go."""
+
+    latency: float | None = None
+    """Seconds from an onset in the audio to its note-on; None is the least possible."""
+    late_tolerance: float = 0.03
+    """A note found less than this many seconds too late is played at once, else dropped."""
+    compute_allowance: float = 0.02
+    """Seconds of the latency that a step of the engine may take."""
+    output_allowance: float = 0.005
+    """Seconds of the latency kept for the MIDI thread and its port."""
+    backlog: float | None = None
+    """Seconds of unread audio from which the engine skips; None: compute_allowance + 0.25."""
+
+    def __post_init__(self) -> None:
+        if self.latency is not None:
+            checks.number("time.latency", self.latency, 0.0, 60.0, " s")
+        checks.number("time.late_tolerance", self.late_tolerance, 0.0, 10.0, " s")
+        checks.number("time.compute_allowance", self.compute_allowance, 0.0, 10.0, " s")
+        checks.number("time.output_allowance", self.output_allowance, 0.0, 1.0, " s")
+        if self.backlog is not None:
+            checks.number("time.backlog", self.backlog, 0.01, 60.0, " s")
+
+    @property
+    def backlog_limit(self) -> float:
+        """Seconds of unread audio from which the engine skips."""
+        return self.compute_allowance + 0.25 if self.backlog is None else self.backlog
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """Section ``gate``: when the model sleeps."""
+
+    enabled: bool = True
+    """False: the model listens to silence too."""
+    threshold_dbfs: float = -70.0
+    """Peak level, dB below full scale, under which a block counts as silent."""
+    hold: float = 1.0
+    """Seconds of silence after which the model sleeps."""
+    lead_in: float = 0.1
+    """Seconds of the audio before it woke that the model still hears."""
+
+    def __post_init__(self) -> None:
+        checks.flag("gate.enabled", self.enabled)
+        checks.number("gate.threshold_dbfs", self.threshold_dbfs, -120.0, -1.0, " dBFS")
+        checks.number("gate.hold", self.hold, 0.1, 3600.0, " s")
+        checks.number("gate.lead_in", self.lead_in, 0.0, 1.0, " s")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """All sections."""
+
+    audio: AudioSettings = field(default_factory=AudioSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    decoder: DecoderSettings = field(default_factory=DecoderSettings)
+    play: PlaySettings = field(default_factory=PlaySettings)
+    midi: MidiSettings = field(default_factory=MidiSettings)
+    time: TimeSettings = field(default_factory=TimeSettings)
+    gate: GateSettings = field(default_factory=GateSettings)

@@ -1,0 +1,126 @@
+"""What may listen to the engine: a recorder, a monitor, a panel.
+
+Not here: any of them. Samples are (n, channels) float32 at the source's rate.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.notes import Event
+from engine.core.settings import EngineSettings
+
+Array = NDArray[np.float32]
+
+_log = logging.getLogger(__name__)
+
+
+class TappedSource(Protocol):
+    """What a tap knows of the source that it listens to: any audio source is one."""
+
+    @property
+    def name(self) -> str:
+        """As the user knows it; another one as soon as a loopback follows the default output."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second of each channel."""
+
+    @property
+    def n_channels(self) -> int:
+        """Columns of a block."""
+
+
+class Tap:
+    """Hears what goes through the engine. Every method returns at once, never waits, never raises.
+
+    Moments are seconds of ``time.perf_counter``. Until something else is said, methods are called
+    on the worker thread; those of one tap may overlap with ``sent`` only.
+    """
+
+    def begin(self, source: TappedSource, offset: float, latency: float) -> None:
+        """Listen to a source that has just started, at the start or after a loss.
+
+        ``offset`` seconds of the engine's time is where its first sample stands; ``latency`` is
+        the session's, from ear to port.
+        """
+
+    def audio(self, block: Array, time: float, moment: float) -> None:
+        """Take what is about to be analysed.
+
+        ``time`` is where its first sample stands in the engine's time, which events carry too;
+        ``moment`` is when that sample was at the ear.
+        """
+
+    def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:
+        """Take what was handed to the scheduler, and the moment at which each is to leave."""
+
+    def sent(self, event: Event, due: float, at: float) -> None:
+        """Take what left at moment ``at`` and was due at ``due``. On the MIDI thread."""
+
+    def changed(self, settings: EngineSettings, latency: float) -> None:
+        """Take settings that count from now on, and the session's latency under them."""
+
+    def silenced(self) -> None:
+        """Take that all notes were ended and all that was found is dropped. On any thread."""
+
+    def lost(self) -> None:
+        """Take that the source is gone; ``begin`` says that it is back."""
+
+    def close(self) -> None:
+        """Take that the engine has stopped: every note has ended. On the stopping thread."""
+
+
+class Taps(Tap):
+    """Several taps as one; they may come and go at any time. One that raises is thrown out."""
+
+    def __init__(self, taps: Sequence[Tap] = ()) -> None:
+        self._taps = tuple(taps)
+        self._lock = threading.Lock()  # two may come at once, or one as another is thrown out
+
+    def add(self, tap: Tap) -> None:
+        """Let ``tap`` hear all that comes from now on."""
+        with self._lock:
+            self._taps = (*self._taps, tap)
+
+    def remove(self, tap: Tap) -> None:
+        """Let ``tap`` hear no more; nothing if it is not there."""
+        with self._lock:
+            self._taps = tuple(t for t in self._taps if t is not tap)
+
+    def begin(self, source: TappedSource, offset: float, latency: float) -> None:  # noqa: D102
+        self._each("begin", source, offset, latency)
+
+    def audio(self, block: Array, time: float, moment: float) -> None:  # noqa: D102
+        self._each("audio", block, time, moment)
+
+    def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:  # noqa: D102
+        self._each("found", events, dues)
+
+    def sent(self, event: Event, due: float, at: float) -> None:  # noqa: D102
+        self._each("sent", event, due, at)
+
+    def changed(self, settings: EngineSettings, latency: float) -> None:  # noqa: D102
+        self._each("changed", settings, latency)
+
+    def silenced(self) -> None:  # noqa: D102
+        self._each("silenced")
+
+    def lost(self) -> None:  # noqa: D102
+        self._each("lost")
+
+    def close(self) -> None:  # noqa: D102
+        self._each("close")
+
+    def _each(self, method: str, *values: object) -> None:
+        """Call every tap; music goes on whatever one of them does."""
+        for tap in self._taps:
+            try:
+                getattr(tap, method)(*values)
+            except Exception:
+                _log.exception("%s failed and hears no more", type(tap).__name__)
+                self.remove(tap)

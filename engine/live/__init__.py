@@ -1,0 +1,1 @@
+"""The engine: threads, one session after the other, changes while it plays."""

@@ -1,0 +1,306 @@
+"""The live engine: what is opened and closed when, changes, and the state of it all.
+
+The source's thread writes blocks into a ring, one worker reads them and owns features, model and
+decoder (``engine.live.worker``), one MIDI thread sends (``engine.midi.scheduler``).
+"""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Self
+
+from engine.audio.opening import AudioSource, open_source
+from engine.core.errors import MidiError, StoppedError
+from engine.core.settings import AudioSettings, EngineSettings, ModelSettings, TimeSettings
+from engine.core.taps import Tap, Taps
+from engine.cover.stream import open_pipeline
+from engine.cover.style import style_vector
+from engine.live.session import Session
+from engine.live.worker import Change, Worker
+from engine.midi.scheduler import Scheduler
+from engine.midi.sinks import MidiSink, open_sink, sinks_of
+from engine.model.latency import LatencyBudget
+from engine.model.pipeline import Pipeline
+from engine.signal.meters import SILENCE_DBFS, Status
+from engine.system.bounded import within
+
+SAVE_S = 10.0
+"""Seconds for ports to close and files to be written; a disk that hangs is left behind."""
+STOP_TIMEOUT = 1.0
+"""Seconds that ``stop`` waits for a thread; what a library keeps longer is left behind."""
+
+_log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Plays what the source hears, from ``start`` to ``stop``; a context manager does both.
+
+    Everything is opened and warm before audio starts. After ``stop`` every note has ended and every
+    file is written, whatever happened.
+
+    Parameters
+    ----------
+    settings
+        All of the engine's; :meth:`change` takes others.
+    taps
+        What listens; :meth:`add_tap` brings more.
+    open_source, open_pipeline, open_sink
+        Ways to open what the settings name; a test passes its own.
+
+    Raises
+    ------
+    LiveCoverError
+        At construction, if the model, the source or an output cannot be opened, or the latency
+        asked for is not possible.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        taps: Sequence[Tap] = (),
+        *,
+        open_source: Callable[[str, AudioSettings], AudioSource] = open_source,
+        open_pipeline: Callable[[ModelSettings], Pipeline] = open_pipeline,
+        open_sink: Callable[[Sequence[str], Sequence[MidiSink]], MidiSink] = open_sink,
+    ) -> None:
+        self._open_source = open_source
+        self._open_pipeline = open_pipeline
+        self._open_sink = open_sink
+        pipeline = open_pipeline(settings.model)
+        session = self._open_session(settings, 0.0)
+        budget = session.budget(pipeline, settings)  # as promised: what cannot be is refused now
+        self.sink = open_sink(settings.midi.midi_out, ())
+        self._n_midi_losses = 0  # of sinks that are used no more
+        self._taps = Taps(taps)
+        self._scheduler = Scheduler(
+            self.sink, budget.total, settings.time.late_tolerance, on_sent=self._taps.sent
+        )
+        self._worker = Worker(
+            settings, budget, pipeline, session, self._scheduler, self._taps, self._open_session
+        )
+        self._changing = threading.Lock()  # one change at a time
+        self._closing = threading.Lock()  # guards what follows, and the sink
+        self._is_closed = False
+
+    @property
+    def settings(self) -> EngineSettings:
+        """In force now."""
+        return self._worker.settings
+
+    @property
+    def budget(self) -> LatencyBudget:
+        """The latency, part by part."""
+        return self._worker.budget
+
+    @property
+    def source(self) -> AudioSource:
+        """The source in use."""
+        return self._worker.session.source
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """Front end and model."""
+        return self._worker.pipeline
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the source, then the threads. From now on the latency is what it will be.
+
+        Raises DeviceError, and ConfigError where the device has opened slower than the latency
+        asked for; all is closed again then. Until the source has started no output is touched: a
+        take on disk stays as it was.
+        """
+        assert not self._worker.is_started
+        try:
+            self._worker.start()
+        except BaseException:
+            self.stop()
+            raise
+        self._scheduler.start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Return True once the song is over, False after ``timeout`` s.
+
+        Raises what stopped the worker or the MIDI thread, if something did.
+        """
+        assert self._worker.is_started, "start() comes before wait()"
+        self._worker.join(timeout)
+        error = self._worker.error or self._scheduler.error
+        if error is not None:
+            raise error
+        return not self._worker.is_alive
+
+    def stop(self) -> None:
+        """End every note, close everything, save files. A second call does nothing.
+
+        Raises MidiError if a file cannot be written.
+        """
+        with self._closing:
+            if self._is_closed:
+                return
+            self._is_closed = True
+        with contextlib.ExitStack() as stack:  # all of it, whatever one of them raises
+            stack.callback(self._close_sink)
+            stack.callback(self._taps.close)
+            stack.callback(self._end_source)
+            stack.callback(self._worker.join, STOP_TIMEOUT)
+            stack.callback(self._scheduler.close, STOP_TIMEOUT)  # no note waits for the last step
+            self._worker.ask_to_stop()
+
+    def _end_source(self) -> None:
+        if self._worker.is_alive:
+            _log.error("the worker did not end within %g s: it is left behind", STOP_TIMEOUT)
+        self.source.stop()
+
+    def _close_sink(self) -> None:
+        with self._closing:
+            sink = self.sink
+        try:
+            within(SAVE_S, sink.name, sink.close)
+        except TimeoutError as error:
+            raise MidiError(
+                f"{sink.name} did not close within {SAVE_S:g} s: a MIDI file is as it was last"
+                " saved; is its disk still there?"
+            ) from error
+
+    def panic(self) -> None:
+        """Silence every receiver and drop what is queued, at once. Any thread."""
+        self._worker.panic()
+
+    def suspend(self, stop_program: Callable[[], None]) -> None:
+        """End every note, and go on in time once ``stop_program`` returns. Any other thread.
+
+        It is called on the worker's thread, so that no note begins meanwhile. A file goes on where
+        it was; of a device, what came meanwhile is passed over.
+        """
+        try:
+            self._worker.ask(lambda: self._worker.suspend(stop_program))
+        except StoppedError:
+            stop_program()
+
+    def change(self, settings: EngineSettings) -> None:
+        """Go on with other settings. Any thread but the worker's and the MIDI thread.
+
+        Style, performance and decoder count from the next step on. Another input, model or output
+        is opened here before the worker passes over to it, so playing goes on meanwhile; the ring
+        and the gate's settings count with the next input. Returns once all is in force.
+
+        Raises
+        ------
+        LiveCoverError
+            As at construction; all stays as it was, and what was opened for it is closed.
+        StoppedError
+            The music is over, or ends before the change could count; the same.
+        """
+        with self._changing, contextlib.ExitStack() as undo:
+            change, sink = self._prepare(settings, undo)
+            self._worker.ask(lambda: self._worker.take(change))
+            undo.pop_all()
+            if sink is not self.sink:
+                self._use(sink)
+
+    def add_tap(self, tap: Tap) -> None:
+        """Let ``tap`` hear all that comes from now on, the source first. As ``change``."""
+        worker = self._worker
+
+        def add() -> None:
+            self._taps.add(tap)
+            if worker.is_connected:
+                tap.begin(worker.session.source, worker.session.offset, worker.budget.total)
+
+        worker.ask(add)
+
+    def remove_tap(self, tap: Tap) -> None:
+        """Let ``tap`` hear no more. Any thread."""
+        self._taps.remove(tap)
+
+    def status(self) -> Status:
+        """Return the state now. Any thread."""
+        worker, scheduler = self._worker, self._scheduler
+        stream = worker.session.stream
+        levels = worker.meter.levels if worker.is_connected else ()
+        return Status(
+            seconds=worker.now,
+            peak_dbfs=max((level.peak_dbfs for level in levels), default=SILENCE_DBFS),
+            levels=levels,
+            n_clipped=worker.meter.n_clipped,
+            is_clipping=worker.meter.is_clipping and worker.is_connected,
+            latency=worker.budget.total,
+            load=worker.load.load,
+            max_load=worker.load.highest,
+            n_notes=scheduler.n_sent,
+            n_late=scheduler.n_late,
+            n_dropped=scheduler.n_dropped + scheduler.n_overflowed,
+            n_overruns=worker.n_overruns,
+            n_skipped_frames=worker.n_skipped_frames,
+            n_losses=worker.n_losses,
+            n_midi_losses=self._n_midi_losses + self.sink.n_losses,
+            n_refused=scheduler.n_failed,
+            a4_hz=stream.a4_hz,
+            is_asleep=stream.is_asleep,
+            is_connected=worker.is_connected,
+            is_midi_connected=self.sink.is_there,
+        )
+
+    def _open_session(self, settings: EngineSettings, offset: float) -> Session:
+        return Session(self._open_source(settings.audio.input, settings.audio), settings, offset)
+
+    def _use(self, sink: MidiSink) -> None:
+        """Send to another sink from now on, and close what is not used any more."""
+        self._scheduler.change_sink(sink, STOP_TIMEOUT)
+        with self._closing:
+            old, self.sink = self.sink, sink
+            is_late = self._is_closed  # the engine has stopped meanwhile, and closed the old one
+        if is_late:
+            sink.close()
+        self._n_midi_losses += sum(unused.n_losses for unused in _unused(old, sink))
+        _close_unused(old, sink)
+
+    def _prepare(
+        self, settings: EngineSettings, undo: contextlib.ExitStack
+    ) -> tuple[Change, MidiSink]:
+        """Open what other settings need; ``undo`` closes it."""
+        now, worker = self.settings, self._worker
+        pipeline = session = style = None
+        player = (settings.model.model, settings.model.provider, settings.model.threads)
+        if player != (now.model.model, now.model.provider, now.model.threads):
+            pipeline = self._open_pipeline(settings.model)
+        elif settings.model.style != now.model.style:
+            style = style_vector(settings.model.style, self.pipeline.spec)
+        if settings.audio != now.audio:
+            session = self._open_session(settings, worker.now)
+            undo.callback(session.source.stop)
+            if worker.is_started:
+                session.start()
+        budget = worker.budget  # a constant, unless something that it is made of changes
+        if pipeline or session or _counted(settings.time) != _counted(now.time):
+            heard = session or worker.session
+            budget = heard.budget(pipeline or self.pipeline, settings)
+        sink = self.sink
+        if settings.midi.midi_out != now.midi.midi_out:
+            sink = self._open_sink(settings.midi.midi_out, sinks_of(self.sink))
+            undo.callback(_close_unused, sink, self.sink)
+        return Change(settings, budget, style, pipeline, session), sink
+
+
+def _counted(time: TimeSettings) -> tuple[float | None, ...]:
+    """Return the settings that are parts of the latency."""
+    return time.latency, time.compute_allowance, time.output_allowance
+
+
+def _close_unused(old: MidiSink, new: MidiSink) -> None:
+    """Close what ``old`` sends to and ``new`` does not."""
+    for sink in _unused(old, new):
+        sink.close()
+
+
+def _unused(old: MidiSink, new: MidiSink) -> list[MidiSink]:
+    """Return what ``old`` sends to and ``new`` does not."""
+    return [sink for sink in sinks_of(old) if all(sink is not other for other in sinks_of(new))]

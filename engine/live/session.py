@@ -1,0 +1,97 @@
+"""One source from its start to its end or loss: ring, clock, stream, and its place in time.
+
+The engine's time is seconds since its start; a source's is seconds since its first sample.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from engine.audio.opening import AudioSource, FileSource
+from engine.core.notes import Event
+from engine.core.settings import EngineSettings
+from engine.cover.stream import CoverStream
+from engine.model.latency import LatencyBudget, latency_budget
+from engine.model.pipeline import Pipeline
+from engine.perform.decoder import NoteDecoder
+from engine.signal.clock import StreamClock
+from engine.signal.conditioning import PRIME_S
+from engine.signal.resample import Resampler
+from engine.signal.rings import SampleRing
+
+_log = logging.getLogger(__name__)
+
+
+class Session:
+    """A source that is not started yet, its ring and its clock; ``begin`` gives it a stream.
+
+    Attributes
+    ----------
+    offset : float
+        The engine's time at which the source's time is 0.
+    device_latency : float
+        Seconds that the device holds back, as it said when it had started, before that as it
+        promises. What it says later does not count: the latency of a session is one constant.
+    """
+
+    stream: CoverStream
+
+    def __init__(self, source: AudioSource, settings: EngineSettings, offset: float) -> None:
+        self.source = source
+        self.offset = offset
+        self.device_latency = source.latency
+        self.ring = SampleRing(
+            round(settings.audio.ring * source.sample_rate), max(1, source.n_channels)
+        )
+        self.clock = StreamClock(source.sample_rate)
+        self._stream_start = 0  # the sample at which the stream's time is 0
+        self._last_moment = time.perf_counter()
+
+    def start(self) -> None:
+        """Start the source. Raises DeviceError."""
+        self.source.start(self.ring, self.clock)
+        self.device_latency = self.source.latency
+
+    def budget(self, pipeline: Pipeline, settings: EngineSettings) -> LatencyBudget:
+        """Return the latency, part by part. Raises ConfigError as ``latency_budget``."""
+        source, rate = self.source, pipeline.spec.features.sample_rate
+        return latency_budget(
+            pipeline.spec,
+            settings.time,
+            block=source.block_size / source.sample_rate,
+            device=self.device_latency,
+            resampler=Resampler(source.sample_rate, rate, source.n_channels).delay,
+            decoder_frames=NoteDecoder.lookahead_frames,
+        )
+
+    def begin(self, pipeline: Pipeline, settings: EngineSettings) -> None:
+        """Hear from the next sample on with a new stream; one before it was finished."""
+        source = self.source
+        self._stream_start = self.ring.total_read
+        self.stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels)
+        if isinstance(source, FileSource) and not self._stream_start:
+            self.stream.prime(source.head(PRIME_S))
+
+    def placed(self, events: Sequence[Event]) -> list[Event]:
+        """Return the stream's events in the engine's time."""
+        offset = self.offset + self._stream_start / self.source.sample_rate
+        return [replace(event, time=event.time + offset) for event in events]
+
+    def time_of(self, sample: int) -> float:
+        """Return a sample's place in the engine's time."""
+        return self.offset + sample / self.source.sample_rate
+
+    def moment(self, seconds: float) -> float:
+        """Return the perf_counter time at which the engine's second ``seconds`` was at the ear."""
+        sample = (seconds - self.offset) * self.source.sample_rate
+        try:
+            self._last_moment = self.clock.time_of(sample) - self.source.latency
+        except RuntimeError:  # the clock starts anew at this very moment: the next block sets it
+            _log.debug("a note found the clock between two starts")
+        return self._last_moment
+
+    @property
+    def n_overruns(self) -> int:
+        """Gaps in the audio so far."""
+        return self.source.n_overflows + (self.ring.overruns > 0)

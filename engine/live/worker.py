@@ -1,0 +1,381 @@
+"""The worker: reads what a source's thread wrote, and owns features, model and decoder.
+
+Not here: what happens to a block (``engine.cover.stream``), and what is opened when
+(``engine.live.engine``).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import wait
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.errors import DeviceError, LiveCoverError, StoppedError
+from engine.core.notes import Event
+from engine.core.settings import EngineSettings
+from engine.core.taps import Taps
+from engine.live.session import Session
+from engine.midi.scheduler import Scheduler
+from engine.model.latency import LatencyBudget
+from engine.model.pipeline import Pipeline
+from engine.perform.performer import channels
+from engine.signal.meters import LevelMeter, LoadMeter
+from engine.system.command_queue import CommandQueue
+
+BACK_OFF = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Seconds before each try to open a lost source again; the last one repeats."""
+WAIT = 0.1  # seconds without a block after which the worker looks at the source
+MAX_BLOCK_S = 0.064  # audio taken at once, so that a step stays short
+WARN_EVERY_S = 1.0
+DRAIN_MARGIN_S = 2.0
+SILENCE_TIMEOUT_S = 1.0  # for a port that hangs
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Change:
+    """Other settings, and what was read and opened for them; None where all stays as it was."""
+
+    settings: EngineSettings
+    budget: LatencyBudget
+    style: NDArray[np.float32] | None = None
+    pipeline: Pipeline | None = None
+    session: Session | None = None
+
+
+class Worker:
+    """Listens to one session after the other, on a thread of its own, until told to stop.
+
+    Parameters
+    ----------
+    settings, budget, pipeline, session
+        At first; the session has not begun. :meth:`take` brings others.
+    scheduler, taps
+        Who gets the events, and who listens.
+    open_session
+        Opens the source again after a loss, given settings and the engine's time.
+
+    Attributes
+    ----------
+    error : BaseException or None
+        What ended the thread before its time.
+    is_connected : bool
+        Whether the source is there.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        budget: LatencyBudget,
+        pipeline: Pipeline,
+        session: Session,
+        scheduler: Scheduler,
+        taps: Taps,
+        open_session: Callable[[EngineSettings, float], Session],
+    ) -> None:
+        self.settings, self.budget = settings, budget
+        self.pipeline, self.session = pipeline, session
+        self.error: BaseException | None = None
+        self.is_connected = False
+        self.load, self.meter = LoadMeter(), LevelMeter()
+        self.started = 0.0
+        self.n_losses = 0
+        self._scheduler, self._taps = scheduler, taps
+        self._open_session = open_session
+        self._n_skipped_before = self._n_overruns_before = 0  # of streams and sources that are over
+        self._last_warning = -WARN_EVERY_S
+        self._told = ""  # why a lost source is not back
+        self._stop = threading.Event()
+        self._commands = CommandQueue()
+        self._thread: threading.Thread | None = None
+        session.begin(pipeline, settings)
+
+    @property
+    def is_started(self) -> bool:
+        """Whether ``start`` was called."""
+        return self._thread is not None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def n_overruns(self) -> int:
+        """Gaps in the audio since the start."""
+        return self._n_overruns_before + self.session.n_overruns
+
+    @property
+    def n_skipped_frames(self) -> int:
+        """Frames passed over since the start because the machine was too slow."""
+        return self._n_skipped_before + self.session.stream.n_skipped_frames
+
+    @property
+    def now(self) -> float:
+        """The engine's time."""
+        return time.perf_counter() - self.started if self.started else 0.0
+
+    def start(self) -> None:
+        """Start the source, then the thread.
+
+        Raises DeviceError, and ConfigError where the device is slower than the latency asked for.
+        """
+        self.started = time.perf_counter()
+        self.session.start()
+        self.budget = self.session.budget(self.pipeline, self.settings)
+        self._scheduler.latency = self.budget.total
+        self._pass_to(self.session)
+        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        self._thread.start()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the thread is over; at once if it never began."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def ask_to_stop(self) -> None:
+        """End as soon as the step underway is done; what it finds is not played."""
+        self._stop.set()
+        self._commands.news.set()
+        self.session.ring.wake()
+
+    def ask(self, action: Callable[[], None]) -> None:
+        """Do something between two steps, and return once it is done. Any other thread.
+
+        Raises what ``action`` raised, while the worker goes on, and StoppedError where the worker
+        ended before it came to it.
+        """
+        if self._thread is None and not self._stop.is_set():
+            action()
+            return
+        future = self._commands.submit(action)
+        self.session.ring.wake()
+        while not future.done():
+            wait([future], WAIT)
+            if self._stop.is_set() or not self.is_alive:
+                future.cancel()  # unless it is being done
+        if future.cancelled():
+            raise StoppedError("nothing plays any more: nothing was changed; start again first")
+        future.result()
+
+    def take(self, change: Change) -> None:
+        """Go on with other settings. By ``ask``. What it raises has changed nothing."""
+        before, settings = self.settings, change.settings
+        old, session = self.session, change.session or self.session
+        pipeline = change.pipeline or self.pipeline
+        if session is old and pipeline is self.pipeline:
+            self._submit(old, old.stream.change(settings))
+        else:
+            self._finish(old)
+            self._begin(session, pipeline, settings)
+        if change.style is not None:
+            pipeline.style = change.style
+        if settings.model.tuning != before.model.tuning:
+            pipeline.tuning = settings.model.tuning
+        self.pipeline, self.settings, self.budget = pipeline, settings, change.budget
+        self._scheduler.latency = change.budget.total
+        self._scheduler.late_tolerance = settings.time.late_tolerance
+        if session is not old:
+            old.source.stop()
+            self._n_overruns_before += old.n_overruns
+            self.session = session
+            if self._thread is not None:
+                self._pass_to(session)
+        if settings.play.mute and not before.play.mute:
+            self._scheduler.silence()
+            self._taps.silenced()
+        if settings.play.hold != before.play.hold or settings.midi != before.midi:
+            self._hold()
+        self._taps.changed(settings, change.budget.total)
+
+    def panic(self) -> None:
+        """Silence every receiver and drop what is queued, at once. Any thread."""
+        self._scheduler.panic()
+        self._taps.silenced()
+
+    def suspend(self, stop_program: Callable[[], None]) -> None:
+        """End every note, and go on as if no time had passed in ``stop_program``. By ``ask``."""
+        self._scheduler.silence()
+        self._scheduler.drain(SILENCE_TIMEOUT_S)
+        self._taps.silenced()
+        start = time.perf_counter()
+        stop_program()
+        self.session.clock.shift(time.perf_counter() - start)
+        self._hold()
+
+    def step(self, session: Session) -> None:
+        """Take what waits in the ring, up to ``MAX_BLOCK_S``; skip if too much waits."""
+        rate = session.source.sample_rate
+        n_waiting = session.ring.available
+        if n_waiting / rate <= self.settings.time.backlog_limit:
+            block = self._read(session, n_waiting)
+            if len(block):
+                self.load.begin()
+                self._submit(session, session.stream.push(block))
+                self.load.end(len(block) / rate)
+            return
+        # Rather than fall behind without end. In pieces: seconds of sound at once would leave the
+        # process megabytes larger.
+        n_left = n_waiting
+        while n_left and len(block := self._read(session, n_left)):
+            self._submit(session, session.stream.skip(block))
+            n_left -= len(block)
+        self._warn_of_skipping(n_waiting / rate)
+
+    def _read(self, session: Session, n_samples: int) -> NDArray[np.float32]:
+        """Return what comes next, up to ``MAX_BLOCK_S`` of it; meter and taps have it first."""
+        rate = session.source.sample_rate
+        start = session.ring.total_read
+        block = session.ring.read(min(n_samples, round(MAX_BLOCK_S * rate)))
+        if len(block):
+            self.meter.take(block, len(block) / rate)
+            time_of_block = session.time_of(start)
+            self._taps.audio(block, time_of_block, session.moment(time_of_block))
+        return block
+
+    def _run(self) -> None:
+        """Listen until stopped or the song is over. On the worker thread."""
+        try:
+            while not self._is_over:
+                self._listen()
+                if self._is_over or self.session.source.is_finished:
+                    break
+                self._recover()
+            self._commands.close()
+            if self.is_connected:
+                self._finish(self.session)
+            if not self._is_over:
+                self._scheduler.drain(self.budget.total + DRAIN_MARGIN_S)
+        except BaseException as error:
+            self.error = error
+            self._scheduler.silence()
+        finally:
+            self.is_connected = False
+            self._commands.close()
+
+    @property
+    def _is_over(self) -> bool:
+        """True once stopped, or the MIDI thread has."""
+        return self._stop.is_set() or self._scheduler.error is not None
+
+    def _do_asked(self) -> None:
+        self._commands.news.clear()
+        while self._commands and not self._is_over:
+            self._commands.do_next()
+
+    def _listen(self) -> None:
+        """Work until stopped, or the source has ended and all it gave is heard."""
+        while not self._is_over:
+            self._do_asked()
+            ring, source = self.session.ring, self.session.source
+            # The ring is looked at after the source, which may write its last block in between.
+            if not ring.wait(WAIT) and not source.is_alive() and not ring.available:
+                if not self._commands:
+                    return
+                continue
+            self.step(self.session)
+            if source.is_finished and not ring.available and not self._commands:
+                return
+
+    def _recover(self) -> None:
+        """End the lost session's notes, and open the source again, with back-off."""
+        lost = self.session
+        self.is_connected = False
+        self.n_losses += 1
+        _log.warning("%s; trying again", lost.source.error or f"{lost.source.name} is gone")
+        self._finish(lost)
+        lost.source.stop()
+        self._taps.lost()
+        n_tries = 0
+        while True:
+            self._commands.news.wait(BACK_OFF[min(n_tries, len(BACK_OFF) - 1)])
+            lost.begin(self.pipeline, self.settings)  # so that a change finds nothing to finish
+            self._do_asked()
+            if self._is_over or self.session is not lost:
+                return
+            n_tries += 1
+            session = self._open_again()
+            if session is not None:
+                break
+        if self._is_over:  # nobody waits for it any more
+            session.source.stop()
+            return
+        self._n_overruns_before += lost.n_overruns
+        session.begin(self.pipeline, self.settings)
+        self._pass_to(session)
+        _log.warning("audio is back: %s", session.source.name)
+        self._warn_of_slowness(session)
+
+    def _open_again(self) -> Session | None:
+        """Return the settings' source, started; None where it is not there yet."""
+        try:
+            session = self._open_session(self.settings, self.now)
+            session.start()
+        except LiveCoverError as error:
+            is_new = str(error) != self._told and not isinstance(error, DeviceError)
+            _log.log(logging.WARNING if is_new else logging.DEBUG, "not yet: %s", error)
+            self._told = str(error)
+            return None
+        return session
+
+    def _pass_to(self, session: Session) -> None:
+        """Take a session whose source has started: its time is the scheduler's from now on."""
+        self.session = session
+        self.meter.rest()
+        self._scheduler.anchor(session.moment)
+        self.is_connected = True
+        self._taps.begin(session.source, session.offset, self.budget.total)
+        self._hold()
+
+    def _begin(self, session: Session, pipeline: Pipeline, settings: EngineSettings) -> None:
+        """Let a session hear with a new stream; where it cannot, the present one goes on."""
+        try:
+            session.begin(pipeline, settings)
+        except BaseException:
+            self.session.begin(self.pipeline, self.settings)
+            raise
+
+    def _hold(self) -> None:
+        """Keep the pedals down if the settings say so."""
+        settings = self.settings
+        self._scheduler.hold(channels(settings.midi) if settings.play.hold else ())
+
+    def _submit(self, session: Session, events: Sequence[Event]) -> None:
+        """Hand a stream's events to the scheduler in the engine's time."""
+        if events:
+            events = session.placed(events)
+            self._taps.found(events, self._scheduler.submit(events))
+
+    def _finish(self, session: Session) -> None:
+        """End a stream and its notes."""
+        self._submit(session, session.stream.finish())
+        self._n_skipped_before += session.stream.n_skipped_frames
+        session.stream.n_skipped_frames = 0
+
+    def _warn_of_slowness(self, session: Session) -> None:
+        """Say so if a source that is back needs more time than the session's constant."""
+        free = replace(self.settings, time=replace(self.settings.time, latency=None))
+        needed = session.budget(self.pipeline, free).total
+        if needed > self.budget.total + 1e-3:
+            _log.warning(
+                "this input needs %.0f ms, more than the %.0f ms of this session: notes may come"
+                " late; start again to change it",
+                1000 * needed,
+                1000 * self.budget.total,
+            )
+
+    def _warn_of_skipping(self, backlog: float) -> None:
+        now = time.perf_counter()
+        if now - self._last_warning >= WARN_EVERY_S:
+            self._last_warning = now
+            _log.warning(
+                "too slow by %.0f ms: skipped to the present (%d frames in all). Close other"
+                " programs, raise model.threads, or take a smaller model",
+                1000 * backlog,
+                self.n_skipped_frames,
+            )

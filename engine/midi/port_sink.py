@@ -1,0 +1,127 @@
+"""Notes to a MIDI port: an existing one where the name fits one, else a virtual one.
+
+Not here: how the port is kept (``engine.midi.kept_port``), when to send
+(``engine.midi.scheduler``).
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import rtmidi
+
+from engine.core.errors import MidiError
+from engine.core.notes import Event
+from engine.midi.kept_port import LOOK_EVERY_S, KeptPort
+from engine.midi.messages import (
+    ALL_NOTES_OFF,
+    SUSTAIN,
+    Message,
+    controller,
+    message,
+    panic_messages,
+)
+from engine.midi.ports import MidiOutput, is_control_port, open_output
+
+
+class PortSink:
+    """One open MIDI port. While it is gone, every message is refused.
+
+    Parameters
+    ----------
+    name
+        An existing port's name, as :func:`engine.midi.ports.find_port` reads it, else a virtual
+        port's.
+    connect, look_every
+        As :class:`KeptPort` takes them.
+
+    Raises MidiError where neither an existing nor a virtual port of that name can be opened.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        connect: Callable[[], MidiOutput] = open_output,
+        look_every: float | None = LOOK_EVERY_S,
+    ) -> None:
+        if is_control_port(name):
+            raise MidiError(
+                f"MIDI port {name!r} is where livecover hears controllers, and would hear its own"
+                " notes: give another port with --midi-out"
+            )
+        self.name = name
+        self._channels: set[int] = set()  # used since it was silenced
+        try:
+            self.port = KeptPort(name, connect, look_every=look_every)
+        except (rtmidi.UnsupportedOperationError, NotImplementedError) as error:
+            raise MidiError(
+                f"no MIDI port {name!r} (ports here: {_named(connect)}), and this system makes no"
+                " virtual ports: install loopMIDI, make a port in it, and give that port's name"
+            ) from error
+        except rtmidi.RtMidiError as error:
+            raise MidiError(
+                f"MIDI port {name!r} cannot be opened ({error}):"
+                " close the program that uses it, or give another name"
+            ) from error
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether the port was made, rather than found."""
+        return self.port.is_virtual
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the port takes messages now."""
+        return self.port.is_there
+
+    @property
+    def n_losses(self) -> int:
+        """How often the port was lost."""
+        return self.port.n_losses
+
+    def send(self, event: Event) -> None:
+        """Send the event's message. Raises MidiError where the port is gone."""
+        self._channels.add(event.channel)
+        self._send([message(event)])
+
+    def silence(self) -> None:
+        """Lift the pedal and send All Notes Off on every channel used. Raises as :meth:`send`."""
+        self._send(
+            controller(channel, number, 0)
+            for channel in sorted(self._channels)
+            for number in (SUSTAIN, ALL_NOTES_OFF)
+        )
+        self._channels.clear()
+
+    def panic(self) -> None:
+        """Send all that silences, on all channels (``panic_messages``). Raises as :meth:`send`."""
+        self._send(panic_messages())
+        self._channels.clear()
+
+    def close(self) -> None:
+        """Silence the receiver and close the port; a second call does nothing.
+
+        Takes ``engine.midi.kept_port.CLOSE_S`` at most, whatever the MIDI system does.
+        """
+        if self.is_there:
+            with contextlib.suppress(MidiError):
+                self.silence()
+        self.port.close()
+
+    def _send(self, messages: Iterable[Message]) -> None:
+        for each in messages:
+            self.port.use(partial(_send, each))
+
+
+def _send(each: Message, output: MidiOutput) -> None:
+    output.send_message(each)
+
+
+def _named(connect: Callable[[], MidiOutput]) -> str:
+    """Return the names of the ports that there are."""
+    output = connect()
+    try:
+        return ", ".join(repr(port) for port in output.get_ports()) or "none"
+    finally:
+        output.delete()

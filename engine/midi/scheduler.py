@@ -1,0 +1,313 @@
+"""The thread that owns the MIDI port: each note leaves at its onset + the session's latency.
+
+Times: an event's ``time`` is seconds of input audio; ``due`` and ``now`` are seconds of the
+clock (``time.perf_counter`` unless a test passes another). Not here: what sounds at the port
+(``engine.midi.outlet``).
+"""
+
+import collections
+import heapq
+import itertools
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from engine.core.notes import Event, NoteEvent, PedalEvent
+from engine.midi.outlet import Outlet
+from engine.midi.sinks import MidiSink
+from engine.system.priority import raise_thread_priority
+
+FINE_WAIT = 0.016 if sys.platform == "win32" else 0.001
+"""Seconds before a note from which the thread sleeps in steps of at most a millisecond, as a
+condition's timeout is only as fine as the system's timer (15.6 ms on Windows)."""
+
+IDLE_WAIT = 1.0
+"""Seconds that the thread waits at most before it looks again."""
+
+log = logging.getLogger(__name__)
+
+
+_Key = tuple[int, int | None]
+"""Channel and key, or None for the channel's pedal."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Queued:
+    """An event and when it is due; ``serial`` keeps what was submitted first before its equals."""
+
+    due: float
+    serial: int
+    event: Event = field(compare=False)
+    was_late: bool = field(compare=False)  # already due when submitted
+
+
+class Scheduler:
+    """Sends events to a sink at ``anchor(event.time) + latency``, from a thread of its own.
+
+    A note-on that is late by ``late_tolerance`` or less is sent at once, else dropped with its
+    note-off. When ``max_queued`` note-ons wait, further ones are dropped with theirs. A note-off
+    whose note-on was sent is always sent, also by ``panic`` and ``close``, and a pedal always.
+    Where the sink refuses, the thread goes on (``engine.midi.outlet``).
+
+    Parameters
+    ----------
+    sink
+        Called from the scheduler's thread only; closed by whoever opened it.
+    latency, late_tolerance
+        Seconds.
+    max_queued
+        Note-ons that may wait.
+    clock
+        Seconds that only rise.
+    on_sent
+        Called with (event, due, sent) of each note-on that was sent on time or late, of each end
+        of a note and of each pedal. On the MIDI thread: returns at once.
+
+    Attributes
+    ----------
+    n_sent, n_late, n_dropped, n_overflowed : int
+        Note-ons sent; of these, found after they were due; dropped as too late; dropped as the
+        queue was full.
+    error : BaseException or None
+        What ended the thread before its time.
+    """
+
+    def __init__(
+        self,
+        sink: MidiSink,
+        latency: float,
+        late_tolerance: float = 0.03,
+        *,
+        max_queued: int = 1024,
+        clock: Callable[[], float] = time.perf_counter,
+        on_sent: Callable[[Event, float, float], None] | None = None,
+    ) -> None:
+        self.latency = latency
+        self.late_tolerance = late_tolerance
+        self.n_sent = self.n_late = self.n_dropped = self.n_overflowed = 0
+        self._max_queued = max_queued
+        self._clock = clock
+        self._on_sent = on_sent
+        self._anchor: Callable[[float], float] | None = None
+        self._changed = threading.Condition()  # guards what follows
+        self._queue: list[_Queued] = []
+        self._serials = itertools.count()
+        self._n_queued_ons = 0
+        self._last_due: dict[_Key, float] = {}  # a key's events keep their order
+        self._open: set[_Key] = set()  # keys whose last event taken in is a note-on
+        self._asked: collections.deque[Callable[[], None]] = collections.deque()
+        self.error: BaseException | None = None
+        self._is_closing = False
+        self._is_sending = False
+        self._outlet = Outlet(sink, clock)  # the MIDI thread's own
+        self._thread: threading.Thread | None = None
+
+    @property
+    def n_failed(self) -> int:
+        """Messages that the sink refused."""
+        return self._outlet.n_failed
+
+    def start(self) -> None:
+        """Start the thread."""
+        assert self._thread is None
+        self._thread = threading.Thread(target=self._run, name="midi", daemon=True)
+        self._thread.start()
+
+    def anchor(self, to_clock: Callable[[float], float]) -> None:
+        """Set how audio time becomes clock time, for what is submitted from now on."""
+        self._anchor = to_clock
+
+    def submit(self, events: Sequence[Event]) -> list[float]:
+        """Queue events, in time order for each pitch; return when each is due. Worker thread.
+
+        Never waits for the port.
+        """
+        if not events:
+            return []
+        assert self._anchor is not None, "anchor() comes before submit()"
+        with self._changed:
+            head = self._queue[0] if self._queue else None
+            dues = [self._anchor(event.time) + self.latency for event in events]
+            for event, due in zip(events, dues, strict=True):
+                self._enqueue(event, due)
+            if self._queue and self._queue[0] is not head:
+                self._changed.notify_all()
+        return dues
+
+    def panic(self) -> None:
+        """Drop everything queued and silence every receiver, before all else. Any thread."""
+        with self._changed:
+            self._asked.appendleft(self._panic)
+            self._changed.notify_all()
+
+    def silence(self) -> None:
+        """Drop everything queued and end every sounding note, as the music would. Any thread."""
+        self._ask(self._end_everything)
+
+    def hold(self, channels: tuple[int, ...]) -> None:
+        """Keep the sustain pedals of ``channels`` down from now on; of none: let go."""
+        self._ask(lambda: self._outlet.hold(channels))
+
+    def change_sink(self, sink: MidiSink, timeout: float = 5.0) -> None:
+        """End what sounds at the present sink and send to another from now on.
+
+        On return the old one is used no more, unless it blocks for longer than ``timeout`` s.
+        """
+        if self._thread is None:
+            self._outlet.change_sink(sink)
+            return
+        done = threading.Event()
+
+        def change() -> None:
+            now = self._clock()
+            for off in self._outlet.change_sink(sink):
+                if self._on_sent is not None:
+                    self._on_sent(off, now, now)
+            done.set()
+
+        self._ask(change)
+        if not done.wait(timeout):
+            log.error("the MIDI port did not answer within %g s", timeout)
+
+    def drain(self, timeout: float) -> bool:
+        """Return True once all that was submitted has been sent, False after ``timeout`` s."""
+        with self._changed:
+            return self._changed.wait_for(self._is_empty, timeout)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """End every sounding note and the thread; a second call does nothing.
+
+        Waits up to ``timeout`` s for a port that blocks.
+        """
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify_all()
+        if self._thread is None:
+            if self._outlet.is_used:  # else the sink was never used, and stays so
+                self._end_everything()
+            return
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            log.error("the MIDI port did not answer within %g s", timeout)
+
+    def send_due(self, now: float) -> float | None:
+        """Send what is due; return when the next event is, None if none waits. MIDI thread.
+
+        First, what a sink that refused was left with is ended, if it takes messages again.
+        """
+        self._outlet.catch_up()
+        while True:
+            item: _Queued | None = None
+            with self._changed:
+                if not self._asked:
+                    if not self._queue or self._queue[0].due > now:
+                        self._is_sending = False
+                        if not self._queue:
+                            self._changed.notify_all()
+                            return None
+                        return self._queue[0].due
+                    self._is_sending = True
+                    item = heapq.heappop(self._queue)
+                    self._n_queued_ons -= _is_on(item.event)
+            if item is not None:
+                self._play(item)
+            else:
+                self._asked.popleft()()
+            now = max(now, self._clock())
+
+    def _ask(self, action: Callable[[], None]) -> None:
+        """Let the MIDI thread do something as soon as it can."""
+        with self._changed:
+            self._asked.append(action)
+            self._changed.notify_all()
+
+    def _is_empty(self) -> bool:
+        """Return whether nothing waits or is being sent. Holds the lock."""
+        return not self._queue and not self._is_sending and not self._asked
+
+    def _enqueue(self, event: Event, due: float) -> None:
+        """Put one event into the queue, or drop it. Holds the lock."""
+        key: _Key = (event.channel, event.pitch if isinstance(event, NoteEvent) else None)
+        if isinstance(event, NoteEvent):
+            if event.is_on:
+                if self._n_queued_ons >= self._max_queued:
+                    self.n_overflowed += 1
+                    return
+                self._open.add(key)
+                self._n_queued_ons += 1
+            elif key in self._open:
+                self._open.remove(key)
+            else:
+                return  # its note-on was dropped, or a panic has ended the note
+        due = max(due, self._last_due.get(key, due))
+        self._last_due[key] = due
+        was_late = due < self._clock()
+        heapq.heappush(self._queue, _Queued(due, next(self._serials), event, was_late))
+
+    def _run(self) -> None:
+        """Send until closed; what stops it is kept in ``error``. On the MIDI thread."""
+        raise_thread_priority()
+        try:
+            self._send_until_closed()
+        except BaseException as error:
+            self.error = error
+        self._end_everything()
+
+    def _send_until_closed(self) -> None:
+        while True:
+            due = self.send_due(self._clock())
+            with self._changed:
+                if self._is_closing:
+                    break
+                if self._asked or (self._queue and self._queue[0].due != due):
+                    continue
+                remaining = IDLE_WAIT if due is None else due - self._clock()
+                if remaining > FINE_WAIT:
+                    self._changed.wait(min(remaining - FINE_WAIT, IDLE_WAIT))
+                    continue
+            if remaining > 0:
+                time.sleep(min(remaining, 0.001))
+
+    def _play(self, item: _Queued) -> None:
+        """Send one event now, or drop it if it is a note-on too late or its note never sounded."""
+        event = item.event
+        if isinstance(event, PedalEvent):
+            self._outlet.pedal(event)
+        elif not event.is_on:
+            if not self._outlet.note(event):
+                return
+        elif self._clock() - item.due > self.late_tolerance:
+            self.n_dropped += 1
+            return
+        elif self._outlet.note(event):
+            self.n_sent += 1
+            self.n_late += item.was_late
+        else:
+            return
+        if self._on_sent is not None:
+            self._on_sent(event, item.due, self._clock())
+
+    def _panic(self) -> None:
+        """Silence every receiver, whatever it was given, and forget what waits."""
+        self._end_everything(self._outlet.panic)
+
+    def _end_everything(self, end: Callable[[], object] | None = None) -> None:
+        """Empty the queue and end all that sounds. On the MIDI thread, or once it is over."""
+        with self._changed:
+            self._queue.clear()
+            self._n_queued_ons = 0
+            self._open.clear()
+            self._last_due.clear()
+            self._is_sending = True
+        (end or self._outlet.end_everything)()
+        with self._changed:
+            self._is_sending = False
+            self._changed.notify_all()
+
+
+def _is_on(event: Event) -> bool:
+    """Return whether it is a note-on."""
+    return isinstance(event, NoteEvent) and event.is_on

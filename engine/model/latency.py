@@ -1,0 +1,84 @@
+"""How long after its onset in the audio a note leaves, part by part.
+
+The worst case is counted: a note whose onset is the first sample of a block, just after a frame,
+at the beginning of a step, and is confirmed by its neighbour frame. Bare times are seconds.
+"""
+
+from dataclasses import dataclass
+
+from engine.core.errors import ConfigError
+from engine.core.settings import TimeSettings
+from models.spec import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyBudget:
+    """The parts of the latency, (name, seconds) in the order in which a sample meets them."""
+
+    parts: tuple[tuple[str, float], ...]
+
+    @property
+    def total(self) -> float:
+        """Seconds from an onset in the audio to its note-on."""
+        return sum(seconds for _, seconds in self.parts)
+
+    def describe(self) -> str:
+        """Return one line: the sum, then its parts, in milliseconds.
+
+        >>> LatencyBudget((("capture block", 0.005), ("half window", 0.064))).describe()
+        'latency 69 ms = 5.0 capture block + 64.0 half window'
+        """
+        parts = " + ".join(f"{1000 * seconds:.1f} {name}" for name, seconds in self.parts)
+        return f"latency {1000 * self.total:.0f} ms = {parts}"
+
+
+def latency_budget(
+    spec: ModelSpec,
+    time: TimeSettings,
+    *,
+    block: float,
+    device: float = 0.0,
+    resampler: float = 0.0,
+    decoder_frames: int = 1,
+) -> LatencyBudget:
+    """Return the budget of a session.
+
+    Parameters
+    ----------
+    spec
+        The model: half its window, its lookahead, the step that its frames wait for.
+    time
+        Allowances, and the latency asked for.
+    block, device, resampler
+        Seconds that a block lasts, that the device reports, that the resampler holds back.
+    decoder_frames
+        Frames that the decoder waits for after a peak.
+
+    Raises
+    ------
+    ConfigError
+        If a latency is asked for that is smaller than the least possible.
+    """
+    frame = spec.features.frame_s
+    parts = [
+        ("capture block", block),
+        ("device", device),
+        ("resampler", resampler),
+        ("half window", spec.features.half_window_s),
+        ("lookahead", spec.lookahead_frames * frame),
+        ("step", (spec.step_frames - 1) * frame),
+        # an onset lies up to half a frame before the frame of its peak
+        ("onset peak", (decoder_frames + 0.5) * frame),
+        ("compute", time.compute_allowance),
+        ("output", time.output_allowance),
+    ]
+    parts = [(name, seconds) for name, seconds in parts if seconds > 0]
+    least = sum(seconds for _, seconds in parts)
+    if time.latency is not None:
+        if time.latency < least - 5e-4:  # what is printed is rounded to milliseconds
+            raise ConfigError(
+                f"time.latency must be at least {least:.3f} s with this model and input, not"
+                f" {time.latency:g}; give more, or auto for the least possible"
+            )
+        parts.append(("reserve", max(0.0, time.latency - least)))
+    return LatencyBudget(tuple(parts))

@@ -1,0 +1,172 @@
+"""The way from samples to posteriors, without threads or clocks: front end and model in one loop.
+
+The live worker, whole-file covers, evaluation and benchmarks all run this. Samples are mono at the
+model's rate; posteriors rows are (n, 88).
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.notes import Posteriors
+from engine.model.frontend import FrontEnd, load_frontend
+from engine.model.model_files import load_model
+from engine.model.stateful_model import CoverModel, StatefulModel, join_posteriors
+from engine.model.window_model import WindowModel
+from engine.signal.conditioning import PRIME_S
+from engine.signal.level import AutomaticGain
+from engine.signal.tuning import TuningEstimator, cents_of
+from models.spec import ModelSpec
+
+Array = NDArray[np.float32]
+
+
+class Pipeline:
+    """Gain, front end and model as one stream: a song sounds as the model knows songs.
+
+    A quiet song is raised to ordinary loudness, one that is not tuned to A = 440 Hz is heard as if
+    it was; one that needs neither comes to the model bit by bit as it is.
+
+    Parameters
+    ----------
+    frontend : FrontEnd
+        Must compute the model's features.
+    model : CoverModel
+        Any kind.
+    style : (24,) float32, optional
+        Read at every step; may be replaced at any time by any thread. Zeros if not given.
+    """
+
+    def __init__(self, frontend: FrontEnd, model: CoverModel, style: Array | None = None) -> None:
+        assert frontend.spec == model.spec.features
+        self.frontend = frontend
+        self.model = model
+        self.style: Array = np.zeros(model.spec.style_dim, np.float32) if style is None else style
+        self._gain = AutomaticGain(model.spec.features.sample_rate)
+        self._estimator = TuningEstimator(model.spec.features.sample_rate)
+        self._tuning: float | None = None
+        self.tuning = None
+        self._is_underway = False  # the model holds something that it has not answered
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Of the model."""
+        return self.model.spec
+
+    @property
+    def tuning(self) -> float | None:
+        """Hertz that A4 has in the song, or None to estimate it. May be set between two pushes."""
+        return self._tuning
+
+    @tuning.setter
+    def tuning(self, a4_hz: float | None) -> None:
+        self._tuning = a4_hz
+        self.frontend.cents = self._estimator.cents if a4_hz is None else cents_of(a4_hz)
+
+    @property
+    def cents(self) -> float:
+        """How far above A = 440 Hz the song is taken to be tuned."""
+        return self.frontend.cents
+
+    def push(self, samples: Array) -> Posteriors:
+        """Return what became final with these samples (n,)."""
+        self._is_underway = True
+        raised = self._gain.push(samples)
+        if self._tuning is not None:
+            return self._hear(raised)
+        parts = []
+        for piece in self._estimator.pieces(raised):
+            parts.append(self._hear(piece))
+            self._estimator.push(piece)
+            self.frontend.cents = self._estimator.cents
+        return parts[0] if len(parts) == 1 else join_posteriors(parts)
+
+    def _hear(self, samples: Array) -> Posteriors:
+        frames, features = self.frontend.push(samples)
+        return self.model.step(frames, features, self.style)
+
+    def prime(self, samples: Array) -> None:
+        """Know a song by its first samples (n,), before they are pushed. After ``reset``."""
+        raised = self._gain.push(samples)
+        for piece in self._estimator.pieces(raised):
+            self._estimator.push(piece)
+        self._gain.restart()
+        self._estimator.restart()
+        self.tuning = self._tuning
+
+    def skip(self, samples: Array) -> Posteriors:
+        """Pass over samples (n,) without computing, and return what was still underway.
+
+        The frames before the gap are answered as if silence followed; after it the model begins
+        anew, with exact features and true frame indices. The model is asked once in a gap, however
+        many calls make it.
+        """
+        self.frontend.skip(samples)
+        if not self._is_underway:
+            return join_posteriors([])
+        self._is_underway = False
+        return self.model.flush(self.style)
+
+    def flush(self) -> Posteriors:
+        """Return everything still underway and begin a new stream at frame 0."""
+        frames, features = self.frontend.flush()
+        last = self.model.step(frames, features, self.style)
+        posteriors = join_posteriors([last, self.model.flush(self.style)])
+        self.reset()
+        return posteriors
+
+    def reset(self) -> None:
+        """Begin a new stream at frame 0, without an answer to what was underway."""
+        self._gain.reset()
+        self._estimator.reset()
+        self.tuning = self._tuning
+        self.frontend.reset()
+        self.model.reset()
+        self._is_underway = False
+
+
+def load_pipeline(
+    name_or_path: str | Path, provider: str = "cpu", threads: int = 1, style: Array | None = None
+) -> Pipeline:
+    """Return a model with its front end; parameters and ModelError as for ``load_model``."""
+    model = load_model(name_or_path, provider, threads)
+    # The front end is one convolution: moving it to an accelerator costs more than it saves.
+    frontend = load_frontend(model.spec.features, model.graph.path.parent, "cpu", threads)
+    return Pipeline(frontend, model, style)
+
+
+def stream_posteriors(
+    samples: Array,
+    model: CoverModel,
+    frontend: FrontEnd,
+    style: Array | None = None,
+    block_size: int = 4096,
+) -> Posteriors:
+    """Return the posteriors of a waveform (n,), streamed by blocks of ``block_size`` samples."""
+    pipeline = Pipeline(frontend, model, style)
+    pipeline.reset()
+    pipeline.prime(samples[: round(PRIME_S * frontend.spec.sample_rate)])
+    parts = [
+        pipeline.push(samples[start : start + block_size])
+        for start in range(0, len(samples), block_size)
+    ]
+    return join_posteriors([*parts, pipeline.flush()])
+
+
+def offline_features(samples: Array, frontend: FrontEnd) -> Array:
+    """Return the features (k, F) of a whole waveform (n,)."""
+    frontend.reset()
+    parts = (frontend.push(samples)[1], frontend.flush()[1])
+    frontend.reset()
+    return np.concatenate(parts)
+
+
+def offline_posteriors(
+    model: StatefulModel | WindowModel, features: Array, style: Array
+) -> Posteriors:
+    """Return the posteriors of a whole song's features (k, F) in one pass, to compare streams with.
+
+    Stateful: one call of the graph. Window: the plain sliding window.
+    """
+    return model.offline(features, style)

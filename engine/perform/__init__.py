@@ -1,0 +1,1 @@
+"""From posteriors to what is played: notes, density, hands, pedal."""

@@ -1,0 +1,280 @@
+"""Posteriors in, notes out: onset peaks, re-strikes, ends, and a note-off for every note-on.
+
+Pure: no clock, no input or output, nothing random. Shapes: n frames, 88 pitches. Row k of the
+posteriors is centred on ``k * frame_s`` seconds; it is decided when row k + 1 is there, and every
+event that it causes lies within half a frame of it, so events leave in time order across pushes.
+Not here: when a note is played (``engine.midi.scheduler``).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.notes import NoteEvent, Part, Posteriors
+from engine.core.settings import DecoderSettings
+from engine.perform.density import DensityControl
+from models.spec import MIN_PITCH, N_PITCHES, Decoding
+
+__all__ = ["DecoderSettings", "NoteDecoder", "peak_offset"]
+
+Row = NDArray[np.float32]  # (88,)
+
+EPSILON = 1e-3  # the least threshold that is divided by
+MUSIC = 0.5
+"""A row is music, and not a rest, where some frame probability is this share of the threshold."""
+LEAST_SUPPORT = 0.25
+"""Share of the on threshold that counts as a note's highest frame probability at the least."""
+
+
+def peak_offset(left: float, peak: float, right: float) -> float:
+    """Return where, in frames from the peak's row, the parabola through three points is highest.
+
+    Clipped to +-0.5. A plateau of two equal rows gives their middle. (J. O. Smith, "Spectral
+    Audio Signal Processing", quadratic interpolation of spectral peaks; here along time.)
+
+    >>> peak_offset(0.2, 0.8, 0.2), peak_offset(0.0, 1.0, 1.0)
+    (0.0, 0.5)
+    """
+    curvature = left - 2.0 * peak + right
+    if curvature >= 0.0:
+        return 0.0
+    return min(0.5, max(-0.5, 0.5 * (right - left) / -curvature))
+
+
+@dataclass(slots=True)
+class _Sounding:
+    """A note that has begun and not ended."""
+
+    time: float
+    velocity: int
+    part: Part
+    highest: float  # its frame probability so far
+
+
+@dataclass(frozen=True, slots=True)
+class _Onset:
+    """A peak that may become a note."""
+
+    time: float
+    pitch: int  # 0 to 87
+    velocity: int
+    part: Part
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """Melody before accompaniment, then the louder."""
+        return self.part == "melody", self.velocity
+
+
+class NoteDecoder:
+    """Turns posteriors into note events, a few frames at a time or all at once, with one result.
+
+    A note starts at an onset peak: a row not below the threshold, above the row before and not
+    below the row after. It ends in the first row whose frame probability is below the off
+    threshold, lowered in proportion if the on threshold was never reached (a model that is unsure
+    of a sound is unsure for as long as it lasts); not before ``minimum_note`` (only a re-strike, a
+    theft or a gap's far side may cut it shorter), and at ``maximum_note``. Where a density is
+    wanted, all thresholds but the melody's move together, from row to row
+    (``engine.perform.density``).
+
+    Parameters
+    ----------
+    frame_s
+        Seconds from one frame to the next.
+    settings
+        Thresholds that are None take the defaults of :class:`models.spec.Decoding`.
+    """
+
+    lookahead_frames = 1
+    """Frames it waits for to confirm a peak."""
+
+    def __init__(self, frame_s: float, settings: DecoderSettings | None = None) -> None:
+        self.frame_s = frame_s
+        self._density = DensityControl(frame_s)
+        self._take((settings or DecoderSettings()).resolved(Decoding()))
+        self.reset()
+
+    def change(self, settings: DecoderSettings) -> None:
+        """Go on with other settings; thresholds that are None are the defaults."""
+        self._take(settings.resolved(Decoding()))
+        self._thresholds[:] = self._onset
+        self._thresholds[list(self._sounding)] = self._restrike
+
+    def _take(self, settings: DecoderSettings) -> None:
+        assert settings.onset_threshold is not None and settings.restrike_threshold is not None
+        assert settings.frame_on_threshold is not None and settings.frame_off_threshold is not None
+        assert settings.melody_threshold is not None and settings.notes_per_second is not None
+        self.settings = settings
+        self._density.notes_per_second = settings.notes_per_second
+        self._density.density = settings.density
+        self._onset, self._restrike = settings.onset_threshold, settings.restrike_threshold
+        self._frame_on, self._frame_off = settings.frame_on_threshold, settings.frame_off_threshold
+        self._melody = settings.melody_threshold
+
+    def reset(self) -> None:
+        """Forget everything, sounding notes too, as if newly made."""
+        self._sounding: dict[int, _Sounding] = {}
+        self._last_on: NDArray[np.float64] = np.full(N_PITCHES, -np.inf)
+        self._thresholds: Row = np.full(N_PITCHES, self._onset, dtype=np.float32)
+        self._density.reset()
+        self._not_before = -np.inf  # seconds; the last end that a gap or flush forced
+        self._forget_rows()
+
+    def _forget_rows(self) -> None:
+        """Make the next row the first of a stretch; before it is silence."""
+        silence: Row = np.zeros(N_PITCHES, dtype=np.float32)
+        self._index: int | None = None  # frame index of the row that waits for its right neighbour
+        self._left: Row = silence
+        self._peak: Row = silence
+        self._frame: Row = silence
+        self._velocity: Row = silence
+        self._is_melody: NDArray[np.bool_] | None = None
+
+    @property
+    def pace(self) -> float:
+        """Notes that the style asks for, for each that the balanced style does."""
+        return self._density.pace
+
+    @pace.setter
+    def pace(self, pace: float) -> None:
+        self._density.pace = pace
+
+    def push(self, posteriors: Posteriors) -> list[NoteEvent]:
+        """Return the events that ``posteriors`` (n rows) settle, in time order.
+
+        A jump in the frame indices ends every sounding note.
+        """
+        events: list[NoteEvent] = []
+        onset, frame = np.nan_to_num(posteriors.onset), np.nan_to_num(posteriors.frame)
+        velocity = np.nan_to_num(posteriors.velocity)
+        melody = posteriors.melody
+        for i, index in enumerate(posteriors.frames.tolist()):
+            if self._index is not None and index != self._index + 1:
+                assert index > self._index, "frame indices must rise"
+                events += self._end_all()
+            if self._index is not None:
+                events += self._decide(right=onset[i])
+            self._index = index
+            self._left, self._peak, self._frame = self._peak, onset[i], frame[i]
+            self._velocity = velocity[i]
+            self._is_melody = None if melody is None else melody[i] >= self._melody
+        return events
+
+    def flush(self) -> list[NoteEvent]:
+        """Return the ends of all sounding notes; the next push starts after a gap."""
+        return self._end_all()
+
+    def _end_all(self) -> list[NoteEvent]:
+        """Return the last row's ends, then those of every note, one frame later."""
+        if self._index is None:
+            return []
+        events = self._decide(right=None)
+        end = (self._index + 1) * self.frame_s
+        for pitch, note in list(self._sounding.items()):
+            time = max(end, note.time + self.settings.minimum_note)
+            events.append(self._end(pitch, time))
+            self._not_before = max(self._not_before, time)
+        self._forget_rows()
+        return sorted(events, key=_order)
+
+    def _decide(self, right: Row | None) -> list[NoteEvent]:
+        """Return what the waiting row causes; without a right neighbour it starts nothing."""
+        ends = self._ending()
+        onsets = [] if right is None else self._onsets(right)
+        if not ends and not onsets:
+            return []
+        events: list[NoteEvent] = []
+        started: set[int] = set()
+        # Re-strikes first: they need no room, and must not find their note stolen.
+        onsets.sort(key=lambda onset: (onset.pitch in self._sounding, *onset.rank), reverse=True)
+        for onset in onsets:
+            victim = onset.pitch if onset.pitch in self._sounding else None
+            if victim is None and len(self._sounding) >= self.settings.polyphony:
+                victim = self._victim(onset, started, ends)
+                if victim is None:
+                    continue
+            if victim is not None:
+                events.append(self._end(victim, min(onset.time, ends.pop(victim, onset.time))))
+            events.append(self._start(onset))
+            started.add(onset.pitch)
+        events += [self._end(pitch, time) for pitch, time in ends.items()]
+        return sorted(events, key=_order)
+
+    def _ending(self) -> dict[int, float]:
+        """Return {pitch: end time} of the notes that the waiting row ends."""
+        assert self._index is not None
+        ends: dict[int, float] = {}
+        frame_on = max(self._frame_on * self._density.factor, EPSILON)
+        frame_off = self._frame_off * self._density.factor
+        now = self._index * self.frame_s
+        horizon = (self._index + 0.5) * self.frame_s
+        for pitch, note in self._sounding.items():
+            probability = self._frame[pitch]
+            note.highest = max(note.highest, float(probability))
+            support = min(1.0, max(note.highest / frame_on, LEAST_SUPPORT))
+            earliest = note.time + self.settings.minimum_note
+            latest = note.time + self.settings.maximum_note
+            if probability < frame_off * support:
+                if earliest <= horizon:
+                    ends[pitch] = min(max(now, earliest), latest)
+            elif latest <= horizon:
+                ends[pitch] = latest
+        return ends
+
+    def _onsets(self, right: Row) -> list[_Onset]:
+        """Return the waiting row's peaks that are high enough and not too near the last one."""
+        assert self._index is not None
+        left, peak = self._left, self._peak
+        is_peak = (peak > left) & (peak >= right)
+        if self._density.is_needed and self._frame.max() >= MUSIC * self._frame_off:
+            reached = np.maximum(self._thresholds[is_peak], np.float32(EPSILON))
+            self._density.observe(peak[is_peak] / reached)
+        is_peak &= peak >= self._thresholds * self._density.factor
+        onsets: list[_Onset] = []
+        for pitch in np.flatnonzero(is_peak).tolist():
+            offset = peak_offset(float(left[pitch]), float(peak[pitch]), float(right[pitch]))
+            time = max(0.0, (self._index + offset) * self.frame_s)
+            gap = time - float(self._last_on[pitch])
+            if gap <= 0.0 or gap < self.settings.minimum_gap or time < self._not_before:
+                continue
+            velocity = min(127, max(1, round(127 * float(self._velocity[pitch]))))
+            is_melody = self._is_melody is not None and bool(self._is_melody[pitch])
+            part: Part = "melody" if is_melody else "accompaniment"
+            onsets.append(_Onset(time, pitch, velocity, part))
+        return onsets
+
+    def _victim(self, onset: _Onset, started: set[int], ends: dict[int, float]) -> int | None:
+        """Return the pitch that makes room for ``onset``, None if the onset should be dropped.
+
+        A note that this row ends anyway goes first; else the quietest accompaniment, the oldest
+        of equals, the melody only where all is melody. An onset that ranks lower is dropped.
+        """
+        ranked = [
+            (pitch not in ends, note.part == "melody", note.velocity, note.time, pitch)
+            for pitch, note in self._sounding.items()
+            if pitch not in started and note.time < onset.time
+        ]
+        if not ranked:
+            return None
+        stays, is_melody, velocity, _, pitch = min(ranked)
+        return None if stays and onset.rank < (is_melody, velocity) else pitch
+
+    def _start(self, onset: _Onset) -> NoteEvent:
+        """Return the note-on, and keep the note."""
+        highest = float(self._frame[onset.pitch])
+        self._sounding[onset.pitch] = _Sounding(onset.time, onset.velocity, onset.part, highest)
+        self._last_on[onset.pitch] = onset.time
+        self._thresholds[onset.pitch] = self._restrike
+        return NoteEvent(onset.time, onset.pitch + MIN_PITCH, onset.velocity, onset.part)
+
+    def _end(self, pitch: int, time: float) -> NoteEvent:
+        """Return the note-off, and forget the note."""
+        note = self._sounding.pop(pitch)
+        self._thresholds[pitch] = self._onset
+        return NoteEvent(time, pitch + MIN_PITCH, 0, note.part)
+
+
+def _order(event: NoteEvent) -> tuple[float, bool, int]:
+    """Sort by time, note-offs first."""
+    return event.time, event.is_on, event.pitch

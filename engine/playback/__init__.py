@@ -1,0 +1,1 @@
+"""The song and the piano, heard here: outputs, monitor, synthesizers."""

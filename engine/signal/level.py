@@ -1,0 +1,111 @@
+"""How loud a song is, and the gain that brings a quiet one to the level that models know.
+
+Models learned from mixes of ordinary loudness. A song that is played softly (a loopback hears the
+player's volume) is raised; a song of ordinary loudness passes through untouched, bit by bit.
+Mono samples at the model's rate. Belongs to the worker thread.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.settings import GateSettings
+
+Array = NDArray[np.float32]
+
+HOP_S = 0.05
+TARGET_DBFS = -24.0
+"""Level (root mean square of loud moments) to which a quieter song is raised."""
+ATTACK = 0.5
+"""Share of the way to a louder hop's level that is taken at once."""
+RELEASE_DB_PER_S = 1.0
+AUDIBLE = 10 ** (GateSettings().threshold_dbfs / 20)
+"""Peak from which a moment counts."""
+MAX_GAIN_DB = 60.0
+STEP_DB = 2.0
+"""The gain stays as it is until another differs by more."""
+CEILING = 0.5
+"""Amplitude that raised samples do not exceed: a song may begin after seconds of faint hiss."""
+
+
+class AutomaticGain:
+    """A slow gain, 0 to 60 dB, the same for blocks of any length; never attenuates.
+
+    The level rises fast and falls slowly, and silence (peaks under the gate's threshold) leaves it
+    as it is, so the dynamics of a song stay.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Of the samples.
+    """
+
+    _n_heard: int
+    _peak: float
+
+    def __init__(self, sample_rate: int) -> None:
+        self._n_hop = round(HOP_S * sample_rate)
+        self._hop: Array = np.zeros(self._n_hop, np.float32)
+        self._release = RELEASE_DB_PER_S * self._n_hop / sample_rate
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin with a new song."""
+        self._level: float | None = None  # dBFS
+        self._gain_db = 0.0
+        self._begin_hop()
+
+    def restart(self) -> None:
+        """Begin the same song from its start, with what is known of its level."""
+        self._begin_hop()
+
+    @property
+    def gain_db(self) -> float:
+        """The gain in force."""
+        return self._gain_db
+
+    def push(self, samples: Array) -> Array:
+        """Return samples (n,), raised."""
+        parts = []
+        while len(samples):
+            piece = samples[: self._n_hop - self._n_heard]
+            samples = samples[len(piece) :]
+            parts.append(self._raise(piece))
+            self._hop[self._n_heard : self._n_heard + len(piece)] = piece
+            self._n_heard += len(piece)
+            if self._n_heard == self._n_hop:
+                self._end_hop()
+        return parts[0] if len(parts) == 1 else np.concatenate([samples, *parts])
+
+    def _raise(self, piece: Array) -> Array:
+        """Return samples of one hop with the gain, less where they would be too loud."""
+        peaks = np.maximum(np.maximum.accumulate(np.abs(piece)), np.float32(self._peak))
+        self._peak = float(peaks[-1])
+        if not self._gain_db:
+            return piece
+        gain = np.float32(10 ** (self._gain_db / 20))
+        limit = np.float32(CEILING) / np.maximum(peaks, np.float32(1e-9))
+        raised: Array = piece * np.maximum(np.minimum(gain, limit), np.float32(1.0))
+        return raised
+
+    def _begin_hop(self) -> None:
+        self._n_heard = 0
+        self._peak = 0.0
+
+    def _end_hop(self) -> None:
+        """Take the hop into account, and decide the gain of the next."""
+        if self._peak >= AUDIBLE:
+            level = 10 * math.log10(float(np.square(self._hop, dtype=np.float64).mean()))
+            if self._level is None:
+                self._level = level
+            elif level > self._level:
+                self._level += ATTACK * (level - self._level)
+            else:
+                self._level = max(level, self._level - self._release)
+            gain_db = min(MAX_GAIN_DB, max(0.0, TARGET_DBFS - self._level))
+            if abs(gain_db - self._gain_db) > STEP_DB:
+                self._gain_db = gain_db
+            elif not gain_db:
+                self._gain_db = 0.0
+        self._begin_hop()

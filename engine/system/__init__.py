@@ -1,0 +1,1 @@
+"""The machine: paths, files, extras, calls with a bound, the boundary of a command."""

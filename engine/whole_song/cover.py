@@ -1,0 +1,124 @@
+"""File in, notes out, as fast as it goes: the same stream as live, without a scheduler.
+
+A window model answers half a window at a time, since nobody waits for the next note.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.audio.opening import FileSource, open_source
+from engine.core.notes import Event, NoteEvent, notes_of
+from engine.core.settings import EngineSettings
+from engine.cover.stream import CoverStream, open_pipeline
+from engine.midi.sinks import open_sink
+from engine.model.window_model import WindowModel
+from engine.signal.conditioning import PRIME_S
+from engine.signal.tuning import A4_HZ
+
+BLOCK_SECONDS = 0.5
+FEW_NOTES = 0.1
+"""Notes a second under which something must be said."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What ``cover_file`` made; times are seconds."""
+
+    events: list[Event]
+    seconds: float  # of audio covered
+    elapsed: float  # that it took, features to notes
+    is_whole: bool  # False if it was stopped
+    a4_hz: float = A4_HZ  # how the song is tuned
+
+    @property
+    def n_notes(self) -> int:
+        """Note-ons."""
+        return sum(note.is_on for note in self.notes)
+
+    @property
+    def notes(self) -> list[NoteEvent]:
+        """The events without the pedal's."""
+        return notes_of(self.events)
+
+    @property
+    def real_time_factor(self) -> float:
+        """Computing time for each second of audio."""
+        return self.elapsed / self.seconds if self.seconds else 0.0
+
+
+def cover_file(
+    settings: EngineSettings,
+    on_progress: Callable[[float], None] | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Cover:
+    """Cover the file ``settings.audio.input`` into ``settings.midi.midi_out``.
+
+    Parameters
+    ----------
+    settings
+        The engine's; what is about time does not matter here.
+    on_progress
+        Called with the share done, 0 to 1, about twice a second of audio.
+    is_stopped
+        Asked as often; once it says True, what was found so far is kept.
+
+    Raises
+    ------
+    LiveCoverError
+        As the audio file, the model and the MIDI outputs do; all are opened before work begins.
+    """
+    source = open_source(settings.audio.input, settings.audio, paced=False)
+    assert isinstance(source, FileSource), "cover_file takes a file"
+    pipeline = open_pipeline(settings.model)
+    if isinstance(pipeline.model, WindowModel):
+        pipeline.model = pipeline.model.unhurried()
+    stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels)
+    stream.prime(source.head(PRIME_S))
+    a4_hz = stream.a4_hz
+    sink = open_sink(settings.midi.midi_out, autosave=None)
+    events: list[Event] = []
+    elapsed, is_whole, peak = 0.0, True, 0.0
+    try:
+        for block in source.blocks(round(BLOCK_SECONDS * source.sample_rate)):
+            start = time.perf_counter()
+            events += stream.push(block)
+            elapsed += time.perf_counter() - start
+            a4_hz = stream.a4_hz
+            peak = max(peak, float(np.abs(block).max(initial=0.0)))
+            if on_progress is not None:
+                on_progress(min(1.0, source.position / source.duration))
+            if is_stopped():
+                is_whole = False
+                break
+        start = time.perf_counter()
+        events += stream.finish()
+        elapsed += time.perf_counter() - start
+    finally:
+        for event in events:
+            sink.send(event)
+        sink.silence()
+        sink.close()
+    cover = Cover(events, source.position, elapsed, is_whole, a4_hz)
+    if is_whole and cover.n_notes < cover.seconds * FEW_NOTES:
+        _warn_of_few(cover.n_notes, peak, settings)
+    return cover
+
+
+def _warn_of_few(n_notes: int, peak: float, settings: EngineSettings) -> None:
+    """Say that a cover has hardly a note, and why."""
+    said = f"only {n_notes} notes" if n_notes else "no notes"
+    gate, dbfs = settings.gate, 20 * math.log10(max(peak, 1e-9))
+    if not peak:
+        why = "the file is silent"
+    elif gate.enabled and dbfs < gate.threshold_dbfs:
+        why = f"its peak of {dbfs:.0f} dBFS is below gate.threshold_dbfs ({gate.threshold_dbfs:g})"
+    else:
+        why = "the model hears hardly any music in it"
+    _log.warning("%s from %s: %s", said, settings.audio.input, why)

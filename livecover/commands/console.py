@@ -1,0 +1,96 @@
+"""What the terminal shows while livecover plays, and the log: both on stderr.
+
+Not here: the view of ``--tui`` (``livecover.tui``), the words of a status
+(``livecover.commands.status``).
+"""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.live import Live
+from rich.logging import RichHandler
+from rich.text import Text
+
+from engine.core.errors import LiveCoverError
+from engine.system.paths import shown
+from livecover.commands.status import log_line, status_line
+from livecover.instrument.instrument import Instrument
+
+LOG_EVERY = 10.0  # seconds between two lines where there is no terminal
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def live_line(console: Console) -> Iterator[Callable[[Instrument], None]]:
+    """Yield what redraws one line of the terminal; log lines appear above it."""
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+
+        def show(instrument: Instrument) -> None:
+            fault = instrument.recording_fault
+            line = status_line(instrument.status(), instrument.source_name, fault)
+            live.update(Text(shown(line), no_wrap=True, overflow="ellipsis"), refresh=True)
+
+        yield show
+
+
+@contextlib.contextmanager
+def log_lines() -> Iterator[Callable[[Instrument], None]]:
+    """Yield what logs a line every ``LOG_EVERY`` seconds of the engine's time."""
+    due = LOG_EVERY
+
+    def show(instrument: Instrument) -> None:
+        nonlocal due
+        status = instrument.status()
+        if status.seconds >= due:
+            due += LOG_EVERY
+            fault = instrument.recording_fault
+            _log.info("%s", log_line(status, instrument.source_name, fault))
+
+    yield show
+
+
+@contextlib.contextmanager
+def logged(console: Console, level: str) -> Iterator[None]:
+    """Log to stderr from ``level`` on: above the live line, or as plain lines."""
+    handler: logging.Handler
+    if console.is_terminal:
+        handler = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    handler.addFilter(_shown)
+    if level != "debug":
+        handler.addFilter(_without_traceback)
+    root = logging.getLogger()
+    level_before = root.level
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    try:
+        yield
+    except LiveCoverError:
+        raise
+    except Exception:
+        _log.debug("what went wrong", exc_info=True)
+        raise
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level_before)
+
+
+def _shown(record: logging.LogRecord) -> bool:
+    """Leave nothing in a line that a terminal would obey: names may be a stranger's."""
+    record.msg, record.args = shown(record.getMessage()), None
+    return True
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Make one line of what some library logs with a traceback."""
+    if record.exc_info and record.exc_info[1] is not None:
+        error = record.exc_info[1]
+        record.msg = f"{record.getMessage().strip()} ({type(error).__name__}: {error})"
+        record.args = record.exc_info = record.exc_text = None
+    return True

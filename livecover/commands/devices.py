@@ -1,0 +1,82 @@
+"""What ``livecover devices`` says: all there is to hear, to play to and to play with.
+
+Each section stands for itself: where audio or MIDI is missing, it says so and what to do.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from engine.audio.opening import InputInfo, list_inputs
+from engine.core.errors import LiveCoverError
+from engine.midi.sinks import list_ports, midi_system
+from engine.model.graph import available_providers
+from engine.model.model_files import list_models
+
+Row = tuple[str, str]  # what it is, what to type
+
+MAX_COLUMN = 60
+
+
+def describe_devices() -> list[str]:
+    """Return the lines: inputs, MIDI ports, models and providers, each with what to type."""
+    sections: list[tuple[str, Callable[[], list[Row]], list[Row]]] = [
+        (
+            "Inputs (* hears what this computer plays)",
+            _inputs,
+            [("  an audio file", "--input song.mp3")],
+        ),
+        ("MIDI ports", _ports, [("  a MIDI file", "--midi-out take.mid")]),
+        ("Models", _models, [("  a file", "--model path/to/model.onnx")]),
+        ("ONNX Runtime providers", _providers, []),
+    ]
+    lines: list[str] = []
+    for title, find, always in sections:
+        lines.append(title)
+        rows = []
+        try:
+            rows = find()
+        except LiveCoverError as error:
+            lines.append(f"    none: {error}")
+        lines += [*_columns([*rows, *always]), ""]
+    return lines[:-1]
+
+
+def _inputs() -> list[Row]:
+    return [(_describe(info), f"--input {quoted(info.what_to_type)}") for info in list_inputs()]
+
+
+def _describe(info: InputInfo) -> str:
+    mark = "*" if info.is_loopback else " "
+    return f"{mark} {info.name}, {info.n_channels} ch, {info.sample_rate} Hz"
+
+
+def _ports() -> list[Row]:
+    rows = [(f"  {name}", f"--midi-out {quoted(name)}") for name in list_ports()]
+    return [*rows, (f"  a new virtual port ({midi_system()})", "--midi-out LiveCover")]
+
+
+def _models() -> list[Row]:
+    return [(f"  {name}", f"--model {name}") for name in list_models()]
+
+
+def _providers() -> list[Row]:
+    return [(f"  {name}", f"--provider {name}") for name in available_providers()]
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` as it is typed in any shell: in double quotes where it needs them.
+
+    >>> quoted("loopback"), quoted("USB Audio")
+    ('loopback', '"USB Audio"')
+    """
+    return text if re.fullmatch(r"[\w.:/-]+", text) else f'"{text}"'
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    """Return the rows with the second column aligned; a long first one stands out.
+
+    >>> _columns([("a", "--x"), ("abc", "--y")])
+    ['  a    --x', '  abc  --y']
+    """
+    width = min(MAX_COLUMN, max((len(first) for first, _ in rows), default=0))
+    return [f"  {first:<{width}}  {second}" for first, second in rows]

@@ -1,0 +1,190 @@
+"""What stands around the instrument: the recorder of takes, and the output of song and piano.
+
+Opened before the engine, since the engine's latency has to hold what the output needs.
+"""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from engine.core.errors import DeviceError
+from engine.core.settings import EngineSettings
+from engine.core.taps import Tap
+from engine.live.engine import Engine
+from engine.playback.monitor import Monitor
+from engine.playback.output import open_output
+from engine.playback.piano import Piano
+from engine.playback.speaker import Player, Speaker
+from engine.playback.watched_synth import WatchedSynth
+from livecover.instrument.instrument import OpenEngine
+from livecover.settings.output import MonitorSettings, PianoSettings
+from livecover.settings.sections import Settings
+from livecover.sounds.synth import check_piano, open_synth
+from livecover.takes.ending import recover_takes
+from livecover.takes.files import TakeFiles
+from livecover.takes.journal import Contents
+from livecover.takes.recorder import TakeRecorder
+from livecover.takes.rendering import Renderer
+
+RECOVERY_S = 5.0
+"""Seconds for which the start waits for takes that a killed program left."""
+
+_log = logging.getLogger(__name__)
+
+
+class Rig:
+    """Recorder, monitor and piano, as the settings want them; a context manager.
+
+    Parameters
+    ----------
+    settings
+        All.
+    open_engine
+        Opens an engine; a test passes its own.
+
+    Attributes
+    ----------
+    settings : Settings
+        With a latency that holds what the output needs.
+    recorder : TakeRecorder
+        A tap.
+    recovered : list of str
+        A line about each take that a killed program left.
+    speaker : Speaker or None
+        A tap, where song or piano sounds here.
+
+    Raises
+    ------
+    DeviceError
+        The output, FluidSynth, the SoundFont or the plugin is missing or cannot be opened.
+    """
+
+    def __init__(self, settings: Settings, open_engine: OpenEngine = Engine) -> None:
+        self.settings = settings
+        self._open_engine = open_engine
+        self._engine: Engine | None = None
+        self.recovered = _recovered(settings.record.path)
+        self.speaker: Speaker | None = None
+        self._monitor: Monitor | None = None
+        self._piano: Piano | None = None
+        self._stack = contextlib.ExitStack()
+        if settings.monitor.is_on or settings.piano.enabled:
+            self._open_speaker(settings.monitor, settings.piano)
+        on_end = _nothing
+        if settings.piano.enabled:
+            renderer = Renderer(settings.piano)
+            self._stack.callback(renderer.shut_down)
+            on_end = renderer.render
+        self.recorder = TakeRecorder(
+            settings.record.path,
+            settings.record.audio,
+            settings,
+            model=self._model,
+            on_end=on_end,
+            n_overruns=self._n_overruns,
+        )
+        self._stack.callback(self.recorder.shut_down)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what was recorded, and close the output."""
+        self._stack.close()
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """What hears the engine, beside the recorder."""
+        return () if self.speaker is None else (self.speaker,)
+
+    def open_engine(self, settings: EngineSettings, taps: Sequence[Tap]) -> Engine:
+        """Return an engine. Raises DeviceError where it would hear the output it is played to."""
+        engine = self._engine = self._open_engine(settings, taps)
+        if self.speaker is not None:
+            try:
+                self.speaker.refuse_loop(engine.source.name)
+            except DeviceError:
+                engine.stop()  # gives the port back
+                raise
+        return engine
+
+    def follow(self, settings: Settings) -> None:
+        """Take other gains; other devices count from the next start of the program."""
+        if self._monitor is not None:
+            self._monitor.gain = _factor(settings.monitor.gain_db)
+        if self._piano is not None:
+            self._piano.gain = _factor(settings.piano.gain_db)
+
+    def _open_speaker(self, monitor: MonitorSettings, piano: PianoSettings) -> None:
+        device = monitor.device if monitor.is_on else piano.device
+        if piano.enabled:
+            check_piano(piano)  # before an output is opened for it
+        speaker = Speaker(open_output(device), lambda: open_output(device))
+        self._stack.callback(speaker.shut_down)
+        players: list[Player] = []
+        if monitor.is_on:
+            self._monitor = Monitor(speaker.sample_rate, _factor(monitor.gain_db))
+            players.append(self._monitor)
+        if piano.enabled:
+            synth = open_synth(piano, speaker.sample_rate)
+            if piano.plugin is not None:
+                synth = WatchedSynth(synth)
+            self._piano = Piano(synth, speaker.sample_rate)
+            self._piano.gain = _factor(piano.gain_db)
+            self._stack.callback(self._piano.shut_down)
+            players.append(self._piano)
+            time = self.settings.time
+            allowance = max(time.output_allowance, round(speaker.latency, 3))
+            self.settings = replace(
+                self.settings, time=replace(time, output_allowance=min(1.0, allowance))
+            )
+        speaker.play(players)
+        self._stack.callback(speaker.shut_down)  # before the piano is freed
+        self.speaker = speaker
+
+    def _model(self) -> str:
+        """Return who plays."""
+        if self._engine is None:
+            return ""
+        spec = self._engine.pipeline.spec
+        return f"{spec.name} {spec.version}"
+
+    def _n_overruns(self) -> int:
+        """Return the gaps of the input since its engine began."""
+        return 0 if self._engine is None else self._engine.status().n_overruns
+
+
+def _recovered(folder: Path) -> list[str]:
+    """Return a line about each take that was recovered; of those that take long, later, the log's.
+
+    A disk that hangs holds nobody up.
+    """
+    lines: list[str] = []
+    is_late = threading.Event()
+
+    def recover() -> None:
+        found = recover_takes(folder)
+        if is_late.is_set():
+            for line in found:
+                _log.warning("%s", line)
+        lines.extend(found)
+
+    thread = threading.Thread(target=recover, name="recovery", daemon=True)
+    thread.start()
+    thread.join(RECOVERY_S)
+    if thread.is_alive():
+        is_late.set()
+        _log.warning("takes in %s are still being recovered, or its disk does not answer", folder)
+    return lines
+
+
+def _factor(decibels: float) -> float:
+    return float(10 ** (decibels / 20))
+
+
+def _nothing(files: TakeFiles, contents: Contents) -> None:
+    pass

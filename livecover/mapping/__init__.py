@@ -1,0 +1,1 @@
+"""MIDI mapping: which message of a controller means which setting or command."""

@@ -1,0 +1,1 @@
+"""Settings: sections, files, which file is trusted, and saving what has changed."""

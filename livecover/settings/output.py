@@ -1,0 +1,91 @@
+"""Sections ``record``, ``monitor`` and ``piano``: what is kept, and what sounds here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from engine.core import checks
+from engine.core.errors import ConfigError
+from engine.system.paths import given_path, user_folder
+
+OFF, DEFAULT = "off", "default"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSettings:
+    """Section ``record``: takes."""
+
+    at_start: bool = False
+    """True: a take begins with the first sound."""
+    folder: str | None = None
+    """Where takes go; None is LiveCover in the user's music folder, or here if there is no home."""
+    audio: bool = True
+    """Whether the input is kept too, as FLAC."""
+    strength: float = 0.5
+    """How far ``livecover quantize`` moves a take's notes to the grid, 0 to 1."""
+    steps: int = 4
+    """Steps of that grid in a beat."""
+
+    def __post_init__(self) -> None:
+        checks.number("record.strength", self.strength, 0.0, 1.0)
+        checks.integer("record.steps", self.steps, 1, 12)
+        checks.flag("record.at_start", self.at_start)
+        if self.folder is not None:
+            checks.text("record.folder", self.folder)
+        checks.flag("record.audio", self.audio)
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        if self.folder is None:
+            return (user_folder(platformdirs.user_music_path) or Path()) / "LiveCover"
+        return given_path(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorSettings:
+    """Section ``monitor``: the song, delayed until its notes leave."""
+
+    device: str = OFF
+    """off, default, or an output's name or index."""
+    gain_db: float = 0.0
+    """How loud, in decibels."""
+
+    def __post_init__(self) -> None:
+        checks.text("monitor.device", self.device)
+        checks.number("monitor.gain_db", self.gain_db, -60.0, 12.0, " dB")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the song is played."""
+        return self.device != OFF
+
+
+@dataclass(frozen=True, slots=True)
+class PianoSettings:
+    """Section ``piano``: the notes, played here."""
+
+    enabled: bool = False
+    """True: the notes sound here, and not only at a MIDI port."""
+    device: str = DEFAULT
+    """The output, where the monitor is off; with it, the piano is heard where the song is."""
+    soundfont: str | None = None
+    """The path of a SoundFont; None is the one that comes with livecover."""
+    plugin: str | None = None
+    """The path of a VST3 or Audio Unit instrument, which is played instead."""
+    gain_db: float = 0.0
+    """How loud, in decibels."""
+
+    def __post_init__(self) -> None:
+        checks.flag("piano.enabled", self.enabled)
+        checks.text("piano.device", self.device)
+        for name in ("soundfont", "plugin"):
+            if getattr(self, name) is not None:
+                checks.text(f"piano.{name}", getattr(self, name))
+        checks.number("piano.gain_db", self.gain_db, -60.0, 12.0, " dB")
+        if self.device == OFF:
+            raise ConfigError(
+                "piano.device must be default, or an output's name or index, not 'off';"
+                " piano.enabled turns the piano off"
+            )

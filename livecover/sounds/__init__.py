@@ -1,0 +1,1 @@
+"""The piano that ships, and the synthesizers that play it."""

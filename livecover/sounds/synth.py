@@ -1,0 +1,38 @@
+"""The piano that the settings name, opened: a SoundFont or a plugin.
+
+Not here: who plays it (``rig`` live, ``takes.rendering`` a take).
+"""
+
+from pathlib import Path
+
+from engine.playback.fluid import FluidPiano, check_soundfont
+from engine.playback.piano import Synth
+from engine.playback.plugin import PluginPiano, load_plugin
+from engine.system.paths import given_path, is_file
+from livecover.settings.output import PianoSettings
+from livecover.sounds.soundfonts import find_soundfont
+
+BUNDLED = Path(__file__).with_name("piano.sf3")
+
+
+def open_synth(settings: PianoSettings, sample_rate: int) -> Synth:
+    """Return the piano of the settings. Raises DeviceError.
+
+    A plugin is loaded on the main thread, or not at all: many want it so.
+    """
+    if settings.plugin is not None:
+        return PluginPiano(load_plugin(given_path(settings.plugin)), sample_rate)
+    return FluidPiano(soundfont_of(settings), sample_rate)
+
+
+def check_piano(settings: PianoSettings) -> None:
+    """Raise DeviceError where the SoundFont is not there or is none."""
+    if settings.plugin is None:
+        check_soundfont(soundfont_of(settings))
+
+
+def soundfont_of(settings: PianoSettings) -> Path:
+    """Return the SoundFont's path: named, or bundled, or the first found. Raises DeviceError."""
+    if settings.soundfont is not None:
+        return given_path(settings.soundfont)
+    return BUNDLED if is_file(BUNDLED) else find_soundfont()

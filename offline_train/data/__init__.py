@@ -1,0 +1,1 @@
+"""From pieces to what a training reads: shards, recordings, teachers, datasets."""

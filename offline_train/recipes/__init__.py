@@ -1,0 +1,1 @@
+"""The trainings of the models that ship, and their jobs on a cluster."""

@@ -1,0 +1,1 @@
+"""The search for settings: grids of short trainings, and an ablation."""

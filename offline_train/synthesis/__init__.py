@@ -1,0 +1,1 @@
+"""Songs made of notes: bands, pianos and voices, rendered and mixed."""

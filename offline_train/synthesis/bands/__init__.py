@@ -1,0 +1,1 @@
+"""What a band plays: players, grooves, MMA's accompaniments."""

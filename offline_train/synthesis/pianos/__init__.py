@@ -1,0 +1,1 @@
+"""Pianos: sampled, modelled, and the one that ships."""

@@ -1,0 +1,1 @@
+"""Voices that sing: speech synthesizers, stretched to a tune."""

@@ -1,0 +1,283 @@
+"""The singers' speech: which voices there are, and the syllables of a voice as WORLD frames.
+
+A voice speaks one-syllable words with espeak-ng (GPL-3, a program; Debian ``espeak-ng``) or flite
+(BSD-like; Debian ``flite``). WORLD (Morise et al., 2016; ``pyworld``, MIT) analyses the speech
+once, and the frames wait in the user's cache folder. Dimensions: frames F of ``FRAME`` seconds,
+``BINS`` bins from 0 to 8 kHz, syllables S. Not here: singing (``voice``).
+"""
+
+import hashlib
+import importlib
+import io
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from engine.core.errors import DataError
+from engine.system.extras import install
+from engine.system.paths import cache_folder
+
+logger = logging.getLogger(__name__)
+
+SAMPLE_RATE = 16_000
+FRAME = 0.005  # seconds; one frame of the vocoder
+BINS = 257  # of a 512 point spectrum
+_VERSION = "2"  # of what is cached: another number and every bank is made again
+_ANALYSIS_BINS = 1024  # CheapTrick's FFT for voices down to 71 Hz at 16 kHz; every second bin stays
+_MIN_VOWEL = 8  # frames; a word whose vowel is shorter is left out
+_LONGEST = 34  # frames kept before the vowel, and after it
+_BEFORE_DB = -13.0  # of a consonant before its vowel, at most, between 200 Hz and 4 kHz
+_QUIET_DB = -42.0  # below the vowel: where a word begins and ends
+
+_ENGLISH = (
+    "love night day you me go sky heart home time light dream sing wait rain burn feel need stay "
+    "know gone world back run down high cry hold free hear star moon way say no la na oh hey soul"
+)
+_SPANISH = "luz sol mar flor voz tu mi no ya más bien voy da fe ser paz sin con tres pie la sé"
+_ITALIAN = "sei qui tu me so fa più la blu re sì no mai va su mio poi ma da te tre ti vi giù ciò"
+_PORTUGUESE = "luz mar céu sol flor paz mim voz lá bem sim não cor pé já vem só tu fé nós dor"
+_GERMAN = "nacht licht herz du mich nur schön welt zeit geh still wind traum tag wie so mein ja"
+_FRENCH = "nuit jour toi moi coeur vie mer ciel bleu doux feu tu las mon rien pas seul loin temps"
+_JAPANESE = "な の か み よ そ ら て ゆ め は る き こ と さ し ま わ ね"
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who sings: a speech voice, its words, and how this singer tends to sing.
+
+    Pairs are the ends of the range that a singer's own value is drawn from: formant (a factor on
+    the formants' frequency), vibrato_hz, vibrato_cents (to one side; under 50,
+    so that a note stays the nearest one), breath (0 to 1).
+    """
+
+    program: str  # espeak-ng or flite
+    name: str
+    words: str
+    is_high: bool
+    formant: tuple[float, float] = (0.94, 1.08)
+    vibrato_hz: tuple[float, float] = (4.8, 6.2)
+    vibrato_cents: tuple[float, float] = (12.0, 38.0)
+    breath: tuple[float, float] = (0.0, 0.35)
+
+
+TRAIN_VOICES = (
+    Voice("espeak-ng", "en-us+f2", _ENGLISH, True, (0.95, 1.12)),
+    Voice("espeak-ng", "en-us+m3", _ENGLISH, False, (0.92, 1.1)),
+    Voice("espeak-ng", "en-gb+f4", _ENGLISH, True, vibrato_cents=(5.0, 20.0)),
+    Voice("espeak-ng", "es+f5", _SPANISH, True, (0.98, 1.16), vibrato_cents=(20.0, 48.0)),
+    Voice("espeak-ng", "it+m1", _ITALIAN, False, (0.95, 1.15), (5.2, 6.5), (25.0, 48.0)),
+    Voice("espeak-ng", "pt-br+Alicia", _PORTUGUESE, True, breath=(0.2, 0.6)),
+    Voice("espeak-ng", "de+m7", _GERMAN, False, (0.9, 1.05)),
+    Voice("espeak-ng", "en-us+klatt2", _ENGLISH, False, (0.95, 1.15)),
+    Voice("flite", "awb", _ENGLISH, False, (0.95, 1.2), breath=(0.1, 0.5)),
+    Voice("flite", "kal16", _ENGLISH, False, (0.98, 1.22)),
+)
+"""Voices for training and validation."""
+
+UNHEARD_VOICES = (
+    Voice("flite", "slt", _ENGLISH, True, (0.96, 1.1), (4.5, 5.6), (20.0, 48.0)),
+    Voice("flite", "rms", _ENGLISH, False, (1.0, 1.18), (4.5, 5.2), (10.0, 40.0)),
+    Voice("espeak-ng", "fr+Annie", _FRENCH, True, (1.02, 1.14), (5.5, 6.5), (25.0, 45.0)),
+    Voice("espeak-ng", "ja+Andy", _JAPANESE, False, (0.97, 1.12), (4.6, 5.8), (15.0, 45.0)),
+)
+"""Voices for evaluation only: other speakers, other languages, other habits."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyllableBank:
+    """Syllables of one voice, one after the other, each vowel at about 0 dB.
+
+    Attributes
+    ----------
+    log_power
+        Shape (F, BINS), float32: natural logarithm of the spectral envelope's power.
+    aperiodicity
+        Shape (F, BINS), float32 in [0, 1]: share of noise.
+    is_voiced
+        Shape (F,), bool.
+    marks
+        Shape (S, 4), int: the frames where a syllable and its vowel start, where they end.
+    """
+
+    log_power: NDArray[np.float32]
+    aperiodicity: NDArray[np.float32]
+    is_voiced: NDArray[np.bool_]
+    marks: NDArray[np.int64]
+
+
+def world() -> Any:
+    """Return the vocoder, the module ``pyworld``; raises DataError where it is not installed."""
+    try:
+        with warnings.catch_warnings():  # it asks pkg_resources for its version
+            warnings.simplefilter("ignore", UserWarning)
+            return importlib.import_module("pyworld")
+    except ImportError as error:
+        raise DataError(
+            f"pyworld: expected this vocoder for sung leads, could not import it ({error}); "
+            f"type: {install(['pyworld', 'setuptools<81'])}"
+        ) from error
+
+
+def missing_programs(voices: Iterable[Voice]) -> list[str]:
+    """Return the programs that these voices need and this machine lacks."""
+    return sorted({v.program for v in voices if shutil.which(v.program) is None})
+
+
+def bank_folder() -> Path:
+    """Return the folder where analysed voices are kept between runs."""
+    return cache_folder() / "voices"
+
+
+@lru_cache(maxsize=32)
+def load_bank(voice: Voice, folder: Path | None = None) -> SyllableBank:
+    """Return the voice's syllables: from memory, from ``folder``, or spoken and analysed now.
+
+    Parameters
+    ----------
+    voice
+        Who speaks.
+    folder
+        Where banks are kept; ``bank_folder()`` unless told.
+
+    Raises
+    ------
+    DataError
+        If the voice's program is missing, fails, or says nothing with a vowel.
+    """
+    key = hashlib.sha256(
+        f"{_VERSION}|{voice.program}|{voice.name}|{voice.words}".encode()
+    ).hexdigest()[:16]
+    path = (folder or bank_folder()) / f"{voice.program}-{voice.name}-{key}.npz"
+    if path.is_file():
+        try:
+            with np.load(path) as stored:
+                return SyllableBank(
+                    stored["log_power"].astype(np.float32),
+                    stored["aperiodicity"].astype(np.float32),
+                    stored["is_voiced"],
+                    stored["marks"],
+                )
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            logger.warning("%s: cannot read this voice (%s); making it again", path, error)
+    _store(make_bank(voice), path)
+    load = load_bank.__wrapped__  # what lies on disk is rounded: the first run must equal the next
+    bank: SyllableBank = load(voice, folder)
+    return bank
+
+
+def _store(bank: SyllableBank, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        np.savez(
+            file,
+            log_power=bank.log_power.astype(np.float16),
+            aperiodicity=bank.aperiodicity.astype(np.float16),
+            is_voiced=bank.is_voiced,
+            marks=bank.marks,
+        )
+    os.replace(file.name, path)  # whole or not at all, also where several processes make it
+
+
+def make_bank(voice: Voice) -> SyllableBank:
+    """Return the voice's syllables, spoken and analysed; raises DataError as ``load_bank``."""
+    syllables = [analyse(speak(voice, word)) for word in voice.words.split()]
+    kept = [s for s in syllables if s is not None]
+    if not kept:
+        raise DataError(
+            f"{voice.program} -v {voice.name}: expected speech with vowels, found none in "
+            f"{len(syllables)} words; check what the program says"
+        )
+    starts = np.cumsum([0] + [len(s.is_voiced) for s in kept[:-1]])
+    return SyllableBank(
+        np.concatenate([s.log_power for s in kept]),
+        np.concatenate([s.aperiodicity for s in kept]),
+        np.concatenate([s.is_voiced for s in kept]),
+        np.concatenate([s.marks + start for s, start in zip(kept, starts, strict=True)]),
+    )
+
+
+def speak(voice: Voice, word: str) -> NDArray[np.float64]:
+    """Return a spoken word, shape (n,), at ``SAMPLE_RATE``; raises DataError as ``load_bank``."""
+    import soxr
+
+    if voice.program == "flite":
+        command = ["flite", "-voice", voice.name, "--setf", "duration_stretch=1.4", "-t", word]
+    else:
+        command = ["espeak-ng", "-v", voice.name, "-s", "110", "-a", "100", "-z", word]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "word.wav"
+        command += ["-o" if voice.program == "flite" else "-w", str(path)]
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=60)
+            data, rate = soundfile.read(io.BytesIO(path.read_bytes()), dtype="float64")
+        except FileNotFoundError as error:
+            raise DataError(
+                f"{voice.program}: expected this program for sung leads; install the package "
+                f"{voice.program}"
+            ) from error
+        except (OSError, subprocess.SubprocessError, soundfile.SoundFileError) as error:
+            raise DataError(
+                f"{voice.program} -v {voice.name}: could not speak ({error})"
+            ) from error
+    sound: NDArray[np.float64] = soxr.resample(data, rate, SAMPLE_RATE)
+    return sound
+
+
+def analyse(sound: NDArray[np.float64]) -> SyllableBank | None:
+    """Return one spoken word, shape (n,), as a bank of one syllable; None where it has no vowel.
+
+    The vowel is the longest stretch that is voiced and within 9 dB of the loudest frame between
+    200 Hz and 4 kHz: nasals, liquids and stops before it count as consonants.
+    """
+    if not len(sound) or np.abs(sound).max() < 1e-4:
+        return None
+    vocoder = world()
+    f0, times = vocoder.dio(sound, SAMPLE_RATE, frame_period=1000 * FRAME)
+    f0 = vocoder.stonemask(sound, f0, times, SAMPLE_RATE)
+    power = vocoder.cheaptrick(sound, f0, times, SAMPLE_RATE, fft_size=_ANALYSIS_BINS)[:, ::2]
+    noise = vocoder.d4c(sound, f0, times, SAMPLE_RATE, fft_size=_ANALYSIS_BINS)[:, ::2]
+    hz = np.linspace(0, SAMPLE_RATE / 2, BINS)
+    vowel_db = 10 * np.log10(power[:, (hz > 200) & (hz < 4000)].sum(axis=1) + 1e-12)
+    start, end = _longest_run((f0 > 0) & (vowel_db > vowel_db.max() - 9))
+    if end - start < _MIN_VOWEL:
+        return None
+    level = np.median(vowel_db[start:end])
+    all_db = 10 * np.log10(power.sum(axis=1) + 1e-12)
+    loud = np.flatnonzero(all_db > level + _QUIET_DB)
+    first, last = max(loud[0], start - _LONGEST), min(loud[-1] + 1, end + _LONGEST)
+    gain_db = np.full(len(f0), -level)
+    # A sung vowel holds its level where a spoken one dies away; the attack stays as spoken.
+    held = np.clip(0.8 * (level - vowel_db[start:end]), 0, 9)
+    gain_db[start:end] += held * np.clip(np.arange(end - start) / 8, 0, 1)
+    gain_db[end:] += held[-1]
+    outside = np.concatenate([np.arange(start), np.arange(end, len(f0))])
+    gain_db[outside] -= np.clip((all_db + gain_db)[outside], 0, None)  # no hiss above the vowel
+    # A nasal or liquid as loud as its vowel would be heard as the note's onset.
+    gain_db[:start] -= np.clip((vowel_db + gain_db)[:start] - _BEFORE_DB, 0, None)
+    log_power = np.log(power + 1e-12) + (gain_db * np.log(10) / 10)[:, None]
+    return SyllableBank(
+        log_power[first:last].astype(np.float32),
+        noise[first:last].astype(np.float32),
+        (f0 > 0)[first:last],
+        np.array([[0, start - first, end - first, last - first]]),
+    )
+
+
+def _longest_run(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    if not len(edges):
+        return 0, 0
+    longest = int(np.argmax(edges[1::2] - edges[::2]))
+    return int(edges[2 * longest]), int(edges[2 * longest + 1])

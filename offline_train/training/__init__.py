@@ -1,0 +1,1 @@
+"""What every training has in common: runs, checkpoints, learners, losses, data parallel."""

@@ -1,0 +1,158 @@
+"""Checkpoints of every recipe: written whole or not at all, read only by the recipe they are of.
+
+A run that goes on from one ends as if it had never stopped, where its processor adds in the same
+order: so each holds the state of chance too (``chance``).
+"""
+
+import json
+import logging
+import random
+import subprocess
+from collections.abc import Collection, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from engine.core.errors import DataError, ModelError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+log = logging.getLogger(__name__)
+
+Generator = np.random.Generator | torch.Generator
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all; ``state["recipe"]`` says whose it is.
+
+    Raises
+    ------
+    DataError
+        If it cannot be written, a full disk for example.
+    """
+    partial = path.with_suffix(".partial")
+    try:
+        torch.save(state, partial)
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:  # torch's own on a full disk
+        partial.unlink(missing_ok=True)
+        raise DataError(
+            f"{path}: could not write the checkpoint ({error}); the one before is whole: make"
+            " room and run the same command again"
+        ) from error
+
+
+def write_weights(checkpoint: dict[str, Any], out: Path, left_out: Collection[str]) -> Path:
+    """Write a checkpoint to ship; return ``out``.
+
+    Without what training alone needs, ``left_out``, and with folders by their names alone.
+    """
+    kept = {name: value for name, value in checkpoint.items() if name not in left_out}
+    write_checkpoint(out, {**kept, "train": _by_name(kept["train"])})
+    return out
+
+
+def _by_name(settings: Any) -> Any:
+    if isinstance(settings, dict):
+        return {_by_name(key): _by_name(value) for key, value in settings.items()}
+    return Path(settings).name if isinstance(settings, str) else settings
+
+
+def read_checkpoint(path: Path, recipe: str) -> dict[str, Any]:
+    """Return a checkpoint of a recipe. Raises ModelError if it is something else."""
+    try:
+        checkpoint: Any = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises many kinds on a file that is none of its own
+        raise ModelError(f"{path}: expected a checkpoint of {recipe} ({error})") from error
+    found: dict[str, Any] = checkpoint if isinstance(checkpoint, dict) else {}
+    if found.get("recipe") != recipe:
+        came = found.get("recipe", "something else")
+        raise ModelError(
+            f"{path}: expected a checkpoint of {recipe}, came one of {came}; name another file"
+        )
+    return found
+
+
+def chance(*generators: Generator) -> dict[str, Any]:
+    """Return the state of every source of chance, as a checkpoint holds it.
+
+    Of Python, numpy, torch and its CUDA devices, and of a recipe's own ``generators``.
+    """
+    name, keys, *place = np.random.get_state(legacy=True)
+    return {
+        "python": random.getstate(),
+        "numpy": [name, keys.tolist(), *place],  # type: ignore[union-attr]
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "generators": [
+            g.get_state() if isinstance(g, torch.Generator) else g.bit_generator.state
+            for g in generators
+        ],
+    }
+
+
+def set_chance(state: dict[str, Any], *generators: Generator) -> None:
+    """Let every source of chance go on from what ``chance`` returned of it."""
+    torch.set_rng_state(state["torch"])
+    if "python" in state:
+        random.setstate(state["python"])
+        np.random.set_state(tuple(state["numpy"]))
+    if len(state.get("cuda", ())) == torch.cuda.device_count() > 0:
+        torch.cuda.set_rng_state_all(state["cuda"])
+    kept = state["generators"] if "generators" in state else [state["data"]]  # an older version's
+    for generator, own in zip(generators, kept, strict=True):
+        if isinstance(generator, torch.Generator):
+            generator.set_state(own)
+        else:
+            generator.bit_generator.state = own
+
+
+def is_all_there(path: Path, checkpoint: dict[str, Any], *names: str) -> bool:
+    """Return whether a checkpoint holds what a run needs to go on as if it had not stopped.
+
+    One that an older version wrote may not; a line of the log says what is missing.
+    """
+    missing = [name for name in names if name not in checkpoint]
+    if missing:
+        log.warning(
+            "%s: an older version wrote it, without %s: the run goes on, but not quite as one that"
+            " was not stopped",
+            path,
+            " and ".join(missing),
+        )
+    return not missing
+
+
+def check_same_run(path: Path, before: dict[str, Any], fixed: dict[str, Any]) -> None:
+    """Raise ModelError naming the settings of a checkpoint that differ from the ``fixed`` ones."""
+    old, new = dict(_leaves(before)), dict(_leaves(fixed))
+    changed = [f"{n} {old.get(n)} instead of {new[n]}" for n in sorted(new) if old.get(n) != new[n]]
+    if changed:
+        raise ModelError(
+            f"{path}: holds a run with other settings, {', '.join(changed)}; name another folder,"
+            " or go on with the same settings"
+        )
+
+
+def _leaves(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def plain(settings: "DataclassInstance") -> dict[str, Any]:
+    """Return settings as JSON has them."""
+    found: dict[str, Any] = json.loads(json.dumps(asdict(settings), default=str))
+    return found
+
+
+def commit() -> str:
+    """Return the commit that a checkpoint was made with."""
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,140 @@
+"""Options become overrides of settings; what is not understood is said in one line."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from engine.core.errors import ConfigError
+from livecover.commands.options import HELP, make_parser, parse
+from livecover.settings.sections import Settings
+from livecover.settings.source import load_settings
+
+
+def test_nothing_given_overrides_nothing() -> None:
+    assert parse([]) == ("play", (), None, {})
+
+
+def test_every_option() -> None:
+    command, _, config, overrides = parse(
+        "--input song.wav --midi-out LiveCover --midi-out take.mid --model m.onnx --style calm"
+        " --latency 250ms --config c.toml --channel 2 --transpose -12 --velocity-curve soft"
+        " --log-level debug --provider cuda --threads 2 --density 0.5".split()
+    )
+    assert command == "play"
+    assert config == Path("c.toml")
+    settings = load_settings(Path(__file__).parents[3] / "config.toml", overrides)
+    assert settings.audio.input == "song.wav"
+    assert settings.midi.midi_out == ("LiveCover", "take.mid")
+    assert (settings.model.model, settings.model.style) == ("m.onnx", "calm")
+    assert (settings.model.provider, settings.model.threads) == ("cuda", 2)
+    assert settings.time.latency == 0.25
+    assert (settings.midi.channel, settings.midi.transpose) == (2, -12)
+    assert settings.midi.velocity_curve == "soft"
+    assert settings.log.level == "debug"
+    assert settings.decoder.density == 0.5
+
+
+@pytest.mark.parametrize("words", [["doctor", "--model", "m"], ["--model", "m", "doctor"]])
+def test_a_command_stands_before_or_after_its_options(words: list[str]) -> None:
+    assert parse(words) == ("doctor", (), None, {"model.model": "m"})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0.3", 0.3), ("300ms", 0.3), ("300 ms", 0.3), ("auto", None)]
+)
+def test_latency(text: str, value: float | None) -> None:
+    assert parse(["--latency", text]).overrides == {"time.latency": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0.7", 0.7), ("1", 1.0), ("intense", "intense"), ("from:a.mid",) * 2]
+)
+def test_style(text: str, value: str | float) -> None:
+    assert parse(["--style", text]).overrides == {"model.style": value}
+
+
+def test_a_curve_may_be_a_number() -> None:
+    assert parse(["--velocity-curve", "1.3"]).overrides == {"midi.velocity_curve": 1.3}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--latency soon", "argument --latency: invalid time value: 'soon'"),
+        ("--channel x", "argument --channel: invalid int value: 'x'"),
+        ("--density x", "argument --density: invalid float value: 'x'"),
+        ("--input", "argument --input: expected one argument"),
+        ("--log-level x", "argument --log-level: invalid choice: 'x'"),
+        ("--chanel 3", "unknown option --chanel; did you mean --channel?"),
+        ("--chanel=3", "unknown option --chanel; did you mean --channel?"),
+        ("--mod x", "unknown option --mod; did you mean --model?"),
+        ("-q", "unknown option -q"),
+        ("song.wav", "unknown command 'song.wav'; a song is given as --input song.wav"),
+        (
+            "devices doctor",
+            "unknown command 'doctor'; commands are play, panel, learn, quantize, devices, doctor",
+        ),
+        ("learn", "learn needs a setting, such as livecover learn model.style"),
+        (
+            "device",
+            "unknown command 'device'; commands are play, panel, learn, quantize, devices, doctor",
+        ),
+    ],
+)
+def test_not_understood(words: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(words.split())
+    assert str(caught.value).startswith(message)
+    assert str(caught.value).endswith("(see 'livecover --help')")
+
+
+def test_help_tells_each_default_and_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = make_parser().format_help()
+    assert max(map(len, text.splitlines())) <= 100
+    flat = " ".join(text.split())
+    defaults = Settings()
+    for value in (defaults.audio.input, *defaults.midi.midi_out, defaults.model.model):
+        assert f"(default: {value})" in flat
+
+
+def test_the_short_help_fits_a_screen_and_says_what_is_true() -> None:
+    lines = HELP.splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 80
+    known = make_parser().format_help()
+    assert all(option in known for option in re.findall(r"--[\w-]+", HELP))
+    examples = [re.split(r"  +", line.strip())[0] for line in lines if "  livecover" in line]
+    assert len(examples) == 3
+    for example in examples:
+        parse(example.split()[1:])
+
+
+def test_switches_go_both_ways() -> None:
+    assert parse(["--hands"]).overrides == {"play.hands": True}
+    assert parse(["--no-hands", "--melody-channel", "auto", "--left-channel", "2"]).overrides == {
+        "play.hands": False,
+        "midi.melody_channel": None,
+        "midi.left_channel": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("option", "begin"),
+    [("--help", "A song plays"), ("--help-all", "usage: livecover"), ("--version", "live")],
+)
+def test_help_and_version_end_well(
+    option: str, begin: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse([option])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith(begin)
+
+
+def test_some_commands_take_words() -> None:
+    learn = parse(["learn", "model.style", "--control", "nano"])
+    assert learn == ("learn", ("model.style",), None, {"control.port": "nano"})
+    quantize = parse(["quantize", "a.mid", "--strength", "0.8", "takes", "--steps", "3"])
+    assert quantize.words == ("a.mid", "takes")
+    assert quantize.overrides == {"record.strength": 0.8, "record.steps": 3}

@@ -1,0 +1,164 @@
+"""What stands around the instrument, on an output that only counts."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from engine.core.errors import DeviceError
+from engine.core.notes import NoteEvent
+from engine.midi.messages import Message
+from livecover.instrument import rig as subject
+from livecover.instrument.rig import Rig
+from livecover.settings.output import MonitorSettings, PianoSettings, RecordSettings
+from livecover.settings.sections import Settings
+from livecover.takes.files import TakeFiles
+from livecover.takes.journal import Contents, Journal
+from livecover.takes.sound import RING_S, render_take
+
+RATE = 8000
+
+
+class Wall:
+    """An output that takes everything quickly and is always 40 ms late."""
+
+    name, sample_rate = "wall", RATE
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    def write(self, block: NDArray[np.float32]) -> None:
+        time.sleep(1e-3)  # a device makes its writer wait
+
+    def latency(self) -> float:
+        return 0.04
+
+    def is_heard_in(self, source: str) -> bool:
+        return source == "wall.monitor"
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Tone:
+    """A synthesizer whose every note-on is a click of 0.5, at the sample."""
+
+    def render(self, n: int, messages: Sequence[tuple[int, Message]]) -> NDArray[np.float32]:
+        sound = np.zeros((n, 2), np.float32)
+        for at, message in messages:
+            if message[0] & 0xF0 == 0x90:
+                sound[at] = 0.5
+        return sound
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wall]:
+    output = Wall()
+    monkeypatch.setattr(subject, "open_output", lambda device: output)
+    monkeypatch.setattr(subject, "open_synth", lambda settings, rate: Tone())
+    monkeypatch.setattr(subject, "check_piano", lambda settings: None)
+    yield output
+
+
+def settings(folder: Path, **sections: Any) -> Settings:
+    return Settings(record=RecordSettings(folder=str(folder)), **sections)
+
+
+def test_without_monitor_and_piano_no_output_is_opened(tmp_path: Path) -> None:
+    with Rig(settings(tmp_path)) as rig:
+        assert rig.taps == () and rig.recovered == []
+        assert rig.settings == settings(tmp_path)
+
+
+def test_the_latency_holds_what_the_piano_needs_and_the_monitor_alone_needs_none(
+    wall: Wall, tmp_path: Path
+) -> None:
+    with Rig(settings(tmp_path, piano=PianoSettings(enabled=True))) as rig:
+        assert rig.speaker is not None
+        assert rig.settings.time.output_allowance == pytest.approx(rig.speaker.latency, abs=1e-3)
+        assert 0.03 < rig.settings.time.output_allowance < 0.2
+    assert wall.is_closed
+    with Rig(settings(tmp_path, monitor=MonitorSettings(device="default"))) as rig:
+        assert rig.settings.time == Settings().time
+        assert len(rig.taps) == 1
+
+
+def test_an_input_that_hears_the_output_is_refused(wall: Wall, tmp_path: Path) -> None:
+    def open_engine(settings: object, taps: object) -> Any:
+        return SimpleNamespace(
+            source=SimpleNamespace(name="wall.monitor"), stop=lambda: stopped.append(True)
+        )
+
+    stopped: list[bool] = []
+    with Rig(settings(tmp_path, monitor=MonitorSettings(device="wall")), open_engine) as rig:
+        with pytest.raises(DeviceError, match="would hear itself: name another output"):
+            rig.open_engine(rig.settings, ())
+    assert stopped
+
+
+def test_what_a_killed_program_left_is_named(tmp_path: Path) -> None:
+    journal = Journal(TakeFiles(tmp_path, "x").journal, {})
+    journal.reached(2.0, 0)
+    journal.close()
+    with Rig(settings(tmp_path)) as rig:
+        assert len(rig.recovered) == 1 and "recovered" in rig.recovered[0]
+    assert json.loads((tmp_path / "x.json").read_text())["seconds"] == 2.0
+
+
+def test_a_disk_that_hangs_does_not_hold_up_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    released = threading.Event()
+
+    def recover(folder: Path) -> list[str]:
+        assert released.wait(60)
+        return ["recovered late.mid"]
+
+    monkeypatch.setattr(subject, "RECOVERY_S", 0.01)
+    monkeypatch.setattr(subject, "recover_takes", recover)
+    with Rig(settings(tmp_path)) as rig:
+        assert rig.recovered == [] and "its disk does not answer" in caplog.text
+    (thread,) = (t for t in threading.enumerate() if t.name == "recovery")
+    released.set()
+    thread.join(60)
+    assert "recovered late.mid" in caplog.text
+
+
+def test_a_take_sounds_as_its_notes_stand(tmp_path: Path) -> None:
+    song = np.zeros((RATE, 1), np.float32)
+    song[100] = 0.25
+    soundfile.write(tmp_path / "x.flac", song, RATE, subtype="PCM_24")
+    events = [NoteEvent(0.25, 60, 80), NoteEvent(0.75, 60, 0), NoteEvent(1.5, 62, 80)]
+    contents = Contents(events=list(events), songs=["x.flac"], seconds=2.0)
+    files = TakeFiles(tmp_path, "x")
+    assert render_take(files, contents, lambda rate: Tone()) == [files.piano, files.mix]
+    piano, rate = soundfile.read(files.piano)
+    mix, _ = soundfile.read(files.mix)
+    assert rate == RATE and len(piano) == len(mix) == round((2.0 + RING_S) * RATE)
+    assert np.flatnonzero(piano[:, 0]).tolist() == [RATE // 4, RATE * 3 // 2]
+    assert np.flatnonzero(mix[:, 1]).tolist() == [100, RATE // 4, RATE * 3 // 2]
+
+
+def test_gains_count_at_once(wall: Wall, tmp_path: Path) -> None:
+    both = settings(
+        tmp_path, monitor=MonitorSettings(device="default"), piano=PianoSettings(enabled=True)
+    )
+    with Rig(both) as rig:
+        rig.follow(settings(tmp_path, monitor=MonitorSettings("default", gain_db=-20.0)))
+        assert rig._monitor is not None and rig._monitor.gain == pytest.approx(0.1)
+
+
+def test_a_soundfont_that_is_not_there_is_named_before_an_output_is_opened(tmp_path: Path) -> None:
+    piano = PianoSettings(enabled=True, soundfont=str(tmp_path / "none.sf2"))
+    with pytest.raises(DeviceError, match="none.sf2 cannot be read"):
+        Rig(settings(tmp_path, piano=piano))

@@ -1,0 +1,54 @@
+"""Sound files are read as mono at 16 kHz, whole or in part, and what is no sound is named."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from engine.core.errors import DataError
+from offline_train.data.sound_files import SAMPLE_RATE, duration, read_part, read_sound
+
+SOUND = (0.3 * np.sin(np.arange(2 * SAMPLE_RATE) / 9)).astype(np.float32)
+
+
+def test_a_sound_file_becomes_mono_at_16_khz(tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    stereo = np.stack([SOUND, np.zeros_like(SOUND)], 1)
+    soundfile.write(path, stereo, 2 * SAMPLE_RATE)
+    assert read_sound(path).shape == (SAMPLE_RATE,) and duration(path) == 1.0
+
+
+def test_a_part_ends_where_the_file_does(tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    soundfile.write(path, SOUND, SAMPLE_RATE, subtype="FLOAT")
+    assert (read_part(path, 0.5, 1.0) == SOUND[8000:24000]).all()
+    assert (read_part(path, 1.75, 1.0) == SOUND[28000:]).all()
+    assert (read_part(path) == SOUND).all()
+    assert len(read_part(path, 3.0, 1.0)) == 0
+
+
+@pytest.mark.parametrize("read", [read_sound, duration])
+@pytest.mark.parametrize("content", [b"", b"not sound"])
+def test_a_broken_sound_file_is_named(
+    tmp_path: Path, content: bytes, read: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "song.wav"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"song\.wav is (empty|not an audio file)"):
+        read(path)
+
+
+def test_an_empty_sound_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    soundfile.write(path, np.zeros((0, 1)), SAMPLE_RATE)
+    with pytest.raises(DataError, match=r"song\.wav holds no audio"):
+        read_sound(path)
+
+
+def test_samples_that_are_not_numbers_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    soundfile.write(path, np.full(SAMPLE_RATE, np.nan, np.float32), SAMPLE_RATE, subtype="FLOAT")
+    with pytest.raises(DataError, match=r"song\.wav holds a sample that is not a finite number"):
+        read_sound(path)
