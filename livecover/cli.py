@@ -20,7 +20,7 @@ from engine.audio.opening import is_file_input
 from engine.core.errors import DataError, LiveCoverError
 from engine.live.engine import Engine
 from engine.midi.sinks import is_midi_file
-from engine.system.bounded import begun
+from engine.system.bounded import begin_ending, begun
 from engine.system.command import end_process, run_command, say
 from engine.system.paths import given_path
 from engine.whole_song.cover import cover_file
@@ -138,7 +138,7 @@ def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
         _start(instrument, settings, stop)
 
         def look(refresh: float) -> bool:
-            if instrument.wait(refresh) and not instrument.has_ended:
+            if instrument.wait(refresh, ends_program=True) and not instrument.has_ended:
                 stop.wait(refresh)  # stopped by a controller, which may start again
             return instrument.has_ended
 
@@ -173,7 +173,10 @@ def _instrument(settings: Settings, config: Path | None) -> Iterator[Instrument]
             instrument.subscribe(lambda: rig.follow(instrument.settings))
             if settings.record.at_start:
                 instrument.record(True)
-            yield instrument
+            try:
+                yield instrument
+            finally:
+                begin_ending()
 
 
 def _serve_panel(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engine.system.bounded import own_ending
 from tests.networks import (
     TINY_FEATURES,
     TINY_STATEFUL,
@@ -60,6 +61,13 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     if report.skipped and os.environ.get("CI") and ALLOWED_SKIP not in str(report.longrepr):
         report.outcome, report.longrepr = "failed", f"in CI nothing is skipped: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def no_ending() -> Iterator[None]:
+    """Let no test begin after the end of a program that another has ended."""
+    with own_ending():
+        yield
 
 
 OF_THE_SHELL = ("LIVECOVER_DATA", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")

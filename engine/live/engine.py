@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from engine.audio.opening import AudioSource, open_source
-from engine.core.errors import MidiError, StoppedError
+from engine.core.errors import StoppedError
 from engine.core.settings import AudioSettings, EngineSettings, ModelSettings, TimeSettings
 from engine.core.taps import Tap, Taps
 from engine.cover.stream import open_pipeline
@@ -23,11 +23,9 @@ from engine.midi.sinks import MidiSink, open_sink, sinks_of
 from engine.model.latency import LatencyBudget
 from engine.model.pipeline import Pipeline
 from engine.signal.meters import SILENCE_DBFS, Status
-from engine.system.bounded import within
+from engine.system.bounded import patience
 
-SAVE_S = 10.0
-"""Seconds for ports to close and files to be written; a disk that hangs is left behind."""
-STOP_TIMEOUT = 1.0
+STOP_TIMEOUT = 0.5
 """Seconds that ``stop`` waits for a thread; what a library keeps longer is left behind."""
 
 _log = logging.getLogger(__name__)
@@ -138,37 +136,32 @@ class Engine:
         return not self._worker.is_alive
 
     def stop(self) -> None:
-        """End every note, close everything, save files. A second call does nothing.
+        """End every note, save files, close everything. A second call does nothing.
 
-        Raises MidiError if a file cannot be written.
+        What is to be kept comes first: where the program ends and something hangs, the time may be
+        up before the last is closed. Raises MidiError if a file cannot be written.
         """
         with self._closing:
             if self._is_closed:
                 return
             self._is_closed = True
         with contextlib.ExitStack() as stack:  # all of it, whatever one of them raises
+            stack.callback(self._end_source)
             stack.callback(self._close_sink)
             stack.callback(self._taps.close)
-            stack.callback(self._end_source)
-            stack.callback(self._worker.join, STOP_TIMEOUT)
+            stack.callback(lambda: self._worker.join(patience(STOP_TIMEOUT)))
             stack.callback(self._scheduler.close, STOP_TIMEOUT)  # no note waits for the last step
             self._worker.ask_to_stop()
 
     def _end_source(self) -> None:
         if self._worker.is_alive:
-            _log.error("the worker did not end within %g s: it is left behind", STOP_TIMEOUT)
+            _log.error("the worker did not end in time: it is left behind")
         self.source.stop()
 
     def _close_sink(self) -> None:
         with self._closing:
             sink = self.sink
-        try:
-            within(SAVE_S, sink.name, sink.close)
-        except TimeoutError as error:
-            raise MidiError(
-                f"{sink.name} did not close within {SAVE_S:g} s: a MIDI file is as it was last"
-                " saved; is its disk still there?"
-            ) from error
+        sink.close()
 
     def panic(self) -> None:
         """Silence every receiver and drop what is queued, at once. Any thread."""

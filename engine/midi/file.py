@@ -19,12 +19,15 @@ from engine.core.errors import DataError, MidiError
 from engine.core.note_tracker import NoteTracker, ended
 from engine.core.notes import Event, NoteEvent, Part, PedalEvent
 from engine.midi.messages import message
+from engine.system.bounded import LEAST_S, join, within
 from engine.system.paths import given_path
 from engine.system.whole_file import check_writable, written_whole
 
 TICKS_PER_BEAT = 960
 TEMPO = 500_000  # microseconds a beat: 120 beats a minute
 PARTS: tuple[Part, ...] = ("melody", "accompaniment")
+SAVE_S = 10.0
+"""Seconds in which a disk takes the file at last: it may have to wake up."""
 
 log = logging.getLogger(__name__)
 
@@ -170,24 +173,42 @@ class FileSink:
         self._is_used = True
 
     def close(self) -> None:
-        """Write the file. Raises MidiError where that fails; a second call does nothing."""
+        """Write the file; a second call does nothing.
+
+        Raises MidiError where that fails, or the disk has not taken it within ``SAVE_S``.
+        """
         if self._is_closed.is_set():
             return
         self._is_closed.set()
-        if self._saver is not None:
-            self._saver.join()
-        if self._is_used:
-            self.save()
+        if self._saver is not None and not join(self._saver, SAVE_S, LEAST_S):
+            raise self._unsaved()
+        if not self._is_used:
+            return
+        data = self._encoded()
+        try:
+            within(SAVE_S, self.name, lambda: self._write(data), least=LEAST_S)
+        except TimeoutError as error:
+            raise self._unsaved() from error
 
-    def save(self) -> None:
-        """Write what was sent so far. Raises MidiError where that fails."""
+    def _encoded(self) -> bytes:
+        """Return what was sent so far as a file's bytes. A long take's may take a second."""
         with self._lock:
             events = self._events.copy()
+        return to_bytes(events)
+
+    def _write(self, data: bytes) -> None:
+        """Put the file in its place. Raises MidiError where that fails."""
         try:
             with written_whole(self._path) as file:
-                file.write(to_bytes(events))
+                file.write(data)
         except DataError as error:
             raise MidiError(f"MIDI file {error}") from error
+
+    def _unsaved(self) -> MidiError:
+        return MidiError(
+            f"MIDI file {self.name!r} is as it was last saved: its disk does not answer; is it"
+            " still there?"
+        )
 
     def _run(self) -> None:
         """Save now and then until closed. On the saver thread."""
@@ -198,8 +219,11 @@ class FileSink:
                 continue
             n_saved = len(self._events)
             start = time.perf_counter()
+            data = self._encoded()
+            if self._is_closed.is_set():  # all of it is to be written then
+                return
             try:
-                self.save()
+                self._write(data)
             except MidiError as error:
                 log.warning("%s", error)
             pause = max(self._autosave, 50 * (time.perf_counter() - start))

@@ -15,6 +15,7 @@ import rtmidi
 from engine.core.errors import MidiError
 from engine.midi.jack_process import JackClient
 from engine.midi.ports import find_port, without_numbers
+from engine.system.bounded import join
 
 LOOK_EVERY_S = 1.0
 CLOSE_S = 1.0
@@ -84,7 +85,7 @@ class KeptPort(Generic[Client]):
         self._using = threading.Lock()  # guards the client
         self._lost: list[Client] = []  # to be closed by who looks
         self._client: Client | None = self._open(is_first=True)
-        self._is_closing = False
+        self._is_closing = self._was_there = False
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         if look_every is not None:
@@ -133,14 +134,17 @@ class KeptPort(Generic[Client]):
             self._open_again()
 
     def close(self, seconds: float | None = None) -> None:
-        """Close the port, and wait for that so long, else ``CLOSE_S``; a second call only waits."""
-        self._is_closing = True
+        """Close the port, and wait for that so long, else ``CLOSE_S``; a second call only waits.
+
+        A port that is gone is not waited for: whoever looks may be asking a server that hangs.
+        """
+        if not self._is_closing:
+            self._is_closing, self._was_there = True, self.is_there
         self._wake.set()
         if self._thread is None:
             self._release()
             return
-        self._thread.join(CLOSE_S if seconds is None else seconds)
-        if self._thread.is_alive():
+        if self._was_there and not join(self._thread, CLOSE_S if seconds is None else seconds):
             log.debug("MIDI port %r is still being closed", self.name)
 
     def _run(self) -> None:

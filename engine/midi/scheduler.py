@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from engine.core.notes import Event, NoteEvent, PedalEvent
 from engine.midi.outlet import Outlet
 from engine.midi.sinks import MidiSink
+from engine.system.bounded import join, patience
 from engine.system.priority import raise_thread_priority
 
 FINE_WAIT = 0.016 if sys.platform == "win32" else 0.001
@@ -169,8 +170,8 @@ class Scheduler:
             done.set()
 
         self._ask(change)
-        if not done.wait(timeout):
-            log.error("the MIDI port did not answer within %g s", timeout)
+        if not done.wait(patience(timeout)):
+            log.error("the MIDI port does not answer")
 
     def drain(self, timeout: float) -> bool:
         """Return True once all that was submitted has been sent, False after ``timeout`` s."""
@@ -189,9 +190,8 @@ class Scheduler:
             if self._outlet.is_used:  # else the sink was never used, and stays so
                 self._end_everything()
             return
-        self._thread.join(timeout)
-        if self._thread.is_alive():
-            log.error("the MIDI port did not answer within %g s", timeout)
+        if not join(self._thread, timeout):
+            log.error("the MIDI port does not answer")
 
     def send_due(self, now: float) -> float | None:
         """Send what is due; return when the next event is, None if none waits. MIDI thread.

@@ -66,7 +66,7 @@ class MidiSink(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the port or save the file; a second call does nothing."""
+        """Release the port or save the file, with a bound; a second call does nothing."""
         ...
 
 
@@ -104,8 +104,9 @@ class TeeSink:
         _each(self.sinks, lambda sink: sink.panic())
 
     def close(self) -> None:
-        """Close every sink. Raises as :meth:`send`."""
-        _each(self.sinks, lambda sink: sink.close())
+        """Close every sink, files first: they are to be kept. Raises as :meth:`send`."""
+        files_first = sorted(self.sinks, key=lambda sink: not is_midi_file(sink.name))
+        _each(files_first, lambda sink: sink.close())
 
 
 def _each(sinks: Sequence[MidiSink], act: Callable[[MidiSink], None]) -> None:

@@ -28,7 +28,7 @@ from engine.audio.loopback.macos import VIRTUAL_DEVICES
 from engine.audio.loopback.pulse import connected
 from engine.audio.loopback.pulse_simple import ANSWER_S, CLOSE_S, HANGS, PulsePlayer
 from engine.core.errors import DeviceError
-from engine.system.bounded import within
+from engine.system.bounded import patience, within
 
 Array = NDArray[np.float32]
 
@@ -129,7 +129,7 @@ class PulseOutput:
         return source == self._monitor
 
     def close(self) -> None:  # noqa: D102
-        if not self._busy.acquire(timeout=CLOSE_S):
+        if not self._busy.acquire(timeout=patience(CLOSE_S)):
             return  # in a server that hangs: left behind
         try:
             with contextlib.suppress(DeviceError):  # a server that is gone
@@ -212,7 +212,7 @@ class DeviceOutput:
         return source == f"Loopback of {self.name}" or (is_virtual and source == self.name)
 
     def close(self) -> None:  # noqa: D102
-        if not self._busy.acquire(timeout=CLOSE_S):
+        if not self._busy.acquire(timeout=patience(CLOSE_S)):
             return  # in a driver that hangs: left behind, and still open
         try:
             stream, self._stream = self._stream, None

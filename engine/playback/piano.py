@@ -23,6 +23,7 @@ from engine.core.notes import Event, NoteEvent, PedalEvent
 from engine.core.settings import EngineSettings
 from engine.core.taps import Tap
 from engine.midi.messages import ALL_NOTES_OFF, CHANNELS, SUSTAIN, Message, controller, message
+from engine.system.bounded import patience
 
 Array = NDArray[np.float32]
 
@@ -125,7 +126,7 @@ class Piano(Tap):
 
     def shut_down(self) -> None:
         """Free the synthesizer for good, unless a thread is lost in it."""
-        if not self._in_use.acquire(timeout=CLOSE_TIMEOUT):
+        if not self._in_use.acquire(timeout=patience(CLOSE_TIMEOUT)):
             return
         try:
             self._synth.close()

@@ -5,6 +5,7 @@ mixes, and writes. It is a tap that hands on what it hears to the players.
 """
 
 import collections
+import contextlib
 import logging
 import threading
 import time
@@ -19,6 +20,7 @@ from engine.core.notes import Event
 from engine.core.settings import EngineSettings
 from engine.core.taps import Tap, TappedSource
 from engine.playback.output import BLOCK_S, BUFFER_S, N_CHANNELS, Output
+from engine.system.bounded import join, within
 from engine.system.priority import raise_thread_priority
 
 Array = NDArray[np.float32]
@@ -152,13 +154,11 @@ class Speaker(Tap):
         if self._stop.is_set():
             return
         self._stop.set()
-        self._thread.join(JOIN_TIMEOUT)
-        if self._thread.is_alive():
+        if not join(self._thread, JOIN_TIMEOUT):
             _log.warning("the output %s does not answer", self.name)
             return
-        closing = threading.Thread(target=self._output.close, name="output", daemon=True)
-        closing.start()  # a server that has stopped answers neither
-        closing.join(JOIN_TIMEOUT)
+        with contextlib.suppress(TimeoutError):  # a server that has stopped answers neither
+            within(JOIN_TIMEOUT, self.name, self._output.close)
 
     def refuse_loop(self, source: str) -> None:
         """Raise DeviceError if ``source`` is what this output plays: it would hear itself."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from engine.core.errors import DeviceError
 from engine.midi.messages import Message
 from engine.playback.piano import Synth
+from engine.system.bounded import join
 
 Array = NDArray[np.float32]
 
@@ -54,7 +55,7 @@ class WatchedSynth:
     def close(self) -> None:
         """Close it, if it answers; a second call does nothing."""
         self._asked.put(None)
-        self._thread.join(self._patience / 2)
+        join(self._thread, self._patience / 2)
 
     def _run(self) -> None:
         while (block := self._asked.get()) is not None:

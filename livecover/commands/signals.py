@@ -7,9 +7,11 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from engine.system.bounded import begin_ending
+
 
 class SignalEvent(threading.Event):
-    """An event that the handler of a signal may set, whatever it interrupts.
+    """An event that ends the program, which the handler of a signal may set, at any moment.
 
     The handler runs on the main thread. Would that be within ``threading.Event.wait``, the lock of
     the event were taken already, and never given back. ``SimpleQueue`` may be entered again.
@@ -25,8 +27,9 @@ class SignalEvent(threading.Event):
         return self._has_come
 
     def set(self) -> None:
-        """Let it come, for good."""
+        """Let it come, for good: the program's time to end runs from here."""
         self._has_come = True
+        begin_ending()
         self._news.put(None)
 
     def clear(self) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 from engine.core.errors import LiveCoverError, MidiError
 from engine.core.tempo import Tempo
 from engine.cover.style import INTENSITIES
+from engine.system.bounded import join
 from livecover.control.clock import ClockIn
 from livecover.control.feedback import Feedback
 from livecover.control.hands import Hands
@@ -199,7 +200,7 @@ class Listener:
             yield
         finally:
             is_over.set()
-            thread.join(1.0)
+            join(thread, 1.0)
 
 
 @contextlib.contextmanager

@@ -129,10 +129,12 @@ class ControlPort:
 
         A server that hangs is not waited for.
         """
-        for seconds in (0.0, CLOSE_S):  # both at once
-            for port in (self._input, self._output):
-                if port is not None:
-                    port.close(seconds)
+        ports = [port for port in (self._input, self._output) if port is not None]
+        for port in ports:  # both at once
+            port.close(0.0)
+        until = time.monotonic() + CLOSE_S
+        for port in ports:
+            port.close(max(0.0, until - time.monotonic()))
 
     def _way_back(
         self, connect: Callable[[], MidiOutput], look_every: float | None

@@ -18,6 +18,7 @@ from engine.core.tempo import Tempo
 from engine.live.engine import Engine
 from engine.model.latency import LatencyBudget
 from engine.signal.meters import Status
+from engine.system.bounded import begin_ending
 from livecover.mapping.targets import check_target
 from livecover.settings.changes import Changes
 from livecover.settings.file import Unsaved, find_unsaved, save_values
@@ -219,10 +220,11 @@ class Instrument:
             self.last_status = engine.status()
             engine.stop()
 
-    def wait(self, timeout: float) -> bool:
+    def wait(self, timeout: float, *, ends_program: bool = False) -> bool:
         """Return True once nothing plays (any more), False after ``timeout`` s.
 
         An engine whose song is over is stopped; one that another has started meanwhile is not.
+        ``ends_program``: the program's time to end runs from the song's end, or what ended it.
         Raises what ended it before.
         """
         engine = self._engine
@@ -234,10 +236,14 @@ class Instrument:
         except BaseException as error:
             if self._engine is engine:
                 self.error = str(error)
+                if ends_program:
+                    begin_ending()
             self._end(engine)
             self._tell()
             raise
         self.has_ended = self._engine is engine  # nobody has stopped it
+        if self.has_ended and ends_program:
+            begin_ending()
         self._end(engine)
         self._tell()
         return self._engine is None

@@ -20,6 +20,7 @@ from engine.playback.output import open_output
 from engine.playback.piano import Piano
 from engine.playback.speaker import Player, Speaker
 from engine.playback.watched_synth import WatchedSynth
+from engine.system.bounded import join
 from livecover.instrument.instrument import OpenEngine
 from livecover.settings.output import MonitorSettings, PianoSettings
 from livecover.settings.sections import Settings
@@ -175,8 +176,7 @@ def _recovered(folder: Path) -> list[str]:
 
     thread = threading.Thread(target=recover, name="recovery", daemon=True)
     thread.start()
-    thread.join(RECOVERY_S)
-    if thread.is_alive():
+    if not join(thread, RECOVERY_S):
         is_late.set()
         _log.warning("takes in %s are still being recovered, or its disk does not answer", folder)
     return lines

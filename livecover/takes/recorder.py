@@ -21,6 +21,7 @@ from engine.core.notes import Event, NoteEvent, PedalEvent
 from engine.core.settings import EngineSettings
 from engine.core.taps import Tap, TappedSource
 from engine.core.tempo import Tempo
+from engine.system.bounded import LEAST_S, join
 from livecover.takes.desk import FLUSH_S, Input, TakeDesk
 from livecover.takes.ending import recover_takes
 from livecover.takes.files import TakeFiles, check_folder_in_time
@@ -148,15 +149,19 @@ class TakeRecorder(Tap):
             return
         self._is_closing = True
         self._news.set()
-        thread, n_steps = self._thread, -1
-        while thread is not None and thread.is_alive() and self._n_steps != n_steps:
+        thread = self._thread
+        while thread is not None:
             n_steps = self._n_steps
-            thread.join(still)
-        if thread is not None and thread.is_alive():
-            self._say(
-                f"the disk of {self.folder} does not answer: the take is not whole; the next start"
-                " of livecover makes one of what is there"
-            )
+            if join(thread, still, LEAST_S):
+                return
+            if self._n_steps == n_steps:
+                break
+        else:
+            return
+        self._say(
+            f"the disk of {self.folder} does not answer: the take is not whole; the next start"
+            " of livecover makes one of what is there"
+        )
 
     def begin(self, source: TappedSource, offset: float, latency: float) -> None:  # noqa: D102
         self._sample_rate = source.sample_rate

@@ -15,6 +15,7 @@ import threading
 from dataclasses import dataclass
 
 from engine.core.errors import LiveCoverError
+from engine.system.bounded import join, patience
 from livecover.settings.output import PianoSettings
 from livecover.sounds.synth import open_synth
 from livecover.takes.files import TakeFiles
@@ -77,10 +78,12 @@ class Renderer:
             thread = self._thread
         if thread is None:
             return
-        thread.join(timeout)
-        is_over = not thread.is_alive()
+        is_over = join(thread, timeout)
         while (job := self._next()) is not None:
-            _begin(job)
+            if patience(timeout) > 0:
+                _begin(job)
+            else:
+                _log.error("%s is not played into files: the program has ended", job.files.name)
         if not is_over:
             _log.warning("the piano is still being written into the folder of takes")
 

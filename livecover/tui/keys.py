@@ -9,6 +9,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from engine.system.bounded import join
+
 KeyHeard = Callable[[str], None]
 
 _SEQUENCES = {
@@ -94,7 +96,7 @@ def _posix(hear: KeyHeard, terminal: int) -> Iterator[None]:
         yield
     finally:
         os.write(wake, b"x")
-        thread.join(1.0)
+        join(thread, 1.0)
         for end in (woken, wake):
             os.close(end)
         with contextlib.suppress(termios.error):  # a terminal that hung up

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 from engine.core.errors import DeviceError
-from engine.system.bounded import left_behind, within
+from engine.system.bounded import left_behind, patience, within
 from engine.system.extras import install
 
 T = TypeVar("T")
@@ -183,7 +183,7 @@ def _count(change: int, owner: Interruptible | None) -> None:
 @contextlib.contextmanager
 def _locked() -> Iterator[None]:
     """Hold the lock. Raises DeviceError where who holds it hangs."""
-    if not _streams.lock.acquire(timeout=ANSWER_S):
+    if not _streams.lock.acquire(timeout=patience(ANSWER_S)):
         raise DeviceError("PortAudio is still busy: try again")
     try:
         yield

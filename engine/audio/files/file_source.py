@@ -34,6 +34,7 @@ from engine.audio.files.streams import UNKNOWN_LENGTH
 from engine.core.errors import DeviceError
 from engine.signal.clock import RESTART_JUMP_S, StreamClock
 from engine.signal.rings import SampleRing
+from engine.system.bounded import join
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".oga", ".opus", ".w64", ".caf")
 READ_AT_ONCE = 4096  # samples: what a broken file loses before the break at most
@@ -317,7 +318,7 @@ class FileSource:
         """End playing; calling it again does nothing."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join(JOIN_TIMEOUT)
+            join(self._thread, JOIN_TIMEOUT)
             self._thread = None
 
     def is_alive(self) -> bool:

@@ -20,7 +20,7 @@ from engine.audio.loopback.pulse_simple import ANSWER_S, HANGS, MISSING_LIBPULSE
 from engine.core.errors import DeviceError
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
-from engine.system.bounded import within
+from engine.system.bounded import join, within
 
 EVENT_TIMEOUT = 0.25  # seconds; how soon the watch sees a stop
 JOIN_TIMEOUT = 0.25  # seconds; a reader in a server that hangs is left behind
@@ -258,7 +258,7 @@ class PulseMonitor:
             self._stop.set()
             reader, self._reader = self._reader, None
         if reader is not None:
-            reader.join(JOIN_TIMEOUT)
+            join(reader, JOIN_TIMEOUT)
 
     def is_alive(self) -> bool:
         """True while blocks come."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import DeviceError
-from engine.system.bounded import within
+from engine.system.bounded import patience, within
 
 _PLAYBACK, _RECORD = 1, 2  # pa_stream_direction
 _FLOAT32LE = 5  # PA_SAMPLE_FLOAT32LE
@@ -125,7 +125,7 @@ class _Stream:
         Any thread.
         """
         self._is_closed = True
-        if self._busy.acquire(timeout=CLOSE_S):
+        if self._busy.acquire(timeout=patience(CLOSE_S)):
             try:
                 self._free()
             finally:

@@ -119,6 +119,28 @@ def test_closing_waits_for_no_server_that_hangs(monkeypatch: pytest.MonkeyPatch)
     client.may_close.set()
 
 
+def test_a_port_that_is_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asks, may_answer, first = threading.Event(), threading.Event(), Client()
+    clients = iter([first])
+
+    def connect() -> MidiOutput:
+        if (client := next(clients, None)) is not None:
+            return client
+        asks.set()
+        assert may_answer.wait(60)
+        raise rtmidi.SystemError("the JACK server does not answer")
+
+    port = KeptPort("LiveCover", connect, look_every=0.001)
+    first.has_server = False
+    assert asks.wait(60)
+    waits: list[float] = []
+    monkeypatch.setattr(kept_port, "join", lambda thread, seconds: waits.append(seconds))
+    port.close()
+    port.close()
+    assert waits == []
+    may_answer.set()
+
+
 def test_the_thread_brings_a_port_back() -> None:
     clients = [Client(), Client()]
     remaining = iter(clients)

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -258,13 +259,13 @@ def test_autosave_leaves_a_whole_file_while_recording(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     has_saved = threading.Event()
-    save = FileSink.save
+    write = FileSink._write
 
-    def save_and_tell(sink: FileSink) -> None:
-        save(sink)
+    def write_and_tell(sink: FileSink, data: bytes) -> None:
+        write(sink, data)
         has_saved.set()
 
-    monkeypatch.setattr(FileSink, "save", save_and_tell)
+    monkeypatch.setattr(FileSink, "_write", write_and_tell)
     path = tmp_path / "take.mid"
     sink = FileSink(path, autosave=0.001)
     sink.send(TAKE[0])
@@ -298,6 +299,30 @@ def test_failed_autosave_is_logged_and_close_tells(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("autosave", [None, 0.001])
+def test_a_disk_that_hangs_is_told_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autosave: float | None
+) -> None:
+    hangs, may_answer, has_answered = threading.Event(), threading.Event(), threading.Event()
+    replace_file = os.replace
+
+    def hang(*paths: Path) -> None:
+        hangs.set()
+        assert may_answer.wait(60)
+        replace_file(*paths)
+        has_answered.set()
+
+    monkeypatch.setattr("os.replace", hang)
+    monkeypatch.setattr(midi_file, "SAVE_S", 0.0)
+    sink = FileSink(tmp_path / "take.mid", autosave)
+    sink.send(TAKE[0])
+    assert autosave is None or hangs.wait(60)
+    with pytest.raises(MidiError, match="is as it was last saved: its disk does not answer; is it"):
+        sink.close()
+    may_answer.set()
+    assert has_answered.wait(60)
+
+
 def test_unwritable_path_is_refused_before_anything_plays(tmp_path: Path) -> None:
     with pytest.raises(MidiError, match=r"missing/take.mid' cannot be written \(No such file"):
         FileSink(tmp_path / "missing" / "take.mid")
@@ -318,7 +343,16 @@ def test_open_sink_takes_a_port_and_a_file(tmp_path: Path, monkeypatch: pytest.M
     assert sink.name == f"LiveCover + {path}"
     for event in TAKE:
         sink.send(event)
+    delete = client.delete
+    was_saved: list[bool] = []
+
+    def look_and_delete() -> None:
+        was_saved.append(path.exists())
+        delete()
+
+    monkeypatch.setattr(client, "delete", look_and_delete)
     sink.close()
+    assert was_saved == [True]  # a port that hangs takes no time from the file
     assert client.sent[4:] == [(0xB0, 64, 0), (0xB0, 123, 0)]
     assert len(read(path)["melody"]) == 2
 
