@@ -52,6 +52,12 @@ _RIFF = {
     b"WEBP": "a picture",
     b"CDDA": "a pointer to a track of a CD",
 }
+_OGG_AT = 28  # bytes of its first page before the name of what is in it
+_OGG = {
+    b"\x7fFLAC": "an Ogg FLAC file",
+    b"Speex   ": "a Speex file",
+    b"\x80theora": "an Ogg video",
+}
 _MP4_SOUND = (b"M4A ", b"M4B ")
 _MP4_PROTECTED = (b"M4P ", b"aax ")
 _MARKUP = (
@@ -70,6 +76,7 @@ _WITH_SOUND = (
     "an AMR recording",
     "a Monkey's Audio file",
     "a WavPack file",
+    *_OGG.values(),
 )
 _MISLEADING = "does not exist"  # what libsndfile says of a file that ends within its first frame
 
@@ -90,6 +97,9 @@ def kind_of(head: bytes) -> str:
     """
     if not head:
         return "an empty file"
+    for codec, kind in _OGG.items():
+        if head.startswith(b"OggS") and head.startswith(codec, _OGG_AT):
+            return kind
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
             return kind

@@ -454,6 +454,36 @@ def test_what_follows_damage_in_an_ogg_is_heard_where_it_belongs(
     assert np.count_nonzero(found[round((at + 0.1) * rate)]) == 0
 
 
+def test_an_ogg_among_others_is_heard_and_what_damage_took_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = [noise_ogg(tmp_path / f"{n}.ogg", n, "VORBIS", 44100) for n in (8, 7)]
+    first, second = (pages_of(path, serial) for serial, path in enumerate(paths))
+    rest = itertools.zip_longest(first[1:], second[1:], fillvalue=b"")
+    path = tmp_path / "mixed.ogg"
+    path.write_bytes(first[0] + second[0] + b"".join(itertools.chain(*rest)))
+    whole = read_all(FileSource(paths[0], paced=False), 1 << 16)
+    np.testing.assert_array_equal(read_all(FileSource(path, paced=False), 1 << 16), whole)
+    assert caplog.text == ""
+    data = path.read_bytes()
+    middle = data.index(first[len(first) // 2]) + 200
+    path.write_bytes(damaged(data, "random", middle))
+    n_lost = len(whole) - len(read_all(FileSource(path, paced=False), 1 << 16))
+    assert 0 < n_lost < 44100
+    assert caplog.text.count("\n") == 1 and "it declares 8.0 s and holds 7." in caplog.text
+
+
+def pages_of(path: Path, serial: int) -> list[bytes]:
+    """The pages of an Ogg file, as those of a stream of another number."""
+    with open(path, "rb") as file:
+        spans = [(page.start, page.end) for page in whole_pages(file, 0)]
+    data, pages = path.read_bytes(), []
+    for start, end in spans:
+        page = data[start : start + 14] + serial.to_bytes(4, "little") + data[start + 18 : end]
+        pages.append(page[:22] + checksum(page) + page[26:])
+    return pages
+
+
 def test_damage_at_the_first_sound_of_a_joined_ogg_shifts_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
