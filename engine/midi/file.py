@@ -9,7 +9,7 @@ import logging
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import mido
 from engine.core.errors import DataError, MidiError
 from engine.core.note_tracker import NoteTracker, ended
 from engine.core.notes import Event, NoteEvent, Part, PedalEvent
+from engine.midi.event_log import EventLog
 from engine.midi.messages import message
 from engine.system.bounded import LEAST_S, join, within
 from engine.system.paths import given_path
@@ -38,14 +39,13 @@ def paired(events: Sequence[Event]) -> list[Event]:
     A note that is struck again ends there; notes still open end with the last event, and so does
     a pedal that is still down.
     """
-    return list(_in_pairs(events))
+    return list(_in_pairs(sorted(sorted(events, key=_begins), key=attrgetter("time"))))
 
 
-def _in_pairs(events: Sequence[Event]) -> Iterator[Event]:
-    """Yield what :func:`paired` returns."""
+def _in_pairs(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield events that come in time order as :func:`paired` returns them."""
     sounding, end = NoteTracker(), 0.0
-    # One key after the other: pairs of them would be as large as the events.
-    for event in sorted(sorted(events, key=_begins), key=attrgetter("time")):
+    for event in events:
         on = sounding.track(event)
         if on is not None:
             yield ended(on, event.time)
@@ -65,21 +65,27 @@ def _begins(event: Event) -> bool:
 
 def to_midi_file(events: Sequence[Event]) -> mido.MidiFile:
     """Return the take of :func:`to_bytes`, read."""
-    return mido.MidiFile(file=io.BytesIO(to_bytes(events)))
+    log = EventLog()
+    for event in events:
+        log.append(event)
+    return mido.MidiFile(file=io.BytesIO(to_bytes(log)))
 
 
-def to_bytes(events: Sequence[Event]) -> bytes:
+def to_bytes(events: EventLog) -> bytes:
     """Return the take as a type-1 file: tempo, melody and accompaniment tracks.
 
-    Pedals stand in the accompaniment's track. Written without an object for each message: a long
-    take is saved again and again, and what that leaves behind in memory would grow with it.
+    Pedals stand in the accompaniment's track. One event after the other: a long take is saved again
+    and again, and what that leaves behind in memory would grow with it.
     """
+    channels: dict[Part, set[int]] = {part: set() for part in PARTS}
+    for event in events.in_order():
+        if isinstance(event, PedalEvent) or event.is_on:
+            channels[_part(event)].add(event.channel)
     tracks = {part: _Track(part) for part in PARTS}
     for part, track in tracks.items():
-        own = (e for e in events if _part(e) == part and (isinstance(e, PedalEvent) or e.is_on))
-        for channel in sorted({event.channel for event in own} or {1}):
+        for channel in sorted(channels[part] or {1}):
             track.add(0, bytes((0xC0 | channel - 1, 0)))
-    for event in _in_pairs(events):
+    for event in _in_pairs(events.in_order()):
         tracks[_part(event)].add(_ticks(event.time), bytes(message(event)))
     conductor = _Track("livecover")
     conductor.add(0, b"\xff\x51\x03" + TEMPO.to_bytes(3, "big"))
@@ -146,8 +152,8 @@ class FileSink:
         self.is_there, self.n_losses = True, 0  # a file does not leave
         self._path = given_path(path)
         self._autosave = autosave
-        self._lock = threading.Lock()  # guards the list only, never held over a write
-        self._events: list[Event] = []
+        self._lock = threading.Lock()  # guards the log only, never held over a write
+        self._events = EventLog()
         self._is_used = False
         self._is_closed = threading.Event()
         self._saver: threading.Thread | None = None
