@@ -11,7 +11,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 from tests.e2e import songs, takes
 from tests.e2e.chain import COMMAND, PORT, START_TIMEOUT, Chain, chain
 from tests.e2e.servers import Process, wait_until
+from tests.e2e.terminal import at_terminal
 
 HANGING = ("nothing", "PulseAudio", "jackd", "both")
 SINKS = ("livecover_null", "room")
@@ -139,34 +139,8 @@ def _started(
     source = str(song.path) if way.input == "file" else way.input
     command = [*COMMAND, "--input", source, "--midi-out", "LiveCover", "--midi-out", "take.mid"]
     command += ["--record", "takes", "--monitor", "room", *way.options, *arguments]
-    ours, theirs = os.openpty()
-    log = running.work / "livecover.log"
-    popen = subprocess.Popen(
-        command,
-        cwd=running.work,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "400", **running.env},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-
-    def keep() -> None:
-        with log.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            while text := os.read(ours, 1 << 16):  # raises once the program has ended
-                file.write(text)
-
-    log.touch()
-    keeper = threading.Thread(target=keep, name="terminal", daemon=True)
-    keeper.start()
-    process = Process("livecover", popen, log)
-    try:
-        yield process, ours
-    finally:
-        process.kill()
-        keeper.join(5)
-        os.close(ours)
+    with at_terminal("livecover", command, running.work, running.env) as opened:
+        yield opened
 
 
 @contextlib.contextmanager
