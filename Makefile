@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test fresh wheel lint types docs unit e2e bench format clean system-demo system-test
+.PHONY: help demo test fresh wheel lint types docs unit live e2e bench format clean system-demo system-test
 
 help: ## list these
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ docs: $(VENV)/.installed-dev ## the documentation, into site/; a broken link fai
 
 unit: $(VENV)/.installed-dev ## tests that need no audio or MIDI server
 	$(BIN)/pytest -m "not e2e"
+
+live: | system-demo ## tests of the live program where nothing else is installed: no torch
+	PYTHON=$(PYTHON) scripts/test-live
 
 e2e: $(VENV)/.installed-dev ## tests on real PulseAudio, JACK, FluidSynth and Ardour
 	$(BIN)/pytest -m e2e

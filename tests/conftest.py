@@ -11,13 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.system.bounded import own_ending
-from tests.networks import (
-    TINY_FEATURES,
-    TINY_STATEFUL,
-    TINY_WINDOW,
-    TinyStateful,
-    TinyWindow,
-)
+from tests.tiny import FOLDER, TINY_FEATURES
 
 
 def seed() -> None:
@@ -86,35 +80,21 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tiny front end; do not change what lies in it."""
-    from offline_train.exporting.export import export_frontend
-
-    folder = tmp_path_factory.mktemp("models")
-    export_frontend(TINY_FEATURES, folder)
-    return folder
+def tiny_folder() -> Path:
+    """The folder of the tiny models; do not change what lies in it."""
+    return FOLDER
 
 
 @pytest.fixture(scope="session")
 def tiny_stateful_path(tiny_folder: Path) -> Path:
     """The file of a stateful model, ``TINY_STATEFUL``, its front end beside it."""
-    import torch
-
-    from offline_train.exporting.export import export_stateful
-
-    torch.manual_seed(1)
-    return export_stateful(TinyStateful(), TINY_STATEFUL, tiny_folder / "tiny.onnx")
+    return tiny_folder / "tiny.onnx"
 
 
 @pytest.fixture(scope="session")
 def tiny_window_path(tiny_folder: Path) -> Path:
     """The file of a window model, ``TINY_WINDOW``, its local stage and front end beside it."""
-    import torch
-
-    from offline_train.exporting.export import export_window
-
-    torch.manual_seed(2)
-    return export_window(TinyWindow(), TINY_WINDOW, tiny_folder / "tiny-window.onnx")
+    return tiny_folder / "tiny-window.onnx"
 
 
 @pytest.fixture(scope="session")

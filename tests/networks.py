@@ -1,51 +1,17 @@
-"""Tiny networks of both kinds, and their specs, for tests of everything that runs models.
+"""Tiny networks of both kinds, in torch; ``tests/tiny.py`` has their specs.
 
 Shapes as the contract says: features (B, T, F), style (B, 24), logits (B, T, 88).
 """
 
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from models.spec import N_PITCHES, STYLE_DIM, FeatureSpec, ModelSpec
-
-TINY_FEATURES = FeatureSpec(
-    name="tiny",
-    layer="STFT",
-    sample_rate=4000,
-    n_fft=256,
-    win_length=256,
-    hop_length=64,
-    n_bins=30,
-    f_min=60.0,
-    f_max=1800.0,
-    log_floor=0.01,
-)
-TINY_STATEFUL = ModelSpec(
-    name="tiny",
-    kind="stateful",
-    features=TINY_FEATURES,
-    version="1",
-    lookahead_frames=3,  # not a whole number of steps, to try the bookkeeping
-    outputs=("onset", "frame", "velocity", "melody"),
-    step_frames=2,
-    styles={
-        "calm": [-1.0] * STYLE_DIM,
-        "balanced": [0.0] * STYLE_DIM,
-        "intense": [1.0] * STYLE_DIM,
-    },
-)
-TINY_WINDOW = ModelSpec(
-    name="tiny-window",
-    kind="window",
-    features=TINY_FEATURES,
-    version="1",
-    lookahead_frames=7,
-    window_frames=48,
-    step_frames=4,
-    local_margin_frames=2,
-)
+from models.spec import N_PITCHES, STYLE_DIM, ModelSpec
+from offline_train.exporting.export import export_frontend, export_stateful, export_window
+from tests.tiny import TINY_FEATURES, TINY_STATEFUL, TINY_WINDOW
 
 
 class TinyStateful(nn.Module):
@@ -107,3 +73,22 @@ class TinyWindow(nn.Module):
         x = x + self.attention(x, x, x, need_weights=False)[0]
         logits = self.head(x).unflatten(2, (len(self.outputs), N_PITCHES))
         return {name: logits[:, :, k] for k, name in enumerate(self.outputs)}
+
+
+def tiny_stateful() -> TinyStateful:
+    """Return the network that the file ``tiny.onnx`` holds."""
+    torch.manual_seed(1)
+    return TinyStateful().eval()
+
+
+def tiny_window() -> TinyWindow:
+    """Return the network that the file ``tiny-window.onnx`` holds."""
+    torch.manual_seed(2)
+    return TinyWindow().eval()
+
+
+def export_tiny_models(folder: Path) -> None:
+    """Write both models and their front end into a folder, as they lie in ``tests/tiny_models``."""
+    export_frontend(TINY_FEATURES, folder)
+    export_stateful(tiny_stateful(), TINY_STATEFUL, folder / "tiny.onnx")
+    export_window(tiny_window(), TINY_WINDOW, folder / "tiny-window.onnx")

@@ -25,7 +25,7 @@ TABLE: dict[str, str] = {
     "engine": "engine.system",
     "engine.signal": "engine.core",
     "engine.audio.devices": "engine.core engine.signal engine.system",
-    "engine.audio.files": "engine.core engine.signal engine.system",
+    "engine.audio.files": "engine.core engine.signal engine.system engine.audio.devices",
     "engine.audio.loopback": "engine.core engine.signal engine.system engine.audio.devices",
     "engine.audio": "engine.core engine.system "
     "engine.audio.devices engine.audio.files engine.audio.loopback",
@@ -142,6 +142,16 @@ def files(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
+def live_tests() -> list[Path]:
+    """The tests of the live rooms, and what they share."""
+    shared = ("conftest.py", "tiny.py", "note_streams.py")
+    return [
+        *(ROOT / "tests" / name for name in shared),
+        *files("tests/engine"),
+        *files("tests/livecover"),
+    ]
+
+
 def package_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).parent.parts)
 
@@ -214,6 +224,15 @@ def test_live_rooms_name_no_training_library(room: str) -> None:
         )
     }
     assert named == {}
+
+
+@pytest.mark.parametrize("path", live_tests(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_tests_of_live_rooms_need_no_training_library(path: Path) -> None:
+    """They hold where only the live program is installed: ``make live`` runs them so."""
+    names = imports(path.read_text(encoding="utf-8"))
+    assert not {name.split(".")[0] for name in names} & {*TRAINING_LIBRARIES, "offline_train"}
+    assert not [name for name in names if name.startswith("tests.networks")]
+    assert not [n for n in names if n.split(".")[0] == "models" and not is_allowed(n, "engine")]
 
 
 def test_onnx_runtime_is_imported_where_it_is_told_to_keep_quiet() -> None:

@@ -1,8 +1,11 @@
 """The scripts say in one line what they need, with exit code 2, before they do anything."""
 
 import os
+import re
 import shutil
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -60,3 +63,17 @@ def test_fresh_root_wants_commands() -> None:
 
 def test_install_system_knows_its_tiers() -> None:
     assert "expected demo, test or train, got 'all'" in run("install-system", "all")
+
+
+def test_each_dependency_of_the_live_program_has_a_lowest_version() -> None:
+    root = SCRIPTS.parent
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "lowest_versions.py", root / "pyproject.toml"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = done.stdout.splitlines()
+    names = [re.split("[>;= ]", text)[0] for text in project["dependencies"]]
+    assert [line.split("==")[0] for line in lines][: len(names)] == names

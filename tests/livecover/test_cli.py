@@ -33,7 +33,7 @@ from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import Settings
 from livecover.settings.source import load_settings
 from livecover.takes.recorder import TakeRecorder
-from tests.networks import TINY_FEATURES
+from tests.tiny import TINY_FEATURES
 
 HANGUP = getattr(signal, "SIGHUP", signal.SIGTERM)
 Output = pytest.CaptureFixture[str]

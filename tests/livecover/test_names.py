@@ -16,7 +16,7 @@ from livecover.cli import main
 from livecover.takes.ending import end_take
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Journal
-from tests.networks import TINY_FEATURES
+from tests.tiny import TINY_FEATURES
 
 CAFE = os.fsdecode(b"caf\xe9")
 

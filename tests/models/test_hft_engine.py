@@ -14,7 +14,7 @@ from engine.model.stateful_model import join_posteriors, silent_features
 from engine.model.window_model import WindowModel
 from models.hft import OUTPUTS, Hft, HftConfig
 from models.spec import STYLE_DIM, ModelSpec
-from tests.networks import TINY_FEATURES, TINY_WINDOW
+from tests.tiny import TINY_FEATURES, TINY_WINDOW
 
 Array = NDArray[np.float32]
 

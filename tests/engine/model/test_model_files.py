@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import onnx
 import onnxruntime as ort
 import pytest
 
@@ -16,24 +15,13 @@ from engine.model.model_files import list_models, load_model
 from engine.model.stateful_model import StatefulModel
 from engine.model.window_model import WindowModel
 from models import shipped
-from models.spec import METADATA_KEY
-from tests.networks import TINY_STATEFUL, TINY_WINDOW
+from tests.tiny import TINY_STATEFUL, TINY_WINDOW, with_metadata
 
 
 @pytest.fixture
 def shipped_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(shipped, "path", lambda: tmp_path)
     return tmp_path
-
-
-def with_metadata(source: Path, target: Path, value: str | None) -> Path:
-    """Copy a model with other metadata, or none."""
-    model = onnx.load(source)
-    del model.metadata_props[:]
-    if value is not None:
-        model.metadata_props.add(key=METADATA_KEY, value=value)
-    onnx.save(model, target)
-    return target
 
 
 def test_both_kinds_load_by_path(tiny_stateful_path: Path, tiny_window_path: Path) -> None:
@@ -144,13 +132,11 @@ def test_metadata_of_one_kind_on_a_graph_of_the_other(
         load_model(path)
 
 
-def test_a_state_of_free_size_is_refused(tiny_stateful_path: Path, tmp_path: Path) -> None:
-    model = onnx.load(tiny_stateful_path)
-    state = next(i for i in model.graph.input if i.name == "state_gru")
-    state.type.tensor_type.shape.dim[1].dim_param = "anything"
-    onnx.save(model, tmp_path / "m.onnx")
+def test_a_state_of_free_size_is_refused(tiny_stateful_path: Path) -> None:
+    graph = Graph(tiny_stateful_path)
+    graph.inputs["state_gru"][1] = "anything"
     with pytest.raises(ModelError, match="state_gru must have a fixed shape"):
-        load_model(tmp_path / "m.onnx")
+        StatefulModel(TINY_STATEFUL, graph)
 
 
 def test_the_cpu_is_always_there_and_comes_last() -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from engine.core.notes import Posteriors
@@ -17,11 +16,7 @@ from engine.model.pipeline import (
 )
 from engine.model.stateful_model import join_posteriors
 from engine.signal import level
-from models.features import LOG_STFT_16K
-from models.spec import STYLE_DIM, ModelSpec
-from models.streaming import COVER, StreamingConfig, StreamingCover
-from models.trunk import STEP_FRAMES
-from offline_train.exporting.export import export_frontend, export_stateful
+from models.spec import STYLE_DIM
 
 Array = NDArray[np.float32]
 
@@ -114,30 +109,3 @@ def test_no_samples_give_the_one_frame_at_zero(pipeline: Pipeline) -> None:
     none = np.zeros(0, np.float32)
     found = stream_posteriors(none, pipeline.model, pipeline.frontend, STYLE)
     assert found.frames.tolist() == [0]
-
-
-@pytest.mark.parametrize("block_size", [7, 256, 4096])
-def test_the_default_network_streams(
-    tmp_path_factory: pytest.TempPathFactory, block_size: int
-) -> None:
-    config = StreamingConfig(channels=8, context=16, hidden=8)
-    spec = ModelSpec(
-        name="small",
-        kind="stateful",
-        features=LOG_STFT_16K,
-        version="1",
-        lookahead_frames=config.lookahead_frames,
-        outputs=COVER,
-        step_frames=STEP_FRAMES,
-    )
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("default")
-    export_frontend(spec.features, folder)
-    path = export_stateful(StreamingCover(config), spec, folder / "small.onnx")
-    pipeline = load_pipeline(path, style=STYLE)
-    rng = np.random.default_rng(2)
-    samples = (np.repeat(rng.uniform(0, 0.3, 20), 800) * rng.normal(0, 1, 16000)).astype(np.float32)
-    expected = one_pass(pipeline, offline_features(samples, pipeline.frontend))
-    found = stream_posteriors(samples, pipeline.model, pipeline.frontend, STYLE, block_size)
-    assert found.frames.tolist() == list(range(63))
-    assert_close(found, expected)

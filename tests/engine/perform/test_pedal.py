@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engine.core.notes import Event, NoteEvent, PedalEvent
 from engine.perform.pedal import LONGEST_S, PRESS_S, SILENCE_S, Pedal
-from tests.engine.perform.test_hands import rows, streams
+from tests.note_streams import rows, streams
 
 C_MAJOR, F_MAJOR, A_MINOR = (48, 52, 55), (53, 57, 60), (45, 48, 52)
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from engine.signal.conditioning import InputConditioner, conditioned
 from engine.whole_song.hearing import sound_blocks
 from livecover.bench.models import load_samples
-from offline_train.data.sound_files import read_part
-from offline_train.studies.pairs.sound import read_mono
 
 Array = NDArray[np.float32]
 RATE = 16000
@@ -52,8 +50,6 @@ def test_every_reader_of_a_file_hears_the_same(tmp_path: Path) -> None:
     for heard in (
         np.concatenate(list(sound_blocks(str(path)))),
         load_samples(path, RATE),
-        read_part(path),
-        read_mono(path, RATE),
     ):
         np.testing.assert_allclose(heard, found, atol=1e-6)
 

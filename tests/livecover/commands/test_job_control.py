@@ -22,7 +22,7 @@ from livecover.commands import job_control
 from livecover.commands.job_control import in_foreground
 from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import Settings, with_values
-from tests.networks import TINY_FEATURES
+from tests.tiny import TINY_FEATURES
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGTSTP"), reason="no job control")
 ROOT = Path(__file__).parents[3]

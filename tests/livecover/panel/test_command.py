@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from livecover.cli import main
 from tests.livecover.panel.fakes import TIMEOUT, Client
-from tests.networks import TINY_FEATURES
+from tests.tiny import TINY_FEATURES
 
 ROOT = Path(__file__).parents[3]
 Process = subprocess.Popen[str]

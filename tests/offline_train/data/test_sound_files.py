@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 from engine.core.errors import DataError
+from engine.signal.conditioning import conditioned
 from offline_train.data.sound_files import SAMPLE_RATE, duration, read_part, read_sound
+from offline_train.studies.pairs.sound import read_mono
 
 SOUND = (0.3 * np.sin(np.arange(2 * SAMPLE_RATE) / 9)).astype(np.float32)
 
@@ -52,3 +55,15 @@ def test_samples_that_are_not_numbers_are_told(tmp_path: Path) -> None:
     soundfile.write(path, np.full(SAMPLE_RATE, np.nan, np.float32), SAMPLE_RATE, subtype="FLOAT")
     with pytest.raises(DataError, match=r"song\.wav holds a sample that is not a finite number"):
         read_sound(path)
+
+
+@pytest.mark.parametrize("read", [read_part, lambda path: read_mono(path, SAMPLE_RATE)])
+def test_it_is_conditioned_as_the_engine_does(
+    tmp_path: Path, read: Callable[[Path], NDArray[np.float32]]
+) -> None:
+    """A quiet one whose two channels cancel, with an offset in each."""
+    mono = np.random.default_rng(3).normal(0, 0.003, 20 * SAMPLE_RATE).astype(np.float32)
+    sound = np.stack([mono, -mono], 1) + np.array((0.3, -0.2), np.float32)
+    path = tmp_path / "song.wav"
+    soundfile.write(path, sound, SAMPLE_RATE, subtype="FLOAT")
+    np.testing.assert_allclose(read(path), conditioned(sound, SAMPLE_RATE), atol=1e-6)

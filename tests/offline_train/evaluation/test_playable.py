@@ -4,14 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.core.errors import DataError
 from engine.core.notes import NoteEvent
+from engine.perform.hands import Hands
 from offline_train.evaluation import EvaluateConfig
+from offline_train.evaluation.measures.playability import find_unplayable
 from offline_train.evaluation.playable import PlayableScore, measure, notes_in_hands, pedalled
 from offline_train.evaluation.playable_report import report
 from offline_train.evaluation.rungs import heard_piece
 from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong, cached_song
+from tests.note_streams import rows, streams
 from tests.offline_train.fixtures import write_data
 
 
@@ -74,3 +79,12 @@ def test_a_pedal_is_up_at_the_songs_end() -> None:
     assert notes == note
     assert [move.is_down for move in moves] == [True, False]
     assert moves[-1].time == 2.0
+
+
+@settings(max_examples=60)
+@given(streams(), st.sampled_from((7, 12, 14, 19)))
+def test_what_the_engines_hands_leave_two_hands_can_play(
+    events: list[NoteEvent], span: int
+) -> None:
+    notes = rows(Hands(span).push(events))
+    assert not find_unplayable(notes, notes[:, 5] > 0.5, span).any.any()

@@ -16,13 +16,26 @@ from models.features import LOG_STFT_16K, Features
 from models.spec import METADATA_KEY, FeatureSpec
 from offline_train.exporting import export
 from offline_train.exporting.export import export_frontend, export_stateful, export_window
-from tests.networks import (
-    TINY_FEATURES,
-    TINY_STATEFUL,
-    TINY_WINDOW,
-    TinyStateful,
-    TinyWindow,
-)
+from tests.networks import TinyStateful, TinyWindow, export_tiny_models
+from tests.tiny import TINY_FEATURES, TINY_STATEFUL, TINY_WINDOW
+
+
+@pytest.fixture(scope="module")
+def exported_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny models as the exporter makes them now."""
+    folder = tmp_path_factory.mktemp("exported")
+    export_tiny_models(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny_stateful_path(exported_folder: Path) -> Path:
+    return exported_folder / "tiny.onnx"
+
+
+@pytest.fixture
+def tiny_window_path(exported_folder: Path) -> Path:
+    return exported_folder / "tiny-window.onnx"
 
 
 def operators(path: Path) -> list[str]:
