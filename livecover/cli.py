@@ -23,7 +23,7 @@ from engine.midi.sinks import is_midi_file
 from engine.system.bounded import begin_ending, begun
 from engine.system.command import end_process, run_command, say
 from engine.system.paths import given_path
-from engine.whole_song.cover import cover_file
+from livecover.api import write_cover
 from livecover.commands import arranger
 from livecover.commands.console import live_line, log_lines, logged
 from livecover.commands.devices import describe_devices
@@ -267,8 +267,12 @@ def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:
     """Cover a file into files, with a progress bar."""
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("covering", total=1.0)
-        cover = cover_file(
-            settings, lambda share: progress.update(task, completed=share), stop.is_set
+        cover = write_cover(
+            settings.audio.input,
+            settings.midi.midi_out,
+            settings,
+            lambda share: progress.update(task, completed=share),
+            stop.is_set,
         )
     say(*cover_summary(cover, settings))
 

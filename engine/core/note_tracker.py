@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from typing import Self, TypeVar
 
-from engine.core.notes import Event, NoteEvent, PedalEvent
+from engine.core.notes import Event, Note, NoteEvent, PedalEvent, notes_of
 
 LEAST_NOTE = 0.001
 """Seconds after its note-on, in the audio, that a forced note-off carries at least."""
@@ -115,3 +115,17 @@ def pair_strokes(strokes: Iterable[tuple[Hashable, bool, T]]) -> Iterator[tuple[
 def pair_notes(events: Iterable[NoteEvent]) -> Iterator[tuple[NoteEvent, NoteEvent | None]]:
     """Yield each note-on of ``events``, in time order, with what ends it (:func:`pair_strokes`)."""
     return pair_strokes(((event.channel, event.pitch), event.is_on, event) for event in events)
+
+
+def whole_notes(events: Iterable[Event]) -> list[Note]:
+    """Return the notes of events, by onset and pitch; what nothing ends is left out.
+
+    >>> whole_notes([NoteEvent(0.0, 60, 80), NoteEvent(1.5, 60, 0)])
+    [Note(onset=0.0, offset=1.5, pitch=60, velocity=80, part='accompaniment', hand=None)]
+    """
+    notes = [
+        Note(on.time, off.time, on.pitch, on.velocity, on.part, on.hand)
+        for on, off in pair_notes(notes_of(events))
+        if off is not None
+    ]
+    return sorted(notes, key=lambda note: (note.onset, note.pitch))

@@ -51,6 +51,18 @@ class NoteEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A note from its onset to its offset, seconds."""
+
+    onset: float
+    offset: float
+    pitch: int
+    velocity: int
+    part: Part = "accompaniment"
+    hand: Hand | None = None  # None where nobody asked whose it is
+
+
+@dataclass(frozen=True, slots=True)
 class PedalEvent:
     """The sustain pedal of one channel goes down or up at a moment of the input audio."""
 

@@ -1,4 +1,4 @@
-"""File in, notes out, as fast as it goes: the same stream as live, without a scheduler.
+"""A song in, notes out, as fast as it goes: the same stream as live, without a scheduler.
 
 A window model answers half a window at a time, since nobody waits for the next note.
 """
@@ -8,16 +8,18 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from engine.audio.opening import FileSource, open_source
+from engine.audio.opening import FileSource, path_of_input
 from engine.core.notes import Event, NoteEvent, notes_of
-from engine.core.settings import EngineSettings
+from engine.core.settings import EngineSettings, GateSettings
 from engine.cover.stream import CoverStream, open_pipeline
-from engine.midi.sinks import open_sink
+from engine.midi.function_sink import FunctionSink
+from engine.midi.sinks import MidiSink, open_sink
 from engine.model.window_model import WindowModel
-from engine.signal.conditioning import PRIME_S
+from engine.signal.conditioning import PRIME_S, WholeSource
 from engine.signal.tuning import A4_HZ
 
 BLOCK_SECONDS = 0.5
@@ -29,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """What ``cover_file`` made; times are seconds."""
+    """What came of a song; times are seconds."""
 
     events: list[Event]
     seconds: float  # of audio covered
@@ -53,6 +55,17 @@ class Cover:
         return self.elapsed / self.seconds if self.seconds else 0.0
 
 
+class WholeSong(WholeSource, Protocol):
+    """A song that is there as a whole, as a file is."""
+
+    name: str
+    position: float  # seconds read so far
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+
+
 def cover_file(
     settings: EngineSettings,
     on_progress: Callable[[float], None] | None = None,
@@ -60,40 +73,64 @@ def cover_file(
 ) -> Cover:
     """Cover the file ``settings.audio.input`` into ``settings.midi.midi_out``.
 
+    Parameters and errors as :func:`cover_song`; all is opened before work begins.
+    """
+    source = FileSource(path_of_input(settings.audio.input), paced=False)
+    return cover_song(
+        source,
+        settings,
+        on_progress,
+        is_stopped,
+        open_sink=lambda: open_sink(settings.midi.midi_out, autosave=None),
+    )
+
+
+def cover_song(
+    song: WholeSong,
+    settings: EngineSettings,
+    on_progress: Callable[[float], None] | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
+    *,
+    open_sink: Callable[[], MidiSink] = lambda: FunctionSink(lambda event: None),
+) -> Cover:
+    """Cover a song; what was found goes to a sink too, also where something breaks.
+
     Parameters
     ----------
+    song
+        Read from its beginning.
     settings
-        The engine's; what is about time does not matter here.
+        The engine's; what is about time and places does not matter here.
     on_progress
         Called with the share done, 0 to 1, about twice a second of audio.
     is_stopped
         Asked as often; once it says True, what was found so far is kept.
+    open_sink
+        Called once all else is open.
 
     Raises
     ------
     LiveCoverError
-        As the audio file, the model and the MIDI outputs do; all are opened before work begins.
+        As the song, the model and the sink do.
     """
-    source = open_source(settings.audio.input, settings.audio, paced=False)
-    assert isinstance(source, FileSource), "cover_file takes a file"
     pipeline = open_pipeline(settings.model)
     if isinstance(pipeline.model, WindowModel):
         pipeline.model = pipeline.model.unhurried()
-    stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels)
-    stream.prime(source.head(PRIME_S))
+    stream = CoverStream(pipeline, settings, song.sample_rate, song.n_channels)
+    stream.prime(song.head(PRIME_S))
     a4_hz = stream.a4_hz
-    sink = open_sink(settings.midi.midi_out, autosave=None)
+    sink = open_sink()
     events: list[Event] = []
     elapsed, is_whole, peak = 0.0, True, 0.0
     try:
-        for block in source.blocks(round(BLOCK_SECONDS * source.sample_rate)):
+        for block in song.blocks(round(BLOCK_SECONDS * song.sample_rate)):
             start = time.perf_counter()
             events += stream.push(block)
             elapsed += time.perf_counter() - start
             a4_hz = stream.a4_hz
             peak = max(peak, float(np.abs(block).max(initial=0.0)))
             if on_progress is not None:
-                on_progress(min(1.0, source.position / source.duration))
+                on_progress(min(1.0, song.position / song.duration))
             if is_stopped():
                 is_whole = False
                 break
@@ -105,20 +142,20 @@ def cover_file(
             sink.send(event)
         sink.silence()
         sink.close()
-    cover = Cover(events, source.position, elapsed, is_whole, a4_hz)
+    cover = Cover(events, song.position, elapsed, is_whole, a4_hz)
     if is_whole and cover.n_notes < cover.seconds * FEW_NOTES:
-        _warn_of_few(cover.n_notes, peak, settings)
+        _warn_of_few(cover.n_notes, peak, song.name, settings.gate)
     return cover
 
 
-def _warn_of_few(n_notes: int, peak: float, settings: EngineSettings) -> None:
+def _warn_of_few(n_notes: int, peak: float, name: str, gate: GateSettings) -> None:
     """Say that a cover has hardly a note, and why."""
     said = f"only {n_notes} notes" if n_notes else "no notes"
-    gate, dbfs = settings.gate, 20 * math.log10(max(peak, 1e-9))
+    dbfs = 20 * math.log10(max(peak, 1e-9))
     if not peak:
-        why = "the file is silent"
+        why = "it is silent"
     elif gate.enabled and dbfs < gate.threshold_dbfs:
         why = f"its peak of {dbfs:.0f} dBFS is below gate.threshold_dbfs ({gate.threshold_dbfs:g})"
     else:
         why = "the model hears hardly any music in it"
-    _log.warning("%s from %s: %s", said, settings.audio.input, why)
+    _log.warning("%s from %s: %s", said, name, why)

@@ -16,7 +16,7 @@ from engine.core.settings import AudioSettings, EngineSettings, ModelSettings
 from engine.core.taps import Tap
 from engine.live.engine import Engine
 from livecover.bench import markdown
-from livecover.bench.live import NullSink
+from livecover.bench.live import NO_PORT
 from livecover.cli import SWITCH_INTERVAL
 from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import Settings
@@ -65,7 +65,7 @@ def style(model: str, song: Path, n_changes: int) -> str:
     tap, rng = FirstNote(), np.random.default_rng(1)
     instrument = Instrument(
         settings,
-        open_engine=lambda *opened: Engine(*opened, open_sink=lambda names, already: NullSink()),
+        open_engine=lambda *opened: Engine(*opened, open_sink=lambda names, already: NO_PORT),
     )
     instrument.add_tap(tap)
     taken: list[float] = []

@@ -22,6 +22,7 @@ from engine.core.notes import Event, NoteEvent
 from engine.core.settings import AudioSettings, EngineSettings, MidiSettings, ModelSettings
 from engine.core.taps import Tap
 from engine.live.engine import Engine
+from engine.midi.function_sink import FunctionSink
 from engine.signal.meters import Status
 from livecover.bench import markdown, require_servers
 from livecover.cli import SWITCH_INTERVAL
@@ -34,24 +35,8 @@ WARM_UP_S = 60.0
 """Seconds of a soak after which memory is first looked at."""
 
 
-class NullSink:
-    """Takes notes and does nothing, where a machine has no MIDI."""
-
-    name = "nothing"
-    is_there = True
-    n_losses = 0
-
-    def send(self, event: Event) -> None:
-        """Do nothing."""
-
-    def silence(self) -> None:
-        """Do nothing."""
-
-    def panic(self) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
+NO_PORT = FunctionSink(lambda event: None, "nothing")
+"""Takes notes and does nothing, where a machine has no MIDI."""
 
 
 def timing(model: str, song: Path) -> str:
@@ -76,7 +61,7 @@ def timing(model: str, song: Path) -> str:
             counts = [status.n_notes, status.n_late, status.n_dropped, status.n_skipped_frames]
             rows.append([beside, *figures, *counts])
     columns = ["p50, ms", "p95, ms", "max, ms", "notes", "late", "dropped", "frames skipped"]
-    return markdown([f"sent against due, to {to or NullSink.name}", *columns], rows)
+    return markdown([f"sent against due, to {to or NO_PORT.name}", *columns], rows)
 
 
 def _play(settings: EngineSettings, has_port: bool) -> tuple[list[tuple[float, float]], Status]:
@@ -85,7 +70,7 @@ def _play(settings: EngineSettings, has_port: bool) -> tuple[list[tuple[float, f
     engine = (
         Engine(settings, [log])
         if has_port
-        else Engine(settings, [log], open_sink=lambda names, already: NullSink())
+        else Engine(settings, [log], open_sink=lambda names, already: NO_PORT)
     )
     with engine:
         engine.wait()

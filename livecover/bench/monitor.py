@@ -18,7 +18,7 @@ from engine.playback.monitor import Monitor
 from engine.playback.output import open_output
 from engine.playback.speaker import Speaker
 from livecover.bench import markdown, require_servers
-from livecover.bench.live import NullSink
+from livecover.bench.live import NO_PORT
 
 
 def delay(model: str, n_impulses: int) -> str:
@@ -32,7 +32,7 @@ def delay(model: str, n_impulses: int) -> str:
             audio=AudioSettings(input=f"{SONG}.monitor"), model=ModelSettings(model=model)
         )
         with _environment(place.pulse.env), _speaker(HEARD) as (speaker, monitor):
-            with Engine(settings, [speaker], open_sink=lambda *_: NullSink()) as engine:
+            with Engine(settings, [speaker], open_sink=lambda *_: NO_PORT) as engine:
                 with place.recording() as raw, place.pulse.playing(song, SONG) as player:
                     player.wait(600)
                 latency = engine.budget.total

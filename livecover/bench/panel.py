@@ -21,7 +21,7 @@ from engine.core.settings import AudioSettings, MidiSettings, ModelSettings
 from engine.core.taps import Tap
 from engine.live.engine import Engine
 from livecover.bench import markdown
-from livecover.bench.live import PORT, NullSink, jack_port
+from livecover.bench.live import NO_PORT, PORT, jack_port
 from livecover.cli import SWITCH_INTERVAL
 from livecover.instrument.instrument import Instrument
 from livecover.panel.played import Played
@@ -68,7 +68,7 @@ def timing(model: str, song: Path, rounds: int, seconds: float, with_browser: bo
                 open_engine=lambda *opened: (
                     Engine(*opened)
                     if to is not None
-                    else Engine(*opened, open_sink=lambda names, already: NullSink())
+                    else Engine(*opened, open_sink=lambda names, already: NO_PORT)
                 ),
             )
             instrument.add_tap(log)
@@ -89,7 +89,7 @@ def timing(model: str, song: Path, rounds: int, seconds: float, with_browser: bo
     if drawn:
         rows.append(["drawn after sent", *figures(drawn)])
     page = "Chromium" if with_browser else "a client"
-    title = f"sent against due, to {to or NullSink.name}; page: {page}"
+    title = f"sent against due, to {to or NO_PORT.name}; page: {page}"
     return markdown([title, "p50, ms", "p95, ms", "max, ms", "notes"], rows)
 
 

@@ -15,7 +15,7 @@ from engine.midi.sinks import MidiSink, open_sink
 from engine.model.model_files import list_models
 from engine.model.pipeline import Pipeline
 from livecover.bench import markdown
-from livecover.bench.live import PORT, NullSink, jack_port
+from livecover.bench.live import NO_PORT, PORT, jack_port
 from livecover.cli import SWITCH_INTERVAL
 from livecover.instrument.instrument import Instrument
 from livecover.settings.source import load_settings
@@ -67,7 +67,7 @@ def delay(model: str, song: Path, n_panics: int) -> str:
         return open_pipeline(settings)
 
     with jack_port() as to:
-        sink = TimedSink(open_sink([PORT]) if to is not None else NullSink())
+        sink = TimedSink(open_sink([PORT]) if to is not None else NO_PORT)
         instrument = Instrument(
             load_settings(None, given),
             open_engine=lambda settings, taps: Engine(
@@ -86,7 +86,7 @@ def delay(model: str, song: Path, n_panics: int) -> str:
     names = ("all at the port", "panic() returns")
     medians, worst = np.median(ms, axis=0), ms.max(axis=0)
     rows = [[n, f"{m:.1f}", f"{w:.1f}"] for n, m, w in zip(names, medians, worst, strict=True)]
-    return markdown([f"{n_panics} times, to {to or NullSink.name}", "median, ms", "most, ms"], rows)
+    return markdown([f"{n_panics} times, to {to or NO_PORT.name}", "median, ms", "most, ms"], rows)
 
 
 def _panic(

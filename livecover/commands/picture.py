@@ -6,13 +6,12 @@ imported only when something is drawn.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import LiveCoverError
-from engine.core.note_tracker import pair_notes
+from engine.core.note_tracker import whole_notes
 from engine.core.notes import NoteEvent, Part
 from engine.system.extras import needs
 from models.spec import MIN_PITCH, N_PITCHES
@@ -24,25 +23,6 @@ RANGE_DB = 60.0  # below the loudest; what is softer is white
 COLOURS: dict[Part, str] = {"melody": "#d1361b", "accompaniment": "#1763b0"}
 SIZE_INCHES = (16.0, 8.0)
 DPI = 100
-
-
-class Bar(NamedTuple):
-    """A note as it is drawn."""
-
-    onset: float
-    offset: float
-    pitch: int
-    velocity: int
-    part: Part
-
-
-def bars(events: Sequence[NoteEvent]) -> list[Bar]:
-    """Return the notes of events in time order; what nothing ends is left out."""
-    return sorted(
-        Bar(on.time, off.time, on.pitch, on.velocity, on.part)
-        for on, off in pair_notes(events)
-        if off is not None
-    )
 
 
 def pitch_spectrogram(mono: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
@@ -105,7 +85,7 @@ def draw_cover(
     top = MIN_PITCH + N_PITCHES - half_bin
     extent = (-half_frame, end, MIN_PITCH - half_bin, top)
     axes.imshow(levels, origin="lower", aspect="auto", cmap="Greys", extent=extent, alpha=0.75)
-    notes = sorted(bars(events), key=lambda bar: bar.part)  # the melody on top
+    notes = sorted(whole_notes(events), key=lambda note: note.part)  # the melody on top
     boxes = [Rectangle((n.onset, n.pitch - 0.4), n.offset - n.onset, 0.8) for n in notes]
     colours = [to_rgba(COLOURS[n.part], 0.35 + 0.65 * n.velocity / 127) for n in notes]
     axes.add_collection(PatchCollection(boxes, facecolor=colours, edgecolor="white", lw=0.3))

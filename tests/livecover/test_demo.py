@@ -21,7 +21,6 @@ from livecover.commands.picture import (
     DPI,
     RANGE_DB,
     SIZE_INCHES,
-    bars,
     check_matplotlib,
     draw_cover,
     pitch_spectrogram,
@@ -165,22 +164,6 @@ def test_both_ears_are_as_loud() -> None:
     both = sound.side_by_side(song, np.full((4, 2), 0.5, np.float32))
     np.testing.assert_allclose(both, np.full((4, 2), sound.PEAK), rtol=1e-6)
     assert not sound.side_by_side(0 * song, np.zeros((4, 2), np.float32)).any()
-
-
-def test_bars_are_notes_from_on_to_off() -> None:
-    events = [
-        NoteEvent(0.0, 60, 90, "melody"),
-        NoteEvent(0.5, 64, 50),
-        NoteEvent(1.0, 60, 0, "melody"),
-        NoteEvent(1.0, 60, 80),
-        NoteEvent(2.0, 60, 0),
-        NoteEvent(2.0, 64, 0),
-    ]
-    assert bars(events) == [
-        (0.0, 1.0, 60, 90, "melody"),
-        (0.5, 2.0, 64, 50, "accompaniment"),
-        (1.0, 2.0, 60, 80, "accompaniment"),
-    ]
 
 
 @pytest.mark.parametrize("sample_rate", [16000, 44100])

@@ -7,8 +7,6 @@ Blocks are (n, channels) float32; memory does not grow with the length of the fi
 import contextlib
 import dataclasses
 import logging
-import threading
-import time
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from engine.audio.devices.block_source import BlockSource
 from engine.audio.files.damage import is_flac, lone_streaminfo, mp3_frames, next_frame
 from engine.audio.files.declared_lengths import true_head
 from engine.audio.files.file_part import FilePart
@@ -31,15 +30,12 @@ from engine.audio.files.sound_file import (
     open_stream,
 )
 from engine.audio.files.streams import UNKNOWN_LENGTH
-from engine.core.errors import DeviceError
-from engine.signal.clock import RESTART_JUMP_S, StreamClock
+from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
-from engine.system.bounded import join
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".oga", ".opus", ".w64", ".caf")
 READ_AT_ONCE = 4096  # samples: what a broken file loses before the break at most
 LEAST_GAP_S = 0.2  # of a stream that ends early, for what follows the damage to be looked for
-JOIN_TIMEOUT = 1.0  # seconds; a slow disk is left to end by itself
 # libsndfile's words on a WAV chunk that is longer than the file, and on an OGG without its end.
 _UNKNOWN = str(0xFFFFFFFF)  # what a recorder writes that does not know yet
 _CUT_SHORT = ("(should be", "lacks an end-of-stream bit")
@@ -63,7 +59,7 @@ class _Part:
         return open_stream(path, self.start, self.end, self.head)
 
 
-class FileSource:
+class FileSource(BlockSource):
     """An audio file as a source.
 
     Parameters
@@ -82,26 +78,20 @@ class FileSource:
         not finite.
     """
 
+    known_errors = (soundfile.LibsndfileError,)
+
     def __init__(self, path: Path | str, paced: bool = True, block_size: int = 256) -> None:
         self.path = Path(path)
-        self.name = self.path.name
-        self.block_size = block_size
-        self.latency = 0.0
-        self.is_realtime = paced
-        self.is_finished = False
-        self.error: str | None = None
-        self.n_overflows = 0
-        self.n_bad_samples = 0
         self.position = 0.0
         """Seconds of audio read so far."""
         self._told: set[str] = set()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
         streams = find_streams(self.path)
         with open_sound(self.path, streams[0][1]) as file:
             check_header(self.path, file)
-            self.sample_rate: int = file.samplerate
-            self.n_channels: int = file.channels
+            super().__init__(
+                (), file.samplerate, file.channels, block_size=block_size, name=self.path.name
+            )
+            self.is_realtime = paced
             self.n_samples: int = file.frames
             check_finite(self.path, file)
             said = file.extra_info
@@ -279,48 +269,10 @@ class FileSource:
         self.position = 0.0
         return np.concatenate(taken)
 
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        return self.blocks()
+
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
         """Play from the beginning, in time, on a thread of its own. Needs ``paced``."""
         assert self.is_realtime, "a file that is not paced is read with blocks()"
-        self.stop()
-        self.is_finished = False
-        self.error = None
-        self._stop.clear()
-        self._thread = threading.Thread(
-            target=self._play, args=(ring, clock), name="audio-file", daemon=True
-        )
-        self._thread.start()
-
-    def _play(self, ring: SampleRing, clock: StreamClock) -> None:
-        """Write each block when its last sample would have been captured (no drift)."""
-        start = time.perf_counter()
-        n_played = 0
-        try:
-            for block in self.blocks():
-                n_played += len(block)
-                due = start + n_played / self.sample_rate
-                late = time.perf_counter() - due
-                if late > RESTART_JUMP_S:  # the program was stopped: go on where it was
-                    start, due = start + late, due + late
-                if self._stop.wait(max(0.0, due - time.perf_counter())):
-                    return
-                ring.write(block)
-                clock.update(ring.total_written, time.perf_counter())
-        except (DeviceError, OSError, soundfile.LibsndfileError) as error:
-            _log.error("%s; the song ends here", error)
-            self.error = str(error)
-        finally:
-            # Whatever happened it is over, and not lost: opened again it would start again.
-            self.is_finished = not self._stop.is_set()
-            ring.wake()
-
-    def stop(self) -> None:
-        """End playing; calling it again does nothing."""
-        self._stop.set()
-        if self._thread is not None:
-            join(self._thread, JOIN_TIMEOUT)
-            self._thread = None
-
-    def is_alive(self) -> bool:
-        """True while it plays."""
-        return self._thread is not None and self._thread.is_alive() and not self.is_finished
+        super().start(ring, clock)

@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.note_tracker import LEAST_NOTE, NoteTracker, pair_notes
-from engine.core.notes import Event, NoteEvent, PedalEvent
+from engine.core.note_tracker import LEAST_NOTE, NoteTracker, pair_notes, whole_notes
+from engine.core.notes import Event, Note, NoteEvent, PedalEvent
 
 EVENTS = st.lists(
     st.one_of(
@@ -89,3 +89,21 @@ def test_every_note_on_is_in_one_pair(events: list[Event]) -> None:
     assert Counter(on for on, _ in pairs) == Counter(event for event in notes if event.is_on)
     for on, end in pairs:
         assert end is None or (end.channel, end.pitch) == (on.channel, on.pitch)
+
+
+def test_whole_notes_last_from_on_to_off() -> None:
+    events: list[Event] = [
+        NoteEvent(0.0, 60, 90, "melody"),
+        PedalEvent(0.2, True),
+        NoteEvent(0.5, 64, 50, hand="left"),
+        NoteEvent(1.0, 60, 0, "melody"),
+        NoteEvent(1.0, 60, 80),
+        NoteEvent(2.0, 60, 0),
+        NoteEvent(2.0, 64, 0, hand="left"),
+        NoteEvent(3.0, 72, 80),
+    ]
+    assert whole_notes(events) == [
+        Note(0.0, 1.0, 60, 90, "melody"),
+        Note(0.5, 2.0, 64, 50, hand="left"),
+        Note(1.0, 2.0, 60, 80),
+    ]

@@ -152,7 +152,7 @@ def test_nothing_has_no_real_time_factor() -> None:
 @pytest.mark.parametrize(
     ("level", "said"),
     [
-        (0.0, "no notes from .*: the file is silent"),
+        (0.0, "no notes from .*: it is silent"),
         (1e-4, r"no notes from .*: its peak of -80 dBFS is below gate\.threshold_dbfs \(-70\)"),
         (0.1, "notes from .*: the model hears hardly any music in it"),
     ],

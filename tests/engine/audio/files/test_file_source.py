@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from engine.audio.files import file_source as audio_file
+from engine.audio.devices import block_source
 from engine.audio.files import sound_file
 from engine.audio.files.file_source import FileSource
 from engine.audio.files.ogg_pages import checksum, whole_pages, whole_runs
@@ -257,7 +257,7 @@ def test_a_file_goes_on_where_it_was_after_the_program_was_stopped(
 ) -> None:
     source = FileSource(written(tmp_path / "a.wav", 80 * 256, rate=8000), paced=True)
     program, clock, ring = StoppedProgram(), StreamClock(8000), SampleRing(80 * 256, 2)
-    monkeypatch.setattr(audio_file, "time", program)
+    monkeypatch.setattr(block_source, "time", program)
     monkeypatch.setattr(source, "_stop", program)
     source._play(ring, clock)
     block = 256 / 8000
