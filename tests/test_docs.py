@@ -89,3 +89,14 @@ def test_every_page_has_its_place() -> None:
         assert re.search(rf": {re.escape(name)}$", places, re.MULTILINE), (
             f"{name}: not in mkdocs.yml"
         )
+
+
+def test_what_is_to_be_changed_is_there() -> None:
+    """Each file and folder that the walks through the rooms name, but those that are to be made."""
+    text = (ROOT / "docs/change-something.md").read_text(encoding="utf-8")
+    named = {n for n in re.findall(r"`([\w./-]+)`", text) if re.search(r"/|\.(md|toml)$", n)}
+    assert len(named) > 30
+    gone = [name for name in named if "NAME" not in name and not (ROOT / name).exists()]
+    assert gone == []
+    for walk in ("A network", "A source", "A control"):
+        assert f"## {walk} of" in text
