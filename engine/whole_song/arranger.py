@@ -1,8 +1,7 @@
 """Writes an arrangement, unit by unit, with an exported network; melody and accompaniment apart.
 
 An arranger is a folder: ``encode.onnx``, ``step.onnx``, ``note.onnx``, as
-``offline_train.studies.arranging`` exports them. No torch. Not here: what is heard (``hearing``)
-and files of notes (``notation``).
+``offline_train.studies.arranging`` exports them. No torch. Not here: analysis (``song_analysis``), files (``notation``).
 """
 
 import json
@@ -29,7 +28,7 @@ from engine.whole_song.grid_notes import (
     without_doubles,
 )
 from engine.whole_song.harmony import Key
-from engine.whole_song.hearing import Hearing
+from engine.whole_song.song_analysis import SongAnalysis
 from models import shipped
 from models.spec import MIN_PITCH, N_PITCHES
 
@@ -41,20 +40,20 @@ END, BEGIN = N_PITCHES, N_PITCHES + 1
 MAX_NOTES = 16
 SOFTEST, LOUDEST = 38, 104  # velocities of the intensity's ends
 GROUP_END = 0.22  # the probability from which a group of notes ends
-STRUCK_CHANNELS = (0, 2)  # of the sound: onset and velocity
-STRUCK = 0.3  # the probability from which something is heard to be struck
+ONSET_CHANNELS = (0, 2)  # of the sound: onset and velocity
+ONSET_THRESHOLD = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Arranged:
-    """An arrangement: notes in order, and the hearing that they were written to."""
+    """An arrangement: notes in order, and the analysis that they were written to."""
 
     notes: list[GridNote]
-    hearing: Hearing
+    analysis: SongAnalysis
 
     def seconds(self) -> Array:
         """Return the notes (n, 5) as elsewhere: onset, offset, pitch, velocity, is_melody."""
-        grid = self.hearing.grid
+        grid = self.analysis.grid
         if not self.notes:
             return np.zeros((0, 5), np.float32)
         steps = np.array([(n.step, n.step + n.length) for n in self.notes])
@@ -69,7 +68,7 @@ def nothing(seconds: float) -> Arranged:
     n_beats = max(1, math.ceil(seconds / (period * BEATS_PER_BAR))) * BEATS_PER_BAR
     grid = Grid(period * np.arange(n_beats + 1))
     sound = np.zeros((0, N_PITCHES, 4), np.float16)
-    return Arranged([], Hearing(grid, sound, [None] * n_beats, Key(0, False), []))
+    return Arranged([], SongAnalysis(grid, sound, [None] * n_beats, Key(0, False), []))
 
 
 class Arranger:
@@ -109,16 +108,16 @@ class Arranger:
         self._follows: bool = spec["follows"]
 
     def arrange(
-        self, hearing: Hearing, on_progress: Callable[[float], None] | None = None
+        self, analysis: SongAnalysis, on_progress: Callable[[float], None] | None = None
     ) -> Arranged:
         """Return the arrangement of a song; ``on_progress`` is told the share that is done."""
-        chords = hearing.chord_vectors()
+        chords = analysis.chord_vectors()
         written: list[GridNote] = []
         previous: list[GridNote] = []
-        grid = hearing.grid
+        grid = analysis.grid
         n_beats, n_steps = UNIT_BARS * grid.beats_per_bar, UNIT_BARS * grid.steps_per_bar
         for unit in range(grid.n_units):
-            sound = hearing.sound[unit * n_steps : (unit + 1) * n_steps].astype(np.float32)
+            sound = analysis.sound[unit * n_steps : (unit + 1) * n_steps].astype(np.float32)
             beats = chords[unit * n_beats : (unit + 1) * n_beats]
             sound = in_four(self._mask(sound), grid.beats_per_bar)
             beats = in_four(beats, grid.beats_per_bar)
@@ -127,9 +126,9 @@ class Arranger:
             written += [moved(note, unit * n_steps) for note in own]
             if on_progress is not None:
                 on_progress((unit + 1) / grid.n_units)
-        melody = melody_on_grid(hearing)
-        notes = _heard(written, melody, hearing)
-        return Arranged(hands_apart(without_doubles(notes, melody) + melody), hearing)
+        melody = melody_on_grid(analysis)
+        notes = _while_song_plays(written, melody, analysis)
+        return Arranged(hands_apart(without_doubles(notes, melody) + melody), analysis)
 
     def _mask(self, sound: Array) -> Array:
         """Return the sound (S, P, 4) without what the network was trained to do without."""
@@ -163,8 +162,8 @@ class Arranger:
                 ["next_state", "inner"],
             )
             velocity = round(SOFTEST + (LOUDEST - SOFTEST) * float(intensity[0, step]))
-            struck, group = self._group(inner)
-            notes += [GridNote(step, length, pitch, velocity) for pitch, length in struck]
+            chord, group = self._group(inner)
+            notes += [GridNote(step, length, pitch, velocity) for pitch, length in chord]
         return notes
 
     @property
@@ -179,7 +178,7 @@ class Arranger:
         A group ends where it is likelier to end than to go on with any note: against the likeliest
         note alone the end would win wherever several are nearly as likely.
         """
-        struck: list[tuple[int, int]] = []
+        chord: list[tuple[int, int]] = []
         total = np.zeros((1, self._group_size), np.float32)
         pitch, length = BEGIN, UNIT_STEPS
         for k in range(MAX_NOTES + 1):
@@ -194,22 +193,22 @@ class Arranger:
             if k:
                 total += embedding
             allowed = logits[0].copy()
-            if struck:
-                allowed[: struck[-1][0] - MIN_PITCH + 1] = -np.inf  # upwards only
+            if chord:
+                allowed[: chord[-1][0] - MIN_PITCH + 1] = -np.inf  # upwards only
             chances = np.exp(allowed - allowed.max())
             if chances[END] >= GROUP_END * chances.sum() or k == MAX_NOTES:
                 break
             pitch = int(allowed[:END].argmax())
             length = int(lengths[0, pitch].argmax())
-            struck.append((pitch + MIN_PITCH, length + 1))
-        return struck, total
+            chord.append((pitch + MIN_PITCH, length + 1))
+        return chord, total
 
 
 def in_four(rows: Array, beats_per_bar: int) -> Array:
     """Return a unit's chords (beats, ...) or sound (steps, ...) in bars of four beats.
 
-    What sounds in the last beat of a shorter bar goes on, and nothing is struck: so a network that
-    knows bars of four does better than with silence.
+    The frames of a shorter bar's last beat are held, without onsets: a network trained on bars of
+    four does better with that than with silence.
     """
     if beats_per_bar == BEATS_PER_BAR:
         return rows
@@ -217,7 +216,7 @@ def in_four(rows: Array, beats_per_bar: int) -> Array:
     bars = rows.reshape(UNIT_BARS, beats_per_bar * per_beat, *rows.shape[1:])
     more = np.repeat(bars[:, -per_beat:], BEATS_PER_BAR - beats_per_bar, axis=1)
     if per_beat > 1:
-        more[..., STRUCK_CHANNELS] = 0
+        more[..., ONSET_CHANNELS] = 0
     return np.concatenate([bars, more], 1).reshape(-1, *rows.shape[1:])
 
 
@@ -235,15 +234,17 @@ def from_four(notes: list[GridNote], beats_per_bar: int) -> list[GridNote]:
     return found
 
 
-def _heard(notes: list[GridNote], melody: list[GridNote], hearing: Hearing) -> list[GridNote]:
-    """Return the notes of bars in which something is struck, none before the first that is."""
-    grid = hearing.grid
-    is_struck = hearing.sound[..., 0].max(1) >= STRUCK
-    is_struck[[note.step for note in melody]] = True
-    if not is_struck.any():
+def _while_song_plays(
+    notes: list[GridNote], melody: list[GridNote], analysis: SongAnalysis
+) -> list[GridNote]:
+    """Return the notes of bars with an onset in the song, none before the first onset."""
+    grid = analysis.grid
+    is_onset = analysis.sound[..., 0].max(1) >= ONSET_THRESHOLD
+    is_onset[[note.step for note in melody]] = True
+    if not is_onset.any():
         return []
-    bars = is_struck.reshape(-1, grid.steps_per_bar).any(1)
-    first, last = int(is_struck.argmax()), grid.n_steps
+    bars = is_onset.reshape(-1, grid.steps_per_bar).any(1)
+    first, last = int(is_onset.argmax()), grid.n_steps
     return [
         ending(note, last)
         for note in notes
@@ -252,7 +253,7 @@ def _heard(notes: list[GridNote], melody: list[GridNote], hearing: Hearing) -> l
 
 
 def score_image(notes: list[GridNote]) -> Array:
-    """Return the notes of a unit as an image (S, P, 2): struck, sounding."""
+    """Return the notes of a unit as an image (S, P, 2): onset, frame."""
     image = np.zeros((UNIT_STEPS, N_PITCHES, 2), np.float32)
     for note in notes:
         row = note.pitch - MIN_PITCH

@@ -1,9 +1,9 @@
-"""Beats from how much is struck: tempo by autocorrelation, beats by dynamic programming.
+"""Beats from onset strength: tempo by autocorrelation, beats by dynamic programming.
 
 After Ellis, "Beat tracking by dynamic programming" (2007), with librosa's normalisations, in numpy
-alone: memory does not grow with a song's length beyond its onset strength. What a transcriber
-hears struck serves better than the spectrum's own changes: it is not late, and a long
-reverberation does not strike. Not here: what is struck (``hearing``), bars (``grid``).
+alone: memory does not grow with a song's length beyond its onset strength. Onset
+strength from a transcriber serves better than spectral flux: it is not late, and a long
+reverberation has none. Not here: onset strength (``song_analyzer``), bars (``grid``).
 """
 
 from dataclasses import dataclass
@@ -46,25 +46,25 @@ class Beats:
         return 60 / float(np.median(np.diff(self.times)))
 
 
-def track_beats(strength: Array, frame_s: float, fastest_bpm: float = FASTEST_BPM) -> Times:
-    """Return the times (n,) of the beats, from how much is struck in each frame (T,).
+def track_beats(onset_strength: Array, frame_s: float, fastest_bpm: float = FASTEST_BPM) -> Times:
+    """Return the times (n,) of the beats, from the onset strength (T,) of each frame.
 
     A tempo above ``fastest_bpm`` is taken for twice the song's.
     """
-    if len(strength) < LEAST_BEATS or not strength.any():
+    if len(onset_strength) < LEAST_BEATS or not onset_strength.any():
         return np.zeros(0)
-    bpm = estimate_tempo(strength, frame_s)
+    bpm = estimate_tempo(onset_strength, frame_s)
     while bpm > fastest_bpm:
         bpm /= 2
     period = np.round(60 / (bpm * frame_s))
-    return smooth(_best_path(_local_score(strength, period), period) * frame_s)
+    return smooth(_best_path(_local_score(onset_strength, period), period) * frame_s)
 
 
-def estimate_tempo(strength: Array, frame_s: float) -> float:
-    """Return the beats a minute at which the strength (T,) repeats itself best."""
+def estimate_tempo(onset_strength: Array, frame_s: float) -> float:
+    """Return the beats a minute at which the onset strength (T,) repeats itself best."""
     n_window = int(TEMPO_WINDOW_S / frame_s)
-    padded = np.pad(strength, n_window // 2, mode="linear_ramp")
-    windows = sliding_window_view(padded, n_window)[: len(strength) : TEMPO_HOP]
+    padded = np.pad(onset_strength, n_window // 2, mode="linear_ramp")
+    windows = sliding_window_view(padded, n_window)[: len(onset_strength) : TEMPO_HOP]
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_window) / n_window)
     n_fft = 1 << (2 * n_window - 1).bit_length()
     total = np.zeros(n_window)
@@ -78,12 +78,12 @@ def estimate_tempo(strength: Array, frame_s: float) -> float:
     return float(bpm[fit.argmax()])
 
 
-def _local_score(strength: Array, period: float) -> NDArray[np.float64]:
+def _local_score(onset_strength: Array, period: float) -> NDArray[np.float64]:
     """Return how well each frame (T,) would do as a beat."""
-    scaled = strength / max(float(strength.std(ddof=1)), 1e-12)
+    scaled = onset_strength / max(float(onset_strength.std(ddof=1)), 1e-12)
     offsets = np.arange(-period, period + 1)
     window = np.exp(-0.5 * (offsets * SHARPNESS / period) ** 2)
-    return np.asarray(np.convolve(scaled, window)[int(period) :][: len(strength)], float)
+    return np.asarray(np.convolve(scaled, window)[int(period) :][: len(onset_strength)], float)
 
 
 def _best_path(score: NDArray[np.float64], period: float) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ Not here: who writes them (``arranger``) and as what (``notation``).
 
 from dataclasses import dataclass, replace
 
-from engine.whole_song.hearing import Hearing
+from engine.whole_song.song_analysis import SongAnalysis
 
 MELODY_LIFT = 10  # velocity, over the accompaniment
 SPLIT_PITCH = 60
@@ -25,15 +25,15 @@ class GridNote:
     is_left: bool = False
 
 
-def melody_on_grid(hearing: Hearing) -> list[GridNote]:
+def melody_on_grid(analysis: SongAnalysis) -> list[GridNote]:
     """Return the melody's notes on the grid, each at least a step long, none over another."""
-    grid = hearing.grid
-    if not hearing.melody:
+    grid = analysis.grid
+    if not analysis.melody:
         return []
-    on = grid.step([note.onset for note in hearing.melody])
-    off = grid.step([note.offset for note in hearing.melody])
+    on = grid.step([note.onset for note in analysis.melody])
+    off = grid.step([note.offset for note in analysis.melody])
     found: dict[int, GridNote] = {}
-    for note, start, stop in zip(hearing.melody, on.tolist(), off.tolist(), strict=True):
+    for note, start, stop in zip(analysis.melody, on.tolist(), off.tolist(), strict=True):
         if 0 <= start < grid.n_steps:
             velocity = min(note.velocity + MELODY_LIFT, 127)
             found[start] = GridNote(start, max(stop - start, 1), note.pitch, velocity, True)

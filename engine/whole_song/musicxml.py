@@ -93,11 +93,11 @@ def _header(title: str) -> Iterator[Element]:
 
 def _measures(arranged: Arranged) -> Iterator[Element]:
     """Yield the bars."""
-    grid, sharps = arranged.hearing.grid, arranged.hearing.key.sharps
+    grid, sharps = arranged.analysis.grid, arranged.analysis.key.sharps
     first, last = _extent(arranged)
     hands = [[n for n in arranged.notes if n.is_left == is_left] for is_left in (False, True)]
     staves = [voice(notes, grid.steps_per_bar, first, last) for notes in hands]
-    symbols = _symbols(arranged.hearing.chords)
+    symbols = _symbols(arranged.analysis.chords)
     has_upbeat = first % grid.steps_per_bar > 0
     bars = list(zip(*staves, strict=True))
     for k, (right, left) in enumerate(bars):
@@ -127,7 +127,7 @@ def _measures(arranged: Arranged) -> Iterator[Element]:
 
 def _extent(arranged: Arranged) -> tuple[int, int]:
     """Return the steps where a score begins and ends: whole bars, or an upbeat of at most half."""
-    bar = arranged.hearing.grid.steps_per_bar
+    bar = arranged.analysis.grid.steps_per_bar
     if not arranged.notes:
         return 0, bar
     earliest = min(note.step for note in arranged.notes)
@@ -158,21 +158,21 @@ def _sounding(symbols: dict[int, ChordName], step: int) -> ChordName | None:
 
 def _attributes(measure: Element, arranged: Arranged) -> None:
     """Say key, metre, staves and clefs, and the tempo."""
-    hearing = arranged.hearing
+    analysis = arranged.analysis
     attributes = _add(measure, "attributes")
     _add(attributes, "divisions", STEPS_PER_BEAT)
     key = _add(attributes, "key")
-    _add(key, "fifths", hearing.key.sharps)
-    _add(key, "mode", "minor" if hearing.key.is_minor else "major")
+    _add(key, "fifths", analysis.key.sharps)
+    _add(key, "mode", "minor" if analysis.key.is_minor else "major")
     time = _add(attributes, "time")
-    _add(time, "beats", hearing.grid.beats_per_bar)
+    _add(time, "beats", analysis.grid.beats_per_bar)
     _add(time, "beat-type", 4)
     _add(attributes, "staves", 2)
     for number, sign, line in (("1", "G", 2), ("2", "F", 4)):
         clef = _add(attributes, "clef", number=number)
         _add(clef, "sign", sign)
         _add(clef, "line", line)
-    bpm = round(hearing.grid.bpm)
+    bpm = round(analysis.grid.bpm)
     direction = _add(measure, "direction", placement="above")
     mark = _add(_add(direction, "direction-type"), "metronome")
     _add(mark, "beat-unit", "quarter")

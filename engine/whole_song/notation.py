@@ -21,9 +21,9 @@ HANDS = (("right hand", False), ("left hand", True))
 def to_midi(arranged: Arranged) -> mido.MidiFile:
     """Return a type-1 file: tempo map, metre and key; right hand; left hand. Both on channel 1."""
     midi = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
-    grid = arranged.hearing.grid
+    grid = arranged.analysis.grid
     tempo = TempoMap(grid)
-    midi.tracks.append(tempo.conductor("livecover", arranged.hearing.key.midi_name))
+    midi.tracks.append(tempo.conductor("livecover", arranged.analysis.key.midi_name))
     ticks = tempo.ticks(grid.time(np.arange(grid.n_steps + 1))).tolist()
     for name, is_left in HANDS:
         track = midi.add_track(name)

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.whole_song.arranger import Arranged, Arranger
-from engine.whole_song.hearing import SAMPLE_RATE, Ears, listen, sound_blocks
 from engine.whole_song.notation import to_midi
+from engine.whole_song.song_analysis import analyze
+from engine.whole_song.song_analyzer import SAMPLE_RATE, SongAnalyzer, sound_blocks
 from livecover import examples
 from livecover.bench import markdown
 
@@ -32,12 +33,12 @@ def offsets(model: str, song: Path, n_offsets: int, seconds: float) -> str:
     """Return the distances of arranged MIDI from ``song``, shifted ``n_offsets`` times."""
     rng = np.random.default_rng(1)
     sound = np.concatenate(list(sound_blocks(str(song))))
-    ears, arranger = Ears(cover=model), Arranger()
+    analyzer, arranger = SongAnalyzer(cover=model), Arranger()
     tune = _ons(examples.path(TUNE).read_bytes(), TUNE_CHANNEL) if _is_example(song) else None
     from_grid, from_tune = [], []
     for k in range(n_offsets):
         shift = rng.uniform(0, MOST_SILENCE_S) if k % 2 else -rng.uniform(0, MOST_CUT_S)
-        arranged = arranger.arrange(listen(ears.hear([shifted(sound, shift, seconds)])))
+        arranged = arranger.arrange(analyze(analyzer.run([shifted(sound, shift, seconds)])))
         notes = _written(arranged)
         from_grid.append(np.abs(notes[:, 0] - _planned(arranged)).max())
         if tune is not None:
@@ -71,7 +72,7 @@ def shifted(sound: Array, shift: float, seconds: float) -> Array:
 def _planned(arranged: Arranged) -> NDArray[np.float64]:
     """Return the onsets of the arrangement's notes in the song, in order; none before it."""
     steps = np.array([note.step for note in arranged.notes])
-    return np.maximum(np.sort(arranged.hearing.grid.time(steps)), 0.0)
+    return np.maximum(np.sort(arranged.analysis.grid.time(steps)), 0.0)
 
 
 def _written(arranged: Arranged) -> Notes:

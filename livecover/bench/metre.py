@@ -12,7 +12,8 @@ import mido
 import numpy as np
 import soundfile
 
-from engine.whole_song.hearing import Ears, find_beats, sound_blocks
+from engine.whole_song.song_analysis import find_beats
+from engine.whole_song.song_analyzer import SongAnalyzer, sound_blocks
 from livecover.bench import markdown
 from livecover.sounds.soundfonts import RENDER_RATE, find_soundfont, render_piano
 
@@ -71,7 +72,7 @@ TUNES = {
 
 def metres(model: str, n_songs: int) -> str:
     """Return how many of ``n_songs`` songs, in turn of each tune, are heard in their bars."""
-    rng, ears = np.random.default_rng(1), Ears(cover=model)
+    rng, analyzer = np.random.default_rng(1), SongAnalyzer(cover=model)
     counts = {3: [0, 0, 0], 4: [0, 0, 0]}
     with tempfile.TemporaryDirectory(prefix="livecover-") as folder:
         for k in range(n_songs):
@@ -87,7 +88,7 @@ def metres(model: str, n_songs: int) -> str:
                 render_piano(sound.with_suffix(".mid"), n_samples, RENDER_RATE, font),
                 RENDER_RATE,
             )
-            beats = find_beats(ears.hear(sound_blocks(str(sound))))
+            beats = find_beats(analyzer.run(sound_blocks(str(sound))))
             count = counts[tune.beats_per_bar]
             count[0] += 1
             if beats.beats_per_bar == tune.beats_per_bar:

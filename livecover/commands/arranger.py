@@ -13,10 +13,11 @@ from engine.system.paths import given_path
 from engine.system.whole_file import check_writable
 from engine.whole_song import notation
 from engine.whole_song.arranger import Arranged, Arranger, nothing
-from engine.whole_song.hearing import Ears, listen, sound_blocks
+from engine.whole_song.song_analysis import analyze
+from engine.whole_song.song_analyzer import SongAnalyzer, sound_blocks
 from livecover.settings.sections import Settings
 
-HEARD_SHARE = 0.7  # of the progress, when the song has been heard
+ANALYSIS_SHARE = 0.7  # of the progress
 
 
 def check(settings: Settings) -> list[Path]:
@@ -65,16 +66,16 @@ def arrange_file(
         If the audio file, a model or an output is not what it should be.
     """
     paths = check(settings)
-    blocks = sound_blocks(settings.audio.input, lambda share: on_progress(HEARD_SHARE * share))
+    blocks = sound_blocks(settings.audio.input, lambda share: on_progress(ANALYSIS_SHARE * share))
     arranger = Arranger(settings.arranger.model, settings.model.threads)
-    heard = Ears(cover=settings.model.model, tuning=settings.model.tuning).hear(blocks)
-    if heard.is_music:
+    outputs = SongAnalyzer(cover=settings.model.model, tuning=settings.model.tuning).run(blocks)
+    if outputs.is_music:
         arranged = arranger.arrange(
-            listen(heard, settings.arranger.beats_per_bar),
-            lambda share: on_progress(HEARD_SHARE + (1 - HEARD_SHARE) * share),
+            analyze(outputs, settings.arranger.beats_per_bar),
+            lambda share: on_progress(ANALYSIS_SHARE + (1 - ANALYSIS_SHARE) * share),
         )
     else:
-        arranged = nothing(heard.seconds)
+        arranged = nothing(outputs.seconds)
     for path in paths:
         notation.write(arranged, path)
     return arranged
@@ -82,7 +83,7 @@ def arrange_file(
 
 def summary(arranged: Arranged, settings: Settings) -> list[str]:
     """Return what was written, as lines."""
-    grid, key = arranged.hearing.grid, arranged.hearing.key
+    grid, key = arranged.analysis.grid, arranged.analysis.key
     return [
         f"{len(arranged.notes)} notes in {grid.n_bars} bars of {grid.beats_per_bar}/4,"
         f" {grid.bpm:.0f} beats a minute, {key.midi_name.removesuffix('m')}"

@@ -20,7 +20,8 @@ from engine.system.paths import NO_SUCH_FILE, file_fault, is_folder
 from engine.system.whole_file import check_writable, written_whole
 from engine.whole_song.beats import LEAST_BEATS, Beats, Times
 from engine.whole_song.grid import STEPS_PER_BEAT, Grid, grid_of
-from engine.whole_song.hearing import Ears, find_beats, sound_blocks
+from engine.whole_song.song_analysis import find_beats
+from engine.whole_song.song_analyzer import SongAnalyzer, sound_blocks
 from engine.whole_song.tempo_map import TICKS_PER_BEAT, TempoMap
 from livecover.commands.timed_messages import Timed, timed_tracks, track_of
 
@@ -42,9 +43,9 @@ def beats_of(sound: Path, beats_per_bar: int | None = None) -> Beats:
     LiveCoverError
         If the file cannot be read or a model is missing.
     """
-    heard = Ears().hear(sound_blocks(str(sound)))
-    beats = find_beats(heard, beats_per_bar)
-    n_beats = len(beats.times) if heard.is_music else 0
+    outputs = SongAnalyzer().run(sound_blocks(str(sound)))
+    beats = find_beats(outputs, beats_per_bar)
+    n_beats = len(beats.times) if outputs.is_music else 0
     if n_beats < LEAST_BEATS:
         raise DataError(
             f"{sound}: expected at least {LEAST_BEATS} beats, found {n_beats}: the take is too"

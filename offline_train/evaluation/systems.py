@@ -29,8 +29,8 @@ from engine.model.pipeline import (
 from engine.model.window_model import WindowModel
 from engine.perform.decoder import NoteDecoder
 from engine.whole_song.arranger import Arranger
-from engine.whole_song.hearing import Ears, Hearing
-from engine.whole_song.hearing import listen as listen_on_grid
+from engine.whole_song.song_analysis import SongAnalysis, analyze
+from engine.whole_song.song_analyzer import SongAnalyzer
 from models.spec import Decoding, ModelSpec
 from offline_train.data.teacher import Teacher
 from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
@@ -192,18 +192,18 @@ class Human:
 
 
 @lru_cache(maxsize=1)
-def _ears() -> Ears:
-    return Ears()
+def _analyzer() -> SongAnalyzer:
+    return SongAnalyzer()
 
 
-_last_heard: list[tuple[HeardSong, Hearing]] = []  # one: arrangers of a table hear the same
+_last_analysis: list[tuple[HeardSong, SongAnalysis]] = []  # shared by the arrangers
 
 
-def _hearing(song: HeardSong) -> Hearing:
-    """Return what an arranger hears in a song. Raises DataError where no beat is found."""
-    if not _last_heard or _last_heard[0][0] is not song:
-        _last_heard[:] = [(song, listen_on_grid(_ears().hear([song.samples])))]
-    return _last_heard[0][1]
+def _analysis(song: HeardSong) -> SongAnalysis:
+    """Return a song's analysis. Raises DataError where no beat is found."""
+    if not _last_analysis or _last_analysis[0][0] is not song:
+        _last_analysis[:] = [(song, analyze(_analyzer().run([song.samples])))]
+    return _last_analysis[0][1]
 
 
 class ArrangerSystem:
@@ -223,11 +223,11 @@ class ArrangerSystem:
     def cover(self, song: HeardSong) -> Cover:
         """Return the arrangement; none where no beat was found."""
         try:
-            hearing = _hearing(song)
+            analysis = _analysis(song)
         except DataError as error:
             log.warning("%s: not arranged: %s", song.name, error)
             return Cover(np.zeros((0, 5), np.float32))
-        return Cover(self._arranger.arrange(hearing).seconds())
+        return Cover(self._arranger.arrange(analysis).seconds())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Songs as units of two bars: what is heard at each step, chords, and the human's accompaniment.
 
-``hear_songs`` mixes and masters each piece of shards of POP909, lets the models of
-``engine.whole_song`` listen, and lays everything on the grid of the annotated beats, once; the same
+``hear_songs`` mixes and masters each piece of shards of POP909, runs the models of
+``engine.whole_song`` on it, and lays everything on the grid of the annotated beats, once; the same
 command goes on where it stopped. Not here: rendering (``prepare``), drawing from what it kept
 (``batches``).
 """
@@ -26,7 +26,8 @@ from engine.whole_song.grid import (
     grid_of,
 )
 from engine.whole_song.harmony import CHORD_DIM, chord_vector
-from engine.whole_song.hearing import Ears, on_grid
+from engine.whole_song.song_analysis import on_grid
+from engine.whole_song.song_analyzer import SongAnalyzer
 from models.spec import MIN_PITCH, N_PITCHES
 from offline_train.corpora import Chord, read_song
 from offline_train.data.hearings import by_shard, claim, keep, play
@@ -66,19 +67,19 @@ def _file(shard: Path) -> str:
 
 
 @lru_cache(maxsize=1)
-def _ears() -> Ears:
-    return Ears()
+def _analyzer() -> SongAnalyzer:
+    return SongAnalyzer()
 
 
 def _heard(data: Path, seed: int, pieces: list[StoredPiece]) -> Iterator[Piece]:
     for piece in pieces:
         try:
-            yield hear_piece(piece, data, seed, _ears())
+            yield hear_piece(piece, data, seed, _analyzer())
         except DataError as error:
             log.warning("skipped %s: %s", piece.name, error)
 
 
-def hear_piece(piece: StoredPiece, data: Path, seed: int, ears: Ears) -> Piece:
+def hear_piece(piece: StoredPiece, data: Path, seed: int, analyzer: SongAnalyzer) -> Piece:
     """Return a piece on its grid. Raises DataError if it has no beats enough."""
     rng = np.random.default_rng(zlib.crc32(f"{seed}/arranging/{piece.name}".encode()))
     sound, _ = play(piece, rng)
@@ -86,11 +87,11 @@ def hear_piece(piece: StoredPiece, data: Path, seed: int, ears: Ears) -> Piece:
     downbeats = np.flatnonzero(beats[:, 1] > 0.5)
     first = int(downbeats[0]) if len(downbeats) else 0
     grid = grid_of(beats[:, 0], first % BEATS_PER_BAR, len(sound) / SAMPLE_RATE)
-    hearing = on_grid(ears.hear([sound]), grid)
+    analysis = on_grid(analyzer.run([sound]), grid)
     notes = grid_notes(np.array(piece.array("notes")), grid)
     arrays: dict[str, NDArray[Any]] = {
-        "sound": hearing.sound.astype(np.float16),
-        "heard_chords": hearing.chord_vectors().astype(np.float16),
+        "sound": analysis.sound.astype(np.float16),
+        "heard_chords": analysis.chord_vectors().astype(np.float16),
         "chords": annotated_chords(piece, data, grid).astype(np.float16),
         "notes": notes,
         "starts": unit_starts(grid, beats, notes),

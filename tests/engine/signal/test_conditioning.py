@@ -8,7 +8,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from engine.signal.conditioning import InputConditioner, conditioned
-from engine.whole_song.hearing import sound_blocks
+from engine.whole_song.song_analyzer import sound_blocks
 from livecover.bench.models import load_samples
 
 Array = NDArray[np.float32]

@@ -13,8 +13,8 @@ from engine.whole_song.arranger import Arranged, nothing
 from engine.whole_song.grid import Grid
 from engine.whole_song.grid_notes import GridNote
 from engine.whole_song.harmony import ChordName, Key
-from engine.whole_song.hearing import Hearing
 from engine.whole_song.musicxml import write_compressed, write_score
+from engine.whole_song.song_analysis import SongAnalysis
 
 C_MAJOR = Key(0, False)
 C, G7 = ChordName(0, "maj", 4), ChordName(7, "7", 7)
@@ -27,7 +27,7 @@ def arranged(
     chords: list[ChordName | None] = [C] * (n_bars * beats_per_bar)
     chords[beats_per_bar + 1 :] = [G7] * (len(chords) - beats_per_bar - 1)
     sound = np.zeros((0, 88, 4), np.float16)
-    return Arranged(list(notes), Hearing(grid, sound, chords, key, []))
+    return Arranged(list(notes), SongAnalysis(grid, sound, chords, key, []))
 
 
 def written(score: Arranged, title: str = "Song") -> Element:

@@ -13,15 +13,16 @@ from engine.whole_song.arranger import Arranged, from_four, in_four, score_image
 from engine.whole_song.grid import Grid
 from engine.whole_song.grid_notes import GridNote, hands_apart, melody_on_grid, without_doubles
 from engine.whole_song.harmony import Key
-from engine.whole_song.hearing import Hearing, MelodyNote, melody_of
 from engine.whole_song.notation import to_midi, write
+from engine.whole_song.song_analysis import SongAnalysis
+from engine.whole_song.song_analyzer import MelodyNote, melody_of
 
 BEATS = np.concatenate([[1.0], 1.0 + np.cumsum([0.5, 0.5, 0.6, 0.6, 0.5, 0.5, 0.5, 0.5])])
 
 
-def hearing(melody: list[MelodyNote] | None = None) -> Hearing:
+def analysis(melody: list[MelodyNote] | None = None) -> SongAnalysis:
     sound = np.zeros((32, 88, 4), np.float16)
-    return Hearing(Grid(BEATS), sound, [None] * 8, Key(2, False), melody or [])
+    return SongAnalysis(Grid(BEATS), sound, [None] * 8, Key(2, False), melody or [])
 
 
 def arranged() -> Arranged:
@@ -33,7 +34,7 @@ def arranged() -> Arranged:
         GridNote(8, 8, 43, 60),
         GridNote(8, 2, 71, 90, is_melody=True),
     ]
-    return Arranged(hands_apart(notes), hearing())
+    return Arranged(hands_apart(notes), analysis())
 
 
 def test_hands_are_apart_and_the_melody_is_on_the_right() -> None:
@@ -47,7 +48,7 @@ def test_hands_are_apart_and_the_melody_is_on_the_right() -> None:
 
 def test_a_melody_is_quantized_and_one_voice() -> None:
     melody = [MelodyNote(1.02, 1.6, 74, 80), MelodyNote(1.52, 1.53, 76, 120)]
-    found = melody_on_grid(hearing(melody))
+    found = melody_on_grid(analysis(melody))
     assert [(n.step, n.length, n.pitch, n.velocity) for n in found] == [
         (0, 4, 74, 90),
         (4, 1, 76, 127),
@@ -77,7 +78,7 @@ def test_notes_in_seconds_follow_the_beats() -> None:
     rows = arranged().seconds()
     assert rows.shape == (6, 5)
     assert rows[rows[:, 2] == 38][0, :2].tolist() == pytest.approx([1.0, 2.0])
-    assert Arranged([], hearing()).seconds().shape == (0, 5)
+    assert Arranged([], analysis()).seconds().shape == (0, 5)
 
 
 def test_an_image_shows_what_is_struck_and_what_sounds() -> None:
@@ -105,7 +106,7 @@ def test_midi_plays_in_time_with_the_song(tmp_path: Path) -> None:
 
 def test_a_song_that_begins_at_once_has_no_empty_bar() -> None:
     early = Arranged(
-        [GridNote(0, 4, 60, 80)], dataclasses.replace(hearing(), grid=Grid(BEATS - 1.0))
+        [GridNote(0, 4, 60, 80)], dataclasses.replace(analysis(), grid=Grid(BEATS - 1.0))
     )
     first = next(m for m in to_midi(early).tracks[1] if m.type == "note_on")
     assert first.time == 0
@@ -131,7 +132,7 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path, name: str) -> Non
 
 
 def test_notes_before_the_song_are_not_written() -> None:
-    early = dataclasses.replace(hearing(), grid=Grid(BEATS - 2.2))
+    early = dataclasses.replace(analysis(), grid=Grid(BEATS - 2.2))
     notes = [GridNote(0, 4, 60, 80), GridNote(8, 4, 62, 80), GridNote(20, 4, 64, 80)]
     midi = to_midi(Arranged(notes, early))
     assert [m.note for track in midi.tracks for m in track if m.type == "note_on"] == [62, 64]

@@ -12,8 +12,8 @@ from engine.whole_song.arranger import Arranged
 from engine.whole_song.grid import Grid, grid_of
 from engine.whole_song.grid_notes import GridNote
 from engine.whole_song.harmony import Key
-from engine.whole_song.hearing import Hearing
 from engine.whole_song.notation import to_midi
+from engine.whole_song.song_analysis import SongAnalysis
 from engine.whole_song.tempo_map import TICKS_PER_STEP, TempoMap
 
 ON_TIME_S = 0.02
@@ -54,7 +54,7 @@ def filled(grid: Grid) -> Arranged:
     steps = np.flatnonzero(grid.time(np.arange(grid.n_steps)) >= -0.001).tolist()
     notes = [GridNote(step, 1, 40 + step % 32, 70, is_left=step % 2 == 0) for step in steps]
     sound = np.zeros((0, 88, 4), np.float16)
-    return Arranged(notes, Hearing(grid, sound, [], Key(0, False), []))
+    return Arranged(notes, SongAnalysis(grid, sound, [], Key(0, False), []))
 
 
 @given(grids())

@@ -11,7 +11,7 @@ import soundfile
 
 from engine.core.errors import ModelError
 from engine.whole_song.arranger import Arranger
-from engine.whole_song.hearing import Ears
+from engine.whole_song.song_analyzer import SongAnalyzer
 from livecover import examples
 from livecover.cli import main
 from livecover.commands import arranger
@@ -93,7 +93,7 @@ def test_outputs_are_looked_at_first(
     monkeypatch: pytest.MonkeyPatch,
     name: str,
 ) -> None:
-    monkeypatch.setattr(arranger, "Ears", lambda **_: pytest.fail("it began to work"))
+    monkeypatch.setattr(arranger, "SongAnalyzer", lambda **_: pytest.fail("it began to work"))
     (tmp_path / "folder.mid").mkdir()
     (tmp_path / "song.mid").touch()
     song = ["--arranger", "--input", str(examples.path()), "--midi-out", str(tmp_path / name)]
@@ -113,7 +113,7 @@ def test_the_first_signal_ends_it(
         signal.raise_signal(number)
         pytest.fail("it went on")
 
-    monkeypatch.setattr(Ears, "hear", interrupt)
+    monkeypatch.setattr(SongAnalyzer, "run", interrupt)
     midi = tmp_path / "song.mid"
     midi.write_bytes(b"as it was")
     command = ["--arranger", "--input", str(examples.path()), "--midi-out", str(midi)]

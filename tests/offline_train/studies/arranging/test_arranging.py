@@ -13,7 +13,8 @@ from engine.core.errors import ConfigError, DataError, ModelError
 from engine.whole_song.arranger import Arranger
 from engine.whole_song.grid import Grid
 from engine.whole_song.harmony import ChordName, Key
-from engine.whole_song.hearing import Hearing, MelodyNote
+from engine.whole_song.song_analysis import SongAnalysis
+from engine.whole_song.song_analyzer import MelodyNote
 from models.arrangement import END, PAD, Arrangement
 from offline_train.data.shards import Piece, StoredPiece, append_manifest, read_shards, write_shard
 from offline_train.studies.arranging.batches import Corruption, Units, corrupt, groups_of, image_of
@@ -161,13 +162,13 @@ def test_a_run_goes_on_and_is_exported_and_arranges(
     sound = np.random.default_rng(2).random((64, 88, 4)).astype(np.float16)
     melody = [MelodyNote(0.1, 0.9, 76, 90)]
     grid = Grid(np.arange(13) * 0.5)  # three bars: the second unit is half empty
-    hearing = Hearing(grid, sound, [ChordName(0, "maj", 0)] * 16, Key(0, False), melody)
+    analysis = SongAnalysis(grid, sound, [ChordName(0, "maj", 0)] * 16, Key(0, False), melody)
     shares: list[float] = []
-    arranged = arranger.arrange(hearing, shares.append)
+    arranged = arranger.arrange(analysis, shares.append)
     assert shares == [0.5, 1.0]
     assert sum(note.is_melody for note in arranged.notes) == 1
     assert all(0 <= n.step and n.step + n.length <= 48 for n in arranged.notes)
-    assert arranged.notes == arranger.arrange(hearing).notes
+    assert arranged.notes == arranger.arrange(analysis).notes
 
 
 def test_what_is_missing_is_told(tmp_path: Path) -> None:

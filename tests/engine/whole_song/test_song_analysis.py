@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from engine.whole_song.arranger import Arranger
 from engine.whole_song.frame_rows import FrameRows
-from engine.whole_song.hearing import SAMPLE_RATE, Ears, find_beats, listen, sound_blocks
+from engine.whole_song.song_analysis import analyze, find_beats
+from engine.whole_song.song_analyzer import SAMPLE_RATE, SongAnalyzer, sound_blocks
 from livecover import examples
 
 BEAT_S, FIRST_S = 0.5, 0.3
@@ -17,8 +18,8 @@ ROOTS = (45, 50, 52, 45, 43, 48, 40, 45)
 
 
 @pytest.fixture(scope="module")
-def ears() -> Ears:
-    return Ears()
+def analyzer() -> SongAnalyzer:
+    return SongAnalyzer()
 
 
 def rhythm(beats_per_bar: int, n_bars: int = 12) -> NDArray[np.float32]:
@@ -38,38 +39,40 @@ def rhythm(beats_per_bar: int, n_bars: int = 12) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("beats_per_bar", [3, 4])
-def test_bars_of_three_and_four_are_heard(ears: Ears, beats_per_bar: int) -> None:
-    heard = ears.hear([rhythm(beats_per_bar)])
-    beats = find_beats(heard)
+def test_bars_of_three_and_four_are_heard(analyzer: SongAnalyzer, beats_per_bar: int) -> None:
+    outputs = analyzer.run([rhythm(beats_per_bar)])
+    beats = find_beats(outputs)
     assert beats.beats_per_bar == beats_per_bar
     assert beats.bpm == pytest.approx(60 / BEAT_S, rel=0.02)
     begins = beats.times[beats.first_downbeat :: beats_per_bar]
     bar = beats_per_bar * BEAT_S
     off = (begins - FIRST_S + bar / 2) % bar - bar / 2
     assert np.median(off) == pytest.approx(0, abs=0.05)
-    hearing = listen(heard)
-    assert len(hearing.chords) * 4 == len(hearing.sound)
-    assert len(hearing.sound) == hearing.grid.n_units * 2 * hearing.grid.steps_per_bar
+    analysis = analyze(outputs)
+    assert len(analysis.chords) * 4 == len(analysis.sound)
+    assert len(analysis.sound) == analysis.grid.n_units * 2 * analysis.grid.steps_per_bar
 
 
 @pytest.mark.parametrize("size", [1000, 7777, 1 << 20])
-def test_blocks_of_any_length_are_heard_alike(ears: Ears, size: int) -> None:
+def test_blocks_of_any_length_are_heard_alike(analyzer: SongAnalyzer, size: int) -> None:
     sound = rhythm(4, 2)
-    whole = ears.hear([sound])
-    parts = ears.hear(sound[k : k + size] for k in range(0, len(sound), size))
+    whole = analyzer.run([sound])
+    parts = analyzer.run(sound[k : k + size] for k in range(0, len(sound), size))
     assert [note.pitch for note in parts.melody] == [note.pitch for note in whole.melody]
     assert parts.n_notes == whole.n_notes
-    assert parts.strength == pytest.approx(whole.strength, abs=1e-4)
+    assert parts.onset_strength == pytest.approx(whole.onset_strength, abs=1e-4)
     assert parts.seconds == whole.seconds
 
 
 @pytest.mark.parametrize("gain", [1.0, 0.003])
-def test_an_offset_leaves_the_arrangement_as_it_is(ears: Ears, tmp_path: Path, gain: float) -> None:
+def test_an_offset_leaves_the_arrangement_as_it_is(
+    analyzer: SongAnalyzer, tmp_path: Path, gain: float
+) -> None:
     song, rate = soundfile.read(examples.path(), frames=44100 * 20, dtype="float32")
     arranger, path, found = Arranger(), tmp_path / "song.wav", []
     for offset in (0.0, 0.3):
         soundfile.write(path, song * np.float32(gain) + np.float32(offset), rate, subtype="FLOAT")
-        found.append(arranger.arrange(listen(ears.hear(sound_blocks(str(path))))).notes)
+        found.append(arranger.arrange(analyze(analyzer.run(sound_blocks(str(path))))).notes)
     assert len(found[0]) > 50
     notes, on_offset = ({(n.step, n.length, n.pitch) for n in notes} for notes in found)
     assert len(notes & on_offset) >= 0.97 * len(notes | on_offset)
@@ -100,6 +103,6 @@ def test_what_is_no_number_is_nothing() -> None:
     assert kept.read(0, 2).tolist() == [[0, 1], [0, 1]]
 
 
-def test_silence_is_no_music(ears: Ears) -> None:
-    assert not ears.hear([np.zeros(SAMPLE_RATE, np.float32)]).is_music
-    assert not ears.hear([]).is_music
+def test_silence_is_no_music(analyzer: SongAnalyzer) -> None:
+    assert not analyzer.run([np.zeros(SAMPLE_RATE, np.float32)]).is_music
+    assert not analyzer.run([]).is_music
