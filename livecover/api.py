@@ -88,7 +88,7 @@ def posteriors(samples: ArrayLike, sample_rate: int, settings: Given = None) -> 
     chosen, song = _all(settings), _Samples(samples, sample_rate)
     pipeline = open_pipeline(chosen.model)
     if isinstance(pipeline.model, WindowModel):
-        pipeline.model = pipeline.model.unhurried()
+        pipeline.model = pipeline.model.offline_variant()
     blocks = list(conditioned_blocks(song, pipeline.spec.features.sample_rate))
     mono = np.concatenate(blocks)
     pipeline.reset()

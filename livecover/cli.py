@@ -20,7 +20,7 @@ from engine.audio.opening import is_file_input
 from engine.core.errors import DataError, LiveCoverError
 from engine.live.engine import Engine
 from engine.midi.sinks import is_midi_file
-from engine.system.bounded import begin_ending, begun
+from engine.system.bounded import begin_shutdown, call_in_thread
 from engine.system.command import end_process, run_command, say
 from engine.system.paths import given_path
 from livecover.api import write_cover
@@ -149,7 +149,7 @@ def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
 
 def _start(instrument: Instrument, settings: Settings, stop: threading.Event) -> None:
     """Begin to play and say so; ``stop`` waits for no server that hangs. Raises LiveCoverError."""
-    starting = begun(instrument.start, "start")
+    starting = call_in_thread(instrument.start, "start")
     while not (starting.done() or stop.is_set()):
         wait([starting], REFRESH)
     if not starting.done():
@@ -176,7 +176,7 @@ def _instrument(settings: Settings, config: Path | None) -> Iterator[Instrument]
             try:
                 yield instrument
             finally:
-                begin_ending()
+                begin_shutdown()
 
 
 def _serve_panel(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.system.bounded import own_ending
+from engine.system.bounded import separate_shutdown
 from tests.tiny import FOLDER, TINY_FEATURES
 
 
@@ -60,7 +60,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 @pytest.fixture(autouse=True)
 def no_ending() -> Iterator[None]:
     """Let no test begin after the end of a program that another has ended."""
-    with own_ending():
+    with separate_shutdown():
         yield
 
 

@@ -2,7 +2,7 @@
 
 One rule for both. What belongs together is of one channel and key. A note ends with the next event
 of its key: its note-off, or a note-on that strikes it again. A note-off of a silent key is none.
-Not here: who sends (``engine.midi.outlet``), MIDI files.
+Not here: who sends (``engine.midi.tracked_output``), MIDI files.
 """
 
 from collections.abc import Hashable, Iterable, Iterator

@@ -38,8 +38,8 @@ class TappedSource(Protocol):
 class Tap:
     """Hears what goes through the engine. Every method returns at once, never waits, never raises.
 
-    Moments are seconds of ``time.perf_counter``. Until something else is said, methods are called
-    on the worker thread; those of one tap may overlap with ``sent`` only.
+    Host times are seconds of ``time.perf_counter``. Unless said otherwise, methods are called on
+    the worker thread; those of one tap may overlap with ``sent`` only.
     """
 
     def begin(self, source: TappedSource, offset: float, latency: float) -> None:
@@ -49,18 +49,18 @@ class Tap:
         the session's, from ear to port.
         """
 
-    def audio(self, block: Array, time: float, moment: float) -> None:
+    def audio(self, block: Array, time: float, host_time: float) -> None:
         """Take what is about to be analysed.
 
         ``time`` is where its first sample stands in the engine's time, which events carry too;
-        ``moment`` is when that sample was at the ear.
+        ``host_time`` is when that sample was at the ear.
         """
 
     def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:
-        """Take what was handed to the scheduler, and the moment at which each is to leave."""
+        """Take what was handed to the scheduler, and the host time at which each is to leave."""
 
     def sent(self, event: Event, due: float, at: float) -> None:
-        """Take what left at moment ``at`` and was due at ``due``. On the MIDI thread."""
+        """Take what left at host time ``at`` and was due at ``due``. On the MIDI thread."""
 
     def changed(self, settings: EngineSettings, latency: float) -> None:
         """Take settings that count from now on, and the session's latency under them."""
@@ -76,11 +76,11 @@ class Tap:
 
 
 class Taps(Tap):
-    """Several taps as one; they may come and go at any time. One that raises is thrown out."""
+    """Several taps as one, added and removed at any time. One that raises is removed."""
 
     def __init__(self, taps: Sequence[Tap] = ()) -> None:
         self._taps = tuple(taps)
-        self._lock = threading.Lock()  # two may come at once, or one as another is thrown out
+        self._lock = threading.Lock()  # for add and remove at once
 
     def add(self, tap: Tap) -> None:
         """Let ``tap`` hear all that comes from now on."""
@@ -95,8 +95,8 @@ class Taps(Tap):
     def begin(self, source: TappedSource, offset: float, latency: float) -> None:  # noqa: D102
         self._each("begin", source, offset, latency)
 
-    def audio(self, block: Array, time: float, moment: float) -> None:  # noqa: D102
-        self._each("audio", block, time, moment)
+    def audio(self, block: Array, time: float, host_time: float) -> None:  # noqa: D102
+        self._each("audio", block, time, host_time)
 
     def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:  # noqa: D102
         self._each("found", events, dues)
@@ -117,10 +117,14 @@ class Taps(Tap):
         self._each("close")
 
     def _each(self, method: str, *values: object) -> None:
-        """Call every tap; music goes on whatever one of them does."""
+        """Call every tap, also after one that raises."""
         for tap in self._taps:
             try:
                 getattr(tap, method)(*values)
-            except Exception:
-                _log.exception("%s failed and hears no more", type(tap).__name__)
-                self.remove(tap)
+            except Exception as error:
+                self._failed(tap, error)
+
+    def _failed(self, tap: Tap, error: Exception) -> None:
+        """Remove a tap that raised ``error``."""
+        _log.error("%s failed and is removed", type(tap).__name__, exc_info=error)
+        self.remove(tap)

@@ -20,21 +20,21 @@ class Tempo:
         """Seconds from one beat to the next."""
         return 60.0 / self.bpm
 
-    def beat_of(self, moment: float) -> float | None:
+    def beat_of(self, host_time: float) -> float | None:
         """Return how many beats of the song are over at a moment; None where nobody knows.
 
         >>> Tempo(120.0, 10.0, 8).beat_of(11.25)
         10.5
         """
-        return None if self.beat is None else self.beat + (moment - self.beat_at) / self.beat_s
+        return None if self.beat is None else self.beat + (host_time - self.beat_at) / self.beat_s
 
-    def bar_at(self, moment: float) -> float | None:
-        """Return the moment of the last bar line up to ``moment``; None where nobody knows.
+    def bar_at(self, host_time: float) -> float | None:
+        """Return the moment of the last bar line up to ``host_time``; None where nobody knows.
 
         >>> Tempo(120.0, 10.0, 8).bar_at(13.5)
         12.0
         """
-        beat = self.beat_of(moment)
+        beat = self.beat_of(host_time)
         if beat is None or self.beat is None:
             return None
         line = math.floor(beat / self.beats_per_bar + 1e-9) * self.beats_per_bar

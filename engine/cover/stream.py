@@ -130,4 +130,4 @@ class CoverStream:
     def _rest(self) -> list[Event]:
         """End every note; what follows is a gap or the end."""
         self._is_resting = True
-        return self._performer.push(self._decoder.flush()) + self._performer.rest()
+        return self._performer.push(self._decoder.flush()) + self._performer.release_all()

@@ -23,7 +23,7 @@ from engine.midi.sinks import MidiSink, open_sink, sinks_of
 from engine.model.latency import LatencyBudget
 from engine.model.pipeline import Pipeline
 from engine.signal.meters import SILENCE_DBFS, Status
-from engine.system.bounded import patience
+from engine.system.bounded import remaining_timeout
 
 STOP_TIMEOUT = 0.5
 """Seconds that ``stop`` waits for a thread; what a library keeps longer is left behind."""
@@ -149,9 +149,9 @@ class Engine:
             stack.callback(self._end_source)
             stack.callback(self._close_sink)
             stack.callback(self._taps.close)
-            stack.callback(lambda: self._worker.join(patience(STOP_TIMEOUT)))
+            stack.callback(lambda: self._worker.join(remaining_timeout(STOP_TIMEOUT)))
             stack.callback(self._scheduler.close, STOP_TIMEOUT)  # no note waits for the last step
-            self._worker.ask_to_stop()
+            self._worker.request_stop()
 
     def _end_source(self) -> None:
         if self._worker.is_alive:
@@ -174,7 +174,7 @@ class Engine:
         it was; of a device, what came meanwhile is passed over.
         """
         try:
-            self._worker.ask(lambda: self._worker.suspend(stop_program))
+            self._worker.run_on_worker(lambda: self._worker.suspend(stop_program))
         except StoppedError:
             stop_program()
 
@@ -194,7 +194,7 @@ class Engine:
         """
         with self._changing, contextlib.ExitStack() as undo:
             change, sink = self._prepare(settings, undo)
-            self._worker.ask(lambda: self._worker.take(change))
+            self._worker.run_on_worker(lambda: self._worker.apply(change))
             undo.pop_all()
             if sink is not self.sink:
                 self._use(sink)
@@ -208,7 +208,7 @@ class Engine:
             if worker.is_connected:
                 tap.begin(worker.session.source, worker.session.offset, worker.budget.total)
 
-        worker.ask(add)
+        worker.run_on_worker(add)
 
     def remove_tap(self, tap: Tap) -> None:
         """Let ``tap`` hear no more. Any thread."""

@@ -46,7 +46,7 @@ class Session:
         )
         self.clock = StreamClock(source.sample_rate)
         self._stream_start = 0  # the sample at which the stream's time is 0
-        self._last_moment = time.perf_counter()
+        self._last_host_time = time.perf_counter()
 
     def start(self) -> None:
         """Start the source. Raises DeviceError."""
@@ -82,14 +82,14 @@ class Session:
         """Return a sample's place in the engine's time."""
         return self.offset + sample / self.source.sample_rate
 
-    def moment(self, seconds: float) -> float:
+    def host_time(self, seconds: float) -> float:
         """Return the perf_counter time at which the engine's second ``seconds`` was at the ear."""
         sample = (seconds - self.offset) * self.source.sample_rate
         try:
-            self._last_moment = self.clock.time_of(sample) - self.source.latency
+            self._last_host_time = self.clock.time_of(sample) - self.source.latency
         except RuntimeError:  # the clock starts anew at this very moment: the next block sets it
             _log.debug("a note found the clock between two starts")
-        return self._last_moment
+        return self._last_host_time
 
     @property
     def n_overruns(self) -> int:

@@ -54,7 +54,7 @@ class Worker:
     Parameters
     ----------
     settings, budget, pipeline, session
-        At first; the session has not begun. :meth:`take` brings others.
+        At first; the session has not begun. :meth:`apply` brings others.
     scheduler, taps
         Who gets the events, and who listens.
     open_session
@@ -138,13 +138,13 @@ class Worker:
         if self._thread is not None:
             self._thread.join(timeout)
 
-    def ask_to_stop(self) -> None:
+    def request_stop(self) -> None:
         """End as soon as the step underway is done; what it finds is not played."""
         self._stop.set()
         self._commands.news.set()
         self.session.ring.wake()
 
-    def ask(self, action: Callable[[], None]) -> None:
+    def run_on_worker(self, action: Callable[[], None]) -> None:
         """Do something between two steps, and return once it is done. Any other thread.
 
         Raises what ``action`` raised, while the worker goes on, and StoppedError where the worker
@@ -163,8 +163,8 @@ class Worker:
             raise StoppedError("nothing plays any more: nothing was changed; start again first")
         future.result()
 
-    def take(self, change: Change) -> None:
-        """Go on with other settings. By ``ask``. What it raises has changed nothing."""
+    def apply(self, change: Change) -> None:
+        """Go on with other settings. By ``run_on_worker``. What it raises has changed nothing."""
         before, settings = self.settings, change.settings
         old, session = self.session, change.session or self.session
         pipeline = change.pipeline or self.pipeline
@@ -199,7 +199,7 @@ class Worker:
         self._taps.silenced()
 
     def suspend(self, stop_program: Callable[[], None]) -> None:
-        """End every note, and go on as if no time had passed in ``stop_program``. By ``ask``."""
+        """End every note; go on as if ``stop_program`` took no time. By ``run_on_worker``."""
         self._scheduler.silence()
         self._scheduler.drain(SILENCE_TIMEOUT_S)
         self._taps.silenced()
@@ -233,9 +233,9 @@ class Worker:
         start = session.ring.total_read
         block = session.ring.read(min(n_samples, round(MAX_BLOCK_S * rate)))
         if len(block):
-            self.meter.take(block, len(block) / rate)
+            self.meter.update(block, len(block) / rate)
             time_of_block = session.time_of(start)
-            self._taps.audio(block, time_of_block, session.moment(time_of_block))
+            self._taps.audio(block, time_of_block, session.host_time(time_of_block))
         return block
 
     def _run(self) -> None:
@@ -326,8 +326,8 @@ class Worker:
     def _pass_to(self, session: Session) -> None:
         """Take a session whose source has started: its time is the scheduler's from now on."""
         self.session = session
-        self.meter.rest()
-        self._scheduler.anchor(session.moment)
+        self.meter.reset()
+        self._scheduler.anchor(session.host_time)
         self.is_connected = True
         self._taps.begin(session.source, session.offset, self.budget.total)
         self._hold()

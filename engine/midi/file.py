@@ -20,7 +20,7 @@ from engine.core.note_tracker import NoteTracker, ended
 from engine.core.notes import Event, NoteEvent, Part, PedalEvent
 from engine.midi.event_log import EventLog
 from engine.midi.messages import message
-from engine.system.bounded import LEAST_S, join, within
+from engine.system.bounded import MIN_SAVE_S, call_with_timeout, join_thread
 from engine.system.paths import given_path
 from engine.system.whole_file import check_writable, written_whole
 
@@ -186,13 +186,13 @@ class FileSink:
         if self._is_closed.is_set():
             return
         self._is_closed.set()
-        if self._saver is not None and not join(self._saver, SAVE_S, LEAST_S):
+        if self._saver is not None and not join_thread(self._saver, SAVE_S, MIN_SAVE_S):
             raise self._unsaved()
         if not self._is_used:
             return
         data = self._encoded()
         try:
-            within(SAVE_S, self.name, lambda: self._write(data), least=LEAST_S)
+            call_with_timeout(SAVE_S, self.name, lambda: self._write(data), least=MIN_SAVE_S)
         except TimeoutError as error:
             raise self._unsaved() from error
 

@@ -15,7 +15,7 @@ import rtmidi
 from engine.core.errors import MidiError
 from engine.midi.jack_process import JackClient
 from engine.midi.ports import find_port, without_numbers
-from engine.system.bounded import join
+from engine.system.bounded import join_thread
 
 LOOK_EVERY_S = 1.0
 CLOSE_S = 1.0
@@ -144,7 +144,9 @@ class KeptPort(Generic[Client]):
         if self._thread is None:
             self._release()
             return
-        if self._was_there and not join(self._thread, CLOSE_S if seconds is None else seconds):
+        if self._was_there and not join_thread(
+            self._thread, CLOSE_S if seconds is None else seconds
+        ):
             log.debug("MIDI port %r is still being closed", self.name)
 
     def _run(self) -> None:

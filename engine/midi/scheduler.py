@@ -2,7 +2,7 @@
 
 Times: an event's ``time`` is seconds of input audio; ``due`` and ``now`` are seconds of the
 clock (``time.perf_counter`` unless a test passes another). Not here: what sounds at the port
-(``engine.midi.outlet``).
+(``engine.midi.tracked_output``).
 """
 
 import collections
@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from engine.core.notes import Event, NoteEvent, PedalEvent
-from engine.midi.outlet import Outlet
 from engine.midi.sinks import MidiSink
-from engine.system.bounded import join, patience
+from engine.midi.tracked_output import TrackedOutput
+from engine.system.bounded import join_thread, remaining_timeout
 from engine.system.priority import raise_thread_priority
 
 FINE_WAIT = 0.016 if sys.platform == "win32" else 0.001
@@ -51,7 +51,7 @@ class Scheduler:
     A note-on that is late by ``late_tolerance`` or less is sent at once, else dropped with its
     note-off. When ``max_queued`` note-ons wait, further ones are dropped with theirs. A note-off
     whose note-on was sent is always sent, also by ``panic`` and ``close``, and a pedal always.
-    Where the sink refuses, the thread goes on (``engine.midi.outlet``).
+    Where the sink refuses, the thread goes on (``engine.midi.tracked_output``).
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Scheduler:
     max_queued
         Note-ons that may wait.
     clock
-        Seconds that only rise.
+        Monotonic seconds.
     on_sent
         Called with (event, due, sent) of each note-on that was sent on time or late, of each end
         of a note and of each pedal. On the MIDI thread: returns at once.
@@ -103,13 +103,13 @@ class Scheduler:
         self.error: BaseException | None = None
         self._is_closing = False
         self._is_sending = False
-        self._outlet = Outlet(sink, clock)  # the MIDI thread's own
+        self._output = TrackedOutput(sink, clock)  # the MIDI thread's own
         self._thread: threading.Thread | None = None
 
     @property
     def n_failed(self) -> int:
         """Messages that the sink refused."""
-        return self._outlet.n_failed
+        return self._output.n_failed
 
     def start(self) -> None:
         """Start the thread."""
@@ -150,7 +150,7 @@ class Scheduler:
 
     def hold(self, channels: tuple[int, ...]) -> None:
         """Keep the sustain pedals of ``channels`` down from now on; of none: let go."""
-        self._ask(lambda: self._outlet.hold(channels))
+        self._ask(lambda: self._output.hold(channels))
 
     def change_sink(self, sink: MidiSink, timeout: float = 5.0) -> None:
         """End what sounds at the present sink and send to another from now on.
@@ -158,19 +158,19 @@ class Scheduler:
         On return the old one is used no more, unless it blocks for longer than ``timeout`` s.
         """
         if self._thread is None:
-            self._outlet.change_sink(sink)
+            self._output.change_sink(sink)
             return
         done = threading.Event()
 
         def change() -> None:
             now = self._clock()
-            for off in self._outlet.change_sink(sink):
+            for off in self._output.change_sink(sink):
                 if self._on_sent is not None:
                     self._on_sent(off, now, now)
             done.set()
 
         self._ask(change)
-        if not done.wait(patience(timeout)):
+        if not done.wait(remaining_timeout(timeout)):
             log.error("the MIDI port does not answer")
 
     def drain(self, timeout: float) -> bool:
@@ -187,10 +187,10 @@ class Scheduler:
             self._is_closing = True
             self._changed.notify_all()
         if self._thread is None:
-            if self._outlet.is_used:  # else the sink was never used, and stays so
+            if self._output.is_used:  # else the sink was never used, and stays so
                 self._end_everything()
             return
-        if not join(self._thread, timeout):
+        if not join_thread(self._thread, timeout):
             log.error("the MIDI port does not answer")
 
     def send_due(self, now: float) -> float | None:
@@ -198,7 +198,7 @@ class Scheduler:
 
         First, what a sink that refused was left with is ended, if it takes messages again.
         """
-        self._outlet.catch_up()
+        self._output.catch_up()
         while True:
             item: _Queued | None = None
             with self._changed:
@@ -275,14 +275,14 @@ class Scheduler:
         """Send one event now, or drop it if it is a note-on too late or its note never sounded."""
         event = item.event
         if isinstance(event, PedalEvent):
-            self._outlet.pedal(event)
+            self._output.pedal(event)
         elif not event.is_on:
-            if not self._outlet.note(event):
+            if not self._output.note(event):
                 return
         elif self._clock() - item.due > self.late_tolerance:
             self.n_dropped += 1
             return
-        elif self._outlet.note(event):
+        elif self._output.note(event):
             self.n_sent += 1
             self.n_late += item.was_late
         else:
@@ -292,7 +292,7 @@ class Scheduler:
 
     def _panic(self) -> None:
         """Silence every receiver, whatever it was given, and forget what waits."""
-        self._end_everything(self._outlet.panic)
+        self._end_everything(self._output.panic)
 
     def _end_everything(self, end: Callable[[], object] | None = None) -> None:
         """Empty the queue and end all that sounds. On the MIDI thread, or once it is over."""
@@ -302,7 +302,7 @@ class Scheduler:
             self._open.clear()
             self._last_due.clear()
             self._is_sending = True
-        (end or self._outlet.end_everything)()
+        (end or self._output.end_everything)()
         with self._changed:
             self._is_sending = False
             self._changed.notify_all()

@@ -113,7 +113,7 @@ class WindowModel:
         """Return a model of the same graphs, in a new stream, without the cache."""
         return WindowModel(self._spec, self._mix, self._local, cached=False)
 
-    def unhurried(self) -> "WindowModel":
+    def offline_variant(self) -> "WindowModel":
         """Return a model of the same graphs for whole files, where no answer is waited for.
 
         It answers half a window at a time, the middle of it, with a quarter to either side: a

@@ -59,7 +59,7 @@ class Performer:
         self._time = max([self._time, now or 0.0, *(event.time for event in events)])
         return [played for move in moves for played in self._played(move)]
 
-    def rest(self) -> list[Event]:
+    def release_all(self) -> list[Event]:
         """Return what lifts the pedal and ends what still sounds; a gap follows, or the end."""
         ended = [*self._end_notes(), *self._lift()]
         self._hands.reset()

@@ -1,11 +1,11 @@
 """The song, delayed by exactly the session's latency, so that it sounds together with its notes.
 
-The worker writes what it hears into a line; the speaker's thread reads it where the song stood
+The worker writes what it hears into a line; the playback thread reads it where the song stood
 ``latency`` before the moment at which a sample will be heard. Input and output have clocks of their
 own, so the place to read at moves a little against the place that was reached: the speed follows,
 by at most ``MAX_BEND``, which nobody hears, and where the two are far apart (a device came back) it
 jumps under a crossfade. Samples are (n, channels) float32. Not here: the output
-(``engine.playback.output``) and who writes to it (``engine.playback.speaker``).
+(``engine.playback.output``) and who writes to it (``engine.playback.playback_thread``).
 """
 
 import logging
@@ -37,15 +37,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Anchor:
-    """Sample ``sample`` was at the ear at ``moment``; samples below ``written`` are there."""
+    """Sample ``sample`` was at the ear at ``host_time``; samples below ``written`` are there."""
 
     sample: int
-    moment: float
+    host_time: float
     written: int
 
 
 class _Line:
-    """The last seconds of one source, in stereo. Written by the worker, read by the speaker."""
+    """The last seconds of one source, in stereo; the worker writes, the playback thread reads."""
 
     def __init__(self, sample_rate: int, seconds: float, output_rate: int) -> None:
         self.sample_rate = sample_rate
@@ -60,13 +60,13 @@ class _Line:
         spare = self.sample_rate // 2
         return max(0, self.anchor.written - len(self._buffer) + spare)
 
-    def write(self, block: Array, moment: float) -> None:
-        """Append a block (n, c) whose first sample was at the ear at ``moment``."""
+    def write(self, block: Array, host_time: float) -> None:
+        """Append a block (n, c) whose first sample was at the ear at ``host_time``."""
         start = self.anchor.written
         stereo = block[:, :N_CHANNELS]  # one channel is spread over both
         place = (start + np.arange(len(block))) % len(self._buffer)
         self._buffer[place] = stereo
-        self.anchor = _Anchor(start, moment, start + len(block))
+        self.anchor = _Anchor(start, host_time, start + len(block))
 
     def read(self, start: int, stop: int) -> Array:
         """Return samples ``start`` to ``stop``; what is not there yet is silence."""
@@ -105,7 +105,7 @@ class Monitor(Tap):
         self._sample_rate = sample_rate
         self._latency = 0.0
         self._line: _Line | None = None  # the worker's latest
-        # The speaker's own:
+        # the playback thread's own:
         self._playing: _Line | None = None
         self._position = 0.0  # in the line that plays, of the next sample
         self._n_fade = round(FADE_S * sample_rate)
@@ -115,23 +115,23 @@ class Monitor(Tap):
         self._latency = latency
         self._line = _Line(source.sample_rate, latency + SPARE_S, self._sample_rate)
 
-    def audio(self, block: Array, time: float, moment: float) -> None:  # noqa: D102
+    def audio(self, block: Array, time: float, host_time: float) -> None:  # noqa: D102
         if self._line is not None:
-            self._line.write(block, moment)
+            self._line.write(block, host_time)
 
     def changed(self, settings: EngineSettings, latency: float) -> None:  # noqa: D102
         if latency > self._latency and self._line is not None:
             self._line = _Line(self._line.sample_rate, latency + SPARE_S, self._sample_rate)
         self._latency = latency
 
-    def render(self, n: int, moment: float) -> Array:
-        """Return (n, 2) whose first sample will be heard at ``moment``. On the speaker's thread."""
+    def render(self, n: int, host_time: float) -> Array:
+        """Return (n, 2), heard from ``host_time`` on. On the playback thread."""
         line = self._line
         if self._playing is not None and self._playing is not line:
             return self._leave(self._playing, n)
         if line is None or not line.anchor.written:
             return np.zeros((n, N_CHANNELS), np.float32)
-        wanted = self._wanted(line, moment)
+        wanted = self._wanted(line, host_time)
         if self._playing is None:
             return self._enter(line, n, wanted)
         self.error = (wanted - self._position) / line.sample_rate
@@ -141,10 +141,10 @@ class Monitor(Tap):
             return self._leave(line, n)
         return self._read(line, n)
 
-    def _wanted(self, line: _Line, moment: float) -> float:
-        """Return the place in the line that is to be heard at ``moment``."""
+    def _wanted(self, line: _Line, host_time: float) -> float:
+        """Return the place in the line that is to be heard at ``host_time``."""
         anchor = line.anchor
-        return anchor.sample + (moment - self._latency - anchor.moment) * line.sample_rate
+        return anchor.sample + (host_time - self._latency - anchor.host_time) * line.sample_rate
 
     def _enter(self, line: _Line, n: int, wanted: float) -> Array:
         """Begin at ``wanted``, if that is there."""

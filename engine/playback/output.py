@@ -1,7 +1,7 @@
 """Outputs for sound: PulseAudio by its own API, everything else through PortAudio.
 
 Samples are (n, 2) float32. An output is written to by one thread, which waits there for room. Not
-here: what is played (``engine.playback.speaker``).
+here: what is played (``engine.playback.playback_thread``).
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from engine.audio.loopback.macos import VIRTUAL_DEVICES
 from engine.audio.loopback.pulse import connected
 from engine.audio.loopback.pulse_simple import ANSWER_S, CLOSE_S, HANGS, PulsePlayer
 from engine.core.errors import DeviceError
-from engine.system.bounded import patience, within
+from engine.system.bounded import call_with_timeout, remaining_timeout
 
 Array = NDArray[np.float32]
 
@@ -83,7 +83,9 @@ class PulseOutput:
         self._busy = threading.Lock()  # held while the server is asked
         self._undo = contextlib.ExitStack()
         try:
-            within(ANSWER_S, "the sound server", lambda: self._open(device), lambda _: self.close())
+            call_with_timeout(
+                ANSWER_S, "the sound server", lambda: self._open(device), lambda _: self.close()
+            )
         except TimeoutError as error:
             raise DeviceError(HANGS) from error
 
@@ -129,7 +131,7 @@ class PulseOutput:
         return source == self._monitor
 
     def close(self) -> None:  # noqa: D102
-        if not self._busy.acquire(timeout=patience(CLOSE_S)):
+        if not self._busy.acquire(timeout=remaining_timeout(CLOSE_S)):
             return  # in a server that hangs: left behind
         try:
             with contextlib.suppress(DeviceError):  # a server that is gone
@@ -212,7 +214,7 @@ class DeviceOutput:
         return source == f"Loopback of {self.name}" or (is_virtual and source == self.name)
 
     def close(self) -> None:  # noqa: D102
-        if not self._busy.acquire(timeout=patience(CLOSE_S)):
+        if not self._busy.acquire(timeout=remaining_timeout(CLOSE_S)):
             return  # in a driver that hangs: left behind, and still open
         try:
             stream, self._stream = self._stream, None

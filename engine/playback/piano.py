@@ -1,8 +1,8 @@
 """The notes, played here: each at the sample of the output that will be heard when it is due.
 
-Not here: what makes the sound (``engine.playback.fluid``, ``engine.playback.plugin``), and the
-output (``engine.playback.speaker``). Moments are seconds of ``perf_counter``; samples are (n, 2)
-float32.
+Not here: synthesizers (``engine.playback.fluid``, ``engine.playback.plugin``), and the output
+(``engine.playback.playback_thread``). Host times are seconds of ``perf_counter``; samples are
+(n, 2) float32.
 """
 
 import collections
@@ -23,7 +23,7 @@ from engine.core.notes import Event, NoteEvent, PedalEvent
 from engine.core.settings import EngineSettings
 from engine.core.taps import Tap
 from engine.midi.messages import ALL_NOTES_OFF, CHANNELS, SUSTAIN, Message, controller, message
-from engine.system.bounded import patience
+from engine.system.bounded import remaining_timeout
 
 Array = NDArray[np.float32]
 
@@ -52,7 +52,7 @@ class Piano(Tap):
     Parameters
     ----------
     synth
-        Used on the speaker's thread alone.
+        Used on the playback thread alone.
     sample_rate
         Of the output.
 
@@ -79,7 +79,7 @@ class Piano(Tap):
         self._admission = Admission()  # the worker's
         self._is_hold_wanted = False
         self._in_use = threading.Lock()  # the synthesizer
-        # The speaker's own:
+        # the playback thread's own:
         self._waiting: list[tuple[float, int, Event]] = []
         self._serials = itertools.count()
         self._sounding = NoteTracker()  # with the pedals that the music holds down
@@ -104,29 +104,29 @@ class Piano(Tap):
     def close(self) -> None:  # noqa: D102
         self.silenced()
 
-    def render(self, n: int, moment: float) -> Array:
-        """Return (n, 2) whose first sample will be heard at ``moment``. On the speaker's thread."""
+    def render(self, n: int, host_time: float) -> Array:
+        """Return (n, 2), heard from ``host_time`` on. On the playback thread."""
         if not self._in_use.acquire(blocking=False):
             return np.zeros((n, 2), np.float32)  # it is being closed
         try:
-            return self._render(n, moment)
+            return self._render(n, host_time)
         finally:
             self._in_use.release()
 
-    def _render(self, n: int, moment: float) -> Array:
+    def _render(self, n: int, host_time: float) -> Array:
         messages = self._arrived()
-        end = moment + n / self._sample_rate
+        end = host_time + n / self._sample_rate
         while self._waiting and self._waiting[0][0] < end:
             due, _, event = heapq.heappop(self._waiting)
-            at = max(0, round((due - moment) * self._sample_rate))
-            messages += [(min(at, n - 1), m) for m in self._messages(event, moment - due)]
+            at = max(0, round((due - host_time) * self._sample_rate))
+            messages += [(min(at, n - 1), m) for m in self._messages(event, host_time - due)]
         sound = self._synth.render(n, messages)
         sound *= self.gain
         return sound
 
     def shut_down(self) -> None:
         """Free the synthesizer for good, unless a thread is lost in it."""
-        if not self._in_use.acquire(timeout=patience(CLOSE_TIMEOUT)):
+        if not self._in_use.acquire(timeout=remaining_timeout(CLOSE_TIMEOUT)):
             return
         try:
             self._synth.close()

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from engine.core.errors import DeviceError
 from engine.midi.messages import Message
 from engine.playback.piano import Synth
-from engine.system.bounded import join
+from engine.system.bounded import join_thread
 
 Array = NDArray[np.float32]
 
-PATIENCE_S = 2.0
+TIMEOUT_S = 2.0
 """Seconds for which a block is waited for; a plugin's first one may load its sounds."""
 
 _Block = tuple[int, Sequence[tuple[int, Message]]]
@@ -27,12 +27,12 @@ class WatchedSynth:
     ----------
     synth
         Used on this one's thread alone; closed there.
-    patience
+    timeout
         Seconds.
     """
 
-    def __init__(self, synth: Synth, patience: float = PATIENCE_S) -> None:
-        self._synth, self._patience = synth, patience
+    def __init__(self, synth: Synth, timeout: float = TIMEOUT_S) -> None:
+        self._synth, self._timeout = synth, timeout
         self._asked: queue.SimpleQueue[_Block | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Array | Exception] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="plugin", daemon=True)
@@ -45,9 +45,9 @@ class WatchedSynth:
         """
         self._asked.put((n, messages))
         try:
-            answer = self._answers.get(timeout=self._patience)
+            answer = self._answers.get(timeout=self._timeout)
         except queue.Empty:
-            raise DeviceError(f"it has not answered for {self._patience:g} s") from None
+            raise DeviceError(f"it has not answered for {self._timeout:g} s") from None
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -55,7 +55,7 @@ class WatchedSynth:
     def close(self) -> None:
         """Close it, if it answers; a second call does nothing."""
         self._asked.put(None)
-        join(self._thread, self._patience / 2)
+        join_thread(self._thread, self._timeout / 2)
 
     def _run(self) -> None:
         while (block := self._asked.get()) is not None:

@@ -81,7 +81,7 @@ class LevelMeter:
         pairs = zip(peaks.tolist(), holds.tolist(), strict=True)
         return tuple(Level(_dbfs(peak), _dbfs(hold)) for peak, hold in pairs)
 
-    def take(self, block: Array, seconds: float) -> None:
+    def update(self, block: Array, seconds: float) -> None:
         """Take a block (n, c), of so many seconds."""
         if not len(block):
             return
@@ -100,7 +100,7 @@ class LevelMeter:
         hold = np.maximum(level, np.where(self._hold_left > 0, hold, hold * fall))
         self._shown = (level, hold)
 
-    def rest(self) -> None:
+    def reset(self) -> None:
         """Show nothing: there is no input, or another one."""
         self._hold_left = np.zeros(0)
         self._shown = (np.zeros(0), np.zeros(0))

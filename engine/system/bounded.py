@@ -1,9 +1,9 @@
-"""Waits that end: for calls into libraries that may never return, and for threads.
+"""Waits with a timeout: for calls into libraries that may hang, and for threads.
 
-A server that hangs keeps its clients waiting. Such a call runs on a thread of its own, which is
-left behind if the answer does not come in time. Once the program is to end, all waits share one
-deadline: whoever closes something waits by :func:`within`, :func:`join` or :func:`patience`, and by
-nothing else. Not here: which calls, and what an answer that does not come means to the user.
+Such a call runs on a thread of its own, which is abandoned if it does not return in time. Once
+shutdown has begun, all waits share one deadline: whatever closes something waits by
+:func:`call_with_timeout`, :func:`join_thread` or :func:`remaining_timeout`, and by nothing else.
+Not here: what a timeout means to the user.
 """
 
 import contextlib
@@ -15,74 +15,71 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-ENDING_S = 2.0
-"""Seconds that all waits have together once the program is to end."""
-LEAST_S = 0.5
-"""What a file that is being written has at least, whatever hung before."""
-LOOK_S = 0.1
-"""Seconds after which a wait looks whether the end has begun meanwhile."""
+SHUTDOWN_S = 2.0
+"""Seconds that all waits have together once shutdown has begun."""
+MIN_SAVE_S = 0.5
+"""Seconds that writing a file has at least, whatever hung before."""
+POLL_S = 0.1
+"""Seconds after which a wait looks whether shutdown has begun."""
 
-_left: list["_Call[object]"] = []
-_lock = threading.Lock()  # guards it, and who of caller and callee was first
+_hung: list["_Call[object]"] = []
+_lock = threading.Lock()  # guards it, and whether the call or the timeout came first
 
 
-class _Ending:
-    """The program's end: the moment by which it is to be over, where it has begun."""
+class _Shutdown:
+    """The monotonic time by which all waits are over; None before shutdown begins."""
 
     deadline: float | None = None
 
 
-_ending = _Ending()
+_shutdown = _Shutdown()
 
 
-def begin_ending() -> None:
-    """Let all waits be over in ``ENDING_S``. A second call changes nothing. Any thread."""
-    if _ending.deadline is None:
-        _ending.deadline = time.monotonic() + ENDING_S
+def begin_shutdown() -> None:
+    """Let all waits be over in ``SHUTDOWN_S``. A second call changes nothing. Any thread."""
+    if _shutdown.deadline is None:
+        _shutdown.deadline = time.monotonic() + SHUTDOWN_S
 
 
 @contextlib.contextmanager
-def own_ending() -> Iterator[None]:
-    """Let what runs within the block be a program of its own, which has not begun to end."""
-    before, _ending.deadline = _ending.deadline, None
+def separate_shutdown() -> Iterator[None]:
+    """Run the block without a shutdown deadline, as a program of its own."""
+    before, _shutdown.deadline = _shutdown.deadline, None
     try:
         yield
     finally:
-        _ending.deadline = before
+        _shutdown.deadline = before
 
 
-def patience(seconds: float, least: float = 0.0) -> float:
-    """Return how long to wait: ``seconds``, or what the program's end has left for it.
-
-    That is ``least`` at least.
-    """
-    if _ending.deadline is None:
+def remaining_timeout(seconds: float, least: float = 0.0) -> float:
+    """Return ``seconds``, or what is left of shutdown if that is shorter; at least ``least``."""
+    if _shutdown.deadline is None:
         return seconds
-    return min(seconds, max(least, _ending.deadline - time.monotonic()))
+    return min(seconds, max(least, _shutdown.deadline - time.monotonic()))
 
 
-def join(thread: threading.Thread, seconds: float, least: float = 0.0) -> bool:
-    """Return whether a thread is over, having waited for it as :func:`patience` says.
+def join_thread(thread: threading.Thread, seconds: float, least: float = 0.0) -> bool:
+    """Wait for a thread as :func:`remaining_timeout` says; return whether it is over.
 
-    An end that begins meanwhile counts, here as in :func:`within`.
+    A shutdown that begins meanwhile counts, here as in :func:`call_with_timeout`.
     """
 
     def is_over(timeout: float) -> bool:
         thread.join(timeout)
         return not thread.is_alive()
 
-    return _waited_for(is_over, seconds, least)
+    return _wait_until(is_over, seconds, least)
 
 
-def _waited_for(is_over: Callable[[float], bool], seconds: float, least: float) -> bool:
-    """Return whether ``is_over``, which waits so many seconds, came true in time."""
+def _wait_until(is_over: Callable[[float], bool], seconds: float, least: float) -> bool:
+    """Return whether ``is_over``, which waits for a number of seconds, came true in time."""
     start = time.monotonic()
     while True:
         passed = time.monotonic() - start
-        left = max(0.0, patience(seconds - passed, least - passed))
-        if is_over(min(left, LOOK_S)):
+        left = max(0.0, remaining_timeout(seconds - passed, least - passed))
+        if is_over(min(left, POLL_S)):
             return True
-        if left <= LOOK_S:
+        if left <= POLL_S:
             return False
 
 
@@ -92,7 +89,7 @@ class _Call(Generic[T]):
     def __init__(self, what: str, call: Callable[[], T], undo: Callable[[T], object]) -> None:
         self.what = what
         self._call, self._undo = call, undo
-        self._is_left = False
+        self._is_abandoned = False
         self._is_over = threading.Event()
         self._error: BaseException | None = None
         self._result: list[T] = []
@@ -105,27 +102,27 @@ class _Call(Generic[T]):
             self._error = error
         with _lock:
             self._is_over.set()
-            is_left = self._is_left
-            if is_left:
-                _left.remove(self)  # type: ignore[arg-type]
-        if is_left and self._result:
+            is_abandoned = self._is_abandoned
+            if is_abandoned:
+                _hung.remove(self)  # type: ignore[arg-type]
+        if is_abandoned and self._result:
             self._undo(self._result[0])
 
     def answer(self, seconds: float, least: float) -> T:
-        """Return the result, or raise what the call raised, or leave it behind."""
-        if not _waited_for(self._is_over.wait, seconds, least):
+        """Return the result or raise what the call raised; TimeoutError where it hangs."""
+        if not _wait_until(self._is_over.wait, seconds, least):
             with _lock:
                 if not self._is_over.is_set():
-                    self._is_left = True
-                    _left.append(self)  # type: ignore[arg-type]
+                    self._is_abandoned = True
+                    _hung.append(self)  # type: ignore[arg-type]
                     raise TimeoutError(f"{self.what} did not answer in time")
         if self._error is not None:
             raise self._error
         return self._result[0]
 
 
-def begun(call: Callable[[], T], name: str) -> Future[T]:
-    """Return what becomes of a call on a thread that does not keep the program if it hangs."""
+def call_in_thread(call: Callable[[], T], name: str) -> Future[T]:
+    """Return the future of a call on a daemon thread, which does not keep the program."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -139,7 +136,7 @@ def begun(call: Callable[[], T], name: str) -> Future[T]:
     return future
 
 
-def within(
+def call_with_timeout(
     seconds: float,
     what: str,
     call: Callable[[], T],
@@ -151,23 +148,23 @@ def within(
     Parameters
     ----------
     seconds, least
-        To wait, as :func:`patience` says.
+        To wait, as :func:`remaining_timeout` says.
     what
-        Who is asked, in words for the user.
+        The library or server, in words for the user.
     call
         Runs on another thread.
     undo
-        Gets a result that comes too late, to close it. On that thread.
+        Called with a result that comes too late, to close it. On that thread.
 
     Raises
     ------
     TimeoutError
-        There is no answer yet; ``call`` is left behind.
+        ``call`` has not returned; its thread is abandoned.
     """
     return _Call(what, call, undo).answer(seconds, least)
 
 
-def left_behind() -> list[str]:
-    """Return who was asked and has not answered to this moment, each once."""
+def list_hung_calls() -> list[str]:
+    """Return the names (``what``) of abandoned calls that have not returned yet, each once."""
     with _lock:
-        return list(dict.fromkeys(call.what for call in _left))
+        return list(dict.fromkeys(call.what for call in _hung))

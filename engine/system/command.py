@@ -19,7 +19,7 @@ from typing import TextIO
 import platformdirs
 
 from engine.core.errors import LiveCoverError
-from engine.system.bounded import left_behind, own_ending
+from engine.system.bounded import list_hung_calls, separate_shutdown
 from engine.system.paths import shown, user_folder
 
 EXIT_ERROR, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_UNREAD = 2, 70, 130, 141
@@ -44,7 +44,7 @@ def run_command(name: str, body: Callable[[], int], when_interrupted: str = "") 
         What to say after Ctrl-C.
     """
     _open_streams()
-    with _quiet_threads(), own_ending():
+    with _quiet_threads(), separate_shutdown():
         try:
             try:
                 code = body()
@@ -68,7 +68,7 @@ def end_process(name: str, code: int) -> None:
 
     Everything is saved by then, and all is told.
     """
-    stuck = left_behind()
+    stuck = list_hung_calls()
     if stuck:
         _tell(f"{name}: {', '.join(stuck)} did not answer to the end and was left")
         logging.shutdown()

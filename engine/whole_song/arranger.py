@@ -1,7 +1,8 @@
 """Writes an arrangement, unit by unit, with an exported network; melody and accompaniment apart.
 
 An arranger is a folder: ``encode.onnx``, ``step.onnx``, ``note.onnx``, as
-``offline_train.studies.arranging`` exports them. No torch. Not here: analysis (``song_analysis``), files (``notation``).
+``offline_train.studies.arranging`` exports them. Not here: the song's analysis
+(``song_analysis``), files of notes (``notation``).
 """
 
 import json

@@ -115,7 +115,7 @@ def cover_song(
     """
     pipeline = open_pipeline(settings.model)
     if isinstance(pipeline.model, WindowModel):
-        pipeline.model = pipeline.model.unhurried()
+        pipeline.model = pipeline.model.offline_variant()
     stream = CoverStream(pipeline, settings, song.sample_rate, song.n_channels)
     stream.prime(song.head(PRIME_S))
     a4_hz = stream.a4_hz

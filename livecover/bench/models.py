@@ -102,7 +102,7 @@ def window(model: str, n_steps: int) -> str:
     kinds = [
         (f"live, a step of {spec.step_frames} frames", live, n_steps),
         ("the same, nothing kept", live.plain(), n_steps),
-        (f"a file, a step of {spec.window_frames // 2}", live.unhurried(), 1),
+        (f"a file, a step of {spec.window_frames // 2}", live.offline_variant(), 1),
     ]
     factors = []
     for _, kind, n in kinds:

@@ -16,7 +16,7 @@ from engine.core.settings import AudioSettings, EngineSettings, ModelSettings
 from engine.live.engine import Engine
 from engine.playback.monitor import Monitor
 from engine.playback.output import open_output
-from engine.playback.speaker import Speaker
+from engine.playback.playback_thread import PlaybackThread
 from livecover.bench import markdown, require_servers
 from livecover.bench.live import NO_PORT
 
@@ -31,8 +31,8 @@ def delay(model: str, n_impulses: int) -> str:
         settings = EngineSettings(
             audio=AudioSettings(input=f"{SONG}.monitor"), model=ModelSettings(model=model)
         )
-        with _environment(place.pulse.env), _speaker(HEARD) as (speaker, monitor):
-            with Engine(settings, [speaker], open_sink=lambda *_: NO_PORT) as engine:
+        with _environment(place.pulse.env), _playback(HEARD) as (playback, monitor):
+            with Engine(settings, [playback], open_sink=lambda *_: NO_PORT) as engine:
                 with place.recording() as raw, place.pulse.playing(song, SONG) as player:
                     player.wait(600)
                 latency = engine.budget.total
@@ -49,15 +49,15 @@ def delay(model: str, n_impulses: int) -> str:
 
 
 @contextlib.contextmanager
-def _speaker(sink: str) -> Iterator[tuple[Speaker, Monitor]]:
+def _playback(sink: str) -> Iterator[tuple[PlaybackThread, Monitor]]:
     """Run a speaker with the monitor alone."""
-    speaker = Speaker(open_output(sink), lambda: open_output(sink))
-    monitor = Monitor(speaker.sample_rate)
-    speaker.play([monitor])
+    playback = PlaybackThread(open_output(sink), lambda: open_output(sink))
+    monitor = Monitor(playback.sample_rate)
+    playback.play([monitor])
     try:
-        yield speaker, monitor
+        yield playback, monitor
     finally:
-        speaker.shut_down()
+        playback.shut_down()
 
 
 @contextlib.contextmanager

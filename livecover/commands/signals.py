@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from engine.system.bounded import begin_ending
+from engine.system.bounded import begin_shutdown
 
 
 class SignalEvent(threading.Event):
@@ -29,7 +29,7 @@ class SignalEvent(threading.Event):
     def set(self) -> None:
         """Let it come, for good: the program's time to end runs from here."""
         self._has_come = True
-        begin_ending()
+        begin_shutdown()
         self._news.put(None)
 
     def clear(self) -> None:

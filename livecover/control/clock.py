@@ -2,7 +2,7 @@
 
 Ticks come with the jitter of their port: JACK gives all ticks of a cycle at once, up to 23 ms late.
 The tempo is the slope of a line through a window of ticks, those left out that lie far from it; the
-window is as long as the tempo stays, up to ``MAX_TICKS``. Moments are seconds that only rise; all
+window is as long as the tempo stays, up to ``MAX_TICKS``. Host times are monotonic seconds; all
 on one thread.
 Not here: what is done with it.
 """
@@ -55,13 +55,13 @@ class ClockIn:
         beat, over = divmod(self._position - 1, PPQN)
         return Tempo(bpm, line.last - over * line.period, beat, beats_per_bar)
 
-    def tick(self, moment: float) -> None:
+    def tick(self, host_time: float) -> None:
         """Take a tick."""
-        if self._ticks and not 0.0 <= moment - self._ticks[-1] <= GAP_S:
+        if self._ticks and not 0.0 <= host_time - self._ticks[-1] <= GAP_S:
             self._ticks.clear()
             self._line, self._told = _Line(), _Line()
-        is_alone = not self._ticks or moment - self._ticks[-1] > BURST_S
-        self._ticks.append(moment)
+        is_alone = not self._ticks or host_time - self._ticks[-1] > BURST_S
+        self._ticks.append(host_time)
         self._n_unseen += 1
         if self.is_running:
             self._position += 1

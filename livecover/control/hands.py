@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from engine.core.errors import LiveCoverError
-from engine.system.bounded import join
+from engine.system.bounded import join_thread
 from livecover.instrument.protocol import Worked
 from livecover.mapping.targets import STATES
 
@@ -63,7 +63,7 @@ class Hands:
         """Do no more; what is being done may take its time."""
         self._is_closing = True
         self._news.set()
-        join(self._thread, 1.0)
+        join_thread(self._thread, 1.0)
 
     def ask(self, name: str, value: Any) -> None:
         """Let a setting, or a state, become ``value`` soon. Any thread; returns at once."""

@@ -14,7 +14,7 @@ from typing import Protocol
 from engine.core.errors import LiveCoverError, MidiError
 from engine.core.tempo import Tempo
 from engine.cover.style import INTENSITIES
-from engine.system.bounded import join
+from engine.system.bounded import join_thread
 from livecover.control.clock import ClockIn
 from livecover.control.feedback import Feedback
 from livecover.control.hands import Hands
@@ -84,9 +84,9 @@ class Listener:
         control = self._played.settings.control
         if control != self._control:
             self._control, self._bindings = control, control.bindings()
-        for message, moment in self._fetch():
+        for message, host_time in self._fetch():
             if message[0] >= 0xF0:
-                self._keep_time(message, moment)
+                self._keep_time(message, host_time)
             elif not self._feedback.is_echo(message, now):
                 self._obey(message, now)
                 self._is_news = True
@@ -96,11 +96,11 @@ class Listener:
             self._is_news = False
             self._answer_at = self._feedback.turn(self._bindings, self._hands.state, now)
 
-    def _keep_time(self, message: Message, moment: float) -> None:
+    def _keep_time(self, message: Message, host_time: float) -> None:
         """Take what a sequencer says of time."""
         status, low, high = message
         if status == TICK:
-            self._clock.tick(moment)
+            self._clock.tick(host_time)
         elif status == SONG_POSITION:
             self._clock.place(low | high << 7)
         elif status in (START, CONTINUE, STOP):
@@ -200,7 +200,7 @@ class Listener:
             yield
         finally:
             is_over.set()
-            join(thread, 1.0)
+            join_thread(thread, 1.0)
 
 
 @contextlib.contextmanager

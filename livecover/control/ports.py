@@ -47,7 +47,7 @@ class ControlPort:
     connect_input, connect_output
         Make the RtMidi clients.
     clock
-        Seconds that only rise.
+        Monotonic seconds.
     look_every
         As :class:`engine.midi.kept_port.KeptPort` takes it.
 
@@ -106,10 +106,10 @@ class ControlPort:
                 if event is None:
                     break
                 message, since_last = event
-                moment = self._moments.of(since_last, self._clock())
+                host_time = self._moments.of(since_last, self._clock())
                 if message:
                     one, two, three, *_ = (*message, 0, 0)
-                    found.append(((one, two, three), moment))
+                    found.append(((one, two, three), host_time))
         return found
 
     def send(self, message: Sequence[int]) -> None:

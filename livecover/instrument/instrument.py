@@ -18,7 +18,7 @@ from engine.core.tempo import Tempo
 from engine.live.engine import Engine
 from engine.model.latency import LatencyBudget
 from engine.signal.meters import Status
-from engine.system.bounded import begin_ending
+from engine.system.bounded import begin_shutdown
 from livecover.mapping.targets import check_target
 from livecover.settings.changes import Changes
 from livecover.settings.file import Unsaved, find_unsaved, save_values
@@ -237,13 +237,13 @@ class Instrument:
             if self._engine is engine:
                 self.error = str(error)
                 if ends_program:
-                    begin_ending()
+                    begin_shutdown()
             self._end(engine)
             self._tell()
             raise
         self.has_ended = self._engine is engine  # nobody has stopped it
         if self.has_ended and ends_program:
-            begin_ending()
+            begin_shutdown()
         self._end(engine)
         self._tell()
         return self._engine is None

@@ -18,9 +18,9 @@ from engine.live.engine import Engine
 from engine.playback.monitor import Monitor
 from engine.playback.output import open_output
 from engine.playback.piano import Piano
-from engine.playback.speaker import Player, Speaker
+from engine.playback.playback_thread import PlaybackThread, Player
 from engine.playback.watched_synth import WatchedSynth
-from engine.system.bounded import join
+from engine.system.bounded import join_thread
 from livecover.instrument.instrument import OpenEngine
 from livecover.settings.output import MonitorSettings, PianoSettings
 from livecover.settings.sections import Settings
@@ -55,7 +55,7 @@ class Rig:
         A tap.
     recovered : list of str
         A line about each take that a killed program left.
-    speaker : Speaker or None
+    playback : PlaybackThread or None
         A tap, where song or piano sounds here.
 
     Raises
@@ -69,12 +69,12 @@ class Rig:
         self._open_engine = open_engine
         self._engine: Engine | None = None
         self.recovered = _recovered(settings.record.path)
-        self.speaker: Speaker | None = None
+        self.playback: PlaybackThread | None = None
         self._monitor: Monitor | None = None
         self._piano: Piano | None = None
         self._stack = contextlib.ExitStack()
         if settings.monitor.is_on or settings.piano.enabled:
-            self._open_speaker(settings.monitor, settings.piano)
+            self._open_playback(settings.monitor, settings.piano)
         on_end = _nothing
         if settings.piano.enabled:
             renderer = Renderer(settings.piano)
@@ -100,14 +100,14 @@ class Rig:
     @property
     def taps(self) -> tuple[Tap, ...]:
         """What hears the engine, beside the recorder."""
-        return () if self.speaker is None else (self.speaker,)
+        return () if self.playback is None else (self.playback,)
 
     def open_engine(self, settings: EngineSettings, taps: Sequence[Tap]) -> Engine:
         """Return an engine. Raises DeviceError where it would hear the output it is played to."""
         engine = self._engine = self._open_engine(settings, taps)
-        if self.speaker is not None:
+        if self.playback is not None:
             try:
-                self.speaker.refuse_loop(engine.source.name)
+                self.playback.refuse_loop(engine.source.name)
             except DeviceError:
                 engine.stop()  # gives the port back
                 raise
@@ -120,32 +120,32 @@ class Rig:
         if self._piano is not None:
             self._piano.gain = _factor(settings.piano.gain_db)
 
-    def _open_speaker(self, monitor: MonitorSettings, piano: PianoSettings) -> None:
+    def _open_playback(self, monitor: MonitorSettings, piano: PianoSettings) -> None:
         device = monitor.device if monitor.is_on else piano.device
         if piano.enabled:
             check_piano(piano)  # before an output is opened for it
-        speaker = Speaker(open_output(device), lambda: open_output(device))
-        self._stack.callback(speaker.shut_down)
+        playback = PlaybackThread(open_output(device), lambda: open_output(device))
+        self._stack.callback(playback.shut_down)
         players: list[Player] = []
         if monitor.is_on:
-            self._monitor = Monitor(speaker.sample_rate, _factor(monitor.gain_db))
+            self._monitor = Monitor(playback.sample_rate, _factor(monitor.gain_db))
             players.append(self._monitor)
         if piano.enabled:
-            synth = open_synth(piano, speaker.sample_rate)
+            synth = open_synth(piano, playback.sample_rate)
             if piano.plugin is not None:
                 synth = WatchedSynth(synth)
-            self._piano = Piano(synth, speaker.sample_rate)
+            self._piano = Piano(synth, playback.sample_rate)
             self._piano.gain = _factor(piano.gain_db)
             self._stack.callback(self._piano.shut_down)
             players.append(self._piano)
             time = self.settings.time
-            allowance = max(time.output_allowance, round(speaker.latency, 3))
+            allowance = max(time.output_allowance, round(playback.latency, 3))
             self.settings = replace(
                 self.settings, time=replace(time, output_allowance=min(1.0, allowance))
             )
-        speaker.play(players)
-        self._stack.callback(speaker.shut_down)  # before the piano is freed
-        self.speaker = speaker
+        playback.play(players)
+        self._stack.callback(playback.shut_down)  # before the piano is freed
+        self.playback = playback
 
     def _model(self) -> str:
         """Return who plays."""
@@ -176,7 +176,7 @@ def _recovered(folder: Path) -> list[str]:
 
     thread = threading.Thread(target=recover, name="recovery", daemon=True)
     thread.start()
-    if not join(thread, RECOVERY_S):
+    if not join_thread(thread, RECOVERY_S):
         is_late.set()
         _log.warning("takes in %s are still being recovered, or its disk does not answer", folder)
     return lines

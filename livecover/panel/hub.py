@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from engine.core.errors import LiveCoverError
 from engine.core.tempo import Tempo
-from engine.system.bounded import begun
+from engine.system.bounded import call_in_thread
 from livecover import __version__
 from livecover.panel.bound import Bound
 from livecover.panel.desk import Deed, Desk
@@ -170,7 +170,9 @@ class Hub:
     async def _do(self, page: Outbox, deed: Deed) -> None:
         """Have a deed done on a thread; tell the page that asked."""
         try:
-            answer = await asyncio.wrap_future(begun(lambda: self._desk.do(deed), "panel-desk"))
+            answer = await asyncio.wrap_future(
+                call_in_thread(lambda: self._desk.do(deed), "panel-desk")
+            )
         except LiveCoverError as error:
             _tell(page, str(error))
         except Exception:

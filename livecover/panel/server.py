@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from engine.core.errors import ConfigError
-from engine.system.bounded import join
+from engine.system.bounded import join_thread
 from livecover.panel.connections import BACKLOG, PendingConnections, protocol_of
 from livecover.panel.hub import Hub
 from livecover.panel.messages import MAX_STYLE_MESSAGE
@@ -124,7 +124,7 @@ class PanelServer:
             return
         self._server.should_exit = True
         if is_waited_for:
-            join(self._thread, CLOSE_TIMEOUT)
+            join_thread(self._thread, CLOSE_TIMEOUT)
 
     def _serve(self, listener: socket.socket) -> None:
         """Run the server. On its thread."""

@@ -43,9 +43,9 @@ class PanelTap(Tap):
     def begin(self, source: TappedSource, offset: float, latency: float) -> None:  # noqa: D102
         self._sample_rate = source.sample_rate
 
-    def audio(self, block: Array, time: float, moment: float) -> None:  # noqa: D102
+    def audio(self, block: Array, time: float, host_time: float) -> None:  # noqa: D102
         if self.is_watched and len(block):
-            self._blocks.append((block, moment))
+            self._blocks.append((block, host_time))
 
     def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:  # noqa: D102
         if events:
@@ -105,8 +105,8 @@ class PanelTap(Tap):
         if self._chroma is None or self._chroma.sample_rate != self._sample_rate:
             self._chroma = Chroma(self._sample_rate)
         self._chroma.push([block for block, _ in blocks])
-        last, moment = blocks[-1]
-        at = moment + len(last) / self._sample_rate - self._chroma.middle
+        last, host_time = blocks[-1]
+        at = host_time + len(last) / self._sample_rate - self._chroma.middle
         return {"type": "chroma", "at": round(at, 4), "values": self._chroma.values()}
 
 

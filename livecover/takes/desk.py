@@ -85,7 +85,7 @@ class TakeDesk:
         n_overruns: Callable[[], int] = lambda: 0,
     ) -> None:
         self.time = 0.0  # the engine's, where the sound has come to
-        self._moment = 0.0  # when that was at the ear
+        self._host_time = 0.0  # when that was at the ear
         self._settings = settings
         self._model = model
         self._on_end = on_end
@@ -132,10 +132,10 @@ class TakeDesk:
         return self._take is not None
 
     def audio(
-        self, block: Array | None, n: int, time: float, moment: float, sample_rate: int
+        self, block: Array | None, n: int, time: float, host_time: float, sample_rate: int
     ) -> None:
         """Take ``n`` samples of the input; ``block`` is None where they could not be kept."""
-        self.time, self._moment = time + n / sample_rate, moment + n / sample_rate
+        self.time, self._host_time = time + n / sample_rate, host_time + n / sample_rate
         if self._take is None:
             return
         if block is None:
@@ -154,9 +154,9 @@ class TakeDesk:
         for take in self._takes:
             take.lost_notes(n)
 
-    def silenced(self, moment: float) -> None:
-        """Take that all notes were ended at ``moment``."""
-        time = self.time + (moment - self._moment) - self._latency
+    def silenced(self, host_time: float) -> None:
+        """Take that all notes were ended at ``host_time``."""
+        time = self.time + (host_time - self._host_time) - self._latency
         for event in self._sounding.ends(time):
             for take in self._takes:
                 take.sent(event)
@@ -181,11 +181,11 @@ class TakeDesk:
         if tempo is None:
             return
         take.tempo(tempo.bpm, time)
-        line = tempo.bar_at(self._moment)
+        line = tempo.bar_at(self._host_time)
         if line is None:
             return
         bar_s = tempo.beats_per_bar * tempo.beat_s
-        second = self.time + line - self._moment  # the clock's moment is the ear's
+        second = self.time + line - self._host_time  # the clock's moment is the ear's
         second += max(0, math.ceil((time + LEAD_S - second) / bar_s)) * bar_s
         take.bar(second, tempo.beats_per_bar)
 
@@ -194,20 +194,20 @@ class TakeDesk:
         if self._take is not None:
             self._take.lost()
 
-    def stop_take(self, moment: float) -> None:
-        """End the take here; its last notes may still come for a while after ``moment``."""
+    def stop_take(self, host_time: float) -> None:
+        """End the take here; its last notes may still come for a while after ``host_time``."""
         self._count_overruns()
         if self._take is not None:
-            end_at = moment + self._latency + TAIL_S
+            end_at = host_time + self._latency + TAIL_S
             self._leaving.append(_Leaving(self._take, self.time, end_at))
             self._take = None
 
-    def turn(self, moment: float) -> None:
+    def turn(self, host_time: float) -> None:
         """Finish what is over, and make safe what is not."""
-        for leaving in [one for one in self._leaving if moment >= one.end_at]:
+        for leaving in [one for one in self._leaving if host_time >= one.end_at]:
             self._finish(leaving, "stopped")
-        if moment >= self._flush_at:
-            self._flush_at = moment + FLUSH_S
+        if host_time >= self._flush_at:
+            self._flush_at = host_time + FLUSH_S
             self._count_overruns()
             for take in self._takes:
                 take.flush()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from engine.core.errors import ConfigError
-from engine.system.bounded import join
+from engine.system.bounded import join_thread
 from engine.system.paths import is_folder
 
 JOURNAL_SUFFIX = ".journal"
@@ -106,7 +106,7 @@ def check_folder_in_time(folder: Path, timeout: float) -> None:
 
     thread = threading.Thread(target=check, name="folder", daemon=True)
     thread.start()
-    join(thread, timeout)
+    join_thread(thread, timeout)
     if not found:
         raise ConfigError(
             f"takes cannot be written to {str(folder)!r} (the disk does not answer): give --record"

@@ -21,7 +21,7 @@ from engine.core.notes import Event, NoteEvent, PedalEvent
 from engine.core.settings import EngineSettings
 from engine.core.taps import Tap, TappedSource
 from engine.core.tempo import Tempo
-from engine.system.bounded import LEAST_S, join
+from engine.system.bounded import MIN_SAVE_S, join_thread
 from livecover.takes.desk import FLUSH_S, Input, TakeDesk
 from livecover.takes.ending import recover_takes
 from livecover.takes.files import TakeFiles, check_folder_in_time
@@ -61,7 +61,7 @@ class TakeRecorder(Tap):
     on_end
         Called with each finished take, on the writer's thread.
     clock, now
-        Seconds that only rise; the time of day.
+        Monotonic seconds; the time of day.
     is_threaded
         False: the caller calls :meth:`turn`; for tests.
 
@@ -152,7 +152,7 @@ class TakeRecorder(Tap):
         thread = self._thread
         while thread is not None:
             n_steps = self._n_steps
-            if join(thread, still, LEAST_S):
+            if join_thread(thread, still, MIN_SAVE_S):
                 return
             if self._n_steps == n_steps:
                 break
@@ -168,10 +168,10 @@ class TakeRecorder(Tap):
         known = Input(source.name, source.sample_rate, source.n_channels)
         self._put(lambda: self._desk.begin(known, latency))
 
-    def audio(self, block: Array, time: float, moment: float) -> None:  # noqa: D102
+    def audio(self, block: Array, time: float, host_time: float) -> None:  # noqa: D102
         if not self._sample_rate or self._is_over:
             return  # added in the middle of a source, whose rate nobody told; or nobody writes
-        self._waiting.put_sound(Sound(block, len(block), time, moment, self._sample_rate))
+        self._waiting.put_sound(Sound(block, len(block), time, host_time, self._sample_rate))
         self._news.set()
         self._look_at_writer()
 
@@ -235,7 +235,7 @@ class TakeRecorder(Tap):
         if isinstance(entry, Sound):
             if self._is_armed and not self._desk.is_recording:
                 self._desk.start_take(self.folder, entry.time, self.has_song)
-            self._desk.audio(entry.block, entry.n, entry.time, entry.moment, entry.sample_rate)
+            self._desk.audio(entry.block, entry.n, entry.time, entry.host_time, entry.sample_rate)
         elif isinstance(entry, NoteEvent | PedalEvent):
             self._desk.sent(entry)
         else:

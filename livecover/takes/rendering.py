@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass
 
 from engine.core.errors import LiveCoverError
-from engine.system.bounded import join, patience
+from engine.system.bounded import join_thread, remaining_timeout
 from livecover.settings.output import PianoSettings
 from livecover.sounds.synth import open_synth
 from livecover.takes.files import TakeFiles
@@ -78,9 +78,9 @@ class Renderer:
             thread = self._thread
         if thread is None:
             return
-        is_over = join(thread, timeout)
+        is_over = join_thread(thread, timeout)
         while (job := self._next()) is not None:
-            if patience(timeout) > 0:
+            if remaining_timeout(timeout) > 0:
                 _begin(job)
             else:
                 _log.error("%s is not played into files: the program has ended", job.files.name)

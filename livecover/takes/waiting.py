@@ -30,7 +30,7 @@ class Sound:
     block: Array | None
     n: int
     time: float
-    moment: float
+    host_time: float
     sample_rate: int
 
 

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
-from engine.system.bounded import join
+from engine.system.bounded import join_thread
 
 KeyHeard = Callable[[str], None]
 
@@ -96,7 +96,7 @@ def _posix(hear: KeyHeard, terminal: int) -> Iterator[None]:
         yield
     finally:
         os.write(wake, b"x")
-        join(thread, 1.0)
+        join_thread(thread, 1.0)
         for end in (woken, wake):
             os.close(end)
         with contextlib.suppress(termios.error):  # a terminal that hung up

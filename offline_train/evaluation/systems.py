@@ -118,7 +118,7 @@ def listen(
             pipeline.prime(samples)
             features = offline_features(samples, pipeline.frontend)
             return offline_posteriors(model, features, vector)  # type: ignore[arg-type]
-        model = model.unhurried()
+        model = model.offline_variant()
     return stream_posteriors(samples, model, pipeline.frontend, vector, block_size=BLOCK_SAMPLES)
 
 

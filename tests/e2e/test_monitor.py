@@ -15,7 +15,7 @@ from engine.core.errors import DeviceError
 from engine.core.settings import AudioSettings
 from engine.playback.monitor import Monitor
 from engine.playback.output import PulseOutput
-from engine.playback.speaker import Speaker
+from engine.playback.playback_thread import PlaybackThread
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
 from tests.e2e.chain import COMMAND, private_env, run_livecover
@@ -40,9 +40,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
 class Ear(threading.Thread):
     """Hands a source's blocks to a tap, as the engine's worker does."""
 
-    def __init__(self, speaker: Speaker) -> None:
+    def __init__(self, playback: PlaybackThread) -> None:
         super().__init__(daemon=True)
-        self.speaker = speaker
+        self.playback = playback
         self.source = open_source(f"{SONG}.monitor", AudioSettings())
         self.ring = SampleRing(2 * self.source.sample_rate, self.source.n_channels)
         self.clock = StreamClock(self.source.sample_rate)
@@ -50,28 +50,28 @@ class Ear(threading.Thread):
 
     def run(self) -> None:
         self.source.start(self.ring, self.clock)
-        self.speaker.begin(self.source, 0.0, LATENCY)
+        self.playback.begin(self.source, 0.0, LATENCY)
         while not self.stopped.is_set():
             self.ring.wait(0.1)
             start = self.ring.total_read
             block = self.ring.read(2048)
             if len(block):
-                moment = self.clock.time_of(start) - self.source.latency
-                self.speaker.audio(block, start / self.source.sample_rate, moment)
+                host_time = self.clock.time_of(start) - self.source.latency
+                self.playback.audio(block, start / self.source.sample_rate, host_time)
         self.source.stop()
 
 
 def test_an_impulse_is_heard_its_latency_later(place: Room) -> None:
     """How exactly, on a machine that has the time, says ``livecover.bench monitor``."""
-    speaker = Speaker(PulseOutput(HEARD), lambda: PulseOutput(HEARD))
-    speaker.play([Monitor(speaker.sample_rate)])
-    ear = Ear(speaker)
+    playback = PlaybackThread(PulseOutput(HEARD), lambda: PulseOutput(HEARD))
+    playback.play([Monitor(playback.sample_rate)])
+    ear = Ear(playback)
     ear.start()
     with place.recording() as raw, place.pulse.playing(place.song(12), SONG) as player:
         assert player.wait(60) == 0
     ear.stopped.set()
     ear.join(5)
-    speaker.shut_down()
+    playback.shut_down()
     off = 1000 * (delays(raw) - LATENCY)
     print("ms off:", np.round(off, 2))
     assert len(off) >= 6
@@ -79,12 +79,12 @@ def test_an_impulse_is_heard_its_latency_later(place: Room) -> None:
 
 
 def test_an_output_that_is_heard_is_refused(place: Room) -> None:
-    speaker = Speaker(PulseOutput(SONG), lambda: PulseOutput(SONG))
+    playback = PlaybackThread(PulseOutput(SONG), lambda: PulseOutput(SONG))
     try:
         with pytest.raises(DeviceError, match="would hear itself"):
-            speaker.refuse_loop(f"{SONG}.monitor")
+            playback.refuse_loop(f"{SONG}.monitor")
     finally:
-        speaker.shut_down()
+        playback.shut_down()
 
 
 def test_an_output_that_is_not_there_is_named(place: Room) -> None:

@@ -66,8 +66,8 @@ class ListeningTap(Tap):
         self.begun.append(latency)
         self.calls.append("begin")
 
-    def audio(self, block: Array, time: float, moment: float) -> None:
-        self.blocks.append((len(block), time, moment))
+    def audio(self, block: Array, time: float, host_time: float) -> None:
+        self.blocks.append((len(block), time, host_time))
 
     def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:
         self.found_events += events

@@ -116,8 +116,8 @@ def test_a_style_stays_through_a_reset(model: WindowModel) -> None:
 
 def test_unhurried_gives_the_middle_of_half_windows_as_torch_does(model: WindowModel) -> None:
     features = music(100)
-    unhurried = model.unhurried()
-    found = stream(unhurried, features, {}, 33)
+    offline_variant = model.offline_variant()
+    found = stream(offline_variant, features, {}, 33)
     assert found.frames.tolist() == list(range(100))
     margin, window = SPEC.local_margin_frames, SPEC.window_frames
     lead = silent_features(SPEC, window + 2 * margin)

@@ -15,7 +15,7 @@ from engine.audio.devices.source import LiveFeed
 from engine.core.errors import DeviceError, LiveCoverError
 from engine.signal.clock import RESTART_JUMP_S, StreamClock
 from engine.signal.rings import SampleRing
-from engine.system.bounded import join
+from engine.system.bounded import join_thread
 
 JOIN_TIMEOUT = 1.0  # seconds; blocks that do not come are left to end by themselves
 
@@ -125,7 +125,7 @@ class BlockSource:
         """End playing; calling it again does nothing."""
         self._stop.set()
         if self._thread is not None:
-            join(self._thread, JOIN_TIMEOUT)
+            join_thread(self._thread, JOIN_TIMEOUT)
             self._thread = None
 
     def is_alive(self) -> bool:

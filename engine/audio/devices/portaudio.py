@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 from engine.core.errors import DeviceError
-from engine.system.bounded import left_behind, patience, within
+from engine.system.bounded import call_with_timeout, list_hung_calls, remaining_timeout
 from engine.system.extras import install
 
 T = TypeVar("T")
@@ -92,10 +92,10 @@ def ask_portaudio(
     if sys.platform == "win32":
         return call()
     hangs = "PortAudio does not answer: a sound server or a driver hangs; end it and start it again"
-    if NAME in left_behind():  # it is not to be used by two at once
+    if NAME in list_hung_calls():  # it is not to be used by two at once
         raise DeviceError(hangs)
     try:
-        return within(seconds, NAME, call, undo)
+        return call_with_timeout(seconds, NAME, call, undo)
     except TimeoutError as error:
         raise DeviceError(hangs) from error
 
@@ -146,7 +146,7 @@ def open_stream(open_it: Callable[[], Any], owner: Interruptible | None = None) 
     try:
         return ask_portaudio(open_it, undo=lambda stream: close_stream(stream, owner))
     except BaseException:
-        if NAME not in left_behind():
+        if NAME not in list_hung_calls():
             _count(-1, owner)
         raise
 
@@ -183,7 +183,7 @@ def _count(change: int, owner: Interruptible | None) -> None:
 @contextlib.contextmanager
 def _locked() -> Iterator[None]:
     """Hold the lock. Raises DeviceError where who holds it hangs."""
-    if not _streams.lock.acquire(timeout=patience(ANSWER_S)):
+    if not _streams.lock.acquire(timeout=remaining_timeout(ANSWER_S)):
         raise DeviceError("PortAudio is still busy: try again")
     try:
         yield

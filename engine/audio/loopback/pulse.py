@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.devices.source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
-from engine.audio.loopback.pulse_ear import PulseEar
+from engine.audio.loopback.monitor_latency import MonitorLatencyEstimator
 from engine.audio.loopback.pulse_simple import ANSWER_S, HANGS, MISSING_LIBPULSE, PulseRecorder
 from engine.core.errors import DeviceError
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
-from engine.system.bounded import join, within
+from engine.system.bounded import call_with_timeout, join_thread
 
 EVENT_TIMEOUT = 0.25  # seconds; how soon the watch sees a stop
 JOIN_TIMEOUT = 0.25  # seconds; a reader in a server that hangs is left behind
@@ -73,7 +73,7 @@ def ask_server(question: Callable[[Any], T]) -> T:
             return question(pulse)
 
     try:
-        return within(ANSWER_S, "the sound server", ask)
+        return call_with_timeout(ANSWER_S, "the sound server", ask)
     except TimeoutError as error:
         raise DeviceError(HANGS) from error
 
@@ -151,8 +151,8 @@ class PulseMonitor:
         self.sample_rate: int = sample_rate or found.sample_rate
         self.n_channels: int = min(found.channel_count, MAX_LIVE_CHANNELS)
         self.block_size = block_size
-        # A monitor is ahead of the ear; ``PulseEar`` measures by how much. (libpulse's own figure
-        # for the stream swings by hundreds of milliseconds in its first second.)
+        # A monitor is ahead of what is heard; ``MonitorLatencyEstimator`` measures by how much.
+        # (libpulse's own figure swings by hundreds of milliseconds in its first second.)
         self.latency = 0.0
         self._stop = threading.Event()
         self._reader: _Reader | None = None
@@ -258,7 +258,7 @@ class PulseMonitor:
             self._stop.set()
             reader, self._reader = self._reader, None
         if reader is not None:
-            join(reader, JOIN_TIMEOUT)
+            join_thread(reader, JOIN_TIMEOUT)
 
     def is_alive(self) -> bool:
         """True while blocks come."""
@@ -291,10 +291,10 @@ class _Reader(threading.Thread):
         source = self._source
         try:
             with connected() as pulse:
-                ear = PulseEar(pulse)
+                estimator = MonitorLatencyEstimator(pulse)
                 while self._push(self.recorder.read()):
                     n = self._ring.total_written
-                    latency = ear.measure(self._monitor, self._clock, n, source.sample_rate)
+                    latency = estimator.measure(self._monitor, self._clock, n, source.sample_rate)
                     if latency is not None:
                         source.latency = latency
         except DeviceError as error:

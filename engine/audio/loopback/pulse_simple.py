@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import DeviceError
-from engine.system.bounded import patience, within
+from engine.system.bounded import call_with_timeout, remaining_timeout
 
 _PLAYBACK, _RECORD = 1, 2  # pa_stream_direction
 _FLOAT32LE = 5  # PA_SAMPLE_FLOAT32LE
@@ -108,7 +108,7 @@ class _Stream:
                 self._simple.pa_simple_free(stream)
 
         try:
-            self._stream = within(ANSWER_S, "the sound server", open_stream, free)
+            self._stream = call_with_timeout(ANSWER_S, "the sound server", open_stream, free)
         except TimeoutError as timeout:
             raise DeviceError(HANGS) from timeout
         if not self._stream:
@@ -125,7 +125,7 @@ class _Stream:
         Any thread.
         """
         self._is_closed = True
-        if self._busy.acquire(timeout=patience(CLOSE_S)):
+        if self._busy.acquire(timeout=remaining_timeout(CLOSE_S)):
             try:
                 self._free()
             finally:

@@ -18,7 +18,7 @@ from engine.audio.devices.source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
 from engine.core.errors import DeviceError
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
-from engine.system.bounded import join
+from engine.system.bounded import join_thread
 from engine.system.extras import install
 
 DEFAULT_SAMPLE_RATE = 48000  # Windows' own default; WASAPI converts what differs
@@ -177,7 +177,7 @@ class WasapiLoopback:
         """End recording; calling it again does nothing."""
         self._stop.set()
         if self._thread is not None:
-            join(self._thread, JOIN_TIMEOUT)
+            join_thread(self._thread, JOIN_TIMEOUT)
             self._thread = None
 
     def is_alive(self) -> bool:

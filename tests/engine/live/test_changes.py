@@ -220,7 +220,7 @@ def test_a_tap_that_fails_hears_no_more(caplog: pytest.LogCaptureFixture) -> Non
         band.hear("one", (0.2, 0.4))
         band.end("one")
         assert band.engine.status().n_notes == 1
-    assert "Broken failed and hears no more" in caplog.text
+    assert "Broken failed and is removed" in caplog.text
 
 
 def test_a_tap_that_comes_while_playing_hears_of_the_source_first() -> None:
@@ -292,7 +292,7 @@ def test_what_was_opened_for_a_change_that_fails_is_closed(monkeypatch: pytest.M
         def fail(change: object) -> None:
             raise RuntimeError("not now")
 
-        monkeypatch.setattr(band.engine._worker, "take", fail)
+        monkeypatch.setattr(band.engine._worker, "apply", fail)
         with pytest.raises(RuntimeError, match="not now"):
             band.change(
                 audio=AudioSettings(input="two", ring=20.0), midi=MidiSettings(midi_out=("piano",))

@@ -245,7 +245,7 @@ def test_what_comes_back_after_stop_is_stopped_again(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(worker, "BACK_OFF", (0.0,))
     first = ScriptedSource(lambda source: source.lose("gone"))
     engine: Engine
-    back = ScriptedSource(lambda source: engine._worker.ask_to_stop())
+    back = ScriptedSource(lambda source: engine._worker.request_stop())
     engine = make_engine(first, back)
     with engine:
         assert engine.wait(20.0)

@@ -152,8 +152,8 @@ def test_overload_is_told_once_a_second_and_counted_each_time(
     session = engine._worker.session
     source.start(session.ring, session.clock)
     with caplog.at_level(logging.WARNING):
-        for moment in (1000.0, 1000.9, 1001.1, 1002.0):
-            now[0] = moment
+        for host_time in (1000.0, 1000.9, 1001.1, 1002.0):
+            now[0] = host_time
             source.play(sound(2.0))
             engine._worker.step(session)
     assert session.ring.available == 0

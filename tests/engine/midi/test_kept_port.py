@@ -134,7 +134,7 @@ def test_a_port_that_is_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) 
     first.has_server = False
     assert asks.wait(60)
     waits: list[float] = []
-    monkeypatch.setattr(kept_port, "join", lambda thread, seconds: waits.append(seconds))
+    monkeypatch.setattr(kept_port, "join_thread", lambda thread, seconds: waits.append(seconds))
     port.close()
     port.close()
     assert waits == []

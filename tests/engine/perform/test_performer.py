@@ -86,7 +86,7 @@ def test_a_pedal_is_sent_to_every_channel_and_lifted_at_rest() -> None:
     for beat in range(8):
         played += one.push([on(beat, 36 + beat % 2 * 5), on(beat, 60)])
         played += one.push([off(beat + 0.9, 36 + beat % 2 * 5), off(beat + 0.9, 60)])
-    played += one.rest()
+    played += one.release_all()
     for channel in (1, 2):
         pedals = [e for e in played if isinstance(e, PedalEvent) and e.channel == channel]
         assert any(pedal.is_down for pedal in pedals)
@@ -104,7 +104,7 @@ def test_the_pedal_moves_while_no_note_comes() -> None:
 
 def test_what_the_pedal_has_ended_ends_once() -> None:
     one = performer(PlaySettings(pedal="harmony"))
-    played = [*one.push([on(0.0, 48), on(1.0, 41)], now=2.0), *one.rest()]
+    played = [*one.push([on(0.0, 48), on(1.0, 41)], now=2.0), *one.release_all()]
     ends = [(e.time, e.pitch) for e in played if isinstance(e, NoteEvent) and not e.is_on]
     assert ends == [(1.08, 48), (2.0, 41)]
 
@@ -132,7 +132,7 @@ def test_every_note_that_begins_ends_whatever_is_changed(
         )
         played += one.push([off(time, pitch) if pitch in sounding else on(time, pitch)])
         sounding ^= {pitch}
-    played += one.rest()
+    played += one.release_all()
     keys: set[int] = set()
     is_down = False
     for event in played:

@@ -25,7 +25,7 @@ class Room:
         self.output, self.drift = output, drift
         self.now = 0.0
         self.heard: list[Array] = []
-        self.moments: list[NDArray[np.float64]] = []
+        self.host_times: list[NDArray[np.float64]] = []
         self.begin(rate, at=0.0)
 
     def begin(self, rate: int, at: float, n_channels: int = 1) -> None:
@@ -34,16 +34,16 @@ class Room:
         source = SimpleNamespace(name="song", sample_rate=rate, n_channels=n_channels)
         self.monitor.begin(cast(TappedSource, source), 0.0, LATENCY)
 
-    def moment_of(self, sample: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    def host_time_of(self, sample: NDArray[np.float64] | float) -> NDArray[np.float64]:
         return np.asarray(self.start + sample / (self.rate * (1 + self.drift)))
 
     def sing(self, until: float) -> None:
         """Hear the hum as far as moment ``until``."""
-        while self.moment_of(self.n) < until:
+        while self.host_time_of(self.n) < until:
             places = self.n + np.arange(256, dtype=np.float64)
-            hum = np.sin(2 * np.pi * HERTZ * self.moment_of(places)).astype(np.float32)
+            hum = np.sin(2 * np.pi * HERTZ * self.host_time_of(places)).astype(np.float32)
             block = np.repeat(hum[:, None], self.n_channels, axis=1)
-            self.monitor.audio(block, 0.0, float(self.moment_of(self.n)))
+            self.monitor.audio(block, 0.0, float(self.host_time_of(self.n)))
             self.n += 256
 
     def play(self, seconds: float, sings: bool = True) -> None:
@@ -51,16 +51,16 @@ class Room:
             if sings:
                 self.sing(self.now)
             self.heard.append(self.monitor.render(BLOCK, self.now))
-            self.moments.append(self.now + np.arange(BLOCK) / self.output)
+            self.host_times.append(self.now + np.arange(BLOCK) / self.output)
             self.now += BLOCK / self.output
 
     def sound(self) -> tuple[NDArray[np.float64], Array]:
-        return np.concatenate(self.moments), np.concatenate(self.heard)
+        return np.concatenate(self.host_times), np.concatenate(self.heard)
 
 
-def hum(moments: NDArray[np.float64]) -> NDArray[np.float64]:
+def hum(host_times: NDArray[np.float64]) -> NDArray[np.float64]:
     """What is to be heard."""
-    return np.asarray(np.sin(2 * np.pi * HERTZ * (moments - LATENCY)))
+    return np.asarray(np.sin(2 * np.pi * HERTZ * (host_times - LATENCY)))
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def hum(moments: NDArray[np.float64]) -> NDArray[np.float64]:
 def test_the_song_is_heard_its_latency_later(rate: int, output: int) -> None:
     room = Room(rate, output)
     room.play(0.6)
-    moments, sound = room.sound()
-    settled = moments > LATENCY + 0.05
+    host_times, sound = room.sound()
+    settled = host_times > LATENCY + 0.05
     # 1e-2 of a sine of 440 Hz is 4 microseconds; the phases of the filter are 20 ns apart
-    np.testing.assert_allclose(sound[settled, 0], hum(moments[settled]), atol=1e-2)
+    np.testing.assert_allclose(sound[settled, 0], hum(host_times[settled]), atol=1e-2)
     assert np.array_equal(sound[:, 0], sound[:, 1])
-    assert not sound[moments < LATENCY - 0.01].any()
+    assert not sound[host_times < LATENCY - 0.01].any()
     assert room.monitor.n_jumps == 0
 
 
@@ -82,11 +82,11 @@ def test_the_song_is_heard_its_latency_later(rate: int, output: int) -> None:
 def test_clocks_that_differ_do_not_move_the_song(drift: float) -> None:
     room = Room(drift=drift)
     room.play(6.0)
-    moments, sound = room.sound()
-    late = moments > 3.0
+    host_times, sound = room.sound()
+    late = host_times > 3.0
     # in balance, the bend equals the drift: 1e-4 s for 1e-4, which is 0.28 of a sine of 440 Hz
     assert abs(room.monitor.error) < 1.2e-4
-    assert np.abs(sound[late, 0] - hum(moments[late])).max() < 0.4
+    assert np.abs(sound[late, 0] - hum(host_times[late])).max() < 0.4
     assert room.monitor.n_jumps == 0
 
 
@@ -112,9 +112,9 @@ def test_a_place_far_away_is_taken_under_a_crossfade() -> None:
     room.play(0.5)
     room.monitor.changed(EngineSettings(), LATENCY - 0.05)
     room.play(0.1)
-    moments, sound = room.sound()
-    late = moments > 0.52
-    expected = np.sin(2 * np.pi * HERTZ * (moments - LATENCY + 0.05))
+    host_times, sound = room.sound()
+    late = host_times > 0.52
+    expected = np.sin(2 * np.pi * HERTZ * (host_times - LATENCY + 0.05))
     np.testing.assert_allclose(sound[late, 0], expected[late], atol=1e-2)
     assert room.monitor.n_jumps == 1
     assert clicks(sound) < 1.5

@@ -26,20 +26,20 @@ def block(*amplitudes: float, n: int = 100) -> Array:
 
 def silent(meter: LevelMeter, seconds: float, n_channels: int = 2) -> None:
     for _ in range(round(seconds / BLOCK_S)):
-        meter.take(block(*[0.0] * n_channels), BLOCK_S)
+        meter.update(block(*[0.0] * n_channels), BLOCK_S)
 
 
 def test_each_channel_has_its_own_peak_of_either_sign() -> None:
     meter = LevelMeter()
     assert not meter.levels
-    meter.take(block(0.5, -0.25), BLOCK_S)
+    meter.update(block(0.5, -0.25), BLOCK_S)
     peaks = [level.peak_dbfs for level in meter.levels]
     assert peaks == pytest.approx([20 * np.log10(0.5), 20 * np.log10(0.25)])
 
 
 def test_a_peak_falls_and_is_held() -> None:
     meter = LevelMeter()
-    meter.take(block(0.5, 0.0), BLOCK_S)
+    meter.update(block(0.5, 0.0), BLOCK_S)
     silent(meter, HOLD_S - 2 * BLOCK_S)
     left, right = meter.levels
     top = 20 * np.log10(0.5)
@@ -54,10 +54,10 @@ def test_a_peak_falls_and_is_held() -> None:
 
 def test_a_short_peak_between_two_looks_is_seen() -> None:
     meter = LevelMeter()
-    meter.take(block(0.9, 0.9), BLOCK_S)
-    meter.take(block(0.001, 0.001), BLOCK_S)
+    meter.update(block(0.9, 0.9), BLOCK_S)
+    meter.update(block(0.001, 0.001), BLOCK_S)
     assert meter.levels[0].hold_dbfs == pytest.approx(20 * np.log10(0.9))
-    meter.take(block(0.95, 0.1), BLOCK_S)  # a higher one is held anew
+    meter.update(block(0.95, 0.1), BLOCK_S)  # a higher one is held anew
     assert meter.levels[0].hold_dbfs == pytest.approx(20 * np.log10(0.95))
 
 
@@ -66,9 +66,9 @@ def test_a_short_peak_between_two_looks_is_seen() -> None:
 )
 def test_clipping_is_told_where_the_mix_has_none(clipped: tuple[float, float]) -> None:
     meter = LevelMeter()
-    meter.take(block(0.99, -0.99), BLOCK_S)
+    meter.update(block(0.99, -0.99), BLOCK_S)
     assert not meter.is_clipping and meter.n_clipped == 0
-    meter.take(block(*clipped), BLOCK_S)
+    meter.update(block(*clipped), BLOCK_S)
     assert meter.is_clipping and meter.n_clipped == sum(abs(a) >= FULL_SCALE for a in clipped)
     silent(meter, CLIP_S - 2 * BLOCK_S)
     assert meter.is_clipping
@@ -78,17 +78,17 @@ def test_clipping_is_told_where_the_mix_has_none(clipped: tuple[float, float]) -
 
 def test_what_is_no_number_breaks_no_meter() -> None:
     meter = LevelMeter()
-    meter.take(block(np.nan, np.inf), BLOCK_S)
+    meter.update(block(np.nan, np.inf), BLOCK_S)
     left, right = meter.levels
     assert left.peak_dbfs == SILENCE_DBFS and right.peak_dbfs == LOUDEST_DBFS
-    meter.take(block(np.nan, np.nan)[:0], BLOCK_S)
+    meter.update(block(np.nan, np.nan)[:0], BLOCK_S)
     assert meter.levels == (left, right)
 
 
 def test_another_input_begins_anew() -> None:
     meter = LevelMeter()
-    meter.take(block(1.0, 1.0), BLOCK_S)
-    meter.take(block(0.1), BLOCK_S)
+    meter.update(block(1.0, 1.0), BLOCK_S)
+    meter.update(block(0.1), BLOCK_S)
     assert len(meter.levels) == 1
-    meter.rest()
+    meter.reset()
     assert not meter.levels and not meter.is_clipping and meter.n_clipped == 2

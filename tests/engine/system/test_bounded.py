@@ -8,17 +8,24 @@ from types import SimpleNamespace
 import pytest
 
 from engine.system import bounded
-from engine.system.bounded import begin_ending, join, left_behind, own_ending, patience, within
+from engine.system.bounded import (
+    begin_shutdown,
+    call_with_timeout,
+    join_thread,
+    list_hung_calls,
+    remaining_timeout,
+    separate_shutdown,
+)
 
 ROOT = Path(__file__).parents[3]
 OTHER_PROCESS = "engine/midi/jack_child.py"  # it ends itself by an alarm
 
 
 def test_an_answer_in_time_is_returned_and_an_error_raised() -> None:
-    assert within(20.0, "a quick server", lambda: 7) == 7
+    assert call_with_timeout(20.0, "a quick server", lambda: 7) == 7
     with pytest.raises(ValueError, match="no such stream"):
-        within(20.0, "a quick server", fail)
-    assert "a quick server" not in left_behind()
+        call_with_timeout(20.0, "a quick server", fail)
+    assert "a quick server" not in list_hung_calls()
 
 
 def fail() -> None:
@@ -38,10 +45,10 @@ def test_what_answers_too_late_is_undone() -> None:
         is_undone.set()
 
     with pytest.raises(TimeoutError, match="a server did not answer in time"):
-        within(0.0, "a server", answer, undo)
+        call_with_timeout(0.0, "a server", answer, undo)
     with pytest.raises(TimeoutError):
-        within(0.0, "a server", answer)
-    assert left_behind().count("a server") == 1
+        call_with_timeout(0.0, "a server", answer)
+    assert list_hung_calls().count("a server") == 1
     may_answer.set()
     assert is_undone.wait(20.0)
     assert undone == [7]
@@ -57,18 +64,18 @@ class Hours:
 
 def test_what_ends_a_program_shares_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     hours = Hours(monkeypatch)
-    assert patience(60.0) == 60.0
-    begin_ending()
-    assert patience(60.0) == bounded.ENDING_S and patience(0.25) == 0.25
-    hours.now += bounded.ENDING_S - 0.5
-    begin_ending()  # it has begun already
-    assert patience(60.0) == 0.5
+    assert remaining_timeout(60.0) == 60.0
+    begin_shutdown()
+    assert remaining_timeout(60.0) == bounded.SHUTDOWN_S and remaining_timeout(0.25) == 0.25
+    hours.now += bounded.SHUTDOWN_S - 0.5
+    begin_shutdown()  # it has begun already
+    assert remaining_timeout(60.0) == 0.5
     hours.now += 60.0
-    assert patience(60.0) <= 0.0
-    assert patience(60.0, least=0.5) == 0.5 and patience(0.1, least=0.5) == 0.1
-    with own_ending():
-        assert patience(60.0) == 60.0
-    assert patience(60.0) <= 0.0
+    assert remaining_timeout(60.0) <= 0.0
+    assert remaining_timeout(60.0, least=0.5) == 0.5 and remaining_timeout(0.1, least=0.5) == 0.1
+    with separate_shutdown():
+        assert remaining_timeout(60.0) == 60.0
+    assert remaining_timeout(60.0) <= 0.0
 
 
 class Hung(threading.Thread):
@@ -84,7 +91,7 @@ class Hung(threading.Thread):
         self.waits.append(timeout)
         self._hours.now += timeout
         if len(self.waits) == 3:
-            begin_ending()
+            begin_shutdown()
 
     def is_alive(self) -> bool:
         return True
@@ -93,21 +100,21 @@ class Hung(threading.Thread):
 def test_an_end_that_begins_during_a_wait_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     hours = Hours(monkeypatch)
     hung = Hung(hours)
-    assert not join(hung, 60.0)
-    assert sum(hung.waits) == pytest.approx(3 * bounded.LOOK_S + bounded.ENDING_S)
+    assert not join_thread(hung, 60.0)
+    assert sum(hung.waits) == pytest.approx(3 * bounded.POLL_S + bounded.SHUTDOWN_S)
     late = Hung(hours)
-    assert not join(late, 60.0, least=0.35)  # nothing is left of the ending
+    assert not join_thread(late, 60.0, least=0.35)  # nothing is left of the ending
     assert sum(late.waits) == pytest.approx(0.35)
 
 
 def test_an_answer_is_waited_for_no_longer_than_the_program_lasts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bounded, "ENDING_S", 0.0)
+    monkeypatch.setattr(bounded, "SHUTDOWN_S", 0.0)
     may_answer = threading.Event()
-    begin_ending()
+    begin_shutdown()
     with pytest.raises(TimeoutError):
-        within(60.0, "a server in the way", may_answer.wait)
+        call_with_timeout(60.0, "a server in the way", may_answer.wait)
     may_answer.set()
 
 

@@ -162,10 +162,10 @@ def test_a_call_that_never_returns_does_not_keep_the_process(
 ) -> None:
     codes: list[int] = []
     monkeypatch.setattr(os, "_exit", codes.append)
-    monkeypatch.setattr(command, "left_behind", lambda: [])
+    monkeypatch.setattr(command, "list_hung_calls", lambda: [])
     end_process("lc", 2)
     assert codes == []
-    monkeypatch.setattr(command, "left_behind", lambda: ["the sound server", "PortAudio"])
+    monkeypatch.setattr(command, "list_hung_calls", lambda: ["the sound server", "PortAudio"])
     end_process("lc", 2)
     assert codes == [2]
     said = "lc: the sound server, PortAudio did not answer to the end and was left\n"

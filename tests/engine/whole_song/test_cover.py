@@ -64,7 +64,7 @@ def test_a_window_model_covers_a_file_by_half_windows(
     assert cover.is_whole
     pipeline = open_pipeline(settings.model)
     assert isinstance(pipeline.model, WindowModel)
-    pipeline.model = pipeline.model.unhurried()
+    pipeline.model = pipeline.model.offline_variant()
     assert pipeline.spec.step_frames == 24
     stream = CoverStream(pipeline, settings, SAMPLE_RATE, 2)
     block, _ = soundfile.read(settings.audio.input, dtype="float32")

@@ -13,12 +13,12 @@ def ticks(bpm: float, n: int, start: float = 100.0) -> list[float]:
 
 def cycles(moments: list[float], period: float = 1024 / 44100) -> list[float]:
     """Return when a port gives on what came, that does so once a cycle."""
-    return [float(np.ceil(moment / period) * period) for moment in moments]
+    return [float(np.ceil(host_time / period) * period) for host_time in moments]
 
 
 def feed(clock: ClockIn, moments: list[float]) -> Tempo:
-    for moment in moments:
-        clock.tick(moment)
+    for host_time in moments:
+        clock.tick(host_time)
     tempo = clock.tempo(moments[-1])
     assert tempo is not None
     return tempo
@@ -34,9 +34,9 @@ def test_jitter_does_not_reach_the_tempo(seed: int) -> None:
     noise = np.random.default_rng(seed).uniform(0.0, 0.012, 240)
     moments = sorted(t + float(late) for t, late in zip(ticks(120.0, 240), noise, strict=True))
     clock, told = ClockIn(), []
-    for moment in moments:
-        clock.tick(moment)
-        tempo = clock.tempo(moment)
+    for host_time in moments:
+        clock.tick(host_time)
+        tempo = clock.tempo(host_time)
         told += [] if tempo is None else [tempo.bpm]
     assert len(told) > 100
     assert told == pytest.approx([120.0] * len(told), abs=0.5)  # the first that is told, too
@@ -66,9 +66,9 @@ def test_a_machine_that_holds_ticks_up_changes_no_tempo(seconds: float) -> None:
     for start in (102.0, 104.5, 107.0):
         moments = held_up(moments, start, seconds)
     clock, told = ClockIn(), []
-    for moment in moments:
-        clock.tick(moment)
-        tempo = clock.tempo(moment)
+    for host_time in moments:
+        clock.tick(host_time)
+        tempo = clock.tempo(host_time)
         told += [] if tempo is None else [tempo.bpm]
     assert len(told) > 300
     assert told == pytest.approx([120.0] * len(told), abs=0.5)
@@ -83,8 +83,8 @@ def test_another_tempo_is_found_within_two_beats() -> None:
 def test_nothing_is_told_too_early_nor_after_the_clock_has_stopped() -> None:
     clock, moments = ClockIn(), ticks(120.0, MIN_TICKS)
     assert clock.tempo(0.0) is None
-    for moment in moments[:-1]:
-        clock.tick(moment)
+    for host_time in moments[:-1]:
+        clock.tick(host_time)
     assert clock.tempo(moments[-2]) is None
     clock.tick(moments[-1])
     assert clock.tempo(moments[-1]) is not None

@@ -107,10 +107,10 @@ def test_moments_are_never_late_nor_out_of_order(steps: list[tuple[float, float]
     moments, true, found = Moments(), 100.0, []
     for since_last, held_up in [(0.0, 0.0), *steps]:
         true += since_last
-        moment = moments.of(since_last, true + held_up)
-        found.append(moment)
-        assert moment <= true + held_up + 1.001e-3
-        assert moment == pytest.approx(true, abs=0.01)  # as the first came at once
+        host_time = moments.of(since_last, true + held_up)
+        found.append(host_time)
+        assert host_time <= true + held_up + 1.001e-3
+        assert host_time == pytest.approx(true, abs=0.01)  # as the first came at once
     assert found == sorted(found)
 
 

@@ -14,7 +14,7 @@ from engine.core.settings import EngineSettings
 from engine.core.taps import Tap
 from engine.live.engine import Engine
 from engine.system import bounded
-from engine.system.bounded import LEAST_S, begin_ending
+from engine.system.bounded import MIN_SAVE_S, begin_shutdown
 from livecover.commands.signals import stop_on_signals
 from livecover.control.hands import Hands
 from livecover.instrument import rig as subject
@@ -95,7 +95,7 @@ def test_whatever_hangs_no_wait_has_a_time_of_its_own(
     monkeypatch.setattr(FlacFile, "write", lambda *_: trap.catch("disk"))
     pipeline = make_pipeline()
     monkeypatch.setattr(pipeline, "push", lambda samples: trap.catch("model"))
-    monkeypatch.setattr(bounded, "ENDING_S", 0.0)
+    monkeypatch.setattr(bounded, "SHUTDOWN_S", 0.0)
 
     def open_engine(settings: EngineSettings, taps: Sequence[Tap]) -> Engine:
         return Engine(
@@ -129,16 +129,16 @@ def test_whatever_hangs_no_wait_has_a_time_of_its_own(
                 trap.wait_for("model", "port", "disk", "output")
                 hands.ask("midi.transpose", 3)  # waits for the worker
                 monkeypatch.setattr(threading.Thread, "join", note)
-                begin_ending()
+                begin_shutdown()
     monkeypatch.setattr(threading.Thread, "join", join)
-    assert waits and all(wait is not None and wait <= LEAST_S for wait in waits), waits
-    assert sum(wait or 0.0 for wait in waits) <= LEAST_S + 1e-9  # of the take alone
+    assert waits and all(wait is not None and wait <= MIN_SAVE_S for wait in waits), waits
+    assert sum(wait or 0.0 for wait in waits) <= MIN_SAVE_S + 1e-9  # of the take alone
     assert "the next start of livecover makes one of what is there" in rig.recorder.faults[0]
     assert not list(tmp_path.glob("*.mid")) and list(tmp_path.glob("*.journal"))
 
 
 def has_begun_to_end() -> bool:
-    return bounded.patience(60.0) < 60.0
+    return bounded.remaining_timeout(60.0) < 60.0
 
 
 def test_the_end_runs_from_the_signal() -> None:

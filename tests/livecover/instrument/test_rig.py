@@ -84,8 +84,8 @@ def test_the_latency_holds_what_the_piano_needs_and_the_monitor_alone_needs_none
     wall: Wall, tmp_path: Path
 ) -> None:
     with Rig(settings(tmp_path, piano=PianoSettings(enabled=True))) as rig:
-        assert rig.speaker is not None
-        assert rig.settings.time.output_allowance == pytest.approx(rig.speaker.latency, abs=1e-3)
+        assert rig.playback is not None
+        assert rig.settings.time.output_allowance == pytest.approx(rig.playback.latency, abs=1e-3)
         assert 0.03 < rig.settings.time.output_allowance < 0.2
     assert wall.is_closed
     with Rig(settings(tmp_path, monitor=MonitorSettings(device="default"))) as rig:

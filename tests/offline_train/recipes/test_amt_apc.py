@@ -264,7 +264,7 @@ def test_a_checkpoint_becomes_a_model_that_the_engine_plays(config: ApcConfig) -
     assert isinstance(pipeline.model, WindowModel)
     assert sorted(pipeline.spec.styles) == ["balanced", "calm", "intense"]
     assert pipeline.spec.decoding.frame_off_threshold == 0.5
-    pipeline.model = pipeline.model.unhurried()
+    pipeline.model = pipeline.model.offline_variant()
     pipeline.style = np.array(pipeline.spec.styles["calm"], np.float32)
     noise = 0.1 * np.random.default_rng(0).standard_normal(RATE)
     n_answered = len(pipeline.push(noise.astype(np.float32))) + len(pipeline.flush())

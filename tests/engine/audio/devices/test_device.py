@@ -18,7 +18,7 @@ from engine.core.errors import DeviceError
 from engine.playback.output import DeviceOutput
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
-from engine.system.bounded import left_behind
+from engine.system.bounded import list_hung_calls
 
 
 class PortAudioError(Exception):
@@ -331,7 +331,7 @@ def test_a_call_that_hangs_is_left_behind_and_no_other_begun(
     may_answer = threading.Event()
     with pytest.raises(DeviceError, match="PortAudio does not answer: a sound server"):
         ask_portaudio(lambda: may_answer.wait(20.0), 0.0)
-    assert "PortAudio that hangs" in left_behind()
+    assert "PortAudio that hangs" in list_hung_calls()
     with pytest.raises(DeviceError, match="PortAudio does not answer"):
         list_devices()
     may_answer.set()

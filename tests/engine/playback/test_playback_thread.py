@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from engine.core.errors import DeviceError
 from engine.core.notes import NoteEvent
 from engine.core.taps import Tap
-from engine.playback import speaker as subject
+from engine.playback import playback_clock
+from engine.playback import playback_thread as subject
 from engine.playback.piano import Piano
-from engine.playback.speaker import Speaker
+from engine.playback.playback_thread import PlaybackThread
 from engine.playback.watched_synth import WatchedSynth
 
 Array = NDArray[np.float32]
@@ -55,13 +56,13 @@ class Wall:
 
 @pytest.fixture
 def wall(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wall]:
-    monkeypatch.setattr(subject, "SETTLE_S", 0.01)
+    monkeypatch.setattr(playback_clock, "SETTLE_S", 0.01)
     yield Wall()
 
 
 @pytest.fixture
-def speaker(wall: Wall) -> Iterator[Speaker]:
-    found = Speaker(wall, lambda: wall)
+def playback(wall: Wall) -> Iterator[PlaybackThread]:
+    found = PlaybackThread(wall, lambda: wall)
     wall.is_gated = True
     yield found
     found._stop.set()
@@ -79,7 +80,7 @@ class Hum(Tap):
         self.fault = fault
         self.calls: list[str] = []
 
-    def render(self, n: int, moment: float) -> Array:
+    def render(self, n: int, host_time: float) -> Array:
         sound = np.full((n, 2), 0.25, np.float32)
         if self.fault == "raises":
             raise ZeroDivisionError("in the plugin")
@@ -97,23 +98,23 @@ class Hum(Tap):
 
 @pytest.mark.parametrize("fault", ["raises", "device", "nan", "shape", "tap"])
 def test_a_player_that_fails_is_taken_out_and_the_others_play_on(
-    wall: Wall, speaker: Speaker, fault: str, caplog: Any
+    wall: Wall, playback: PlaybackThread, fault: str, caplog: Any
 ) -> None:
     good, bad = Hum(), Hum()
-    speaker.play([bad, good])
+    playback.play([bad, good])
     assert np.all(wall.hear() == 0.5)
     bad.fault = fault
     if fault == "tap":
-        speaker.silenced()
+        playback.silenced()
     assert np.all(wall.hear() == 0.25) and np.all(wall.hear() == 0.25)
     (record,) = caplog.records
-    assert record.getMessage().startswith("the hum is heard no more: it failed (")
-    speaker.silenced()
+    assert record.getMessage().startswith("the hum failed (")
+    playback.silenced()
     assert good.calls[-1] == "silenced" and len(bad.calls) < len(good.calls) + (fault == "tap")
     assert np.all(wall.hear() == 0.25) and len(caplog.records) == 1
 
 
-def test_a_faulty_plugin_does_not_silence_the_song(wall: Wall, speaker: Speaker) -> None:
+def test_a_faulty_plugin_does_not_silence_the_song(wall: Wall, playback: PlaybackThread) -> None:
     class Plugin:
         def render(self, n: int, messages: Any) -> Array:
             raise RuntimeError("the plugin broke")
@@ -122,15 +123,15 @@ def test_a_faulty_plugin_does_not_silence_the_song(wall: Wall, speaker: Speaker)
             raise RuntimeError("and again")
 
     piano, song = Piano(Plugin(), RATE), Hum()
-    speaker.play([song, piano])
+    playback.play([song, piano])
     assert np.all(wall.hear() == 0.25)
-    speaker.found([NoteEvent(0.0, 60, 80)], [0.0])
+    playback.found([NoteEvent(0.0, 60, 80)], [0.0])
     assert np.all(wall.hear() == 0.25)
     piano.shut_down()
 
 
 def test_a_plugin_that_hangs_does_not_silence_the_song(
-    wall: Wall, speaker: Speaker, caplog: Any
+    wall: Wall, playback: PlaybackThread, caplog: Any
 ) -> None:
     released = threading.Event()
 
@@ -145,10 +146,10 @@ def test_a_plugin_that_hangs_does_not_silence_the_song(
             self.is_closed = True
 
     plugin, song = Plugin(), Hum()
-    piano = Piano(WatchedSynth(plugin, patience=0.05), RATE)
-    speaker.play([song, piano])
+    piano = Piano(WatchedSynth(plugin, timeout=0.05), RATE)
+    playback.play([song, piano])
     assert np.all(wall.hear() == 0.25) and np.all(wall.hear() == 0.25)
-    assert "the piano is heard no more: it failed (DeviceError it has not answered" in caplog.text
+    assert "the piano failed (DeviceError it has not answered" in caplog.text
     piano.shut_down()
     assert not plugin.is_closed
     released.set()
@@ -165,7 +166,7 @@ def test_a_watched_synth_is_the_synth_and_closes_it() -> None:
             self.is_closed = True
 
     plugin = Plugin()
-    watched = WatchedSynth(plugin, patience=60)
+    watched = WatchedSynth(plugin, timeout=60)
     assert np.all(watched.render(5, [(0, (0x90, 60, 80))]) == 1)
     watched.close()
     watched.close()
@@ -173,11 +174,11 @@ def test_a_watched_synth_is_the_synth_and_closes_it() -> None:
 
 
 def test_an_output_that_does_not_answer_holds_nobody_up(
-    wall: Wall, speaker: Speaker, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    wall: Wall, playback: PlaybackThread, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     monkeypatch.setattr(subject, "JOIN_TIMEOUT", 0.01)
-    speaker.shut_down()
-    assert speaker._thread.is_alive() and not wall.is_closed  # its thread may be in it
+    playback.shut_down()
+    assert playback._thread.is_alive() and not wall.is_closed  # its thread may be in it
     assert "wall does not answer" in caplog.text
 
 
@@ -185,8 +186,8 @@ def test_a_close_that_does_not_come_back_holds_nobody_up(
     wall: Wall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     released = threading.Event()
-    speaker = Speaker(wall, lambda: wall)
+    playback = PlaybackThread(wall, lambda: wall)
     monkeypatch.setattr(wall, "close", lambda: released.wait(60))
     monkeypatch.setattr(subject, "JOIN_TIMEOUT", 0.05)
-    speaker.shut_down()
+    playback.shut_down()
     released.set()

@@ -52,7 +52,7 @@ class _Receiver:
             log.error("%s", error)
 
 
-class Outlet:
+class TrackedOutput:
     """Hands events to one or several sinks and remembers what sounds at each. One thread only.
 
     A sink that raises MidiError misses what begins meanwhile. What it was left with is ended, and
