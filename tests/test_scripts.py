@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.programs import needs
 
@@ -77,3 +78,27 @@ def test_each_dependency_of_the_live_program_has_a_lowest_version() -> None:
     lines = done.stdout.splitlines()
     names = [re.split("[>;= ]", text)[0] for text in project["dependencies"]]
     assert [line.split("==")[0] for line in lines][: len(names)] == names
+
+
+def test_the_public_ci_names_what_is_there() -> None:
+    root = SCRIPTS.parent
+    text = (root / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    jobs = yaml.safe_load(text)["jobs"]
+    steps = [step for job in jobs.values() for step in job["steps"]]
+    assert all(("run" in step) != ("uses" in step) for step in steps)
+    commands = "\n".join(step.get("run", "") for step in steps)
+    makefile = (root / "Makefile").read_text(encoding="utf-8")
+    for target in " ".join(re.findall(r"^make (.+)$", commands, re.MULTILINE)).split():
+        assert re.search(f"^{target}:", makefile, re.MULTILINE), target
+    for path in re.findall(r"(?:scripts|tests|livecover/examples)/[\w.-]+", commands):
+        assert (root / path).exists(), path
+    extras = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for extra in re.findall(r"'\.\[(\w+)\]'", commands):
+        assert extra in extras["optional-dependencies"]
+    systems = {
+        system
+        for job in jobs.values()
+        for system in job.get("strategy", {}).get("matrix", {}).get("os", ())
+    }
+    assert systems == {"ubuntu-latest", "macos-latest", "windows-latest"}
+    assert ".github" not in (root / ".ci/run").read_text(encoding="utf-8")
