@@ -30,6 +30,7 @@ TABLE: dict[str, str] = {
     "engine.audio": "engine.core engine.system "
     "engine.audio.devices engine.audio.files engine.audio.loopback",
     "engine.model": "models models.shipped engine.core engine.system engine.signal",
+    "engine.accompany": "models engine.core engine.model",
     "engine.perform": "models engine.core",
     "engine.midi": "engine.core engine.system",
     "engine.playback": "engine.core engine.system engine.signal engine.midi "
@@ -64,13 +65,15 @@ TABLE: dict[str, str] = {
     "offline_train.synthesis.voices": "engine offline_train.corpora",
     "offline_train.synthesis": "engine offline_train.corpora offline_train.synthesis.bands "
     "offline_train.synthesis.pianos offline_train.synthesis.voices",
-    "offline_train.data": "models engine offline_train.corpora offline_train.synthesis",
     "offline_train.evaluation.measures": "models engine offline_train.corpora "
     "offline_train.synthesis",
+    "offline_train.data": "models engine offline_train.corpora offline_train.synthesis "
+    "offline_train.evaluation.measures",
     "offline_train.evaluation": "models engine offline_train.corpora offline_train.synthesis "
     "offline_train.data offline_train.evaluation.measures",
     "offline_train.training": "models engine offline_train.data",
-    "offline_train.recipes": "models engine offline_train.synthesis offline_train.data "
+    "offline_train.recipes": "models engine offline_train.corpora offline_train.synthesis "
+    "offline_train.data "
     "offline_train.training offline_train.evaluation",
     "offline_train.exporting": "models engine offline_train.data offline_train.training "
     "offline_train.evaluation offline_train.recipes",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.spec import MIN_PITCH, N_PITCHES
+from engine.core.chroma import bass_of, fold
 
 Array = NDArray[np.float32]
 
@@ -34,7 +34,6 @@ LOUD_ENOUGH = 0.05
 NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 _MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
 _MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
-_BASS_PITCHES = 52 - MIN_PITCH  # below E3
 
 
 class ChordName(NamedTuple):
@@ -89,24 +88,6 @@ def vector_of(chord: ChordName | None) -> Array:
         return np.zeros(CHORD_DIM, np.float32)
     tones = [chord.root + k for k in QUALITIES[chord.quality]]
     return chord_vector(chord.root, tones, chord.bass)
-
-
-def fold(pitches: NDArray[np.floating]) -> Array:
-    """Return the chroma (n, 12) of weights by pitch (n, 88)."""
-    padded = np.zeros((len(pitches), 96), np.float32)
-    first = MIN_PITCH % 12
-    padded[:, first : first + N_PITCHES - max(0, first + N_PITCHES - 96)] = pitches[:, : 96 - first]
-    chroma = padded.reshape(len(pitches), 8, 12).sum(1)
-    chroma[:, : max(0, first + N_PITCHES - 96)] += pitches[:, 96 - first :]
-    return np.asarray(chroma, np.float32)
-
-
-def bass_of(pitches: NDArray[np.floating]) -> Array:
-    """Return the bass (n, 12): the lower a pitch (n, 88) below E3, the more it counts."""
-    low = np.array(pitches, np.float32)
-    low[:, _BASS_PITCHES:] = 0
-    low[:, :_BASS_PITCHES] *= np.linspace(1.5, 0.5, _BASS_PITCHES, dtype=np.float32)
-    return fold(low)
 
 
 def recognise(sounding: Array) -> list[ChordName | None]:

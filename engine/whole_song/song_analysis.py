@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.chroma import bass_of, fold
 from engine.whole_song.beats import (
     FASTEST_BPM,
     FASTEST_WALTZ_BPM,
@@ -26,7 +27,7 @@ from engine.whole_song.grid import (
     bar_phases,
     grid_of,
 )
-from engine.whole_song.harmony import ChordName, Key, bass_of, find_key, fold, recognise, vector_of
+from engine.whole_song.harmony import ChordName, Key, find_key, recognise, vector_of
 from engine.whole_song.song_analyzer import MelodyNote, ModelOutputs
 from models.spec import N_PITCHES
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from engine.whole_song.harmony import ChordName, Key, bass_of, find_key, fold, recognise, vector_of
+from engine.core.chroma import bass_of, fold
+from engine.whole_song.harmony import ChordName, Key, find_key, recognise, vector_of
 
 
 def sounding(*chords: tuple[int, ...]) -> np.ndarray:

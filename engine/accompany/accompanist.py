@@ -1,0 +1,202 @@
+"""The accompanist as it plays: sixteenth by sixteenth, from what was heard to notes.
+
+Pure: no clock, no sound, chance from a seed alone. The caller says where the step lies and brings
+what was heard since the last one. Not here: beat clock, MIDI.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.accompany.chords import CLASS_TONES, NO_CHORD
+from engine.accompany.features import COMPARED, PERIODS, SUMMARY_DIM, expect, summarise
+from engine.accompany.model import AccompanistModel, Place
+from engine.accompany.planning import Plan, PlanSettings, choose
+from engine.accompany.playing import HELD_SCALE, LENGTHS, velocity_of
+from engine.core.notes import Hand
+from models.spec import MIN_PITCH, N_PITCHES
+
+Array = NDArray[np.float32]
+
+DONE = N_PITCHES
+HEARD_DIM = 2 * N_PITCHES + SUMMARY_DIM
+N_STYLES = 6
+KEPT_STEPS = int(PERIODS[-1]) + COMPARED + 16  # of what was heard
+MOST_NOTES = 10
+USUAL_OVER = 32  # steps over which the number of notes is led back
+_N_LENGTHS = len(LENGTHS)
+_N_VELOCITIES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingSettings:
+    """How notes are drawn."""
+
+    temperature: float = 0.9
+    top_p: float = 0.95
+    safety: float = 1.0  # how much a pitch class that may not belong is avoided
+    density: float = 0.5  # how strongly the number of notes is led back to what is usual
+    notes_per_step: float = 0.81  # what is usual
+    plan: PlanSettings = field(default_factory=PlanSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class StepNote:
+    """A note that is struck on a step; ``length`` in steps, unless the chord leaves it sooner."""
+
+    pitch: int
+    velocity: int
+    length: int
+    hand: Hand
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is to be done on a step: keys to let go, then notes to strike."""
+
+    plan: Plan
+    released: tuple[int, ...]
+    notes: tuple[StepNote, ...]
+
+
+class Accompanist:
+    """Plays one song.
+
+    Parameters
+    ----------
+    model
+        The graphs, which no other accompanist uses meanwhile.
+    settings
+        Of sampling.
+    seed
+        Of every choice.
+    style
+        (12,) what is asked for, as ``Player`` has it; nothing if not given.
+    part
+        0 without, 1 with the melody.
+    """
+
+    def __init__(
+        self,
+        model: AccompanistModel,
+        settings: SamplingSettings | None = None,
+        seed: int = 0,
+        style: Array | None = None,
+        part: int = 0,
+    ) -> None:
+        self._model, self._settings = model, settings or SamplingSettings()
+        self.style = np.zeros(2 * N_STYLES, np.float32) if style is None else style
+        self._part, self._seed = part, seed
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin another song, as if newly made."""
+        self._model.reset()
+        self._rng = np.random.default_rng(self._seed)
+        self._heard = np.zeros((0, HEARD_DIM), np.float32)
+        self._struck = np.zeros(N_PITCHES, np.float32)  # on the step before
+        self._left = np.zeros(N_PITCHES, np.int64)  # steps for which keys are still held
+        self._plan: Plan | None = None
+        self._usual = self._settings.notes_per_step
+
+    def hear(self, heard: Array) -> None:
+        """Take what was heard on the next steps, (n, 88, 2), as ``gathering`` has it."""
+        rows = np.concatenate([heard.reshape(len(heard), -1), summarise(heard)], 1)
+        self._heard = np.concatenate([self._heard, rows])[-KEPT_STEPS:]
+
+    def step(self, where: Place, plays: bool = True) -> Step:
+        """Return what is done on a step, ``where.lag`` steps after the newest that was heard.
+
+        One that does not play only listens and plans.
+        """
+        heard, expected = self._known(where.lag)
+        chord, bass = self._model.plan(heard, expected, where)
+        is_beat = where.place % 4 == 0
+        plan = choose(chord, bass, self._plan, is_beat, self._settings.plan)
+        released = self._release(plan)
+        self._plan = plan
+        if not plays:
+            return Step(plan, released, ())
+        own = np.concatenate([self._struck, np.minimum(self._left / HELD_SCALE, 1)])
+        own = own.astype(np.float32)
+        hidden = self._model.play(own, plan.row, heard, self.style, self._part, where)
+        notes = self._write(hidden, plan)
+        self._keep(notes)
+        self._usual += (len(notes) - self._usual) / USUAL_OVER
+        return Step(plan, released, notes)
+
+    def _known(self, lag: int) -> tuple[Array, Array]:
+        n = len(self._heard)
+        if not n:
+            return np.zeros(HEARD_DIM, np.float32), expect(_NOTHING, np.array([lag]), lag)[0]
+        summaries = self._heard[:, -SUMMARY_DIM:]
+        return self._heard[-1], expect(summaries, np.array([n - 1 + lag]), lag)[0]
+
+    def _release(self, plan: Plan) -> tuple[int, ...]:
+        """Let go what has ended, and what the new chord does not hold."""
+        ended = self._left == 1
+        self._left = np.maximum(self._left - 1, 0)
+        if plan.is_new and plan.chord != NO_CHORD:
+            pitches = np.arange(N_PITCHES) + MIN_PITCH
+            is_foreign = (self._left > 0) & (CLASS_TONES[plan.chord, pitches % 12] == 0)
+            ended |= is_foreign
+            self._left[is_foreign] = 0
+        return tuple(int(key) + MIN_PITCH for key in np.flatnonzero(ended))
+
+    def _write(self, hidden: Array, plan: Plan) -> tuple[StepNote, ...]:
+        struck, last = np.zeros(N_PITCHES, np.float32), DONE
+        row = plan.row[:-1]
+        notes: list[StepNote] = []
+        bias = self._bias(plan)
+        while len(notes) < MOST_NOTES:
+            logits = self._model.note(hidden, row, struck, last, 0).pitch + bias
+            key = self._draw(logits)
+            if key == DONE:
+                break
+            rest = self._model.note(hidden, row, struck, last, key).rest
+            length = self._draw(rest[:_N_LENGTHS])
+            velocity = self._draw(rest[_N_LENGTHS : _N_LENGTHS + _N_VELOCITIES])
+            hand: Hand = "right" if rest[-1] > 0 else "left"
+            notes.append(
+                StepNote(
+                    key + MIN_PITCH,
+                    int(velocity_of(np.array(velocity))),
+                    int(LENGTHS[length]),
+                    hand,
+                )
+            )
+            struck[key], last = 1, key
+            bias[DONE] = 0  # the chord's size is the writer's own choice
+        return tuple(notes)
+
+    def _bias(self, plan: Plan) -> Array:
+        """Return what is added to the logits (89,): safe pitches, usual density."""
+        s = self._settings
+        bias = np.zeros(N_PITCHES + 1, np.float32)
+        classes = (np.arange(N_PITCHES) + MIN_PITCH) % 12
+        bias[:N_PITCHES] = s.safety * np.log(np.maximum(plan.safety[classes], 0.02))
+        bias[:N_PITCHES] -= s.safety * np.log(max(float(plan.safety.max()), 0.02))
+        bias[DONE] = s.density * np.log(max(self._usual, 0.05) / s.notes_per_step)
+        return bias
+
+    def _draw(self, logits: Array) -> int:
+        """Return a choice by temperature, of the likeliest that make up ``top_p``."""
+        s = self._settings
+        scaled = (logits - logits.max()) / max(s.temperature, 1e-3)
+        p = np.exp(scaled.astype(np.float64))
+        p /= p.sum()
+        order = np.argsort(-p, kind="stable")
+        total = np.cumsum(p[order])
+        kept = order[: int(np.searchsorted(total, s.top_p)) + 1]
+        return int(self._rng.choice(kept, p=p[kept] / p[kept].sum()))
+
+    def _keep(self, notes: Sequence[StepNote]) -> None:
+        self._struck[:] = 0
+        for note in notes:
+            self._struck[note.pitch - MIN_PITCH] = note.velocity / 127
+            self._left[note.pitch - MIN_PITCH] = note.length
+
+
+_NOTHING = np.zeros((1, SUMMARY_DIM), np.float32)

@@ -1,0 +1,63 @@
+"""Chords as the accompanist plans them: one of 97 classes, and the lowest pitch class.
+
+A class is root and quality, or none; as a vector a chord is 36 numbers (root, tones, bass), as
+everywhere (``harmony``). Pitch classes count from C = 0.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+QUALITIES: dict[str, tuple[int, ...]] = {
+    "maj": (0, 4, 7),
+    "min": (0, 3, 7),
+    "7": (0, 4, 7, 10),
+    "maj7": (0, 4, 7, 11),
+    "min7": (0, 3, 7, 10),
+    "sus4": (0, 5, 7),
+    "sus2": (0, 2, 7),
+    "dim": (0, 3, 6),
+}
+QUALITY_NAMES = tuple(QUALITIES)
+N_QUALITIES = len(QUALITIES)
+NO_CHORD = 12 * N_QUALITIES
+N_CLASSES = NO_CHORD + 1
+CHORD_DIM = 36
+
+
+class Chord(NamedTuple):
+    """A chord; -1 everywhere is none."""
+
+    root: int
+    quality: int
+    bass: int
+
+
+def class_of(chords: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the class of chords (..., 3): root * qualities + quality, or ``NO_CHORD``."""
+    root, quality = chords[..., 0].astype(np.int64), chords[..., 1]
+    return np.where(root < 0, NO_CHORD, root * N_QUALITIES + quality)
+
+
+def _class_tones() -> Array:
+    tones = np.zeros((N_CLASSES, 12), np.float32)
+    for root in range(12):
+        for k, intervals in enumerate(QUALITIES.values()):
+            tones[root * N_QUALITIES + k, [(root + i) % 12 for i in intervals]] = 1
+    return tones
+
+
+CLASS_TONES: Array = _class_tones()
+"""(classes, 12): which pitch classes belong to a class; nothing to none."""
+
+
+def chord_vectors(classes: NDArray[np.integer], bass: NDArray[np.integer]) -> Array:
+    """Return the 36 numbers (..., 36) of classes (...,) with basses (...,); zeros of none."""
+    classes, bass = np.asarray(classes), np.asarray(bass)
+    root = np.eye(13, 12, dtype=np.float32)[classes // N_QUALITIES]
+    is_none = (classes == NO_CHORD)[..., None]
+    lowest = np.where(is_none, np.float32(0), np.eye(12, dtype=np.float32)[bass % 12])
+    return np.concatenate([root, CLASS_TONES[classes], lowest], -1)

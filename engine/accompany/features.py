@@ -1,0 +1,91 @@
+"""What planner and player are told of what was heard: a summary, and what repetition lets expect.
+
+Songs repeat themselves. Where the last bars resemble bars heard before, what came after those is
+likely to come now: ``expect`` says what that was. Shapes: S steps, P = 88 pitches, heard (S, P, 2)
+as ``gathering`` has it.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.chroma import bass_of, fold
+from models.spec import N_PITCHES
+
+Array = NDArray[np.float32]
+Steps = NDArray[np.int64]
+
+SUMMARY_DIM = 44
+EXPECTED_DIM = 38
+HARMONY_DIM = 36  # of a summary: chroma of what sounds, of what is struck, and the bass
+_BANDS = (0, 22, 36, 50, N_PITCHES)  # borders of four registers
+_MOST = 3.0
+
+PERIODS = np.arange(8, 385, 8)
+"""Steps after which a song may repeat itself: half bars up to 24 bars."""
+COMPARED = 32  # steps
+LEAST_COMPARED = 16
+SHARPNESS = 40.0
+
+
+def summarise(heard: Array) -> Array:
+    """Return the summary (S, 44): three chromas of 12, then loudness struck and held by register.
+
+    >>> summarise(np.zeros((3, 88, 2), np.float32)).shape
+    (3, 44)
+    """
+    struck, held = heard[..., 0], heard[..., 1]
+    bands = [
+        kind[:, low:high].sum(1) / 2
+        for kind in (struck, held)
+        for low, high in zip(_BANDS, _BANDS[1:], strict=False)
+    ]
+    chromas = [fold(held), fold(struck), bass_of(held + struck)]
+    rows = np.concatenate([*chromas, np.stack(bands, 1)], 1)
+    return np.asarray(np.minimum(rows, _MOST), np.float32)
+
+
+def expect(summaries: Array, targets: Steps, lag: int) -> Array:
+    """Return what repetition lets expect of target steps (n,), (n, 38).
+
+    The harmony of a summary (36), how alike the best passage is, and how alike passages are in
+    the mean of their weights. Nothing but steps up to ``target - lag`` is looked at.
+
+    Parameters
+    ----------
+    summaries
+        (S, 44) of the steps heard, the first being step 0.
+    targets
+        Steps that are to be played; ``targets - lag`` must be below S.
+    lag
+        Steps by which hearing is late.
+    """
+    harmony = summaries[:, :HARMONY_DIM]
+    compared = np.sqrt(harmony[:, np.r_[0:12, 24:36]])
+    length = np.linalg.norm(compared, axis=1, keepdims=True)
+    compared = compared / np.maximum(length, 0.1)
+    periods = PERIODS[PERIODS >= max(lag, 1)]
+    newest = targets - lag
+    alike = np.full((len(periods), len(targets)), -np.inf, np.float32)
+    for k, period in enumerate(periods):
+        if len(compared) <= period:
+            break
+        products = (compared[period:] * compared[:-period]).sum(1)  # row j: step j + period
+        sums = np.concatenate([[0.0], np.cumsum(products)])
+        stop = newest + 1 - period  # in rows of products
+        n = np.minimum(stop, COMPARED)
+        is_enough = n >= LEAST_COMPARED
+        total = sums[np.maximum(stop, 0)] - sums[np.maximum(stop - COMPARED, 0)]
+        alike[k, is_enough] = (total / np.maximum(n, 1))[is_enough]
+    out = np.zeros((len(targets), EXPECTED_DIM), np.float32)
+    is_any = np.isfinite(alike).any(0) if len(periods) else np.zeros(len(targets), bool)
+    if not is_any.any():
+        return out
+    alike, chosen = alike[:, is_any], targets[is_any]
+    best = alike.max(0)
+    weight = np.exp(SHARPNESS * (alike - best))
+    weight /= weight.sum(0)
+    sources = np.maximum(chosen[None] - periods[:, None], 0)
+    out[is_any, :HARMONY_DIM] = (weight[..., None] * harmony[sources]).sum(0)
+    out[is_any, HARMONY_DIM] = best
+    out[is_any, HARMONY_DIM + 1] = (weight * np.where(np.isfinite(alike), alike, 0)).sum(0)
+    return out

@@ -1,0 +1,96 @@
+"""The accompanist one step and one note at a time, as its three graphs are exported.
+
+Shapes: one song (B = 1); keys and values (layers, heads, M, W / heads). Not here: the network
+(``accompanist``).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from models.accompanist import HEARD_DIM, N_CHORDS, Accompanist, Memory, Situation, Stack
+
+
+def _situation(place: Tensor, lag: Tensor, tempo: Tensor) -> Situation:
+    return Situation(place[None], lag, tempo)
+
+
+class PlanStep(nn.Module):
+    """What was heard last -> probabilities of the coming step's chord, and of basses under each."""
+
+    def __init__(self, network: Accompanist) -> None:
+        super().__init__()
+        self.planner = network.planner
+
+    @property
+    def stack(self) -> Stack:
+        """Whose memory is the state."""
+        return self.planner.stack
+
+    def forward(
+        self,
+        heard: Tensor,
+        expected: Tensor,
+        place: Tensor,
+        lag: Tensor,
+        tempo: Tensor,
+        position: Tensor,
+        keys: Tensor,
+        values: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return chord (97,), bass (97, 12), and the next keys and values.
+
+        Parameters
+        ----------
+        heard
+            (1, 220) what was heard ``lag`` steps ago.
+        expected
+            (1, 38) what repetition lets expect.
+        place, lag, position
+            (1,) int64: steps since the bar began, by which hearing is late, that came before.
+        tempo
+            (1,) log2 of beats a minute over 90.
+        keys, values
+            The memory.
+        """
+        where = _situation(place, lag, tempo)
+        x = self.planner.read(heard[None], expected[None], where)
+        hidden, later = self.stack.step(x, Memory(keys[:, None], values[:, None], position))
+        hidden = hidden[0, 0]
+        chord = self.planner.chord(hidden).softmax(-1)
+        classes = torch.arange(N_CHORDS, device=chord.device)
+        bass = self.planner.bass(hidden[None].expand(N_CHORDS, -1), classes).softmax(-1)
+        return chord, bass, later.keys[:, 0], later.values[:, 0]
+
+
+class PlayStep(nn.Module):
+    """What was played and planned -> the hidden state that the writer writes from."""
+
+    def __init__(self, network: Accompanist) -> None:
+        super().__init__()
+        self.player = network.player
+
+    @property
+    def stack(self) -> Stack:
+        """Whose memory is the state."""
+        return self.player.stack
+
+    def forward(
+        self,
+        own: Tensor,
+        plan: Tensor,
+        heard: Tensor,
+        style: Tensor,
+        part: Tensor,
+        place: Tensor,
+        lag: Tensor,
+        tempo: Tensor,
+        position: Tensor,
+        keys: Tensor,
+        values: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return hidden (1, W), and the next keys and values; see ``Player.read``."""
+        where = _situation(place, lag, tempo)
+        rows = own[None], plan[None], heard[None, :, -HEARD_DIM:], style[None]
+        x = self.player.read(*rows, part, where)
+        hidden, later = self.stack.step(x, Memory(keys[:, None], values[:, None], position))
+        return hidden[0], later.keys[:, 0], later.values[:, 0]

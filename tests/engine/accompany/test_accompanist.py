@@ -1,0 +1,171 @@
+"""The accompanist as it plays, with graphs that are made up: what it holds, lets go and knows."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.accompany.accompanist import DONE, Accompanist, SamplingSettings
+from engine.accompany.chords import N_CLASSES
+from engine.accompany.model import AccompanistModel, NoteLogits, Place
+from engine.accompany.playing import (
+    LENGTHS,
+    held_rows,
+    length_class,
+    velocity_class,
+    velocity_of,
+)
+
+C, F_SHARP = 0, 6 * 8  # major
+
+
+class Graphs:
+    """Says C major, then F sharp major from ``change`` on; strikes ``chord`` on each fourth step.
+
+    Each note is held for ``LENGTHS[length]`` steps.
+    """
+
+    def __init__(
+        self, chord: tuple[int, ...] = (60, 64), change: int = 999, length: int = 5
+    ) -> None:
+        self.chord, self.change, self.length = chord, change, length
+        self.reset()
+
+    def reset(self) -> None:
+        self.n_steps = 0
+        self.owns: list[Any] = []
+        self.heards: list[Any] = []
+        self.place = 0
+
+    def plan(self, heard: Any, expected: Any, where: Place) -> Any:
+        self.heards.append((heard, expected))
+        self.place = where.place
+        p = np.zeros(N_CLASSES, np.float32)
+        p[C if self.n_steps < self.change else F_SHARP] = 1
+        self.n_steps += 1
+        return p, np.full((N_CLASSES, 12), 1 / 12, np.float32)
+
+    def play(self, own: Any, plan: Any, heard: Any, style: Any, part: int, where: Place) -> Any:
+        self.owns.append(own)
+        return np.zeros(4, np.float32)
+
+    def note(self, hidden: Any, plan: Any, struck: Any, last: int, pitch: int) -> NoteLogits:
+        logits = np.full(DONE + 1, -1e9, np.float32)
+        above = [p - 21 for p in self.chord if last == DONE or p - 21 > last]
+        logits[above[0] if above and self.place % 4 == 0 else DONE] = 0
+        rest = np.full(33, -1e9, np.float32)
+        rest[[self.length, 16 + 10]] = 0
+        rest[32] = 5 if pitch + 21 >= 60 else -5
+        return NoteLogits(logits, rest)
+
+
+def play(graphs: Graphs, n: int, **settings: Any) -> list[Any]:
+    model: Any = graphs
+    accompanist = Accompanist(model, SamplingSettings(**settings))
+    steps = []
+    for k in range(n):
+        accompanist.hear(np.zeros((1, 88, 2), np.float32))
+        steps.append(accompanist.step(Place(k % 16, 2, 100.0)))
+    return steps
+
+
+def test_notes_are_struck_low_to_high_with_what_was_drawn_of_them() -> None:
+    first = play(Graphs(), 1)[0]
+    assert [(n.pitch, n.velocity, n.length, n.hand) for n in first.notes] == [
+        (60, 84, 6, "right"),
+        (64, 84, 6, "right"),
+    ]
+
+
+def test_a_key_is_let_go_when_its_length_is_over() -> None:
+    steps = play(Graphs(length=2), 5)  # 3 steps
+    assert [step.released for step in steps] == [(), (), (), (60, 64), ()]
+
+
+def test_what_the_new_chord_does_not_hold_is_let_go_at_once() -> None:
+    graphs = Graphs(chord=(60, 66), change=2, length=11)  # C and F sharp; 16 steps
+    steps = play(graphs, 4)
+    assert steps[2].plan.is_new
+    assert steps[2].released == (60,)
+    assert [step.released for step in steps if step is not steps[2]] == [()] * 3
+
+
+def test_a_player_knows_what_it_struck_and_holds() -> None:
+    graphs = Graphs(length=3)  # 4 steps
+    play(graphs, 4)
+    struck, held = np.array(graphs.owns)[:, :88], np.array(graphs.owns)[:, 88:]
+    assert np.flatnonzero(struck[:, 60 - 21]).tolist() == [1]
+    assert struck[1, 60 - 21] == pytest.approx(84 / 127)
+    assert (16 * held[:, 60 - 21]).tolist() == [0, 3, 2, 1]
+    np.testing.assert_allclose(
+        held[:4],
+        held_rows(np.array([0]), np.array([4]), np.array([60]), 4)
+        + held_rows(np.array([0]), np.array([4]), np.array([64]), 4),
+    )
+
+
+def test_a_pitch_that_does_not_belong_is_avoided() -> None:
+    class Undecided(Graphs):
+        def note(self, *args: Any) -> NoteLogits:
+            said = super().note(*args)
+            if self.place % 4 == 0 and args[3] == DONE:
+                said.pitch[[60 - 21, 61 - 21]] = 0
+            return said
+
+    for safety, pitches in ((4.0, {60}), (0.0, {60, 61})):
+        steps = play(Undecided(chord=(60,)), 160, safety=safety, density=0.0)
+        assert {note.pitch for step in steps for note in step.notes[:1]} == pitches
+
+
+def test_listening_plans_and_plays_nothing() -> None:
+    model: Any = Graphs()
+    accompanist = Accompanist(model)
+    step = accompanist.step(Place(0, 2, 100.0), plays=False)
+    assert step.notes == ()
+    assert step.plan.chord == C
+    assert model.owns == []
+
+
+def test_a_seed_makes_it_repeatable_and_another_differs() -> None:
+    class Chance(Graphs):
+        def note(self, *args: Any) -> NoteLogits:
+            said = super().note(*args)
+            said.pitch[40:50] = 0
+            return said
+
+    def pitches(seed: int) -> list[Any]:
+        model: Any = Chance()
+        accompanist = Accompanist(model, seed=seed)
+        found = [accompanist.step(Place(k, 2, 100.0)).notes for k in range(16)]
+        accompanist.reset()
+        assert [accompanist.step(Place(k, 2, 100.0)).notes for k in range(16)] == found
+        return found
+
+    assert pitches(1) == pitches(1)
+    assert pitches(1) != pitches(2)
+
+
+def test_what_is_expected_of_a_long_song_is_bounded() -> None:
+    model: Any = Graphs()
+    accompanist = Accompanist(model)
+    accompanist.hear(np.random.default_rng(0).random((2000, 88, 2)).astype(np.float32))
+    accompanist.step(Place(0, 2, 100.0))
+    assert len(accompanist._heard) < 500
+
+
+@pytest.mark.parametrize("steps", [1, 2, 8, 9, 16, 48, 400])
+def test_lengths_have_the_nearest_class(steps: int) -> None:
+    nearest = np.abs(LENGTHS - steps).min()
+    assert abs(LENGTHS[length_class(np.array([steps]))[0]] - steps) == nearest
+
+
+def test_velocities_come_back_within_their_class() -> None:
+    velocities = np.arange(1, 128)
+    assert np.abs(velocity_of(velocity_class(velocities)) - velocities).max() <= 4
+
+
+def test_a_folder_that_is_no_accompanist(tmp_path: Any) -> None:
+    from engine.core.errors import ModelError
+
+    with pytest.raises(ModelError, match=r"plan\.onnx"):
+        AccompanistModel(tmp_path)
