@@ -1,0 +1,108 @@
+"""The accompanist's commands: what it hears, its training, and what its playing is worth."""
+
+import argparse
+from pathlib import Path
+
+from offline_train.commands.options import Add, at_least, data_folder, number
+
+RUNS = Path("runs/accompanist")
+
+
+def add(command: Add) -> None:
+    """Add the options of these commands."""
+    sub = command("hear-songs", hear_songs, "let the live models hear rendered songs of POP909")
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument("--prepared", type=Path, default=Path("runs/prepared/train"))
+    sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    sub.add_argument("--out", type=Path, default=RUNS)
+    sub.add_argument("--limit", type=at_least(0), default=12, help="songs of rung b; 0 is all")
+    sub = command("train-accompanist", train_accompanist, "train the accompanist, or go on")
+    sub.add_argument("settings", type=Path, help="a file such as recipes/accompanist/small.toml")
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument("--heard", type=Path, default=RUNS, help="what hear-songs left")
+    sub.add_argument("--out", type=Path, default=RUNS / "run")
+    sub.add_argument("--minutes", type=number(), default=0.0, help="of training; 0 is to the end")
+    sub.add_argument("--threads", type=at_least(1), default=1)
+    sub.add_argument("--device", default="cpu", help="cpu or cuda")
+    sub = command("accompaniment", accompaniment, "measure what the accompanist plays")
+    sub.add_argument("model", type=Path, help="a checkpoint, or a folder of exported graphs")
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument("--heard", type=Path, default=RUNS, help="what hear-songs left")
+    sub.add_argument("--split", default="test", choices=("valid", "test"))
+    sub.add_argument("--ahead", nargs="+", type=number(), default=[0, 0.25, 0.5, 1.0])
+    sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
+    sub.add_argument("--seed", type=at_least(0), default=0)
+    sub.add_argument("--export", type=Path, help="keep a checkpoint's graphs in this folder")
+
+
+def hear_songs(args: argparse.Namespace) -> None:
+    """Keep what is heard of shards, for training, and of rung b, for measuring."""
+    from offline_train.data.hearing_noise import HearingNoise
+    from offline_train.evaluation.heard_steps import hear, noise_pairs, of_rung, of_shards
+    from offline_train.evaluation.rungs import EvaluateConfig
+
+    data = data_folder(args)
+    hear(of_shards(args.prepared), data, args.out / "heard" / "train")
+    pairs = noise_pairs(args.prepared, args.out / "heard" / "train")
+    HearingNoise.fit(pairs).save(args.out / "noise-live.npz")
+    for split in ("valid", "test"):
+        config = EvaluateConfig(data, args.cache, split, "b", limit=args.limit)
+        hear(of_rung(config), data, args.out / "heard" / f"b-{split}")
+
+
+def train_accompanist(args: argparse.Namespace) -> None:
+    """Train, or go on."""
+    from offline_train.recipes.accompanist import read_config, train
+
+    config = read_config(
+        args.settings,
+        out=args.out,
+        data=data_folder(args),
+        songs=args.heard / "songs",
+        heard=args.heard / "heard",
+        noise=args.heard / "noise-live.npz",
+        minutes=args.minutes,
+        threads=args.threads,
+        device=args.device,
+    )
+    print(train(config))
+
+
+def accompaniment(args: argparse.Namespace) -> None:
+    """Print the table of figures by how far ahead it must write."""
+    import tempfile
+
+    from engine.accompany.accompanist import SamplingSettings
+    from engine.accompany.model import AccompanistModel
+    from offline_train.data.accompaniment import prepare_songs
+    from offline_train.evaluation.accompaniment import (
+        Accompanying,
+        Player,
+        Trivial,
+        measure,
+        table,
+    )
+    from offline_train.evaluation.heard_steps import load_real
+    from offline_train.exporting.accompanist import export_accompanist
+    from offline_train.recipes.accompanist import load_network
+
+    real = load_real(args.heard / "heard" / f"b-{args.split}")
+    every = prepare_songs(data_folder(args), args.split, args.heard / f"songs-{args.split}")
+    songs = [song for song in every if song.song_id in real][: args.limit or None]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.model
+        if not folder.is_dir():
+            exported = args.export or Path(temporary)
+            folder = export_accompanist(load_network(args.model), exported, {})
+        model, settings = AccompanistModel(folder), SamplingSettings()
+        scores = {}
+        for ahead in args.ahead:
+            players: dict[str, Player] = {
+                "": Accompanying(model, settings),
+                "trivial, ": Trivial(model, settings),
+            }
+            for name, player in players.items():
+                title = f"{name}{1000 * ahead:g} ms"
+                scores[title] = measure(songs, real, player, ahead, args.seed)
+    print(f"{len(songs)} songs of {args.split}\n")
+    print(table(scores, measure(songs, real, None, 0.0)))

@@ -1,0 +1,142 @@
+"""What the shipped models really hear of rendered songs, gathered by sixteenth, and kept.
+
+Each song is one ``NAME.npz`` in a folder: ``transcribe`` and ``live``, each uint8 (S, 88, 2), onset
+and frame in steps of 1/255; ``first``, the step of the whole song with which the excerpt begins.
+The same command goes on where it stopped. Not here: the songs' notes (``accompaniment``).
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from engine.accompany.gathering import gather_steps
+from engine.core.errors import DataError
+from engine.model.pipeline import load_pipeline
+from offline_train.corpora import Note, read_song
+from offline_train.data.accompaniment import band_cells, step_times
+from offline_train.data.crops import RealHearing
+from offline_train.data.hearings import play
+from offline_train.data.shards import read_shards
+from offline_train.evaluation.rungs import EvaluateConfig, heard_piece, read_heard_song, song_names
+from offline_train.evaluation.systems import listen
+from offline_train.synthesis.bands.band import Player
+from offline_train.synthesis.mixing import MACHINE, audible, draw_gains
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float32]
+
+MODELS = ("transcribe", "live")
+_PARTS = {
+    "lead": "melody", "voice": "melody", "second": "bridge", "bass": "bass", "chords": "comp",
+    "pads": "pad", "piano": "piano",
+}  # fmt: skip
+
+
+class Sound(NamedTuple):
+    """A song's sound at 16 kHz, and its beats in seconds from where the sound begins."""
+
+    song_id: str
+    name: str
+    samples: Array
+    beats: NDArray[np.floating]
+    start: float  # seconds of the whole song
+
+
+def of_shards(folder: Path, seed: int = 1) -> Iterator[Sound]:
+    """Yield the POP909 songs of a folder of shards, mixed and mastered as in training."""
+    for k, piece in enumerate(read_shards(folder)):
+        if "beats" in piece and "notes" in piece:
+            samples, _ = play(piece, np.random.default_rng((seed, k)))
+            song_id = piece.name.rpartition("-")[0]
+            beats = np.array(piece.array("beats"), float)[:, 0]
+            yield Sound(song_id, piece.name, samples, beats, float(piece.facts.get("start", 0.0)))
+
+
+def of_rung(config: EvaluateConfig) -> Iterator[Sound]:
+    """Yield the songs of a rung of POP909, as ``livecover-train evaluate`` hears them."""
+    for name in song_names(config):
+        song, _ = heard_piece(config, name)
+        heard = read_heard_song(config, name)
+        beats = np.array([beat.time for beat in song.beats])
+        whole = read_song(config.data / "pop909" / name)
+        start = _start(np.array([beat.time for beat in whole.beats]), beats)
+        yield Sound(name, name, heard.samples, beats, start)
+
+
+def _start(whole: NDArray[np.floating], beats: NDArray[np.floating]) -> float:
+    """Return where in a song an excerpt begins, by the beats of both."""
+    n = len(beats)
+    distances = [float(np.ptp(whole[k : k + n] - beats)) for k in range(max(len(whole) - n + 1, 1))]
+    return float(whole[int(np.argmin(distances))] - beats[0])
+
+
+def hear(sounds: Iterator[Sound], data: Path, out: Path) -> int:
+    """Let the models hear each sound that is not kept yet; return how many are there.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    pipelines = {name: load_pipeline(name) for name in MODELS}
+    n = 0
+    for sound in tqdm(sounds, f"hear {out.name}", unit="song"):
+        n += 1
+        path = out / f"{sound.name}.npz"
+        if path.is_file():
+            continue
+        whole = read_song(data / "pop909" / sound.song_id)
+        beats = np.array([beat.time for beat in whole.beats])
+        first = int(np.argmin(np.abs(beats - sound.start - sound.beats[0])))
+        steps = step_times(sound.beats)
+        heard: dict[str, Any] = {"first": np.array(first * 4)}
+        for name, pipeline in pipelines.items():
+            posteriors = listen(pipeline, sound.samples, "balanced")
+            frame_s = pipeline.spec.features.frame_s
+            rows = gather_steps(posteriors.onset, posteriors.frame, frame_s, steps)
+            heard[name] = np.round(255 * rows).astype(np.uint8)
+        try:
+            with path.with_suffix(".partial").open("wb") as file:
+                np.savez_compressed(file, **heard)
+            path.with_suffix(".partial").replace(path)
+        except OSError as error:
+            raise DataError(f"{out}: expected to keep what was heard there ({error})") from error
+    return n
+
+
+def noise_pairs(
+    shards: Path, heard: Path, seed: int = 1, model: str = "live"
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Yield who sounded (S, 88) and what was heard (S, 88, 2) of songs that ``of_shards`` gave."""
+    for k, piece in enumerate(read_shards(shards)):
+        path = heard / f"{piece.name}.npz"
+        if not path.is_file():
+            continue
+        roles = piece.facts["roles"]
+        is_heard = audible(draw_gains(roles, np.random.default_rng((seed, k))))
+        score = np.array(piece.array("score"))
+        players = [
+            Player(part, 0, [Note(*row[:4]) for row in score[score[:, 4] == number].tolist()])
+            for number, role in enumerate(roles)
+            if is_heard[number] and (part := _PARTS.get(role.removeprefix(MACHINE)))
+        ]
+        with np.load(path) as kept:
+            rows = kept[model]
+        yield band_cells(players, np.array(piece.array("beats"), float)[:, 0])[: len(rows)], rows
+
+
+def load_real(heard: Path, model: str = "live") -> dict[str, list[RealHearing]]:
+    """Return what was really heard in a folder, by song id."""
+    found: dict[str, list[RealHearing]] = {}
+    for path in sorted(heard.glob("*.npz")):
+        with np.load(path) as kept:
+            rows = RealHearing(int(kept["first"]), kept[model])
+        found.setdefault(path.stem.partition("-")[0], []).append(rows)
+    return found

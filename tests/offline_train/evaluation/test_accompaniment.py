@@ -1,0 +1,136 @@
+"""What an accompaniment is worth: lags, chord tones, hands, and how like a pianist it is."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.accompany.accompanist import SamplingSettings
+from engine.accompany.chords import N_CLASSES
+from offline_train.corpora import read_song
+from offline_train.data.accompaniment import GridSong, grid_song
+from offline_train.data.crops import RealHearing
+from offline_train.evaluation import accompaniment
+from offline_train.evaluation.accompaniment import (
+    AccompanimentScore,
+    Notes,
+    Played,
+    Trivial,
+    add_song,
+    after_change,
+    human_playing,
+    lag_of,
+    measure,
+    table,
+)
+from offline_train.evaluation.measures.pianist import (
+    human_deviations,
+    pulse,
+    score_pianist,
+)
+from tests.offline_train.fixtures import write_song
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> GridSong:
+    return grid_song(read_song(write_song(tmp_path / "001")), np.random.default_rng(0))
+
+
+@pytest.fixture
+def real() -> RealHearing:
+    return RealHearing(0, np.zeros((64, 88, 2), np.uint8))
+
+
+def steady(interval: float, n: int = 60, jitter: float = 0.0) -> Notes:
+    at = interval * np.arange(n) + jitter * np.random.default_rng(0).standard_normal(n)
+    rows = [(t, t + 0.2, 48 + 12 * (k % 2), 70 + 10 * (k % 2)) for k, t in enumerate(sorted(at))]
+    return np.array(rows, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("step_s", "ahead_s", "lag"),
+    [(0.2, 0.0, 2), (0.25, 0.0, 2), (0.125, 0.0, 2), (0.2, 0.5, 4), (0.125, 1.0, 10)],
+)
+def test_hearing_is_late_by_whole_steps(step_s: float, ahead_s: float, lag: int) -> None:
+    assert lag_of(step_s, ahead_s) == lag
+
+
+def test_a_steady_hand_has_a_pulse_and_a_nervous_one_has_less() -> None:
+    assert pulse(steady(0.4)) > 0.8
+    assert pulse(steady(0.4, jitter=0.15)) < 0.6
+
+
+def test_figures_of_a_pianist() -> None:
+    notes = np.concatenate([steady(0.5), steady(0.5) + np.array([0, 0, 1, 0], np.float32)])
+    score = score_pianist(notes, 30.0)
+    assert score.notes_a_second == 4
+    assert score.single == 0
+    assert score.seconds_struck == 1
+    assert score.crowded == 0
+    assert score.variation == pytest.approx(0, abs=1e-3)
+    assert math.isnan(score_pianist(notes[:3], 30.0).pulse)
+
+
+def test_wide_attacks_of_the_left_hand_are_counted() -> None:
+    rows = [(0.5 * k, 0.5 * k + 0.4, pitch, 70) for k in range(8) for pitch in (36, 53, 72)]
+    assert score_pianist(np.array(rows, np.float32), 4.0).left_wide == 1
+
+
+def test_deviations_are_the_humans_own() -> None:
+    humans = [score_pianist(steady(x), 30.0) for x in (0.4, 0.5, 0.6)]
+    assert max(human_deviations(humans, humans).values()) == 0
+    others = [score_pianist(steady(x, jitter=0.1), 30.0) for x in (0.4, 0.5, 0.6)]
+    assert human_deviations(others, humans)["pulse"] > 1
+
+
+def test_the_human_is_his_own_measure(song: GridSong, real: RealHearing) -> None:
+    score = measure([song], {"001": [real]}, None, 0.0)
+    figures = score.figures
+    assert figures["notes for each of the human's"] == 1
+    assert figures["chord tones"] > 0.9
+    assert score.n_notes == len(song.piano[song.piano[:, 0] >= 32])
+
+
+def test_chord_tones_count_after_changes_apart(song: GridSong, real: RealHearing) -> None:
+    assert np.flatnonzero(after_change(song)).tolist() == [
+        *range(16, 20), *range(32, 36), *range(48, 52),
+    ]  # fmt: skip
+    notes = np.array([[4.0, 4.4, 65, 70, 1], [4.5, 5.0, 66, 70, 1]], np.float32)  # over F
+    score = AccompanimentScore()
+    add_song(score, song, real, Played(notes, np.array([32, 36])), human_playing(song, real))
+    assert (score.n_judged, score.n_tones) == (2, 1)
+    assert (score.n_judged_after, score.n_tones_after) == (1, 1)
+    assert score.n_half_beats == 2
+
+
+class OneChord:
+    """Hears C major for ever."""
+
+    def reset(self) -> None:
+        pass
+
+    def plan(self, *_: Any) -> Any:
+        p = np.zeros(N_CLASSES, np.float32)
+        p[0] = 1
+        bass = np.zeros((N_CLASSES, 12), np.float32)
+        bass[:, 0] = 1
+        return p, bass
+
+
+def test_the_trivial_accompanist_plays_the_bass_on_one(song: GridSong, real: RealHearing) -> None:
+    model: Any = OneChord()
+    played = Trivial(model, SamplingSettings())(song, real, 2, 0)
+    on_one = played.notes[played.steps == 32]
+    assert on_one[:, 2].tolist() == [36, 60, 64, 67]
+    assert played.notes[played.steps == 36][:, 2].tolist() == [60, 64, 67]
+    assert set(played.steps % 4) == {0}
+
+
+def test_the_table_has_a_column_each(song: GridSong, real: RealHearing) -> None:
+    human = measure([song], {"001": [real]}, None, 0.0)
+    text = table({"0 ms": human}, human)
+    assert text.splitlines()[0] == "| | human | 0 ms |"
+    assert text.splitlines()[-1].startswith("| human deviations away, mean | 0 | 0.00 |")
+    assert accompaniment.ENTRY_STEPS == 32
