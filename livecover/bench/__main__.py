@@ -18,6 +18,7 @@ from livecover.bench import (
     monitor,
     panel,
     panic,
+    plugin,
     robust,
     servers,
     takes,
@@ -56,6 +57,8 @@ def parser() -> argparse.ArgumentParser:
     soak.add_argument("--minutes", type=float, default=10.0)
     delay = add("monitor", "delay of the sync monitor against the latency, on real servers")
     delay.add_argument("--impulses", type=int, default=40, help="half a second each")
+    bounded = add("plugin", "what a block costs that another process plays, as a plugin's")
+    bounded.add_argument("--seconds", type=float, default=10.0, help="of sound, each time")
     add("servers", "audio and MIDI servers killed in mid-song and started again: seconds, notes")
     panicking = add("panic", "how soon panic is at the port while a model is being opened")
     panicking.add_argument("--panics", type=int, default=8)
@@ -104,6 +107,8 @@ def measure(arguments: argparse.Namespace) -> str:
             return live.soak(arguments.model, arguments.song, arguments.minutes)
         case "monitor":
             return monitor.delay(arguments.model, arguments.impulses)
+        case "plugin":
+            return plugin.boundary(arguments.seconds)
         case "servers":
             return servers.killed(arguments.model, arguments.song)
         case "panic":

@@ -19,12 +19,11 @@ from engine.playback.monitor import Monitor
 from engine.playback.output import open_output
 from engine.playback.piano import Piano
 from engine.playback.playback_thread import PlaybackThread, Player
-from engine.playback.watched_synth import WatchedSynth
 from engine.system.bounded import join_thread
 from livecover.instrument.instrument import OpenEngine
 from livecover.settings.output import MonitorSettings, PianoSettings
 from livecover.settings.sections import Settings
-from livecover.sounds.synth import check_piano, open_synth
+from livecover.sounds.synth import check_piano, open_live_synth
 from livecover.takes.ending import recover_takes
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
@@ -131,9 +130,7 @@ class Rig:
             self._monitor = Monitor(playback.sample_rate, _factor(monitor.gain_db))
             players.append(self._monitor)
         if piano.enabled:
-            synth = open_synth(piano, playback.sample_rate)
-            if piano.plugin is not None:
-                synth = WatchedSynth(synth)
+            synth = open_live_synth(piano, playback.sample_rate)
             self._piano = Piano(synth, playback.sample_rate)
             self._piano.gain = _factor(piano.gain_db)
             self._stack.callback(self._piano.shut_down)

@@ -3,11 +3,13 @@
 Not here: who plays it (``rig`` live, ``takes.rendering`` a take).
 """
 
+from functools import partial
 from pathlib import Path
 
 from engine.playback.fluid import FluidPiano, check_soundfont
 from engine.playback.piano import Synth
 from engine.playback.plugin import PluginPiano, load_plugin
+from engine.playback.synth_process import SynthProcess
 from engine.system.paths import given_path, is_file
 from livecover.settings.output import PianoSettings
 from livecover.sounds.soundfonts import find_soundfont
@@ -16,13 +18,20 @@ BUNDLED = Path(__file__).with_name("piano.sf3")
 
 
 def open_synth(settings: PianoSettings, sample_rate: int) -> Synth:
-    """Return the piano of the settings. Raises DeviceError.
+    """Return the piano of the settings, in this process. Raises DeviceError.
 
-    A plugin is loaded on the main thread, or not at all: many want it so.
+    A plugin is loaded on the main thread, or not at all: many want it so. It may end the process.
     """
     if settings.plugin is not None:
         return PluginPiano(load_plugin(given_path(settings.plugin)), sample_rate)
     return FluidPiano(soundfont_of(settings), sample_rate)
+
+
+def open_live_synth(settings: PianoSettings, sample_rate: int) -> Synth:
+    """Return the piano of the settings; a plugin is in a process of its own. Raises DeviceError."""
+    if settings.plugin is None:
+        return open_synth(settings, sample_rate)
+    return SynthProcess(f"the plugin {settings.plugin}", partial(open_synth, settings, sample_rate))
 
 
 def check_piano(settings: PianoSettings) -> None:

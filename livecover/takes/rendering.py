@@ -8,14 +8,15 @@ goes on if livecover ends meanwhile. Not here: the sound (``sound``).
 import collections
 import logging
 import os
-import pickle
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from functools import partial
 
 from engine.core.errors import LiveCoverError
 from engine.system.bounded import join_thread, remaining_timeout
+from engine.system.own_process import start_process
 from livecover.settings.output import PianoSettings
 from livecover.sounds.synth import open_synth
 from livecover.takes.files import TakeFiles
@@ -29,10 +30,6 @@ PATIENCE_S = 1.0
 NICE = 15
 LIMIT, LEAST_LIMIT_S = 10.0, 600.0
 """Seconds for each of the take's, and in all at least, after which its process ends itself."""
-_CODE = (
-    "import sys; job = sys.stdin.buffer.read()\n"
-    "from livecover.takes.rendering import main; sys.exit(main(job))"
-)
 
 _log = logging.getLogger(__name__)
 
@@ -110,35 +107,20 @@ class Renderer:
             return None
 
 
-def _begin(job: _Job) -> subprocess.Popen[bytes] | None:
+def _begin(job: _Job) -> "subprocess.Popen[bytes] | None":
     """Start the process that plays a take; None where that cannot be done."""
-    # Where this program's modules come from, theirs do: it may run from a folder, not installed.
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    flags = 0
-    if sys.platform == "win32":
-        flags = subprocess.IDLE_PRIORITY_CLASS | subprocess.CREATE_NO_WINDOW
     try:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _CODE],  # no module of the working folder's, ever
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=env,
-            start_new_session=True,  # Ctrl-C is for livecover alone
-            creationflags=flags,
-        )
+        process = start_process(partial(play, job), stderr=subprocess.PIPE, is_idle=True)
         assert process.stdin is not None
-        with process.stdin:
-            process.stdin.write(pickle.dumps(job))
+        process.stdin.close()
     except OSError as error:
         _log.error("the take's piano could not be written: %s", error)
         return None
     return process
 
 
-def main(data: bytes) -> int:
-    """Play the take that ``data`` holds; return the exit code. On the process's main thread."""
-    job: _Job = pickle.loads(data)  # noqa: S301 - from this program, by a pipe
+def play(job: _Job) -> int:
+    """Play a take; return the exit code. On the process's main thread."""
     limit = threading.Timer(LEAST_LIMIT_S + LIMIT * job.contents.seconds, _give_up)
     limit.daemon = True
     limit.start()  # nobody else may be there to end what hangs

@@ -16,7 +16,6 @@ from engine.playback import playback_clock
 from engine.playback import playback_thread as subject
 from engine.playback.piano import Piano
 from engine.playback.playback_thread import PlaybackThread
-from engine.playback.watched_synth import WatchedSynth
 
 Array = NDArray[np.float32]
 RATE = 8000
@@ -128,49 +127,6 @@ def test_a_faulty_plugin_does_not_silence_the_song(wall: Wall, playback: Playbac
     playback.found([NoteEvent(0.0, 60, 80)], [0.0])
     assert np.all(wall.hear() == 0.25)
     piano.shut_down()
-
-
-def test_a_plugin_that_hangs_does_not_silence_the_song(
-    wall: Wall, playback: PlaybackThread, caplog: Any
-) -> None:
-    released = threading.Event()
-
-    class Plugin:
-        is_closed = False
-
-        def render(self, n: int, messages: Any) -> Array:
-            released.wait(60)
-            return np.zeros((n, 2), np.float32)
-
-        def close(self) -> None:
-            self.is_closed = True
-
-    plugin, song = Plugin(), Hum()
-    piano = Piano(WatchedSynth(plugin, timeout=0.05), RATE)
-    playback.play([song, piano])
-    assert np.all(wall.hear() == 0.25) and np.all(wall.hear() == 0.25)
-    assert "the piano failed (DeviceError it has not answered" in caplog.text
-    piano.shut_down()
-    assert not plugin.is_closed
-    released.set()
-
-
-def test_a_watched_synth_is_the_synth_and_closes_it() -> None:
-    class Plugin:
-        is_closed = False
-
-        def render(self, n: int, messages: Any) -> Array:
-            return np.full((n, 2), len(messages), np.float32)
-
-        def close(self) -> None:
-            self.is_closed = True
-
-    plugin = Plugin()
-    watched = WatchedSynth(plugin, timeout=60)
-    assert np.all(watched.render(5, [(0, (0x90, 60, 80))]) == 1)
-    watched.close()
-    watched.close()
-    assert plugin.is_closed
 
 
 def test_an_output_that_does_not_answer_holds_nobody_up(

@@ -65,7 +65,7 @@ class Tone:
 def wall(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wall]:
     output = Wall()
     monkeypatch.setattr(subject, "open_output", lambda device: output)
-    monkeypatch.setattr(subject, "open_synth", lambda settings, rate: Tone())
+    monkeypatch.setattr(subject, "open_live_synth", lambda settings, rate: Tone())
     monkeypatch.setattr(subject, "check_piano", lambda settings: None)
     yield output
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from engine.core.errors import DeviceError
 from engine.core.notes import NoteEvent
 from livecover.settings.output import PianoSettings
+from livecover.sounds.synth import open_live_synth
 from livecover.takes import rendering
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
@@ -81,6 +84,16 @@ def test_a_plugin_plays_takes_one_after_the_other(takes: Path) -> None:
         assert rate == SAMPLE_RATE and len(piano) == round((1.0 + RING_S) * rate)
         assert np.flatnonzero(piano[:, 0]).tolist() == [rate // 4]
     assert len(list(takes.iterdir())) == 2
+
+
+def test_live_too_a_plugin_has_a_process_of_its_own(takes: Path) -> None:
+    settings = PianoSettings(enabled=True, plugin="click.vst3")
+    synth = open_live_synth(settings, SAMPLE_RATE)
+    sound = synth.render(240, [(24, (0x90, 60, 80))])
+    assert np.flatnonzero(sound[:, 1]).tolist() == [24]
+    synth.close()
+    with pytest.raises(DeviceError, match="the plugin crash.vst3 cannot be opened: its process "):
+        open_live_synth(replace(settings, plugin="crash.vst3"), SAMPLE_RATE)
 
 
 def test_no_module_of_the_working_folder_is_run(
