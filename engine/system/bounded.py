@@ -22,6 +22,7 @@ MIN_SAVE_S = 0.5
 POLL_S = 0.1
 """Seconds after which a wait looks whether shutdown has begun."""
 
+_abandoned: list[threading.Thread] = []
 _hung: list["_Call[object]"] = []
 _lock = threading.Lock()  # guards it, and whether the call or the timeout came first
 
@@ -68,7 +69,15 @@ def join_thread(thread: threading.Thread, seconds: float, least: float = 0.0) ->
         thread.join(timeout)
         return not thread.is_alive()
 
-    return _wait_until(is_over, seconds, least)
+    if _wait_until(is_over, seconds, least):
+        return True
+    _abandoned[:] = [*(one for one in _abandoned if one.is_alive()), thread]
+    return False
+
+
+def has_abandoned_threads() -> bool:
+    """Return whether a thread still runs that :func:`join_thread` has given up."""
+    return any(thread.is_alive() for thread in tuple(_abandoned))
 
 
 def _wait_until(is_over: Callable[[float], bool], seconds: float, least: float) -> bool:

@@ -19,7 +19,7 @@ from typing import TextIO
 import platformdirs
 
 from engine.core.errors import LiveCoverError
-from engine.system.bounded import list_hung_calls, separate_shutdown
+from engine.system.bounded import has_abandoned_threads, list_hung_calls, separate_shutdown
 from engine.system.paths import shown, user_folder
 
 EXIT_ERROR, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_UNREAD = 2, 70, 130, 141
@@ -64,13 +64,16 @@ def run_command(name: str, body: Callable[[], int], when_interrupted: str = "") 
 
 
 def end_process(name: str, code: int) -> None:
-    """End the process where a library holds a thread that never returns, and say so; else return.
+    """End the process where a thread does not end, and say so of a library's; else return.
 
-    Everything is saved by then, and all is told.
+    Everything is saved by then, and all is told. Nothing waits for the interpreter, which takes its
+    time to end beside such a thread; a thread that waits for a disk without interruption keeps the
+    process all the same.
     """
     stuck = list_hung_calls()
     if stuck:
         _tell(f"{name}: {', '.join(stuck)} did not answer to the end and was left")
+    if stuck or has_abandoned_threads():
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             _leave(stream)

@@ -12,7 +12,8 @@ import platformdirs
 import pytest
 
 from engine.core.errors import ConfigError, LiveCoverError
-from engine.system import command
+from engine.system import bounded, command
+from engine.system.bounded import join_thread
 from engine.system.command import FAULT_FILE, end_process, run_command, say, verdict
 
 Output = pytest.CaptureFixture[str]
@@ -163,6 +164,7 @@ def test_a_call_that_never_returns_does_not_keep_the_process(
     codes: list[int] = []
     monkeypatch.setattr(os, "_exit", codes.append)
     monkeypatch.setattr(command, "list_hung_calls", lambda: [])
+    monkeypatch.setattr(bounded, "_abandoned", [])  # of other tests
     end_process("lc", 2)
     assert codes == []
     monkeypatch.setattr(command, "list_hung_calls", lambda: ["the sound server", "PortAudio"])
@@ -170,6 +172,17 @@ def test_a_call_that_never_returns_does_not_keep_the_process(
     assert codes == [2]
     said = "lc: the sound server, PortAudio did not answer to the end and was left\n"
     assert capsys.readouterr().err == said
+    monkeypatch.setattr(command, "list_hung_calls", list)
+    may_end = threading.Event()
+    thread = threading.Thread(target=may_end.wait, daemon=True)
+    thread.start()
+    assert not join_thread(thread, 0.0)
+    end_process("lc", 3)
+    assert codes == [2, 3] and capsys.readouterr().err == ""
+    may_end.set()
+    assert join_thread(thread, 60.0)
+    end_process("lc", 0)
+    assert codes == [2, 3]
 
 
 def test_lines_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
