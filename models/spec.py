@@ -132,3 +132,28 @@ class ModelSpec:
         return dataclasses.replace(
             raw, features=features, decoding=decoding, outputs=tuple(raw.outputs)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class BeatSpec:
+    """The beat network: feature frames in, beat and downbeat activations out.
+
+    Its outputs for input frame t describe frame ``t - lookahead_frames``.
+    """
+
+    name: str
+    features: FeatureSpec
+    version: str
+    lookahead_frames: int
+    trained: dict[str, Any] = field(default_factory=dict)  # data, recipe, seed, commit, tolerance
+
+    def to_metadata(self) -> str:
+        """Return the spec as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_metadata(cls, text: str) -> Self:
+        """Return the spec from its JSON. Raises ValueError on anything else."""
+        raw: Self = _from_json(cls, text)
+        features = FeatureSpec.from_metadata(json.dumps(raw.features))
+        return dataclasses.replace(raw, features=features)

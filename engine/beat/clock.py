@@ -1,0 +1,192 @@
+"""The beat clock: where in the music a time is, when a beat will fall, and how sure that is.
+
+It follows the filter's estimates, which are late, and says what they mean for now and for later.
+Its position never goes back and never jumps while it is locked: a correction is spread over
+``SETTLE_S``. Not here: the estimates (``filter``), hearing (``tracker``).
+
+Times are seconds of the stream; positions are beats since the clock first locked, 0 before.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from engine.beat.filter import BeatEstimate
+
+SETTLE_S = 0.2
+SLOWEST, FASTEST = 0.25, 3.0  # while it settles: its pace over the tempo's
+SURE = 0.5  # confidence from which on an estimate counts
+SURE_OF_BAR = 0.5
+LOCK_S = 1.2  # of sure and steady estimates until it locks
+RELOCK_S = 2.0  # of sure estimates that say something else
+HOLD_S = 8.0  # without sure estimates until it is lost
+BAR_S = 1.0  # until another bar is believed
+NEAR_BEATS = 0.15
+NEAR_TEMPO = 0.1
+
+
+class ClockState(Enum):
+    """Whether a clock knows the beat, goes on without hearing it, or does not know it."""
+
+    LOCKED = "locked"
+    HOLDING = "holding"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Position over time: straight to a knot, straight on at the tempo after it."""
+
+    time: float = 0.0
+    position: float = 0.0
+    knot_time: float = 0.0
+    knot_position: float = 0.0
+    period: float = math.inf
+
+    def at(self, time: float) -> float:
+        if time >= self.knot_time or self.knot_time <= self.time:
+            return self.knot_position + (time - self.knot_time) / self.period
+        pace = (self.knot_position - self.position) / (self.knot_time - self.time)
+        return self.position + (time - self.time) * pace
+
+    def when(self, position: float) -> float:
+        if position >= self.knot_position or self.knot_time <= self.time:
+            return self.knot_time + (position - self.knot_position) * self.period
+        pace = (self.knot_position - self.position) / (self.knot_time - self.time)
+        return self.time + (position - self.position) / pace
+
+
+class BeatClock:
+    """Follows estimates; everything else is asked of it. Belongs to one thread."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the beat; positions begin anew."""
+        self.state = ClockState.LOST
+        self.confidence = 0.0
+        self.metre = 4
+        self._downbeat = 0  # a position at which a bar begins
+        self._line = _Line()
+        self._steady_since: float | None = None  # estimates agree with each other
+        self._heard = -math.inf  # the last time an estimate agreed with the clock
+        self._other_since: float | None = None  # estimates say something else
+        self._other_bar: tuple[int, int] = (0, 0)
+        self._other_bar_since: float | None = None
+        self._last: tuple[float, BeatEstimate] | None = None
+
+    @property
+    def period(self) -> float:
+        """Seconds a beat; infinite before the clock first locked."""
+        return self._line.period
+
+    @property
+    def bpm(self) -> float:
+        """Beats a minute; 0 before the clock first locked."""
+        return 60 / self._line.period
+
+    def position(self, time: float) -> float:
+        """Return the position (beats) at a time, of now or later."""
+        return self._line.at(time)
+
+    def time_of(self, position: float) -> float:
+        """Return the time at which a position is reached, as far as is known now.
+
+        Infinite before the clock first locked.
+        """
+        return self._line.when(position)
+
+    def beat_in_bar(self, beat: int) -> int:
+        """Return which beat of its bar a whole position is, from 0."""
+        return (beat - self._downbeat) % self.metre
+
+    def update(self, estimate: BeatEstimate, time: float, now: float, is_heard: bool) -> None:
+        """Take an estimate of a frame at ``time``, known at ``now``; both never go back.
+
+        ``is_heard`` says whether there was music in which a beat may be heard.
+        """
+        self.confidence = estimate.confidence if is_heard else 0.0
+        is_sure = is_heard and estimate.confidence >= SURE
+        if is_heard:
+            self._watch(estimate, time, is_sure)
+        if self.state is ClockState.LOST:
+            if is_sure and _for(self._steady_since, now) >= LOCK_S:
+                self._lock(estimate, time, now)
+            return
+        error = _wrapped(estimate.phase - self._line.at(time))
+        change = abs(math.log(estimate.period / self._line.period))
+        if is_sure and abs(error) <= NEAR_BEATS and change <= NEAR_TEMPO:
+            self.state, self._heard, self._other_since = ClockState.LOCKED, now, None
+            self._follow(error, estimate.period, time, now)
+            self._follow_bar(estimate, time, now)
+            return
+        if not is_sure:
+            self._other_since = None
+        elif self._other_since is None:
+            self._other_since = now
+        if is_sure and _for(self._other_since, now) >= RELOCK_S:
+            self._lock(estimate, time, now)
+        elif now - self._heard > HOLD_S:
+            self.state = ClockState.LOST
+        elif now - self._heard > LOCK_S:
+            self.state = ClockState.HOLDING
+
+    def _watch(self, estimate: BeatEstimate, time: float, is_sure: bool) -> None:
+        """Note since when estimates are sure and follow from each other."""
+        if self._last is not None:
+            before, last = self._last
+            expected = last.phase + (time - before) / last.period
+            is_sure &= time - before <= LOCK_S
+            is_sure &= abs(_wrapped(estimate.phase - expected)) <= NEAR_BEATS
+            is_sure &= abs(math.log(estimate.period / last.period)) <= NEAR_TEMPO
+        self._last = time, estimate
+        if not is_sure:
+            self._steady_since = None
+        elif self._steady_since is None:
+            self._steady_since = time
+
+    def _lock(self, estimate: BeatEstimate, time: float, now: float) -> None:
+        """Begin to follow an estimate: on, never back, to the next place that has its phase."""
+        phase = estimate.phase + (now - time) / estimate.period
+        position = self._line.at(now)
+        position += (phase - position) % 1.0
+        self._line = _Line(now, position, now, position, estimate.period)
+        self._heard, self._other_since, self._other_bar_since = now, None, None
+        self.state = ClockState.LOCKED
+        self.metre, self._downbeat = estimate.metre, self._downbeat_of(estimate, time)
+
+    def _follow(self, error: float, period: float, time: float, now: float) -> None:
+        """Turn towards where the estimate says that the music is."""
+        here = self._line.at(now)
+        knot = now + SETTLE_S
+        there = self._line.at(time) + error + (knot - time) / period
+        pace = (there - here) / SETTLE_S * period
+        there = here + min(max(pace, SLOWEST), FASTEST) * SETTLE_S / period
+        self._line = _Line(now, here, knot, there, period)
+
+    def _downbeat_of(self, estimate: BeatEstimate, time: float) -> int:
+        beat = round(self._line.at(time) - estimate.phase)
+        return beat - estimate.beat_in_bar
+
+    def _follow_bar(self, estimate: BeatEstimate, time: float, now: float) -> None:
+        """Believe in another bar once the estimates have named it for a while."""
+        downbeat, metre = self._downbeat_of(estimate, time), estimate.metre
+        is_same = metre == self.metre and (downbeat - self._downbeat) % metre == 0
+        if is_same or estimate.bar_confidence < SURE_OF_BAR:
+            self._other_bar_since = None
+            return
+        bar = (metre, downbeat % metre)
+        if self._other_bar_since is None or bar != self._other_bar:
+            self._other_bar, self._other_bar_since = bar, now
+        if now - self._other_bar_since >= BAR_S:
+            self.metre, self._downbeat = metre, downbeat
+
+
+def _wrapped(beats: float) -> float:
+    """Return a distance in beats, to the nearest beat: -0.5 to 0.5."""
+    return beats - math.floor(beats + 0.5)
+
+
+def _for(since: float | None, now: float) -> float:
+    return -math.inf if since is None else now - since

@@ -1,0 +1,66 @@
+"""From features to a beat clock: the beat network, the filter, the clock, in step.
+
+Not here: what follows the beat. Belongs to the worker thread.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.beat.activations import BeatModel
+from engine.beat.clock import BeatClock
+from engine.beat.filter import BeatFilter, FilterSettings
+
+Array = NDArray[np.float32]
+
+STEP_FRAMES = 2  # the clock asks the filter at every so many frames
+AUDIBLE = 0.15  # where no activation was higher for a while, there is no beat to be heard
+MEMORY_BEATS = 0.8  # in which an activation fades to a third
+USUAL_PERIOD_S = 0.6  # before there is an estimate
+
+
+class BeatTracker:
+    """Hears features and keeps ``clock``. The same result for blocks of any length.
+
+    Parameters
+    ----------
+    model
+        The beat network.
+    settings
+        Of the filter.
+    """
+
+    def __init__(self, model: BeatModel, settings: FilterSettings | None = None) -> None:
+        self.model = model
+        spec = model.spec.features
+        self.filter = BeatFilter(spec.frame_s, settings)
+        self.clock = BeatClock()
+        self.frame_s = spec.frame_s
+        self.delay = spec.half_window_s + model.spec.lookahead_frames * spec.frame_s
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new stream at frame 0."""
+        self.model.reset()
+        self.filter.reset()
+        self.clock.reset()
+        self._frame, self._loudest, self._period = 0, 0.0, USUAL_PERIOD_S
+
+    def push(self, features: Array) -> None:
+        """Take the next features (n, F)."""
+        for beat, downbeat in self.model.step(features).tolist():
+            self.hear(beat, downbeat)
+
+    def hear(self, beat: float, downbeat: float) -> None:
+        """Take the activations of the next frame, 0 to 1."""
+        fade = math.exp(-self.frame_s / (MEMORY_BEATS * self._period))
+        self._loudest = max(beat, self._loudest * fade)
+        is_heard = self._loudest >= AUDIBLE
+        self.filter.push(beat, downbeat, is_heard)
+        if self._frame % STEP_FRAMES == STEP_FRAMES - 1:
+            time = self._frame * self.frame_s
+            estimate = self.filter.estimate()
+            self._period = estimate.period
+            self.clock.update(estimate, time, time + self.delay, is_heard)
+        self._frame += 1
