@@ -10,7 +10,7 @@ from engine.core.errors import ConfigError, LiveCoverError
 from engine.system.command import OWN, run_command
 from engine.system.extras import needs
 from engine.system.paths import given_path
-from offline_train.commands import accompanist, apc, cover, data, judge, papers
+from offline_train.commands import accompanist, apc, beat, cover, data, judge, papers
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    for group in (data, cover, apc, accompanist, papers, judge):
+    for group in (data, cover, apc, beat, accompanist, papers, judge):
         group.add(command)
     return parser
 

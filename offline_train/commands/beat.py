@@ -1,0 +1,127 @@
+"""The commands of the beat network: its pieces, its training, its file, its figures."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from offline_train.commands.options import Add, at_least, data_folder, number
+from offline_train.corpora import SPLITS
+
+
+def add(command: Add) -> None:
+    """Add the options of these commands."""
+    sub = command("prepare-beats", prepare_beats, "render songs at many tempos, with their beats")
+    sub.add_argument("--data", help="folder with a folder for each corpus, and splits.json")
+    sub.add_argument("--out", type=Path, default=Path("runs/prepared"))
+    sub.add_argument("--corpus", default="pop909", choices=("pop909", "freedoom"))
+    sub.add_argument("--split", default="train", choices=SPLITS)
+    sub.add_argument("--excerpt", type=number(5), default=80.0, help="seconds a song")
+    sub.add_argument("--takes", type=at_least(1), default=1, help="renderings of each song")
+    sub.add_argument("--mixes", type=at_least(1), default=3, help="masters of each rendering")
+    sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
+    sub.add_argument("--seed", type=at_least(0), default=1)
+    sub.add_argument("--workers", type=at_least(0), default=1)
+    sub.add_argument("--stems", type=Path, help="shards of prepare: mix these anew, render nothing")
+
+    sub = command("train-beat", train_beat, "train the beat network by a recipe, or go on")
+    sub.add_argument("recipe", type=Path, help="settings, TOML: recipes/beat/full.toml")
+    sub.add_argument("--out", type=Path, default=Path("runs/beat"))
+    sub.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
+    sub.add_argument("--minutes", type=number(), help="in place of the recipe's")
+
+    sub = command("export-beat", export_beat, "export a checkpoint of the beat network to ONNX")
+    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("--out", type=Path, default=Path("runs/beat"))
+
+    sub = command("evaluate-beat", evaluate_beat, "measure beats as they are told ahead")
+    sub.add_argument("model", type=Path, nargs="?", help="a beat.onnx; the one that ships")
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    sub.add_argument("--rung", default="b", choices=("a", "b", "c"))
+    sub.add_argument("--split", default="test", choices=SPLITS)
+    sub.add_argument("--recordings", type=Path, help="a folder of sound files, in place of POP909")
+    sub.add_argument("--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all")
+    sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
+    sub.add_argument("--ahead", type=number(), default=100.0, help="ms before it falls, told")
+    sub.add_argument("--songs", action="store_true", help="also print every song's figures")
+
+
+def prepare_beats(args: argparse.Namespace) -> None:
+    """Make the pieces that the beat network learns from."""
+    from models.features import LOG_STFT_16K
+    from offline_train.data import beat_pieces
+
+    if args.stems:
+        out = args.out / f"beats-remix-{args.split}"
+        n_pieces = beat_pieces.remix(args.stems, out, LOG_STFT_16K, args.mixes, args.workers)
+    else:
+        corpus = "" if args.corpus == "pop909" else f"{args.corpus}-"
+        out = args.out / f"beats-{corpus}{args.split}"
+        n_pieces = beat_pieces.make_pieces(
+            beat_pieces.BeatPiecesConfig(
+                data_folder(args),
+                out,
+                LOG_STFT_16K,
+                split=args.split,
+                corpus=args.corpus,
+                excerpt_s=args.excerpt,
+                takes=args.takes,
+                mixes=args.mixes,
+                seed=args.seed,
+                workers=args.workers,
+                limit=args.limit,
+            )
+        )
+    print(f"{n_pieces} pieces in {out}")
+
+
+def train_beat(args: argparse.Namespace) -> None:
+    """Train the beat network, or go on."""
+    from offline_train.recipes.beat import read_recipe, train
+
+    given: dict[str, Any] = {"out": args.out, "prepared": args.prepared}
+    if args.minutes is not None:
+        given["minutes"] = args.minutes
+    print(train(read_recipe(args.recipe, **given)))
+
+
+def export_beat(args: argparse.Namespace) -> None:
+    """Export a checkpoint."""
+    from offline_train.exporting.export_beat import export_beat as export
+
+    print(export(args.checkpoint, args.out))
+
+
+def evaluate_beat(args: argparse.Namespace) -> None:
+    """Measure beats as they are told ahead."""
+    from engine.beat.activations import load_beat_model
+    from engine.beat.tracker import BeatTracker
+    from offline_train.evaluation import EvaluateConfig, beats
+    from offline_train.evaluation.measures.beats import beat_table
+
+    tracker = BeatTracker(load_beat_model(args.model))
+    if args.recordings:
+        songs = beats.recorded_songs(args.recordings, args.excerpt, args.limit)
+    else:
+        config = EvaluateConfig(
+            data_folder(args),
+            args.cache,
+            split=args.split,
+            rung=args.rung,
+            excerpt_s=args.excerpt,
+            limit=args.limit,
+        )
+        songs = beats.pop909_songs(config)
+    scores, costs = [], []
+    for song in songs:
+        features = beats.features_of(song.samples, tracker)
+        score = beats.judge(song, beats.follow(tracker, features, args.ahead / 1000))
+        scores.append(score)
+        costs.append(beats.real_time_factor(tracker, features[:1000]))
+        if args.songs:
+            print(score.line())
+    if scores:
+        print(beat_table(scores))
+        print(f"real-time factor, one core  {sorted(costs)[len(costs) // 2]:.4f}")
+    else:
+        print("no song whose beats are known")
