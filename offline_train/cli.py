@@ -3,14 +3,13 @@
 import argparse
 import logging
 import os
-import sys
 from pathlib import Path
 
 from engine.core.errors import ConfigError, LiveCoverError
 from engine.system.command import OWN, run_command
 from engine.system.extras import needs
 from engine.system.paths import given_path
-from offline_train.commands import accompanist, apc, beat, cover, data, judge, papers
+from offline_train.commands import accompanist, apc, beat, cover, data, judge, making, papers
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    for group in (data, cover, apc, beat, accompanist, papers, judge):
+    for group in (data, cover, apc, beat, accompanist, papers, judge, making):
         group.add(command)
     return parser
 
@@ -63,7 +62,3 @@ def _given(value: object) -> object:
     if isinstance(value, list):
         return [_given(item) for item in value]
     return given_path(value) if isinstance(value, Path) else value
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,7 @@
 """What the live program is measured by, in docs/results.md: ``python -m livecover.bench``.
 
 ``models`` (features to notes, no devices), ``live`` (real servers) and ``install`` (size, start)
-return tables; ``__main__`` prints them. A timing is no test: these judge nothing.
+return tables; ``cli`` prints them. A timing is no test: these judge nothing.
 """
 
 from collections.abc import Sequence

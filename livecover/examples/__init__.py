@@ -1,7 +1,7 @@
 """The songs that ship with the program, beside this module.
 
 ``auld-lang-syne.ogg`` is the demo's song; ``auld-lang-syne.mid`` holds its melody and chords as
-they were written. Both were made by ``offline_train.synthesis.song``.
+they were written. Both were made by ``livecover-train example-song``.
 """
 
 from pathlib import Path

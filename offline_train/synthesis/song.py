@@ -1,6 +1,6 @@
 """Makes the example song that ships, at 44.1 kHz, in stereo.
 
-``python -m offline_train.synthesis.song OUT.ogg``
+``livecover-train example-song OUT.ogg``
 
 The tune is "Auld Lang Syne", traditional, as printed with Burns's words in G. Thomson, "A Select
 Collection of Original Scottish Airs" (1799), in F, one pickup beat before each line. The harmony,
@@ -9,9 +9,7 @@ same sound each time. Beside the sound stands its reference: melody and chords, 
 Not here: how a groove becomes notes (``band``) and notes become sound (``render``).
 """
 
-import argparse
 import dataclasses
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +19,6 @@ import pedalboard
 import soundfile
 from pedalboard import Pedalboard  # type: ignore[attr-defined]  # its stubs hide it
 
-from engine.system.command import run_command
-from engine.system.paths import given_path
 from offline_train.corpora import Beat, Chord, Note, Song
 from offline_train.synthesis.bands.band import Player, Rhythm, held_chords, lay_groove
 from offline_train.synthesis.bands.grooves import (
@@ -211,25 +207,9 @@ def write_ogg(path: Path, sound: Audio) -> None:
             file.write(sound[start : start + SAMPLE_RATE])
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Write the song and its reference; return the exit code."""
-    return run_command("offline_train.synthesis.song", lambda: _main(arguments))
-
-
-def _main(arguments: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m offline_train.synthesis.song", description=__doc__
-    )
-    parser.add_argument(
-        "out", type=given_path, help="the Ogg file to write; OUT.mid is put beside it"
-    )
-    out: Path = parser.parse_args(arguments).out
+def make_song(out: Path) -> None:
+    """Write the song as Ogg, and its reference beside it as MIDI."""
     song = write_song()
     sound = render_song(arrange_song(song), beat_times()[-1] + RING_S)
     write_ogg(out, sound)
     reference_midi(song).save(out.with_suffix(".mid"))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from engine.core.errors import DeviceError, LiveCoverError
 from engine.core.notes import NoteEvent, Part
 from engine.system.command import EXIT_ERROR
-from livecover import demo, examples
+from livecover import examples
+from livecover.commands import demo
 from livecover.commands.picture import (
     COLOURS,
     DPI,
@@ -194,6 +195,6 @@ def test_notes_are_drawn_in_the_colour_of_their_part(part: Part | None, tmp_path
 
 def test_the_demo_loads_without_its_extra_and_torch() -> None:
     extra = {"torch", "matplotlib", "soxr", "pedalboard"}
-    code = f"import sys, livecover.demo; print({extra} & {{*sys.modules}})"
+    code = f"import sys, livecover.commands.demo; print({extra} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -1,17 +1,15 @@
 """Measures the builder on rendered pairs.
 
-``python -m offline_train.studies.pairs.proof --data DATA``
+``livecover-train prove-pairs --data DATA``
 
 POP909 test songs are played by a band; their human cover is played by a piano whose time is bent
 by a known, smooth, random, rising function (``random_warp``), with up to 3 s of silence before it
 and a random master of its own. Then: how far are the true notes from their places on the song
 after alignment, how far those that a transcriber finds, and which right and wrong pairs (the cover
-of the next song) are accepted. Exits with 1 where the bars do not hold.
+of the next song) are accepted.
 """
 
-import argparse
 import json
-import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,8 +22,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from tqdm import tqdm
 
-from engine.system.command import run_command, say
-from engine.system.paths import given_path
 from offline_train.corpora import read_song, split_ids
 from offline_train.studies.pairs.build import align_pair
 from offline_train.studies.pairs.judge import Bars
@@ -191,34 +187,24 @@ def prove(
     return "\n".join(lines), facts
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Render, measure and print; return the exit code, 0 where the bars hold."""
-    return run_command("offline_train.studies.pairs.proof", lambda: _main(arguments))
-
-
-def _main(arguments: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m offline_train.studies.pairs.proof")
-    parser.add_argument("--data", type=given_path, required=True, help="folder with pop909/")
-    parser.add_argument("--cache", type=given_path, default=Path("runs/pairs-proof"))
-    parser.add_argument("--songs", type=int, default=10)
-    parser.add_argument("--excerpt", type=float, default=90.0, help="seconds a song")
-    parser.add_argument("--transcriber", default="basic-pitch", help="none leaves it out")
-    parser.add_argument("--json", type=given_path, help="write the figures here too")
-    options = parser.parse_args(arguments)
-    options.cache.mkdir(parents=True, exist_ok=True)
-    ids = split_ids(options.data, "test")[: options.songs]
+def prove_songs(
+    data: Path, cache: Path, n_songs: int, seconds: float, transcriber: str | None
+) -> tuple[str, dict[str, float]]:
+    """Return the table and the facts of the first songs of the test split, rendered or cached."""
+    cache.mkdir(parents=True, exist_ok=True)
+    ids = split_ids(data, "test")[:n_songs]
     proofs = [
-        render_proof(options.data, options.cache, song_id, options.excerpt)
+        render_proof(data, cache, song_id, seconds)
         for song_id in tqdm(ids, desc="render", unit="pair")
     ]
-    transcriber = None if options.transcriber == "none" else options.transcriber
-    table, facts = prove(proofs, transcriber)
-    say(table)
-    if options.json:
-        options.json.write_text(json.dumps(facts, indent=1))
-    holds = facts["true notes within 50 ms"] >= BAR
-    return 0 if holds and (not transcriber or facts["transcribed notes within 50 ms"] >= BAR) else 1
+    return prove(proofs, transcriber)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def holds(facts: dict[str, float]) -> bool:
+    """Return whether as many notes are in their places as must be."""
+    return all(share >= BAR for name, share in facts.items() if name.endswith("within 50 ms"))
+
+
+def save(facts: dict[str, float], path: Path) -> None:
+    """Write the facts as JSON."""
+    path.write_text(json.dumps(facts, indent=1))

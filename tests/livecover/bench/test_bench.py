@@ -10,8 +10,8 @@ import soundfile
 
 from engine.core.errors import DataError, DeviceError, ModelError
 from engine.core.notes import Posteriors
-from livecover.bench import __main__ as bench
 from livecover.bench import arranged, metre, models, require_servers, robust
+from livecover.bench import cli as bench
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     root = Path(__file__).parents[3]
     functions = (
         f'livecover() {{ "{sys.executable}" -m livecover "$@"; }}\n'
-        f'train() {{ "{sys.executable}" -m offline_train.cli "$@"; }}\n'
+        f'train() {{ "{sys.executable}" -m offline_train "$@"; }}\n'
     )
     environment = {**os.environ, "HOME": str(folder), "PYTHONPATH": str(root)}
     environment.pop("PYTHONUNBUFFERED", None)

@@ -176,6 +176,6 @@ def test_the_script_writes_sound_and_reference(
     monkeypatch.setattr(module, "SOUNDFONT", "TimGM6mb.sf2")
     seconds = np.zeros((44100, 2), np.float32)
     monkeypatch.setattr(module, "render_song", lambda players, length: seconds)
-    assert module.main([str(tmp_path / "out.ogg")]) == 0
+    module.make_song(tmp_path / "out.ogg")
     assert soundfile.info(tmp_path / "out.ogg").frames == 44100
     assert (tmp_path / "out.mid").read_bytes() == examples.path("auld-lang-syne.mid").read_bytes()

@@ -1,0 +1,140 @@
+"""``python -m livecover.bench WHAT``: measure one thing and print a Markdown table of it."""
+
+import argparse
+
+from engine.system.command import run_command, say
+from engine.system.paths import given_path
+from livecover import examples
+from livecover.bench import (
+    arranged,
+    change,
+    endings,
+    install,
+    live,
+    memory,
+    metre,
+    models,
+    monitor,
+    panel,
+    panic,
+    plugin,
+    robust,
+    servers,
+    takes,
+)
+from livecover.settings.sections import Settings
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    main = argparse.ArgumentParser(prog="python -m livecover.bench", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--model", default=Settings().model.model, help="name or .onnx file")
+    common.add_argument("--song", type=given_path, default=examples.path(), help="a file")
+    what = main.add_subparsers(dest="what", required=True)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return what.add_parser(name, parents=[common], help=text, description=text)
+
+    add("rtf", "real-time factor on one thread, from features to notes")
+    streaming = add("streaming", "streamed posteriors against one pass")
+    streaming.add_argument("--seconds", type=float, default=20.0, help="of the song")
+    window = add("window", "real-time factor of a window model, live and over a file")
+    window.add_argument("--steps", type=int, default=2, help="of a live stream")
+    altered = add("robust", "how little a cover changes with the song's tuning, polarity and level")
+    reference = "a human's cover (default: NAME.mid beside the song)"
+    altered.add_argument("--reference", type=given_path, help=reference)
+    add("sleep", "what silence costs, listened to and slept through")
+    add("timing", "when notes leave against when they are due, idle and beside busy programs")
+    paged = add("panel", "when notes leave and are drawn with the panel open, against without it")
+    paged.add_argument("--rounds", type=int, default=2, help="of without, with, with, without")
+    paged.add_argument("--seconds", type=float, default=30.0, help="of the song, each time")
+    paged.add_argument("--browser", action="store_true", help="Chromium, not only a client")
+    changing = add("change", "how soon a change of style is heard while the song plays")
+    changing.add_argument("--changes", type=int, default=40)
+    soak = add("soak", "minutes of live playing on real servers: notes, losses, memory")
+    soak.add_argument("--minutes", type=float, default=10.0)
+    delay = add("monitor", "delay of the sync monitor against the latency, on real servers")
+    delay.add_argument("--impulses", type=int, default=40, help="half a second each")
+    bounded = add("plugin", "what a block costs that another process plays, as a plugin's")
+    bounded.add_argument("--seconds", type=float, default=10.0, help="of sound, each time")
+    add("servers", "audio and MIDI servers killed in mid-song and started again: seconds, notes")
+    panicking = add("panic", "how soon panic is at the port while a model is being opened")
+    panicking.add_argument("--panics", type=int, default=8)
+    killed = add("killed", "what a take loses when livecover is killed, on real servers")
+    killed.add_argument("--seconds", type=float, default=20.0, help="of the song")
+    ending = add("endings", "seconds that each way out takes while a server hangs")
+    ending.add_argument("--only", default="", help="ways with this in their name")
+    shifted = add("arranged", "arranged MIDI against the song, however the song begins")
+    shifted.add_argument("--offsets", type=int, default=100)
+    shifted.add_argument("--seconds", type=float, default=30.0, help="of each song")
+    metred = add("metre", "whether songs in three and in four are heard as such; needs FluidSynth")
+    metred.add_argument("--songs", type=int, default=40)
+    remembered = add("memory", "memory that long songs take: cover, score, quantize, evaluate")
+    remembered.add_argument("--minutes", type=float, nargs="+", default=[5.0, 60.0])
+    add("startup", "seconds from the command to MIDI-ready, on real servers")
+    add("size", "installed size without extras")
+    return main
+
+
+def measure(arguments: argparse.Namespace) -> str:
+    """Return the table asked for. Raises LiveCoverError."""
+    match arguments.what:
+        case "rtf":
+            return models.rtf(arguments.model, arguments.song)
+        case "streaming":
+            return models.streaming(arguments.model, arguments.song, arguments.seconds)
+        case "window":
+            return models.window(arguments.model, arguments.steps)
+        case "robust":
+            return robust.table(arguments.model, arguments.song, arguments.reference)
+        case "sleep":
+            return models.sleep(arguments.model)
+        case "timing":
+            return live.timing(arguments.model, arguments.song)
+        case "panel":
+            return panel.timing(
+                arguments.model,
+                arguments.song,
+                arguments.rounds,
+                arguments.seconds,
+                with_browser=arguments.browser,
+            )
+        case "change":
+            return change.style(arguments.model, arguments.song, arguments.changes)
+        case "soak":
+            return live.soak(arguments.model, arguments.song, arguments.minutes)
+        case "monitor":
+            return monitor.delay(arguments.model, arguments.impulses)
+        case "plugin":
+            return plugin.boundary(arguments.seconds)
+        case "servers":
+            return servers.killed(arguments.model, arguments.song)
+        case "panic":
+            return panic.delay(arguments.model, arguments.song, arguments.panics)
+        case "killed":
+            return takes.killed(arguments.model, arguments.song, arguments.seconds)
+        case "endings":
+            return endings.endings(arguments.model, arguments.only)
+        case "arranged":
+            return arranged.offsets(
+                arguments.model, arguments.song, arguments.offsets, arguments.seconds
+            )
+        case "metre":
+            return metre.metres(arguments.model, arguments.songs)
+        case "memory":
+            return memory.peaks(arguments.model, arguments.song, arguments.minutes)
+        case "startup":
+            return install.startup()
+        case _:
+            return install.size()
+
+
+def main() -> int:
+    """Print the table; return the exit code."""
+    return run_command("livecover.bench", _main)
+
+
+def _main() -> int:
+    say(measure(parser().parse_args()))
+    return 0
