@@ -31,7 +31,7 @@ from offline_train.corpora.folder import GiantMidi
 from offline_train.corpora.notes import Pedal, with_pedal
 from offline_train.corpora.pop909 import Pop909
 from offline_train.data.shards import MANIFEST, StoredPiece, read_shards
-from offline_train.data.sound_files import read_sound
+from offline_train.data.sound_files import duration, read_part
 from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong, cached_song, log
 from offline_train.evaluation.sung import render_sung
 from offline_train.synthesis.pianos.salamander import play_piano
@@ -49,6 +49,8 @@ class Embedded(Protocol):
         """Return how far notes (n, >= 3) lie from it, 0 to 2; None if it is too short."""
 
 
+LONGEST_S = 600.0
+"""Seconds of a song that are measured at most: bounds the memory."""
 Embed = Callable[[Array], Embedded]
 """From a song's samples (n,) at 16 kHz; it can be sent to another process."""
 
@@ -61,12 +63,17 @@ class EvaluateConfig:
     cache: Path
     split: str = "test"
     rung: Rung = "b"
-    excerpt_s: float = 90.0  # 0 takes whole songs
+    excerpt_s: float = 90.0  # 0 takes whole songs, of one longer than LONGEST_S its middle
     limit: int = 0  # 0 takes every song
     workers: int = 1
     seed: int = 7
     recordings: Path | None = None  # rungs d and folder: shards, or sound files
     embed: Embed | None = None  # a joint embedding to measure with
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds of a song that are heard at most."""
+        return min(self.excerpt_s or LONGEST_S, LONGEST_S)
 
     @property
     def folder(self) -> Path:
@@ -200,7 +207,7 @@ def _render_piano(config: EvaluateConfig, name: str) -> HeardSong:
     """The truth holds a note for as long as key or pedal does, as piano transcription has it."""
     rng = np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/piano".encode()))
     piece = GiantMidi(config.data / "giantmidi").read(name)
-    seconds = min(config.excerpt_s or piece.duration, piece.duration)
+    seconds = min(config.longest_s, piece.duration)
     start = float(rng.uniform(0, piece.duration - seconds))
     end = start + seconds
     keys = [
@@ -239,21 +246,31 @@ def _recordings(config: EvaluateConfig) -> dict[str, Path | StoredPiece]:
 
 def _read_recording(config: EvaluateConfig, name: str) -> HeardSong:
     found = _recordings(config)[name]
-    if isinstance(found, StoredPiece):
-        samples = found.array("stems").astype(np.float32).sum(1) / 32768
-    else:
-        samples = read_sound(found)
-    n_excerpt = round(config.excerpt_s * SAMPLE_RATE) or len(samples)
-    start = max(len(samples) - n_excerpt, 0) // 2  # the middle: no fade, no talk
-    samples = samples[start : start + n_excerpt]
+    start, samples = _middle(config, name, found)
     if isinstance(found, StoredPiece):
         notes = np.array(found.array("notes")) if "notes" in found else None
     else:
         notes = _human_notes(found) if found.with_suffix(".mid").is_file() else None
     if notes is not None:
-        notes[:, :2] -= start / SAMPLE_RATE
+        notes[:, :2] -= start
         notes = notes[(notes[:, 0] >= 0) & (notes[:, 0] < len(samples) / SAMPLE_RATE)]
     return HeardSong(name, samples, notes)
+
+
+def _middle(config: EvaluateConfig, name: str, found: Path | StoredPiece) -> tuple[float, Array]:
+    """Return where the middle of a recording begins, without fade and talk, and its samples."""
+    stems = found.array("stems") if isinstance(found, StoredPiece) else np.zeros(0)
+    seconds = duration(found) if isinstance(found, Path) else len(stems) / SAMPLE_RATE
+    start = round(max(seconds - config.longest_s, 0) / 2, 2)
+    if seconds > LONGEST_S and config.longest_s == LONGEST_S:
+        log.warning("%s: of %.0f s the %.0f in the middle are heard", name, seconds, LONGEST_S)
+    if isinstance(found, StoredPiece):
+        first, last = (round(s * SAMPLE_RATE) for s in (start, start + config.longest_s))
+        return start, stems[first:last].astype(np.float32).sum(1) / 32768
+    samples = read_part(found, start, config.longest_s)
+    if start and not len(samples):  # it holds less than it declares
+        return 0.0, read_part(found, 0.0, config.longest_s)
+    return start, samples
 
 
 def _human_notes(sound: Path) -> Array:

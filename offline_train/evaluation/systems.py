@@ -22,12 +22,11 @@ from engine.model.latency import latency_budget
 from engine.model.pipeline import (
     Pipeline,
     load_pipeline,
-    offline_features,
-    offline_posteriors,
     stream_posteriors,
 )
 from engine.model.window_model import WindowModel
 from engine.perform.decoder import NoteDecoder
+from engine.signal.conditioning import BLOCK_S
 from engine.whole_song.arranger import Arranger
 from engine.whole_song.song_analysis import SongAnalysis, analyze
 from engine.whole_song.song_analyzer import SongAnalyzer
@@ -102,8 +101,8 @@ def listen(
 ) -> Posteriors:
     """Return the posteriors of samples at 16 kHz in a style.
 
-    Streamed in blocks as when live, or as a whole file: in one pass, or by a window model as
-    ``engine.whole_song.cover`` plays files.
+    Streamed in blocks as when live, or as ``engine.whole_song.cover`` plays files: in longer
+    blocks, a window model half a window at a time.
     """
     spec = pipeline.spec
     vector = style_vector(style, spec)
@@ -111,15 +110,11 @@ def listen(
         samples = np.asarray(
             soxr.resample(samples, SAMPLE_RATE, spec.features.sample_rate), np.float32
         )
-    model = pipeline.model
+    model, block_size = pipeline.model, BLOCK_SAMPLES
     if path == "whole file":
-        if not isinstance(model, WindowModel):
-            pipeline.reset()
-            pipeline.prime(samples)
-            features = offline_features(samples, pipeline.frontend)
-            return offline_posteriors(model, features, vector)  # type: ignore[arg-type]
-        model = model.offline_variant()
-    return stream_posteriors(samples, model, pipeline.frontend, vector, block_size=BLOCK_SAMPLES)
+        block_size = round(BLOCK_S * spec.features.sample_rate)
+        model = model.offline_variant() if isinstance(model, WindowModel) else model
+    return stream_posteriors(samples, model, pipeline.frontend, vector, block_size=block_size)
 
 
 def declared_timing(spec: ModelSpec) -> Timing:

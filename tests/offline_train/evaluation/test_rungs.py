@@ -11,6 +11,7 @@ import soundfile
 
 from engine.core.errors import DataError
 from offline_train.corpora import read_song
+from offline_train.data import sound_files
 from offline_train.data.shards import Piece, append_manifest, write_shard
 from offline_train.evaluation import rungs, sung
 from offline_train.evaluation.rungs import (
@@ -173,6 +174,36 @@ def test_a_folder_of_sounds_with_a_human_cover_beside_one(data: Path, tmp_path: 
     shutil.copy(folder / "mine.mid", folder / "yours.mid")  # is seen, though it comes late
     late = read_heard_song(own, "yours.wav").notes
     assert late is not None and np.array_equal(late, mine.notes)
+
+
+def test_of_a_song_of_an_hour_the_middle_is_heard_and_no_more_is_read(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(rungs, "LONGEST_S", 3.0)
+    sound = np.arange(8 * SAMPLE_RATE, dtype=np.float32) / (8 * SAMPLE_RATE)
+    soundfile.write(tmp_path / "long.wav", sound, SAMPLE_RATE, subtype="FLOAT")
+    read: list[tuple[Path, float, float]] = []
+
+    def read_part(path: Path, start: float, seconds: float) -> np.ndarray:
+        read.append((path, start, seconds))
+        return sound_files.read_part(path, start, seconds)
+
+    monkeypatch.setattr(rungs, "read_part", read_part)
+    whole = config(data, "folder", recordings=tmp_path, excerpt_s=0.0)
+    song = read_heard_song(whole, "long.wav")
+    assert song.seconds == 3.0 and read == [(tmp_path / "long.wav", 2.5, 3.0)]
+    assert "long.wav: of 8 s the 3 in the middle are heard" in caplog.text
+
+
+def test_of_a_recording_that_holds_less_than_it_declares_the_beginning_is_heard(
+    data: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "cut.flac"
+    sound = np.random.default_rng(1).normal(0, 0.1, 9 * SAMPLE_RATE).astype(np.float32)
+    soundfile.write(path, sound, SAMPLE_RATE)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 9])
+    song = read_heard_song(config(data, "folder", recordings=tmp_path, excerpt_s=2.0), path.name)
+    assert 0.3 < song.seconds < 1.5
 
 
 def test_shards_of_recordings(data: Path, tmp_path: Path) -> None:
