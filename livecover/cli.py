@@ -34,7 +34,7 @@ from livecover.commands.options import Request, parse
 from livecover.commands.signals import stop_on_signals
 from livecover.commands.status import cover_summary, start_lines, summary
 from livecover.control.learning import learn, line_of
-from livecover.control.listener import controlled
+from livecover.control.listener import midi_control
 from livecover.instrument.instrument import Instrument
 from livecover.instrument.rig import Rig
 from livecover.settings.file import save_values
@@ -170,7 +170,7 @@ def _instrument(settings: Settings, config: Path | None) -> Iterator[Instrument]
         with instrument:
             for tap in rig.taps:
                 instrument.add_tap(tap)
-            instrument.subscribe(lambda: rig.follow(instrument.settings))
+            instrument.subscribe(lambda: rig.apply_gains(instrument.settings))
             if settings.record.at_start:
                 instrument.record(True)
             try:
@@ -187,8 +187,8 @@ def _serve_panel(
     is_idle: bool,
 ) -> None:
     """Serve the panel until ``stop``; play at once unless ``is_idle``."""
-    from livecover.panel import browser  # who has no panel starts sooner
-    from livecover.panel.server import PanelServer
+    from livecover.panel.web import browser  # who has no panel starts sooner
+    from livecover.panel.web.server import PanelServer
 
     with (
         _instrument(settings, config) as instrument,
@@ -227,7 +227,7 @@ def _attend(
     """
     has_view, is_over = instrument.settings.tui.enabled, False
     refresh = tui.REFRESH if has_view else REFRESH
-    with controlled(instrument), job_control() as jobs:
+    with midi_control(instrument), job_control() as jobs:
         while not (is_over or stop.is_set()):
             if jobs.is_asked:
                 jobs.stop(instrument)

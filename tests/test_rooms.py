@@ -52,6 +52,7 @@ TABLE: dict[str, str] = {
     "livecover.takes",
     "livecover.control": "engine livecover.mapping livecover.settings livecover.instrument",
     "livecover.panel": "engine livecover.mapping livecover.settings livecover.instrument",
+    "livecover.panel.web": "engine livecover.settings livecover.instrument livecover.panel",
     "livecover.commands": "models engine livecover.settings livecover.sounds "
     "livecover.instrument livecover.examples",
     "livecover.tui": "models engine livecover.mapping livecover.settings livecover.instrument "
@@ -210,7 +211,7 @@ def test_imports_keep_to_the_table(room: str) -> None:
         ("models", "from engine.core import notes", ["engine.core.notes"]),
         ("livecover.panel", "import models", ["models"]),
         ("livecover.panel", "from engine.live.engine import Engine", []),
-        ("livecover.bench", "from livecover.panel import hub", []),
+        ("livecover.bench", "from livecover.panel import messages", []),
         ("livecover.panel", "from livecover.cli import main", ["livecover.cli.main"]),
     ],
 )

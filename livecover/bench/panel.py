@@ -24,8 +24,7 @@ from livecover.bench import markdown
 from livecover.bench.live import NO_PORT, PORT, jack_port
 from livecover.cli import SWITCH_INTERVAL
 from livecover.instrument.instrument import Instrument
-from livecover.panel.played import Played
-from livecover.panel.server import PanelServer
+from livecover.panel.web.server import PanelServer
 from livecover.settings.panel import PanelSettings
 from livecover.settings.sections import Settings
 
@@ -104,7 +103,7 @@ def _play(instrument: Instrument, seconds: float) -> None:
 
 @contextlib.contextmanager
 def page_open(
-    instrument: Played, with_browser: bool, log: SentLog, drawn: list[float]
+    instrument: Instrument, with_browser: bool, log: SentLog, drawn: list[float]
 ) -> Iterator[None]:
     """Have the panel, and a page of it open; add to ``drawn`` what it told at the end."""
     with PanelServer(instrument, PanelSettings(port=0), measure=with_browser) as panel:

@@ -1,7 +1,6 @@
-"""Control from hardware and DAW: a MIDI port that livecover listens at, and what it answers.
+"""MIDI control from hardware and a DAW, and feedback to them.
 
-``sources`` is what a controller does, ``targets`` what can be done with it, ``bindings`` the two
-together as settings have them; ``clock`` makes a tempo of MIDI clock, ``feedback`` keeps faders and
-lamps true, ``hands`` does what was asked, ``listener`` is all of it on a thread, ``ports`` opens
-the ports, ``learning`` the command ``livecover learn``.
+``listener`` handles what comes, on a thread; ``command_queue`` makes the changes; ``clock``
+measures the tempo of MIDI clock; ``feedback`` updates faders and lamps; ``ports`` opens the ports;
+``learning`` is the command ``livecover learn``. The mapping is ``livecover.mapping``.
 """

@@ -1,7 +1,7 @@
-"""Keeps motor faders and lamps true: what was changed elsewhere is sent to its controller.
+"""Feedback to controllers: motor faders and lamps show the settings, whoever changed them.
 
-A controller is never sent what it said itself: a fader that stands where its setting is hears
-nothing, and while it is moved, nothing at all. Not here: the port, and what else is heard at it.
+A controller is not sent the value that it sent itself, and nothing at all while it is being moved.
+Not here: the port, and how messages are handled (``listener``).
 """
 
 from collections.abc import Callable, Mapping
@@ -13,24 +13,24 @@ from livecover.mapping.sources import Source
 from livecover.mapping.targets import is_same
 
 TOUCHED_S = 0.3
-"""Seconds after its last word in which a fader counts as moved by a hand."""
+"""Seconds after its last message during which a fader counts as being moved."""
 EVERY_S = 0.03
-"""Seconds from one turn to the next, at least."""
-AT_ONCE = 8
-"""Messages in one turn, at most: with ``EVERY_S`` a quarter of what a MIDI cable carries."""
+"""Least seconds between two calls that send."""
+MAX_MESSAGES = 8
+"""Most messages in one call: with ``EVERY_S`` a quarter of what a MIDI cable carries."""
 ECHO_S = 0.1
-"""Seconds in which a message that comes back as it was sent is our own."""
+"""Seconds within which the same message coming back is our own."""
 
 
 class Feedback:
-    """What each controller was told, or told us, last.
+    """Remembers the last value of each controller, sent or received.
 
     Parameters
     ----------
     send
         Sends a message.
     channel
-        Where a controller that may be on any channel is told, until it was heard.
+        The channel to send on where the mapping names none, until the controller has been heard.
     """
 
     def __init__(self, send: Callable[[Message], None], channel: int = 1) -> None:
@@ -42,8 +42,8 @@ class Feedback:
         self._sent: dict[Message, float] = {}
         self._next = 0.0
 
-    def heard(self, binding: Binding, value: int, channel: int, now: float) -> None:
-        """Take that a controller said where it stands."""
+    def received(self, binding: Binding, value: int, channel: int, now: float) -> None:
+        """Take the value that a controller has sent."""
         source = binding.source
         self._channels[source] = channel
         if not binding.is_pressed:
@@ -51,23 +51,35 @@ class Feedback:
             self._touched[source] = now
 
     def is_echo(self, message: Message, now: float) -> bool:
-        """Return whether a message is our own, come back through a loop of cables.
+        """Return whether a message is our own, returned by a loop in the cabling.
 
-        One of value 0 changes nothing when it comes back, and may be a button that is let go.
+        Value 0 never counts: it changes nothing when it comes back, and may be a released button.
         """
         return message[2] > 0 and now - self._sent.get(message, -ECHO_S) < ECHO_S
 
-    def forget(self) -> None:
-        """Let everything be told again: someone else may listen now."""
+    def reset(self) -> None:
+        """Send everything again: another controller may be connected now."""
         self._shown.clear()
 
-    def turn(self, bindings: Bindings, state: Callable[[str], Any], now: float) -> float | None:
-        """Send what is no longer true; return the moment of the next turn, None for none."""
+    def send_due(
+        self, bindings: Bindings, value_of: Callable[[str], Any], now: float
+    ) -> float | None:
+        """Send the values that have changed; return when to call again, None if not before news.
+
+        Parameters
+        ----------
+        bindings
+            The mapping.
+        value_of
+            Returns a setting, or a state, by name.
+        now
+            Monotonic seconds.
+        """
         if now < self._next:
             return self._next
         n_sent, again = 0, []
         for source, binding in bindings.items():
-            value = self._wanted(binding, state)
+            value = self._wanted(binding, value_of)
             if value is None:
                 continue
             until = self._touched.get(source, -TOUCHED_S) + TOUCHED_S
@@ -77,7 +89,7 @@ class Feedback:
             message = source.message(value, self._channels.get(source, self._channel))
             if message is None:
                 continue
-            if n_sent == AT_ONCE:
+            if n_sent == MAX_MESSAGES:
                 again.append(now + EVERY_S)
                 break
             self._send(message)
@@ -89,15 +101,15 @@ class Feedback:
         self._sent = recent(self._sent, now)
         return min(again, default=None)
 
-    def _wanted(self, binding: Binding, state: Callable[[str], Any]) -> int | None:
-        """Return the value that a controller should show; None where it does, or none fits."""
+    def _wanted(self, binding: Binding, value_of: Callable[[str], Any]) -> int | None:
+        """Return the value to send; None where the controller shows it, or no value fits."""
         target, shown = binding.target, self._shown.get(binding.source)
         if target.scale is None:
             return None
-        setting = state(target.name)
+        setting = value_of(target.name)
         if shown is not None and not binding.is_pressed:
             if is_same(target.scale, target.from_value(shown), setting):
-                return None  # as near as it can stand
+                return None  # the nearest of 128 values
         value = target.to_value(setting)
         if binding.is_pressed and target.value is None:
             value = lamp(value)
@@ -105,10 +117,10 @@ class Feedback:
 
 
 def lamp(value: int | None) -> int | None:
-    """Return 127 for all that is not the first or off, such as parts that are not full."""
+    """Return 127 for any value above 0, so that a lamp is lit for all but off or the first."""
     return None if value is None else 127 if value else 0
 
 
 def recent(sent: Mapping[Message, float], now: float) -> dict[Message, float]:
-    """Return what was sent within ``ECHO_S``."""
+    """Return the messages that were sent within ``ECHO_S``."""
     return {message: at for message, at in sent.items() if now - at < ECHO_S}

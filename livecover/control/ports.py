@@ -1,8 +1,8 @@
-"""The ports at which controllers are heard and told, by way of RtMidi.
+"""The MIDI ports to and from controllers, by RtMidi.
 
-Messages are fetched, not called back: python-rtmidi's callback makes the system's own thread wait
-for the interpreter (in JACK, the whole graph), and closing a port that speaks at that moment never
-returns. Not here: what is said (``livecover.control.listener``).
+Messages are polled. python-rtmidi's callback would make the system's thread wait for the
+interpreter (in JACK, the whole graph), and closing a port during a callback never returns.
+Not here: what messages mean (``livecover.control.listener``).
 """
 
 import contextlib
@@ -25,16 +25,16 @@ from engine.midi.ports import (
 
 CLOSE_S = 0.25
 POLL_S = 0.01
-"""Seconds from one fetch to the next."""
+"""Seconds between two fetches."""
 
-_LEAK = 1e-4  # by how much, at most, the driver's clock is slower than ours
-_TOO_LATE_S = 5.0  # what seems to come later than this tells that the driver's clock has jumped
+_MAX_DRIFT = 1e-4  # most that the driver's clock is slower than ours
+_MAX_DELAY_S = 5.0  # a longer delay means that the driver's clock has jumped
 
 Message = tuple[int, int, int]
 _log = logging.getLogger(__name__)
 
 Fetch = Callable[[], Sequence[tuple[Message, float]]]
-"""Returns what has come since the last call: messages and their moments."""
+"""Returns the messages since the last call, each with its host time."""
 
 
 class ControlPort:
@@ -43,9 +43,10 @@ class ControlPort:
     Parameters
     ----------
     name
-        An existing port's, as :func:`engine.midi.ports.find_port` reads it, else virtual ports'.
+        Of an existing port, as :func:`engine.midi.ports.find_port` finds it; else a virtual port of
+        that name is made.
     connect_input, connect_output
-        Make the RtMidi clients.
+        Open the RtMidi clients.
     clock
         Monotonic seconds.
     look_every
@@ -67,11 +68,11 @@ class ControlPort:
     ) -> None:
         self.name = name
         self._clock = clock
-        self._moments, self._n_losses = Moments(), 0
+        self._timestamps, self._n_losses = MessageTimestamps(), 0
 
         def connect() -> MidiInput:
             client = connect_input()
-            # All of them: the time since the last message is that since the last one ignored, too.
+            # Ignore none: RtMidi counts the time since the last message, ignored ones included.
             client.ignore_types(False, False, False)
             return client
 
@@ -79,11 +80,11 @@ class ControlPort:
             try:
                 self._input = KeptPort(name, connect, _others, look_every=look_every)
                 undo.callback(self._input.close)
-                self._output = self._way_back(connect_output, look_every)
+                self._output = self._open_output(connect_output, look_every)
             except (rtmidi.RtMidiError, NotImplementedError) as error:
                 raise MidiError(
-                    f"no MIDI port {name!r} can be opened for controllers ({error}): give the name"
-                    " of one that is there with --control, or --control off"
+                    f"the MIDI port {name!r} for controllers cannot be opened ({error}); give"
+                    " --control PORT with the name of an existing port, or --control off"
                 ) from error
             undo.pop_all()
 
@@ -93,12 +94,12 @@ class ControlPort:
         return self._input.is_virtual
 
     def fetch(self) -> list[tuple[Message, float]]:
-        """Return what has come since the last call, with moments of the clock.
+        """Return the messages since the last call, with their host times.
 
-        Nothing while the port is gone.
+        None while the port is gone.
         """
         if self._input.n_losses != self._n_losses:
-            self._moments, self._n_losses = Moments(), self._input.n_losses
+            self._timestamps, self._n_losses = MessageTimestamps(), self._input.n_losses
         found: list[tuple[Message, float]] = []
         with contextlib.suppress(MidiError):
             while len(found) < MAX_WAITING:
@@ -106,28 +107,28 @@ class ControlPort:
                 if event is None:
                     break
                 message, since_last = event
-                host_time = self._moments.of(since_last, self._clock())
+                host_time = self._timestamps.host_time(since_last, self._clock())
                 if message:
                     one, two, three, *_ = (*message, 0, 0)
                     found.append(((one, two, three), host_time))
         return found
 
     def send(self, message: Sequence[int]) -> None:
-        """Send a message back; nothing where there is no way back, or it is lost."""
+        """Send a message to the controllers; without an output, or one that is gone, do nothing."""
         if self._output is not None:
             with contextlib.suppress(MidiError):
                 self._output.use(lambda client: client.send_message(message))
 
     def look(self) -> None:
-        """See whether both are still there (``engine.midi.kept_port.KeptPort.look``)."""
+        """Check whether both ports still exist (``engine.midi.kept_port.KeptPort.look``)."""
         for port in (self._input, self._output):
             if port is not None:
                 port.look()
 
     def close(self) -> None:
-        """Close both; nothing is heard any more. A second call does nothing.
+        """Close both. A second call does nothing.
 
-        A server that hangs is not waited for.
+        Waits at most ``CLOSE_S`` for a server that hangs.
         """
         ports = [port for port in (self._input, self._output) if port is not None]
         for port in ports:  # both at once
@@ -136,17 +137,17 @@ class ControlPort:
         for port in ports:
             port.close(max(0.0, until - time.monotonic()))
 
-    def _way_back(
+    def _open_output(
         self, connect: Callable[[], MidiOutput], look_every: float | None
     ) -> KeptPort[MidiOutput] | None:
-        """Return the output. A controller that takes no MIDI has none."""
+        """Return the output; None for a controller that takes no MIDI."""
         may_make = self._input.is_virtual
         try:
             return KeptPort(self.name, connect, _others, may_make, look_every)
         except MidiError as error:
             if may_make:
                 raise
-            _log.debug("no way back to controllers: %s", error)
+            _log.debug("no feedback to controllers: %s", error)
             return None
 
 
@@ -154,14 +155,14 @@ def _message(client: MidiInput) -> tuple[list[int], float] | None:
     return client.get_message()
 
 
-class Moments:
-    """When messages came, by a driver that counts from each to the next, on our clock.
+class MessageTimestamps:
+    """Converts a driver's times between messages to host times.
 
-    Never later than they were fetched: the earliest line through the moments of fetching is true.
+    A message is never later than its fetch, so the smallest delay seen gives the offset.
 
-    >>> moments = Moments()
+    >>> timestamps = MessageTimestamps()
     >>> came = ((0.0, 10.0), (0.5, 10.8), (0.5, 11.0))
-    >>> [round(moments.of(since_last, now), 3) for since_last, now in came]
+    >>> [round(timestamps.host_time(since_last, now), 3) for since_last, now in came]
     [10.0, 10.5, 11.0]
     """
 
@@ -169,17 +170,20 @@ class Moments:
         self._driver = self._last = 0.0
         self._offset: float | None = None
 
-    def of(self, since_last: float, now: float) -> float:
-        """Return the moment of a message that was fetched at ``now``."""
+    def host_time(self, since_last: float, now: float) -> float:
+        """Return the host time of a message that was fetched at ``now``.
+
+        ``since_last`` is the driver's time since the message before, in seconds.
+        """
         self._driver += since_last
         offset = now - self._driver
-        if self._offset is not None and offset - self._offset < _TOO_LATE_S:
-            offset = min(offset, self._offset + _LEAK * since_last)
+        if self._offset is not None and offset - self._offset < _MAX_DELAY_S:
+            offset = min(offset, self._offset + _MAX_DRIFT * since_last)
         self._offset = offset
         self._last = max(self._last, self._driver + offset)
         return self._last
 
 
 def _others(ports: Sequence[str]) -> list[str]:
-    """Return the ports with those of another livecover left nameless."""
+    """Return the ports' names, empty for those of another livecover."""
     return ["" if port.startswith(CONTROL_CLIENT) else port for port in ports]

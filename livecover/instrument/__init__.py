@@ -1,1 +1,1 @@
-"""The engine with everything around it, as the command, the panel and controllers play it."""
+"""The engine with recorder, monitor and piano, behind one class that everything else controls."""

@@ -1,6 +1,6 @@
-"""What stands around the instrument: the recorder of takes, and the output of song and piano.
+"""Opens what the engine is used with: the recorder of takes, and the output for song and piano.
 
-Opened before the engine, since the engine's latency has to hold what the output needs.
+These are opened first, since the engine's latency must include that of the output.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from engine.playback.output import open_output
 from engine.playback.piano import Piano
 from engine.playback.playback_thread import PlaybackThread, Player
 from engine.system.bounded import join_thread
-from livecover.instrument.instrument import OpenEngine
+from livecover.instrument.engine_runner import OpenEngine
 from livecover.settings.output import MonitorSettings, PianoSettings
 from livecover.settings.sections import Settings
 from livecover.sounds.synth import check_piano, open_live_synth
@@ -31,31 +31,31 @@ from livecover.takes.recorder import TakeRecorder
 from livecover.takes.rendering import Renderer
 
 RECOVERY_S = 5.0
-"""Seconds for which the start waits for takes that a killed program left."""
+"""Seconds that the start waits for the recovery of takes."""
 
 _log = logging.getLogger(__name__)
 
 
 class Rig:
-    """Recorder, monitor and piano, as the settings want them; a context manager.
+    """Recorder, monitor and piano, according to the settings; a context manager.
 
     Parameters
     ----------
     settings
-        All.
+        All sections.
     open_engine
         Opens an engine; a test passes its own.
 
     Attributes
     ----------
     settings : Settings
-        With a latency that holds what the output needs.
+        The same, with a latency that includes the output's.
     recorder : TakeRecorder
         A tap.
     recovered : list of str
-        A line about each take that a killed program left.
+        A line about each take of a killed program.
     playback : PlaybackThread or None
-        A tap, where song or piano sounds here.
+        A tap, if song or piano is played.
 
     Raises
     ------
@@ -98,22 +98,22 @@ class Rig:
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """What hears the engine, beside the recorder."""
+        """The engine's taps, without the recorder."""
         return () if self.playback is None else (self.playback,)
 
     def open_engine(self, settings: EngineSettings, taps: Sequence[Tap]) -> Engine:
-        """Return an engine. Raises DeviceError where it would hear the output it is played to."""
+        """Return an engine. Raises DeviceError if its input records our own output."""
         engine = self._engine = self._open_engine(settings, taps)
         if self.playback is not None:
             try:
                 self.playback.refuse_loop(engine.source.name)
             except DeviceError:
-                engine.stop()  # gives the port back
+                engine.stop()  # closes its MIDI port
                 raise
         return engine
 
-    def follow(self, settings: Settings) -> None:
-        """Take other gains; other devices count from the next start of the program."""
+    def apply_gains(self, settings: Settings) -> None:
+        """Apply the gains of changed settings; other devices need a restart."""
         if self._monitor is not None:
             self._monitor.gain = _factor(settings.monitor.gain_db)
         if self._piano is not None:
@@ -122,7 +122,7 @@ class Rig:
     def _open_playback(self, monitor: MonitorSettings, piano: PianoSettings) -> None:
         device = monitor.device if monitor.is_on else piano.device
         if piano.enabled:
-            check_piano(piano)  # before an output is opened for it
+            check_piano(piano)  # before the output is opened
         playback = PlaybackThread(open_output(device), lambda: open_output(device))
         self._stack.callback(playback.shut_down)
         players: list[Player] = []
@@ -145,21 +145,21 @@ class Rig:
         self.playback = playback
 
     def _model(self) -> str:
-        """Return who plays."""
+        """Return the model's name and version; empty before the first engine."""
         if self._engine is None:
             return ""
         spec = self._engine.pipeline.spec
         return f"{spec.name} {spec.version}"
 
     def _n_overruns(self) -> int:
-        """Return the gaps of the input since its engine began."""
+        """Return the number of gaps in the input since the engine began."""
         return 0 if self._engine is None else self._engine.status().n_overruns
 
 
 def _recovered(folder: Path) -> list[str]:
-    """Return a line about each take that was recovered; of those that take long, later, the log's.
+    """Return a line about each recovered take; after ``RECOVERY_S`` the lines go to the log.
 
-    A disk that hangs holds nobody up.
+    So a disk that does not answer does not delay the start.
     """
     lines: list[str] = []
     is_late = threading.Event()

@@ -1,6 +1,6 @@
-"""Controllers bound to what they drive, as ``[control.map]`` has it: ``"cc 1" = "model.style"``.
+"""The mapping ``[control.map]``: lines such as ``"cc 1" = "model.style"``, parsed and checked.
 
-The texts of a map are all there is in settings; here they are read, checked and put together.
+Settings hold the lines as text.
 """
 
 import math
@@ -22,26 +22,26 @@ from livecover.mapping.targets import (
 )
 
 NONE = "none"
-"""What stands for a target where a controller drives nothing."""
+"""The target of a controller that controls nothing."""
 TOGGLE = "toggle"
 _FLAGS = {"on": True, "off": False, "true": True, "false": False}
 
 FORMS = (
-    "KEY (the controller goes through its range; a button toggles it or takes the next), KEY LOW to"
-    " HIGH, KEY VALUE (a button sets it), KEY toggle (a controller that is a button)"
+    "KEY (the controller covers its range; a button toggles it or takes the next), KEY LOW to HIGH,"
+    " KEY VALUE (a button sets it), KEY toggle (for a controller that is a button)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One line of the map."""
+    """One line of the mapping: a controller and what it controls."""
 
     source: Source
     target: Target
 
     @property
     def is_pressed(self) -> bool:
-        """Whether only the press counts, and not how far."""
+        """Whether it acts as a button: only the press counts, not the value."""
         target = self.target
         return self.source.is_button or target.is_toggle or target.value is not None
 
@@ -49,8 +49,8 @@ class Binding:
 Bindings = dict[Source, Binding]
 
 
-def read_map(texts: Mapping[str, str]) -> Bindings:
-    """Return the bindings of a map; what drives ``none`` is left out. Raises ConfigError."""
+def parse_map(texts: Mapping[str, str]) -> Bindings:
+    """Return the bindings of a mapping, without lines of ``none``. Raises ConfigError."""
     found: Bindings = {}
     for source_text, target_text in texts.items():
         source = parse_source(source_text)
@@ -59,10 +59,10 @@ def read_map(texts: Mapping[str, str]) -> Bindings:
     return found
 
 
-def merged(before: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """Return ``before`` with the lines that are ``given``; what drives ``none`` is taken out.
+def merge_maps(before: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Return ``before`` with the lines of ``given``; a line of ``none`` removes one.
 
-    >>> merged({"cc 1": "model.style", "cc 64": "play.hold"}, {"CC 1": "panic", "cc 64": "none"})
+    >>> merge_maps({"cc 1": "model.style", "cc 2": "play.hold"}, {"CC 1": "panic", "cc 2": "none"})
     {'cc 1': 'panic'}
     """
     lines = {str(parse_source(source)): target for source, target in before.items()}
@@ -72,25 +72,25 @@ def merged(before: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str
     return {source: target for source, target in lines.items() if target != NONE}
 
 
-def find(bindings: Bindings, source: Source) -> Binding | None:
-    """Return what is bound to a source that was heard, the closest name first."""
+def find_binding(bindings: Bindings, source: Source) -> Binding | None:
+    """Return the binding of a source; one of its own channel and number comes first."""
     return next((bindings[name] for name in source.names() if name in bindings), None)
 
 
-def learned(texts: Mapping[str, str], name: str, source: Source) -> dict[str, str]:
-    """Return the lines that let ``source`` alone drive ``name``: new ones, and ``none``.
+def lines_to_learn(texts: Mapping[str, str], name: str, source: Source) -> dict[str, str]:
+    """Return the lines that map ``name`` to ``source`` alone: its own, and ``none`` for others.
 
-    Raises ConfigError where it cannot.
+    Raises ConfigError where this source cannot control it.
     """
     target = name
     is_switch = name in STATES or SETTINGS.get(name) is SWITCH
     if source.kind == "cc" and is_switch and not source.is_pedal:
-        target = f"{name} {TOGGLE}"  # most buttons say 127 when pressed and 0 when let go
+        target = f"{name} {TOGGLE}"  # most buttons send 127 when pressed and 0 when released
     if name == PRESETS:
         source = replace(source, number=None)
     _bind(source, target)
-    driving = {key: NONE for key, text in texts.items() if text.split()[0] == name}
-    return {**driving, str(source): target}
+    others = {key: NONE for key, text in texts.items() if text.split()[0] == name}
+    return {**others, str(source): target}
 
 
 def _bind(source: Source, text: str) -> Binding:
@@ -105,10 +105,10 @@ def _target(source: Source, text: str) -> Target:
     name, *words = text.split() or [""]
     check_target(name)
     if (name == PRESETS) != (source.kind == "program" and source.number is None):
-        raise ConfigError(f"{PRESETS} belongs to program, and program to {PRESETS}")
+        raise ConfigError(f"{PRESETS} goes with program, and program with {PRESETS}")
     if name in (PANIC, PRESETS):
         if words:
-            raise ConfigError(f"nothing stands after {name}")
+            raise ConfigError(f"expected nothing after {name}, got {' '.join(words)}")
         return Target(name)
     scale = SWITCH if name in STATES else SETTINGS[name]
     match words:
@@ -127,12 +127,12 @@ def _target(source: Source, text: str) -> Target:
 
 def _between(scale: Range, low: float, high: float) -> Range:
     if low == high:
-        raise ConfigError(f"a range has two ends, not {low:g} twice")
+        raise ConfigError(f"expected two different ends of a range, got {low:g} twice")
     return replace(scale, low=low, middle=(low + high) / 2, high=high)
 
 
 def _number(scale: Range, word: str) -> float:
-    """Return the number that a word is. Raises ConfigError outside the setting's limits."""
+    """Return the number in ``word``. Raises ConfigError outside the setting's limits."""
     low, high = scale.limits
     try:
         number = float(word)
@@ -146,7 +146,7 @@ def _number(scale: Range, word: str) -> float:
 
 
 def _value(scale: Range | Choice, word: str) -> object:
-    """Return the setting that a word is. Raises ConfigError."""
+    """Return the value in ``word``. Raises ConfigError."""
     if scale is SWITCH:
         if word.lower() not in _FLAGS:
             raise ConfigError(f"expected on or off, not {word}")

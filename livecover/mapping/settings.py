@@ -1,10 +1,10 @@
-"""Section ``control``: where controllers are heard, and what each of them drives."""
+"""Section ``control``: the port for controllers, and their mapping."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.core import checks
-from livecover.mapping.bindings import Bindings, merged, read_map
+from livecover.mapping.bindings import Bindings, merge_maps, parse_map
 
 OFF = "off"
 PORT = "LiveCover Control"
@@ -14,18 +14,18 @@ DEFAULT_MAP = {"cc 1": "model.style", "cc 64": "play.hold", "program": "presets"
 
 @dataclass(frozen=True, slots=True)
 class ControlSettings:
-    """Section ``control``: MIDI from hardware and DAW."""
+    """Section ``control``: MIDI control from hardware and a DAW."""
 
     port: str = PORT
     """A MIDI port's name, as ``midi.midi_out`` has it, or off."""
     channel: int | None = None
-    """The channel that is heard, 1 to 16; None is every one."""
+    """The channel to listen on, 1 to 16; None is all."""
     transport: bool = True
     """Whether MIDI start and stop begin and end a take."""
     beats_per_bar: int = 4
     """Quarter notes in a bar of the song that MIDI clock counts."""
     map: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_MAP))
-    """What each controller drives."""
+    """What each controller controls."""
 
     def __post_init__(self) -> None:
         checks.text("control.port", self.port)
@@ -33,9 +33,9 @@ class ControlSettings:
             checks.integer("control.channel", self.channel, 1, 16)
         checks.integer("control.beats_per_bar", self.beats_per_bar, 1, 32)
         checks.flag("control.transport", self.transport)
-        object.__setattr__(self, "map", merged({}, self.map))
+        object.__setattr__(self, "map", merge_maps({}, self.map))
         self.bindings()
 
     def bindings(self) -> Bindings:
-        """Return the map, read."""
-        return read_map(self.map)
+        """Return the mapping, parsed."""
+        return parse_map(self.map)

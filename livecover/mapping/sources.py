@@ -1,6 +1,6 @@
-"""What a controller can move, as ``config.toml`` writes it: ``cc 1``, ``note 36``, ``program``.
+"""Controllers, keys and program numbers, as ``config.toml`` names them: ``cc 1``, ``note 36``.
 
-Not here: what it does then (``livecover.mapping.targets``).
+Not here: what they control (``livecover.mapping.targets``).
 """
 
 import re
@@ -15,12 +15,12 @@ Kind = Literal["cc", "note", "program"]
 _FORM = re.compile(r"(?:ch (\d+) )?(?:(cc|note|program) (\d+)|(program))")
 _STATUS: dict[Kind, int] = {"cc": 0xB0, "note": 0x90, "program": 0xC0}
 _PEDALS = range(64, 70)
-"""Controllers that feet work, which say down and up (MIDI 1.0)."""
+"""Pedals, which send both press and release (MIDI 1.0)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A controller, key or program number; ``number`` None is every program number."""
+    """A controller, a key or a program number; ``number`` None is any program number."""
 
     kind: Kind
     number: int | None
@@ -39,11 +39,11 @@ class Source:
 
     @property
     def is_pedal(self) -> bool:
-        """Whether it says down and up, by the standard's own list."""
+        """Whether it is a pedal, which sends both press and release."""
         return self.kind == "cc" and self.number in _PEDALS
 
     def names(self) -> tuple["Source", ...]:
-        """Return all that this one answers to, the closest first.
+        """Return all names that this source has in a mapping, the most specific first.
 
         >>> [str(source) for source in Source("program", 3, 1).names()]
         ['ch 1 program 3', 'program 3', 'ch 1 program', 'program']
@@ -54,7 +54,7 @@ class Source:
         return tuple(found)
 
     def message(self, value: int, channel: int) -> tuple[int, int, int] | None:
-        """Return the message that shows ``value`` at it; None where it shows nothing.
+        """Return the message that shows ``value`` on the controller; None for a program number.
 
         >>> Source("note", 36).message(127, 2)
         (145, 36, 127)
@@ -78,18 +78,17 @@ def parse_source(text: str) -> Source:
             kind: Kind = "cc" if found[2] == "cc" else "note" if found[2] == "note" else "program"
             return Source(kind, number, channel)
     raise ConfigError(
-        f"control.map has a controller {text!r}; expected cc 0 to cc 127, note 0 to note 127,"
-        " program 0 to program 127, or program, and before it ch 1 to ch 16 where only that"
-        " channel is meant"
+        f"control.map: expected cc 0 to cc 127, note 0 to note 127, program 0 to program 127, or"
+        f" program, with ch 1 to ch 16 before it for one channel alone, got {text!r}"
     )
 
 
-def heard(message: Sequence[int]) -> tuple[Source, int] | None:
-    """Return what moved, with its channel, and its value from 0 to 127; None for all else.
+def parse_message(message: Sequence[int]) -> tuple[Source, int] | None:
+    """Return the source of a MIDI message, with its channel, and its value 0 to 127; else None.
 
-    A key that is let go, or a controller at 0, has the value 0; a program's is its number.
+    A released key has the value 0; a program change has its number.
 
-    >>> source, value = heard((0x81, 36, 64))
+    >>> source, value = parse_message((0x81, 36, 64))
     >>> str(source), value
     ('ch 2 note 36', 0)
     """
@@ -99,7 +98,7 @@ def heard(message: Sequence[int]) -> tuple[Source, int] | None:
     match kind:
         case 0xC0:
             return Source("program", number, channel), number
-        case 0xB0 if len(message) > 2 and number < 120:  # above: All Notes Off and its like
+        case 0xB0 if len(message) > 2 and number < 120:  # above: channel mode messages
             return Source("cc", number, channel), message[2]
         case 0x90 if len(message) > 2:
             return Source("note", number, channel), message[2]
@@ -108,11 +107,11 @@ def heard(message: Sequence[int]) -> tuple[Source, int] | None:
     return None
 
 
-def is_move(source: Source, value: int) -> bool:
-    """Return whether what was heard may be learned: a key that is let go is none."""
+def is_learnable(source: Source, value: int) -> bool:
+    """Return whether MIDI learn takes this message; it ignores the release of a key."""
     return source.kind != "note" or value > 0
 
 
-def named(source: Source, channel: int | None) -> Source:
-    """Return a source as a map names it: without its channel where only that one is heard."""
+def without_known_channel(source: Source, channel: int | None) -> Source:
+    """Return a source without its channel where livecover listens on one channel only."""
     return source if channel is None else replace(source, channel=None)

@@ -1,6 +1,6 @@
-"""What a controller can drive: settings with their ranges, and deeds such as panic.
+"""What a controller can control: settings with their ranges, and commands such as panic.
 
-Values of MIDI go from 0 to 127. Not here: which controller (``livecover.mapping.sources``).
+MIDI values are 0 to 127. Not here: the controllers (``livecover.mapping.sources``).
 """
 
 import difflib
@@ -19,10 +19,10 @@ EQUAL = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A number: ``low`` at 0, ``middle`` at 64, ``high`` at 127, in straight lines between.
+    """A number: ``low`` at 0, ``middle`` at 64, ``high`` at 127, linear between.
 
-    As MIDI 2.0 scales values, the middle of a fader is the middle of what it drives (M2-115-U,
-    Min-Center-Max). ``limits`` is what the setting may be at all.
+    As MIDI 2.0 scales values (M2-115-U, Min-Center-Max), so that the middle of a fader is the
+    middle of the range. ``limits`` are the setting's own.
     """
 
     low: float
@@ -31,7 +31,7 @@ class Range:
     limits: tuple[float, float]
     is_whole: bool = False
     names: Mapping[str, float] | None = None
-    """What texts mean the same as numbers."""
+    """Names for some numbers."""
 
     def scale(self, value: int) -> float | int:
         """Return the number at ``value``."""
@@ -42,14 +42,14 @@ class Range:
         return round(number) if self.is_whole else round(number, 4)
 
     def unscale(self, setting: object) -> int | None:
-        """Return the value nearest to a number; None where it is none."""
+        """Return the MIDI value nearest to a setting; None if it is not a number."""
         number = self.number(setting)
         if number is None:
             return None
         return min(range(TOP + 1), key=lambda value: abs(self.scale(value) - number))
 
     def number(self, setting: object) -> float | None:
-        """Return the number that a setting is, None where it is none, such as a style's 24."""
+        """Return the number of a setting; None for one without, such as a style of 24 numbers."""
         if isinstance(setting, str):
             return (self.names or {}).get(setting)
         if isinstance(setting, int | float) and not isinstance(setting, bool):
@@ -59,7 +59,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several texts, each an equal part of the way."""
+    """One of several texts, each an equal part of the range."""
 
     texts: tuple[str, ...]
 
@@ -68,14 +68,14 @@ class Choice:
         return self.texts[value * len(self.texts) // (TOP + 1)]
 
     def unscale(self, setting: object) -> int | None:
-        """Return a value of a text; None where it is none of them."""
+        """Return a MIDI value for a text; None if it is none of them."""
         if setting not in self.texts:
             return None
         return round(self.texts.index(str(setting)) * TOP / (len(self.texts) - 1))
 
 
 SWITCH = Choice(("off", "on"))
-"""True from 64 on; ``Target`` makes bools of it."""
+"""On from 64; ``Target`` converts it to a bool."""
 
 _INTENSITY = {name: k / (len(INTENSITIES) - 1) for k, name in enumerate(INTENSITIES)}
 
@@ -93,35 +93,35 @@ SETTINGS: dict[str, Range | Choice] = {
     "midi.octave": Range(-2, 0, 2, (-4, 4), True),
     "midi.velocity_curve": Range(0.4, 1.0, 2.5, (0.1, 10.0), names=GAMMAS),
 }
-"""Settings that are heard at once and open nothing; the middle is the default."""
+"""Settings that change at once, without opening anything; the middle is the default."""
 
 STATES = ("record", "play")
-"""What is on or off, and no setting: a take is recorded; something plays."""
+"""States that are not settings: a take is being recorded; livecover plays."""
 PANIC, PRESETS = "panic", "presets"
 TARGETS = (*SETTINGS, *STATES, PANIC, PRESETS)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is driven, and how."""
+    """What a controller controls, and how."""
 
     name: str
     """A setting's ``section.key``, one of STATES, PANIC or PRESETS."""
     scale: Range | Choice | None = None
-    """None where there is nothing between pressed and not."""
+    """None for a command, which has no value."""
     value: Any = None
-    """What a press sets; None where it toggles, or goes on to the next text."""
+    """What a press sets; None if it toggles or takes the next text."""
     is_toggle: bool = False
-    """Whether a controller counts as a button."""
+    """Whether a controller acts as a button."""
 
     def from_value(self, value: int) -> Any:
-        """Return the setting, or the state, at ``value``."""
+        """Return the setting or the state at a MIDI value."""
         assert self.scale is not None
         setting = self.scale.scale(value)
         return setting == "on" if self.scale is SWITCH else setting
 
     def to_value(self, setting: object) -> int | None:
-        """Return the value that shows a setting, or a state; None where none does."""
+        """Return the MIDI value of a setting or a state; None if there is none."""
         if self.value is not None:
             return TOP if is_same(self.scale, setting, self.value) else 0
         if self.scale is SWITCH:
@@ -129,7 +129,7 @@ class Target:
         return None if self.scale is None else self.scale.unscale(setting)
 
     def pressed(self, setting: object) -> Any:
-        """Return what a press makes of the setting."""
+        """Return the setting after a press."""
         if self.value is not None:
             return self.value
         if self.scale is SWITCH:
@@ -141,7 +141,7 @@ class Target:
 
 
 def is_same(scale: Range | Choice | None, one: object, other: object) -> bool:
-    """Return whether two settings are the same: a style by name or by number is."""
+    """Return whether two settings are equal; a style by name equals its number."""
     if isinstance(scale, Range):
         a, b = scale.number(one), scale.number(other)
         if a is not None and b is not None:
@@ -150,8 +150,8 @@ def is_same(scale: Range | Choice | None, one: object, other: object) -> bool:
 
 
 def check_target(name: str) -> None:
-    """Raise ConfigError unless a controller can drive ``name``, and say what it can."""
+    """Raise ConfigError, with what is possible, unless a controller can control ``name``."""
     if name not in TARGETS:
         near = difflib.get_close_matches(name, TARGETS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(TARGETS)}"
-        raise ConfigError(f"no controller can drive {name!r}; {hint}")
+        raise ConfigError(f"expected a setting that a controller can control, got {name!r}; {hint}")

@@ -1,7 +1,7 @@
-"""The panel: a page on loopback, beside which livecover is played.
+"""The panel: a page in the browser that controls livecover and shows its notes.
 
-``server`` is what a command starts: a thread with the page and its WebSocket. ``messages`` are the
-words between the two, ``security`` says who may speak, ``hub`` knows the pages that are open,
-``desk`` does what they ask, ``tap`` hears what the engine does, ``chroma`` and ``choices`` are what
-is shown. ``page/`` is the page itself.
+``messages`` go to the page, ``requests`` come from it. ``command_runner`` runs its commands;
+``choices`` limits what it may choose; ``snapshots`` holds A and B. ``tap`` takes notes and audio
+from the engine, ``chroma`` is the roll's background, ``mapping_messages`` and ``status_message``
+are state. The page is in ``page/``, its server in ``livecover.panel.web``.
 """

@@ -1,8 +1,7 @@
-"""What a page may choose from, and whether what it chose is among it.
+"""The inputs, ports and models that a page may choose, and the check that it chose one of them.
 
-A page names inputs, ports and models only as they were offered, or as they have been in use since
-the start: so nobody who speaks through it opens a file or makes one.
-Not here: other checks of a value (``engine.core.settings``).
+A page may only choose what was listed, or what has been in use since the start. So nobody who
+reaches the panel can open or create a file. Not here: other checks (``engine.core.settings``).
 """
 
 import logging
@@ -20,9 +19,9 @@ from engine.model.model_files import list_models
 from livecover.settings.sections import Settings
 
 VIRTUAL_PORTS = MidiSettings().midi_out
-"""Offered always: where no such port is, one is made."""
+"""Always listed: if there is no such port, a virtual one is opened."""
 ALWAYS = ("loopback", "mic")
-"""Inputs that are offered always."""
+"""Inputs that are always listed."""
 
 T = TypeVar("T")
 
@@ -31,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input: what to show, the value of ``audio.input``, whether it hears this computer."""
+    """One input: its text, its value of ``audio.input``, whether it is a loopback."""
 
     text: str
     name: str
@@ -40,7 +39,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """All that is offered; ``problems`` say why something is missing."""
+    """All choices; ``problems`` say why some are missing."""
 
     inputs: tuple[Input, ...] = ()
     ports: tuple[str, ...] = ()
@@ -50,14 +49,14 @@ class Choices:
     problems: tuple[str, ...] = ()
 
     def as_message(self) -> dict[str, object]:
-        """Return plain values, as ``livecover.panel.messages`` has them."""
+        """Return plain values, as ``livecover.panel.messages`` describes them."""
         return asdict(self)
 
 
 def find_choices() -> Choices:
-    """Return what there is here. Never raises: where a system is missing, a problem says so.
+    """Return the choices on this machine. Never raises: a missing system becomes a problem.
 
-    May take seconds, while devices are asked.
+    May take seconds, while devices are queried.
     """
     problems: list[str] = []
 
@@ -86,14 +85,14 @@ def _input(info: InputInfo) -> Input:
 
 
 @dataclass(slots=True)
-class Offer:
-    """What has been offered or in use, which alone may be chosen. Any thread."""
+class AllowList:
+    """What a page may choose: what was listed, and what has been in use. Any thread."""
 
     choices: Choices = field(default_factory=Choices)
     _used: dict[str, set[str]] = field(default_factory=dict)
 
-    def note(self, settings: Settings) -> None:
-        """Remember what is in use now, so that a page may come back to it."""
+    def add_in_use(self, settings: Settings) -> None:
+        """Add what is in use now, so that a page may choose it again."""
         for key, names in _names(
             {
                 "audio.input": settings.audio.input,
@@ -105,7 +104,7 @@ class Offer:
             self._used.setdefault(key, set()).update(names)
 
     def check(self, values: Mapping[str, object]) -> None:
-        """Raise ConfigError if ``values`` (by ``section.key``) name what was never offered."""
+        """Raise ConfigError if ``values`` (by ``section.key``) name anything else."""
         choices = self.choices
         offered = {
             "audio.input": {*ALWAYS, *(i.name for i in choices.inputs)},
@@ -118,9 +117,12 @@ class Offer:
                     continue
                 if key == "model.style":
                     if STYLE_FROM in name:
-                        raise ConfigError("a style of a file is given by handing over the file")
+                        raise ConfigError(
+                            "a style from a file: send the file itself, by the panel's button or"
+                            " by dropping it"
+                        )
                 elif name not in offered[key]:
-                    raise ConfigError(f"{key} can only be chosen from what is offered")
+                    raise ConfigError(f"{key}: expected one of the panel's choices, got {name!r}")
 
 
 def _names(values: Mapping[str, object]) -> list[tuple[str, list[str]]]:

@@ -1,7 +1,6 @@
-"""How strong each of the twelve pitch classes is in the song just now, for the roll's ground.
+"""Chroma of the song, for the background of the piano roll.
 
-A picture, not an analysis: no tuning, no peak picking. Not here: whose thread it runs on (the
-panel's; see ``livecover.panel.tap``).
+For display only: no tuning, no peak picking. Runs on the panel's thread (``livecover.panel.tap``).
 """
 
 from collections.abc import Sequence
@@ -16,16 +15,16 @@ WINDOW_S = 0.15
 """Least length of the window: two semitones at A2 are 6.5 Hz apart."""
 F_MIN, F_MAX = 80.0, 2000.0
 LEAST_RATE = 8000
-"""Hertz that the song is thinned to at least: the panel's thread shares the processor."""
+"""Least sample rate after decimation, in hertz, to keep the panel's load low."""
 GAMMA = 0.5
 """Power to brightness, relative to the strongest class: amplitude."""
 SILENCE = 1e-5
-"""Root mean square of a window below which nothing is shown (-100 dBFS)."""
+"""RMS of a window below which nothing is shown (-100 dBFS)."""
 N_CLASSES = 12
 
 
 class Chroma:
-    """The last window of a song, and its chroma.
+    """The chroma of the last window of a song.
 
     Parameters
     ----------
@@ -56,7 +55,7 @@ class Chroma:
         n_channels = joined.shape[1]
         mono = np.concatenate([self._rest, joined @ _mean_of(n_channels)])
         n_whole = len(mono) // self._factor * self._factor
-        # A mean of a few samples is a poor filter, but what it folds back is faint below F_MAX.
+        # A mean of a few samples is a poor filter, but its aliases below F_MAX are faint.
         thin = mono[:n_whole].reshape(-1, self._factor) @ _mean_of(self._factor)
         self._rest = mono[n_whole:]
         self._samples = np.concatenate([self._samples, thin])[-self._n_fft :]

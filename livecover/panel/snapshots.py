@@ -1,40 +1,39 @@
-"""Snapshots A and B: all settings twice, one of which is played. Kept as long as the program runs.
+"""Snapshots A and B: two sets of all settings, one of them active, until livecover ends.
 
-They are the instrument's, not a page's: every page shows the same, and one that is loaded anew or
-comes later finds them. Not here: what a page says of them (``livecover.panel.messages``).
+Every page shows the same ones. Not here: the messages about them (``livecover.panel.messages``).
 """
 
-from livecover.instrument.protocol import Worked
-from livecover.panel.messages import SETTABLE, SNAPSHOTS
+from livecover.instrument.instrument import Instrument
+from livecover.panel.requests import SETTABLE, SNAPSHOTS
 from livecover.settings.sections import values_of
 
 KEYS = SETTABLE - {"play.mute", "play.hold"}
-"""What a snapshot has: hold and mute are moments, not a sound."""
+"""What a snapshot holds. Hold and mute are not part of a sound."""
 
 
 class Snapshots:
-    """What A and B hold; what is changed belongs to the active one.
+    """Snapshots A and B. A change of settings belongs to the active one.
 
     Parameters
     ----------
-    played
-        The instrument.
+    instrument
+        Whose settings they are.
 
     Attributes
     ----------
     active : str
-        The name of the one that is played.
+        The name of the one that is instrument.
     """
 
-    def __init__(self, played: Worked) -> None:
+    def __init__(self, instrument: Instrument) -> None:
         self.active = SNAPSHOTS[0]
-        self._played = played
+        self._instrument = instrument
         self._kept: dict[str, dict[str, object]] = {}
 
-    def choose(self, name: str) -> None:
-        """Play what is kept under ``name``: at first the same as now.
+    def recall(self, name: str) -> None:
+        """Make ``name`` the active snapshot; at first it equals the other.
 
-        Raises LiveCoverError where that cannot be; the other one stays active then.
+        Raises LiveCoverError if its settings cannot be set; the other one stays active then.
         """
         if name == self.active:
             return
@@ -42,15 +41,15 @@ class Snapshots:
         wanted = self._kept.get(name, now)
         changed = {key: value for key, value in wanted.items() if value != now[key]}
         if changed:
-            self._played.change(changed)
+            self._instrument.change(changed)
         self._kept[self.active] = now
         self.active = name
 
     def copy(self) -> None:
-        """Let the other one be as the active one is now."""
+        """Copy the active snapshot to the other."""
         now = self._now()
         self._kept.update({name: now for name in SNAPSHOTS if name != self.active})
 
     def _now(self) -> dict[str, object]:
-        values = values_of(self._played.settings)
+        values = values_of(self._instrument.settings)
         return {key: values[key] for key in sorted(KEYS)}

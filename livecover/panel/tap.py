@@ -1,9 +1,8 @@
-"""What the panel hears of the engine, kept until the panel's own thread takes it.
+"""Passes audio, notes and events of the engine to the panel's thread.
 
-The engine's threads append to short queues and go on: no lock, no arithmetic, no waiting. What
-does not fit is dropped, the oldest first: audio, of which a picture is made only, and what
-happened, which is counted. Nothing is kept while no page looks.
-Not here: what is sent to a page, and when (``livecover.panel.hub``).
+The engine's threads append to bounded queues, without a lock. When one is full, the oldest entries
+are dropped; dropped events are counted. Nothing is queued while no page is open.
+Not here: what is sent to a page, and when (``livecover.panel.web.sessions``).
 """
 
 import time
@@ -15,26 +14,26 @@ from engine.core.taps import Array, Tap, TappedSource
 from livecover.panel.chroma import Chroma
 
 MAX_BLOCKS = 64
-"""Blocks of audio that wait; each is at most 64 ms long."""
-MAX_HAPPENED = 512
-"""Batches of events, and signs such as ``silence``, that wait."""
+"""Most blocks of audio that wait; each is at most 64 ms long."""
+MAX_EVENTS = 512
+"""Most batches of notes, and signals such as ``silence``, that wait."""
 
 _PARTS = {"accompaniment": 0, "melody": 1}
 _HANDS = {"left": 0, "right": 1, None: -1}
 
 _Batch = tuple[Sequence[Event], Sequence[float]]
-_Sign = tuple[str, float]  # type of message, moment
+_Signal = tuple[str, float]  # type of message, host time
 
 
 class PanelTap(Tap):
-    """Keeps what goes through the engine for the panel's thread, while ``is_watched``."""
+    """A tap that queues for the panel's thread while ``is_active``."""
 
     def __init__(self) -> None:
-        self.is_watched = False
+        self.is_active = False
         self.n_lost = 0
-        """Batches and signs that found no room."""
+        """Batches and signals that were dropped."""
         self._blocks: deque[tuple[Array, float]] = deque(maxlen=MAX_BLOCKS)
-        self._happened: deque[_Batch | _Sign] = deque(maxlen=MAX_HAPPENED)
+        self._events: deque[_Batch | _Signal] = deque(maxlen=MAX_EVENTS)
         self._sample_rate = 0
         self._chroma: Chroma | None = None
 
@@ -44,44 +43,44 @@ class PanelTap(Tap):
         self._sample_rate = source.sample_rate
 
     def audio(self, block: Array, time: float, host_time: float) -> None:  # noqa: D102
-        if self.is_watched and len(block):
+        if self.is_active and len(block):
             self._blocks.append((block, host_time))
 
     def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:  # noqa: D102
         if events:
-            self._keep((events, dues))
+            self._put((events, dues))
 
     def silenced(self) -> None:  # noqa: D102
-        self._keep(("silence", time.perf_counter()))
+        self._put(("silence", time.perf_counter()))
 
     def lost(self) -> None:  # noqa: D102
-        self._keep(("lost", time.perf_counter()))
+        self._put(("lost", time.perf_counter()))
 
     def close(self) -> None:  # noqa: D102
-        self._keep(("silence", time.perf_counter()))
+        self._put(("silence", time.perf_counter()))
 
-    def _keep(self, what: _Batch | _Sign) -> None:
-        if self.is_watched:
-            self.n_lost += len(self._happened) == MAX_HAPPENED
-            self._happened.append(what)
+    def _put(self, entry: _Batch | _Signal) -> None:
+        if self.is_active:
+            self.n_lost += len(self._events) == MAX_EVENTS
+            self._events.append(entry)
 
     # On the panel's thread.
 
-    def watch(self, is_watched: bool) -> None:
-        """Begin or end to keep; what was kept before is dropped."""
-        self.is_watched = is_watched
+    def set_active(self, is_active: bool) -> None:
+        """Start or stop queueing; the queues are emptied."""
+        self.is_active = is_active
         self._blocks.clear()
-        self._happened.clear()
+        self._events.clear()
         self._chroma = None
 
-    def take_happened(self) -> list[dict[str, object]]:
-        """Return what happened since the last call, in order, as ``livecover.panel.messages``."""
+    def take_messages(self) -> list[dict[str, object]]:
+        """Return messages of what happened since the last call, in order."""
         messages: list[dict[str, object]] = []
         notes: list[tuple[float, int, int, int, int]] = []
         pedal: list[tuple[float, int]] = []
-        # Another thread may append meanwhile: what comes later is for the next call.
-        for _ in range(len(self._happened)):
-            first, second = self._happened.popleft()
+        # Another thread may append meanwhile: later entries are for the next call.
+        for _ in range(len(self._events)):
+            first, second = self._events.popleft()
             if isinstance(first, str):
                 messages += _notes(notes, pedal)
                 notes, pedal = [], []
@@ -98,7 +97,7 @@ class PanelTap(Tap):
         return messages + _notes(notes, pedal)
 
     def take_chroma(self) -> dict[str, object] | None:
-        """Return the chroma of the last window as a message; None where no audio came."""
+        """Return the chroma of the last window as a message; None without new audio."""
         blocks = [self._blocks.popleft() for _ in range(len(self._blocks))]
         if not blocks:
             return None
@@ -113,7 +112,7 @@ class PanelTap(Tap):
 def _notes(
     notes: list[tuple[float, int, int, int, int]], pedal: list[tuple[float, int]]
 ) -> list[dict[str, object]]:
-    """Return the message of them, if there are any."""
+    """Return a message of notes and pedals; none if there are none."""
     if not notes and not pedal:
         return []
     return [{"type": "notes", "notes": notes, "pedal": pedal, "n_lost": 0}]

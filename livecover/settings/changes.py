@@ -1,39 +1,58 @@
-"""What hands have changed since livecover was started: that is saved, and no option of the start.
+"""The settings that were changed by hand since the start: these are saved, options are not.
 
 Not here: the file (``livecover.settings.file``).
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from livecover.settings.file import Unsaved, find_unsaved, save_values
 from livecover.settings.sections import Settings, values_of
 
 
-class Changes:
+class UserChanges:
     """Settings that were changed by hand.
 
     Parameters
     ----------
     settings
         Those that livecover was started with.
+    config
+        The file to save in; None is the one that settings are read from.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, config: Path | None = None) -> None:
         self._at_start = values_of(settings)
+        self._config = config
         self._by_hand: dict[str, object] = {}
         self._saved: set[str] = set()
 
     def note(self, values: Mapping[str, object]) -> None:
-        """Remember that hands have changed these, by ``section.key``; of a table, these lines."""
+        """Add changes by ``section.key``; of a table, only these lines."""
         for name, value in values.items():
             before = self._by_hand.get(name)
             is_table = isinstance(before, Mapping) and isinstance(value, Mapping)
             self._by_hand[name] = {**before, **value} if is_table else value  # type: ignore[dict-item]
 
-    def to_save(self, settings: Settings) -> dict[str, object]:
-        """Return what is to stand in the file, ``settings`` being those of now.
+    def unsaved(self, settings: Settings) -> Unsaved:
+        """Return what :meth:`save` would write. Raises ConfigError as that does."""
+        return find_unsaved(self._to_save(settings), self._config)
 
-        What is back where it was at the start is left out, unless it has been saved otherwise: an
-        option of the command line is no change, by whatever way one comes back to it.
+    def save(self, settings: Settings) -> Path:
+        """Write the changes, ``settings`` being the present ones; return the file's path.
+
+        Raises ConfigError as :func:`livecover.settings.file.save_values`.
+        """
+        values = self._to_save(settings)
+        path = save_values(values, self._config)
+        self._saved.update(values)
+        return path
+
+    def _to_save(self, settings: Settings) -> dict[str, object]:
+        """Return the changes to write.
+
+        A setting that is back at its value of the start is left out, unless another value has been
+        saved: the value of an option is not saved, however the user came back to it.
         """
         now = values_of(settings)
         return {
@@ -41,7 +60,3 @@ class Changes:
             for name, value in self._by_hand.items()
             if name in self._saved or now[name] != self._at_start[name]
         }
-
-    def note_saved(self, names: Mapping[str, object]) -> None:
-        """Remember what stands in the file now."""
-        self._saved.update(names)

@@ -17,7 +17,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from engine.core import checks
 from engine.core.errors import ConfigError
 from engine.core.settings import EngineSettings
-from livecover.mapping.bindings import merged
+from livecover.mapping.bindings import merge_maps
 from livecover.mapping.settings import ControlSettings
 from livecover.settings.output import MonitorSettings, PianoSettings, RecordSettings
 from livecover.settings.panel import PanelSettings
@@ -154,7 +154,7 @@ def _apply(settings: Settings, sections: Mapping[str, object]) -> Settings:
                 raise ConfigError(f"unknown key {name}.{_word(key)}{_nearest_key(name, key)}")
             converted[key] = _convert(f"{name}.{key}", value, hints[key])
             if isinstance(converted[key], Mapping):  # its lines are settings of their own
-                converted[key] = merged(getattr(section, key), converted[key])
+                converted[key] = merge_maps(getattr(section, key), converted[key])
         changed[name] = dataclasses.replace(section, **converted)
     return dataclasses.replace(settings, **changed)
 

@@ -1,6 +1,8 @@
-"""Takes: a MIDI file, the song and a few words about both for each time that one records.
+"""Takes: for each recording a MIDI file, the song as FLAC, and a JSON file about both.
 
-``recorder`` hears the engine, ``session`` decides what belongs to a take, ``journal`` and ``track``
-write it as it goes, ``ending`` makes the files of it, after the end or after a crash. Every file of
-a take begins at the same moment: second 0 of the MIDI file is sample 0 of the sound.
+``recorder`` is the engine's tap, ``recording_queue`` leads to its thread, ``writer`` begins and
+ends takes, ``session`` is one take. ``journal`` and ``flac`` write while recording; ``ending``
+makes the files of the journal, after the end or after a crash; ``rendering`` and ``sound`` make the
+piano's. All files of a take begin at the same time: second 0 of the MIDI file is sample 0 of the
+audio.
 """

@@ -1,6 +1,6 @@
-"""What a take's journal becomes: the MIDI file and the JSON beside the song.
+"""Makes the MIDI file and the JSON of a take's journal, after its end or after a crash.
 
-The same way after a clean end and after a crash. Not here: the journal (``journal``).
+Not here: the journal (``journal``).
 """
 
 import json
@@ -16,13 +16,13 @@ from livecover.takes.journal import FAILED, Contents, read_journal
 from livecover.takes.midi import to_midi
 
 KILLED = "killed"
-"""How a take ended whose program did not live to end it."""
+"""``ended`` of a take whose program was killed."""
 
 
 def end_take(take: TakeFiles, on_step: Callable[[], None] = lambda: None) -> Contents:
-    """Write the take's MIDI file and JSON, remove its journal, and return what it held.
+    """Write the take's MIDI file and JSON, remove its journal, and return its contents.
 
-    ``on_step`` is called after each step: a long take's may take a second.
+    ``on_step`` is called after each step, which may take a second.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def end_take(take: TakeFiles, on_step: Callable[[], None] = lambda: None) -> Con
 
 
 def recover_takes(folder: Path) -> list[str]:
-    """Make whole what a killed program left in ``folder``; return a line about each take."""
+    """Complete the takes that a killed program left in ``folder``; return a line about each."""
     lines = []
     for take in unfinished(folder):
         try:
@@ -65,7 +65,7 @@ def recover_takes(folder: Path) -> list[str]:
 
 
 def describe(take: TakeFiles, contents: Contents) -> dict[str, object]:
-    """Return what the JSON says."""
+    """Return the contents of the JSON file."""
     ons = [e for e in contents.events if isinstance(e, NoteEvent) and e.is_on]
     ended = contents.ended or KILLED
     return {
@@ -94,7 +94,7 @@ def _n_notes(contents: Contents) -> int:
 
 
 def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file that is whole at any moment it is there."""
+    """Write a file under another name, and rename it once it is whole."""
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("wb") as file:

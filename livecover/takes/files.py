@@ -1,4 +1,4 @@
-"""Where the files of a take lie and what they are called. Not here: what is in them."""
+"""The files of a take: folder and names. Not here: their contents."""
 
 import datetime
 import re
@@ -25,12 +25,12 @@ class TakeFiles:
 
     @property
     def journal(self) -> Path:
-        """What is written while recording, and gone once the take is whole."""
+        """Written while recording, and removed once the take is whole."""
         return self._file(JOURNAL_SUFFIX)
 
     @property
     def reserve(self) -> Path:
-        """Room that is kept for the take's end; hidden, and gone with the journal."""
+        """Reserved disk space; hidden, and removed with the journal."""
         return self.folder / f".{self.name}.reserve"
 
     @property
@@ -40,12 +40,12 @@ class TakeFiles:
 
     @property
     def about(self) -> Path:
-        """What is to be said about the take, as JSON."""
+        """Facts about the take, as JSON."""
         return self._file(".json")
 
     @property
     def piano(self) -> Path:
-        """The notes, as the piano here plays them."""
+        """The notes, played by the piano."""
         return self._file(" piano.flac")
 
     @property
@@ -54,17 +54,17 @@ class TakeFiles:
         return self._file(" mix.flac")
 
     def song(self, part: int) -> Path:
-        """The input; ``part`` counts from 1, one more where the input changed its format."""
+        """The input; ``part`` counts from 1, with a new part when the input's format changes."""
         return self._file(".flac" if part == 1 else f" part {part}.flac")
 
     def _file(self, ending: str) -> Path:
-        return self.folder / f"{self.name}{ending}"  # not with_suffix: a name may hold a dot
+        return self.folder / f"{self.name}{ending}"  # not with_suffix: a name may contain a dot
 
 
 def begin_take(folder: Path, now: datetime.datetime) -> TakeFiles:
-    """Return a take's files under a name that no other take has, its journal made and empty.
+    """Return the files of a new take, its journal created and empty.
 
-    Raises ConfigError where the folder cannot be made or written to.
+    Raises ConfigError if the folder cannot be created or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,14 +75,14 @@ def begin_take(folder: Path, now: datetime.datetime) -> TakeFiles:
             try:
                 take.journal.touch(exist_ok=False)
                 return take
-            except FileExistsError:  # another livecover was quicker
+            except FileExistsError:  # another livecover has taken it
                 number += 1
     except OSError as error:
         raise _unwritable(folder, error) from error
 
 
 def check_folder(folder: Path) -> None:
-    """Make the folder where it is not there. Raises ConfigError unless it can be written to."""
+    """Create the folder if needed. Raises ConfigError if it cannot be written to."""
     probe = folder / ".livecover"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_folder_in_time(folder: Path, timeout: float) -> None:
-    """Do the same where the disk may hang. Raises ConfigError after ``timeout`` seconds too."""
+    """As :func:`check_folder`; raises ConfigError too if the disk takes ``timeout`` seconds."""
     found: list[Exception | None] = []
 
     def check() -> None:
@@ -124,7 +124,7 @@ def _unwritable(folder: Path, error: OSError) -> ConfigError:
 
 
 def unfinished(folder: Path) -> list[TakeFiles]:
-    """Return the takes whose journal nobody writes any more: their program was killed."""
+    """Return the takes whose program was killed: their journal exists, and nobody writes it."""
     journals = sorted(folder.glob(f"*{JOURNAL_SUFFIX}")) if is_folder(folder) else []
     return [
         TakeFiles(folder, path.name.removesuffix(JOURNAL_SUFFIX))
@@ -133,8 +133,8 @@ def unfinished(folder: Path) -> list[TakeFiles]:
     ]
 
 
-def claim(file: IO[bytes]) -> None:
-    """Let other programs know that this journal is being written. It ends with the process."""
+def lock_journal(file: IO[bytes]) -> None:
+    """Lock a journal, to show that it is being written. The lock ends with the process."""
     if sys.platform != "win32":
         import fcntl
 
@@ -142,13 +142,13 @@ def claim(file: IO[bytes]) -> None:
 
 
 def _is_in_use(path: Path) -> bool:
-    """Return whether a running program writes this journal."""
+    """Return whether a running program is writing this journal."""
     try:
         if sys.platform == "win32":
             path.rename(path)  # refused while it is open
             return False
         with path.open("ab") as file:
-            claim(file)
+            lock_journal(file)
         return False
     except OSError:
         return True

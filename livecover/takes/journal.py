@@ -1,7 +1,7 @@
-"""A take as it is written: one JSON array a line, in the order in which things came.
+"""The journal of a take that is being recorded: one JSON array a line, in order of arrival.
 
-Appended and handed to the system at each flush, so that a killed program has lost nothing older
-than the last one. Times are seconds of the take. Not here: what is made of it (``ending``).
+Each flush hands it to the system, so that a killed program loses nothing older than the last flush.
+Times are seconds of the take. Not here: the files made of it (``ending``).
 """
 
 import errno
@@ -14,30 +14,30 @@ from typing import Any
 
 from engine.core.errors import DataError
 from engine.core.notes import Event, NoteEvent, PedalEvent
-from livecover.takes.files import claim
+from livecover.takes.files import lock_journal
 
 FORMAT = 1
 FAILED = "failed"
-"""How a take ended that could not be written any more."""
+"""``ended`` of a take that could not be written further."""
 
 
 @dataclass(slots=True)
 class Contents:
-    """What a journal holds."""
+    """The contents of a take, as read from its journal."""
 
     header: dict[str, object] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     texts: list[tuple[float, str]] = field(default_factory=list)
     tempos: list[tuple[float, float]] = field(default_factory=list)  # (second, beats a minute)
-    bars: list[tuple[float, int]] = field(default_factory=list)  # (second of a line, its beats)
+    bars: list[tuple[float, int]] = field(default_factory=list)  # (second, beats in the bar)
     songs: list[str] = field(default_factory=list)  # names of files
-    seconds: float = 0.0  # up to where it is known
+    seconds: float = 0.0  # its length, as far as it is known
     n_losses: int = 0
-    n_dropped: int = 0  # samples of the song that became silence
-    n_lost_notes: int = 0  # note-ons that found no room while the disk was slow
-    n_overruns: int = 0  # gaps in the input, which nobody heard
+    n_dropped: int = 0  # samples of the song that are silence instead
+    n_lost_notes: int = 0  # note-ons dropped while the disk was slow
+    n_overruns: int = 0  # gaps in the input
     ended: str | None = None  # None: the program was killed
-    fault: str = ""  # why the take ended, where nobody wanted it to
+    fault: str = ""  # why the take ended, if not on request
 
 
 class Journal:
@@ -45,7 +45,7 @@ class Journal:
 
     def __init__(self, path: Path, header: dict[str, object]) -> None:
         self._file = path.open("ab")
-        claim(self._file)
+        lock_journal(self._file)
         self._write("begin", FORMAT, header)
         self.flush()
 
@@ -58,7 +58,7 @@ class Journal:
             self._write("pedal", _micro(time), event.is_down, event.channel)
 
     def text(self, time: float, text: str) -> None:
-        """Write words, such as the name of a style."""
+        """Write a text, such as the name of a style."""
         self._write("text", _micro(time), text)
 
     def tempo(self, time: float, bpm: float) -> None:
@@ -66,17 +66,17 @@ class Journal:
         self._write("tempo", _micro(time), bpm)
 
     def bar(self, time: float, n_beats: int) -> None:
-        """Write that a bar of so many beats begins at ``time``."""
+        """Write a bar line at ``time``, and the bar's number of beats."""
         self._write("bar", _micro(time), n_beats)
 
     def song(self, name: str) -> None:
-        """Write the name of a file of sound that begins."""
+        """Write the name of an audio file that begins."""
         self._write("song", name)
 
     def reached(
         self, time: float, n_dropped: int, n_lost_notes: int = 0, n_overruns: int = 0
     ) -> None:
-        """Write how far the take has come, and what of it is missing."""
+        """Write the take's length so far, and what is missing."""
         self._write("reached", _micro(time), n_dropped, n_lost_notes, n_overruns)
 
     def lost(self, time: float) -> None:
@@ -88,22 +88,22 @@ class Journal:
         self._write("end", _micro(time), reason)
 
     def failed(self, time: float, fault: str) -> None:
-        """Write, as the last line, why the take could not go on."""
+        """Write why the take could not go on, as the last line."""
         self._write("failed", _micro(time), fault)
 
     @property
     def n_bytes(self) -> int:
-        """How long the file is."""
+        """Length of the file."""
         return self._file.tell()
 
     def flush(self) -> None:
-        """Hand everything to the system, which keeps it whatever becomes of this program.
+        """Hand everything to the system, so that it survives a crash of this program.
 
-        Raises OSError too once somebody has removed the file: then nothing is kept.
+        Raises OSError too if the file has been removed.
         """
         self._file.flush()
         if not os.fstat(self._file.fileno()).st_nlink:
-            raise FileNotFoundError(errno.ENOENT, "somebody has removed the take's files")
+            raise FileNotFoundError(errno.ENOENT, "the take's files have been removed")
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -114,7 +114,7 @@ class Journal:
 
 
 def json_line(values: object) -> bytes:
-    r"""Return values as one line of JSON in UTF-8; a name that is no text keeps its bytes.
+    r"""Return values as one line of JSON in UTF-8; undecodable bytes of a name are kept.
 
     >>> json_line("café"), json_line("caf\udce9")
     (b'"caf\xc3\xa9"\n', b'"caf\\udce9"\n')
@@ -127,7 +127,7 @@ def _micro(time: float) -> float:
 
 
 def read_journal(path: Path) -> Contents:
-    """Return what a journal holds; a last line that was cut off is left out.
+    """Return the contents of a journal, without a last line that was cut off.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def read_journal(path: Path) -> Contents:
         return _contents([json.loads(line) for line in lines])
     except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
         raise DataError(
-            f"{path} is not a take's journal that this version can read ({error}): move it away"
+            f"{path}: expected a take's journal of this version ({error}): move the file away"
         ) from error
 
 
@@ -164,7 +164,7 @@ def _contents(lines: Iterable[list[Any]]) -> Contents:
                 found.bars.append((time, n_beats))
             case ["song", name]:
                 found.songs.append(name)
-            case ["reached", time, n_dropped, *more]:  # an older version told no more
+            case ["reached", time, n_dropped, *more]:  # older versions wrote no more
                 found.n_dropped = n_dropped
                 found.n_lost_notes, found.n_overruns = more or (0, 0)
             case ["lost", time]:
@@ -175,7 +175,7 @@ def _contents(lines: Iterable[list[Any]]) -> Contents:
                 found.ended, found.fault = FAILED, fault
             case _:
                 raise ValueError(f"an unknown line {kind!r}")
-        if kind not in ("begin", "song", "bar"):  # a bar is told before it comes
+        if kind not in ("begin", "song", "bar"):  # a bar line is written before its time
             found.seconds = max(found.seconds, float(values[0]))
     if end is not None:
         found.seconds = end

@@ -1,8 +1,7 @@
-"""The tap that records takes: hears the engine, and writes on a thread of its own.
+"""The tap that records takes.
 
-What it hears goes into a queue with bounds (``waiting``) and nowhere else; all decisions fall on
-the writer's thread (``desk``). That thread may find the disk full, or never come back from it: both
-are said, and playing goes on.
+The engine's threads only put into a bounded queue (``recording_queue``); a thread of its own writes
+(``writer``). If the disk is full or does not answer, that is reported, and playing goes on.
 """
 
 import collections
@@ -22,20 +21,22 @@ from engine.core.settings import EngineSettings
 from engine.core.taps import Tap, TappedSource
 from engine.core.tempo import Tempo
 from engine.system.bounded import MIN_SAVE_S, join_thread
-from livecover.takes.desk import FLUSH_S, Input, TakeDesk
 from livecover.takes.ending import recover_takes
 from livecover.takes.files import TakeFiles, check_folder_in_time
 from livecover.takes.journal import Contents
-from livecover.takes.waiting import Entry, Sound, Waiting
+from livecover.takes.recording_queue import AudioEntry, Entry, RecordingQueue
+from livecover.takes.writer import FLUSH_S, Input, TakeWriter
 
 Array = NDArray[np.float32]
 
 STUCK_S = 5.0
-"""Seconds in one step of the writer after which the disk is said to hang."""
+"""Seconds in one step of the writer after which the disk is reported as not answering."""
 STILL_S = 2.0
-"""Seconds in one step of the writer after which the end of the program waits no longer."""
+"""Seconds in one step of the writer after which shutting down stops waiting for it."""
+LEAST_CHANGE_BPM = 0.1
+"""Least change of tempo that is written, in beats a minute."""
 MAX_FAULTS = 8
-"""Faults that are kept for the program's end."""
+"""Most faults that are kept for the end of the program."""
 ADVICE = "Make room, or give --record another folder"
 
 _log = logging.getLogger(__name__)
@@ -44,31 +45,31 @@ _log = logging.getLogger(__name__)
 class TakeRecorder(Tap):
     """Records takes into a folder, from the next block on after ``record(True)``.
 
-    Stays with the engine while it does not record, so that it knows what sounds.
+    It is a tap even while not recording, to know which notes sound when a take begins.
 
     Parameters
     ----------
     folder
-        Made where it is not there.
+        Created if it does not exist.
     has_song
-        Whether the input is kept too, as FLAC.
+        Whether to record the input too, as FLAC.
     settings
-        What the take says of itself.
+        For the take's header.
     model
         Returns the model's name and version.
     n_overruns
-        Returns the gaps of the input since its engine began.
+        Returns the number of gaps in the input since the engine began.
     on_end
         Called with each finished take, on the writer's thread.
     clock, now
         Monotonic seconds; the time of day.
     is_threaded
-        False: the caller calls :meth:`turn`; for tests.
+        False: the caller calls :meth:`run_pending`; for tests.
 
     Attributes
     ----------
     faults : deque of str
-        Why takes are not whole that were to be.
+        Why takes are not whole.
     """
 
     def __init__(
@@ -88,16 +89,17 @@ class TakeRecorder(Tap):
         self.has_song = has_song
         self.faults: collections.deque[str] = collections.deque(maxlen=MAX_FAULTS)
         self._clock = clock
-        self._desk = TakeDesk(
+        self._writer = TakeWriter(
             settings or EngineSettings(), model, on_end, now, self._step, n_overruns
         )
         self._is_wanted = False
-        self._is_armed = False  # the same, as far as the writer knows
+        self._is_armed = False  # the same, on the writer's thread
         self._fault = ""
-        self._waiting = Waiting()
-        self._n_lost_notes = 0  # of those that the desk knows
-        self._sample_rate = 0  # the worker's
-        self._step_at: float | None = None  # when the writer's step began; None between turns
+        self._queue = RecordingQueue()
+        self._n_lost_notes = 0  # that the writer has been told
+        self._bpm: float | None = None  # the last one written
+        self._sample_rate = 0  # of the input
+        self._step_at: float | None = None  # start of the writer's step; None while it waits
         self._n_steps = 0
         self._was_stuck = False
         self._news = threading.Event()
@@ -110,13 +112,13 @@ class TakeRecorder(Tap):
 
     @property
     def is_recording(self) -> bool:
-        """Whether sound that comes now belongs to a take."""
+        """Whether audio that comes now belongs to a take."""
         return self._is_wanted
 
     @property
     def fault(self) -> str:
-        """Why recording has failed, or what it waits for; empty where all is well. Any thread."""
-        return self._fault or self._waits()
+        """Why recording has failed, or what it waits for; empty if neither. Any thread."""
+        return self._fault or self._wait_fault()
 
     def record(self, is_on: bool) -> None:
         """Begin a take with the next block, or end it with the last one. Any thread.
@@ -124,7 +126,7 @@ class TakeRecorder(Tap):
         Raises ConfigError where the folder cannot be written to.
         """
         if is_on and not self._is_wanted:
-            if self._is_over or self._waits():
+            if self._is_over or self._wait_fault():
                 raise ConfigError(f"nothing can be recorded: {self.fault}")
             check_folder_in_time(self.folder, STILL_S)
             self._fault = ""
@@ -133,17 +135,25 @@ class TakeRecorder(Tap):
         self._put(lambda: self._arm(is_on, at))
 
     def recover(self) -> list[str]:
-        """Make whole what a killed program left in the folder; return a line about each take."""
+        """Complete the takes that a killed program left in the folder; return a line about each."""
         return recover_takes(self.folder)
 
-    def tempo(self, tempo: Tempo | None) -> None:
-        """Take the song's tempo from now on; None where nobody knows. Any thread."""
-        self._put(lambda: self._desk.tempo(tempo))
+    def set_tempo(self, tempo: Tempo | None) -> None:
+        """Take the song's tempo from now on; None if it is not known. Any thread.
+
+        A change of less than ``LEAST_CHANGE_BPM`` is not written.
+        """
+        bpm = None if tempo is None else tempo.bpm
+        if bpm is not None and self._bpm is not None and abs(bpm - self._bpm) < LEAST_CHANGE_BPM:
+            return
+        if bpm is not None or self._bpm is not None:
+            self._bpm = bpm
+            self._put(lambda: self._writer.set_tempo(tempo))
 
     def shut_down(self, still: float = STILL_S) -> None:
-        """End the take, write what waits and end the thread; a second call does nothing.
+        """End the take, write what waits and end the thread. A second call does nothing.
 
-        A writer that does not come a step further within ``still`` seconds is left to itself.
+        Stops waiting for a writer that makes no progress for ``still`` seconds.
         """
         if self._is_closing:
             return
@@ -158,51 +168,51 @@ class TakeRecorder(Tap):
                 break
         else:
             return
-        self._say(
+        self._report(
             f"the disk of {self.folder} does not answer: the take is not whole; the next start"
-            " of livecover makes one of what is there"
+            " of livecover completes it from what was written"
         )
 
     def begin(self, source: TappedSource, offset: float, latency: float) -> None:  # noqa: D102
         self._sample_rate = source.sample_rate
         known = Input(source.name, source.sample_rate, source.n_channels)
-        self._put(lambda: self._desk.begin(known, latency))
+        self._put(lambda: self._writer.begin(known, latency))
 
     def audio(self, block: Array, time: float, host_time: float) -> None:  # noqa: D102
         if not self._sample_rate or self._is_over:
-            return  # added in the middle of a source, whose rate nobody told; or nobody writes
-        self._waiting.put_sound(Sound(block, len(block), time, host_time, self._sample_rate))
+            return  # added in the middle of a source, so its rate is not known; or closed
+        self._queue.put_audio(AudioEntry(block, len(block), time, host_time, self._sample_rate))
         self._news.set()
-        self._look_at_writer()
+        self._check_writer()
 
     def sent(self, event: Event, due: float, at: float) -> None:  # noqa: D102
         if not self._is_over:
-            self._waiting.put_event(event)
+            self._queue.put_event(event)
             self._news.set()
 
     def changed(self, settings: EngineSettings, latency: float) -> None:  # noqa: D102
-        self._put(lambda: self._desk.changed(settings, latency))
+        self._put(lambda: self._writer.changed(settings, latency))
 
     def silenced(self) -> None:  # noqa: D102
         at = self._clock()
-        self._put(lambda: self._desk.silenced(at))
+        self._put(lambda: self._writer.silenced(at))
 
     def lost(self) -> None:  # noqa: D102
-        self._put(self._desk.lost)
+        self._put(self._writer.lost)
 
     def close(self) -> None:  # noqa: D102
-        self._put(lambda: self._desk.close("the engine stopped"))
+        self._put(lambda: self._writer.close("the engine stopped"))
 
-    def turn(self) -> None:
-        """Do what waits. On the writer's thread."""
+    def run_pending(self) -> None:
+        """Write everything in the queue. On the writer's thread."""
         try:
-            while (entry := self._waiting.take()) is not None:
+            while (entry := self._queue.get()) is not None:
                 self._step()
-                self._do(entry)
-            if self._waiting.is_broken:
+                self._write(entry)
+            if self._queue.is_broken:
                 raise OSError("too much waited for the disk")
             self._step()
-            self._desk.turn(self._clock())
+            self._writer.update(self._clock())
         except Exception as error:
             self._fail(error)
         finally:
@@ -210,74 +220,74 @@ class TakeRecorder(Tap):
 
     def _put(self, action: Callable[[], None]) -> None:
         if not self._is_over:
-            self._waiting.put(action)
+            self._queue.put(action)
             self._news.set()
 
     def _run(self) -> None:
         try:
             while not self._is_closing:
-                self._news.wait(None if self._desk.is_empty else FLUSH_S)
+                self._news.wait(None if self._writer.is_empty else FLUSH_S)
                 self._news.clear()
-                self.turn()
-            self._waiting.put(lambda: self._desk.close("stopped"))
-            self.turn()
+                self.run_pending()
+            self._queue.put(lambda: self._writer.close("stopped"))
+            self.run_pending()
         finally:
             self._is_over = True
-            self._waiting.clear()
+            self._queue.clear()
             if not self._is_closing:
                 self._fail(RuntimeError("its thread has ended"))
 
-    def _do(self, entry: Entry) -> None:
-        n_lost = self._waiting.n_lost_notes
+    def _write(self, entry: Entry) -> None:
+        n_lost = self._queue.n_lost_notes
         if n_lost > self._n_lost_notes:
-            self._desk.lost_notes(n_lost - self._n_lost_notes)
+            self._writer.lost_notes(n_lost - self._n_lost_notes)
             self._n_lost_notes = n_lost
-        if isinstance(entry, Sound):
-            if self._is_armed and not self._desk.is_recording:
-                self._desk.start_take(self.folder, entry.time, self.has_song)
-            self._desk.audio(entry.block, entry.n, entry.time, entry.host_time, entry.sample_rate)
+        if isinstance(entry, AudioEntry):
+            if self._is_armed and not self._writer.is_recording:
+                self._writer.start_take(self.folder, entry.time, self.has_song)
+            self._writer.audio(entry.block, entry.n, entry.time, entry.host_time, entry.sample_rate)
         elif isinstance(entry, NoteEvent | PedalEvent):
-            self._desk.sent(entry)
+            self._writer.sent(entry)
         else:
             entry()
 
     def _arm(self, is_on: bool, at: float) -> None:
         self._is_armed = is_on
         if not is_on:
-            self._desk.stop_take(at)
+            self._writer.stop_take(at)
 
     def _step(self) -> None:
-        """Begin another step."""
+        """Begin the next step."""
         self._step_at = self._clock()
         self._n_steps += 1
 
     def _fail(self, error: Exception) -> None:
-        """End what is recorded after an error; keep what was written."""
+        """End all takes after an error; keep what was written."""
         _log.debug("recording failed", exc_info=error)
         self._is_wanted = self._is_armed = False
-        self._waiting.is_broken = False
+        self._queue.is_broken = False
         why = _words(error)
         self._step()
-        became = "; ".join(self._desk.fail(why))
+        became = "; ".join(self._writer.fail(why))
         advice = f". {ADVICE}" if isinstance(error, OSError) else ""
-        self._say(f"{why}{': ' if became else ''}{became}{advice}")
+        self._report(f"{why}{': ' if became else ''}{became}{advice}")
 
-    def _say(self, fault: str) -> None:
+    def _report(self, fault: str) -> None:
         self._fault = f"recording has failed: {fault}"
         self.faults.append(self._fault)
         _log.error("%s", self._fault)
 
-    def _waits(self) -> str:
-        """Return that the disk hangs; empty unless it does."""
+    def _wait_fault(self) -> str:
+        """Return a line if the disk does not answer, else an empty one."""
         at = self._step_at
         seconds = 0.0 if at is None else self._clock() - at
         if seconds < STUCK_S:
             return ""
         return f"recording waits: the disk of {self.folder} has not answered for {seconds:.0f} s"
 
-    def _look_at_writer(self) -> None:
-        """Say once that the disk hangs, and once that it is back."""
-        waits = self._waits()
+    def _check_writer(self) -> None:
+        """Report once that the disk does not answer, and once that it answers again."""
+        waits = self._wait_fault()
         if bool(waits) == self._was_stuck:
             return
         self._was_stuck = bool(waits)
@@ -288,7 +298,7 @@ class TakeRecorder(Tap):
 
 
 def _words(error: Exception) -> str:
-    """Return an error in few words."""
+    """Return a short text about an error."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error) if isinstance(error, LiveCoverError) else f"{type(error).__name__} {error}"

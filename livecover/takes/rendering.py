@@ -1,8 +1,8 @@
-"""Takes that are played into files, each by a process of its own, one after the other.
+"""Renders takes with the piano, each in a process of its own, one after the other.
 
-Not by a thread: a plugin is to be loaded on a main thread, one that breaks takes its process with
-it, and neither the next take nor the music waits. The process has the lowest of priorities and
-goes on if livecover ends meanwhile. Not here: the sound (``sound``).
+A process, since plugins must be loaded on a main thread, a crash of one ends its process, and
+playing must not wait. It has a low priority, and goes on if livecover ends. Not here: the audio
+(``sound``).
 """
 
 import collections
@@ -24,19 +24,19 @@ from livecover.takes.journal import Contents
 from livecover.takes.sound import render_take
 
 MAX_WAITING = 32
-"""Takes that may wait to be played; one that comes then is not played."""
+"""Most takes that wait; further ones are not rendered."""
 PATIENCE_S = 1.0
-"""Seconds for which the end of the program waits."""
+"""Seconds that the end of the program waits for a rendering."""
 NICE = 15
 LIMIT, LEAST_LIMIT_S = 10.0, 600.0
-"""Seconds for each of the take's, and in all at least, after which its process ends itself."""
+"""Time limit of a process: seconds for each second of the take, and at least."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One take and who plays it; handed over as a pickle, from this program to itself."""
+    """A take and its piano; pickled, from this program to a process of its own."""
 
     files: TakeFiles
     contents: Contents
@@ -44,12 +44,12 @@ class _Job:
 
 
 class Renderer:
-    """Plays takes that have ended into files. Every method from any thread.
+    """Renders takes that have ended. Every method from any thread.
 
     Parameters
     ----------
     piano
-        Who plays them.
+        The piano that plays them.
     """
 
     def __init__(self, piano: PianoSettings) -> None:
@@ -59,10 +59,10 @@ class Renderer:
         self._thread: threading.Thread | None = None
 
     def render(self, files: TakeFiles, contents: Contents) -> None:
-        """Let a take be played; returns at once."""
+        """Queue a take; returns at once."""
         with self._lock:
             if len(self._waiting) >= MAX_WAITING:
-                _log.error("%s is not played into files: %d wait", files.name, MAX_WAITING)
+                _log.error("the piano of %s is not written: %d takes wait", files.name, MAX_WAITING)
                 return
             self._waiting.append(_Job(files, contents, self._piano))
             if self._thread is None:
@@ -70,7 +70,7 @@ class Renderer:
                 self._thread.start()
 
     def shut_down(self, timeout: float = PATIENCE_S) -> None:
-        """Wait a little for what is being played; the rest is played after this program's end."""
+        """Wait up to ``timeout`` s; what is left is rendered after the end of this program."""
         with self._lock:
             thread = self._thread
         if thread is None:
@@ -80,7 +80,7 @@ class Renderer:
             if remaining_timeout(timeout) > 0:
                 _begin(job)
             else:
-                _log.error("%s is not played into files: the program has ended", job.files.name)
+                _log.error("the piano of %s is not written: the program has ended", job.files.name)
         if not is_over:
             _log.warning("the piano is still being written into the folder of takes")
 
@@ -98,7 +98,7 @@ class Renderer:
                 _log.info("wrote the piano of %s", job.files.name)
 
     def _next(self, is_thread: bool = False) -> _Job | None:
-        """Return the first take that waits; without one the thread is over."""
+        """Return the first take that waits; None ends the thread."""
         with self._lock:
             if self._waiting:
                 return self._waiting.popleft()
@@ -108,7 +108,7 @@ class Renderer:
 
 
 def _begin(job: _Job) -> "subprocess.Popen[bytes] | None":
-    """Start the process that plays a take; None where that cannot be done."""
+    """Start the process that renders a take; None if that fails."""
     try:
         process = start_process(partial(play, job), stderr=subprocess.PIPE, is_idle=True)
         assert process.stdin is not None
@@ -120,10 +120,10 @@ def _begin(job: _Job) -> "subprocess.Popen[bytes] | None":
 
 
 def play(job: _Job) -> int:
-    """Play a take; return the exit code. On the process's main thread."""
+    """Render a take; return the exit code. On the process's main thread."""
     limit = threading.Timer(LEAST_LIMIT_S + LIMIT * job.contents.seconds, _give_up)
     limit.daemon = True
-    limit.start()  # nobody else may be there to end what hangs
+    limit.start()  # livecover may be gone and cannot end it
     if hasattr(os, "nice"):
         os.nice(NICE)
     try:

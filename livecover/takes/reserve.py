@@ -1,16 +1,16 @@
-"""Room on the disk that is kept for the end of a take: on a full disk it is what is left."""
+"""Disk space reserved for ending a take, so that it can be ended on a full disk."""
 
 import os
 from pathlib import Path
 
 LEAST = 1 << 16
-"""Bytes: the MIDI file and JSON of a short take."""
+"""Bytes: enough for the MIDI file and JSON of a short take."""
 
 
-class Reserve:
-    """A file of bytes that nobody needs. One thread; raises OSError where there is no room.
+class DiskReserve:
+    """A file that takes up space until it is released. One thread; OSError if the disk is full.
 
-    Its bytes are random, since a disk may keep next to nothing of zeros.
+    Its bytes are random, since a file system may store zeros without using space.
     """
 
     def __init__(self, path: Path) -> None:
@@ -19,7 +19,7 @@ class Reserve:
         self.keep(0)
 
     def keep(self, n_bytes: int) -> None:
-        """Keep room for ``n_bytes`` and a little more."""
+        """Reserve ``n_bytes`` and a little more."""
         if n_bytes + LEAST // 2 <= self._n_bytes:
             return
         with self._path.open("ab", buffering=0) as file:
@@ -27,5 +27,5 @@ class Reserve:
                 self._n_bytes += file.write(os.urandom(LEAST)) or 0
 
     def release(self) -> None:
-        """Give the room back; a second call does nothing."""
+        """Remove the file. A second call does nothing."""
         self._path.unlink(missing_ok=True)

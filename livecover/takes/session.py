@@ -1,7 +1,7 @@
-"""One take while it is recorded: which of the engine's notes and sound belong to it, and where.
+"""One take while it is recorded: which notes and audio belong to it, and at which second.
 
-One thread, no clock: everything comes with its place in the engine's time. Not here: the files
-(``journal``, ``track``), and who calls (``recorder``).
+One thread, no clock: everything comes with its engine time. Not here: the files (``journal``,
+``flac``), and when takes begin and end (``writer``).
 """
 
 import contextlib
@@ -15,9 +15,9 @@ from engine.core.note_tracker import NoteTracker
 from engine.core.notes import Event
 from livecover.takes.ending import end_take
 from livecover.takes.files import TakeFiles
+from livecover.takes.flac import FlacTrack
 from livecover.takes.journal import Contents, Journal
-from livecover.takes.reserve import Reserve
-from livecover.takes.track import FlacTrack
+from livecover.takes.reserve import DiskReserve
 
 Array = NDArray[np.float32]
 
@@ -30,15 +30,15 @@ class TakeSession:
     Parameters
     ----------
     take
-        Its files; the journal is there and empty.
+        Its files; the journal exists and is empty.
     header
-        What its JSON says first.
+        The first entries of its JSON.
     start
-        Where it begins in the engine's time: its second 0.
+        Engine time of its second 0.
     has_song
-        Whether the input is kept too.
+        Whether to record the input too.
     on_step
-        Called after each step of the end.
+        Called after each step of ending it.
 
     Every method may raise OSError.
     """
@@ -55,22 +55,22 @@ class TakeSession:
         self.start = start
         self._has_song = has_song
         self._on_step = on_step
-        self._reserve = Reserve(take.reserve)
+        self._reserve = DiskReserve(take.reserve)
         self._journal = Journal(take.journal, header)
         self._track: FlacTrack | None = None
         self._n_songs = 0
         self._reached = 0.0  # seconds of the take
         self._n_dropped = 0
         self._n_lost_notes = self._n_overruns = 0
-        self._early = NoteTracker()  # what began before the take, until it is known to last into it
+        self._early = NoteTracker()  # notes that began before the take and may still sound
         self._has_begun = False
 
     def hold(self, sounding: NoteTracker) -> None:
-        """Take what sounds as the take begins."""
+        """Take the notes and pedals that sound when the take begins."""
         self._early = sounding.copy()
 
     def sent(self, event: Event) -> None:
-        """Take what was sent; what began before the take begins with it, if it still sounds."""
+        """Write an event; a note from before the take is written at 0 s, if it still sounds."""
         if event.time < self.start:
             self._early.track(event)
             return
@@ -79,7 +79,7 @@ class TakeSession:
         self._journal.event(event, event.time - self.start)
 
     def audio(self, block: Array, time: float, sample_rate: int) -> None:
-        """Take a block (n, c) whose first sample stands at ``time``."""
+        """Write a block (n, c) whose first sample is at ``time``."""
         self._reached = max(self._reached, time - self.start + len(block) / sample_rate)
         if not self._has_song:
             return
@@ -89,47 +89,47 @@ class TakeSession:
         track.write(block, round((time - self.start) * sample_rate))
 
     def dropped(self, n: int, time: float, sample_rate: int) -> None:
-        """Take that ``n`` samples from ``time`` on could not be kept; they become silence."""
+        """Count ``n`` samples from ``time`` on that were dropped; they become silence."""
         self._reached = max(self._reached, time - self.start + n / sample_rate)
         self._n_dropped += n
 
     def lost_notes(self, n: int) -> None:
-        """Take that ``n`` note-ons found no room."""
+        """Count ``n`` note-ons that were dropped."""
         self._n_lost_notes += n
 
     def overruns(self, n: int) -> None:
-        """Take that the input has had ``n`` gaps since the take began."""
-        self._n_overruns = max(self._n_overruns, n)  # another engine counts anew
+        """Take the number of gaps in the input since the take began."""
+        self._n_overruns = max(self._n_overruns, n)  # a new engine counts from 0
 
     def lost(self) -> None:
-        """Take that the input is gone."""
+        """Write that the input is gone."""
         self._journal.lost(self._reached)
 
     def text(self, text: str, time: float) -> None:
-        """Take words that belong to ``time``."""
+        """Write a text at ``time``."""
         self._journal.text(max(0.0, time - self.start), text)
 
     def tempo(self, bpm: float, time: float) -> None:
-        """Take the beats a minute from ``time`` on."""
+        """Write the tempo, in beats a minute, from ``time`` on."""
         self._journal.tempo(max(0.0, time - self.start), bpm)
 
     def bar(self, time: float, n_beats: int) -> None:
-        """Take that a bar of so many beats begins at ``time``, which may be still to come."""
+        """Write a bar line and its number of beats at ``time``, which may be in the future."""
         self._journal.bar(time - self.start, n_beats)
 
     def flush(self) -> None:
-        """Make what was taken safe from a crash of this program."""
-        self._tell_reached()
+        """Hand everything to the system, so that a crash of this program loses nothing of it."""
+        self._write_reached()
         self._journal.flush()
         self._reserve.keep(self._journal.n_bytes // 2)  # a MIDI file is shorter than its journal
         if self._track is not None:
             self._track.flush()
 
     def end(self, time: float, reason: str) -> Contents:
-        """End the take at ``time`` of the engine; return what it holds. Raises DataError too."""
+        """End the take at engine time ``time``; return its contents. Raises DataError too."""
         if not self._has_begun:
             self._begin()
-        self._tell_reached()
+        self._write_reached()
         self._journal.end(max(0.0, time - self.start), reason)
         if self._track is not None:
             self._track.close()
@@ -137,10 +137,10 @@ class TakeSession:
         return end_take(self.take, self._on_step)
 
     def fail(self, fault: str) -> Contents:
-        """Make a take, not a whole one, of what is there, since no more can be written.
+        """End the take with what was written so far, since no more can be written.
 
-        Raises OSError, DataError where that cannot be done either: the journal stays, and the next
-        start of livecover does it.
+        Raises OSError, DataError if that fails too: the journal stays, and the next start of
+        livecover completes the take.
         """
         self._reserve.release()
         if self._track is not None:
@@ -155,18 +155,18 @@ class TakeSession:
         self._journal.close()
         return end_take(self.take, self._on_step)
 
-    def _tell_reached(self) -> None:
+    def _write_reached(self) -> None:
         self._journal.reached(self._reached, self._n_dropped, self._n_lost_notes, self._n_overruns)
 
     def _begin(self) -> None:
-        """Write what already sounds."""
+        """Write the notes and pedals that sounded before the take."""
         self._has_begun = True
         sounding: list[Event] = [*self._early.pedals, *self._early.notes]
         for event in sounding:
             self._journal.event(event, 0.0)
 
     def _next_track(self, sample_rate: int, n_channels: int) -> FlacTrack:
-        """Begin another file, for the first block or where the input has another format."""
+        """Begin a file, for the first block or when the input's format changes."""
         if self._track is not None:
             self._track.close()
         self._n_songs += 1

@@ -1,7 +1,7 @@
-"""What a take sounds like: the piano, and song and piano together, made after its end.
+"""Renders a take after its end: the piano, and a mix of song and piano.
 
-From the take's notes, not from what was heard: nothing that was late or cut off is missing, and
-both files begin with the take, at the sample. Sound is (n, 2) float32.
+From the take's notes, not from the output, so that no note is late or missing. Both files begin
+with the take, to the sample. Audio is (n, 2) float32.
 """
 
 import contextlib
@@ -16,23 +16,23 @@ from engine.midi.messages import Message, message
 from engine.playback.piano import Synth
 from engine.system.paths import system_path
 from livecover.takes.files import TakeFiles
+from livecover.takes.flac import FlacFile
 from livecover.takes.journal import Contents
 from livecover.takes.midi import closed
-from livecover.takes.track import FlacFile
 
 Array = NDArray[np.float32]
 
 SAMPLE_RATE = 44100
-"""Where no song says another."""
+"""Of a take without a song."""
 BLOCK_S = 1.0
 RING_S = 3.0
-"""Seconds for which the last notes may ring."""
+"""Seconds after the last note, for its decay."""
 
 
 def render_take(
     files: TakeFiles, contents: Contents, open_synth: Callable[[int], Synth]
 ) -> list[Path]:
-    """Write the piano's FLAC, and the mix with the take's first song; return what was written.
+    """Write the piano's FLAC, and the mix with the take's first song; return the files.
 
     Parameters
     ----------
@@ -58,11 +58,11 @@ def render_take(
     try:
         with contextlib.ExitStack() as stack:
             piano_file = stack.enter_context(_flac(files.piano, rate))
-            both = None if song is None else _Both(stack, song, files.mix, rate)
+            mix = None if song is None else _Mix(stack, song, files.mix, rate)
             for block in _blocks(synth, messages, n_samples, round(BLOCK_S * rate)):
                 piano_file.write(block)
-                if both is not None:
-                    both.write(block)
+                if mix is not None:
+                    mix.write(block)
     except soundfile.SoundFileError as error:
         raise OSError(str(error)) from error
     finally:
@@ -70,26 +70,26 @@ def render_take(
     return written
 
 
-class _Both:
-    """The mix: the song's blocks and the piano's."""
+class _Mix:
+    """Writes the mix of song and piano."""
 
     def __init__(self, stack: contextlib.ExitStack, song: Path, mix: Path, rate: int) -> None:
         self._song = stack.enter_context(soundfile.SoundFile(system_path(song)))
         self._mix = stack.enter_context(_flac(mix, rate))
 
     def write(self, piano: Array) -> None:
-        """Add as much of the song as there is."""
+        """Write a block of piano, with the song added as far as it goes."""
         sound: Array = self._song.read(len(piano), dtype="float32", always_2d=True)[:, :2]
         mix = piano.copy()
-        mix[: len(sound)] += sound  # one channel is heard on both sides
+        mix[: len(sound)] += sound  # a mono song goes to both channels
         self._mix.write(np.clip(mix, -1.0, 1.0))
 
 
 @contextlib.contextmanager
 def _flac(path: Path, rate: int) -> Iterator[FlacFile]:
-    """Yield a file that is there under its name once it is whole, and not at all before."""
+    """Yield a file that gets its name once it is whole."""
     part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)  # of a program that was killed
+    part.unlink(missing_ok=True)  # left by a program that was killed
     file = FlacFile(part, rate, 2)
     try:
         yield file
@@ -105,7 +105,7 @@ def _flac(path: Path, rate: int) -> Iterator[FlacFile]:
 def _blocks(
     synth: Synth, messages: list[tuple[int, Message]], n_samples: int, size: int
 ) -> Iterator[Array]:
-    """Yield the piano's sound, block by block."""
+    """Yield the piano's audio, block by block."""
     done = 0
     for start in range(0, n_samples, size):
         stop = min(start + size, n_samples)

@@ -17,7 +17,7 @@ from rich.live import Live
 from engine.core.errors import ConfigError
 from engine.cover.style import INTENSITIES
 from engine.system import paths
-from livecover.control.hands import Hands
+from livecover.control.command_queue import CommandQueue
 from livecover.instrument.instrument import Instrument
 from livecover.mapping.targets import SETTINGS, Range, Target
 from livecover.tui.keys import keys_heard
@@ -46,20 +46,20 @@ class Keyboard:
     ----------
     instrument
         What is played.
-    hands
+    queue
         Do what takes its time.
     stop
         Is set to quit.
     """
 
-    def __init__(self, instrument: Instrument, hands: Hands, stop: threading.Event) -> None:
+    def __init__(self, instrument: Instrument, queue: CommandQueue, stop: threading.Event) -> None:
         self._instrument = instrument
-        self._hands = hands
+        self._queue = queue
         self._stop = stop
 
     def hear(self, key: str) -> None:
         """Do what a key asks; one that means nothing does nothing."""
-        ask, state = self._hands.ask, self._hands.state
+        ask, state = self._queue.put, self._queue.value
         match key:
             case "1" | "2" | "3":
                 ask("model.style", INTENSITIES[int(key) - 1])
@@ -123,8 +123,8 @@ def shown(
                 redirect_stderr=False,
                 vertical_overflow="crop",
             ) as live,
-            Hands(instrument, log.tell) as hands,
-            keys_heard(Keyboard(instrument, hands, stop).hear),
+            CommandQueue(instrument, log.tell) as queue,
+            keys_heard(Keyboard(instrument, queue, stop).hear),
         ):
 
             def show(instrument: Instrument) -> None:

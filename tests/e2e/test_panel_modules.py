@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.core.velocity import velocity_table
-from livecover.panel.server import PanelServer
+from livecover.panel.web.server import PanelServer
 from livecover.settings.panel import PanelSettings
 from tests.livecover.panel.fakes import FakeInstrument
 

@@ -14,9 +14,9 @@ from engine.core.errors import ConfigError
 from engine.core.notes import NoteEvent
 from engine.core.tempo import Tempo
 from engine.signal.meters import Level, Status
-from livecover.panel import browser as panel_browser
 from livecover.panel import choices
-from livecover.panel.server import PanelServer
+from livecover.panel.web import browser as panel_browser
+from livecover.panel.web.server import PanelServer
 from livecover.settings.panel import PanelSettings
 from tests.e2e.servers import wait_until
 from tests.livecover.panel.fakes import FakeInstrument

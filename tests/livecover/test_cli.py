@@ -43,7 +43,7 @@ Output = pytest.CaptureFixture[str]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder, no settings of the user's, and no MIDI."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(subject, "controlled", lambda instrument: contextlib.nullcontext())
+    monkeypatch.setattr(subject, "midi_control", lambda instrument: contextlib.nullcontext())
     monkeypatch.setattr(platformdirs, "user_config_path", lambda *a, **k: tmp_path / "none")
     monkeypatch.setattr(platformdirs, "user_log_path", lambda *a, **k: tmp_path / "logs")
     return tmp_path
@@ -174,7 +174,7 @@ def test_a_controller_may_stop_and_start(
     engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextlib.contextmanager
-    def controlled(instrument: Instrument) -> Iterator[None]:
+    def midi_control(instrument: Instrument) -> Iterator[None]:
         def stop_once() -> None:
             if len(engines) == 1:
                 instrument.stop()
@@ -183,7 +183,7 @@ def test_a_controller_may_stop_and_start(
         monkeypatch.setattr(FakeEngine, "on_wait", lambda self: stop_once())
         yield
 
-    monkeypatch.setattr(subject, "controlled", controlled)
+    monkeypatch.setattr(subject, "midi_control", midi_control)
     assert main([]) == 0
     assert [engine.is_stopped for engine in engines] == [True, True]
 

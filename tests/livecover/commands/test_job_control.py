@@ -33,7 +33,7 @@ class Jobs:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.told: list[str] = []
-        monkeypatch.setattr(cli, "controlled", lambda instrument: contextlib.nullcontext())
+        monkeypatch.setattr(cli, "midi_control", lambda instrument: contextlib.nullcontext())
         monkeypatch.setattr(cli, "_display", self._display)
         monkeypatch.setattr(job_control, "_stop_program", lambda: self.told.append("stopped"))
         monkeypatch.setattr(Instrument, "suspend", self._suspend)

@@ -1,39 +1,37 @@
 """An instrument without an engine, and a controller at the other end of the cable."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from engine.core.errors import ConfigError
 from engine.core.tempo import Tempo
-from livecover.control.hands import Hands
-from livecover.control.listener import Listener
+from livecover.control.command_queue import CommandQueue
+from livecover.control.listener import ControlListener
 from livecover.control.ports import Message
+from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import Settings, with_values
 
 
-class FakeInstrument:
-    """Takes settings as the real one does, and notes what is asked."""
+class FakeInstrument(Instrument):
+    """Changes settings as the real one does, starts no engine, and logs the calls."""
+
+    is_playing = True
+    is_recording = False
 
     def __init__(self, **control_map: str) -> None:
         lines = {key.replace("_", " "): target for key, target in control_map.items()}
-        self.settings = with_values(Settings(), {"control.map": lines})
-        self.is_playing, self.is_recording = True, False
-        self.learning: str | None = None
-        self.controller = ""
+        super().__init__(with_values(Settings(), {"control.map": lines}))
         self.n_panics = 0
         self.changes: list[Mapping[str, object]] = []
         self.tempos: list[Tempo | None] = []
         self.refused: tuple[str, ...] = ()
-        self.on_change: list[Callable[[], None]] = []
 
     def change(self, values: Mapping[str, object]) -> None:
         for name in self.refused:
             if name in values:
                 raise ConfigError(f"no {name} today")
-        self.settings = with_values(self.settings, values)
+        super().change(values)
         self.changes.append(dict(values))
-        for on_change in self.on_change:
-            on_change()
 
     def start(self) -> None:
         self.is_playing = True
@@ -47,32 +45,26 @@ class FakeInstrument:
     def panic(self) -> None:
         self.n_panics += 1
 
-    def learn(self, name: str | None) -> None:
-        self.learning = name
-
-    def keep_time(self, tempo: Tempo | None) -> None:
+    def set_tempo(self, tempo: Tempo | None) -> None:
         self.tempos.append(tempo)
 
-    def subscribe(self, on_change: Callable[[], None]) -> None:
-        self.on_change.append(on_change)
 
-
-class Desk:
+class ControlSetup:
     """The instrument, its listener and what the controller was sent; no thread, time by hand.
 
     ``is_known``: a controller has spoken before.
     """
 
     def __init__(self, is_known: bool = True, **control_map: str) -> None:
-        self.played = FakeInstrument(**control_map)
+        self.instrument = FakeInstrument(**control_map)
         self.told: list[str] = []
         self.sent: list[Message] = []
         self.now = 100.0
-        self.hands = Hands(self.played, self.told.append)
+        self.queue = CommandQueue(self.instrument, self.told.append)
         self._waiting: list[tuple[Message, float]] = []
-        self.listener = Listener(self.played, self.hands, self._fetch, self.sent.append)
-        self.hands.on_done = self.listener.wake
-        self.played.subscribe(self.listener.wake)
+        self.listener = ControlListener(self.instrument, self.queue, self._fetch, self.sent.append)
+        self.queue.on_done = self.listener.request_feedback
+        self.instrument.subscribe(self.listener.request_feedback)
         self.rest()
         if is_known:
             self.hear((0xB0, 99, 0))
@@ -85,8 +77,8 @@ class Desk:
             self._waiting.append(((one, two, three), self.now))
 
     def turn(self) -> None:
-        self.listener.turn(self.now)
-        self.hands.turn()
+        self.listener.poll(self.now)
+        self.queue.run_pending()
 
     def rest(self, seconds: float = 2.0) -> list[Message]:
         """Let time pass; return what was sent in it."""
@@ -103,4 +95,4 @@ class Desk:
 
     def setting(self, name: str) -> Any:
         section, key = name.split(".")
-        return getattr(getattr(self.played.settings, section), key)
+        return getattr(getattr(self.instrument.settings, section), key)

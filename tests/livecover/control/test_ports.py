@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.core.errors import ConfigError, MidiError
 from engine.midi.ports import find_port
 from livecover.control.learning import learn, line_of
-from livecover.control.ports import ControlPort, Message, Moments
+from livecover.control.ports import ControlPort, Message, MessageTimestamps
 from livecover.settings.sections import Settings, with_values
 
 
@@ -104,10 +104,10 @@ def test_a_port_that_breaks_is_opened_again() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.5)), min_size=30, max_size=60))
 def test_moments_are_never_late_nor_out_of_order(steps: list[tuple[float, float]]) -> None:
-    moments, true, found = Moments(), 100.0, []
+    timestamps, true, found = MessageTimestamps(), 100.0, []
     for since_last, held_up in [(0.0, 0.0), *steps]:
         true += since_last
-        host_time = moments.of(since_last, true + held_up)
+        host_time = timestamps.host_time(since_last, true + held_up)
         found.append(host_time)
         assert host_time <= true + held_up + 1.001e-3
         assert host_time == pytest.approx(true, abs=0.01)  # as the first came at once
@@ -115,9 +115,9 @@ def test_moments_are_never_late_nor_out_of_order(steps: list[tuple[float, float]
 
 
 def test_a_driver_whose_clock_jumps_is_followed() -> None:
-    moments = Moments()
-    moments.of(0.0, 10.0)
-    assert moments.of(0.1, 50.0) == 50.0
+    timestamps = MessageTimestamps()
+    timestamps.host_time(0.0, 10.0)
+    assert timestamps.host_time(0.1, 50.0) == 50.0
 
 
 def test_hardware_is_found_and_answered_where_it_listens() -> None:
@@ -147,7 +147,10 @@ def test_notes_never_go_to_a_control_port(ports: list[str]) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: FakeClient([], has_virtual=False), "'X' can be opened for controllers (no virt"),
+        (
+            lambda: FakeClient([], has_virtual=False),
+            "'X' for controllers cannot be opened (no virt",
+        ),
         (lambda: FakeClient(["X a", "X b"]), "MIDI port 'X' could be any of 'X a', 'X b'"),
     ],
 )
@@ -184,7 +187,9 @@ def test_the_first_controller_that_moves_is_learned() -> None:
     changed = learn(Settings(), "decoder.density", threading.Event(), told.append, knobs)  # type: ignore[arg-type]
     assert changed is not None and knobs.is_closed
     assert line_of(changed, "decoder.density") == '"ch 3 cc 30" = "decoder.density"'
-    assert told[0].startswith("connect it to the port LiveCover Control and move the controller")
+    assert told[0].startswith(
+        "connect it to the port LiveCover Control and move the knob, fader or button for"
+    )
 
 
 def test_a_key_is_told_that_it_is_no_fader() -> None:

@@ -16,13 +16,13 @@ from engine.live.engine import Engine
 from engine.system import bounded
 from engine.system.bounded import MIN_SAVE_S, begin_shutdown
 from livecover.commands.signals import stop_on_signals
-from livecover.control.hands import Hands
+from livecover.control.command_queue import CommandQueue
 from livecover.instrument import rig as subject
 from livecover.instrument.instrument import Instrument
 from livecover.instrument.rig import Rig
 from livecover.settings.output import MonitorSettings, RecordSettings
 from livecover.settings.sections import Settings
-from livecover.takes.track import FlacFile
+from livecover.takes.flac import FlacFile
 from tests.engine.fakes import CollectingSink, ScriptedSource, make_pipeline, sound
 from tests.livecover.instrument.test_rig import Wall
 
@@ -122,12 +122,12 @@ def test_whatever_hangs_no_wait_has_a_time_of_its_own(
                 instrument.add_tap(tap)
             instrument.start()
             instrument.record(True)
-            with Hands(instrument) as hands:
+            with CommandQueue(instrument) as queue:
                 instrument.engine._scheduler.hold((1,))  # type: ignore[union-attr]
                 source.play(sound(0.1, (0.0, 0.1)))
                 wall.hangs = True
                 trap.wait_for("model", "port", "disk", "output")
-                hands.ask("midi.transpose", 3)  # waits for the worker
+                queue.put("midi.transpose", 3)  # waits for the worker
                 monkeypatch.setattr(threading.Thread, "join", note)
                 begin_shutdown()
     monkeypatch.setattr(threading.Thread, "join", join)

@@ -154,7 +154,7 @@ def test_gains_count_at_once(wall: Wall, tmp_path: Path) -> None:
         tmp_path, monitor=MonitorSettings(device="default"), piano=PianoSettings(enabled=True)
     )
     with Rig(both) as rig:
-        rig.follow(settings(tmp_path, monitor=MonitorSettings("default", gain_db=-20.0)))
+        rig.apply_gains(settings(tmp_path, monitor=MonitorSettings("default", gain_db=-20.0)))
         assert rig._monitor is not None and rig._monitor.gain == pytest.approx(0.1)
 
 

@@ -9,7 +9,7 @@ import pytest
 from engine.audio.opening import InputInfo
 from engine.core.errors import MidiError
 from livecover.panel import choices
-from livecover.panel.server import PanelServer
+from livecover.panel.web.server import PanelServer
 from livecover.settings.panel import PanelSettings
 from tests.livecover.panel.fakes import FakeInstrument
 

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -13,61 +13,54 @@ from websockets.typing import Origin
 
 from engine.core.errors import ConfigError
 from engine.core.taps import Tap
-from engine.core.tempo import Tempo
 from engine.model.latency import LatencyBudget
 from engine.signal.meters import Status
+from livecover.instrument.instrument import Instrument
 from livecover.settings.file import Line, Unsaved
 from livecover.settings.sections import Settings
-from livecover.settings.source import load_settings
 
 NO_CONFIG = Path(__file__).parents[3] / "config.toml"  # every setting at its default
 TIMEOUT = 10.0
 MAX_FRAMES = 200
 
 
-class FakeInstrument:
-    """Notes what it is asked, and takes settings as the real one does."""
+class FakeInstrument(Instrument):
+    """Changes settings as the real one does, starts no engine, and logs the calls."""
+
+    is_playing = False
+    is_recording = False
+    recording_fault = ""
+    budget = LatencyBudget((("capture block", 0.005), ("half window", 0.064)))
+    source_name, sink_name, model_name = "Speakers", "LiveCover", "live 1"
 
     def __init__(self) -> None:
-        self.settings = Settings()
-        self.is_playing = self.is_recording = False
-        self.recording_fault = ""
-        self.budget = LatencyBudget((("capture block", 0.005), ("half window", 0.064)))
-        self.source_name, self.sink_name, self.model_name = "Speakers", "LiveCover", "live 1"
-        self.error = ""
+        super().__init__(Settings())
         self.controller = "LiveCover Control"
-        self.learning: str | None = None
-        self.tempo: Tempo | None = None
         self.taps: list[Tap] = []
         self.asked: list[str] = []
         self.is_free = threading.Event()
-        """While it is not set, ``start`` takes its time."""
+        """While it is not set, ``start`` does not return."""
         self.is_free.set()
         self.changed = threading.Event()
         """Set at each change."""
         self._given: dict[str, object] = {}
-        self._on_change: list[Callable[[], None]] = []
 
     def status(self) -> Status:
         return Status(seconds=1.0, peak_dbfs=-6.04, latency=0.069, n_notes=len(self.asked))
 
     def change(self, values: Mapping[str, object]) -> None:
-        self.settings = load_settings(NO_CONFIG, {**self._given, **values})
+        super().change(values)
         self._given |= values
-        self._tell("change")
-
-    def learn(self, name: str | None) -> None:
-        self.learning = name
-        self._tell(f"learn {name}")
+        self._log("change")
 
     def start(self) -> None:
         self.is_free.wait(TIMEOUT)
         self.is_playing = True
-        self._tell("start")
+        self._log("start")
 
     def stop(self) -> None:
         self.is_playing = False
-        self._tell("stop")
+        self._log("stop")
 
     def panic(self) -> None:
         self.asked.append("panic")
@@ -78,18 +71,15 @@ class FakeInstrument:
         if on and not self.is_playing:
             raise ConfigError("nothing plays:\nstart first, then record")
         self.is_recording = on
-        self._tell(f"record {on}")
+        self._log(f"record {on}")
 
     def unsaved(self) -> Unsaved:
         lines = (Line(name, "?", str(value)) for name, value in self._given.items())
         return Unsaved(Path("mine.toml"), tuple(lines))
 
     def save(self) -> Path:
-        self._tell("save")
+        self._log("save")
         return Path("mine.toml")
-
-    def subscribe(self, on_change: Callable[[], None]) -> None:
-        self._on_change.append(on_change)
 
     def add_tap(self, tap: Tap) -> None:
         self.taps.append(tap)
@@ -97,11 +87,10 @@ class FakeInstrument:
     def remove_tap(self, tap: Tap) -> None:
         self.taps.remove(tap)
 
-    def _tell(self, what: str) -> None:
+    def _log(self, what: str) -> None:
         self.asked.append(what)
         self.changed.set()
-        for on_change in self._on_change:
-            on_change()
+        self._tell()
 
 
 class Client:

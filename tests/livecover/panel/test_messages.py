@@ -6,7 +6,7 @@ import json
 import pytest
 
 from engine.core.errors import ConfigError
-from livecover.panel.messages import (
+from livecover.panel.requests import (
     MAX_MESSAGE,
     MAX_STYLE_FILE,
     Change,
@@ -54,7 +54,7 @@ def test_understood(text: str, request_: object) -> None:
         ('{"type":"do","action":"fly"}', "action must be one of start, stop, .*, not fly"),
         ('{"type":"do","action":["start"]}', "action must be one of"),
         ('{"type":"do","action":"snapshot","key":["A"]}', "a snapshot is A or B, not"),
-        ('{"type":"do","action":"learn","key":["A"]}', "no controller can drive"),
+        ('{"type":"do","action":"learn","key":["A"]}', "no controller can control"),
         ('{"type":"save"}', "this message must have id, not $"),
         ('{"type":"change","values":{}}', "values must be an object"),
         ('{"type":"change","values":[1]}', "values must be an object"),

@@ -1,4 +1,4 @@
-"""The panel's parts one by one: chroma, tap, outbox, choices, files."""
+"""The panel's parts one by one: chroma, tap, send queue, choices, files."""
 
 import asyncio
 import json
@@ -10,13 +10,14 @@ import pytest
 
 from engine.core.errors import ConfigError, DeviceError
 from engine.core.notes import NoteEvent
-from livecover.panel import choices, outbox, tap
-from livecover.panel.choices import Offer, find_choices
+from livecover.panel import choices, tap
+from livecover.panel.choices import AllowList, find_choices
 from livecover.panel.chroma import Chroma
-from livecover.panel.messages import SETTABLE
-from livecover.panel.outbox import Outbox
-from livecover.panel.page_files import load_page
+from livecover.panel.requests import SETTABLE
 from livecover.panel.tap import PanelTap
+from livecover.panel.web import send_queue
+from livecover.panel.web.page_files import load_page
+from livecover.panel.web.send_queue import SendQueue
 from livecover.settings.sections import Settings, values_of, with_values
 from livecover.settings.source import load_settings
 from livecover.settings.trust import ALWAYS
@@ -45,24 +46,24 @@ def test_chroma_of_silence_is_dark() -> None:
 
 def test_a_tap_that_nobody_empties_stays_small() -> None:
     panel = PanelTap()
-    panel.watch(True)
-    for k in range(tap.MAX_HAPPENED + 5):
+    panel.set_active(True)
+    for k in range(tap.MAX_EVENTS + 5):
         panel.found([NoteEvent(0.0, 60, 90)], [float(k)])
         panel.audio(np.zeros((64, 1), np.float32), 0.0, 0.0)
     assert panel.n_lost == 5
-    (message,) = panel.take_happened()
+    (message,) = panel.take_messages()
     assert isinstance(message["notes"], list)
-    assert len(message["notes"]) == tap.MAX_HAPPENED and message["notes"][0][0] == 5.0
-    assert panel.take_happened() == []
+    assert len(message["notes"]) == tap.MAX_EVENTS and message["notes"][0][0] == 5.0
+    assert panel.take_messages() == []
 
 
 def test_a_slow_page_keeps_the_newest_and_knows_what_it_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(outbox, "MAX_WAITING", 104)
+    monkeypatch.setattr(send_queue, "MAX_WAITING", 104)
 
     async def read() -> str:
-        box = Outbox()
+        box = SendQueue()
         for k in range(10, 20):
             box.put("notes", json.dumps({"type": "notes", "k": k}), n_notes=2)  # 26 characters
             box.put("status", json.dumps({"type": "status", "k": k}))
@@ -92,7 +93,7 @@ def test_choices_where_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_what_was_in_use_may_be_chosen_again() -> None:
-    offer = Offer(find_choices())
+    allowed = AllowList(find_choices())
     given = {
         "audio.input": "song.mp3",
         "midi.midi_out": ["LiveCover", "take.mid"],
@@ -101,14 +102,16 @@ def test_what_was_in_use_may_be_chosen_again() -> None:
     }
     for key, value in given.items():
         with pytest.raises(ConfigError):
-            offer.check({key: value})
-    offer.note(load_settings(NO_CONFIG, given))
-    offer.note(Settings())
-    offer.check(given)
-    offer.check({"audio.input": "USB Audio", "model.model": "transcribe", "model.style": "calm"})
-    offer.check({"model.style": [0.5] * 24, "midi.midi_out": ["LiveCover"]})
-    with pytest.raises(ConfigError, match="^a style of a file is given by handing over the file$"):
-        offer.check({"model.style": " from:/etc/passwd"})
+            allowed.check({key: value})
+    allowed.add_in_use(load_settings(NO_CONFIG, given))
+    allowed.add_in_use(Settings())
+    allowed.check(given)
+    allowed.check({"audio.input": "USB Audio", "model.model": "transcribe", "model.style": "calm"})
+    allowed.check({"model.style": [0.5] * 24, "midi.midi_out": ["LiveCover"]})
+    with pytest.raises(
+        ConfigError, match="^a style from a file: choose or drop the file on the page$"
+    ):
+        allowed.check({"model.style": " from:/etc/passwd"})
 
 
 WORDS = {"midi.velocity_curve", "play.parts", "play.pedal"}
@@ -121,10 +124,10 @@ def test_every_text_that_a_page_may_set_is_offered_or_one_of_a_few_words() -> No
         for key, value in values_of(Settings()).items()
         if key in SETTABLE and isinstance(value, str | tuple)
     }
-    offer = Offer(find_choices())
+    allowed = AllowList(find_choices())
     for key in texts - WORDS:
         with pytest.raises(ConfigError):
-            offer.check({key: "from:/etc/passwd"})
+            allowed.check({key: "from:/etc/passwd"})
     for key in WORDS:
         with pytest.raises(ConfigError):
             with_values(Settings(), {key: "/etc/passwd"})

@@ -12,9 +12,9 @@ from engine.core.errors import ConfigError
 from engine.core.notes import NoteEvent, PedalEvent
 from engine.core.tempo import Tempo
 from livecover import __version__
-from livecover.panel import hub
-from livecover.panel.messages import MAX_STYLE_FILE
-from livecover.panel.server import PanelServer
+from livecover.panel.requests import MAX_STYLE_FILE
+from livecover.panel.web import sessions
+from livecover.panel.web.server import PanelServer
 from tests.livecover.panel.fakes import Client, FakeInstrument
 
 BLOCK = np.full((256, 2), 0.1, np.float32)
@@ -110,7 +110,7 @@ def test_a_page_lets_a_controller_learn(panel: PanelServer, instrument: FakeInst
     ("asked", "text"),
     [
         ({"action": "learn"}, "this message must have action and key, not action"),
-        ({"action": "learn", "key": "audio.input"}, "no controller can drive audio.input"),
+        ({"action": "learn", "key": "audio.input"}, "no controller can control audio.input"),
         ({"action": "start", "key": "x"}, "this message must have action, not action, key"),
         ({"action": "snapshot", "key": "C"}, "a snapshot is A or B, not C"),
     ],
@@ -163,7 +163,7 @@ def test_what_is_wrong_is_said_to_who_asked_and_changes_nothing(
             ),
             (
                 '{"type":"change","values":{"audio.input":"/etc/passwd"}}',
-                "audio.input can only be chosen from what is offered",
+                "audio.input: expected one of the panel's choices, got '/etc/passwd'",
             ),
             ('{"type":"do","action":"record"}', "nothing plays: start first, then record"),
         ]
@@ -283,7 +283,7 @@ def test_a_desk_that_is_too_full_says_so(
     instrument.is_free.clear()
     with Client(panel.url) as page:
         page.hear("choices")
-        for _ in range(hub.MAX_DEEDS + 2):
+        for _ in range(sessions.MAX_COMMANDS + 2):
             page.say(type="do", action="start")
         assert "still busy" in page.hear("error")["text"]
         instrument.is_free.set()
@@ -326,7 +326,7 @@ def test_a_fault_of_ours_does_not_end_the_news(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(hub, "PAUSE", 0.0)
+    monkeypatch.setattr(sessions, "PAUSE_S", 0.0)
     with Client(panel.url) as page:
         page.hear("hello")
         (tap,) = instrument.taps

@@ -121,11 +121,11 @@ def test_toml_forms(tmp_path: Path) -> None:
         ("[control]\ntransport = 1\n", "control.transport must be true or false, not 1"),
         ("[control]\nmap = 'cc 1'\n", "control.map must be a table of texts, not 'cc 1'"),
         ("[control.map]\n'cc 1' = 3\n", "control.map must be a table of texts, not {'cc 1': 3}"),
-        ("[control.map]\n'cc 128' = 'panic'\n", "control.map has a controller 'cc 128'; expected"),
+        ("[control.map]\n'cc 128' = 'panic'\n", "control.map: expected cc 0 to cc 127,"),
         (
             "[control.map]\n'cc 2' = 'model.stile'\n",
-            'control.map: "cc 2" = "model.stile": no controller can drive \'model.stile\'; did you'
-            " mean model.style?",
+            'control.map: "cc 2" = "model.stile": expected a setting that a controller'
+            " can control, got 'model.stile'; did you mean model.style?",
         ),
         ("[arranger]\nenabled = 1\n", "arranger.enabled must be true or false, not 1"),
         ("[arranger]\nmodel = ' '\n", "arranger.model must be text that is not empty, not ' '"),

@@ -76,7 +76,7 @@ def test_what_is_no_journal_is_named_and_stays(tmp_path: Path) -> None:
     (tmp_path / "a.journal").write_text("nonsense\n")
     (tmp_path / "b.journal").touch()  # killed before its first line
     (said,) = recover_takes(tmp_path)
-    assert "could not be recovered" in said and "move it away" in said
+    assert "could not be recovered" in said and "move the file away" in said
     assert [path.name for path in tmp_path.iterdir()] == ["a.journal"]
 
 

@@ -16,13 +16,13 @@ import soundfile
 
 from engine.core.errors import ConfigError
 from engine.core.notes import NoteEvent
-from livecover.takes import waiting as queue_module
-from livecover.takes.desk import TakeDesk
+from livecover.takes import recording_queue
 from livecover.takes.ending import recover_takes
+from livecover.takes.flac import FlacFile
 from livecover.takes.journal import Journal
 from livecover.takes.recorder import STUCK_S, TakeRecorder
-from livecover.takes.track import FlacFile
-from livecover.takes.waiting import MAX_ENTRIES, MAX_WAITING_S, Sound, Waiting
+from livecover.takes.recording_queue import MAX_ENTRIES, MAX_WAITING_S, AudioEntry, RecordingQueue
+from livecover.takes.writer import TakeWriter
 from tests.livecover.takes.test_recorder import LATENCY, NAME, RATE, Band, note, notes_of
 
 
@@ -67,7 +67,7 @@ def play_noise(band: Band, seconds: float) -> None:
     n = round(seconds * RATE)
     band.recorder.audio(noise(n), band.second, band.second)
     band.second += seconds
-    band.recorder.turn()
+    band.recorder.run_pending()
 
 
 @pytest.mark.parametrize("has_song", [True, False])
@@ -104,7 +104,7 @@ def test_a_disk_that_fills_keeps_what_was_written(
     assert band.recorder.fault == "" and len(band.recorder.faults) == 1
     play_noise(band, 0.5)
     band.recorder.close()
-    band.recorder.turn()
+    band.recorder.run_pending()
     assert [files.name for files, _ in band.ended] == [f"{NAME[:-1]}2"]
 
 
@@ -116,7 +116,7 @@ def test_a_take_that_somebody_removes_is_told_at_once(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "takes")
     band.play(1.0)
     assert not band.recorder.is_recording
-    assert "somebody has removed the take's files: " in band.recorder.fault
+    assert "the take's files have been removed: " in band.recorder.fault
     assert "Take 1 is lost" in band.recorder.fault
 
 
@@ -138,7 +138,7 @@ def test_a_fault_of_the_program_ends_the_take_not_the_recorder(
     band.recorder.record(True)
     band.play(1.0)
     with monkeypatch.context() as broken:
-        broken.setattr(TakeDesk, "audio", lambda *_: 1 / 0)
+        broken.setattr(TakeWriter, "audio", lambda *_: 1 / 0)
         band.play(1.0)
     assert "recording has failed: ZeroDivisionError" in band.recorder.fault
     assert about(tmp_path)["is_whole"] is False
@@ -146,7 +146,7 @@ def test_a_fault_of_the_program_ends_the_take_not_the_recorder(
     band.recorder.record(True)
     band.play(1.0)
     band.recorder.close()
-    band.recorder.turn()
+    band.recorder.run_pending()
     assert len(band.ended) == 1 and band.recorder.fault == ""
 
 
@@ -196,8 +196,8 @@ def test_a_disk_that_hangs_is_told_and_what_waits_has_a_bound(
     assert studio.recorder.fault.startswith("recording waits: the disk of ")
     assert caplog.text.count("playing goes on") == 1
     studio.play(600.0)
-    waiting = studio.recorder._waiting
-    n_sounds = sum(isinstance(e, Sound) for e in waiting._entries)
+    waiting = studio.recorder._queue
+    n_sounds = sum(isinstance(e, AudioEntry) for e in waiting._entries)
     assert n_sounds <= 10 * MAX_WAITING_S + 1 and len(waiting) < 2 * MAX_ENTRIES
     with pytest.raises(ConfigError, match=r"nothing can be recorded: .* has not answered"):
         studio.recorder.record(False)
@@ -220,7 +220,10 @@ def test_the_way_out_does_not_wait_for_a_disk_that_hangs(
     studio.recorder.shut_down(still=0.01)
     thread = studio.recorder._thread
     assert thread is not None and thread.is_alive()
-    assert "the next start of livecover makes one of what is there" in studio.recorder.faults[0]
+    assert (
+        "the next start of livecover completes it from what was written"
+        in studio.recorder.faults[0]
+    )
     assert list(tmp_path.glob("*.journal")) and not list(tmp_path.glob("*.json"))
     released.set()
     thread.join(60)
@@ -236,23 +239,23 @@ def test_a_writer_that_dies_is_told_and_nothing_waits_for_it(
     studio = Threaded(tmp_path)
     thread = studio.recorder._thread
     assert thread is not None
-    monkeypatch.setattr(TakeDesk, "turn", die)
+    monkeypatch.setattr(TakeWriter, "update", die)
     studio.play(0.1)
     thread.join(60)
     assert not studio.recorder.is_recording
     assert studio.recorder.fault.startswith("recording has failed: RuntimeError its thread has")
     studio.play(60.0)
-    assert len(studio.recorder._waiting) == 0
+    assert len(studio.recorder._queue) == 0
     with pytest.raises(ConfigError, match="nothing can be recorded: recording has failed"):
         studio.recorder.record(True)
 
 
 @pytest.mark.parametrize("put", ["sound", "note", "action"])
 def test_whatever_waits_has_a_bound(put: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_module, "MAX_ENTRIES", 50)
-    queue = Waiting()
+    monkeypatch.setattr(recording_queue, "MAX_ENTRIES", 50)
+    queue = RecordingQueue()
     puts: dict[str, Callable[[int], None]] = {
-        "sound": lambda k: queue.put_sound(Sound(noise(RATE), RATE, k, k, RATE)),
+        "sound": lambda k: queue.put_audio(AudioEntry(noise(RATE), RATE, k, k, RATE)),
         "note": lambda k: queue.put_event(NoteEvent(k, 30 + k % 60, 80 * (k // 60 % 2))),
         "action": lambda k: queue.put(lambda: None),
     }
@@ -261,8 +264,8 @@ def test_whatever_waits_has_a_bound(put: str, monkeypatch: pytest.MonkeyPatch) -
     assert len(queue) <= 150
     assert queue.is_broken is (put == "action")
     n = 0
-    while (entry := queue.take()) is not None:
-        n += entry.n // RATE if isinstance(entry, Sound) else 1
+    while (entry := queue.get()) is not None:
+        n += entry.n // RATE if isinstance(entry, AudioEntry) else 1
     if put == "sound":
         assert n == 5000  # what is missing is told by one entry
     puts[put](0)
@@ -280,7 +283,7 @@ def test_names_that_are_no_utf8_do_not_end_a_take(tmp_path: Path) -> None:
     band.recorder.record(True)
     band.play(1.0)
     band.recorder.close()
-    band.recorder.turn()
+    band.recorder.run_pending()
     assert about(folder)["source"] == "caf\udce9.wav" and about(folder)["is_whole"] is True
     take = band.ended[0][0]
     Journal(take.journal, {"source": "caf\udce9.wav"}).close()

@@ -16,7 +16,7 @@ from engine.core.note_tracker import pair_notes
 from engine.core.notes import Event, NoteEvent, PedalEvent
 from engine.core.settings import EngineSettings, ModelSettings
 from engine.core.tempo import Tempo
-from livecover.takes import waiting as module
+from livecover.takes import recording_queue as module
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
 from livecover.takes.recorder import TakeRecorder
@@ -60,13 +60,13 @@ class Band:
         block = np.repeat((at / 100).astype(np.float32)[:, None], self.n_channels, axis=1)
         self.recorder.audio(block, self.second, self.second)
         self.second += seconds
-        self.recorder.turn()
+        self.recorder.run_pending()
         return block
 
     def send(self, *events: Event) -> None:
         for event in events:
             self.recorder.sent(event, event.time + LATENCY, event.time + LATENCY)
-        self.recorder.turn()
+        self.recorder.run_pending()
 
 
 def note(on: float, off: float, pitch: int = 60, **more: str) -> tuple[NoteEvent, NoteEvent]:
@@ -98,7 +98,7 @@ def test_a_take_has_notes_song_and_words_that_line_up(band: Band, tmp_path: Path
     heard = band.play(2.0)
     band.send(*note(1.25, 1.75), *note(2.0, 2.5, 64, part="melody"))
     band.recorder.close()
-    band.recorder.turn()
+    band.recorder.run_pending()
     assert notes_of(tmp_path / f"{NAME}.mid") == [(0.25, 0.75, 60), (1.0, 1.5, 64)]
     song, rate = soundfile.read(tmp_path / f"{NAME}.flac", dtype="float32", always_2d=True)
     assert rate == RATE and len(song) == 2 * RATE
@@ -119,7 +119,7 @@ def test_what_sounds_at_the_start_begins_with_the_take(band: Band, tmp_path: Pat
     band.play(1.0)
     band.send(over[1], held[1])
     band.recorder.close()
-    band.recorder.turn()
+    band.recorder.run_pending()
     assert notes_of(tmp_path / f"{NAME}.mid") == [(0.0, 0.4, 62), (0.0, 1.0, 64)]
     pedals = [(m.value, m.time) for m in mido.MidiFile(tmp_path / f"{NAME}.mid") if m.is_cc(64)]
     assert [value for value, _ in pedals] == [127, 0]
@@ -146,12 +146,12 @@ def test_a_take_may_begin_while_another_waits_for_its_last_notes(
     band.recorder.record(True)
     band.play(1.0)
     band.recorder.record(False)
-    band.recorder.turn()
+    band.recorder.run_pending()
     band.recorder.record(True)
     band.play(0.3)
     band.send(*note(0.9, 1.2))
     band.recorder.close()
-    band.recorder.turn()
+    band.recorder.run_pending()
     assert notes_of(tmp_path / f"{NAME}.mid") == [(0.9, 1.0, 60)]
     assert notes_of(tmp_path / f"{NAME[:-1]}2.mid") == [(0.0, 0.2, 60)]
 
@@ -169,7 +169,7 @@ def test_a_lost_input_is_silence_and_another_format_another_file(
     band.begin(rate=16000, n_channels=2)
     other = band.play(1.0)
     band.recorder.close()
-    band.recorder.turn()
+    band.recorder.run_pending()
     song, _ = soundfile.read(tmp_path / f"{NAME}.flac", dtype="float32", always_2d=True)
     assert not song[RATE : RATE * 3 // 2].any()
     np.testing.assert_allclose(song[RATE * 3 // 2 :], again, atol=2**-22)
@@ -186,7 +186,7 @@ def test_another_input_goes_on_where_the_first_has_come_to(band: Band, tmp_path:
     band.begin(name="other")
     other = band.play(1.0)
     band.recorder.close()
-    band.recorder.turn()
+    band.recorder.run_pending()
     song, _ = soundfile.read(tmp_path / f"{NAME}.flac", dtype="float32", always_2d=True)
     assert len(song) == RATE * 7 // 4
     np.testing.assert_allclose(song[RATE:], other[RATE // 4 :], atol=2**-22)
@@ -197,10 +197,10 @@ def test_a_panic_ends_the_notes_of_the_take(band: Band, tmp_path: Path) -> None:
     band.play(1.0)
     band.send(note(0.5, 9.0)[0])
     band.recorder.silenced()
-    band.recorder.turn()
+    band.recorder.run_pending()
     band.play(1.0)
     band.recorder.close()
-    band.recorder.turn()
+    band.recorder.run_pending()
     assert notes_of(tmp_path / f"{NAME}.mid") == [(0.5, 0.8, 60)]
 
 
@@ -209,10 +209,10 @@ def test_changes_are_texts_and_hands_are_tracks(band: Band, tmp_path: Path) -> N
     band.play(1.0)
     calm = EngineSettings(model=ModelSettings(style="calm"))
     band.recorder.changed(calm, LATENCY)
-    band.recorder.tempo(Tempo(90.0, 0.0))
+    band.recorder.set_tempo(Tempo(90.0, 0.0))
     band.send(*note(0.1, 0.2, hand="left"), *note(0.3, 0.4, 72, hand="right"))
     band.recorder.close()
-    band.recorder.turn()
+    band.recorder.run_pending()
     file = mido.MidiFile(tmp_path / f"{NAME}.mid")
     names = ["livecover", "melody", "right hand", "left hand"]
     assert [track.name for track in file.tracks] == names
@@ -228,14 +228,14 @@ def test_bar_lines_of_the_clock_are_the_files(band: Band, tmp_path: Path, bpm: f
     bar_s = 3 * 60 / bpm
     lines = 0.4 + bar_s * np.arange(40)
     band.play(2.0)
-    band.recorder.tempo(Tempo(bpm, 0.4, beat=0, beats_per_bar=3))
+    band.recorder.set_tempo(Tempo(bpm, 0.4, beat=0, beats_per_bar=3))
     band.recorder.record(True)
     band.play(12.0)
     in_take = [line for line in lines if 3.0 + bar_s < line < 13.0]
     for line in in_take:
         band.send(*note(line, line + 0.1))
     band.recorder.close()
-    band.recorder.turn()
+    band.recorder.run_pending()
     file = mido.MidiFile(tmp_path / f"{NAME}.mid")
     assert [m.numerator for m in file.tracks[0] if m.type == "time_signature"] == [3]
     ticks = np.cumsum([m.time for m in file.tracks[2]])
@@ -253,7 +253,7 @@ def test_takes_are_numbered_and_never_written_over(band: Band, tmp_path: Path) -
         band.recorder.record(True)
         band.play(0.5)
         band.recorder.close()
-        band.recorder.turn()
+        band.recorder.run_pending()
     assert sorted(files.name[-6:] for files, _ in band.ended) == ["Take 8", "Take 9"]
 
 
@@ -265,11 +265,11 @@ def test_a_disk_that_is_slow_costs_sound_not_time(
     block = np.full((RATE // 2, 1), 0.5, np.float32)
     for k in range(3):  # nobody takes turns meanwhile: the last one does not fit
         band.recorder.audio(block, k / 2, k / 2)
-    band.recorder.turn()
+    band.recorder.run_pending()
     band.second = 1.5
     band.play(0.5)
     band.recorder.close()
-    band.recorder.turn()
+    band.recorder.run_pending()
     song, _ = soundfile.read(tmp_path / f"{NAME}.flac")
     assert len(song) == 2 * RATE and not song[RATE // 2 : 3 * RATE // 2].any()
     about = json.loads((tmp_path / f"{NAME}.json").read_text())
@@ -284,7 +284,7 @@ def test_a_take_whose_input_had_gaps_is_not_whole(band: Band, tmp_path: Path) ->
         band.play(0.5)
         band.n_overruns -= n_gaps // 3  # another engine has begun to count
         band.recorder.close()
-        band.recorder.turn()
+        band.recorder.run_pending()
     first, second = (json.loads(path.read_text()) for path in sorted(tmp_path.glob("*.json")))
     assert (first["is_whole"], first["n_overruns"]) == (True, 0)
     assert (second["is_whole"], second["n_overruns"]) == (False, 3)
@@ -295,7 +295,7 @@ def test_without_the_song_there_is_no_flac(tmp_path: Path) -> None:
     band.recorder.record(True)
     band.play(1.0)
     band.recorder.close()
-    band.recorder.turn()
+    band.recorder.run_pending()
     assert {path.suffix for path in tmp_path.iterdir()} == {".mid", ".json"}
 
 

@@ -150,4 +150,4 @@ def test_too_many_takes_are_not_played(
 ) -> None:
     monkeypatch.setattr(rendering, "MAX_WAITING", 0)
     Renderer(PianoSettings(enabled=True)).render(TakeFiles(takes, "a"), contents())
-    assert "a is not played into files: 0 wait" in caplog.text
+    assert "the piano of a is not written: 0 takes wait" in caplog.text

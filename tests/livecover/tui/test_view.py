@@ -14,7 +14,7 @@ from engine.core.notes import NoteEvent, PedalEvent
 from engine.core.tempo import Tempo
 from engine.model.latency import LatencyBudget
 from engine.signal.meters import Level, Status
-from livecover.control.hands import Hands
+from livecover.control.command_queue import CommandQueue
 from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import Settings, with_values
 from livecover.tui.keys import parse_keys
@@ -128,11 +128,11 @@ def test_no_sequence_is_too_strange(text: str) -> None:
     assert len(keys) <= len(text)
 
 
-def keyboard() -> tuple[Keyboard, Instrument, Hands, threading.Event, list[str]]:
+def keyboard() -> tuple[Keyboard, Instrument, CommandQueue, threading.Event, list[str]]:
     told: list[str] = []
     instrument, stop = Instrument(Settings()), threading.Event()
-    hands = Hands(instrument, told.append)
-    return Keyboard(instrument, hands, stop), instrument, hands, stop, told
+    queue = CommandQueue(instrument, told.append)
+    return Keyboard(instrument, queue, stop), instrument, queue, stop, told
 
 
 @pytest.mark.parametrize(
@@ -150,20 +150,20 @@ def keyboard() -> tuple[Keyboard, Instrument, Hands, threading.Event, list[str]]
     ],
 )
 def test_keys(keys: list[str], key: str, value: object) -> None:
-    board, instrument, hands, _, _ = keyboard()
+    board, instrument, queue, _, _ = keyboard()
     for name in keys:
-        hands.turn() if name == "p" else None
+        queue.run_pending() if name == "p" else None
         board.hear(name)
-    hands.turn()
+    queue.run_pending()
     section, _, name = key.partition(".")
     assert getattr(getattr(instrument.settings, section), name) == pytest.approx(value)
 
 
 def test_other_keys() -> None:
-    board, _, hands, stop, told = keyboard()
+    board, _, queue, stop, told = keyboard()
     for key in ("x", "é", "r"):
         board.hear(key)
-    hands.turn()
+    queue.run_pending()
     assert told == ["takes cannot be recorded here: start livecover with --record FOLDER"]
     board.hear("q")
     assert stop.is_set()

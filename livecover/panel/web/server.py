@@ -1,7 +1,7 @@
-"""The panel's server: a thread of its own, with uvicorn and Starlette on it.
+"""The panel's server: uvicorn and Starlette on a thread of their own.
 
-Nothing here is on the way from ear to port: if this thread is late, a page is late.
-Not here: the words (``livecover.panel.messages``) and the guard (``livecover.panel.security``).
+No note waits for this thread: if it is late, only a page is late.
+Not here: messages (``livecover.panel``), access control (``livecover.panel.web.security``).
 """
 
 import contextlib
@@ -21,17 +21,17 @@ from starlette.routing import Route, WebSocketRoute
 
 from engine.core.errors import ConfigError
 from engine.system.bounded import join_thread
-from livecover.panel.connections import BACKLOG, PendingConnections, protocol_of
-from livecover.panel.hub import Hub
-from livecover.panel.messages import MAX_STYLE_MESSAGE
-from livecover.panel.page_files import load_page
-from livecover.panel.played import Played
-from livecover.panel.security import Guard, bracketed, is_loopback, make_token
+from livecover.instrument.instrument import Instrument
+from livecover.panel.requests import MAX_STYLE_MESSAGE
+from livecover.panel.web.connections import BACKLOG, PendingConnections, connection_protocol
+from livecover.panel.web.page_files import load_page
+from livecover.panel.web.security import SecurityMiddleware, bracketed, is_loopback, make_token
+from livecover.panel.web.sessions import PanelSessions
 from livecover.settings.panel import PanelSettings
 
 MAX_CONNECTIONS = 256
-"""With the token; for those without, see ``livecover.panel.connections``."""
-CLOSE_TIMEOUT = 1  # seconds that pages have to say goodbye
+"""With the token; without it ``livecover.panel.web.connections`` limits them."""
+CLOSE_TIMEOUT = 1  # seconds for pages to close
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 _log = logging.getLogger(__name__)
@@ -42,21 +42,25 @@ class PanelServer:
 
     Parameters
     ----------
-    played
-        The instrument.
+    instrument
+        What the panel controls and shows.
     settings
         Where to listen.
     measure
-        Whether pages are asked to tell when they drew a note (``drawn``).
+        Whether pages report when they drew a note (``drawn``).
     """
 
     def __init__(
-        self, played: Played, settings: PanelSettings | None = None, *, measure: bool = False
+        self,
+        instrument: Instrument,
+        settings: PanelSettings | None = None,
+        *,
+        measure: bool = False,
     ) -> None:
         self._settings = settings or PanelSettings()
         self._token = make_token()
-        self._hub: Hub | None = None
-        self._played = played
+        self._sessions: PanelSessions | None = None
+        self._instrument = instrument
         self._measure = measure
         self._thread: threading.Thread | None = None
         self._server: uvicorn.Server | None = None
@@ -65,8 +69,8 @@ class PanelServer:
 
     @property
     def drawn(self) -> deque[tuple[float, int, float]]:
-        """(due, pitch, moment drawn) as pages told, where they were asked."""
-        return self._hub.drawn if self._hub is not None else deque()
+        """(due, pitch, time drawn), as pages have reported; empty unless ``measure``."""
+        return self._sessions.drawn if self._sessions is not None else deque()
 
     def __enter__(self) -> Self:
         self.start()
@@ -76,12 +80,12 @@ class PanelServer:
         self.stop()
 
     def start(self) -> None:
-        """Listen, and serve from now on.
+        """Open the port, and serve.
 
         Raises
         ------
         ConfigError
-            The port is taken, or the host is no address of this machine.
+            The port is in use, or the host is not an address of this machine.
         """
         assert self._thread is None
         listener = listen(self._settings)
@@ -89,22 +93,24 @@ class PanelServer:
         self.url = f"http://{bracketed(WILDCARDS.get(host, host))}:{port}/{self._token}/"
         if not is_loopback(host):
             _log.warning(
-                "panel.host %s lets the network in: whoever has the panel's address can play, and"
-                " it is sent unencrypted; 127.0.0.1 keeps it on this machine",
+                "panel.host %s opens the panel to the network: whoever has its address can play,"
+                " and nothing is encrypted; 127.0.0.1 keeps it on this machine",
                 self._settings.host,
             )
         pending = PendingConnections()
         config = uvicorn.Config(
-            Guard(self._application(), self._token, self._settings.host, pending.discard),
+            SecurityMiddleware(
+                self._application(), self._token, self._settings.host, pending.discard
+            ),
             loop="asyncio",
-            http=protocol_of(pending),
+            http=connection_protocol(pending),
             backlog=BACKLOG,
             ws="websockets-sansio",
             ws_max_size=MAX_STYLE_MESSAGE,
-            ws_per_message_deflate=False,  # loopback is fast, processors are busy
+            ws_per_message_deflate=False,  # loopback is fast; compression costs time
             lifespan="on",
             log_config=None,
-            log_level="error",  # a warning for each line of nonsense is a stranger's to cause
+            log_level="error",  # anybody could fill the log with warnings
             access_log=False,
             proxy_headers=False,
             server_header=False,
@@ -119,7 +125,7 @@ class PanelServer:
         self._thread.start()
 
     def stop(self, *, is_waited_for: bool = True) -> None:
-        """Close every page and the port; a second call only waits."""
+        """Close every page and the port. A second call only waits."""
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True
@@ -132,16 +138,16 @@ class PanelServer:
         with listener:
             try:
                 self._server.run(sockets=[listener])
-            except BaseException:  # uvicorn exits by SystemExit too; music goes on without a panel
+            except BaseException:  # uvicorn exits by SystemExit too; playing goes on
                 _log.exception("the panel has stopped; start livecover again to have it back")
 
     def _application(self) -> Starlette:
-        """Return what is guarded: the page's files and its socket."""
+        """Return the application behind the access control: the page's files and its WebSocket."""
         page = load_page()
 
         @contextlib.asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
-            async with hub.running():
+            async with sessions.running():
                 yield
 
         async def answer(request: Request) -> Response:
@@ -150,8 +156,8 @@ class PanelServer:
                 return PlainTextResponse("The panel has no such file.\n", 404)
             return Response(found[0], media_type=found[1])
 
-        hub = self._hub = Hub(self._played, self._measure)
-        routes = [WebSocketRoute("/socket", hub.socket), Route("/{path:path}", answer)]
+        sessions = self._sessions = PanelSessions(self._instrument, self._measure)
+        routes = [WebSocketRoute("/socket", sessions.serve), Route("/{path:path}", answer)]
         return Starlette(routes=routes, lifespan=lifespan)
 
 
@@ -170,13 +176,14 @@ def listen(settings: PanelSettings) -> socket.socket:
         return socket.create_server(address[:2], family=family)
     except socket.gaierror as error:
         raise ConfigError(
-            f"panel.host {host!r} is no address ({error.strerror}); give 127.0.0.1"
+            f"panel.host: expected an address of this machine, got {host!r} ({error.strerror});"
+            " give 127.0.0.1"
         ) from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(
-                f"port {port} is taken, perhaps by another livecover: stop it, or give another with"
-                " --panel-port (0 is any that is free)"
+                f"port {port} is in use, perhaps by another livecover: stop it, or give another"
+                " port with --panel-port (0 is any free one)"
             ) from error
         raise ConfigError(
             f"the panel cannot listen at {host} port {port} ({error.strerror}); give 127.0.0.1 as"

@@ -1,4 +1,4 @@
-"""The page's files, all of them in memory: nothing else of the disk can be asked for.
+"""The page's files, all in memory, so that no request can read another file.
 
 Not here: the files (``livecover/panel/page/``).
 """
@@ -19,7 +19,7 @@ TYPES = {
     ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
 }
-"""Said here, as what a system says of a suffix may be wrong (Windows' registry, of .js)."""
+"""Given here, since a system's own table may be wrong (Windows' registry, for .js)."""
 
 INDEX = "index.html"
 

@@ -1,8 +1,8 @@
 """Opens the panel in the browser, without its token in the arguments of a process.
 
-Every user of a machine may read those (``ps``). So the browser is given a file that only this user
-may read, which leads on to the panel, as Jupyter does; it is gone when livecover ends.
-Not here: the panel (``livecover.panel.server``).
+Every user of a machine can read those (``ps``). So the browser opens a file that only this user can
+read, which redirects to the panel, as Jupyter does. The file is removed when livecover ends.
+Not here: the panel (``livecover.panel.web.server``).
 """
 
 import contextlib
@@ -35,31 +35,31 @@ PAGE = """\
 """
 SNAPS = Path("/var/lib/snapd/desktop/applications")
 ASK_TIMEOUT = 2.0
-"""Seconds that the system may take to tell which browser is the user's."""
+"""Seconds to wait for the name of the default browser."""
 
 _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
 def opened(url: str) -> Iterator[None]:
-    """Open ``url`` in the user's browser, where there is one with a window; never raises.
+    """Open ``url`` in the user's browser, if there is a display; never raises.
 
-    Within the block there is the file that leads to it.
+    The file that redirects to it exists within the block.
     """
     with contextlib.ExitStack() as stack:
         if has_window():
             try:
-                path = stack.enter_context(_leading_to(url, _folder()))
+                path = stack.enter_context(_redirect_file(url, _folder()))
                 webbrowser.open(path.as_uri())
             except (OSError, ValueError, LiveCoverError, webbrowser.Error) as error:
-                _log.warning("no browser was opened (%s); open the panel's address there", error)
+                _log.warning("no browser was opened (%s); open the panel's address in one", error)
         yield
 
 
 def has_window() -> bool:
-    """Return whether a browser would open a window here, and can read a file of ours.
+    """Return whether there is a display, and its browser can read our file.
 
-    Windows' browser, called from within its Linux (WSL), cannot.
+    Windows' browser, called from WSL, cannot.
     """
     if sys.platform in ("win32", "darwin"):
         return True
@@ -68,12 +68,12 @@ def has_window() -> bool:
 
 
 @contextlib.contextmanager
-def _leading_to(url: str, folder: Path) -> Iterator[Path]:
-    """Yield a file of this user's alone that leads to ``url``. Raises OSError."""
+def _redirect_file(url: str, folder: Path) -> Iterator[Path]:
+    """Yield a file, readable by this user alone, that redirects to ``url``. Raises OSError."""
     is_new = not folder.exists()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"panel-{urlsplit(url).port}.html"
-    path.unlink(missing_ok=True)  # of one that was killed; nobody's file is written over
+    path.unlink(missing_ok=True)  # left by a livecover that was killed
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(handle, "w", encoding="utf-8") as file:
@@ -87,9 +87,9 @@ def _leading_to(url: str, folder: Path) -> Iterator[Path]:
 
 
 def _folder() -> Path:
-    """Return a folder of livecover's that the user's browser may read.
+    """Return a folder of livecover's that the browser can read.
 
-    A browser that is a snap reads no hidden folder, nor the system's for temporary files.
+    A browser installed as a snap reads neither hidden folders nor the temporary folder.
     """
     return RecordSettings().path if _is_snap(_default_browser()) else cache_folder()
 

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from livecover.panel.messages import BURST, MAX_STYLE_MESSAGE
-from livecover.panel.security import REFUSED, make_token
-from livecover.panel.server import PanelServer
+from livecover.panel.requests import BURST, MAX_STYLE_MESSAGE
+from livecover.panel.web.security import REFUSED, make_token
+from livecover.panel.web.server import PanelServer
 from livecover.settings.panel import PanelSettings
 from livecover.settings.sections import Settings
 from tests.livecover.panel.fakes import Client, FakeInstrument

@@ -1,8 +1,8 @@
-"""The song of a take: a FLAC file that can be opened whole at any moment, also after a kill.
+"""FLAC files that can be opened while they are written, and after a crash.
 
-libsndfile writes how long a FLAC file is when it is closed. Until then the header says "unknown",
-and soundfile opens the file but does not read it whole. So here that field is written now and then,
-with the number of samples whose frames are complete. Samples are (n, channels) float32.
+libsndfile writes the length into a FLAC file's header when the file is closed. Until then it is
+"unknown", and soundfile reads only part of the file. So the field is updated here at each flush,
+with the number of samples in complete frames. Samples are (n, channels) float32.
 """
 
 import os
@@ -22,7 +22,7 @@ _LENGTH_BITS = 36
 
 
 class _Disk:
-    """A file as libsndfile calls it, from C, where an exception would go nowhere but to stderr.
+    """A file for libsndfile, which calls it from C, where an exception would be lost.
 
     The first error is kept in ``error``; nothing is written after it.
     """
@@ -33,7 +33,7 @@ class _Disk:
         self.tell, self.read = raw.tell, raw.read
 
     def write(self, data: bytes) -> int:
-        """Write all of it and return its length, or return 0 once there was an error."""
+        """Write all data and return its length; return 0 after an error."""
         left = memoryview(data)
         while left and self.error is None:
             try:
@@ -43,7 +43,7 @@ class _Disk:
         return len(data) if self.error is None else 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place, if there was no error."""
+        """Go to a position; keep an error."""
         try:
             return self.raw.seek(offset, whence)
         except OSError as error:
@@ -52,7 +52,7 @@ class _Disk:
 
 
 class FlacFile:
-    """A FLAC file of 24 bits that is written. One thread; every method may raise OSError.
+    """Writes a FLAC file of 24 bits. One thread; every method may raise OSError.
 
     Parameters
     ----------
@@ -80,13 +80,13 @@ class FlacFile:
         """Write a block (n, c)."""
         try:
             self._file.write(block)
-        except (soundfile.SoundFileError, AssertionError) as error:  # its own, where less came
+        except (soundfile.SoundFileError, AssertionError) as error:  # its own, after a short write
             raise self._disk.error or OSError(str(error)) from error
         if self._disk.error is not None:
             raise self._disk.error
 
     def close(self) -> None:
-        """Write what is left; a second call does nothing."""
+        """Write the rest and close the file. A second call does nothing."""
         if self._file.closed:
             return
         try:
@@ -100,7 +100,7 @@ class FlacFile:
 
 
 class FlacTrack:
-    """One file, from its first sample on; as ``FlacFile``."""
+    """Writes a FLAC file of a take by sample position; threads and errors as ``FlacFile``."""
 
     def __init__(self, path: Path, sample_rate: int, n_channels: int) -> None:
         self.path = path
@@ -112,13 +112,13 @@ class FlacTrack:
 
     @property
     def seconds(self) -> float:
-        """How long it is by now."""
+        """Length so far."""
         return self.n_samples / self.sample_rate
 
     def write(self, block: Array, at: int) -> None:
         """Write a block (n, channels) at sample ``at``.
 
-        Silence fills a gap before it; of what was written before, by another input, that stays.
+        A gap before it becomes silence; samples that are already written stay.
         """
         if at > self.n_samples + SLACK:
             self.pad(at)
@@ -132,7 +132,7 @@ class FlacTrack:
             self._write(np.zeros((n, self.n_channels), np.float32))
 
     def flush(self) -> None:
-        """Make the file one that can be opened, as far as its frames are complete."""
+        """Write the length of the complete frames into the header."""
         end = self._raw.tell()
         if end <= _LENGTH_AT + 8:
             return
@@ -144,7 +144,7 @@ class FlacTrack:
         self._raw.seek(end)
 
     def close(self) -> None:
-        """Write what is left; a second call does nothing."""
+        """Write the rest and close the file. A second call does nothing."""
         self._flac.close()
 
     def _write(self, block: Array) -> None:

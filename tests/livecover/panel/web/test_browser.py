@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import platformdirs
 import pytest
 
-from livecover.panel import browser
-from livecover.panel.browser import has_window
+from livecover.panel.web import browser
+from livecover.panel.web.browser import has_window
 
 URL = "http://127.0.0.1:7664/secret-token/"
 

@@ -1,17 +1,16 @@
-"""Who may see the panel and speak to it: a guard before every page, file and socket.
+"""Access control of the panel: a check of every request and WebSocket.
 
-Other pages in the same browser are the danger: they can send requests to loopback, and by DNS
-rebinding give this server a name of theirs. So a request needs
+The threat is another page in the same browser: it can send requests to loopback, and by DNS
+rebinding reach this server under a name of its own. So a request needs
 
-- a Host that this server has, by number or as ``localhost``: no name that a stranger can point
-  here;
-- an Origin that is this server's own, if it has one; a WebSocket must have one (RFC 6455, 10.2);
-- Sec-Fetch-Site, where the browser tells it, ``same-origin`` or ``none`` (typed, or opened by us);
+- a Host that is this server's address or ``localhost``, not a name that somebody else controls;
+- an Origin, if there is one, that is this server's own; a WebSocket must have one (RFC 6455, 10.2);
+- Sec-Fetch-Site, if the browser sends it, of ``same-origin`` or ``none`` (typed, or opened by us);
   only the page itself may be opened by a link elsewhere, such as a terminal in a browser;
-- the token, the first part of the path, compared in constant time. There is no cookie, so no
-  browser brings it along by itself.
+- the token, the first part of the path, compared in constant time. It is not a cookie, so no
+  browser sends it by itself.
 
-Not here: what a message may say (``livecover.panel.messages``).
+Not here: the check of messages (``livecover.panel.requests``).
 """
 
 import hmac
@@ -38,16 +37,16 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""Of every answer, beside the Content-Security-Policy."""
+"""On every response, with the Content-Security-Policy."""
 
 
 def make_token() -> str:
-    """Return a new secret of 192 bits, as it stands in a URL."""
+    """Return a new secret of 192 bits, as text for a URL."""
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches what listens at ``host``.
+    """Return whether only this machine can reach ``host``.
 
     >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost")
     (True, True, True)
@@ -63,7 +62,7 @@ def is_loopback(host: str) -> bool:
 
 
 def bracketed(host: str) -> str:
-    """Return ``host`` as it stands in a URL.
+    """Return ``host`` as a URL has it.
 
     >>> bracketed("::1"), bracketed("127.0.0.1")
     ('[::1]', '127.0.0.1')
@@ -71,19 +70,19 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-class Guard:
-    """An ASGI application that lets through to ``app`` only who may, with headers on every answer.
+class SecurityMiddleware:
+    """ASGI middleware that passes on only allowed requests, and adds headers to every response.
 
     Parameters
     ----------
     app
-        What is guarded; it sees the path after the token.
+        The application; it gets the path after the token.
     token
-        As :func:`make_token` gives it.
+        As :func:`make_token` returns it.
     host
-        What the server was told to listen at; a name among them is one more that Host may be.
+        The address to listen at, as the settings have it; if it is a name, Host may be it.
     on_allowed
-        Called with the client's address, at each request that is let through.
+        Called with the client's address, for each allowed request.
     """
 
     def __init__(
@@ -99,29 +98,29 @@ class Guard:
         self._host = host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 403 (a socket is not opened), or pass on."""
-        if scope["type"] == "lifespan":  # the server's own, not a request
+        """Pass the request on, or answer 403 (to a WebSocket too)."""
+        if scope["type"] == "lifespan":  # not a request
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         send = _with_headers(send, host if self._is_ours(host, scope) else "")
         rest = self._rest(scope["path"])
-        if rest is None or not self._may(scope, headers):
-            # A refused handshake is answered as a page is (ASGI's websocket.http.response).
+        if rest is None or not self._is_allowed(scope, headers):
+            # A refused handshake gets the same response (ASGI's websocket.http.response).
             await PlainTextResponse(REFUSED, 403, {"Connection": "close"})(scope, receive, send)
             return
         self._on_allowed(scope["client"])
         await self._app({**scope, "path": rest, "raw_path": rest.encode()}, receive, send)
 
     def _rest(self, path: str) -> str | None:
-        """Return the path after the token, None if it has none or another."""
+        """Return the path after the token; None if the token is missing or wrong."""
         token, slash, rest = path.removeprefix("/").partition("/")
         is_right = hmac.compare_digest(token.encode(errors="replace"), self._token)
         return f"/{rest}" if is_right and slash else None
 
-    def _may(self, scope: Scope, headers: Headers) -> bool:
-        """Return whether Host, Origin and what the browser says of the asker are right."""
+    def _is_allowed(self, scope: Scope, headers: Headers) -> bool:
+        """Return whether Host, Origin and Sec-Fetch headers are allowed."""
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or not self._is_ours(hosts[0], scope):
             return False
@@ -136,7 +135,7 @@ class Guard:
         return is_opened or headers.get("sec-fetch-site", "none") in ("same-origin", "none")
 
     def _is_ours(self, host: str, scope: Scope) -> bool:
-        """Return whether a Host is this server's: of its address, or a name it was given."""
+        """Return whether a Host is this server's address, or the name in the settings."""
         address, port = scope["server"]
         names = {address, self._host}
         if is_loopback(address):
@@ -147,7 +146,7 @@ class Guard:
 
 
 def _policy(host: str) -> str:
-    """Return the Content-Security-Policy: everything from here, nothing in the page's own text."""
+    """Return the Content-Security-Policy: files of this server only, nothing inline."""
     socket = f" ws://{host}" if host else ""  # 'self' means no socket in older Safari
     parts: Iterable[str] = (
         "default-src 'none'",
@@ -166,7 +165,7 @@ def _policy(host: str) -> str:
 
 
 def _with_headers(send: Send, host: str) -> Send:
-    """Return a ``send`` that adds the headers to what begins an answer."""
+    """Return a ``send`` that adds the headers to the start of a response."""
     begins = ("http.response.start", "websocket.http.response.start")
 
     async def send_with_headers(message: Message) -> None:

@@ -1,10 +1,10 @@
-"""Connections that have not shown the token yet: how many may wait, and for how long.
+"""Limits on connections that have not sent the token yet.
 
-Whoever reaches the port may open connections and say nothing, or one byte a second. Such ones must
-keep nobody out and hold nothing for long: each has ``MAX_PENDING_S`` to ask for something with the
-token, and of more than ``MAX_PENDING`` the oldest goes. uvicorn has no such limits: its timeout
-begins after the first answer, and its ``limit_concurrency`` turns away the newest.
-Not here: who has the token (``livecover.panel.security``).
+Anybody who reaches the port can open connections and send nothing, or one byte a second. Each has
+``MAX_PENDING_S`` to send a request with the token; beyond ``MAX_PENDING`` the oldest is closed. So
+they cannot keep others out. uvicorn has no such limits: its timeout starts after the first
+response, and its ``limit_concurrency`` refuses the newest.
+Not here: who has the token (``livecover.panel.web.security``).
 """
 
 import asyncio
@@ -13,16 +13,16 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MAX_PENDING = 96
-"""Twice ``BACKLOG``: of those that are accepted at once, none goes before it was heard."""
+"""Twice ``BACKLOG``, so that none of those accepted at once is closed unread."""
 BACKLOG = 48
-"""Connections that the system keeps until they are accepted, and that are accepted at once."""
+"""Connections that the system queues, and that are accepted at once."""
 MAX_PENDING_S = 5.0
 
 Address = Any  # (host, port), as an ASGI scope's ``client`` has it
 
 
 class PendingConnections:
-    """Those that have not shown the token, oldest first. On the server's loop."""
+    """Connections without the token, oldest first. On the server's event loop."""
 
     def __init__(self) -> None:
         self._pending: dict[Address, tuple[asyncio.Transport, asyncio.TimerHandle]] = {}
@@ -31,7 +31,7 @@ class PendingConnections:
         return len(self._pending)
 
     def add(self, client: Address, transport: asyncio.Transport) -> None:
-        """Begin to wait for it; where too many wait, close the one that has waited longest."""
+        """Add a connection; if there are too many, close the oldest."""
         self.discard(client)
         if len(self._pending) >= MAX_PENDING:
             self._close(next(iter(self._pending)))
@@ -39,7 +39,7 @@ class PendingConnections:
         self._pending[client] = transport, timer
 
     def discard(self, client: Address) -> None:
-        """Wait no longer: it has shown the token, or is closed."""
+        """Remove a connection: it has sent the token, or is closed."""
         if client in self._pending:
             _, timer = self._pending.pop(client)
             timer.cancel()
@@ -50,8 +50,8 @@ class PendingConnections:
         transport.abort()
 
 
-def protocol_of(pending: PendingConnections) -> type[asyncio.Protocol]:
-    """Return uvicorn's protocol of a new connection, HTTP/1.1, which adds itself to ``pending``."""
+def connection_protocol(pending: PendingConnections) -> type[asyncio.Protocol]:
+    """Return uvicorn's HTTP/1.1 protocol class, whose connections add themselves to ``pending``."""
 
     class Connection(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from engine.core.errors import ConfigError
-from livecover.panel import connections, hub, server
-from livecover.panel.server import PanelServer
+from livecover.panel.web import connections, server, sessions
+from livecover.panel.web.server import PanelServer
 from livecover.settings.panel import PanelSettings
 from tests.livecover.panel.fakes import TIMEOUT, Client, FakeInstrument
 
@@ -18,7 +18,7 @@ from tests.livecover.panel.fakes import TIMEOUT, Client, FakeInstrument
 def test_too_many_pages_are_turned_away(
     panel: PanelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "MAX_PAGES", 1)
+    monkeypatch.setattr(sessions, "MAX_PAGES", 1)
     with Client(panel.url) as page, Client(panel.url) as other:
         page.hear("hello")
         with pytest.raises(Exception, match="1013.*pages are open already"):

@@ -1,0 +1,113 @@
+"""Runs what a page asks for on the instrument, one command after the other, on a thread.
+
+Not here: parsing (``livecover.panel.requests``), and who gets the answer
+(``livecover.panel.web.sessions``).
+"""
+
+import dataclasses
+import hashlib
+import io
+
+from engine.core.errors import ConfigError
+from engine.cover.style import parse_style
+from livecover.instrument.instrument import Instrument
+from livecover.panel.choices import AllowList, find_choices
+from livecover.panel.mapping_messages import lines_to_unmap
+from livecover.panel.messages import encode_one
+from livecover.panel.requests import Change, Do, Save, StyleFile
+from livecover.panel.snapshots import Snapshots
+
+Message = dict[str, object]
+Command = Change | Do | Save | StyleFile
+
+
+class CommandRunner:
+    """Runs the commands of pages on an instrument.
+
+    Parameters
+    ----------
+    instrument
+        What is controlled.
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        self._instrument = instrument
+        self.snapshots = Snapshots(instrument)
+        self.allowed = AllowList()
+        self.allowed.add_in_use(instrument.settings)
+
+    def run(self, command: Command) -> Message | None:
+        """Run a command; return the answer for the page that asked, if there is one.
+
+        May take seconds, where a device or a model is opened.
+
+        Raises
+        ------
+        LiveCoverError
+            It cannot be done, or a page may not do it; nothing has changed.
+        """
+        match command:
+            case Change(values):
+                self.allowed.check(values)
+                self._instrument.change(values)
+            case StyleFile(name, content):
+                style = parse_style(name, io.BytesIO(content))
+                self._instrument.change({"model.style": tuple(map(float, style))})
+            case Do("learn", key):
+                self._instrument.learn(None if self._instrument.learning == key else key)
+            case Do("forget", key):
+                lines = lines_to_unmap(self._instrument.settings, key)
+                self._instrument.change({"control.map": lines})
+            case Do("snapshot", name):
+                self.snapshots.recall(name)
+            case Save(shown):
+                return self._save(shown)
+            case Do(action):
+                return self._do(action)
+        return None
+
+    def refresh(self) -> Message:
+        """Look for inputs, ports and models, and return them. May take seconds; never raises."""
+        self.allowed.choices = find_choices()
+        return {"type": "choices", "choices": self.allowed.choices.as_message()}
+
+    def settings(self) -> dict[str, object]:
+        """Return every setting, section by section, as plain values. Any thread."""
+        settings = self._instrument.settings
+        self.allowed.add_in_use(settings)
+        return dataclasses.asdict(settings)
+
+    def _do(self, action: str) -> Message | None:
+        instrument = self._instrument
+        match action:
+            case "start":
+                instrument.start()
+            case "stop":
+                instrument.stop()
+            case "panic":
+                instrument.panic()
+            case "record":
+                instrument.record(True)
+            case "end_record":
+                instrument.record(False)
+            case "copy_snapshot":
+                self.snapshots.copy()
+            case "unsaved":
+                return self._unsaved()
+            case "refresh":
+                return self.refresh()
+            case _:
+                raise ConfigError(f"unknown action {action!r}")
+        return None
+
+    def _unsaved(self) -> Message:
+        """Return what saving would write now."""
+        path, lines = self._instrument.unsaved()
+        message: Message = {"type": "unsaved", "path": str(path), "lines": [*map(list, lines)]}
+        return {**message, "id": hashlib.sha256(encode_one(message).encode()).hexdigest()}
+
+    def _save(self, shown: str) -> Message:
+        """Save, if that writes what was shown. Raises ConfigError if it would write other lines."""
+        if self._unsaved()["id"] != shown:
+            raise ConfigError("nothing was saved: settings have changed since they were shown")
+        return {"type": "saved", "path": str(self._instrument.save())}

@@ -1,0 +1,253 @@
+"""The messages that a page sends to the panel's server, parsed and checked.
+
+Each frame is one JSON object, at most ``MAX_MESSAGE`` characters (a style file:
+``MAX_STYLE_MESSAGE``), at most ``RATE`` a second after a burst of ``BURST``. More closes the
+connection (code 1008), as does a larger frame (1009). A message that is not valid is answered by
+``error``.
+
+``change``
+    ``values`` {"section.key": value}, all or none; keys of ``SETTABLE``.
+``do``
+    ``action``, one of ``ACTIONS``. With ``learn`` and ``forget`` also ``key``, the setting or
+    command to map or to unmap; with ``snapshot`` also ``key``, the one to recall.
+    ``copy_snapshot`` copies the active snapshot to the other.
+``save``
+    Write what was changed by hand. ``id`` of the ``unsaved`` that was shown: if other lines would
+    be written by now, nothing is.
+``style_file``
+    ``name`` of the file, ``data`` base64 of a MIDI file of at most ``MAX_STYLE_FILE`` bytes: its
+    style becomes ``model.style``.
+``ping``
+    ``id`` a whole number.
+``drawn``
+    Only where ``hello`` has ``measure``: ``notes`` [[due, pitch, at], ...], ``at`` the server's
+    time of the first frame that showed the note at the keyboard.
+
+Not here: who may connect (``livecover.panel.web.security``), running the commands
+(``livecover.panel.command_runner``).
+"""
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from engine.core.errors import ConfigError
+from livecover.mapping.targets import TARGETS
+
+MAX_MESSAGE = 8192
+MAX_STYLE_FILE = 256 * 1024
+MAX_STYLE_MESSAGE = MAX_STYLE_FILE * 4 // 3 + 1024
+RATE, BURST = 40.0, 80
+MAX_DRAWN = 64
+
+SETTABLE = frozenset(
+    {
+        "audio.input",
+        "model.model",
+        "model.style",
+        "decoder.density",
+        "decoder.polyphony",
+        "midi.midi_out",
+        "midi.channel",
+        "midi.melody_channel",
+        "midi.left_channel",
+        "midi.transpose",
+        "midi.octave",
+        "midi.velocity_curve",
+        "time.latency",
+        "play.parts",
+        "play.hands",
+        "play.hand_span",
+        "play.pedal",
+        "play.mute",
+        "play.hold",
+    }
+)
+"""Settings that a page may change: none names a file to read or write."""
+
+SNAPSHOTS = ("A", "B")
+KEYED = ("learn", "forget", "snapshot")
+"""Actions with a key."""
+ACTIONS = (
+    *("start", "stop", "panic", "record", "end_record"),
+    *("unsaved", "copy_snapshot", "refresh"),
+    *KEYED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New values by ``section.key``."""
+
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """One of ``ACTIONS``, and the key of those that have one."""
+
+    action: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """The id of the lines that were shown."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StyleFile:
+    """A MIDI file's bytes, and its name to show."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A request for the server's time."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """(due, pitch, at) of notes that a page has drawn."""
+
+    notes: tuple[tuple[float, int, float], ...]
+
+
+Request = Change | Do | Save | StyleFile | Ping | Drawn
+
+
+def parse(text: str) -> Request:
+    """Return the request in a page's message.
+
+    Raises
+    ------
+    ConfigError
+        Not JSON, an unknown type, an extra or a missing key, a value of a wrong type or size.
+    """
+    message = _object(text)
+    kind = message.pop("type", None)
+    if kind != "style_file" and len(text) > MAX_MESSAGE:
+        raise ConfigError(f"expected at most {MAX_MESSAGE} characters, got {len(text)}")
+    match kind:
+        case "change":
+            return Change(_values(*_only(message, "values")))
+        case "do":
+            return _do(message)
+        case "save":
+            (shown,) = _only(message, "id")
+            return Save(_cut(shown))
+        case "style_file":
+            return _style_file(*_only(message, "name", "data"))
+        case "ping":
+            (number,) = _only(message, "id")
+            if not isinstance(number, int) or isinstance(number, bool) or abs(number) > 2**53:
+                raise ConfigError(f"id must be a whole number, not {_cut(number)}")
+            return Ping(number)
+        case "drawn":
+            return Drawn(_drawn(*_only(message, "notes")))
+    raise ConfigError(f"unknown type of message {_cut(kind)}")
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Return the JSON object in ``text``, without NaN or infinity."""
+    try:
+        message = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError("a message must be a JSON object") from error
+    if not isinstance(message, dict):
+        raise ConfigError("a message must be a JSON object")
+    return message
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _only(message: dict[str, Any], *keys: str) -> list[Any]:
+    """Return the values of ``keys``; no other key may be there."""
+    if set(message) != set(keys):
+        raise ConfigError(
+            f"this message must have {' and '.join(keys)}, not {_cut(', '.join(sorted(message)))}"
+        )
+    return [message[key] for key in keys]
+
+
+def _do(message: dict[str, Any]) -> Do:
+    action = message.get("action")
+    if action not in ACTIONS:
+        raise ConfigError(f"action must be one of {', '.join(ACTIONS)}, not {_cut(action)}")
+    if action not in KEYED:
+        _only(message, "action")
+        return Do(str(action))
+    _, key = _only(message, "action", "key")
+    if action == "snapshot" and key not in SNAPSHOTS:
+        raise ConfigError(f"a snapshot is {' or '.join(SNAPSHOTS)}, not {_cut(key)}")
+    if action != "snapshot" and key not in TARGETS:
+        raise ConfigError(f"no controller can control {_cut(key)}")
+    return Do(str(action), str(key))
+
+
+def _values(values: Any) -> dict[str, object]:
+    if not isinstance(values, dict) or not values:
+        raise ConfigError('values must be an object as {"section.key": value}')
+    for key, value in values.items():
+        if key not in SETTABLE:
+            raise ConfigError(f"the panel may not change {_cut(key)}")
+        items = value if isinstance(value, list) else [value]
+        if len(items) > 32 or not all(_is_plain(item) for item in items):
+            raise ConfigError(f"{key} must be text, a number, true, false, null or a short list")
+    return values
+
+
+def _is_plain(value: object) -> bool:
+    """True for null, a flag, a finite number, or a short text."""
+    if isinstance(value, str):
+        return len(value) <= 512
+    return value is None or isinstance(value, bool) or _is_number(value)
+
+
+def _is_number(value: object) -> bool:
+    """True for a finite number that a float can hold."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) < 1e15 and math.isfinite(value)
+
+
+def _style_file(name: Any, data: Any) -> StyleFile:
+    if not isinstance(name, str) or not isinstance(data, str):
+        raise ConfigError("style_file must have name and data (base64), both text")
+    try:
+        content = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ConfigError("data must be a MIDI file in base64") from error
+    if len(content) > MAX_STYLE_FILE:
+        raise ConfigError(
+            f"a file for a style may have {MAX_STYLE_FILE // 1024} kB,"
+            f" not {math.ceil(len(content) / 1024)}"
+        )
+    return StyleFile(_cut(name), content)
+
+
+def _drawn(notes: Any) -> tuple[tuple[float, int, float], ...]:
+    is_list = isinstance(notes, list) and len(notes) <= MAX_DRAWN
+    if not is_list or not all(
+        isinstance(note, list) and len(note) == 3 and all(map(_is_number, note)) for note in notes
+    ):
+        raise ConfigError(f"notes must be at most {MAX_DRAWN} lists of due, pitch, at")
+    return tuple((float(due), int(pitch), float(at)) for due, pitch, at in notes)
+
+
+def _cut(value: object) -> str:
+    """Return ``value`` as short text of one line."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."

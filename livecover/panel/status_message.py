@@ -1,0 +1,52 @@
+"""The ``status`` message: what a page shows of the instrument's state."""
+
+from engine.core.tempo import Tempo
+from livecover.instrument.instrument import Instrument
+
+
+def status_message(instrument: Instrument, now: float) -> dict[str, object]:
+    """Return the message, as ``livecover.panel.messages`` describes it.
+
+    ``now`` is seconds of ``time.perf_counter``.
+    """
+    status, tempo = instrument.status(), instrument.tempo
+    return {
+        "type": "status",
+        "now": round(now, 4),
+        "playing": instrument.is_playing,
+        "recording": instrument.is_recording,
+        "recording_fault": instrument.recording_fault,
+        "asleep": status.is_asleep,
+        "connected": status.is_connected,
+        "midi_connected": status.is_midi_connected,
+        "seconds": round(status.seconds, 2),
+        "peak_dbfs": round(status.peak_dbfs, 1),
+        "levels": [[round(x.peak_dbfs, 1), round(x.hold_dbfs, 1)] for x in status.levels],
+        "n_clipped": status.n_clipped,
+        "load": round(status.load, 3),
+        "max_load": round(status.max_load, 3),
+        "a4_hz": round(status.a4_hz, 1),
+        "n_notes": status.n_notes,
+        "n_late": status.n_late,
+        "n_dropped": status.n_dropped,
+        "n_overruns": status.n_overruns,
+        "n_skipped_frames": status.n_skipped_frames,
+        "n_losses": status.n_losses,
+        "n_midi_losses": status.n_midi_losses,
+        "latency": round(status.latency, 4),
+        "budget": [[name, round(seconds, 4)] for name, seconds in instrument.budget.parts],
+        "source": instrument.source_name,
+        "sink": instrument.sink_name,
+        "model": instrument.model_name,
+        "tempo": None if tempo is None else round(tempo.bpm, 1),
+        "bar": None if tempo is None else _bar(tempo, now),
+        "fault": instrument.error,
+    }
+
+
+def _bar(tempo: Tempo, now: float) -> dict[str, object] | None:
+    """Return the last bar line, the length of a bar and its beats; None if they are not known."""
+    at, beats = tempo.bar_at(now), tempo.beats_per_bar
+    if at is None:
+        return None
+    return {"at": round(at, 4), "seconds": round(beats * tempo.beat_s, 5), "beats": beats}
