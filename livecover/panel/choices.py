@@ -118,8 +118,7 @@ class AllowList:
                 if key == "model.style":
                     if STYLE_FROM in name:
                         raise ConfigError(
-                            "a style from a file: send the file itself, by the panel's button or"
-                            " by dropping it"
+                            "a style from a file: choose or drop the file on the page"
                         )
                 elif name not in offered[key]:
                     raise ConfigError(f"{key}: expected one of the panel's choices, got {name!r}")

@@ -12,7 +12,7 @@ from livecover.control.feedback import EVERY_S, MAX_MESSAGES
 from livecover.control.listener import midi_control
 from livecover.control.ports import Message
 from livecover.settings.sections import with_values
-from tests.livecover.control.band import ControlSetup, FakeInstrument
+from tests.livecover.control.fakes import ControlSetup, FakeInstrument
 
 CC, NOTE, OFF, PROGRAM = 0xB0, 0x90, 0x80, 0xC0
 

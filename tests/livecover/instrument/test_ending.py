@@ -133,7 +133,9 @@ def test_whatever_hangs_no_wait_has_a_time_of_its_own(
     monkeypatch.setattr(threading.Thread, "join", join)
     assert waits and all(wait is not None and wait <= MIN_SAVE_S for wait in waits), waits
     assert sum(wait or 0.0 for wait in waits) <= MIN_SAVE_S + 1e-9  # of the take alone
-    assert "the next start of livecover completes it from what was written" in rig.recorder.faults[0]
+    assert (
+        "the next start of livecover completes it from what was written" in rig.recorder.faults[0]
+    )
     assert not list(tmp_path.glob("*.mid")) and list(tmp_path.glob("*.journal"))
 
 

@@ -121,4 +121,6 @@ def test_a_port_that_is_taken_is_one_line_and_code_2(capsys: pytest.CaptureFixtu
         assert main(["panel", "--panel-port", str(port)]) == 2
     out, err = capsys.readouterr()
     assert out == "" and len(err.splitlines()) == 1
-    assert err.startswith(f"livecover: port {port} is taken, perhaps by another livecover: stop it")
+    assert err.startswith(
+        f"livecover: port {port} is in use, perhaps by another livecover: stop it"
+    )

@@ -58,7 +58,7 @@ def test_understood(text: str, request_: object) -> None:
         ('{"type":"save"}', "this message must have id, not $"),
         ('{"type":"change","values":{}}', "values must be an object"),
         ('{"type":"change","values":[1]}', "values must be an object"),
-        ('{"type":"change","values":{"log.level":"debug"}}', "log.level is no setting that"),
+        ('{"type":"change","values":{"log.level":"debug"}}', "the panel may not change log.level"),
         ('{"type":"change","values":{"model.style":1e400}}', "model.style must be text, a number"),
         ('{"type":"change","values":{"model.style":{}}}', "model.style must be text, a number"),
         ('{"type":"change","values":{"model.style":[[1]]}}', "model.style must be text, a number"),
@@ -72,7 +72,7 @@ def test_understood(text: str, request_: object) -> None:
         ),
         (
             json.dumps({"type": "change", "values": {"audio.input": "a" * MAX_MESSAGE}}),
-            f"a message may have {MAX_MESSAGE} characters, not ",
+            f"expected at most {MAX_MESSAGE} characters, got ",
         ),
         ('{"type":"style_file","name":"a","data":"?"}', "data must be a MIDI file in base64"),
         ('{"type":"style_file","name":1,"data":""}', "style_file must have name and data"),

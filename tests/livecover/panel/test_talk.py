@@ -333,4 +333,4 @@ def test_a_fault_of_ours_does_not_end_the_news(
         tap.found([NoteEvent(1.0, 48, 90)], [])  # a due for each was promised
         tap.found([NoteEvent(1.0, 50, 90)], [2.0])
         page.hear("status"), page.hear("status")
-    assert "could not tell what happens" in caplog.text
+    assert "could not send what happened" in caplog.text

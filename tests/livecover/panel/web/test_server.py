@@ -42,12 +42,16 @@ def test_stop_says_goodbye_and_frees_the_port(instrument: FakeInstrument) -> Non
 def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"^port {port} is taken, perhaps by another livec"):
+        with pytest.raises(ConfigError, match=f"^port {port} is in use, perhaps by another livec"):
             server.listen(PanelSettings(port=port))
 
 
 @pytest.mark.parametrize(
-    ("host", "message"), [("no.such.host.invalid", "is no address"), ("192.0.2.1", "cannot listen")]
+    ("host", "message"),
+    [
+        ("no.such.host.invalid", "expected an address of this machine"),
+        ("192.0.2.1", "cannot listen"),
+    ],
 )
 def test_a_host_that_is_not_ours(host: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -61,7 +65,7 @@ def test_another_host_than_loopback_is_warned_of(
         assert panel.url.startswith("http://127.0.0.1:")
         with Client(panel.url) as page:
             page.hear("hello")
-    assert "panel.host 0.0.0.0 lets the network in" in caplog.text
+    assert "panel.host 0.0.0.0 opens the panel to the network" in caplog.text
     assert all(record.levelno >= logging.WARNING for record in caplog.records)
 
 
