@@ -2,60 +2,53 @@
 
 A song's log-frequency spectrum goes in, piano posteriors come out, ``lookahead_frames`` later.
 Weights are shared along pitch, so a timbre learned in one register holds in another. A trunk
-hears what sounds, and a cover part plays what it would play to that:
+transcribes, and a cover part arranges:
 
-1. the trunk (``models.trunk``) hears, and its own heads transcribe (onset, frame, velocity), on any
+1. the trunk (``models.trunk``), whose own heads transcribe (onset, frame, velocity), trained on any
    sound that has labels or a teacher;
-2. a context path, one GRU over the whole keyboard, that hears metre, chord and loudness;
+2. a context path, one GRU over the whole keyboard, for metre, chord and loudness;
 3. the style vector through a gate (AMT-APC, Komiya and Fukuhara, 2024);
 4. a second GRU for each pitch, a depthwise convolution along pitch, and the cover's heads: onset,
-   frame, velocity and melody, which hear the style once more: how loud and how dense is a matter
-   of the whole cover. Onset and frame are said against what is heard: ``heard_share`` of the
-   trunk's own logits is added, so that on sound unlike any in training, where the cover part
-   trusts itself less, what sounds still comes through.
+   frame, velocity and melody, which get the style once more: loudness and density are a matter of
+   the whole cover. Onset and frame are residuals: ``transcription_residual_weight`` times the
+   trunk's logits is added, so that notes still come through on sound unlike any in training, where
+   the cover part is less confident.
 
 Shapes: B batch, T feature frames, F bins, S = T / 2 steps, P = 88 pitches, C channels.
 Every state is a tensor that streams: one forward serves training, whole files and live blocks.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.spec import N_PITCHES, STYLE_DIM
-from models.trunk import FIRST_BIAS, STEP_FRAMES, Heads, State, Transcription, Trunk, over_time
+from models.trunk import (
+    INITIAL_BIAS,
+    STEP_FRAMES,
+    Heads,
+    State,
+    Transcription,
+    Trunk,
+    TrunkConfig,
+    over_time,
+)
 
 COVER = ("onset", "frame", "velocity", "melody")
-SHARED = ("onset", "frame")  # of these the cover says how it differs from what is heard
-PREFIX = "heard_"  # what the trunk's own outputs are called beside the cover's
+RESIDUAL = ("onset", "frame")  # outputs to which the transcription's logits are added
+TRANSCRIPTION_PREFIX = "transcription_"  # of the trunk's outputs beside the cover's
 
 
 @dataclass(frozen=True, slots=True)
-class StreamingConfig:
+class StreamingConfig(TrunkConfig):
     """Sizes of the network; ``lookahead_frames`` is how late its targets are in training."""
 
-    n_bins: int = 291
-    bins_per_semitone: int = 3
-    conv_channels: int = 16
-    channels: int = 48
-    partials: int = 8  # that a pitch is heard by; low keys are told apart by high ones
-    trunk: int = 48
     context: int = 160
     hidden: int = 64
-    related: int = 16  # what the transcription's pitches tell each other
-    compared: int = 64
-    again: int = 0  # units of the transcription's second listening; 0 for none
     lookahead_frames: int = 3
-    heard_share: float = 0.5
-    feature_mean: float = -1.5
-    feature_scale: float = 2.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for a checkpoint."""
-        return asdict(self)
+    transcription_residual_weight: float = 0.5
 
 
 class StyleGate(nn.Module):
@@ -69,7 +62,7 @@ class StyleGate(nn.Module):
         )
 
     def forward(self, hidden: Tensor, style: Tensor) -> Tensor:
-        """Return hidden (B, S, P, C) with the style (B, 24) let in through the gate."""
+        """Return hidden (B, S, P, C) with the style (B, 24) mixed in by the gate."""
         keep: Tensor = self.gate(hidden)
         chosen: Tensor = self.style(style)[:, None, None, :]
         return keep * hidden + (1 - keep) * chosen
@@ -106,7 +99,7 @@ class StreamingCover(nn.Module):
 
     T is a multiple of ``STEP_FRAMES``; row t describes frame t - lookahead_frames. The cover's
     logits are named as in ``COVER``, the trunk's transcription as in ``TRANSCRIPTION`` after
-    ``PREFIX``.
+    ``TRANSCRIPTION_PREFIX``.
     """
 
     def __init__(self, config: StreamingConfig) -> None:
@@ -124,8 +117,9 @@ class StreamingCover(nn.Module):
         self.head_in = nn.Linear(2 * config.hidden, config.hidden)
         self.cover = Heads(config.hidden, COVER)
         self.style_head = nn.Linear(STYLE_DIM, config.hidden)
-        said = torch.tensor([config.heard_share * FIRST_BIAS[n] * (n in SHARED) for n in COVER])
-        self.cover.linear.bias.data -= said.repeat(STEP_FRAMES)  # as rare as they are, in all
+        added = config.transcription_residual_weight
+        bias = torch.tensor([added * INITIAL_BIAS[n] * (n in RESIDUAL) for n in COVER])
+        self.cover.linear.bias.data -= bias.repeat(STEP_FRAMES)  # which the residual adds
         nn.init.zeros_(self.style_head.weight)
         nn.init.zeros_(self.style_head.bias)
 
@@ -139,16 +133,16 @@ class StreamingCover(nn.Module):
             "pitch": torch.zeros(1, batch * N_PITCHES, c.hidden),
         }
 
-    def heard(self, hidden: Tensor, state: State) -> tuple[State, State]:
-        """Return the logits by output name of what the trunk hears, and the next state."""
+    def transcribe(self, hidden: Tensor, state: State) -> tuple[State, State]:
+        """Return the transcription's logits by output name, and the next state."""
         logits, next_state = self.transcription(hidden, state)
-        return {PREFIX + name: value for name, value in logits.items()}, next_state
+        return {TRANSCRIPTION_PREFIX + name: value for name, value in logits.items()}, next_state
 
     def forward(self, features: Tensor, style: Tensor, state: State) -> tuple[State, State]:
         """Return logits by output name and the state after the last frame."""
         batch = features.shape[0]
         x, next_state = self.trunk(features, state)
-        heard, later = self.heard(x, state)
+        transcribed, later = self.transcribe(x, state)
         next_state |= later
 
         context = torch.relu(self.context_in(self.to_context(x).flatten(2)))
@@ -160,9 +154,10 @@ class StreamingCover(nn.Module):
         x = torch.cat([x, torch.relu(self.along_pitch(x))], 3)
         x = torch.relu(self.head_in(x) + self.style_head(style)[:, None, None, :])
         cover = self.cover(x)
-        for name in SHARED:
-            cover[name] = cover[name] + self.config.heard_share * heard[PREFIX + name].detach()
-        return {**cover, **heard}, next_state
+        for name in RESIDUAL:
+            residual = transcribed[TRANSCRIPTION_PREFIX + name].detach()
+            cover[name] = cover[name] + self.config.transcription_residual_weight * residual
+        return {**cover, **transcribed}, next_state
 
 
 class Transcriber(nn.Module):
@@ -181,7 +176,7 @@ class Transcriber(nn.Module):
         return {**self.trunk.init_state(batch), **self.transcription.init_state(batch)}
 
     def forward(self, features: Tensor, style: Tensor, state: State) -> tuple[State, State]:
-        """Return logits of what sounds and the state after the last frame."""
+        """Return the transcription's logits and the state after the last frame."""
         hidden, next_state = self.trunk(features, state)
         kept = 0 * style.sum()  # an exported graph loses an input that nothing uses
         logits, later = self.transcription(hidden + kept, state)

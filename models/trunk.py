@@ -1,19 +1,20 @@
-"""What hears: the part of the streaming network that transcribes, on which the cover is built.
+"""The trunk of the streaming network and its transcription, on which the cover is built.
 
 1. One strided convolution turns three bins a semitone into one pitch axis, two frames into a step;
 2. a harmonic gather lines up each pitch with its octave below and its first partials
    (HPPNet, Wei et al., ISMIR 2022, does this with dilated convolutions);
 3. a convolution over time and pitch;
 4. a GRU along time for each pitch, its weights shared by all pitches: ``Trunk`` ends here;
-5. ``Transcription``: each pitch looks at those whose overtone it may be and at its own overtones,
-   since most of what is heard wrongly is an octave or a twelfth of what sounds, listens a second
-   time where it has the units for it, and says what it hears: onset, frame, velocity.
+5. ``Transcription``: each pitch sees the pitches whose overtone it may be and its own overtones,
+   since most wrong notes are an octave or a twelfth of one that sounds; twice, if there are
+   ``refine_hidden`` units; heads give onset, frame, velocity.
 
 Shapes: B batch, T feature frames, F bins, S = T / 2 steps, P = 88 pitches, C channels.
 """
 
+from dataclasses import asdict, dataclass
 from math import log2
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,22 +22,41 @@ from torch.nn import functional
 
 from models.spec import N_PITCHES
 
-if TYPE_CHECKING:
-    from models.streaming import StreamingConfig
-
 STEP_FRAMES = 2
 TRANSCRIPTION = ("onset", "frame", "velocity")
 RELATED = tuple(sign * k for k in (1, 2, 12, 19, 24, 28, 31, 34, 36) for sign in (-1, 1))
-"""Semitones from a pitch to those that it is taken for, or that are taken for it."""
-FIRST_BIAS = {"onset": -4.0, "frame": -2.5, "velocity": 0.5, "melody": -1.0}  # as rare as they are
+"""Semitones from a pitch to those that it is mistaken for, or that are mistaken for it."""
+INITIAL_BIAS = {"onset": -4.0, "frame": -2.5, "velocity": 0.5, "melody": -1.0}
+"""Of the heads: logits of how rare onsets and frames are."""
 
 State = dict[str, Tensor]
 
 
-def sounds_like(partials: int) -> tuple[int, ...]:
-    """Return the semitones from a pitch to what it sounds like: its octave below, its partials.
+@dataclass(frozen=True, slots=True)
+class TrunkConfig:
+    """Sizes of the trunk and the transcription."""
 
-    >>> sounds_like(8)
+    n_bins: int = 291
+    bins_per_semitone: int = 3
+    conv_channels: int = 16
+    channels: int = 48
+    partials: int = 8  # gathered for each pitch; low keys are told apart by high ones
+    trunk: int = 48
+    related: int = 16  # channels that each pitch passes to related pitches
+    compared: int = 64
+    refine_hidden: int = 0  # units of the transcription's second GRU; 0 for none
+    feature_mean: float = -1.5
+    feature_scale: float = 2.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for a checkpoint."""
+        return asdict(self)
+
+
+def harmonic_offsets(partials: int) -> tuple[int, ...]:
+    """Return the semitones from a pitch to its octave below and its partials.
+
+    >>> harmonic_offsets(8)
     (-12, 0, 12, 19, 24, 28, 31, 34, 36)
     """
     return -12, *(round(12 * log2(k)) for k in range(1, partials + 1))
@@ -49,7 +69,7 @@ class Heads(nn.Module):
         super().__init__()
         self.names = names
         self.linear = nn.Linear(hidden, STEP_FRAMES * len(names))
-        self.linear.bias.data = torch.tensor([FIRST_BIAS[n] for n in names]).repeat(STEP_FRAMES)
+        self.linear.bias.data = torch.tensor([INITIAL_BIAS[n] for n in names]).repeat(STEP_FRAMES)
 
     def forward(self, hidden: Tensor) -> dict[str, Tensor]:
         """Return logits by name."""
@@ -60,12 +80,12 @@ class Heads(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Features (B, T, F) -> what sounds at each pitch, hidden (B, S, P, trunk).
+    """Features (B, T, F) -> hidden of each pitch (B, S, P, trunk).
 
     T is a multiple of ``STEP_FRAMES``.
     """
 
-    def __init__(self, config: "StreamingConfig") -> None:
+    def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
         self.config = config
         c = config.channels
@@ -78,8 +98,8 @@ class Trunk(nn.Module):
             padding=(0, (width - config.bins_per_semitone) // 2),
         )
         self.spectrum_norm = nn.BatchNorm2d(config.conv_channels)
-        self.sounds_like = sounds_like(config.partials)
-        self.harmonics = nn.Conv2d(config.conv_channels * len(self.sounds_like), c, 1)
+        self.offsets = harmonic_offsets(config.partials)
+        self.harmonics = nn.Conv2d(config.conv_channels * len(self.offsets), c, 1)
         self.register_bias = nn.Parameter(torch.zeros(1, c, 1, N_PITCHES))
         self.harmonics_norm = nn.BatchNorm2d(c)
         self.local = nn.Conv2d(c, c, (3, 3), padding=(0, 1))
@@ -101,12 +121,14 @@ class Trunk(nn.Module):
         x = torch.cat([state["spectrum"], x], 1)
         next_state = {"spectrum": x[:, -STEP_FRAMES:]}
         around = functional.avg_pool1d(x, 73, 1, 36, count_include_pad=False)
-        x = torch.stack([x, x - around], 1)  # level, and what stands out: (B, 2, T + 2, F)
+        x = torch.stack(
+            [x, x - around], 1
+        )  # level, and level over the neighbours: (B, 2, T + 2, F)
         x = torch.relu(self.spectrum_norm(self.spectrum(x)))  # (B, C1, S, semitones)
 
-        below, above = -min(self.sounds_like), max(self.sounds_like)
+        below, above = -min(self.offsets), max(self.offsets)
         x = functional.pad(x, (below, above))
-        x = torch.cat([x[..., below + k : below + k + N_PITCHES] for k in self.sounds_like], 1)
+        x = torch.cat([x[..., below + k : below + k + N_PITCHES] for k in self.offsets], 1)
         x = torch.relu(self.harmonics_norm(self.harmonics(x)) + self.register_bias)
 
         with_past = torch.cat([state["local"], x], 2)
@@ -124,7 +146,7 @@ def over_time(gru: nn.GRU, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Comparison(nn.Module):
-    """Hidden (B, S, P, C) -> (B, S, P, compared): each pitch beside those it is taken for."""
+    """Hidden (B, S, P, C) -> (B, S, P, compared): each pitch with its related pitches."""
 
     def __init__(self, channels: int, related: int, compared: int) -> None:
         super().__init__()
@@ -132,7 +154,7 @@ class Comparison(nn.Module):
         self.compare = nn.Linear(channels + related * len(RELATED), compared)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return what each pitch is, now that others have told what they are."""
+        """Return each pitch's features, given those of its related pitches."""
         reach = max(RELATED)
         told = functional.pad(torch.relu(self.tell(hidden)), (0, 0, reach, reach))
         others = [told[:, :, reach + k : reach + k + N_PITCHES] for k in RELATED]
@@ -140,36 +162,39 @@ class Comparison(nn.Module):
 
 
 class Transcription(nn.Module):
-    """What the trunk hears (B, S, P, trunk) -> logits {name: (B, T, P)}, related pitches compared.
+    """Hidden of the trunk (B, S, P, trunk) -> logits {name: (B, T, P)}, related pitches compared.
 
-    With ``again`` units it listens twice: a second GRU follows each pitch over time, now that its
-    relatives are known, and they are compared once more. What the highest and the lowest keys sound
-    like is shared with the others, how readily they are believed is not.
+    With ``refine_hidden`` units a second GRU follows each compared pitch over time, and pitches are
+    compared once more. All weights are shared along pitch but a bias of each key.
     """
 
-    def __init__(self, config: "StreamingConfig") -> None:
+    def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
         c = self.config = config
         self.comparison = Comparison(c.trunk, c.related, c.compared)
-        if c.again:
-            self.gru = nn.GRU(c.compared, c.again, batch_first=True)
-            self.comparison_again = Comparison(c.again, c.related, c.compared)
-        n_listens = 2 if c.again else 1
-        self.heads = Heads(c.trunk + c.again + n_listens * c.compared, TRANSCRIPTION)
+        if c.refine_hidden:
+            self.gru = nn.GRU(c.compared, c.refine_hidden, batch_first=True)
+            self.refined_comparison = Comparison(c.refine_hidden, c.related, c.compared)
+        n_comparisons = 2 if c.refine_hidden else 1
+        self.heads = Heads(c.trunk + c.refine_hidden + n_comparisons * c.compared, TRANSCRIPTION)
         self.register_bias = nn.Parameter(torch.zeros(len(TRANSCRIPTION), N_PITCHES))
 
     def init_state(self, batch: int) -> State:
         """Return the state before the first frame."""
         c = self.config
-        return {"again": torch.zeros(1, batch * N_PITCHES, c.again)} if c.again else {}
+        return (
+            {"refine": torch.zeros(1, batch * N_PITCHES, c.refine_hidden)}
+            if c.refine_hidden
+            else {}
+        )
 
     def forward(self, hidden: Tensor, state: State) -> tuple[State, State]:
         """Return logits by name and the state after the last frame."""
-        heard, next_state = [hidden, self.comparison(hidden)], {}
-        if self.config.again:
-            later, next_state["again"] = over_time(self.gru, heard[-1], state["again"])
-            heard += [later, self.comparison_again(later)]
-        logits = self.heads(torch.cat(heard, 3))
+        parts, next_state = [hidden, self.comparison(hidden)], {}
+        if self.config.refine_hidden:
+            refined, next_state["refine"] = over_time(self.gru, parts[-1], state["refine"])
+            parts += [refined, self.refined_comparison(refined)]
+        logits = self.heads(torch.cat(parts, 3))
         for name, bias in zip(TRANSCRIPTION, self.register_bias, strict=True):
             logits[name] = logits[name] + bias
         return logits, next_state

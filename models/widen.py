@@ -1,6 +1,6 @@
-"""A larger network that begins where a smaller one has come to.
+"""A larger network that begins with the weights of a smaller one.
 
-New units are fresh in what they hear and silent in what they say: the larger network answers as the
+New units have new input weights and zero output weights: the larger network computes what the
 smaller did, and has room to learn (Net2Net, Chen et al., ICLR 2016, without copies of units).
 """
 
@@ -11,18 +11,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.streaming import StreamingCover
-from models.trunk import sounds_like
+from models.trunk import harmonic_offsets
 
 GATES = 3  # of a GRU, along the first axis of its parameters
 FIXED = (
     "trunk.gru.weight_hh_l0",
     "transcription.comparison.compare.weight",
-    "transcription.comparison_again.compare.weight",
+    "transcription.refined_comparison.compare.weight",
 )
 """Parameters, where a network has them, as large as those of whatever begins with it."""
 NEW = (
     "transcription.gru.",
-    "transcription.comparison_again.",
+    "transcription.refined_comparison.",
     "transcription.register_bias",
 )
 """Parameters that a smaller or older network may lack; they, or what reads them, are 0 at first."""
@@ -35,7 +35,7 @@ def widen(network: StreamingCover, weights: dict[str, Tensor]) -> None:
     ------
     ValueError
         If a parameter is missing, wider than here, or the trunk and what compares pitches are not
-        as wide: what is heard would be another thing.
+        as wide: the transcription would change.
     """
     wide = network.state_dict()
     fresh = {name for name in wide if name.startswith(NEW)}
@@ -48,7 +48,7 @@ def widen(network: StreamingCover, weights: dict[str, Tensor]) -> None:
                 f"{name}: expected as wide as before, {tuple(weights[name].shape)}, came"
                 f" {tuple(wide[name].shape)}"
             )
-    n_offsets = len(sounds_like(network.config.partials))
+    n_offsets = len(harmonic_offsets(network.config.partials))
     known = {
         name: enlarged(name, wide[name], value, _parts(name, value.dim(), n_offsets))
         for name, value in _with_partials(weights, n_offsets).items()
@@ -57,7 +57,7 @@ def widen(network: StreamingCover, weights: dict[str, Tensor]) -> None:
 
 
 def _with_partials(weights: dict[str, Tensor], n_offsets: int) -> dict[str, Tensor]:
-    """Return weights that are deaf to partials which they do not know: these come last."""
+    """Return weights with zeros for additional partials, which come last."""
     name = "trunk.harmonics.weight"
     known, n_channels = weights[name], len(weights["trunk.spectrum.weight"])
     n_more = n_offsets * n_channels - known.shape[1]
@@ -70,7 +70,7 @@ def _with_partials(weights: dict[str, Tensor], n_offsets: int) -> dict[str, Tens
 
 
 def _parts(name: str, n_axes: int, n_offsets: int) -> list[int]:
-    """Return of how many parts, each as wide as a layer, the axes of a parameter are made."""
+    """Return the number of parts, each as wide as a layer, of each axis of a parameter."""
     parts = [1] * n_axes
     if "gru." in name:
         parts[0] = GATES
@@ -82,7 +82,7 @@ def _parts(name: str, n_axes: int, n_offsets: int) -> list[int]:
 
 
 def enlarged(name: str, fresh: Tensor, known: Tensor, parts: Sequence[int] = ()) -> Tensor:
-    """Return ``fresh`` with ``known`` in its place, and what is known deaf to what is new.
+    """Return ``fresh`` with ``known`` in its place; known outputs ignore new inputs.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import sys
 from pathlib import Path
 
 from engine.core.errors import ConfigError, LiveCoverError
@@ -10,6 +11,7 @@ from engine.system.command import OWN, run_command
 from engine.system.extras import needs
 from engine.system.paths import given_path
 from offline_train.commands import accompanist, apc, beat, cover, data, judge, making, papers
+from offline_train.training.renamed import renamed_options
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str] | None) -> int:
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_args(renamed_options(sys.argv[1:] if argv is None else argv))
     for name, value in vars(args).items():
         setattr(args, name, _given(value))
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch then takes its memory in large pages

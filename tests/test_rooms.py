@@ -98,7 +98,7 @@ TABLE: dict[str, str] = {
     "offline_train.data "
     "offline_train.training offline_train.evaluation offline_train.recipes "
     "offline_train.exporting offline_train.studies",
-    "offline_train": "engine offline_train.commands",
+    "offline_train": "engine offline_train.training offline_train.commands",
 }
 ONLY_SPEC = ("engine", "livecover")
 """Rooms that know no network: of ``models``, the specification and the files that ship."""

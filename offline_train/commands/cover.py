@@ -26,7 +26,7 @@ SIZES = {
     "conv_channels": "channels of the first convolution",
     "channels": "channels of what follows it",
     "partials": "partials that a pitch is heard by",
-    "again": "units of the transcription's second listening, 0 for none",
+    "refine_hidden": "units of the transcription's second GRU, 0 for none",
     "context": "units of the cover over the whole keyboard",
     "hidden": "units of the cover for each pitch",
 }
@@ -46,9 +46,9 @@ def add(command: Add) -> None:
     sub.add_argument("--out", type=Path, default=Path("models/shipped"))
     sub.add_argument("--name", default="live")
     sub.add_argument(
-        "--heard-share",
+        "--transcription-residual-weight",
         type=number(0, 1),
-        help="of what is heard in the cover; the checkpoint's own",
+        help="of the transcription in the cover; the checkpoint's own",
     )
     sub.add_argument("--credit", default="see docs/models.md", help="data and licences")
     sub.add_argument("--weights", type=Path, help="also write its weights here, to begin with")
@@ -106,7 +106,7 @@ def _add_training(command: Add) -> None:
         "--lookahead", type=at_least(0), help="frames the model waits; 3, or as the start does"
     )
     for name, what in SIZES.items():
-        least = 0 if name == "again" else 1
+        least = 0 if name == "refine_hidden" else 1
         option = f"--{name.replace('_', '-')}"
         training.add_argument(option, type=at_least(least), help=f"{what}; as the start has")
     training.add_argument(
@@ -226,7 +226,7 @@ def export(args: argparse.Namespace) -> None:
         args.out,
         args.name,
         args.credit,
-        args.heard_share,
+        args.transcription_residual_weight,
     ):
         print(path)
     if args.weights:

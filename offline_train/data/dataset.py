@@ -198,7 +198,7 @@ class Crops(IterableDataset[dict[str, Tensor]]):
             "clean": _fit(dry[before:], length),
             "style": style.astype(np.float32),
             **cover,
-            **{f"heard_{name}": heard[name] for name in ("onset", "frame", "velocity")},
+            **{f"transcription_{name}": heard[name] for name in ("onset", "frame", "velocity")},
         }
         item = {name: torch.from_numpy(array) for name, array in arrays.items()}
         item["shift"] = torch.tensor(shift)

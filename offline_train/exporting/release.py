@@ -97,7 +97,7 @@ def release(
     out: Path,
     name: str,
     credit: str,
-    heard_share: float | None = None,
+    transcription_residual_weight: float | None = None,
 ) -> list[Path]:
     """Write ``NAME.onnx``, ``transcribe.onnx`` and their front end into ``out``; return the models.
 
@@ -113,7 +113,16 @@ def release(
     models, pieces_there = [], (prepared / TRANSCRIBER_PIECES).is_dir()
     if checkpoint["train"]["part"] != "transcriber":
         models.append(
-            release_cover(checkpoint_path, prepared, data, cache, out, name, credit, heard_share)
+            release_cover(
+                checkpoint_path,
+                prepared,
+                data,
+                cache,
+                out,
+                name,
+                credit,
+                transcription_residual_weight,
+            )
         )
     elif not pieces_there:
         raise DataError(
@@ -142,18 +151,19 @@ def release_cover(
     out: Path,
     name: str,
     credit: str,
-    heard_share: float | None = None,
+    transcription_residual_weight: float | None = None,
 ) -> Path:
     """Write ``NAME.onnx`` and its front end into ``out``; return the model.
 
     The covers of ``prepared/train`` give the styles. The decoder is tuned on the validation songs
     of ``data``, in sounds heard in training, so that the test split and its sounds stay unseen;
     where that is None, on the pairs of ``prepared/valid`` (``thresholds.cover_decoding``).
-    ``credit`` names the data and its licences. ``heard_share`` replaces the network's own.
+    ``credit`` names the data and its licences. ``transcription_residual_weight`` replaces
+    the network's own.
     """
     checkpoint = load_checkpoint(checkpoint_path)
-    if heard_share is not None:
-        checkpoint["network"]["heard_share"] = heard_share
+    if transcription_residual_weight is not None:
+        checkpoint["network"]["transcription_residual_weight"] = transcription_residual_weight
     network = network_of(checkpoint)
     export_frontend(LOG_STFT_16K, out)
     spec = cover_spec(network, prepared / "train", name, trained_facts(checkpoint, credit))

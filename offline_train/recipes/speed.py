@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from models.features import LOG_STFT_16K
 from models.spec import N_PITCHES, STYLE_DIM
-from models.streaming import COVER, PREFIX, StreamingConfig
+from models.streaming import COVER, TRANSCRIPTION_PREFIX, StreamingConfig
 from models.trunk import TRANSCRIPTION
 from offline_train.evaluation.report import markdown_table
 from offline_train.training.fused_gru import FusedGRU
@@ -73,7 +73,7 @@ def made_up_batch(c: TrainConfig) -> dict[str, Tensor]:
     flags = ("has_cover", "has_heard", "has_velocity")
     labels = {
         name: (torch.rand(c.batch, c.n_frames, N_PITCHES) < SPARSE).float()
-        for name in (*COVER, *(PREFIX + name for name in TRANSCRIPTION))
+        for name in (*COVER, *(TRANSCRIPTION_PREFIX + name for name in TRANSCRIPTION))
     }
     return {
         "samples": samples,

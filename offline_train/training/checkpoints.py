@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from engine.core.errors import DataError, ModelError
+from offline_train.training.renamed import renamed_checkpoint
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -74,7 +75,7 @@ def read_checkpoint(path: Path, recipe: str) -> dict[str, Any]:
         raise ModelError(
             f"{path}: expected a checkpoint of {recipe}, came one of {came}; name another file"
         )
-    return found
+    return renamed_checkpoint(found, str(path))
 
 
 def chance(*generators: Generator) -> dict[str, Any]:

@@ -189,7 +189,7 @@ class Learner:
         if self.c.part == "all":
             return self.network(features, style, state)[0]  # type: ignore[no-any-return]
         hidden, _ = self.network.trunk(features, state)
-        return self.network.heard(hidden, state)[0]
+        return self.network.transcribe(hidden, state)[0]
 
     def _consistency(
         self, logits: dict[str, Tensor], labels: dict[str, Tensor], batch: dict[str, Tensor]

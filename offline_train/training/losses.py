@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-from models.streaming import PREFIX
+from models.streaming import TRANSCRIPTION_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ def cover_loss(
     """Return all weighted terms of a batch by name; those of the cover where there is one."""
     has_cover, has_heard = batch["has_cover"], batch["has_heard"]
     cover = note_loss(logits, batch, "", has_cover, has_cover, w) if "onset" in logits else {}
-    heard = note_loss(logits, batch, PREFIX, has_heard, batch["has_velocity"], w)
-    return cover | {PREFIX + name: w.heard * value for name, value in heard.items()}
+    heard = note_loss(logits, batch, TRANSCRIPTION_PREFIX, has_heard, batch["has_velocity"], w)
+    return cover | {TRANSCRIPTION_PREFIX + name: w.heard * value for name, value in heard.items()}
 
 
 def as_dense_as(logits: Tensor, mass: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from models.spec import N_PITCHES, STYLE_DIM
 from models.streaming import (
     COVER,
-    PREFIX,
+    TRANSCRIPTION_PREFIX,
     AlongPitch,
     StreamingConfig,
     StreamingCover,
@@ -17,14 +17,14 @@ from models.streaming import (
 from models.trunk import TRANSCRIPTION
 
 SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=12, hidden=8)
-OUTPUTS = (*COVER, *(PREFIX + name for name in TRANSCRIPTION))
+OUTPUTS = (*COVER, *(TRANSCRIPTION_PREFIX + name for name in TRANSCRIPTION))
 
 
 @pytest.fixture(scope="module", params=[0, 6])
 def network(request: pytest.FixtureRequest) -> StreamingCover:
     """Return a network that listens once, or twice."""
     torch.manual_seed(0)
-    network = StreamingCover(dataclasses.replace(SMALL, again=request.param))
+    network = StreamingCover(dataclasses.replace(SMALL, refine_hidden=request.param))
     with torch.no_grad():  # statistics of a trained network, so that the norms do something
         network(torch.randn(2, 64, SMALL.n_bins), torch.rand(2, STYLE_DIM), network.init_state(2))
     return network.eval()
@@ -120,4 +120,6 @@ def test_cover_says_its_notes_against_what_is_heard() -> None:
             torch.randn(1, 8, SMALL.n_bins), torch.zeros(1, STYLE_DIM), network.init_state(1)
         )
     for name in ("onset", "frame"):
-        torch.testing.assert_close(logits[name], SMALL.heard_share * logits[PREFIX + name])
+        torch.testing.assert_close(
+            logits[name], SMALL.transcription_residual_weight * logits[TRANSCRIPTION_PREFIX + name]
+        )

@@ -10,7 +10,7 @@ from models.widen import widen
 
 SMALL = StreamingConfig(conv_channels=3, channels=8, trunk=8, context=12, hidden=8)
 WIDE = dataclasses.replace(
-    SMALL, conv_channels=4, channels=12, partials=12, context=20, hidden=12, again=6
+    SMALL, conv_channels=4, channels=12, partials=12, context=20, hidden=12, refine_hidden=6
 )
 
 

@@ -30,7 +30,7 @@ def test_learning_rate_that_is_none_is_refused(
 
 def test_share_above_one_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        main(["export", "--heard-share", "1.5"])
+        main(["export", "--transcription-residual-weight", "1.5"])
     assert stop.value.code == 2
     assert "expected a number from 0 to 1, not 1.5" in capsys.readouterr().err
 

@@ -30,6 +30,7 @@ from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.exporting.release import release_cover
 from offline_train.recipes.cover import train
 from offline_train.training.learner import TrainConfig, load_checkpoint, network_of
+from offline_train.training.renamed import renamed_settings
 
 log = logging.getLogger(__name__)
 
@@ -216,7 +217,8 @@ def read_result(c: ExploreConfig, setting: Setting) -> Result | None:
         facts = read_json(c.out / setting.name / "result.json")
     except DataError:  # none, or cut short
         return None
-    return Result(**facts["result"]) if facts["settings"] == facts_of(c, setting) else None
+    settings = facts["settings"] | {"network": renamed_settings(facts["settings"]["network"])}
+    return Result(**facts["result"]) if settings == facts_of(c, setting) else None
 
 
 def facts_of(c: ExploreConfig, setting: Setting) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from torch.utils.data import default_collate
 from engine.core.errors import DataError
 from models.features import LOG_STFT_16K, Features
 from models.spec import Decoding
-from models.streaming import PREFIX, Transcriber
+from models.streaming import TRANSCRIPTION_PREFIX, Transcriber
 from offline_train.corpora import Note
 from offline_train.corpora import Piece as Score
 from offline_train.corpora.folder import MidiFolder
@@ -211,9 +211,11 @@ def learn(network: Transcriber, c: AdaptConfig, train: Path) -> None:
         keep_statistics(network)
         features = hear(layer, batch["samples"], batch["shift"])
         logits, _ = network(features, batch["style"], network.init_state(len(features)))
-        heard = {PREFIX + name: value for name, value in logits.items()}
+        heard = {TRANSCRIPTION_PREFIX + name: value for name, value in logits.items()}
         has = batch["has_heard"], batch["has_velocity"]
-        return torch.stack(list(note_loss(heard, batch, PREFIX, *has, Weights()).values())).sum()
+        return torch.stack(
+            list(note_loss(heard, batch, TRANSCRIPTION_PREFIX, *has, Weights()).values())
+        ).sum()
 
     def validate() -> Metrics:
         return {}

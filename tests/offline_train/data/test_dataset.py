@@ -127,7 +127,14 @@ def test_crops_are_whole_examples_and_come_from_their_seed(tmp_path: Path) -> No
     for crop, same in itertools.islice(zip(crops, again, strict=False), 12):
         assert crop["samples"].shape == crop["clean"].shape == (n_samples,)
         assert crop["style"].shape == (24,)
-        names = ("onset", "frame", "velocity", "melody", "heard_onset", "heard_frame")
+        names = (
+            "onset",
+            "frame",
+            "velocity",
+            "melody",
+            "transcription_onset",
+            "transcription_frame",
+        )
         assert all(crop[n].shape == (24, 88) for n in names)
         assert all(bool((crop[n] == same[n]).all()) for n in crop)
         assert all(bool(array.isfinite().all()) for array in crop.values())
@@ -166,5 +173,5 @@ def test_what_is_left_out_of_the_mix_is_not_asked_for(
     both = crops.crop(piece, style, np.random.default_rng(0))
     monkeypatch.setattr("offline_train.data.dataset.draw_gains", lambda roles, rng: silent)
     one = crops.crop(piece, style, np.random.default_rng(0))
-    assert 0 < one["heard_frame"].sum() < both["heard_frame"].sum()
+    assert 0 < one["transcription_frame"].sum() < both["transcription_frame"].sum()
     assert one["frame"].sum() == both["frame"].sum()  # the cover is the same

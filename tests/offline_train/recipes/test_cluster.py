@@ -106,8 +106,15 @@ def cover_batches() -> list[dict[str, torch.Tensor]]:
     batches = []
     for k in range(STEPS):
         draw = torch.Generator().manual_seed(k)
-        names = ("onset", "frame", "velocity", "melody", "heard_onset", "heard_frame")
-        labels = (*names, "heard_velocity")
+        names = (
+            "onset",
+            "frame",
+            "velocity",
+            "melody",
+            "transcription_onset",
+            "transcription_frame",
+        )
+        labels = (*names, "transcription_velocity")
         batch = {n: (torch.rand(BATCH, FRAMES, 88, generator=draw) > 0.95).double() for n in labels}
         batch["features"] = torch.randn(BATCH, FRAMES, SMALL.n_bins, generator=draw).double()
         batch["style"] = torch.randn(BATCH, 24, generator=draw).double()

@@ -5,16 +5,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.streaming import COVER, PREFIX
+from models.streaming import COVER, TRANSCRIPTION_PREFIX
 from models.trunk import TRANSCRIPTION
 from offline_train.training.losses import Weights, as_dense_as, consistency_loss, cover_loss
 
-NAMES = (*COVER, *(PREFIX + name for name in TRANSCRIPTION))
+NAMES = (*COVER, *(TRANSCRIPTION_PREFIX + name for name in TRANSCRIPTION))
 
 
 def batch_of(size: int) -> dict[str, Tensor]:
     batch = {name: torch.zeros(size, 4, 88) for name in NAMES}
-    for prefix in ("", PREFIX):
+    for prefix in ("", TRANSCRIPTION_PREFIX):
         batch[prefix + "onset"][:, 1, 40] = batch[prefix + "frame"][:, 1, 40] = 1.0
         batch[prefix + "velocity"][:, 1, 40] = 0.7
     return batch | {n: torch.ones(size) for n in ("has_cover", "has_heard", "has_velocity")}
@@ -26,7 +26,7 @@ def logits_of(size: int) -> dict[str, Tensor]:
 
 def test_the_loss_falls_when_the_answer_is_nearer() -> None:
     batch, far, near = batch_of(1), logits_of(1), logits_of(1)
-    for prefix in ("", PREFIX):
+    for prefix in ("", TRANSCRIPTION_PREFIX):
         near[prefix + "onset"][0, 1, 40] = near[prefix + "frame"][0, 1, 40] = 3.0
         near[prefix + "velocity"][0, 1, 40] = float(np.log(0.7 / 0.3))
     before, after = cover_loss(far, batch, Weights()), cover_loss(near, batch, Weights())
