@@ -24,7 +24,8 @@ def load_plugin(path: Path) -> Any:
     try:
         plugin = load(str(path))
     except (ImportError, OSError, ValueError, RuntimeError) as error:
-        raise DeviceError(f"{path} is not a plugin that can be loaded here ({error})") from error
+        reason = " ".join(str(error).split())  # pedalboard's is of several lines
+        raise DeviceError(f"{path} is not a plugin that can be loaded here ({reason})") from error
     if not plugin.is_instrument:
         raise DeviceError(f"{path} is an effect; give an instrument, which plays notes")
     return plugin

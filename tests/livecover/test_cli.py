@@ -33,6 +33,7 @@ from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import Settings
 from livecover.settings.source import load_settings
 from livecover.takes.recorder import TakeRecorder
+from tests.messages import says
 from tests.tiny import TINY_FEATURES
 
 HANGUP = getattr(signal, "SIGHUP", signal.SIGTERM)
@@ -321,17 +322,19 @@ def test_a_traceback_of_some_library_is_one_line(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--chanel 3", "unknown option --chanel; did you mean --channel?"),
-        ("--config none.toml", "none.toml: cannot read this file of settings"),
-        ("--channel 17", "midi.channel must be a whole number from 1 to 16, not 17"),
-        ("--input none.wav --midi-out a.mid", "no such file: none.wav"),
+        ("--chanel 3", ("--chanel", "did you mean", "--channel")),
+        ("--config none.toml", ("none.toml",)),
+        ("--channel 17", ("midi.channel", "1", "16", "17")),
+        ("--input none.wav --midi-out a.mid", ("none.wav",)),
     ],
 )
-def test_what_is_wrong_ends_with_code_2(words: str, message: str, capsys: Output) -> None:
+def test_what_is_wrong_ends_with_code_2(
+    words: str, message: tuple[str, ...], capsys: Output
+) -> None:
     assert main(words.split()) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"livecover: {message}") and len(err.splitlines()) == 1
+    says(err, "livecover: ", *message)
     assert not Path("a.mid").exists()
 
 
@@ -428,7 +431,7 @@ def test_a_broken_file_does_not_keep_from_looking(
     assert main([command, "--style", "calm"]) == 2
     out, err = capsys.readouterr()
     assert "all there is" in out
-    assert err == f"livecover: {broken}: unknown key time.latncy; did you mean time.latency?\n"
+    says(err, f"livecover: {broken}: ", "time.latncy", "did you mean", "time.latency")
     assert main([command, "--threads", "0"]) == 2  # an option's fault is no file's
     assert capsys.readouterr().out == ""
 

@@ -20,6 +20,7 @@ from engine.cover.style import (
     style_vector,
 )
 from tests.engine.fakes import SPEC
+from tests.messages import refused
 
 THREE = dataclasses.replace(
     SPEC, styles={"calm": [0.0] * 24, "balanced": [1.0] * 24, "intense": [3.0] * 24}
@@ -56,19 +57,17 @@ def test_numbers_are_taken_as_they_are() -> None:
 
 @pytest.mark.parametrize("style", [[], [0.5] * 23, [0.5] * 25, [[0.5] * 24], [float("nan")] * 24])
 def test_other_numbers_are_refused(style: list[float]) -> None:
-    with pytest.raises(ConfigError, match="a number from 0 to 1 or 24 finite numbers, not"):
+    with refused(ConfigError, "0", "1", "24", "finite"):
         style_vector(style, SPEC)
 
 
 def test_an_unknown_preset_names_the_nearest_and_all() -> None:
-    with pytest.raises(
-        ConfigError, match=r"has no style 'intens' \(it has balanced, intense\); did you mean inten"
-    ):
+    with refused(ConfigError, "'intens'", "balanced, intense", "did you mean", "intense"):
         style_vector("intens", SPEC)
 
 
 def test_a_model_without_presets_says_so() -> None:
-    with pytest.raises(ConfigError, match=r"has no style 'calm' \(it has none\)$"):
+    with refused(ConfigError, "'calm'", "none"):
         style_vector("calm", dataclasses.replace(SPEC, styles={}))
 
 
@@ -83,12 +82,12 @@ def test_a_number_lies_between_presets(intensity: float, value: float) -> None:
 
 @pytest.mark.parametrize("intensity", [-0.1, 1.01, float("nan"), float("inf")])
 def test_a_number_out_of_range_is_refused(intensity: float) -> None:
-    with pytest.raises(ConfigError, match=r"must lie from 0 \(calm\) to 1 \(intense\), not"):
+    with refused(ConfigError, "0", "calm", "1", "intense"):
         style_vector(intensity, THREE)
 
 
 def test_nothing_to_go_between() -> None:
-    with pytest.raises(ConfigError, match=r"has no style 'calm' \(it has balanced, intense\)"):
+    with refused(ConfigError, "'calm'", "balanced, intense"):
         style_vector(0.5, SPEC)
 
 
@@ -151,7 +150,7 @@ def test_a_file_without_time_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[12:14] = b"\0\0"  # ticks per beat
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match="has no ticks a beat; a style"):
+    with refused(ConfigError, "ticks"):
         read_style(path)
 
 
@@ -163,7 +162,7 @@ def test_a_file_cut_short_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
 
 
 def test_a_file_without_notes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="expected the notes of a piano part, found none"):
+    with refused(ConfigError, "expected", "notes", "none"):
         read_style(write_midi(tmp_path / "drums.mid", [38] * 8, channel=9))
 
 

@@ -14,6 +14,7 @@ from engine.midi.kept_port import KeptPort
 from engine.midi.ports import MidiOutput
 from engine.midi.sinks import PortSink
 from tests.engine.midi_fakes import HARDWARE, Client
+from tests.messages import refused
 
 PIANO = "Yamaha P-125:Yamaha P-125 MIDI 1 20:0"
 NOTE = NoteEvent(0.0, 60, 100)
@@ -29,7 +30,7 @@ def test_a_virtual_port_that_breaks_is_made_again(caplog: pytest.LogCaptureFixtu
     clients = [Client(), Client(), Client(["other:LiveCover"])]
     sink = sink_of("LiveCover", clients)
     clients[0].error = rtmidi.SystemError("the JACK server is gone")
-    with pytest.raises(MidiError, match="'LiveCover' is gone .the JACK server is gone"):
+    with refused(MidiError, "'LiveCover'", "gone", "JACK server"):
         sink.send(NOTE)
     assert not sink.is_there and sink.n_losses == 1
     assert not clients[0].is_deleted  # closing may take long: not on the thread that sends
@@ -59,7 +60,7 @@ def test_hardware_that_has_left_is_waited_for_and_never_made() -> None:
     sink.port.look()
     assert not sink.is_there and sink.n_losses == 1
     assert clients[1].opened is None and clients[1].is_deleted
-    with pytest.raises(MidiError, match="'yamaha' is still gone"):
+    with refused(MidiError, "'yamaha'", "gone"):
         sink.send(NOTE)
     sink.port.look()
     assert sink.is_there and not sink.is_virtual

@@ -8,6 +8,7 @@ from engine.core.errors import ConfigError
 from engine.core.settings import TimeSettings
 from engine.model.latency import LatencyBudget, latency_budget
 from models.spec import FeatureSpec, ModelSpec
+from tests.messages import refused
 
 SPEC = ModelSpec(
     name="m",
@@ -59,7 +60,7 @@ def test_the_least_possible_may_be_asked_for_as_it_is_printed() -> None:
 
 
 def test_less_than_possible_is_refused_with_the_least() -> None:
-    with pytest.raises(ConfigError, match=r"time.latency must be at least 0.190 s .* not 0.1;"):
+    with refused(ConfigError, "time.latency", "at least", "0.190", "0.1"):
         budget(dataclasses.replace(TIME, latency=0.1))
 
 

@@ -14,6 +14,7 @@ from engine.model.model_files import load_model
 from engine.model.stateful_model import join_posteriors
 from engine.model.window_model import WindowModel
 from models.spec import STYLE_DIM
+from tests.messages import refused
 from tests.tiny import TINY_FEATURES, TINY_WINDOW
 
 Array = NDArray[np.float32]
@@ -107,7 +108,7 @@ def test_reset_and_flush_begin_a_new_stream(model: WindowModel, end: str) -> Non
 def test_a_lookahead_outside_the_window_is_refused(tiny_window_path: Path, lookahead: int) -> None:
     spec = dataclasses.replace(TINY_WINDOW, lookahead_frames=lookahead)
     local = tiny_window_path.with_name("tiny-window.local.onnx")
-    with pytest.raises(ModelError, match=rf"must be from 2 .* to 46, not {lookahead}"):
+    with refused(ModelError, "2", "46", str(lookahead)):
         WindowModel(spec, Graph(tiny_window_path), Graph(local))
 
 

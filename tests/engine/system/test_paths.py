@@ -21,6 +21,7 @@ from engine.system.paths import (
     shown,
     user_folder,
 )
+from tests.messages import refused
 
 LONG = "Beethoven " * 40
 
@@ -55,7 +56,7 @@ def test_a_tilde_is_the_home_folder(home: Path) -> None:
 
 def test_a_tilde_of_nobody_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
-    with pytest.raises(ConfigError, match="no home folder is known for ~nobody9"):
+    with refused(ConfigError, "home folder", "~nobody9"):
         given_path("~nobody9/take.mid")
     assert given_path("~draft.mid") == Path("~draft.mid")  # an editor's copy
     (home / "~nobody9").mkdir()

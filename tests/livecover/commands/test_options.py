@@ -9,6 +9,7 @@ from engine.core.errors import ConfigError
 from livecover.commands.options import HELP, make_parser, parse
 from livecover.settings.sections import Settings
 from livecover.settings.source import load_settings
+from tests.messages import refused
 
 
 def test_nothing_given_overrides_nothing() -> None:
@@ -61,32 +62,30 @@ def test_a_curve_may_be_a_number() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--latency soon", "argument --latency: invalid time value: 'soon'"),
-        ("--channel x", "argument --channel: invalid int value: 'x'"),
-        ("--density x", "argument --density: invalid float value: 'x'"),
-        ("--input", "argument --input: expected one argument"),
-        ("--log-level x", "argument --log-level: invalid choice: 'x'"),
-        ("--chanel 3", "unknown option --chanel; did you mean --channel?"),
-        ("--chanel=3", "unknown option --chanel; did you mean --channel?"),
-        ("--mod x", "unknown option --mod; did you mean --model?"),
-        ("-q", "unknown option -q"),
-        ("song.wav", "unknown command 'song.wav'; a song is given as --input song.wav"),
+        ("--latency soon", ("--latency", "time", "'soon'")),
+        ("--channel x", ("--channel", "'x'")),
+        ("--density x", ("--density", "'x'")),
+        ("--input", ("--input", "one argument")),
+        ("--log-level x", ("--log-level", "'x'")),
+        ("--chanel 3", ("--chanel", "did you mean", "--channel")),
+        ("--chanel=3", ("--chanel", "did you mean", "--channel")),
+        ("--mod x", ("--mod", "did you mean", "--model")),
+        ("-q", ("-q",)),
+        ("song.wav", ("'song.wav'", "--input song.wav")),
         (
             "devices doctor",
-            "unknown command 'doctor'; commands are play, panel, learn, quantize, devices, doctor",
+            ("'doctor'", "play, panel, learn, quantize, devices, doctor"),
         ),
-        ("learn", "learn needs a setting, such as livecover learn model.style"),
+        ("learn", ("learn", "setting", "livecover learn model.style")),
         (
             "device",
-            "unknown command 'device'; commands are play, panel, learn, quantize, devices, doctor",
+            ("'device'", "play, panel, learn, quantize, devices, doctor"),
         ),
     ],
 )
-def test_not_understood(words: str, message: str) -> None:
-    with pytest.raises(ConfigError) as caught:
+def test_not_understood(words: str, message: tuple[str, ...]) -> None:
+    with refused(ConfigError, *message, "livecover --help"):
         parse(words.split())
-    assert str(caught.value).startswith(message)
-    assert str(caught.value).endswith("(see 'livecover --help')")
 
 
 def test_help_tells_each_default_and_fits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.messages import says
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
 FULL = Path("/dev/full")
 
@@ -78,13 +80,10 @@ def test_a_log_that_cannot_be_written_is_none(streams: str, level: str, tmp_path
 
 def test_a_name_that_a_terminal_would_obey_is_written_otherwise(tmp_path: Path) -> None:
     done = shell("livecover --input \"$(printf '\\033[31m').wav\" --midi-out a.mid", tmp_path)
-    assert done.stderr == "livecover: no such file: \\x1b[31m.wav\n"
+    says(done.stderr, "livecover: ", "\\x1b[31m.wav")
 
 
 def test_the_file_of_settings_that_was_meant_is_named(tmp_path: Path) -> None:
     (tmp_path / "livecover.toml").touch()
     done = shell("livecover --config livecovr.toml", tmp_path)
-    assert done.stderr == (
-        "livecover: livecovr.toml: cannot read this file of settings (No such file or directory);"
-        " did you mean livecover.toml?\n"
-    )
+    says(done.stderr, "livecovr.toml", "No such file", "did you mean", "livecover.toml")

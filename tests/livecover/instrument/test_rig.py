@@ -23,6 +23,7 @@ from livecover.settings.sections import Settings
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents, Journal
 from livecover.takes.sound import RING_S, render_take
+from tests.messages import refused
 
 RATE = 8000
 
@@ -101,7 +102,7 @@ def test_an_input_that_hears_the_output_is_refused(wall: Wall, tmp_path: Path) -
 
     stopped: list[bool] = []
     with Rig(settings(tmp_path, monitor=MonitorSettings(device="wall")), open_engine) as rig:
-        with pytest.raises(DeviceError, match="would hear itself: name another output"):
+        with refused(DeviceError, "hear itself", "another output"):
             rig.open_engine(rig.settings, ())
     assert stopped
 
@@ -160,5 +161,5 @@ def test_gains_count_at_once(wall: Wall, tmp_path: Path) -> None:
 
 def test_a_soundfont_that_is_not_there_is_named_before_an_output_is_opened(tmp_path: Path) -> None:
     piano = PianoSettings(enabled=True, soundfont=str(tmp_path / "none.sf2"))
-    with pytest.raises(DeviceError, match="none.sf2 cannot be read"):
+    with refused(DeviceError, "none.sf2"):
         Rig(settings(tmp_path, piano=piano))

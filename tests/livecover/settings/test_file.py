@@ -12,6 +12,7 @@ from engine.core.settings import MidiSettings, ModelSettings, TimeSettings
 from livecover.settings.file import HEADER, Line, find_unsaved, save_values
 from livecover.settings.sections import Settings, values_of, with_values
 from livecover.settings.source import load_settings
+from tests.messages import refused
 
 SAMPLE = Path(__file__).parents[3] / "config.toml"
 DEFAULTS = Settings()
@@ -135,12 +136,8 @@ def test_the_working_folders_file_is_not_given_what_it_cannot_set(tmp_path: Path
     path.write_text(FILE, encoding="utf-8")
     values = {"midi.midi_out": ("take.mid",)}
     for act in (save_values, find_unsaved):
-        with pytest.raises(ConfigError) as caught:
+        with refused(ConfigError, "livecover.toml", "midi.midi_out", "--config livecover.toml"):
             act(values)
-        assert str(caught.value) == (
-            "livecover.toml in the working folder cannot set midi.midi_out; start livecover with"
-            " --config livecover.toml to save it there"
-        )
     assert path.read_text(encoding="utf-8") == FILE
     save_values(values, path)
     assert load_settings(path, {}).midi.midi_out == ("take.mid",)
@@ -161,7 +158,7 @@ def test_what_does_not_count_there_and_what_lies_beside_it_stay_as_written(tmp_p
 
 def test_without_a_home_a_file_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platformdirs, "user_config_path", lambda *a, **k: Path("~/.config"))
-    with pytest.raises(ConfigError, match="^no home folder is known to save the settings in; give"):
+    with refused(ConfigError, "home folder", "--config"):
         save_values({"model.style": "calm"})
 
 
@@ -220,12 +217,8 @@ def test_a_failure_leaves_the_file_and_nothing_beside_it(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(ConfigError) as caught:
+    with refused(ConfigError, f"{path}: ", "No space left on device", "writable", "--config"):
         save_all(CHANGED, path)
-    assert str(caught.value) == (
-        f"{path}: cannot save the settings here (No space left on device); make the folder"
-        " writable, or name another file with --config"
-    )
     assert path.read_text(encoding="utf-8") == FILE
     assert {p.name for p in tmp_path.iterdir()} == {"c.toml", "work"}
 
@@ -233,17 +226,18 @@ def test_a_failure_leaves_the_file_and_nothing_beside_it(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"[midi\n", "expected TOML, section by section"),
-        (b"\xff\xfe", "expected TOML in UTF-8"),
-        (b"[midi]\nchanel = 2\n", "unknown key midi.chanel; did you mean midi.channel?"),
+        (b"[midi\n", ("TOML",)),
+        (b"\xff\xfe", ("TOML", "UTF-8")),
+        (b"[midi]\nchanel = 2\n", ("midi.chanel", "did you mean", "midi.channel")),
     ],
 )
-def test_a_broken_file_is_not_touched(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_broken_file_is_not_touched(
+    tmp_path: Path, content: bytes, message: tuple[str, ...]
+) -> None:
     path = tmp_path / "c.toml"
     path.write_bytes(content)
-    with pytest.raises(ConfigError) as caught:
+    with refused(ConfigError, f"{path}: ", *message):
         save_values({"audio.input": "mic"}, path)
-    assert str(caught.value).startswith(f"{path}: {message}") and "\n" not in str(caught.value)
     assert path.read_bytes() == content
 
 
@@ -254,7 +248,7 @@ def test_a_name_that_is_no_text_cannot_be_saved(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot read this file of settings"):
+    with refused(ConfigError, "cannot read"):
         save_all(CHANGED, tmp_path)
 
 

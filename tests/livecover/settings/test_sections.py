@@ -11,6 +11,7 @@ import pytest
 from engine.core.errors import ConfigError
 from livecover.settings.sections import LOG_LEVELS, LogSettings, Settings
 from livecover.settings.source import load_settings
+from tests.messages import refused
 
 SAMPLE = Path(__file__).parents[3] / "config.toml"
 
@@ -88,85 +89,77 @@ def test_toml_forms(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[adio]\n", "unknown section [adio]; did you mean [audio]?"),
+        ("[adio]\n", ("[adio]", "did you mean", "[audio]")),
         (
             "[zzz]\n",
-            "unknown section [zzz]; known: [audio], [model], [decoder],"
-            " [play], [midi], [time], [gate], [record], [monitor], [piano], [arranger],"
-            " [panel], [control], [tui], [log]",
+            ("[zzz]", "known", "[audio]", "[play]", "[monitor]", "[panel]", "[log]"),
         ),
-        ("input = 'mic'\n", "input stands under no section; did you mean audio.input?"),
-        ("midi = 3\n", "midi must be a section of keys ([midi]), not 3"),
+        ("input = 'mic'\n", ("did you mean", "audio.input")),
+        ("midi = 3\n", ("midi", "[midi]", "3")),
         (
             "[audio]\nblocksize = 64\n",
-            "unknown key audio.blocksize; did you mean audio.block_size?",
+            ("audio.blocksize", "did you mean", "audio.block_size"),
         ),
-        ("[audio]\nlatency = 1\n", "unknown key audio.latency; did you mean time.latency?"),
-        ("[log]\nq = 1\n", "unknown key log.q; known: log.level"),
-        ("[audio]\nblock_size = '256'\n", "audio.block_size must be a whole number, not '256'"),
-        ("[audio]\nblock_size = 1.5\n", "audio.block_size must be a whole number, not 1.5"),
-        ("[audio]\nblock_size = true\n", "audio.block_size must be a whole number, not True"),
-        ("[audio]\nblock_size = 1\n", "audio.block_size must be a whole number from 16"),
-        ("[gate]\nenabled = 1\n", "gate.enabled must be true or false, not 1"),
-        ("[time]\nlatency = 'soon'\n", "time.latency must be a number or \"auto\", not 'soon'"),
-        ("[midi]\nmidi_out = [1]\n", "midi.midi_out must be a list of texts, not [1]"),
-        ("[model]\nstyle = [1, 2]\n", "model.style must be a preset's name, from:FILE.mid, a"),
-        ("[model]\nstyle = 2\n", "model.style must be a number from 0 to 1 (calm to intense)"),
-        ("[model]\nstyle = true\n", "model.style must be text or a number or a list of numbers,"),
-        ("[decoder]\ndensity = 'x'\n", "decoder.density must be a number, not 'x'"),
-        ("[tui]\nenabled = 1\n", "tui.enabled must be true or false, not 1"),
-        ("[tui]\nseconds = 0\n", "tui.seconds must be a number from 1 to 60 s, not 0"),
-        ("[control]\nport = ' '\n", "control.port must be text that is not empty, not ' '"),
-        ("[control]\nchannel = 17\n", "control.channel must be a whole number from 1 to 16, not"),
-        ("[control]\ntransport = 1\n", "control.transport must be true or false, not 1"),
-        ("[control]\nmap = 'cc 1'\n", "control.map must be a table of texts, not 'cc 1'"),
-        ("[control.map]\n'cc 1' = 3\n", "control.map must be a table of texts, not {'cc 1': 3}"),
-        ("[control.map]\n'cc 128' = 'panic'\n", "control.map: expected cc 0 to cc 127,"),
+        ("[audio]\nlatency = 1\n", ("audio.latency", "did you mean", "time.latency")),
+        ("[log]\nq = 1\n", ("log.q", "log.level")),
+        ("[audio]\nblock_size = '256'\n", ("audio.block_size", "'256'")),
+        ("[audio]\nblock_size = 1.5\n", ("audio.block_size", "1.5")),
+        ("[audio]\nblock_size = true\n", ("audio.block_size", "True")),
+        ("[audio]\nblock_size = 1\n", ("audio.block_size", "16")),
+        ("[gate]\nenabled = 1\n", ("gate.enabled", "true or false", "1")),
+        ("[time]\nlatency = 'soon'\n", ("time.latency", '"auto"', "'soon'")),
+        ("[midi]\nmidi_out = [1]\n", ("midi.midi_out", "[1]")),
+        ("[model]\nstyle = [1, 2]\n", ("model.style", "from:FILE.mid")),
+        ("[model]\nstyle = 2\n", ("model.style", "0", "1")),
+        ("[model]\nstyle = true\n", ("model.style", "number", "True")),
+        ("[decoder]\ndensity = 'x'\n", ("decoder.density", "'x'")),
+        ("[tui]\nenabled = 1\n", ("tui.enabled", "true or false", "1")),
+        ("[tui]\nseconds = 0\n", ("tui.seconds", "1", "60", "0")),
+        ("[control]\nport = ' '\n", ("control.port", "text")),
+        ("[control]\nchannel = 17\n", ("control.channel", "1", "16")),
+        ("[control]\ntransport = 1\n", ("control.transport", "true or false", "1")),
+        ("[control]\nmap = 'cc 1'\n", ("control.map", "'cc 1'")),
+        ("[control.map]\n'cc 1' = 3\n", ("control.map", "{'cc 1': 3}")),
+        ("[control.map]\n'cc 128' = 'panic'\n", ("control.map", "expected", "cc 0", "cc 127")),
         (
             "[control.map]\n'cc 2' = 'model.stile'\n",
-            'control.map: "cc 2" = "model.stile": expected a setting that a controller'
-            " can control, got 'model.stile'; did you mean model.style?",
+            ("control.map", "cc 2", "model.stile", "did you mean", "model.style"),
         ),
-        ("[arranger]\nenabled = 1\n", "arranger.enabled must be true or false, not 1"),
-        ("[arranger]\nmodel = ' '\n", "arranger.model must be text that is not empty, not ' '"),
-        ("[log]\nlevel = 'loud'\n", "log.level must be one of debug, info, warning, error, not"),
-        ("[audio\n", "expected TOML, section by section, got: "),
-        ("a = " + "[" * 5000 + "]" * 5000, "expected TOML, section by section, got thousands of"),
-        (f"a = 1{'0' * 5000}\n", "expected TOML, section by section, got thousands of digits"),
-        (f"[decoder]\ndensity = 1{'0' * 400}\n", "decoder.density must be a number, not 10000"),
-        (f"[decoder]\ndensity = 0x{'f' * 5000}\n", "decoder.density must be a number, not a numb"),
-        (f"[midi]\nchannel = {2**63}\n", "midi.channel must be a whole number, not 9223372036"),
-        (f"[model]\nstyle = [{2**64}]\n", "model.style must be text or a number or a list of"),
-        (f"midi = [0x{'f' * 5000}]\n", "midi must be a section of keys ([midi]), not a number of"),
-        ("[decoder]\ndensity = 1e400\n", "decoder.density must be a number from 0.1 to 4, not inf"),
-        ("[decoder]\ndensity = nan\n", "decoder.density must be a number from 0.1 to 4, not nan"),
-        ('[record]\nfolder = "a\\u0000b"\n', "record.folder must be text without a NUL character"),
-        ('["\\u001b[2J"]\n', "unknown section [\\x1b[2J]; known: "),
-        (f"{'x' * 9000} = 1\n", f"{'x' * 80}... stands under no section"),
-        ("# " + "x" * 2**20, "a file of settings has at most 1024 kB"),
+        ("[arranger]\nenabled = 1\n", ("arranger.enabled", "true or false", "1")),
+        ("[arranger]\nmodel = ' '\n", ("arranger.model", "text")),
+        ("[log]\nlevel = 'loud'\n", ("log.level", "debug, info, warning, error")),
+        ("[audio\n", ("TOML", "got")),
+        ("a = " + "[" * 5000 + "]" * 5000, ("TOML", "thousands")),
+        (f"a = 1{'0' * 5000}\n", ("TOML", "thousands", "digits")),
+        (f"[decoder]\ndensity = 1{'0' * 400}\n", ("decoder.density", "not 10000")),
+        (f"[decoder]\ndensity = 0x{'f' * 5000}\n", ("decoder.density", "a number of")),
+        (f"[midi]\nchannel = {2**63}\n", ("midi.channel", str(2**63))),
+        (f"[model]\nstyle = [{2**64}]\n", ("model.style", "number")),
+        (f"midi = [0x{'f' * 5000}]\n", ("midi", "[midi]", "a number of")),
+        ("[decoder]\ndensity = 1e400\n", ("decoder.density", "0.1", "4", "inf")),
+        ("[decoder]\ndensity = nan\n", ("decoder.density", "0.1", "4", "nan")),
+        ('[record]\nfolder = "a\\u0000b"\n', ("record.folder", "NUL")),
+        ('["\\u001b[2J"]\n', ("[\\x1b[2J]", "known")),
+        (f"{'x' * 9000} = 1\n", (f"{'x' * 80}... stands under no section",)),
+        ("# " + "x" * 2**20, ("1024 kB",)),
     ],
 )
-def test_wrong_file(tmp_path: Path, text: str, message: str) -> None:
+def test_wrong_file(tmp_path: Path, text: str, message: tuple[str, ...]) -> None:
     path = write(tmp_path / "c.toml", text)
-    with pytest.raises(ConfigError) as caught:
+    with refused(ConfigError, f"{path}: ", *message):
         load_settings(path, {})
-    assert str(caught.value).startswith(f"{path}: {message}")
-    assert "\n" not in str(caught.value)
 
 
 def test_no_such_file(tmp_path: Path) -> None:
     path = tmp_path / "none.toml"
-    with pytest.raises(ConfigError) as caught:
+    with refused(ConfigError, f"{path}: ", "settings", "No such file or directory"):
         load_settings(path, {})
-    assert str(caught.value) == (
-        f"{path}: cannot read this file of settings (No such file or directory)"
-    )
 
 
 def test_not_text(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="expected TOML in UTF-8, and this is in another encodi"):
+    with refused(ConfigError, "TOML", "UTF-8"):
         load_settings(path, {})
 
 
@@ -177,7 +170,7 @@ def test_a_mark_before_the_text_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_wrong_option_is_named() -> None:
-    with pytest.raises(ConfigError, match="^midi.channel must be a whole number from 1 to 16"):
+    with refused(ConfigError, "midi.channel", "1", "16"):
         load_settings(None, {"midi.channel": 17})
 
 

@@ -24,6 +24,7 @@ from livecover.takes.recorder import STUCK_S, TakeRecorder
 from livecover.takes.recording_queue import MAX_ENTRIES, MAX_WAITING_S, AudioEntry, RecordingQueue
 from livecover.takes.writer import TakeWriter
 from tests.livecover.takes.test_recorder import LATENCY, NAME, RATE, Band, note, notes_of
+from tests.messages import refused
 
 
 class SmallDisk:
@@ -199,7 +200,7 @@ def test_a_disk_that_hangs_is_told_and_what_waits_has_a_bound(
     waiting = studio.recorder._queue
     n_sounds = sum(isinstance(e, AudioEntry) for e in waiting._entries)
     assert n_sounds <= 10 * MAX_WAITING_S + 1 and len(waiting) < 2 * MAX_ENTRIES
-    with pytest.raises(ConfigError, match=r"nothing can be recorded: .* has not answered"):
+    with refused(ConfigError, "nothing can be recorded", "not answered"):
         studio.recorder.record(False)
         studio.recorder.record(True)
     released.set()
@@ -246,7 +247,7 @@ def test_a_writer_that_dies_is_told_and_nothing_waits_for_it(
     assert studio.recorder.fault.startswith("recording has failed: RuntimeError its thread has")
     studio.play(60.0)
     assert len(studio.recorder._queue) == 0
-    with pytest.raises(ConfigError, match="nothing can be recorded: recording has failed"):
+    with refused(ConfigError, "nothing can be recorded", "failed"):
         studio.recorder.record(True)
 
 

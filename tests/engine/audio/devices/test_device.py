@@ -19,6 +19,7 @@ from engine.playback.output import DeviceOutput
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
 from engine.system.bounded import list_hung_calls
+from tests.messages import refused
 
 
 class PortAudioError(Exception):
@@ -139,28 +140,26 @@ def test_a_device_is_found(sd: FakeSoundDevice, text: str, index: int) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("usb", "means more than one input (0: USB Microphone; 2: USB Mixer); give the index"),
-        ("USB Microfon", "no file and no input is called 'USB Microfon'; did you mean"),
-        ("USB Microfon", "'USB Microphone'"),
-        ("zzz", "no file and no input is called 'zzz' ('livecover devices' lists what there is)"),
-        ("1", "device 1 is not an input; inputs are 0, 2, 3 ('livecover devices'"),
+        ("usb", ("0: USB Microphone", "2: USB Mixer", "index")),
+        ("USB Microfon", ("'USB Microfon'", "did you mean", "'USB Microphone'")),
+        ("zzz", ("'zzz'", "livecover devices")),
+        ("1", ("1", "0, 2, 3", "livecover devices")),
     ],
 )
-def test_a_device_is_not_found(sd: FakeSoundDevice, text: str, message: str) -> None:
-    with pytest.raises(DeviceError) as caught:
+def test_a_device_is_not_found(sd: FakeSoundDevice, text: str, message: tuple[str, ...]) -> None:
+    with refused(DeviceError, *message):
         find_device(text)
-    assert message in str(caught.value)
 
 
 def test_no_default_input(sd: FakeSoundDevice) -> None:
     sd.default.device[0] = -1
-    with pytest.raises(DeviceError, match="the system has no default input; name one"):
+    with refused(DeviceError, "no default input", "name"):
         find_device("mic")
 
 
 def test_no_input_at_all(sd: FakeSoundDevice) -> None:
     sd.listed = sd.known = [("HDMI", "ALSA", 0, 44100.0)]
-    with pytest.raises(DeviceError, match="this machine has no audio input"):
+    with refused(DeviceError, "no audio input"):
         find_device("mic")
 
 
@@ -187,7 +186,7 @@ def test_missing_portaudio(monkeypatch: pytest.MonkeyPatch, platform: str, words
 
     monkeypatch.setattr(builtins, "__import__", no_portaudio)
     monkeypatch.setattr(sys, "platform", platform)
-    with pytest.raises(DeviceError, match="needs PortAudio, which was not found") as caught:
+    with refused(DeviceError, "needs PortAudio") as caught:
         DeviceSource("mic")
     assert words in str(caught.value)
 
@@ -284,7 +283,7 @@ def test_a_lost_input_returns_while_an_output_is_open(sd: FakeSoundDevice) -> No
     for _ in range(2):  # it is away: PortAudio knows it still, then no more
         with pytest.raises(DeviceError):
             DeviceSource("USB Mixer").start(SampleRing(1000, 2), StreamClock(44100))
-        with pytest.raises(DeviceError, match="HDMI is closed while PortAudio looks for devices"):
+        with refused(DeviceError, "HDMI", "closed"):
             output.write(np.zeros((8, 2), np.float32))
         output.close()
         output = DeviceOutput("HDMI")  # as its speaker opens it again
@@ -304,7 +303,7 @@ def test_a_new_device_interrupts_no_input(sd: FakeSoundDevice) -> None:
     source, output = DeviceSource("USB Mixer"), DeviceOutput("HDMI")
     source.start(SampleRing(1000, 2), StreamClock(44100))
     sd.listed = [("New", "ALSA", 1, 48000.0), *ALSA]
-    with pytest.raises(DeviceError, match="no file and no input is called 'New'"):
+    with refused(DeviceError, "'New'"):
         DeviceSource("New")
     output.write(np.zeros((8, 2), np.float32))
     assert source.is_alive()
@@ -317,7 +316,7 @@ def test_an_output_in_a_driver_that_hangs_is_left_as_it_is(sd: FakeSoundDevice) 
     output = DeviceOutput("HDMI")
     sd.listed = [("New", "ALSA", 1, 48000.0), *ALSA]
     with output._busy:  # a write that does not return
-        with pytest.raises(DeviceError, match="no file and no input is called 'New'"):
+        with refused(DeviceError, "'New'"):
             DeviceSource("New")
         output.close()
     output.write(np.zeros((8, 2), np.float32))
@@ -329,10 +328,10 @@ def test_a_call_that_hangs_is_left_behind_and_no_other_begun(
 ) -> None:
     monkeypatch.setattr(portaudio, "NAME", "PortAudio that hangs")
     may_answer = threading.Event()
-    with pytest.raises(DeviceError, match="PortAudio does not answer: a sound server"):
+    with refused(DeviceError, "PortAudio", "not answer", "server"):
         ask_portaudio(lambda: may_answer.wait(20.0), 0.0)
     assert "PortAudio that hangs" in list_hung_calls()
-    with pytest.raises(DeviceError, match="PortAudio does not answer"):
+    with refused(DeviceError, "PortAudio", "not answer"):
         list_devices()
     may_answer.set()
 

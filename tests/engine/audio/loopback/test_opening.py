@@ -29,6 +29,7 @@ from engine.core.errors import DeviceError
 from engine.core.settings import AudioSettings
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
+from tests.messages import refused
 
 
 class FakeSpeaker:
@@ -167,7 +168,7 @@ def test_windows_default_speaker_changed(card: FakeSoundCard) -> None:
 
 def test_windows_without_output(card: FakeSoundCard) -> None:
     card.speaker = None
-    with pytest.raises(DeviceError, match="Windows has no default output to listen to"):
+    with refused(DeviceError, "no default output"):
         WasapiLoopback()
 
 
@@ -178,23 +179,21 @@ def test_windows_output_gone_before_start(card: FakeSoundCard) -> None:
         raise IndexError("no device with id {1}")
 
     card.get_microphone = no_device  # type: ignore[method-assign]
-    with pytest.raises(DeviceError, match="cannot be opened .*; is it still there?"):
+    with refused(DeviceError, "cannot be opened", "still there?"):
         source.start(SampleRing(1000, 2), StreamClock(48000))
 
 
 def test_windows_output_that_does_not_open(card: FakeSoundCard) -> None:
     card.open_failure = "Error 0x8889000a"
     source = WasapiLoopback()
-    with pytest.raises(DeviceError, match=r"cannot be opened \(Error 0x8889000a\); is it still"):
+    with refused(DeviceError, "cannot be opened", "Error 0x8889000a", "still"):
         source.start(SampleRing(1000, 2), StreamClock(48000))
     assert not source.is_alive()
 
 
 def test_windows_without_soundcard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "soundcard", None)
-    with pytest.raises(
-        DeviceError, match="needs SoundCard .*; type: .* soundcard; or give --input"
-    ):
+    with refused(DeviceError, "needs SoundCard", " soundcard", "--input"):
         WasapiLoopback()
 
 
@@ -283,7 +282,7 @@ def test_list_inputs_leaves_out_what_is_missing(
     assert list_inputs() == [info]
     assert "no server answers" in caplog.text
     monkeypatch.setattr(audio, "list_devices", missing)
-    with pytest.raises(DeviceError, match="no server answers; no server answers"):
+    with refused(DeviceError, "no server answers", "no server answers"):
         list_inputs()
 
 

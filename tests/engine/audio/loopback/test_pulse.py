@@ -19,6 +19,7 @@ from engine.playback.output import PulseOutput
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
 from tests.e2e.servers import PulseServer, pulse_server, wait_until
+from tests.messages import refused
 from tests.programs import needs
 
 pytestmark = [pytest.mark.e2e, needs("pulseaudio", "pactl", "paplay")]
@@ -113,9 +114,9 @@ def test_a_killed_server_is_noticed_and_a_new_one_heard(
     before = time.monotonic()
     capture.source.stop()
     assert time.monotonic() - before < 5  # a thread that hangs would take longer
-    with pytest.raises(DeviceError, match="no PulseAudio or PipeWire server answers; start one"):
+    with refused(DeviceError, "PulseAudio", "PipeWire", "start"):
         PulseMonitor()
-    with pytest.raises(DeviceError, match="no PulseAudio or PipeWire server answers"):
+    with refused(DeviceError, "PulseAudio", "PipeWire"):
         capture.source.start(capture.ring, capture.clock)
     server.start()
     song = noise(tmp_path / "song.wav", 1.0)
@@ -219,7 +220,7 @@ def test_a_server_that_hangs_is_told_and_holds_nothing(server: PulseServer) -> N
         source.stop()
         assert time.monotonic() - before < 2  # that it hangs would take for ever
         for attempt in (PulseMonitor, list_monitors, PulseOutput):
-            with pytest.raises(DeviceError, match="the sound server does not answer"):
+            with refused(DeviceError, "sound server", "not answer"):
                 attempt()
     finally:
         server.process.popen.send_signal(signal.SIGCONT)
