@@ -79,7 +79,7 @@ class SynthProcess:
             raise DeviceError(f"{name} was not ready in time: give another") from error
         if answer is None:
             raise DeviceError(f"{name} cannot be opened: {self._end()}; give another")
-        self._take(answer, OPEN)
+        self._take(answer, OPEN)  # else the words of what it raised there
 
     def render(self, n: int, messages: Sequence[tuple[int, Message]]) -> Array:
         """Return the next ``n`` samples. Raises DeviceError where they do not come in time.
@@ -126,8 +126,7 @@ class SynthProcess:
     def _end(self) -> str:
         """Return in words how the process has ended."""
         code = self._process.wait()
-        how = f"code {code}" if code >= 0 else signal.Signals(-code).name
-        return f"its process has ended ({how})"
+        return f"its process has ended ({_cause(code)})"
 
     def _read(self) -> None:
         """Queue what the process answers, until it ends. On a thread of its own."""
@@ -137,6 +136,13 @@ class SynthProcess:
                 self._answers.put(answer)
         self._process.wait()
         self._answers.put(None)
+
+
+def _cause(code: int) -> str:
+    """Return in words why a process has ended."""
+    if code < 0 and -code in set(signal.Signals):
+        return signal.Signals(-code).name
+    return f"code {code}"
 
 
 def _answer_of(stream: IO[bytes]) -> tuple[int, bytes] | None:
@@ -162,8 +168,10 @@ def serve(open_synth: Callable[[], Synth]) -> int:
     try:
         with _time_limit(OPEN_TIMEOUT):
             synth = open_synth()
-    except LiveCoverError as error:
-        answer(FAULT, str(error).encode())
+    except Exception as error:
+        is_told = isinstance(error, LiveCoverError)
+        words = str(error) if is_told else f"it cannot be opened ({_words(error)}); give another"
+        answer(FAULT, words.encode(errors="backslashreplace"))
         return 2
     answer(OPEN)
     raise_thread_priority()
@@ -175,12 +183,16 @@ def serve(open_synth: Callable[[], Synth]) -> int:
             with _time_limit(ALARM_S):
                 sound = synth.render(n, messages)
         except Exception as error:
-            answer(FAULT, f"{type(error).__name__} {error}".encode())
+            answer(FAULT, _words(error).encode(errors="backslashreplace"))
             continue
         answer(SOUND, np.ascontiguousarray(sound, np.float32).tobytes())
     with _time_limit(ALARM_S):
         synth.close()
     return 0
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__} {error}"
 
 
 @contextlib.contextmanager

@@ -44,6 +44,8 @@ def open_fragile(way: str, folder: Path) -> Fragile:
         raise DeviceError("load plugins on the main thread")
     if way == "missing":
         raise DeviceError("there is no such plugin")
+    if way == "raise while opened":
+        raise KeyError("no licence")
     if way == "abort while opened":
         os.abort()
     if way == "hang while opened":

@@ -82,6 +82,7 @@ def test_what_breaks_is_an_error_then_and_later(opened: Open, way: str, words: s
     ("way", "words"),
     [
         ("missing", "^there is no such plugin$"),
+        ("raise while opened", r"^it cannot be opened \(KeyError 'no licence'\); give another$"),
         ("abort while opened", r"^it cannot be opened: its process has ended \(.*\); give another"),
         ("hang while opened", "^it was not ready in time: give another$"),
     ],
