@@ -30,13 +30,13 @@ from livecover.commands.devices import describe_devices
 from livecover.commands.doctor import run_checks
 from livecover.commands.job_control import job_control
 from livecover.commands.native_output import muted
-from livecover.commands.options import Request, parse
 from livecover.commands.signals import stop_on_signals
 from livecover.commands.status import cover_summary, start_lines, summary
 from livecover.control.learning import learn, line_of
 from livecover.control.listener import midi_control
 from livecover.instrument.instrument import Instrument
 from livecover.instrument.rig import Rig
+from livecover.options.parser import Request, parse
 from livecover.settings.file import save_values
 from livecover.settings.sections import Settings, with_values
 from livecover.settings.source import Loaded, find_source, read_settings

@@ -13,7 +13,7 @@ from engine.core.settings import AudioSettings, TimeSettings
 from engine.model.latency import latency_budget
 from engine.model.model_files import load_model
 from engine.signal.resample import Resampler
-from livecover.commands.options import parse
+from livecover.options.parser import parse
 from offline_train.cli import build_parser
 
 ROOT = Path(__file__).parents[1]

@@ -53,12 +53,14 @@ TABLE: dict[str, str] = {
     "livecover.control": "engine livecover.mapping livecover.settings livecover.instrument",
     "livecover.panel": "engine livecover.mapping livecover.settings livecover.instrument",
     "livecover.panel.web": "engine livecover.settings livecover.instrument livecover.panel",
-    "livecover.commands": "models engine livecover.settings livecover.sounds "
+    "livecover.options": "engine livecover.settings",
+    "livecover.commands": "models engine livecover.settings livecover.sounds livecover.options "
     "livecover.instrument livecover.examples",
     "livecover.tui": "models engine livecover.mapping livecover.settings livecover.instrument "
     "livecover.control livecover.commands",
     "livecover": "models engine livecover.settings livecover.sounds livecover.examples "
-    "livecover.instrument livecover.control livecover.panel livecover.commands livecover.tui",
+    "livecover.options livecover.instrument livecover.control livecover.panel "
+    "livecover.commands livecover.tui",
     "livecover.bench": "models engine livecover",
     # offline_train: the order of the work
     "offline_train.corpora": "engine",

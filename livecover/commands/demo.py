@@ -21,8 +21,8 @@ from engine.system.command import run_command, say
 from engine.system.paths import given_path, shown, system_path
 from engine.whole_song.cover import Cover, cover_file
 from livecover import examples
-from livecover.commands.options import Parser
 from livecover.commands.picture import check_matplotlib, draw_cover
+from livecover.options.parser import Parser
 from livecover.sounds.soundfonts import find_fluidsynth, find_soundfont, render_piano, side_by_side
 
 

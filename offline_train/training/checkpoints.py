@@ -64,7 +64,14 @@ def _by_name(settings: Any) -> Any:
 
 
 def read_checkpoint(path: Path, recipe: str) -> dict[str, Any]:
-    """Return a checkpoint of a recipe. Raises ModelError if it is something else."""
+    """Return a checkpoint of a recipe. Raises ModelError if it is something else.
+
+    The old path of weights that now lie in ``weights/`` beside it is still read, with a warning.
+    """
+    moved = path.parent / "weights" / path.name
+    if not path.exists() and moved.exists():
+        log.warning("%s is now %s: reading that; give the new path", path, moved)
+        path = moved
     try:
         checkpoint: Any = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises many kinds on a file that is none of its own

@@ -28,8 +28,8 @@ from livecover import cli as subject
 from livecover.cli import is_for_files, main
 from livecover.commands.console import logged
 from livecover.commands.doctor import Check
-from livecover.commands.options import parse
 from livecover.instrument.instrument import Instrument
+from livecover.options.parser import parse
 from livecover.settings.sections import Settings
 from livecover.settings.source import load_settings
 from livecover.takes.recorder import TakeRecorder

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from offline_train.training.checkpoints import read_checkpoint, write_weights
@@ -14,3 +15,13 @@ def test_weights_go_out_without_the_machine_they_were_made_on(tmp_path: Path) ->
     found = read_checkpoint(path, "r")
     assert found.keys() == {"recipe", "train", "model"}
     assert found["train"] == {"out": "cover", "shares": {"train": 1.0}, "seed": 1}
+
+
+def test_the_old_path_of_shipped_weights_is_read_and_the_new_one_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "weights").mkdir()
+    new, old = tmp_path / "weights" / "start.pt", tmp_path / "start.pt"
+    torch.save({"recipe": "cover"}, new)
+    assert read_checkpoint(old, "cover") == {"recipe": "cover"}
+    assert caplog.messages == [f"{old} is now {new}: reading that; give the new path"]

@@ -1,7 +1,6 @@
-"""The command's options and its help: text in, settings by ``section.key`` out.
+"""Parses the command line into a command and settings by ``section.key``; the help texts.
 
-Not here: what the options do (``livecover.cli``) and their defaults
-(``livecover.settings.sections``).
+Not here: the commands (``livecover.cli``), defaults (``livecover.settings.sections``).
 """
 
 import argparse
@@ -14,39 +13,40 @@ from typing import Any, NamedTuple, NoReturn
 from engine.audio.opening import is_file_input
 from engine.core.errors import ConfigError
 from livecover import __version__
-from livecover.commands.option_list import add_options
+from livecover.options import playing, program
+from livecover.settings.sections import Settings
 
 COMMANDS = ("play", "panel", "learn", "quantize", "devices", "doctor")
 WITH_WORDS = {
     "learn": "a setting, such as livecover learn model.style",
     "quantize": "takes, such as livecover quantize FOLDER",
 }
-"""Commands that are followed by words, and which."""
+"""Commands that need arguments, and which."""
 _COMMANDS_ARE = f"commands are {', '.join(COMMANDS)}, one at a time"
 
 HELP = """\
-A song plays, and livecover plays it on the piano, live: MIDI notes in time
-with the music, always the same moment behind it.
+livecover listens to a song and plays it on the piano, live. It sends MIDI
+notes in time with the music, always by the same latency later.
 
   --input WHAT      loopback (what this computer plays: the default), mic,
                     a device, or an audio file
   --midi-out WHERE  a MIDI port (default: LiveCover) or a .mid file; or several
   --style STYLE     calm, balanced, intense, a number from 0 to 1, from:FILE.mid
-  --parts PARTS     full, accompaniment (the melody is yours), melody
+  --parts PARTS     full, accompaniment (you play the melody), melody
   --hands           only what two hands can play
-  --piano           the notes sound here too, without a DAW
-  --monitor OUTPUT  the song sounds there, in time with the piano
-  --record FOLDER   keep takes: the notes and the song
-  --help-all        every option; each is a setting of a file as well
+  --piano           play the notes with its own piano, without a DAW
+  --monitor OUTPUT  play the song there, in time with the piano
+  --record FOLDER   record takes: the notes and the song
+  --help-all        all options; each is also a line in a settings file
 
 examples:
-  livecover                                 what plays, to the port LiveCover
-  livecover --input mic --style calm        what the microphone hears, calmly
+  livecover                                 what plays here, to port LiveCover
+  livecover --input mic --style calm        from the microphone, calm
   livecover --input song.mp3 --midi-out cover.mid
 
-livecover panel is a page in the browser to play it with. livecover devices
-lists what there is, livecover doctor checks that all works.
-Ctrl-C stops: sounding notes end, and what was recorded is saved.
+livecover panel opens a page in the browser with all controls. livecover
+devices lists inputs and ports, livecover doctor checks your system.
+Ctrl-C stops: notes end, and what was recorded is saved.
 """
 """What ``--help`` shows: a screen of 24 lines."""
 
@@ -55,7 +55,7 @@ class Request(NamedTuple):
     """What was typed."""
 
     command: str  # one of COMMANDS
-    words: tuple[str, ...]  # that follow it
+    words: tuple[str, ...]  # its arguments
     config: Path | None  # the file of settings
     overrides: dict[str, object]  # by section.key
 
@@ -69,7 +69,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Show(argparse.Action):
-    """Prints a text and ends well."""
+    """Prints a text and exits with code 0."""
 
     def __init__(self, *, text: Callable[[], str], **rest: Any) -> None:
         super().__init__(nargs=0, **rest)
@@ -86,7 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="livecover",
         usage="%(prog)s [panel | learn SETTING | quantize TAKES | devices | doctor] [options]",
         description="Listens to a song and plays it on the piano, live: MIDI notes in time with the"
-        " music,\nalways the same moment behind it.",
+        " music,\nalways by the same latency later.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
@@ -94,27 +94,38 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-h", "--help", action=_Show, text=lambda: HELP, help="the short help")
     parser.add_argument(
-        "--help-all", action=_Show, text=parser.format_help, help="every option: this text"
+        "--help-all", action=_Show, text=parser.format_help, help="all options: this text"
     )
     parser.add_argument(
         "command",
         nargs="?",
         default=COMMANDS[0],
         metavar="command",
-        help="play, which needs no word; panel: a page in the browser to play with, idle at first;"
-        " learn SETTING: let the MIDI controller that moves next drive a setting, such as"
-        " model.style, or record, play or panic; quantize TAKES: move a take's notes"
-        " nearer to the song's beat, and write its tempo; devices: list inputs, ports, models and"
-        " providers, and what to type for each; doctor: check that all works here, and say what to"
-        " do where not",
+        help="none: play; panel: open the page in the browser, and start from there; learn SETTING:"
+        " map the next MIDI controller that moves to a setting, such as model.style, or to record,"
+        " play or panic; quantize TAKES: move the notes of takes towards the song's beat, and write"
+        " its tempo; devices: list inputs, ports, models and providers, and what to type for each;"
+        " doctor: check this system, and say what to do about each fault",
     )
     parser.add_argument("--version", action="version", version=f"livecover {__version__}")
     add_options(parser)
     return parser
 
 
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add all options; one that is not given leaves its ``dest`` out."""
+    defaults = Settings()
+    playing.add_source_and_sink(parser.add_argument_group("input and output"), defaults)
+    playing.add_playing(parser.add_argument_group("how it plays"), defaults)
+    playing.add_midi(parser.add_argument_group("MIDI notes"), defaults)
+    program.add_recording(parser.add_argument_group("recording and playback"), defaults)
+    program.add_scores(parser.add_argument_group("scores"), defaults)
+    program.add_interfaces(parser.add_argument_group("panel, terminal and controllers"), defaults)
+    program.add_running(parser.add_argument_group("model and program"), defaults)
+
+
 def parse(arguments: Sequence[str] | None) -> Request:
-    """Return what is asked for.
+    """Return the command, its arguments and its settings.
 
     Parameters
     ----------
@@ -124,7 +135,7 @@ def parse(arguments: Sequence[str] | None) -> Request:
     Raises
     ------
     ConfigError
-        What was typed is not understood.
+        An unknown command or option, or a wrong value.
     """
     parser = make_parser()
     namespace, unknown = parser.parse_known_intermixed_args(arguments)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.core.errors import ConfigError
-from livecover.commands.options import HELP, make_parser, parse
+from livecover.options.parser import HELP, make_parser, parse
 from livecover.settings.sections import Settings
 from livecover.settings.source import load_settings
 from tests.messages import refused
@@ -120,7 +120,11 @@ def test_switches_go_both_ways() -> None:
 
 @pytest.mark.parametrize(
     ("option", "begin"),
-    [("--help", "A song plays"), ("--help-all", "usage: livecover"), ("--version", "live")],
+    [
+        ("--help", "livecover listens to a song"),
+        ("--help-all", "usage: livecover"),
+        ("--version", "live"),
+    ],
 )
 def test_help_and_version_end_well(
     option: str, begin: str, capsys: pytest.CaptureFixture[str]

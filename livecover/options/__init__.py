@@ -1,0 +1,1 @@
+"""The command line's options: ``parser`` reads them, ``playing`` and ``program`` list them."""

@@ -1,0 +1,143 @@
+"""Options of what is played: input and output, playing, MIDI notes.
+
+The ``dest`` of each is the ``section.key`` that it sets.
+"""
+
+import argparse
+
+from engine.core.settings import PARTS_PLAYED, PEDALS
+from livecover.options.values import add_switch, add_value, channel, hertz, number_or_text, seconds
+from livecover.settings.sections import Settings
+
+
+def add_source_and_sink(group: argparse._ArgumentGroup, defaults: Settings) -> None:
+    """Add the options of input and output."""
+    add_value(
+        group,
+        "--input",
+        "audio.input",
+        "WHAT",
+        "loopback (what this computer plays), mic, a device's name or index, or an audio file: wav,"
+        f" flac, ogg, mp3 (default: {defaults.audio.input})",
+    )
+    group.add_argument(
+        "--midi-out",
+        dest="midi.midi_out",
+        metavar="WHERE",
+        action="append",
+        help="a MIDI port or a .mid file; repeat it for several. If no port has this name, a"
+        f" virtual port is opened (default: {', '.join(defaults.midi.midi_out)})",
+    )
+
+
+def add_playing(group: argparse._ArgumentGroup, defaults: Settings) -> None:
+    """Add the options of how it plays."""
+    add_value(
+        group,
+        "--style",
+        "model.style",
+        "STYLE",
+        "calm, balanced, intense, a number from 0 (calm) to 1 (intense), or from:FILE.mid for the"
+        f" style of that piano part (default: {defaults.model.style})",
+        number_or_text,
+    )
+    add_value(
+        group,
+        "--tuning",
+        "model.tuning",
+        "HZ",
+        "the song's A in hertz, 392 to 494, or auto, which detects it (default: auto)",
+        hertz,
+    )
+    add_value(
+        group,
+        "--density",
+        "decoder.density",
+        "X",
+        "how many notes: 0.5 is half as many as the style has, 2 twice as many"
+        f" (default: {defaults.decoder.density:g})",
+        float,
+    )
+    add_value(
+        group,
+        "--polyphony",
+        "decoder.polyphony",
+        "N",
+        f"most notes that sound at once (default: {defaults.decoder.polyphony})",
+        int,
+    )
+    group.add_argument(
+        "--parts",
+        dest="play.parts",
+        choices=PARTS_PLAYED,
+        help="full, accompaniment (without the melody, for a singer or soloist) or melody"
+        f" (default: {defaults.play.parts})",
+    )
+    add_switch(group, "--hands", "play.hands", "only what two hands can play")
+    add_value(
+        group,
+        "--hand-span",
+        "play.hand_span",
+        "N",
+        f"semitones that one hand can reach (default: {defaults.play.hand_span})",
+        int,
+    )
+    group.add_argument(
+        "--pedal",
+        dest="play.pedal",
+        choices=PEDALS,
+        help="the sustain pedal: off, or harmony, which changes it with the harmony"
+        f" (default: {defaults.play.pedal})",
+    )
+    add_switch(group, "--mute", "play.mute", "start muted: play nothing until you unmute")
+    add_switch(group, "--hold", "play.hold", "hold the sustain pedal down")
+    add_value(
+        group,
+        "--latency",
+        "time.latency",
+        "TIME",
+        "from a note in the song to its MIDI note: seconds, 300ms, or auto, the shortest possible"
+        " (default: auto)",
+        seconds,
+    )
+
+
+def add_midi(group: argparse._ArgumentGroup, defaults: Settings) -> None:
+    """Add the options of the MIDI notes."""
+    add_value(group, "--channel", "midi.channel", "N", "MIDI channel, 1 to 16 (default: 1)", int)
+    add_value(
+        group,
+        "--melody-channel",
+        "midi.melody_channel",
+        "N",
+        "another channel for the melody, or auto for the same (default: auto)",
+        channel,
+    )
+    add_value(
+        group,
+        "--left-channel",
+        "midi.left_channel",
+        "N",
+        "with --hands, another channel for the left hand, or auto for the same (default: auto)",
+        channel,
+    )
+    add_value(
+        group, "--octave", "midi.octave", "N", "octaves up, or down if negative (default: 0)", int
+    )
+    add_value(
+        group,
+        "--transpose",
+        "midi.transpose",
+        "N",
+        "semitones up, or down if negative (default: 0)",
+        int,
+    )
+    add_value(
+        group,
+        "--velocity-curve",
+        "midi.velocity_curve",
+        "CURVE",
+        "linear, soft, hard, fixed, or a number: above 1 is softer, below 1 harder"
+        f" (default: {defaults.midi.velocity_curve})",
+        number_or_text,
+    )
