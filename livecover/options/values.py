@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from engine.core.typed_values import AUTO
+from livecover.settings.sections import AUTO
 
 
 def seconds(text: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a flag that a loop reads between steps."""
+"""Ctrl-C and SIGTERM as a question that a loop asks itself between steps."""
 
 import logging
 import signal
@@ -9,33 +9,33 @@ from typing import Any, Self
 log = logging.getLogger(__name__)
 
 
-class InterruptFlag:
-    """Set by the first Ctrl-C or SIGTERM within its context; the second raises KeyboardInterrupt.
+class Stopping:
+    """Makes of the first Ctrl-C or SIGTERM a question asked between steps; of the second, an end.
 
-    >>> with InterruptFlag() as interrupt:
-    ...     interrupt.is_set
+    >>> with Stopping() as stopping:
+    ...     stopping.is_asked
     False
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
-        self.is_set = False
+        self.is_asked = False
 
     def __enter__(self) -> Self:
         self._before: dict[signal.Signals, Any] = {}
         if threading.current_thread() is threading.main_thread():  # signals come to no other
-            self._before = {s: signal.signal(s, self._set) for s in self.SIGNALS}
+            self._before = {s: signal.signal(s, self._ask) for s in self.SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _set(self, _number: int, _frame: FrameType | None) -> None:
-        if self.is_set:
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        if self.is_asked:
             raise KeyboardInterrupt
-        self.is_set = True
+        self.is_asked = True
         log.warning("stopping after this step")
 
 
