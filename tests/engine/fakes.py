@@ -4,9 +4,11 @@ The model's frame is 10 ms. From the first frame that is loud a C4 sounds, until
 not, so that a test can say to the frame what must come out.
 """
 
+import contextlib
+import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,8 @@ Array = NDArray[np.float32]
 RATE = 1000
 HOP = 10
 PITCH = 60
+JITTER = 0.003  # seconds
+PROMISED = 0.001  # seconds
 AGO = 9.0  # seconds; below the greatest tolerance for late notes, 10 s
 SPEC = ModelSpec(
     name="loudness",
@@ -143,8 +147,10 @@ def sound(seconds: float, *loud: tuple[float, float], channels: int = 1) -> Arra
 class ScriptedSource:
     """A source whose ``script`` runs when it starts, and that a test may feed later.
 
-    Arrival times are exact: sample n came ``n / sample_rate`` after ``begun``, which lies ``AGO``
-    seconds back, so that all that a shorter script plays is due at once.
+    As a device: it promises ``PROMISED`` seconds of latency and says ``latency`` once it has
+    started, it gives blocks of ``block_size``, and each arrives up to ``JITTER`` late. Sample n was
+    there ``n / sample_rate`` after ``begun``, which lies ``AGO`` seconds back, so that all that a
+    shorter script plays is due at once. After ``stop`` nothing comes any more.
     """
 
     sample_rate = RATE
@@ -154,19 +160,19 @@ class ScriptedSource:
     def __init__(
         self,
         script: Callable[["ScriptedSource"], None] = lambda source: None,
-        latency: float = 0.0,
+        latency: float = 0.004,
         name: str = "script",
         fails_to_start: bool = False,
     ) -> None:
         self.name = name
-        self.latency = latency
+        self.latency = PROMISED
+        self.latency_when_open = latency
         self.block_size = 16
         self.error: str | None = None
         self.is_finished = False
         self.n_overflows = 0
         self.n_bad_samples = 0
         self.begun = 0.0
-        self.latency_when_open: float | None = None
         self.has_stopped = threading.Event()
         self._script = script
         self._fails_to_start = fails_to_start
@@ -179,16 +185,19 @@ class ScriptedSource:
             raise DeviceError(f"{self.name} does not start")
         self._ring, self._clock = ring, clock
         self.begun = time.perf_counter() - AGO
+        self.error, self.is_finished = None, False
         self._is_running = True
-        if self.latency_when_open is not None:
-            self.latency = self.latency_when_open
+        self.latency = self.latency_when_open
+        self._jitter = random.Random(0)
         self._script(self)
 
     def play(self, samples: Array) -> None:
         assert self._ring is not None and self._clock is not None
-        self._ring.write(samples)
-        total = self._ring.total_written
-        self._clock.update(total, self.begun + total / self.sample_rate)
+        for start in range(0, len(samples) if self._is_running else 0, self.block_size):
+            self._ring.write(samples[start : start + self.block_size])
+            total = self._ring.total_written
+            arrival = self.begun + total / self.sample_rate + self._jitter.uniform(0.0, JITTER)
+            self._clock.update(total, arrival)
 
     def finish(self) -> None:
         assert self._ring is not None
@@ -213,7 +222,10 @@ class ScriptedSource:
 
 
 class CollectingSink:
-    """Keeps every event; ``has`` waits until so many came."""
+    """Keeps every event; ``has`` waits until so many came.
+
+    As a port: it is used by one thread at a time, and refuses what comes once it is closed.
+    """
 
     name = "collection"
     is_there = True
@@ -225,17 +237,30 @@ class CollectingSink:
         self.n_closed = 0
         self._fails_to_close = fails_to_close
         self._changed = threading.Condition()
+        self._user = threading.Lock()
+
+    @contextlib.contextmanager
+    def _used(self) -> Iterator[None]:
+        assert self._user.acquire(blocking=False), f"{self.name}: two threads at once"
+        try:
+            if self.n_closed:
+                raise MidiError(f"{self.name} is closed")
+            yield
+        finally:
+            self._user.release()
 
     def send(self, event: Event) -> None:
-        with self._changed:
+        with self._used(), self._changed:
             self.events.append(event)
             self._changed.notify_all()
 
     def silence(self) -> None:
-        self.n_silences += 1
+        with self._used():
+            self.n_silences += 1
 
     def panic(self) -> None:
-        self.n_panics += 1
+        with self._used():
+            self.n_panics += 1
 
     def close(self) -> None:
         self.n_closed += 1

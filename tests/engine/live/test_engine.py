@@ -28,6 +28,7 @@ from engine.midi.sinks import MidiSink
 from engine.model.pipeline import Pipeline
 from engine.signal.meters import SILENCE_DBFS
 from tests.engine.fakes import (
+    JITTER,
     PITCH,
     RATE,
     SETTINGS,
@@ -126,7 +127,7 @@ def test_a_note_is_due_at_its_onset_in_the_air_plus_latency() -> None:
         engine.wait(20.0)
     # the device reports that what it gives was in the air 0.03 s before
     dues = [due - source.begun for event, due, _ in tap.sent_events if is_on(event)]
-    assert dues == pytest.approx([0.2 - 0.03 + 0.5], abs=1e-6)
+    assert dues == pytest.approx([0.2 - 0.03 + 0.5], abs=JITTER)
 
 
 def test_stop_in_mid_note_ends_it() -> None:
@@ -211,7 +212,7 @@ def test_a_device_that_came_back_slower_is_told(
     engine = make_engine(first, ScriptedSource(play_file(), latency=0.4), settings=settings)
     with engine:
         assert engine.wait(20.0)
-    assert "this input needs 476 ms, more than the 76 ms of this session" in caplog.text
+    assert "this input needs 476 ms, more than the 80 ms of this session" in caplog.text
 
 
 def test_a_device_that_comes_back_slower_than_the_latency_asked_for_is_played(

@@ -21,7 +21,7 @@ class Stage:
 
     def __init__(self, *sources: ScriptedSource) -> None:
         self.sources = list(sources)
-        self.sink = CollectingSink()
+        self.sinks: list[CollectingSink] = []
         overrides = {"time.late_tolerance": 10.0, "time.backlog": 20.0, "audio.ring": 20.0}
         self.instrument = Instrument(load_settings(None, overrides), open_engine=self._open)
         self.changes: list[Settings] = []
@@ -33,8 +33,17 @@ class Stage:
             taps,
             open_source=lambda text, audio: self.sources.pop(0),
             open_pipeline=lambda model: make_pipeline(),
-            open_sink=lambda names, already: self.sink,
+            open_sink=lambda names, already: self._open_sink(),
         )
+
+    def _open_sink(self) -> CollectingSink:
+        self.sinks.append(CollectingSink())
+        return self.sinks[-1]
+
+    @property
+    def sink(self) -> CollectingSink:
+        """The one that was opened last."""
+        return self.sinks[-1]
 
 
 def test_it_plays_stops_and_plays_again() -> None:
@@ -50,7 +59,9 @@ def test_it_plays_stops_and_plays_again() -> None:
         source.finish()
         while not stage.instrument.wait(1.0):
             pass
-    assert [event.velocity > 0 for event in stage.sink.notes] == [True, False] * 2
+    for sink in stage.sinks:
+        assert [event.velocity > 0 for event in sink.notes] == [True, False]
+    assert len(stage.sinks) == 2
     assert len(tap.begun) == 2
     assert stage.instrument.status().n_notes == 0
     assert stage.instrument.budget.total == 0 and stage.instrument.sink_name == ""
