@@ -15,7 +15,11 @@ HARDWARE = [
 
 
 class Client:
-    """What ``rtmidi.MidiOut`` looks like from outside."""
+    """What ``rtmidi.MidiOut`` looks like from outside.
+
+    As there, it opens one port, which must be in the list, and takes messages of up to three bytes;
+    unlike there, a test hears of two threads that send at once.
+    """
 
     def __init__(self, ports: Sequence[str] = (), can_make_virtual: bool = True) -> None:
         self.ports = list(ports)
@@ -26,6 +30,7 @@ class Client:
         self.has_server = True
         self.has_opened = threading.Event()
         self.error: Exception | None = None  # what opening and sending raise
+        self._user = threading.Lock()
 
     def get_ports(self) -> list[str]:
         assert not self.is_deleted
@@ -36,20 +41,34 @@ class Client:
     def open_port(self, port: int, name: str) -> None:
         if self.error is not None:
             raise self.error
+        if self.opened is not None:
+            raise rtmidi.InvalidUseError("a port is open already")
+        if not 0 <= port < len(self.ports):
+            raise rtmidi.InvalidPortError(f"no port {port}")
         self.opened = (port, name)
         self.has_opened.set()
 
     def open_virtual_port(self, name: str) -> None:
         if not self.can_make_virtual:
             raise rtmidi.UnsupportedOperationError("virtual ports are not supported")
+        if self.opened is not None:
+            raise rtmidi.InvalidUseError("a port is open already")
         self.opened = (None, name)
         self.has_opened.set()
 
     def send_message(self, message: Sequence[int]) -> None:
         assert not self.is_deleted
-        if self.error is not None:
-            raise self.error
-        self.sent.append(tuple(message))
+        assert self._user.acquire(blocking=False), "two threads send at once"
+        try:
+            if self.error is not None:
+                raise self.error
+            if self.opened is None:
+                raise rtmidi.InvalidUseError("no port is open")
+            if not 0 < len(message) <= 3 or not all(0 <= byte < 256 for byte in message):
+                raise ValueError(f"no MIDI message: {message}")
+            self.sent.append(tuple(message))
+        finally:
+            self._user.release()
 
     def get_current_api(self) -> int:
         return int(rtmidi.API_UNIX_JACK)

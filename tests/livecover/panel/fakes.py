@@ -25,13 +25,14 @@ MAX_FRAMES = 200
 
 
 class FakeInstrument(Instrument):
-    """Changes settings as the real one does, starts no engine, and logs the calls."""
+    """Changes settings as the real one does, starts no engine, and logs the calls.
+
+    As there, one start or change happens at a time, and what is open has no name when idle.
+    """
 
     is_playing = False
     is_recording = False
     recording_fault = ""
-    budget = LatencyBudget((("capture block", 0.005), ("half window", 0.064)))
-    source_name, sink_name, model_name = "Speakers", "LiveCover", "live 1"
 
     def __init__(self) -> None:
         super().__init__(Settings())
@@ -45,7 +46,26 @@ class FakeInstrument(Instrument):
         """Set at each change."""
         self._given: dict[str, object] = {}
 
+    @property
+    def budget(self) -> LatencyBudget:
+        parts = (("capture block", 0.005), ("half window", 0.064))
+        return LatencyBudget(parts if self.is_playing else ())
+
+    @property
+    def source_name(self) -> str:
+        return "Speakers" if self.is_playing else ""
+
+    @property
+    def sink_name(self) -> str:
+        return "LiveCover" if self.is_playing else ""
+
+    @property
+    def model_name(self) -> str:
+        return "live 1" if self.is_playing else ""
+
     def status(self) -> Status:
+        if not self.is_playing:
+            return Status()
         return Status(seconds=1.0, peak_dbfs=-6.04, latency=0.069, n_notes=len(self.asked))
 
     def change(self, values: Mapping[str, object]) -> None:
@@ -54,8 +74,9 @@ class FakeInstrument(Instrument):
         self._log("change")
 
     def start(self) -> None:
-        self.is_free.wait(TIMEOUT)
-        self.is_playing = True
+        with self._lock:
+            self.is_free.wait(TIMEOUT)
+            self.is_playing, self.error = True, ""
         self._log("start")
 
     def stop(self) -> None:

@@ -36,6 +36,7 @@ def midi_file(tmp_path: Path) -> bytes:
 
 
 def test_hello_says_all_there_is(panel: PanelServer, instrument: FakeInstrument) -> None:
+    instrument.start()
     with Client(panel.url) as page:
         hello = page.hear("hello")
         assert hello["version"] == __version__ and hello["measure"] is True
@@ -50,7 +51,7 @@ def test_hello_says_all_there_is(panel: PanelServer, instrument: FakeInstrument)
         status = page.hear("status")
         assert status["budget"] == [["capture block", 0.005], ["half window", 0.064]]
         assert (status["playing"], status["source"], status["peak_dbfs"]) == (
-            False,
+            True,
             "Speakers",
             -6.0,
         )
