@@ -9,23 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.chords import qualities
+
 Array = NDArray[np.float32]
 
-QUALITIES: dict[str, tuple[int, ...]] = {
-    "maj": (0, 4, 7),
-    "min": (0, 3, 7),
-    "7": (0, 4, 7, 10),
-    "maj7": (0, 4, 7, 11),
-    "min7": (0, 3, 7, 10),
-    "sus4": (0, 5, 7),
-    "sus2": (0, 2, 7),
-    "dim": (0, 3, 6),
-}
+QUALITIES = qualities("maj", "min", "7", "maj7", "min7", "sus4", "sus2", "dim")
 QUALITY_NAMES = tuple(QUALITIES)
 N_QUALITIES = len(QUALITIES)
 NO_CHORD = 12 * N_QUALITIES
 N_CLASSES = NO_CHORD + 1
-CHORD_DIM = 36
 
 
 class Chord(NamedTuple):

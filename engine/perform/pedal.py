@@ -16,6 +16,7 @@ Not here: the sustain that a performer holds by hand (``engine.perform.performer
 
 from collections.abc import Sequence
 
+from engine.core.chords import qualities
 from engine.core.note_tracker import NoteTracker, ended
 from engine.core.notes import Event, NoteEvent, PedalEvent
 
@@ -28,10 +29,11 @@ SILENCE_S = 3.0  # without a note-on, after which the pedal is up
 LONGEST_S = 4.0
 
 CHORDS = (
-    (0, 4, 7, 11), (0, 4, 7, 10), (0, 3, 7, 10), (0, 3, 6, 10), (0, 3, 6, 9), (0, 5, 7, 10),
-    (0, 2, 4, 7), (0, 2, 3, 7), (0, 4, 8),
-)  # fmt: skip
-"""Sevenths, the suspended fourth, added ninths, augmented; each with every part of it."""
+    *qualities("maj7", "7", "min7", "hdim7", "dim7", "sus4(b7)", "aug").values(),
+    (0, 2, 4, 7),
+    (0, 2, 3, 7),
+)
+"""Sevenths, the suspended fourth, augmented, added ninths; each with every part of it."""
 _KEYS = tuple(sum(1 << (root + k) % 12 for k in chord) for root in range(12) for chord in CHORDS)
 
 

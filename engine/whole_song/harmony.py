@@ -1,4 +1,4 @@
-"""Chords and key from what a transcriber hears, by templates.
+"""Chords and key from a transcriber's output, by templates.
 
 A chord is 36 numbers, as in PianoTree: the root and the bass one-hot, the chroma between them as
 0 or 1. Recognition compares the chroma of each beat with templates and lets a Viterbi path prefer
@@ -12,26 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.chords import CHORD_DIM, PITCH_NAMES, qualities
 from engine.core.chroma import bass_of, fold
 
 Array = NDArray[np.float32]
 
-CHORD_DIM = 36
-QUALITIES: dict[str, tuple[int, ...]] = {
-    "maj": (0, 4, 7),
-    "min": (0, 3, 7),
-    "7": (0, 4, 7, 10),
-    "maj7": (0, 4, 7, 11),
-    "min7": (0, 3, 7, 10),
-    "sus4": (0, 5, 7),
-    "dim": (0, 3, 6),
-}
+QUALITIES = qualities("maj", "min", "7", "maj7", "min7", "sus4", "dim")
 PRIOR = {"maj": 0.06, "min": 0.06, "7": 0.0, "maj7": 0.0, "min7": 0.0, "sus4": -0.03, "dim": -0.05}
 BASS_WEIGHTS = (0.25, 0.15, 0.12)  # of root, third and fifth in the bass
 STAY = 0.25
 SHARPNESS = 1.0
 LOUD_ENOUGH = 0.05
-NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 _MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
 _MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
 
@@ -44,8 +35,8 @@ class ChordName(NamedTuple):
     bass: int
 
     def __str__(self) -> str:
-        over = f"/{NAMES[self.bass]}" if self.bass != self.root else ""
-        return f"{NAMES[self.root]}:{self.quality}{over}"
+        over = f"/{PITCH_NAMES[self.bass]}" if self.bass != self.root else ""
+        return f"{PITCH_NAMES[self.root]}:{self.quality}{over}"
 
 
 class Key(NamedTuple):
@@ -69,7 +60,7 @@ class Key(NamedTuple):
         """As a MIDI file's key signature has it, ``Ebm`` for E flat minor."""
         sharp = {1: "C#", 3: "D#", 6: "F#", 8: "G#", 10: "A#"}
         use_sharp = self.sharps > 0 and self.tonic in sharp
-        name = sharp[self.tonic] if use_sharp else NAMES[self.tonic]
+        name = sharp[self.tonic] if use_sharp else PITCH_NAMES[self.tonic]
         return name + ("m" if self.is_minor else "")
 
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from engine.accompany import features
-from engine.accompany.chords import CHORD_DIM, N_CLASSES
+from engine.accompany.chords import N_CLASSES
 from engine.accompany.playing import LENGTHS
+from engine.core.chords import CHORD_DIM
 from models.accompanist import CHORD_DIM as NETWORK_CHORD_DIM
 from models.accompanist import (
     DONE,

@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.core.chords import CHORD_DIM
 from engine.core.errors import DataError
 from engine.whole_song.arranger import LOUDEST, SOFTEST
 from engine.whole_song.grid import STEPS_PER_BEAT, UNIT_BEATS, UNIT_STEPS
-from engine.whole_song.harmony import CHORD_DIM
 from models.arrangement import MAX_NOTES, PAD
 from models.spec import MIN_PITCH, N_PITCHES
 from offline_train.data.shards import StoredPiece

@@ -10,17 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.core.chords import INTERVALS
 from offline_train.corpora import Note, Song
 from offline_train.synthesis.bands.grooves import Groove
 
 STEPS_PER_BEAT = 4
 _ROOTS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_QUALITIES = {
-    "maj": (0, 4, 7), "min": (0, 3, 7), "dim": (0, 3, 6), "aug": (0, 4, 8), "sus2": (0, 2, 7),
-    "sus4": (0, 5, 7), "7": (0, 4, 7, 10), "maj7": (0, 4, 7, 11), "min7": (0, 3, 7, 10),
-    "maj6": (0, 4, 7, 9), "min6": (0, 3, 7, 9), "dim7": (0, 3, 6, 9), "hdim7": (0, 3, 6, 10),
-    "minmaj7": (0, 3, 7, 11), "sus4(b7)": (0, 5, 7, 10),
-}  # fmt: skip
 _DEGREES = {
     "1": 0, "b2": 1, "2": 2, "b3": 3, "3": 4, "4": 5, "b5": 6, "5": 7, "#5": 8, "b6": 8, "6": 9,
     "b7": 10, "7": 11,
@@ -38,7 +33,7 @@ def parse_chord(symbol: str) -> ParsedChord | None:
     root_name, _, rest = symbol.partition(":")
     quality, _, over = rest.partition("/")
     root = _ROOTS[root_name[0]] + root_name.count("#") - root_name.count("b")
-    intervals = _QUALITIES.get(quality, _QUALITIES["maj"])
+    intervals = INTERVALS.get(quality, INTERVALS["maj"])
     bass = (root + _DEGREES.get(over, 0)) % 12 if over else root % 12
     return root % 12, intervals, bass
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.core.chords import INTERVALS, PITCH_NAMES
 from offline_train.corpora import Song
 from offline_train.synthesis.bands.band import parse_chord
 from offline_train.synthesis.bands.mma_grooves import STYLE_OF_GROOVE
@@ -18,13 +19,12 @@ from offline_train.synthesis.bands.mma_grooves import STYLE_OF_GROOVE
 STEPS_PER_BEAT = 4  # chords change on sixteenths; POP909 places nearly all on a beat
 SECTION_BARS = 8  # the groove may change after so many bars
 
-_NOTE_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
-_MMA_QUALITIES = {
-    (0, 4, 7): "", (0, 3, 7): "m", (0, 3, 6): "mb5", (0, 4, 8): "aug", (0, 2, 7): "sus2",
-    (0, 5, 7): "sus4", (0, 4, 7, 10): "7", (0, 4, 7, 11): "M7", (0, 3, 7, 10): "m7",
-    (0, 4, 7, 9): "6", (0, 3, 7, 9): "m6", (0, 3, 6, 9): "dim7", (0, 3, 6, 10): "m7b5",
-    (0, 3, 7, 11): "mM7", (0, 5, 7, 10): "7sus",
+_MMA_NAMES = {
+    "maj": "", "min": "m", "dim": "mb5", "aug": "aug", "sus2": "sus2", "sus4": "sus4", "7": "7",
+    "maj7": "M7", "min7": "m7", "maj6": "6", "min6": "m6", "dim7": "dim7", "hdim7": "m7b5",
+    "minmaj7": "mM7", "sus4(b7)": "7sus",
 }  # fmt: skip
+_MMA_QUALITIES = {INTERVALS[quality]: name for quality, name in _MMA_NAMES.items()}
 
 
 class _Piece(NamedTuple):
@@ -70,8 +70,8 @@ def chord_name(symbol: str) -> str:
         return "z"
     root, intervals, bass = parsed
     quality = _MMA_QUALITIES.get(intervals, "m" if 3 in intervals else "")
-    slash = "" if bass == root else f"/{_NOTE_NAMES[bass]}"
-    return f"{_NOTE_NAMES[root]}{quality}{slash}"
+    slash = "" if bass == root else f"/{PITCH_NAMES[bass]}"
+    return f"{PITCH_NAMES[root]}{quality}{slash}"
 
 
 def beat_times(song: Song) -> list[float]:
