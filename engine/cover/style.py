@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from engine.core.errors import ConfigError, DataError
 from engine.core.settings import STYLE_FROM
-from engine.midi.reader import MAX_BYTES, TickClock, parse_midi
+from engine.midi.reader import MAX_BYTES, parse_midi
+from engine.midi.tempo_map import TempoMap
 from engine.system.paths import did_you_mean, given_path, shown
 from models.spec import MIN_PITCH, N_PITCHES, ModelSpec
 
@@ -117,7 +118,7 @@ def parse_style(name: str, file: BinaryIO) -> Array:
         midi = parse_midi(file.read(MAX_BYTES + 1), name)
     except DataError as error:
         raise ConfigError(f"{error}; a style is read from the notes of one") from error
-    clock, notes = TickClock(midi), []
+    clock, notes = TempoMap.of(midi), []
     for track in midi.tracks:
         tick = 0
         for message in track:

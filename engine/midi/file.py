@@ -20,12 +20,12 @@ from engine.core.note_tracker import NoteTracker, ended
 from engine.core.notes import Event, NoteEvent, Part, PedalEvent
 from engine.midi.event_log import EventLog
 from engine.midi.messages import message
+from engine.midi.tempo_map import TICKS_PER_BEAT, TempoMap
 from engine.system.bounded import MIN_SAVE_S, call_with_timeout, join_thread
 from engine.system.paths import given_path
 from engine.system.whole_file import check_writable, written_whole
 
-TICKS_PER_BEAT = 960
-TEMPO = 500_000  # microseconds a beat: 120 beats a minute
+TEMPO = TempoMap()  # 120 beats a minute
 PARTS: tuple[Part, ...] = ("melody", "accompaniment")
 SAVE_S = 10.0
 """Seconds in which a disk takes the file at last: it may have to wake up."""
@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 def paired(events: Sequence[Event]) -> list[Event]:
     """Return ``events`` in time order with every note-on ended exactly once, as it began.
 
-    A note that is struck again ends there; notes still open end with the last event, and so does
-    a pedal that is still down.
+    A note that is repeated ends there; notes still open end with the last event, and so does a
+    pedal that is still down.
     """
     return list(_in_pairs(sorted(sorted(events, key=_begins), key=attrgetter("time"))))
 
@@ -86,9 +86,10 @@ def to_bytes(events: EventLog) -> bytes:
         for channel in sorted(channels[part] or {1}):
             track.add(0, bytes((0xC0 | channel - 1, 0)))
     for event in _in_pairs(events.in_order()):
-        tracks[_part(event)].add(_ticks(event.time), bytes(message(event)))
+        tracks[_part(event)].add(TEMPO.tick(event.time), bytes(message(event)))
     conductor = _Track("livecover")
-    conductor.add(0, b"\xff\x51\x03" + TEMPO.to_bytes(3, "big"))
+    for tick, change in TEMPO.messages():
+        conductor.add(tick, bytes(change.bytes()))
     whole = [conductor, *tracks.values()]
     header = struct.pack(">4sIHHH", b"MThd", 6, 1, len(whole), TICKS_PER_BEAT)
     return header + b"".join(track.chunk() for track in whole)
@@ -111,10 +112,6 @@ class _Track:
         """Return the whole track."""
         body = bytes(self._body) + b"\x00\xff\x2f\x00"
         return b"MTrk" + len(body).to_bytes(4, "big") + body
-
-
-def _ticks(seconds: float) -> int:
-    return max(0, round(seconds * TICKS_PER_BEAT * 1e6 / TEMPO))
 
 
 def _length(n: int) -> bytes:

@@ -2,24 +2,22 @@
 
 A broken event that nobody needs is left out and counted; lengths and counts that a file declares
 are taken as hints. The result is mido's: a file of type 0 or 1 with ticks a beat, every message
-within its range. ``TickClock`` tells seconds. Not here: what notes mean, and writing.
+within its range. Not here: seconds (``tempo_map``), what notes mean, and writing.
 Format: Standard MIDI Files 1.0 (RP-001), RIFF-RMID (RP-029).
 """
 
 import logging
 import struct
-from bisect import bisect_right
 from pathlib import Path
 
 import mido
 from mido.midifiles.meta import build_meta_message
 
 from engine.core.errors import DataError
+from engine.midi.tempo_map import DEFAULT_TEMPO, SECOND, TempoMap
 from engine.system.file_kinds import HEAD_BYTES, kind_of
 from engine.system.paths import shown
 
-DEFAULT_TEMPO = 500_000  # microseconds a beat
-SECOND = 1_000_000  # microseconds
 MAX_BYTES = 64 << 20
 MAX_EVENTS = 1_000_000  # a message of mido's takes half a kilobyte
 MAX_SECONDS = 24 * 3600.0
@@ -29,24 +27,6 @@ _DATA_BYTES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # of system messages that belong into
 _SYSEX, _ESCAPE, _META, _END_OF_TRACK = 0xF0, 0xF7, 0xFF, 0x2F
 
 _log = logging.getLogger(__name__)
-
-
-class TickClock:
-    """Seconds of any tick of a MIDI file, from the tempo changes of all its tracks."""
-
-    def __init__(self, midi: mido.MidiFile) -> None:
-        self.ticks_per_beat: int = midi.ticks_per_beat
-        self._ticks, self._seconds, self._tempi = [0], [0.0], [DEFAULT_TEMPO]
-        for tick, tempo in messages_of(midi, "set_tempo"):
-            self._seconds.append(self.seconds(tick))
-            self._ticks.append(tick)
-            self._tempi.append(tempo.tempo)
-
-    def seconds(self, tick: int) -> float:
-        """Return the seconds at a tick."""
-        k = bisect_right(self._ticks, tick) - 1
-        beats = (tick - self._ticks[k]) / self.ticks_per_beat
-        return self._seconds[k] + beats * self._tempi[k] / SECOND
 
 
 class ForeignMidi(mido.MidiFile):  # type: ignore[misc]  # it has no type information
@@ -62,18 +42,6 @@ class ForeignMidi(mido.MidiFile):  # type: ignore[misc]  # it has no type inform
 
     n_broken = 0
     has_beats = True
-
-
-def messages_of(midi: mido.MidiFile, kind: str) -> list[tuple[int, mido.MetaMessage]]:
-    """Return (tick, message) of one type of message from all tracks, ordered by tick."""
-    found = []
-    for track in midi.tracks:
-        tick = 0
-        for message in track:
-            tick += message.time
-            if message.type == kind:
-                found.append((tick, message))
-    return sorted(found, key=lambda change: change[0])
 
 
 def read_midi(path: Path) -> ForeignMidi:
@@ -323,7 +291,7 @@ def _in_frames(tracks: list[mido.MidiTrack], division: int) -> int:
 
 def _check_length(midi: mido.MidiFile, name: str) -> None:
     """Raise DataError where notes come after days; an end that does comes at the last of them."""
-    clock = TickClock(midi)
+    clock = TempoMap.of(midi)
     for track in midi.tracks:
         last = sum(message.time for message in track[:-1])
         if clock.seconds(last) > MAX_SECONDS:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import DeviceError
 from engine.midi.messages import Message
+from engine.playback.soundfonts import check_soundfont
 
 Array = NDArray[np.float32]
 
@@ -166,17 +167,3 @@ class FluidPiano:
             data = sound.ctypes.data
             right = data + ctypes.sizeof(c_float)
             self._fluid.fluid_synth_write_float(self._synth, len(sound), data, 0, 2, right, 0, 2)
-
-
-def check_soundfont(path: Path) -> None:
-    """Raise DeviceError unless a file begins as a SoundFont does."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(12)
-    except OSError as error:
-        raise DeviceError(
-            f"the SoundFont {path} cannot be read ({error.strerror}); give another after"
-            " --soundfont"
-        ) from error
-    if head[:4] != b"RIFF" or head[8:] != b"sfbk":
-        raise DeviceError(f"{path} is not a SoundFont; give an .sf2 or .sf3 file after --soundfont")

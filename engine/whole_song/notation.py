@@ -1,6 +1,6 @@
 """An arrangement as a file: MIDI with a tempo map and key, hands on tracks of their own; MusicXML.
 
-Second 0 of the MIDI file is second 0 of the song (``tempo_map``), so the two sound together.
+Second 0 of the MIDI file is second 0 of the song (``song_tempo``), so the two sound together.
 """
 
 from pathlib import Path
@@ -8,11 +8,12 @@ from pathlib import Path
 import mido
 import numpy as np
 
+from engine.midi.writer import Placed, midi_file, track_of
 from engine.system.whole_file import written_whole
 from engine.whole_song.arranger import Arranged
 from engine.whole_song.grid_notes import GridNote
 from engine.whole_song.musicxml import write_compressed, write_score
-from engine.whole_song.tempo_map import TICKS_PER_BEAT, TempoMap
+from engine.whole_song.song_tempo import SongTempo
 
 SCORE_SUFFIXES = (".musicxml", ".xml", ".mxl")
 HANDS = (("right hand", False), ("left hand", True))
@@ -20,31 +21,28 @@ HANDS = (("right hand", False), ("left hand", True))
 
 def to_midi(arranged: Arranged) -> mido.MidiFile:
     """Return a type-1 file: tempo map, metre and key; right hand; left hand. Both on channel 1."""
-    midi = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
     grid = arranged.analysis.grid
-    tempo = TempoMap(grid)
-    midi.tracks.append(tempo.conductor("livecover", arranged.analysis.key.midi_name))
+    tempo = SongTempo(grid)
+    tracks = [tempo.conductor("livecover", arranged.analysis.key.midi_name)]
     ticks = tempo.ticks(grid.time(np.arange(grid.n_steps + 1))).tolist()
     for name, is_left in HANDS:
-        track = midi.add_track(name)
-        track.append(mido.Message("program_change", program=0))
-        track += _messages([n for n in arranged.notes if n.is_left == is_left], ticks)
-    return midi
+        notes = [note for note in arranged.notes if note.is_left == is_left]
+        program = (0, mido.Message("program_change", program=0))
+        tracks.append(track_of([program, *_messages(notes, ticks)], name))
+    return midi_file(tracks)
 
 
-def _messages(notes: list[GridNote], ticks: list[int]) -> list[mido.Message]:
+def _messages(notes: list[GridNote], ticks: list[int]) -> list[Placed]:
     """Return the messages of a hand's notes, by the ticks of the grid's steps."""
     events = []
     for note in notes:
         on, off = ticks[note.step], ticks[note.step + note.length]
         if off > on:
             events += [(on, 1, note.pitch, note.velocity), (off, 0, note.pitch, 0)]
-    messages, now = [], 0
-    for tick, is_on, pitch, velocity in sorted(events):
-        kind = "note_on" if is_on else "note_off"
-        messages.append(mido.Message(kind, note=pitch, velocity=velocity, time=tick - now))
-        now = tick
-    return messages
+    return [
+        (tick, mido.Message("note_on" if is_on else "note_off", note=pitch, velocity=velocity))
+        for tick, is_on, pitch, velocity in sorted(events)
+    ]
 
 
 def write(arranged: Arranged, path: Path) -> None:

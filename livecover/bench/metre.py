@@ -12,12 +12,14 @@ import mido
 import numpy as np
 import soundfile
 
+from engine.midi.tempo_map import SECOND, TICKS_PER_BEAT, TempoMap
+from engine.midi.writer import Placed, midi_file, track_of
+from engine.playback.soundfonts import find_soundfont
 from engine.whole_song.song_analysis import find_beats
 from engine.whole_song.song_analyzer import SongAnalyzer, sound_blocks
 from livecover.bench import markdown
-from livecover.sounds.soundfonts import RENDER_RATE, find_soundfont, render_piano
+from livecover.sounds.rendering import RENDER_RATE, render_piano
 
-TICKS_PER_BEAT = 480
 ON_TIME_S = 0.07
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 PROGRAMS = (0, 24, 40, 56, 65, 73)  # of the tune: piano, guitar, violin, trumpet, sax, flute
@@ -136,21 +138,21 @@ def _midi(
     bpm: float,
     lead: float,
 ) -> mido.MidiFile:
-    midi = mido.MidiFile(ticks_per_beat=TICKS_PER_BEAT)
-    track = midi.add_track("song")
-    track.append(mido.MetaMessage("set_tempo", tempo=round(6e7 / bpm)))
-    for channel, number in enumerate((program, BASS, COMP)):
-        track.append(mido.Message("program_change", channel=channel, program=number))
+    tempo = TempoMap([(0.0, 0.0, 60 * SECOND / bpm)])
+    messages: list[Placed] = [
+        (0, mido.Message("program_change", channel=channel, program=number))
+        for channel, number in enumerate((program, BASS, COMP))
+    ]
     strokes = [
         (beat + lead * bpm / 60, velocity, channel, key + transposed)
         for begin, end, channel, key, loud in events
         for beat, velocity in ((begin, loud), (end, 0))
     ]
-    now = 0
-    for beat, velocity, channel, key in sorted(strokes):
-        tick = round(beat * TICKS_PER_BEAT)
-        track.append(
-            mido.Message("note_on", channel=channel, note=key, velocity=velocity, time=tick - now)
+    messages += [
+        (
+            round(beat * TICKS_PER_BEAT),
+            mido.Message("note_on", channel=channel, note=key, velocity=velocity),
         )
-        now = tick
-    return midi
+        for beat, velocity, channel, key in sorted(strokes)
+    ]
+    return midi_file([track_of([*tempo.messages(), *messages], "song")])

@@ -17,13 +17,14 @@ from engine.core.settings import AudioSettings, EngineSettings, MidiSettings, Mo
 from engine.cover.stream import CoverStream, open_pipeline
 from engine.model.latency import LatencyBudget, latency_budget
 from engine.perform.decoder import NoteDecoder
+from engine.playback.soundfonts import find_soundfont
 from engine.system.command import run_command, say
 from engine.system.paths import given_path, shown, system_path
 from engine.whole_song.cover import Cover, cover_file
 from livecover import examples
 from livecover.commands.picture import check_matplotlib, draw_cover
 from livecover.options.parser import Parser
-from livecover.sounds.soundfonts import find_fluidsynth, find_soundfont, render_piano, side_by_side
+from livecover.sounds.rendering import find_fluidsynth, render_piano, side_by_side
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,15 @@ import numpy as np
 
 from engine.core.errors import ConfigError, DataError, LiveCoverError
 from engine.midi.reader import read_midi
+from engine.midi.writer import midi_file
 from engine.system.paths import NO_SUCH_FILE, file_fault, is_folder
 from engine.system.whole_file import check_writable, written_whole
 from engine.whole_song.beats import LEAST_BEATS, Beats, Times
 from engine.whole_song.grid import STEPS_PER_BEAT, Grid, grid_of
 from engine.whole_song.song_analysis import find_beats
 from engine.whole_song.song_analyzer import SongAnalyzer, sound_blocks
-from engine.whole_song.tempo_map import TICKS_PER_BEAT, TempoMap
-from livecover.commands.timed_messages import Timed, timed_tracks, track_of
+from engine.whole_song.song_tempo import SongTempo
+from livecover.commands.timed_messages import Timed, timed_track, timed_tracks
 
 SUFFIX = " quantized"
 STRENGTH = 0.5
@@ -92,11 +93,9 @@ def quantize_take(
     grid = _in_phase(grid, np.array(ons), steps_per_beat)
     for track in tracks:
         _quantize(track, grid, strength, steps_per_beat)
-    tempo = TempoMap(grid)
-    quantized = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
-    quantized.tracks.append(tempo.conductor("tempo"))
-    quantized.tracks += [track_of(track, tempo) for track in tracks if track]
-    return quantized
+    tempo = SongTempo(grid)
+    written = [timed_track(track, tempo) for track in tracks if track]
+    return midi_file([tempo.conductor("tempo"), *written])
 
 
 def _in_phase(grid: Grid, ons: Times, steps_per_beat: int) -> Grid:

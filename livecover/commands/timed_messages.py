@@ -10,8 +10,9 @@ import mido
 import numpy as np
 
 from engine.core.note_tracker import pair_strokes
-from engine.midi.reader import TickClock
-from engine.whole_song.tempo_map import TempoMap
+from engine.midi.tempo_map import TempoMap
+from engine.midi.writer import track_of
+from engine.whole_song.song_tempo import SongTempo
 
 NOTES = ("note_on", "note_off")
 REPLACED = ("set_tempo", "time_signature", "end_of_track")
@@ -33,7 +34,7 @@ class Timed:
 
 def timed_tracks(file: mido.MidiFile) -> list[list[Timed]]:
     """Return each track's messages at their seconds, without tempo and metre; notes are paired."""
-    clock = TickClock(file)
+    clock = TempoMap.of(file)
     return [_timed(track, clock.seconds) for track in file.tracks]
 
 
@@ -57,7 +58,7 @@ def _timed(track: mido.MidiTrack, seconds: Callable[[int], float]) -> list[Timed
     return found
 
 
-def track_of(messages: Sequence[Timed], tempo: TempoMap) -> mido.MidiTrack:
+def timed_track(messages: Sequence[Timed], tempo: SongTempo) -> mido.MidiTrack:
     """Return a track of messages at their seconds; a note lasts a tick at least."""
     ticks = tempo.ticks(np.array([timed.time for timed in messages])).tolist()
     place = {id(timed): k for k, timed in enumerate(messages)}
@@ -65,8 +66,5 @@ def track_of(messages: Sequence[Timed], tempo: TempoMap) -> mido.MidiTrack:
         if timed.end is not None:
             end = place[id(timed.end)]
             ticks[end] = max(ticks[end], ticks[k] + 1)
-    track, now = mido.MidiTrack(), 0
-    for k in sorted(range(len(messages)), key=lambda k: (ticks[k], messages[k].rank, k)):
-        track.append(messages[k].message.copy(time=ticks[k] - now))
-        now = ticks[k]
-    return track
+    order = sorted(range(len(messages)), key=lambda k: (ticks[k], messages[k].rank, k))
+    return track_of((ticks[k], messages[k].message) for k in order)

@@ -6,13 +6,13 @@ Not here: who plays it (``rig`` live, ``takes.rendering`` a take).
 from functools import partial
 from pathlib import Path
 
-from engine.playback.fluid import FluidPiano, check_soundfont
+from engine.playback.fluid import FluidPiano
 from engine.playback.piano import Synth
 from engine.playback.plugin import PluginPiano, load_plugin
+from engine.playback.soundfonts import check_soundfont, find_soundfont
 from engine.playback.synth_process import SynthProcess
 from engine.system.paths import given_path, is_file
 from livecover.settings.output import PianoSettings
-from livecover.sounds.soundfonts import find_soundfont
 
 BUNDLED = Path(__file__).with_name("piano.sf3")
 

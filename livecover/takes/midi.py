@@ -9,8 +9,10 @@ import mido
 
 from engine.core.note_tracker import NoteTracker
 from engine.core.notes import Event, NoteEvent, PedalEvent
-from engine.midi.file import TICKS_PER_BEAT, paired
+from engine.midi.file import paired
 from engine.midi.messages import message
+from engine.midi.tempo_map import SECOND, TICKS_PER_BEAT, TempoMap
+from engine.midi.writer import Placed, conductor, midi_file, track_of
 from livecover.takes.journal import Contents
 
 BPM = 120.0
@@ -42,8 +44,7 @@ def closed(events: Sequence[Event], end: float) -> list[Event]:
 
 def to_midi(contents: Contents) -> mido.MidiFile:
     """Return the file; a track without notes is there for the two parts only."""
-    clock = _Clock(contents.tempos, contents.bars)
-    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
+    tempo = tempo_map(contents.tempos, contents.bars)
     events = closed(contents.events, contents.seconds)
     by_track: dict[str, list[Event]] = {"melody": [], "accompaniment": []}
     for name in ("right hand", "left hand"):
@@ -57,67 +58,59 @@ def to_midi(contents: Contents) -> mido.MidiFile:
     else:
         del by_track["right hand"], by_track["left hand"]
     pedals = [event for event in events if isinstance(event, PedalEvent)]
-    _conductor(file.add_track("livecover"), contents, clock)
+    tracks = [_conductor(contents, tempo)]
     for name, notes in by_track.items():
         channels = {event.channel for event in notes}
         # The pedal of a channel stands in each of its tracks: a DAW may play each for itself.
         own = [event for event in pedals if event.channel in channels]
-        _fill(file.add_track(name), sorted([*own, *notes], key=_order), channels or {1}, clock)
-    return file
+        messages = _messages(sorted([*own, *notes], key=_order), channels or {1}, tempo)
+        tracks.append(track_of(messages, name))
+    return midi_file(tracks)
 
 
 def _order(event: Event) -> tuple[float, bool]:
     return event.time, event.is_on if isinstance(event, NoteEvent) else event.is_down
 
 
-class _Clock:
-    """Seconds to ticks under a map of tempos; bar lines that are known lie on the file's.
+def tempo_map(
+    tempos: Sequence[tuple[float, float]], bars: Sequence[tuple[float, int]] = ()
+) -> TempoMap:
+    """Return the map of tempos (second, beats a minute); known bar lines lie on the file's.
 
-    What comes before a bar line is stretched, so that whole bars of the file end there.
+    What comes before a bar line (second, beats of the bar) is stretched, so that whole bars of the
+    file end there.
     """
-
-    def __init__(
-        self, tempos: Sequence[tuple[float, float]], bars: Sequence[tuple[float, int]] = ()
-    ) -> None:
-        self.steps = [(0.0, 0.0, BPM)]  # (second, tick, beats a minute)
-        told = [(max(0.0, second), bpm, 0) for second, bpm in tempos]
-        bpm = BPM
-        for second, value, n_beats in sorted([*told, *((s, 0.0, n) for s, n in bars)]):
-            bpm = value or bpm
-            start, tick, before = self.steps[-1]
-            exact = self._exact(second)
-            if n_beats and second > start:
-                bar = n_beats * TICKS_PER_BEAT
-                exact = max(round(exact / bar), int(tick // bar) + 1) * bar
-                before = 60 * (exact - tick) / TICKS_PER_BEAT / (second - start)
-            self.steps[-1] = (start, tick, before)
-            if exact <= tick:
-                self.steps.pop()
-            self.steps.append((second, exact, bpm))
-
-    def _exact(self, second: float) -> float:
-        start, tick, bpm = next(s for s in reversed(self.steps) if s[0] <= second)
-        return tick + (second - start) * bpm / 60 * TICKS_PER_BEAT
-
-    def ticks(self, second: float) -> int:
-        """Return the tick nearest to a second of the take."""
-        return max(0, round(self._exact(max(0.0, second))))
+    changes = [(0.0, 0.0, _tempo(BPM))]
+    told = [(max(0.0, second), bpm, 0) for second, bpm in tempos]
+    bpm = BPM
+    for second, value, n_beats in sorted([*told, *((s, 0.0, n) for s, n in bars)]):
+        bpm = value or bpm
+        start, tick, before = changes[-1]
+        exact = TempoMap(changes).exact_tick(second)
+        if n_beats and second > start:
+            bar = n_beats * TICKS_PER_BEAT
+            exact = max(round(exact / bar), int(tick // bar) + 1) * bar
+            before = (second - start) * SECOND * TICKS_PER_BEAT / (exact - tick)
+        changes[-1] = (start, tick, before)
+        if exact <= tick:
+            changes.pop()
+        changes.append((second, exact, _tempo(bpm)))
+    return TempoMap(changes)
 
 
-def _conductor(track: mido.MidiTrack, contents: Contents, clock: _Clock) -> None:
-    """Write tempos and texts, and the take's end."""
-    metas = [
-        (clock.ticks(second), mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm)))
-        for second, _, bpm in clock.steps
-    ]
-    metas += [(clock.ticks(second), _text(text)) for second, text in contents.texts]
-    metas += [(0, _metre(n_beats)) for _, n_beats in contents.bars[:1]]
-    now = 0
-    for tick, meta in sorted(metas, key=lambda pair: pair[0]):
-        track.append(meta.copy(time=tick - now))
-        now = tick
-    end = max(0, clock.ticks(contents.seconds) - now)
+def _tempo(bpm: float) -> float:
+    """Return microseconds a beat."""
+    return 60 * SECOND / bpm
+
+
+def _conductor(contents: Contents, tempo: TempoMap) -> mido.MidiTrack:
+    """Return the track of tempos and texts, and the take's end."""
+    others: list[Placed] = [(tempo.tick(second), _text(text)) for second, text in contents.texts]
+    others += [(0, _metre(n_beats)) for _, n_beats in contents.bars[:1]]
+    track = conductor(tempo, "livecover", others)
+    end = max(0, tempo.tick(contents.seconds) - sum(message.time for message in track))
     track.append(mido.MetaMessage("end_of_track", time=end))
+    return track
 
 
 def _metre(n_beats: int) -> mido.MetaMessage:
@@ -129,13 +122,11 @@ def _text(text: str) -> mido.MetaMessage:
     return mido.MetaMessage("text", text=text.encode("latin-1", "replace").decode("latin-1"))
 
 
-def _fill(
-    track: mido.MidiTrack, events: Sequence[Event], channels: set[int], clock: _Clock
-) -> None:
-    for channel in sorted(channels):
-        track.append(mido.Message("program_change", channel=channel - 1, program=0))
-    now = 0
-    for event in events:
-        tick = clock.ticks(event.time)
-        track.append(mido.Message.from_bytes(message(event), time=tick - now))
-        now = tick
+def _messages(events: Sequence[Event], channels: set[int], tempo: TempoMap) -> list[Placed]:
+    programs: list[Placed] = [
+        (0, mido.Message("program_change", channel=channel - 1, program=0))
+        for channel in sorted(channels)
+    ]
+    return programs + [
+        (tempo.tick(event.time), mido.Message.from_bytes(message(event))) for event in events
+    ]

@@ -12,7 +12,8 @@ import mido
 
 from engine.core.errors import DataError
 from engine.core.note_tracker import pair_strokes
-from engine.midi.reader import ForeignMidi, TickClock, messages_of, read_midi
+from engine.midi.reader import ForeignMidi, read_midi
+from engine.midi.tempo_map import TempoMap, messages_of
 from offline_train.corpora.notes import Beat, Note, Pedal
 
 DRUM_CHANNEL = 9  # counted from 0
@@ -54,11 +55,11 @@ def read_notes(path: Path) -> dict[str, list[Note]]:
 
 def midi_notes(midi: mido.MidiFile) -> dict[str, list[Note]]:
     """Return the notes of a parsed file, as ``read_notes`` does."""
-    clock = TickClock(midi)
+    clock = TempoMap.of(midi)
     return {track.name: _track_notes(track, clock) for track in midi.tracks}
 
 
-def _track_notes(track: mido.MidiTrack, clock: TickClock) -> list[Note]:
+def _track_notes(track: mido.MidiTrack, clock: TempoMap) -> list[Note]:
     """Return a track's notes; a pitch struck again ends the note before, silent or not."""
     strokes: list[_Stroke] = []
     tick = 0
@@ -97,7 +98,7 @@ def read_lines(path: Path) -> list[Line]:
 
 def midi_lines(midi: mido.MidiFile) -> list[Line]:
     """Return the lines of a parsed file, as ``read_lines`` does."""
-    clock = TickClock(midi)
+    clock = TempoMap.of(midi)
     lines: dict[tuple[int, int, int], Line] = {}
     pedals: dict[int, list[Pedal]] = defaultdict(list)
     first_programs = dict.fromkeys(range(16), 0)  # a track may leave its channel's to another
@@ -153,7 +154,7 @@ def midi_beats(midi: mido.MidiFile) -> list[Beat]:
     """
     if isinstance(midi, ForeignMidi) and not midi.has_beats:
         return []
-    clock = TickClock(midi)
+    clock = TempoMap.of(midi)
     last = max((sum(m.time for m in track) for track in midi.tracks), default=0)
     changes = [(0, 4, 4)]
     for tick, signature in messages_of(midi, "time_signature"):

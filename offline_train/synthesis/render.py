@@ -18,69 +18,64 @@ from numpy.typing import NDArray
 from pedalboard import Pedalboard  # type: ignore[attr-defined]  # its stubs hide it
 
 from engine.core.errors import DataError
+from engine.midi.tempo_map import TempoMap
+from engine.midi.writer import Placed, midi_file, track_of
+from engine.playback.soundfonts import SOUNDFONT_FOLDERS, installed_soundfonts
 from offline_train.corpora import Note
 from offline_train.synthesis.bands.band import Player
 
 Audio = NDArray[np.float32]
 
 RENDER_RATE = 32000
-TICKS_PER_BEAT = 960
+TEMPO = TempoMap()  # 120 beats a minute
 DRUM_CHANNEL = 9
-SOUNDFONT_FOLDERS = (
-    "/usr/share/sounds/sf2",
-    "/usr/share/soundfonts",
-    "/usr/local/share/soundfonts",
-)
 RELEASE_S = 1.0
 
 
 def find_soundfont(name: str) -> Path:
     """Return a SoundFont by file name or path. Raises DataError saying how to get it."""
-    for path in (Path(name), *(Path(folder) / name for folder in SOUNDFONT_FOLDERS)):
-        if path.is_file():
+    if Path(name).is_file():
+        return Path(name)
+    for path in installed_soundfonts():
+        if path.name == name:
             return path
-    raise DataError(
-        f"expected the SoundFont {name} in {', '.join(SOUNDFONT_FOLDERS)}; "
-        "run scripts/install-system train"
-    )
+    folders = ", ".join(map(str, SOUNDFONT_FOLDERS))
+    raise DataError(f"expected the SoundFont {name} in {folders}; run scripts/install-system train")
 
 
 def players_to_midi(players: Sequence[Player]) -> mido.MidiFile:
     """Return a type-1 MIDI file at 120 beats a minute; drums on channel 10."""
-    midi = mido.MidiFile(ticks_per_beat=TICKS_PER_BEAT)
+    tracks = []
     channels = iter([c for c in range(16) if c != DRUM_CHANNEL])
     for player in players:
         channel = DRUM_CHANNEL if player.role == "drums" else next(channels)
-        track = mido.MidiTrack([mido.MetaMessage("track_name", name=player.role)])
         level = int(np.clip(90 * 10 ** (player.gain_db / 40), 1, 127))
-        track += [
+        pan = int(64 + 63 * player.pan)
+        settings = [
             mido.Message("program_change", channel=channel, program=player.program),
             mido.Message("control_change", channel=channel, control=7, value=level),
-            mido.Message(
-                "control_change", channel=channel, control=10, value=int(64 + 63 * player.pan)
-            ),
+            mido.Message("control_change", channel=channel, control=10, value=pan),
         ]
-        track += _note_messages(player.notes, channel)
-        midi.tracks.append(track)
-    return midi
+        messages = [(0, one) for one in settings] + _note_messages(player.notes, channel)
+        tracks.append(track_of(messages, player.role))
+    return midi_file(tracks)
 
 
-def _note_messages(notes: Sequence[Note], channel: int) -> list[mido.Message]:
+def _note_messages(notes: Sequence[Note], channel: int) -> list[Placed]:
     events: list[tuple[int, int, int, int]] = []
     for note in notes:
-        on = round(note.onset * 2 * TICKS_PER_BEAT)
-        off = max(round(note.offset * 2 * TICKS_PER_BEAT), on + 1)
+        on = TEMPO.tick(note.onset)
+        off = max(TEMPO.tick(note.offset), on + 1)
         events += [(on, 1, note.pitch, note.velocity), (off, 0, note.pitch, 0)]
-    messages, now = [], 0
-    for tick, is_on, pitch, velocity in sorted(events):
-        kind = "note_on" if is_on else "note_off"
-        messages.append(
+    return [
+        (
+            tick,
             mido.Message(
-                kind, channel=channel, note=pitch, velocity=velocity, time=max(tick - now, 0)
-            )
+                "note_on" if is_on else "note_off", channel=channel, note=pitch, velocity=velocity
+            ),
         )
-        now = max(tick, now)
-    return messages
+        for tick, is_on, pitch, velocity in sorted(events)
+    ]
 
 
 def fluidsynth(midi: mido.MidiFile, soundfont: str, sample_rate: int = RENDER_RATE) -> Audio:

@@ -19,6 +19,7 @@ import pedalboard
 import soundfile
 from pedalboard import Pedalboard  # type: ignore[attr-defined]  # its stubs hide it
 
+from engine.midi.writer import Placed, track_of
 from offline_train.corpora import Beat, Chord, Note, Song
 from offline_train.synthesis.bands.band import Player, Rhythm, held_chords, lay_groove
 from offline_train.synthesis.bands.grooves import (
@@ -32,7 +33,7 @@ from offline_train.synthesis.bands.grooves import (
     TOM,
     Groove,
 )
-from offline_train.synthesis.render import Audio, fluidsynth, mix, players_to_midi
+from offline_train.synthesis.render import TEMPO, Audio, fluidsynth, mix, players_to_midi
 
 SAMPLE_RATE = 44100
 SOUNDFONT = "FluidR3_GM.sf2"
@@ -191,12 +192,11 @@ def reference_midi(song: Song) -> mido.MidiFile:
     """Return tune and chords as MIDI: two tracks of notes, and the chord symbols as markers."""
     chords = held_chords(song, LOWEST_COMP_PITCH, np.random.default_rng(SEED))
     midi = players_to_midi([Player("melody", 71, song.melody), Player("chords", 0, chords)])
-    symbols, now = mido.MidiTrack([mido.MetaMessage("track_name", name="symbols")]), 0
-    for chord in song.chords:
-        tick = round(mido.second2tick(chord.start, midi.ticks_per_beat, 500_000))
-        symbols.append(mido.MetaMessage("marker", text=chord.symbol, time=tick - now))
-        now = tick
-    midi.tracks.append(symbols)
+    symbols: list[Placed] = [
+        (TEMPO.tick(chord.start), mido.MetaMessage("marker", text=chord.symbol))
+        for chord in song.chords
+    ]
+    midi.tracks.append(track_of(symbols, "symbols"))
     return midi
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import DeviceError, LiveCoverError
 from engine.core.notes import NoteEvent, Part
+from engine.playback import soundfonts
 from engine.system.command import EXIT_ERROR
 from livecover import examples
 from livecover.commands import demo
@@ -26,7 +27,7 @@ from livecover.commands.picture import (
     draw_cover,
     pitch_spectrogram,
 )
-from livecover.sounds import soundfonts as sound
+from livecover.sounds import rendering as sound
 from tests.messages import refused
 
 SAMPLE_RATE = 22050
@@ -82,7 +83,7 @@ def test_a_note_sounds_at_its_time(tmp_path: Path) -> None:
     on = mido.Message("note_on", note=69, velocity=100, time=960)  # after a second
     midi.tracks.append(mido.MidiTrack([on, mido.Message("note_off", note=69, time=480)]))
     midi.save(tmp_path / "a.mid")
-    font = sound.find_soundfont()
+    font = soundfonts.find_soundfont()
     for sample_rate in (8000, 44100):
         piano = sound.render_piano(tmp_path / "a.mid", 2 * sample_rate, sample_rate, font)
         assert piano.shape == (2 * sample_rate, 2) and piano.dtype == np.float32
@@ -112,24 +113,24 @@ def test_a_missing_fluidsynth_is_one_line(
 
 def test_a_missing_soundfont_says_what_to_do(tmp_path: Path) -> None:
     with refused(DeviceError, "SoundFont", "TimGM6mb.sf2", "run "):
-        sound.find_soundfont(folders=[tmp_path, tmp_path / "none"])
+        soundfonts.find_soundfont(folders=[tmp_path, tmp_path / "none"])
 
 
 def test_the_small_soundfont_comes_first(tmp_path: Path) -> None:
     for name in ("Alto.sf3", "Zither.sf2"):
         (tmp_path / name).touch()
-    assert sound.find_soundfont(folders=[tmp_path]).name == "Alto.sf3"
+    assert soundfonts.find_soundfont(folders=[tmp_path]).name == "Alto.sf3"
     (tmp_path / "TimGM6mb.sf2").touch()
-    assert sound.find_soundfont(folders=[tmp_path]).name == "TimGM6mb.sf2"
+    assert soundfonts.find_soundfont(folders=[tmp_path]).name == "TimGM6mb.sf2"
 
 
 def test_a_file_that_is_no_soundfont_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.sf2").write_text("not a SoundFont")
-    for name in ("bad.sf2", "none.sf2"):
-        with pytest.raises(DeviceError, match=rf"\.sf3\), .*{name} is none"):
-            sound.find_soundfont(tmp_path / name)
+    for name, fault in (("bad.sf2", "is not a SoundFont"), ("none.sf2", "cannot be read")):
+        with pytest.raises(DeviceError, match=rf"{name} {fault}.* give an"):
+            soundfonts.find_soundfont(tmp_path / name)
     (tmp_path / "good.sf2").write_bytes(b"RIFF\0\0\0\0sfbkLIST")
-    assert sound.find_soundfont(tmp_path / "good.sf2") == tmp_path / "good.sf2"
+    assert soundfonts.find_soundfont(tmp_path / "good.sf2") == tmp_path / "good.sf2"
 
 
 def test_what_fluidsynth_says_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from engine.core.errors import DataError
 from engine.midi import reader as subject
-from engine.midi.reader import ForeignMidi, TickClock, messages_of, parse_midi, read_midi
+from engine.midi.reader import ForeignMidi, parse_midi, read_midi
+from engine.midi.tempo_map import TempoMap, messages_of
 from tests.messages import refused
 
 
@@ -44,7 +45,7 @@ NOTES = [(0.0, 60), (0.5, 64)]
 
 def notes(midi: mido.MidiFile) -> list[tuple[float, int]]:
     """Seconds and pitch of each note-on."""
-    clock, found = TickClock(midi), []
+    clock, found = TempoMap.of(midi), []
     for track in midi.tracks:
         tick = 0
         for message in track:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.errors import ConfigError, DataError
+from engine.midi.tempo_map import TICKS_PER_BEAT
 from engine.whole_song.beats import Beats
-from engine.whole_song.tempo_map import TICKS_PER_BEAT
 from livecover.cli import main
 from livecover.commands import quantize
 from livecover.commands.quantize import beats_of, quantize_take, run

@@ -1,4 +1,4 @@
-"""A MIDI file's tempo and metre, so that second 0 of a song is tick 0 and its beats are the file's.
+"""A song's tempo and metre in a MIDI file: second 0 is tick 0, and its beats are the file's.
 
 A song seldom begins on a step of its grid. What lies before the first step is a lead: one
 sixteenth, or as many as come nearest, at a tempo of its own, so that all later steps lie on the
@@ -10,17 +10,17 @@ import mido
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.midi.tempo_map import SECOND, TICKS_PER_BEAT, TempoMap
+from engine.midi.writer import Placed, conductor
 from engine.whole_song.beats import Times
 from engine.whole_song.grid import STEPS_PER_BEAT, Grid
 
-TICKS_PER_BEAT = 960
 TICKS_PER_STEP = TICKS_PER_BEAT // STEPS_PER_BEAT
-MAX_TEMPO = 0xFFFFFF  # microseconds a beat that a MIDI file can hold
 AT_ONCE_S = 0.015  # what comes this soon is at tick 0
 LEAST_LEAD_STEPS = 0.5
 
 
-class TempoMap:
+class SongTempo:
     """Ticks of a song's seconds, and the track that says so.
 
     Parameters
@@ -37,8 +37,11 @@ class TempoMap:
         lead_steps = max(1, round(float(seconds[first] / lengths[first])))
         beats = steps[(steps > first) & (steps % STEPS_PER_BEAT == 0)]
         starts = np.concatenate([[first], beats])
-        self._seconds = np.concatenate([[0.0], seconds[starts]])
-        self._ticks = np.concatenate([[0], (lead_steps + starts - first) * TICKS_PER_STEP])
+        at = np.concatenate([[0.0], seconds[starts]])
+        ticks = np.concatenate([[0], (lead_steps + starts - first) * TICKS_PER_STEP])
+        tempos = np.diff(at) / np.diff(ticks) * TICKS_PER_BEAT * SECOND
+        points = zip(at[:-1].tolist(), ticks[:-1].tolist(), tempos.tolist(), strict=True)
+        self._map = TempoMap(points)
         self._beats_per_bar = grid.beats_per_bar
         downbeat = -(-first // grid.steps_per_bar) * grid.steps_per_bar
         self._pickup = lead_steps + downbeat - first  # steps before the first whole bar
@@ -47,29 +50,19 @@ class TempoMap:
 
     def ticks(self, seconds: Times) -> NDArray[np.int64]:
         """Return the ticks of seconds (n,): 0 up to ``AT_ONCE_S``, past the end at its tempo."""
-        at = self._seconds
-        pace = (self._ticks[-1] - self._ticks[-2]) / (at[-1] - at[-2])
-        inside = np.interp(seconds, at, self._ticks)
-        ticks = np.round(inside + np.maximum(seconds - at[-1], 0) * pace)
-        return np.where(seconds <= AT_ONCE_S, 0, ticks).astype(np.int64)
+        ticks = [self._map.tick(s) if s > AT_ONCE_S else 0 for s in seconds.tolist()]
+        return np.array(ticks, np.int64)
 
     def conductor(self, name: str, key: str | None = None) -> mido.MidiTrack:
         """Return the track with tempo, metre and, if one is given, the key signature."""
         bar = self._beats_per_bar * STEPS_PER_BEAT
         metres = [(0, self._pickup), (self._pickup, bar)] if self._pickup else [(0, bar)]
-        events = [(step * TICKS_PER_STEP, 0, _metre(n_steps)) for step, n_steps in metres]
+        others: list[Placed] = [
+            (step * TICKS_PER_STEP, _metre(n_steps)) for step, n_steps in metres
+        ]
         if key is not None:
-            events.append((0, 1, mido.MetaMessage("key_signature", key=key)))
-        lengths = np.diff(self._seconds) / np.diff(self._ticks) * TICKS_PER_BEAT
-        tempos = np.clip(np.round(1e6 * lengths), 1, MAX_TEMPO).astype(int)
-        for k in np.flatnonzero(np.diff(tempos, prepend=0)).tolist():
-            tempo = mido.MetaMessage("set_tempo", tempo=int(tempos[k]))
-            events.append((int(self._ticks[k]), 2, tempo))
-        track, now = mido.MidiTrack([mido.MetaMessage("track_name", name=name)]), 0
-        for tick, _, message in sorted(events, key=lambda event: event[:2]):
-            track.append(message.copy(time=tick - now))
-            now = tick
-        return track
+            others.append((0, mido.MetaMessage("key_signature", key=key)))
+        return conductor(self._map, name, others)
 
 
 def _metre(n_steps: int) -> mido.MetaMessage:

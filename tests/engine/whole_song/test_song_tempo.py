@@ -14,7 +14,7 @@ from engine.whole_song.grid_notes import GridNote
 from engine.whole_song.harmony import Key
 from engine.whole_song.notation import to_midi
 from engine.whole_song.song_analysis import SongAnalysis
-from engine.whole_song.tempo_map import TICKS_PER_STEP, TempoMap
+from engine.whole_song.song_tempo import TICKS_PER_STEP, SongTempo
 
 ON_TIME_S = 0.02
 
@@ -68,7 +68,7 @@ def test_every_step_sounds_at_its_second(grid: Grid) -> None:
 
 @given(grids())
 def test_bars_and_sixteenths_of_the_file_are_the_songs(grid: Grid) -> None:
-    tempo = TempoMap(grid)
+    tempo = SongTempo(grid)
     steps = np.arange(grid.n_steps + 1)
     seconds = grid.time(steps)
     later = steps[seconds >= 2 * (seconds[1] - seconds[0])]  # than the lead
@@ -92,14 +92,14 @@ def test_bars_and_sixteenths_of_the_file_are_the_songs(grid: Grid) -> None:
 @given(grids())
 def test_a_tempo_is_one_that_programs_take(grid: Grid) -> None:
     song = 60 / np.diff(grid.beats)
-    for message in TempoMap(grid).conductor("tempo"):
+    for message in SongTempo(grid).conductor("tempo"):
         if message.type == "set_tempo":
             bpm = 6e7 / message.tempo
             assert song.min() / 2 < bpm < 2.1 * song.max()
 
 
 def test_a_song_that_begins_at_once_has_no_lead() -> None:
-    track = TempoMap(Grid(0.004 + 0.5 * np.arange(9))).conductor("tempo", "Eb")
+    track = SongTempo(Grid(0.004 + 0.5 * np.arange(9))).conductor("tempo", "Eb")
     metres = [m for m in track if m.type == "time_signature"]
     assert [(m.numerator, m.denominator) for m in metres] == [(4, 4)]
     assert [m.key for m in track if m.type == "key_signature"] == ["Eb"]
@@ -114,7 +114,7 @@ def test_a_song_that_begins_at_once_has_no_lead() -> None:
     ],
 )
 def test_an_upbeat_is_a_bar_of_its_own(first: float, metre: tuple[int, int], tempo: int) -> None:
-    track = TempoMap(Grid(first + 0.5 * np.arange(17))).conductor("tempo")
+    track = SongTempo(Grid(first + 0.5 * np.arange(17))).conductor("tempo")
     (pickup, whole) = (m for m in track if m.type == "time_signature")
     assert (pickup.numerator, pickup.denominator) == metre
     assert (whole.numerator, whole.denominator) == (4, 4)

@@ -6,7 +6,6 @@ Audio is float32 (n, 2). Only the demo needs this; a DAW does it live.
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +16,6 @@ from engine.core.errors import DeviceError
 
 Audio = NDArray[np.float32]
 
-SOUNDFONT = "TimGM6mb.sf2"
-SOUNDFONT_FOLDERS = (
-    Path("/usr/share/sounds/sf2"),
-    Path("/usr/share/sounds/sf3"),
-    Path("/usr/share/soundfonts"),
-    Path("/usr/local/share/soundfonts"),
-    Path("/usr/local/share/fluid-synth/sf2"),
-    Path("/opt/homebrew/share/fluid-synth/sf2"),
-)
 RENDER_RATE = 44100
 PEAK = 0.9
 FADE_S = 0.02  # at the end, where ringing strings are cut off
@@ -37,37 +27,6 @@ def find_fluidsynth() -> str:
     if program is None:
         raise DeviceError("expected the program fluidsynth: run scripts/install-system")
     return program
-
-
-def find_soundfont(wanted: Path | None = None, folders: Sequence[Path] = SOUNDFONT_FOLDERS) -> Path:
-    """Return the wanted SoundFont, or ``SOUNDFONT``, or the first one of the usual folders.
-
-    Raises
-    ------
-    DeviceError
-        If the wanted file is no SoundFont, or none is found; the message says how to get one.
-    """
-    if wanted is not None:
-        if not _is_soundfont(wanted):
-            raise DeviceError(f"expected a SoundFont's file (.sf2 or .sf3), {wanted} is none")
-        return wanted
-    found = [path for folder in folders for path in sorted(folder.glob("*.sf[23]"))]
-    if not found:
-        raise DeviceError(
-            f"expected a SoundFont such as {SOUNDFONT} in {', '.join(map(str, folders))}:"
-            " run scripts/install-system, or give --soundfont FILE"
-        )
-    return min(found, key=lambda path: path.name != SOUNDFONT)
-
-
-def _is_soundfont(path: Path) -> bool:
-    """Return whether a file begins as a SoundFont; FluidSynth plays silence if it does not."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(12)
-    except OSError:
-        return False
-    return head[:4] == b"RIFF" and head[8:] == b"sfbk"
 
 
 def render_piano(midi: Path, n_samples: int, sample_rate: int, soundfont: Path) -> Audio:
