@@ -21,6 +21,8 @@ from typing import Any
 
 import rtmidi
 
+from engine.system.bounded import get_with_timeout
+
 START_S = 6.0
 """Seconds that a server has to let a client in."""
 ANSWER_S = 3.0
@@ -122,8 +124,8 @@ class JackClient:
     def _answer(self, timeout: float) -> Any:
         """Return the answer to what was asked; a process that gives none is killed."""
         try:
-            answer = self._answers.get(timeout=timeout)
-        except queue.Empty:
+            answer = get_with_timeout(self._answers, timeout)
+        except TimeoutError:
             self._process.kill()
             self._process.wait()
             raise rtmidi.SystemError("the JACK server does not answer") from None

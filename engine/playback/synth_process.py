@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from engine.core.errors import DeviceError, LiveCoverError
 from engine.midi.messages import Message
 from engine.playback.piano import Synth
-from engine.system.bounded import call_with_timeout, remaining_timeout
+from engine.system.bounded import call_with_timeout, get_with_timeout, remaining_timeout
 from engine.system.own_process import start_process
 from engine.system.priority import raise_thread_priority
 
@@ -92,8 +92,8 @@ class SynthProcess:
         with contextlib.suppress(OSError):  # it is gone: the answer says so
             self._write(b"".join(asked))
         try:
-            answer = self._answers.get(timeout=self._timeout)
-        except queue.Empty:
+            answer = get_with_timeout(self._answers, self._timeout)
+        except TimeoutError:
             self._process.kill()
             raise DeviceError(f"it has not answered for {self._timeout:g} s") from None
         return np.frombuffer(bytearray(self._take(answer, SOUND)), np.float32).reshape(-1, 2)

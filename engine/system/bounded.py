@@ -2,11 +2,13 @@
 
 Such a call runs on a thread of its own, which is abandoned if it does not return in time. Once
 shutdown has begun, all waits share one deadline: whatever closes something waits by
-:func:`call_with_timeout`, :func:`join_thread` or :func:`remaining_timeout`, and by nothing else.
+:func:`call_with_timeout`, :func:`join_thread`, :func:`get_with_timeout` or
+:func:`remaining_timeout`, and by nothing else.
 Not here: what a timeout means to the user.
 """
 
 import contextlib
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -73,6 +75,20 @@ def join_thread(thread: threading.Thread, seconds: float, least: float = 0.0) ->
         return True
     _abandoned[:] = [*(one for one in _abandoned if one.is_alive()), thread]
     return False
+
+
+def get_with_timeout(items: "queue.SimpleQueue[T]", seconds: float) -> T:
+    """Return the next item, waited for as by :func:`join_thread`. Raises TimeoutError."""
+    found: list[T] = []
+
+    def has_come(timeout: float) -> bool:
+        with contextlib.suppress(queue.Empty):
+            found.append(items.get(timeout=timeout))
+        return bool(found)
+
+    if not _wait_until(has_come, seconds, 0.0):
+        raise TimeoutError("nothing has come in time")
+    return found[0]
 
 
 def has_abandoned_threads() -> bool:

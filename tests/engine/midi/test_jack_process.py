@@ -5,6 +5,8 @@ import rtmidi
 
 from engine.midi import jack_process as midi_process
 from engine.midi.jack_process import JackInput, JackOutput
+from engine.system import bounded
+from engine.system.bounded import begin_shutdown
 
 READY = "import json, sys\nprint(json.dumps({'reply': 'JACK'}), flush=True)\n"
 ECHO = (
@@ -91,5 +93,16 @@ def test_a_server_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_server_that_lets_nobody_in_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(midi_process, "START_S", 0.01)
     become(monkeypatch, "import threading; threading.Event().wait()")
+    with pytest.raises(rtmidi.SystemError, match="does not answer"):
+        JackOutput("livecover")
+
+
+def test_a_server_that_lets_nobody_in_does_not_keep_a_program_that_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bounded, "SHUTDOWN_S", 0.0)
+    monkeypatch.setattr(midi_process, "START_S", 1e6)
+    become(monkeypatch, "import threading; threading.Event().wait()")
+    begin_shutdown()
     with pytest.raises(rtmidi.SystemError, match="does not answer"):
         JackOutput("livecover")

@@ -1,6 +1,7 @@
 """Calls that answer in time, too late, or with an error; the deadline of a program's end."""
 
 import ast
+import queue
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from engine.system import bounded
 from engine.system.bounded import (
     begin_shutdown,
     call_with_timeout,
+    get_with_timeout,
     join_thread,
     list_hung_calls,
     remaining_timeout,
@@ -116,6 +118,18 @@ def test_an_answer_is_waited_for_no_longer_than_the_program_lasts(
     with pytest.raises(TimeoutError):
         call_with_timeout(60.0, "a server in the way", may_answer.wait)
     may_answer.set()
+
+
+def test_what_is_queued_is_waited_for_no_longer_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded, "SHUTDOWN_S", 0.0)
+    items: queue.SimpleQueue[int] = queue.SimpleQueue()
+    items.put(7)
+    assert get_with_timeout(items, 60.0) == 7
+    begin_shutdown()
+    items.put(8)
+    assert get_with_timeout(items, 60.0) == 8
+    with pytest.raises(TimeoutError):
+        get_with_timeout(items, 1e6)
 
 
 def own_waits(path: Path) -> list[str]:
