@@ -225,6 +225,8 @@ def _attend(
 
     ``look`` waits for news, so many seconds at most.
     """
+    if stop.is_set():
+        return  # before it was ready: no port is opened any more
     has_view, is_over = instrument.settings.tui.enabled, False
     refresh = tui.REFRESH if has_view else REFRESH
     with midi_control(instrument), job_control() as jobs:

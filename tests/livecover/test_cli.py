@@ -460,3 +460,14 @@ def test_a_strangers_file_says_nothing_to_the_terminal(
     with logged(Console(stderr=True), "info"):
         logging.getLogger("a library").info("opened %s", "\x1b[2Jsong.wav")
     assert capsys.readouterr().err.endswith(" INFO opened \\x1b[2Jsong.wav\n")
+
+
+def test_who_stops_it_before_it_is_ready_waits_for_no_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[Instrument] = []
+    monkeypatch.setattr(subject, "midi_control", opened.append)
+    stop = threading.Event()
+    stop.set()
+    subject._attend(Instrument(Settings()), Console(), stop, lambda refresh: False)
+    assert opened == []
