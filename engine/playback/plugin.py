@@ -20,7 +20,7 @@ def load_plugin(path: Path) -> Any:
         from pedalboard._pedalboard import load_plugin as load
     except ImportError as error:
         message = needs("an instrument's plugin needs pedalboard", "monitor")
-        raise DeviceError(f"{message}; or leave --plugin out") from error
+        raise DeviceError(f"{message}; or leave piano.plugin out") from error
     try:
         plugin = load(str(path))
     except (ImportError, OSError, ValueError, RuntimeError) as error:
