@@ -262,7 +262,8 @@ class FileSource(BlockSource):
         last = self.n_samples if seconds is None else first + round(seconds * self.sample_rate)
         taken, n_read = [np.zeros((0, self.n_channels), np.float32)], 0
         for block in self.blocks(SCAN_BLOCK):
-            taken.append(block[max(0, first - n_read) : max(0, last - n_read)])
+            if len(piece := block[max(0, first - n_read) : max(0, last - n_read)]):
+                taken.append(piece)  # an empty one would keep its block in memory
             n_read += len(block)
             if n_read >= last:
                 break

@@ -232,6 +232,11 @@ def test_a_long_file_takes_no_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert n == 3600 * 8000
     assert peak < 1 << 20
+    tracemalloc.start()
+    assert len(source.part(3000.0, 1.0)) == 8000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 22
 
 
 class StoppedProgram:
