@@ -112,6 +112,10 @@ class CoverStream:
         events += self._decode(self._pipeline.push(to_hear))
         return events + self._decode(self._pipeline.flush()) + self._rest()
 
+    def cut(self) -> list[Event]:
+        """Return the end of every sounding note; what is underway is left. The stream is over."""
+        return self._rest()
+
     def _pass_over(self, samples: Array) -> list[Event]:
         """End what is underway and what sounds; in the midst of a gap nothing is."""
         underway = self._pipeline.skip(samples)

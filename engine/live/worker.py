@@ -171,7 +171,10 @@ class Worker:
         if session is old and pipeline is self.pipeline:
             self._submit(old, old.stream.change(settings))
         else:
-            self._finish(old)
+            # What a slower model still holds would sound among the notes of the faster one, and
+            # takes it so long to tell that what comes meanwhile would be skipped.
+            is_sooner = change.budget.total < self.budget.total
+            self._finish(old, is_whole=pipeline is self.pipeline or not is_sooner)
             self._begin(session, pipeline, settings)
         if change.style is not None:
             pipeline.style = change.style
@@ -351,11 +354,12 @@ class Worker:
             events = session.placed(events)
             self._taps.found(events, self._scheduler.submit(events))
 
-    def _finish(self, session: Session) -> None:
-        """End a stream and its notes."""
-        self._submit(session, session.stream.finish())
-        self._n_skipped_before += session.stream.n_skipped_frames
-        session.stream.n_skipped_frames = 0
+    def _finish(self, session: Session, is_whole: bool = True) -> None:
+        """End a stream and its notes, with what the model still holds or without."""
+        stream = session.stream
+        self._submit(session, stream.finish() if is_whole else stream.cut())
+        self._n_skipped_before += stream.n_skipped_frames
+        stream.n_skipped_frames = 0
 
     def _warn_of_slowness(self, session: Session) -> None:
         """Say so if a source that is back needs more time than the session's constant."""

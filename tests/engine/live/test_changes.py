@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import mido
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engine.audio.opening import AudioSource
 from engine.core.errors import ConfigError, DeviceError, MidiError, StoppedError
-from engine.core.notes import PedalEvent, notes_of
+from engine.core.notes import PedalEvent, Posteriors, notes_of
 from engine.core.settings import (
     AudioSettings,
     MidiSettings,
@@ -132,6 +134,41 @@ def test_another_model_hears_what_comes() -> None:
     assert model_of(band.pipelines["other"]).heard
     times = [event.time for event, _, _ in band.tap.sent_events]
     assert times[2] == pytest.approx(1.2, abs=0.02)
+
+
+@pytest.mark.parametrize(("n_frames", "n_flushed"), [(0, 0), (90, 1)], ids=["sooner", "later"])
+def test_what_a_model_still_holds_is_played_unless_the_next_one_answers_sooner(
+    n_frames: int, n_flushed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    band = Band("one")
+    for name, lookahead in (("live", 40), ("other", n_frames)):
+        model = model_of(band.pipelines[name])
+        monkeypatch.setattr(model, "spec", replace(model.spec, lookahead_frames=lookahead))
+    flushed: list[str] = []
+    old = model_of(band.pipelines["live"])
+    flush = old.flush
+
+    def flush_and_tell(style: NDArray[np.float32]) -> Posteriors:
+        flushed.append("live")
+        return flush(style)
+
+    monkeypatch.setattr(old, "flush", flush_and_tell)
+    time = replace(SETTINGS.time, latency=None)  # what each model needs
+    settings = replace(SETTINGS, audio=AudioSettings(input="one", ring=20.0), time=time)
+    engine = Engine(
+        settings,
+        open_source=band._source,
+        open_pipeline=lambda model: band.pipelines[model.model],
+        open_sink=band._sink,
+    )
+    with engine:
+        band.hear("one", (0.2, 1.0))
+        assert band.sinks["LiveCover"].has(1)
+        engine.change(replace(engine.settings, model=ModelSettings(model="other")))
+        assert len(flushed) == n_flushed
+        assert band.sinks["LiveCover"].has(2)  # the note has ended, whoever comes next
+        band.sources["one"].finish()
+        assert engine.wait(20.0)
 
 
 def test_style_latency_and_key_count_from_the_next_step() -> None:
