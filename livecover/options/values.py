@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from livecover.settings.sections import AUTO
+from engine.core.typed_values import AUTO
 
 
 def seconds(text: str) -> float | None:

@@ -13,9 +13,10 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable
 
 from engine.core.errors import ConfigError
+from engine.core.typed_values import AUTO
 from engine.system.paths import exists
 from livecover.mapping.bindings import NONE
-from livecover.settings.sections import AUTO, Settings, from_toml, values_of, with_values
+from livecover.settings.sections import Settings, from_toml, values_of, with_values
 from livecover.settings.source import Source, find_source, refuse_reserved, stated_by, user_file
 
 HEADER = "Settings of livecover; all there are, with their meaning: livecover's own config.toml."

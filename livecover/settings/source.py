@@ -15,8 +15,9 @@ from typing import NamedTuple
 import platformdirs
 
 from engine.core.errors import ConfigError
+from engine.core.typed_values import MAX_BYTES
 from engine.system.paths import did_you_mean, is_file, user_folder
-from livecover.settings.sections import MAX_BYTES, Settings, from_toml, values_of, with_values
+from livecover.settings.sections import Settings, from_toml, values_of, with_values
 from livecover.settings.trust import is_reserved
 
 FOLDER_FILE = Path("livecover.toml")
