@@ -10,7 +10,17 @@ from engine.core.errors import ConfigError, LiveCoverError
 from engine.system.command import OWN, run_command
 from engine.system.extras import needs
 from engine.system.paths import given_path
-from offline_train.commands import accompanist, apc, beat, cover, data, judge, making, papers
+from offline_train.commands import (
+    accompanist,
+    apc,
+    beat,
+    cover,
+    data,
+    judge,
+    making,
+    papers,
+    recipes,
+)
 from offline_train.training.renamed import renamed_options
 
 log = logging.getLogger(__name__)
@@ -28,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    for group in (data, cover, apc, beat, accompanist, papers, judge, making):
+    for group in (data, recipes, cover, apc, beat, accompanist, papers, judge, making):
         group.add(command)
     return parser
 

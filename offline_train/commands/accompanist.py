@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from offline_train.commands.options import Add, at_least, data_folder, number
+from offline_train.commands.recipes import add_key, add_recipe_options, train
 
 RUNS = Path("runs/accompanist")
 
@@ -16,14 +17,13 @@ def add(command: Add) -> None:
     sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
     sub.add_argument("--out", type=Path, default=RUNS)
     sub.add_argument("--limit", type=at_least(0), default=12, help="songs of rung b; 0 is all")
-    sub = command("train-accompanist", train_accompanist, "train the accompanist, or go on")
-    sub.add_argument("settings", type=Path, help="a file such as recipes/accompanist/small.toml")
-    sub.add_argument("--data", help="folder with pop909/ and splits.json")
-    sub.add_argument("--heard", type=Path, default=RUNS, help="what hear-songs left")
-    sub.add_argument("--out", type=Path, default=RUNS / "run")
-    sub.add_argument("--minutes", type=number(), default=0.0, help="of training; 0 is to the end")
-    sub.add_argument("--threads", type=at_least(1), default=1)
-    sub.add_argument("--device", default="cpu", help="cpu or cuda")
+    sub = command("train-accompanist", train, "train the accompanist by a recipe, or resume")
+    add_recipe_options(sub, "accompanist")
+    add_key(sub, "--data", "data", type=Path, help="folder with pop909/ and splits.json")
+    add_key(sub, "--heard", "heard", type=Path, help="what hear-songs left")
+    add_key(sub, "--minutes", "minutes", type=number(), help="of training; 0 is to the end")
+    add_key(sub, "--threads", "threads", type=at_least(1))
+    add_key(sub, "--device", "device", help="cpu or cuda")
     sub = command("accompaniment", accompaniment, "measure what the accompanist plays")
     sub.add_argument("model", type=Path, help="a checkpoint, or a folder of exported graphs")
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
@@ -48,24 +48,6 @@ def hear_songs(args: argparse.Namespace) -> None:
     for split in ("valid", "test"):
         config = EvaluateConfig(data, args.cache, split, "b", limit=args.limit)
         hear(of_rung(config), data, args.out / "heard" / f"b-{split}")
-
-
-def train_accompanist(args: argparse.Namespace) -> None:
-    """Train, or go on."""
-    from offline_train.recipes.accompanist import read_config, train
-
-    config = read_config(
-        args.settings,
-        out=args.out,
-        data=data_folder(args),
-        songs=args.heard / "songs",
-        heard=args.heard / "heard",
-        noise=args.heard / "noise-live.npz",
-        minutes=args.minutes,
-        threads=args.threads,
-        device=args.device,
-    )
-    print(train(config))
 
 
 def accompaniment(args: argparse.Namespace) -> None:

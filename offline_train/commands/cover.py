@@ -4,21 +4,23 @@ import argparse
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from engine.core.errors import ConfigError
+from offline_train.commands import recipes
 from offline_train.commands.options import (
-    DATA_VARIABLE,
     SMALLEST_RATE,
     Add,
     at_least,
     data_folder,
     number,
 )
+from offline_train.commands.recipes import add_key, add_recipe_options
 from offline_train.corpora import SPLITS
+from offline_train.corpora.data_folder import DATA_VARIABLE
 
 if TYPE_CHECKING:
-    from offline_train.training.learner import TrainConfig
+    from offline_train.training.cover_settings import CoverSettings
 
 log = logging.getLogger(__name__)
 
@@ -81,52 +83,39 @@ def add(command: Add) -> None:
 
 
 def _add_training(command: Add) -> None:
-    training = command("train", train, "train the streaming cover model, or go on training it")
+    training = command("train", train, "train by a recipe, the streaming cover model's, or resume")
     exploring = command(
         "explore", explore, "train it in several settings, and draw F1 against latency"
     )
-    for sub, out, hours in (
-        (training, "runs/cover", 3.0),
-        (exploring, "runs/explore", 1.0),
-    ):
-        sub.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
-        sub.add_argument("--out", type=Path, default=Path(out))
-        sub.add_argument(
-            "--hours", type=number(SMALLEST_RATE), default=hours, help="of each training"
+    add_recipe_options(training, "cover")
+    add_recipe_options(exploring, "cover", "explore")
+    for sub in (training, exploring):
+        add_key(sub, "--prepared", "prepared", type=Path, help="holds the folders of shards")
+        add_key(sub, "--hours", "hours", type=number(SMALLEST_RATE), help="of each training")
+        add_key(sub, "--frames", "n_frames", type=at_least(2, 2), help="in a crop")
+        add_key(sub, "--batch", "batch", type=at_least(1), help="crops that a process takes")
+        add_key(sub, "--learning-rate", "learning_rate", type=number(SMALLEST_RATE))
+        add_key(sub, "--seed", "seed", type=at_least(0))
+        add_key(sub, "--threads", "threads", type=at_least(1))
+        add_key(sub, "--device", "device", help="cpu or cuda")
+        add_key(
+            sub, "--start-from", "start_from", type=Path, help="weights to begin with, if they fit"
         )
-        sub.add_argument("--frames", type=at_least(2, 2), default=512, help="frames in a crop")
-        sub.add_argument(
-            "--batch", type=at_least(1), default=2, help="crops that a worker takes at a time"
-        )
-        sub.add_argument("--learning-rate", type=number(SMALLEST_RATE), default=2e-3)
-        sub.add_argument("--seed", type=at_least(0), default=1)
-        sub.add_argument("--threads", type=at_least(1), default=1)
-        sub.add_argument("--device", default="cpu", help="cpu or cuda")
-    training.add_argument(
-        "--lookahead", type=at_least(0), help="frames the model waits; 3, or as the start does"
-    )
+    frames = "frames the model waits; as the start does, if there is one"
+    add_key(training, "--lookahead", "network.lookahead_frames", type=at_least(0), help=frames)
     for name, what in SIZES.items():
-        least = 0 if name == "refine_hidden" else 1
+        least = at_least(0 if name == "refine_hidden" else 1)
         option = f"--{name.replace('_', '-')}"
-        training.add_argument(option, type=at_least(least), help=f"{what}; as the start has")
-    training.add_argument(
-        "--start-from", type=Path, help="a checkpoint whose weights to begin with"
-    )
-    training.add_argument(
+        add_key(training, option, f"network.{name}", type=least, help=f"{what}; as the start has")
+    add_key(
+        training,
         "--part",
-        default="all",
+        "part",
         choices=("all", "transcriber", "heads"),
         help="what learns: all, what transcribes, or that on a trunk that stays as it is",
     )
     training.add_argument("--workers", type=at_least(1), default=2, help="workers of a cluster")
     training.add_argument("--cluster", help="train on Ray: an address, or local")
-    exploring.add_argument(
-        "--start-from",
-        type=Path,
-        default=Path("models/weights/start.pt"),
-        help="a checkpoint whose weights to begin with, where they fit",
-    )
-    exploring.set_defaults(part="all")
     exploring.add_argument("--grid", default="small", choices=("small", "full"))
     exploring.add_argument(
         "--only", nargs="+", default=(), help="names of settings, as lookahead-4"
@@ -142,53 +131,18 @@ def _add_training(command: Add) -> None:
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train the streaming cover model."""
-    from models.streaming import StreamingConfig
-    from offline_train.data.shards import read_shards
-    from offline_train.recipes.cover import train
-    from offline_train.training.learner import load_checkpoint
+    """Train by a recipe, here or on a cluster."""
+    if not args.cluster:
+        recipes.train(args)
+        return
+    from offline_train.recipes.cluster import Cluster, train_on_cluster
 
-    read_shards(args.prepared / "valid")  # asked for at the end only: say now what is missing
-    config = _train_config(args)
-    start = load_checkpoint(args.start_from)["network"] if args.start_from else {}
-    asked = {"lookahead_frames": args.lookahead}
-    asked |= {name: getattr(args, name) for name in SIZES}
-    network = StreamingConfig(**start | {k: v for k, v in asked.items() if v is not None})
-    if args.cluster:
-        from offline_train.recipes.cluster import Cluster, train_on_cluster
-
-        address = None if args.cluster == "local" else args.cluster
-        print(
-            train_on_cluster(
-                config, network, Cluster(args.workers, args.device.startswith("cuda"), address)
-            )
-        )
-    else:
-        print(train(config, network))
-
-
-def _train_config(args: argparse.Namespace) -> "TrainConfig":
-    from offline_train.recipes.cover import SHARES
-    from offline_train.training.learner import TrainConfig
-
-    shares = SHARES[args.part]
-    missing = [name for name in shares if not (args.prepared / name).is_dir()]
-    if missing:
-        log.warning("%s: no %s there to hear", args.prepared, " and no ".join(missing))
-    return TrainConfig(
-        {str(args.prepared / name): share for name, share in shares.items() if name not in missing},
-        args.prepared / "valid",
-        args.out,
-        hours=args.hours,
-        n_frames=args.frames,
-        batch=args.batch,
-        learning_rate=args.learning_rate,
-        seed=args.seed,
-        threads=args.threads,
-        device=args.device,
-        start_from=args.start_from,
-        part=args.part,
-    )
+    kind, settings = recipes.settings_of(args)
+    if kind is not recipes.KINDS["cover"]:
+        raise ConfigError("a cluster trains the streaming cover model; leave --cluster out")
+    address = None if args.cluster == "local" else args.cluster
+    cluster = Cluster(args.workers, settings.device.startswith("cuda"), address)
+    print(train_on_cluster(cast("CoverSettings", settings), cluster))
 
 
 def explore(args: argparse.Namespace) -> None:
@@ -205,9 +159,8 @@ def explore(args: argparse.Namespace) -> None:
         limit=args.limit,
         workers=args.workers,
     )
-    config = study.ExploreConfig(
-        _train_config(args), args.prepared, songs, args.out, args.grid, tuple(args.only)
-    )
+    settings = cast("CoverSettings", recipes.new_settings(args))
+    config = study.ExploreConfig(settings, songs, settings.out, args.grid, tuple(args.only))
     results = study.explore(config)
     log.info("%s", explore_report.save(results, config))
     print(explore_report.table(results))
@@ -216,7 +169,7 @@ def explore(args: argparse.Namespace) -> None:
 def export(args: argparse.Namespace) -> None:
     """Tune and export a checkpoint."""
     from offline_train.exporting.release import release
-    from offline_train.training.learner import load_checkpoint, write_start
+    from offline_train.training.cover_task import load_checkpoint, write_start
 
     for path in release(
         args.checkpoint,

@@ -2,14 +2,10 @@
 
 import argparse
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.core.errors import DataError
-from engine.system.paths import given_path, is_folder
-
-DATA_VARIABLE = "LIVECOVER_DATA"
+from offline_train.corpora.data_folder import find_data_folder
 
 SMALLEST_RATE = 1e-9  # of learning, and hours of it: zero teaches nothing
 
@@ -47,11 +43,4 @@ def number(least: float = 0.0, most: float = math.inf) -> Callable[[str], float]
 
 def data_folder(args: argparse.Namespace) -> Path:
     """Return the data folder. Raises DataError saying what belongs there."""
-    text = args.data or os.environ.get(DATA_VARIABLE)
-    folder = given_path(text or "")
-    if not text or not is_folder(folder):
-        raise DataError(
-            f"expected a data folder (--data FOLDER or {DATA_VARIABLE}), got {text or 'none'}; it "
-            "holds pop909/ (https://github.com/music-x-lab/POP909-Dataset, MIT) and splits.json"
-        )
-    return folder
+    return find_data_folder(args.data)

@@ -1,32 +1,30 @@
-"""What a network hears in training: random crops, mixed, mastered and labelled on the way.
+"""Crops with the labels of the streaming network: its cover, and what is heard.
 
 Shapes: n samples at 16 kHz, T frames, F bins, P = 88 pitches. Labels are float32 (T, P): ``onset``
 a triangle of two frames to either side of the exact onset (its peak carries the sub-frame
 position), ``velocity`` (of 127) around the onset, ``frame`` and ``melody`` where a note sounds.
-``heard_*`` are those of everything that sounds, from the score or from a teacher. Not here: making
-stems (``prepare``, ``recordings``), and features, which are computed where the network runs.
+``heard_*`` are those of everything that sounds, from the score or from a teacher. Not here: the
+crops (``sampler``), making stems (``prepare``, ``recordings``), and features, which are computed
+where the network runs.
 """
 
-from collections.abc import Iterator, Mapping
-from itertools import count
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import numpy as np
-import soxr
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import IterableDataset
 
 from models.spec import MIN_PITCH, N_PITCHES, FeatureSpec
-from offline_train.data.shards import StoredPiece, read_shards
+from offline_train.data.sampler import PieceSampler, draw_crop
+from offline_train.data.shards import StoredPiece
 from offline_train.data.style import style_vector
-from offline_train.synthesis.mixing import audible, draw_gains, master, mix
+from offline_train.synthesis.mixing import audible
 
 Array = NDArray[np.float32]
 ONSET_HALF_WIDTH = 2.0  # frames
-WARM_UP_S = 0.4  # heard by room and compressor before a crop begins
 PEAK_REACH = 4  # frames
 LEAST_PEAK = 0.2
 STYLE_WINDOW_S = 20.0
@@ -72,53 +70,13 @@ def shift_bins(features: Tensor, semitones: Tensor, spec: FeatureSpec) -> Tensor
     return moved
 
 
-Item = TypeVar("Item")
-Item_co = TypeVar("Item_co", covariant=True)
+class CoverCrops:
+    """Random crops of folders of shards, ``shares`` giving how often each is drawn from.
 
-
-class Drawn(Protocol[Item_co]):
-    """Something of which examples can be drawn."""
-
-    def draw(self, rng: np.random.Generator) -> Item_co:
-        """Return one more example, by the choices of ``rng``."""
-
-
-class Numbered(IterableDataset[Item]):
-    """Endless examples, each by its number and the seed alone.
-
-    So a run that goes on at batch ``first`` hears what it would have heard, with as many processes
-    of a loader as one likes.
-
-    Parameters
-    ----------
-    source
-        What is drawn from.
-    seed
-        Of every choice.
-    batch
-        Of the loader.
-    first
-        The number of the batch to begin with.
-    """
-
-    def __init__(self, source: Drawn[Item], seed: int, batch: int, first: int) -> None:
-        self.source, self.seed, self.batch, self.first = source, seed, batch, first
-
-    def __iter__(self) -> Iterator[Item]:
-        info = torch.utils.data.get_worker_info()
-        own, every = (info.id, info.num_workers) if info else (0, 1)
-        for number in count(self.first + own, every):  # a loader takes a batch of each in turn
-            for k in range(self.batch):
-                yield self.source.draw(np.random.default_rng((self.seed, number * self.batch + k)))
-
-
-class Crops(IterableDataset[dict[str, Tensor]]):
-    """Endless random crops of folders of shards, ``shares`` giving how often each is heard.
-
-    Shards that appear later join in. Every item has ``samples`` (n,) for T frames, ``clean`` the
-    same before mastering (of recordings, which are not bent), ``shift`` in semitones for the
-    features, ``style`` (24,), the labels of the cover and of what is heard, and
-    ``has_cover``, ``has_heard`` and ``has_velocity`` (1 or 0), which say what of them counts.
+    Every crop has ``samples`` (n,) for T frames, ``clean`` the same before mastering (of
+    recordings, which are not bent), ``shift`` in semitones for the features, ``style`` (24,), the
+    labels of the cover and of what is heard, and ``has_cover``, ``has_heard`` and ``has_velocity``
+    (1 or 0), which say what of them counts.
     """
 
     def __init__(
@@ -127,54 +85,34 @@ class Crops(IterableDataset[dict[str, Tensor]]):
         spec: FeatureSpec,
         n_frames: int,
         lookahead: int,
-        seed: int,
     ) -> None:
-        self.shares, self.spec, self.n_frames = dict(shares), spec, n_frames
-        self.lookahead, self.seed = lookahead, seed
-        self.n_seen_before_reload = 2000
-        self._n_drawn = 0
-        self._folders: list[list[StoredPiece]] = []
-        self._mean_style: Array = np.zeros(0, np.float32)
-
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        rng = np.random.default_rng((self.seed, 0))
-        while True:
-            yield self.draw(rng)
+        self.spec, self.n_frames, self.lookahead = spec, n_frames, lookahead
+        self.sampler = PieceSampler(shares)
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Return one more crop, by the choices of ``rng``."""
-        if self._n_drawn % self.n_seen_before_reload == 0:
-            self._folders = [read_shards(folder) for folder in self.shares]
-            self._mean_style = mean_style_of([p for pieces in self._folders for p in pieces])
-        self._n_drawn += 1
-        share = np.array(list(self.shares.values()))
-        pieces = self._folders[rng.choice(len(self._folders), p=share / share.sum())]
-        piece = pieces[rng.integers(len(pieces))]
-        return self.crop(piece, self._mean_style, rng)
+        piece = self.sampler.draw(rng)
+        return self.crop(piece, self.mean_style, rng)
+
+    @cached_property
+    def mean_style(self) -> Array:
+        """The mean style (24,) of the folders' covers."""
+        return mean_style_of(self.sampler.pieces())
 
     def crop(
         self, piece: StoredPiece, mean_style: Array, rng: np.random.Generator
     ) -> dict[str, Tensor]:
         """Return one random crop of a piece, augmented."""
         spec = self.spec
-        stems = piece.array("stems")
         has_teacher = "teacher" in piece
         bend = 0 if has_teacher or rng.random() < 0.5 else int(rng.integers(-1, 2))
         # What bends the pitch bends the tempo too, as a tape does; a little of it is detuning.
         ratio = 2 ** (bend / 12 + rng.uniform(-0.3, 0.3) * (not has_teacher) / 12)
         length = spec.win_length + (self.n_frames - 1) * spec.hop_length
-        span = round(length * ratio)
-        start = int(rng.integers(0, max(len(stems) - span, 1)))
-        if has_teacher:  # its labels lie on frames
-            start = start // spec.hop_length * spec.hop_length
-        gains = draw_gains(piece.facts.get("roles", ["recording"] * stems.shape[1]), rng)
-        before = min(start, int(WARM_UP_S * spec.sample_rate))
-        dry = mix(stems[start - before : start + span], gains)
-        sound = master(dry, rng, spec.sample_rate)[before:]
-        if ratio != 1.0:
-            sound = soxr.resample(sound, spec.sample_rate * ratio, spec.sample_rate, "LQ")
+        grid = spec.hop_length if has_teacher else 1  # a teacher's labels lie on frames
+        crop = draw_crop(piece, length, spec.sample_rate, rng, ratio, grid)
         shift = int(rng.integers(-5, 7)) - bend
-        first = (start + ratio * spec.win_length / 2) / spec.sample_rate  # seconds, first frame
+        first = (crop.start + ratio * spec.win_length / 2) / spec.sample_rate  # s, first frame
 
         def labels_of(notes: Array) -> dict[str, Array]:
             moved = notes.copy()
@@ -190,12 +128,12 @@ class Crops(IterableDataset[dict[str, Tensor]]):
             heard = teacher_labels(piece.array("teacher"), frame, self.n_frames, shift)
         else:
             score = np.array(piece.array("score")) if "score" in piece else empty
-            is_heard = audible(gains)[score[:, 4].astype(int)]
+            is_heard = audible(crop.gains)[score[:, 4].astype(int)]
             heard = labels_of(score[is_heard])
-        style = self._style(np.array(notes), mean_style, start / spec.sample_rate, rng)
+        style = self._style(np.array(notes), mean_style, crop.start / spec.sample_rate, rng)
         arrays = {
-            "samples": _fit(sound, length),
-            "clean": _fit(dry[before:], length),
+            "samples": crop.samples,
+            "clean": crop.dry,
             "style": style.astype(np.float32),
             **cover,
             **{f"transcription_{name}": heard[name] for name in ("onset", "frame", "velocity")},
@@ -222,14 +160,6 @@ class Crops(IterableDataset[dict[str, Tensor]]):
         middle = start + self.n_frames * self.spec.frame_s / 2
         near = notes[np.abs(notes[:, 0] - middle) < STYLE_WINDOW_S / 2]
         return style_vector(near if len(near) >= MIN_STYLE_NOTES else notes)
-
-
-def _fit(sound: Array, length: int) -> Array:
-    """Return a sound cut or padded to a length."""
-    out = np.zeros(length, np.float32)
-    n = min(length, len(sound))
-    out[:n] = sound[:n]
-    return out
 
 
 def teacher_labels(

@@ -57,7 +57,7 @@ def export_hft(
     network = network_of(checkpoint)
     styles = {"balanced": [0.0] * 24}
     if covers:
-        crops = HftCrops(covers, "cover", MEL_HFT, 1, 0, seed=0)
+        crops = HftCrops(covers, "cover", MEL_HFT, 1, 0)
         styles = presets([np.array(piece.array("notes")) for piece in crops.pieces()])
     trained = {
         "recipe": "livecover-train train-apc",

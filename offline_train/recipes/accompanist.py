@@ -7,8 +7,9 @@ learns from is drawn by ``offline_train.data.crops``. Judge by what is sampled
 """
 
 import logging
-import tomllib
-from dataclasses import KW_ONLY, dataclass, field, fields
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.accompany.chords import CLASS_TONES, NO_CHORD
-from engine.core.errors import ConfigError, ModelError
+from engine.core.errors import ModelError
 from models.accompanist import (
     DONE,
     N_LENGTHS,
@@ -28,13 +29,16 @@ from models.accompanist import (
     Situation,
     config_from,
 )
-from offline_train.corpora.text_files import read_text
+from offline_train.corpora.data_folder import find_data_folder
 from offline_train.data.accompaniment import GridSong, prepare_songs
 from offline_train.data.crops import Batch, Crops, RealHearing, collate, make_crop
 from offline_train.data.hearing_noise import HearingNoise
 from offline_train.evaluation.heard_steps import load_real
 from offline_train.training.checkpoints import read_checkpoint
-from offline_train.training.running import Parts, Run, RunConfig
+from offline_train.training.loading import draw_batches
+from offline_train.training.loop import TrainingLoop
+from offline_train.training.settings import SteppedSettings, settings_from
+from offline_train.training.task import Losses, Task
 
 log = logging.getLogger(__name__)
 
@@ -54,57 +58,39 @@ AFTER_CHANGE = 4  # steps: the first beat
 
 
 @dataclass(frozen=True, slots=True)
-class TrainAccompanistConfig(RunConfig):
-    """One run; ``songs``, ``heard`` and ``noise`` are what ``livecover-train hear`` left."""
+class AccompanistSettings(SteppedSettings):
+    """One run; ``heard`` is the folder that ``livecover-train hear-songs`` left.
 
-    FREE: ClassVar[frozenset[str]] = RunConfig.FREE | {
+    ``data`` is the data folder, ``LIVECOVER_DATA`` unless told.
+    """
+
+    MAY_CHANGE: ClassVar[frozenset[str]] = SteppedSettings.MAY_CHANGE | {
         "data",
-        "songs",
         "heard",
-        "noise",
         "start_from",
     }
 
-    data: Path = Path("data")
-    songs: Path = Path("runs/accompanist/songs")  # a folder a split below
-    heard: Path = Path("runs/accompanist/heard")
-    noise: Path = Path("runs/accompanist/noise-live.npz")
-    network: AccompanistConfig = field(default_factory=AccompanistConfig)
     _: KW_ONLY
+    data: Path | None = None
+    heard: Path = Path("runs/accompanist")
+    network: AccompanistConfig = field(default_factory=AccompanistConfig)
     learns: Learns = "all"
     start_from: Path | None = None  # a checkpoint, of which the parts that fit are taken
     batch: int = 4
     n_steps: int = 512
 
-
-def read_config(path: Path, **given: Any) -> TrainAccompanistConfig:
-    """Return a run's settings from a TOML file; ``given`` ones win.
-
-    Raises
-    ------
-    ConfigError
-        If the file is no TOML, or has a setting that a run does not know.
-    """
-    try:
-        values: dict[str, Any] = tomllib.loads(read_text(path))
-        network = AccompanistConfig().to_dict()
-        for name, value in values.pop("network", {}).items():
-            network[name] = network[name] | value if isinstance(value, dict) else value
-        values["network"] = config_from(network)
-        for f in fields(TrainAccompanistConfig):
-            if f.name in values and f.name in ("out", "data", "songs", "heard", "noise"):
-                values[f.name] = Path(values[f.name])
-        return TrainAccompanistConfig(**(values | given))
-    except (tomllib.TOMLDecodeError, TypeError, KeyError) as error:
-        known = ", ".join(sorted(f.name for f in fields(TrainAccompanistConfig)))
-        raise ConfigError(
-            f"{path}: expected a TOML file of settings of a run ({error}); known are {known}"
-        ) from error
+    def songs(self, split: str) -> list[GridSong]:
+        """Return a split's songs, laid on their grids if they are not yet."""
+        return prepare_songs(find_data_folder(self.data), split, self.heard / f"songs-{split}")
 
 
-def losses(network: Accompanist, batch: Batch, learns: Learns) -> Parts:
+settings = partial(settings_from, AccompanistSettings)
+"""Makes settings of a recipe's values; raises ConfigError."""
+
+
+def losses(network: Accompanist, batch: Batch, learns: Learns) -> Losses:
     """Return the weighted parts of the loss of a batch for what learns."""
-    parts: Parts = {}
+    parts: Losses = {}
     if learns != "play":
         parts |= plan_losses(network, batch)
     if learns != "plan":
@@ -112,7 +98,7 @@ def losses(network: Accompanist, batch: Batch, learns: Learns) -> Parts:
     return {name: WEIGHTS[name] * part for name, part in parts.items()}
 
 
-def plan_losses(network: Accompanist, batch: Batch) -> Parts:
+def plan_losses(network: Accompanist, batch: Batch) -> Losses:
     """Return the planner's: the class of the chord, and its bass where there is one."""
     hidden = network.planner(batch.heard, batch.expected, batch.where)[batch.is_step]
     chord, bass = batch.chord[batch.is_step], batch.bass[batch.is_step]
@@ -124,7 +110,7 @@ def plan_losses(network: Accompanist, batch: Batch) -> Parts:
     }
 
 
-def note_losses(network: Accompanist, batch: Batch) -> Parts:
+def note_losses(network: Accompanist, batch: Batch) -> Losses:
     """Return player's and writer's: the next pitch or the end, and the rest of each note."""
     player = network.player
     read = player.read(
@@ -189,8 +175,43 @@ def judge(
     return found
 
 
-def train(c: TrainAccompanistConfig) -> Path:
-    """Train, or go on training; return the checkpoint it leaves.
+class AccompanistTask(Task[Batch]):
+    """The network, crops of songs as they are heard, and the plan on songs of validation."""
+
+    recipe = RECIPE
+
+    def __init__(self, c: AccompanistSettings, network: Accompanist) -> None:
+        self.settings, self.c, self.network, self.accompanist = c, c, network, network
+        self.optimizer = torch.optim.Adam(network.parameters(), c.learning_rate)
+        self.songs = c.songs("valid")
+        self.real = load_real(c.heard / "heard" / "b-valid")
+        self.judged = moved_to(valid_batch(self.songs, self.real, c.n_steps), c.device)
+
+    def batches(self, first: int) -> Iterator[Batch]:
+        """Yield batches from number ``first`` on."""
+        c = self.c
+        noise = HearingNoise.load(c.heard / "noise-live.npz")
+        real = load_real(c.heard / "heard" / "train")
+        crops = Crops(c.songs("train"), noise, real, c.n_steps)
+        return draw_batches(partial(crops.draw, c.batch), c.seed, first)
+
+    def loss(self, batch: Batch, progress: float) -> Losses:
+        """Return the weighted parts of the loss of a batch."""
+        return losses(self.accompanist, moved_to(batch, self.c.device), self.c.learns)
+
+    def validate(self, step: int) -> dict[str, Any]:
+        """Return the parts of the loss, and the plan's share of right tones."""
+        parts = losses(self.accompanist, self.judged, self.c.learns)
+        valid = {name: round(float(part), 4) for name, part in parts.items()}
+        return {**valid, **judge(self.accompanist, self.songs, self.real)}
+
+    def state(self) -> dict[str, Any]:
+        """Return the network's sizes."""
+        return {"network": self.c.network.to_dict()}
+
+
+def train(c: AccompanistSettings) -> Path:
+    """Train, or resume; return the checkpoint it leaves.
 
     Raises
     ------
@@ -202,37 +223,11 @@ def train(c: TrainAccompanistConfig) -> Path:
     torch.set_num_threads(c.threads)
     torch.manual_seed(c.seed)
     network = Accompanist(c.network).to(c.device)
-    if c.start_from is not None:
+    if c.start_from is not None and not (c.out / "last.pt").is_file():
         begin_with(network, c.start_from)
-    run = Run(RECIPE, c, network, np.random.default_rng((c.seed, 0)))
-    if run.share >= 1:
-        return run.last
-    songs = {
-        s: prepare_songs(c.data, s, c.songs.with_name(f"{c.songs.name}-{s}"))
-        for s in ("train", "valid")
-    }
-    crops = Crops(
-        songs["train"], HearingNoise.load(c.noise), load_real(c.heard / "train"), c.n_steps
-    )
-    real = load_real(c.heard / "b-valid")
-    judged = valid_batch(songs["valid"], real, c.n_steps)
-
-    def loss_of(share: float) -> Parts:
-        return losses(network, moved_to(crops.draw(c.batch, run.rng), c.device), c.learns)
-
-    def validate(share: float) -> dict[str, Any]:
-        network.eval()
-        with torch.no_grad():
-            parts = losses(network, moved_to(judged, c.device), c.learns)
-        valid = {name: round(float(part), 4) for name, part in parts.items()}
-        return {
-            "minutes": round(run.seconds / 60, 1),
-            "valid": valid,
-            **judge(network, songs["valid"], real),
-        }
-
-    run.learn(loss_of, validate, CLIP)
-    return run.last
+    loop = TrainingLoop(AccompanistTask(c, network), c.schedule(clip=CLIP), c.out)
+    loop.run()
+    return loop.last
 
 
 def moved_to(batch: Batch, device: str) -> Batch:

@@ -1,34 +1,29 @@
-"""What hFT hears in training: random crops of shards, mixed and mastered anew, with its targets.
+"""Crops with the targets of hFT (``amt_apc_loss``); ``data.sampler`` makes the crops.
 
-The stems, mixes and mastering are those of ``dataset``; the targets those of hFT
-(``apc_loss``). A crop of T frames has 32 more frames of sound to either side.
+A crop of T frames has 32 more frames of sound to either side.
 """
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-import soxr
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import IterableDataset
 
-from engine.core.errors import DataError
 from models.spec import FeatureSpec
-from offline_train.data.shards import StoredPiece, read_shards
+from offline_train.data.sampler import PieceSampler, draw_crop
+from offline_train.data.shards import StoredPiece
 from offline_train.data.style import style_vector
 from offline_train.recipes.amt_apc_loss import Targets, targets_of
-from offline_train.synthesis.mixing import audible, draw_gains, master, mix
+from offline_train.synthesis.mixing import audible
 
 Array = NDArray[np.float32]
 
-Task = Literal["transcribe", "cover"]
+Target = Literal["transcribe", "cover"]
 COLUMN = {"transcribe": "score", "cover": "notes"}
-WARM_UP_S = 0.4  # heard by room and compressor before a crop begins
 MAX_BEND = 2  # semitones, which a tape's speed makes of it: tempo changes by the same ratio
-RELOAD_AFTER = 2000  # crops; shards that appear later join in
 
 
 class Batch(NamedTuple):
@@ -49,8 +44,8 @@ def crop_samples(spec: FeatureSpec, n_frames: int, margin_frames: int) -> int:
     return spec.win_length + (n_frames + 2 * margin_frames - 1) * spec.hop_length
 
 
-class HftCrops(IterableDataset[Batch]):
-    """Endless crops of the pieces of some folders that have what the task asks for.
+class HftCrops:
+    """Random crops of the pieces of some folders that have what the task asks for.
 
     Parameters
     ----------
@@ -63,91 +58,64 @@ class HftCrops(IterableDataset[Batch]):
         Of the features, for sample rate, hop and window.
     n_frames, margin_frames
         T, and the frames of sound beside it.
-    seed
-        Of every choice.
     is_augmented
         Without it pieces are mixed and mastered, but not bent.
 
     Raises
     ------
     DataError
-        When iterated, if no piece has what the task asks for.
+        When drawn from, if no piece has what the task asks for.
     """
 
     def __init__(
         self,
         folders: tuple[Path, ...],
-        task: Task,
+        task: Target,
         spec: FeatureSpec,
         n_frames: int,
         margin_frames: int,
-        seed: int,
         is_augmented: bool = True,
     ) -> None:
-        self.folders, self.task, self.spec = folders, task, spec
+        self.task, self.spec = task, spec
         self.n_frames, self.margin_frames = n_frames, margin_frames
-        self.seed, self.is_augmented = seed, is_augmented
-        self._n_drawn = 0
-        self._pieces: list[StoredPiece] = []
-
-    def __iter__(self) -> Iterator[Batch]:
-        rng = np.random.default_rng((self.seed, 0))
-        while True:
-            yield self.draw(rng)
+        self.is_augmented = is_augmented
+        key = COLUMN[task]
+        self.sampler = PieceSampler(
+            dict.fromkeys(folders), partial(_has_notes, key), f"pieces with {key}, to {task} from"
+        )
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """Return one more crop, by the choices of ``rng``."""
-        if self._n_drawn % RELOAD_AFTER == 0:
-            self._pieces = self.pieces()
-        self._n_drawn += 1
-        return self.crop(self._pieces[rng.integers(len(self._pieces))], rng)
+        return self.crop(self.sampler.draw(rng), rng)
 
     def pieces(self) -> list[StoredPiece]:
-        """Return the pieces that the task can be learned from."""
-        key = COLUMN[self.task]
-        found = [
-            piece
-            for folder in self.folders
-            for piece in read_shards(folder)
-            if key in piece and len(piece.array(key))
-        ]
-        if not found:
-            where = ", ".join(str(folder) for folder in self.folders)
-            raise DataError(
-                f"{where}: expected pieces with {key}, to learn to {self.task} from; run"
-                " livecover-train prepare"
-            )
-        return found
+        """Return the pieces that the task can be learned from. Raises DataError if none can."""
+        return self.sampler.pieces()
 
     def crop(self, piece: StoredPiece, rng: np.random.Generator) -> Batch:
         """Return one crop of a piece, without a batch axis."""
         spec = self.spec
-        stems = piece.array("stems")
         ratio = 1.0
         if self.is_augmented:
             ratio = 2 ** ((rng.integers(-MAX_BEND, MAX_BEND + 1) + rng.uniform(-0.3, 0.3)) / 12)
         bend = round(12 * np.log2(ratio))
         length = crop_samples(spec, self.n_frames, self.margin_frames)
-        span = round(length * ratio)
-        start = int(rng.integers(0, max(len(stems) - span, 1)))
-        gains = draw_gains(piece.facts.get("roles", ["recording"] * stems.shape[1]), rng)
-        before = min(start, int(WARM_UP_S * spec.sample_rate))
-        dry = mix(stems[start - before : start + span], gains)
-        sound = master(dry, rng, spec.sample_rate)[before:]
-        if ratio != 1.0:
-            sound = soxr.resample(sound, spec.sample_rate * ratio, spec.sample_rate, "LQ")
-        samples = np.zeros(length, np.float32)
-        samples[: min(length, len(sound))] = sound[:length]
-
+        crop = draw_crop(piece, length, spec.sample_rate, rng, ratio)
         notes = np.array(piece.array(COLUMN[self.task]))
         style = style_vector(notes) if self.task == "cover" else np.zeros(24, np.float32)
         if self.task == "transcribe":
-            notes = notes[audible(gains)[notes[:, 4].astype(int)]]
+            notes = notes[audible(crop.gains)[notes[:, 4].astype(int)]]
         centre = spec.win_length / 2 + self.margin_frames * spec.hop_length  # of frame 0
-        notes[:, :2] = (notes[:, :2] - start / spec.sample_rate) / ratio - centre / spec.sample_rate
+        notes[:, :2] = (
+            notes[:, :2] - crop.start / spec.sample_rate
+        ) / ratio - centre / spec.sample_rate
         notes[:, 2] += bend
         targets = targets_of(notes, self.n_frames, spec.frame_s)
-        return Batch(torch.from_numpy(samples), torch.from_numpy(style), targets)
+        return Batch(torch.from_numpy(crop.samples), torch.from_numpy(style), targets)
+
+
+def _has_notes(key: str, piece: StoredPiece) -> bool:
+    return key in piece and len(piece.array(key)) > 0
 
 
 def collate(crops: list[Batch]) -> Batch:

@@ -1,18 +1,21 @@
-"""A run of AMT-APC's recipe: its settings, its stages, and the checkpoints it goes on from.
+"""A run of AMT-APC's recipe: its settings, its stages, and the checkpoints it resumes from.
 
-Not here: the loop (``train_hft``).
+Not here: what is trained (``amt_apc``).
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from engine.core import checks
 from engine.core.errors import ConfigError, ModelError
 from models.hft import AMT_APC, SMALL, Hft, HftConfig, extended
 from offline_train.data.shards import manifest_hash
-from offline_train.recipes.amt_apc_data import Task
-from offline_train.training.checkpoints import check_same_run, plain, read_checkpoint
+from offline_train.recipes.amt_apc_data import Target
+from offline_train.training.checkpoints import check_same_run, read_checkpoint
+from offline_train.training.schedule import Schedule
+from offline_train.training.settings import RunSettings, check_run
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +26,15 @@ FIXED = ("network", "stages", "amt_frames", "n_frames", "has_style", "seed")
 
 
 @dataclass(frozen=True, slots=True)
-class ApcConfig:
+class ApcSettings(RunSettings):
     """One run; ``out`` holds ``last.pt``, ``STAGE.pt``, ``config.json`` and ``log.jsonl``.
 
-    What may change when a run goes on: all but the names in ``FIXED``.
+    What may change when a run resumes: all but the names in ``FIXED``.
     """
 
-    train: tuple[Path, ...]  # folders of shards
-    valid: tuple[Path, ...]
-    out: Path
+    _: KW_ONLY
+    train: tuple[Path, ...] = (Path("runs/prepared/train"),)  # folders of shards
+    valid: tuple[Path, ...] = (Path("runs/prepared/valid"),)
     network: str = "small"  # a name in NETWORKS
     stages: tuple[str, ...] = STAGES
     amt_steps: int = 20_000
@@ -44,13 +47,31 @@ class ApcConfig:
     learning_rate: float = 1e-4
     valid_every: int = 250  # steps
     valid_crops: int = 32
-    minutes: float = 0.0  # stop, ready to go on, after so long; 0 goes on to the end
-    seed: int = 1
+    minutes: float = 0.0  # stop, ready to resume, after so long in each session; 0 never
     workers: int = 1  # processes that mix and master
-    threads: int = 1
-    device: str = "cpu"
     begin_with: Path | None = None  # a checkpoint whose weights the first stage begins with
     has_random_places: bool = False  # at the beginning, as the papers'
+
+    def __post_init__(self) -> None:
+        check_run(self)
+        checks.choice("network", self.network, tuple(NETWORKS))
+        for name in ("amt_steps", "extend_steps", "apc_steps", "amt_frames", "n_frames", "batch"):
+            checks.integer(name, getattr(self, name), 1, 10**9)
+        checks.number("minutes", self.minutes, 0.0, 1e6, " min")
+        checks.integer("workers", self.workers, 0, 1024)
+        unknown = sorted(set(self.stages) - set(STAGES))
+        if unknown or not self.stages:
+            raise ConfigError(
+                f"stages must be some of {', '.join(STAGES)}, not {unknown or 'none'}"
+            )
+        if self.stages != tuple(name for name in STAGES if name in self.stages):
+            raise ConfigError(
+                f"stages must be in order, {', '.join(STAGES)}, not {', '.join(self.stages)}"
+            )
+
+    def fixed(self) -> dict[str, Any]:
+        """Return the settings that must stay as they are when a run resumes."""
+        return {name: value for name, value in self.plain().items() if name in FIXED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +79,25 @@ class Stage:
     """What is learned, on which windows, for how long."""
 
     name: str
-    task: Task
+    target: Target
     n_frames: int
     has_style: bool
     steps: int
 
+    def schedule(self, c: ApcSettings, session_s: float) -> Schedule:
+        """Return the schedule of the stage; the learning rate follows its steps."""
+        return Schedule(
+            c.learning_rate, steps=self.steps, session_s=session_s, valid_every=c.valid_every
+        )
 
-def plan(c: ApcConfig) -> list[Stage]:
-    """Return the stages of a run. Raises ConfigError if one, or the network, is unknown."""
+
+def plan(c: ApcSettings) -> list[Stage]:
+    """Return the stages of a run."""
     known = {
         "amt": Stage("amt", "transcribe", c.amt_frames, False, c.amt_steps),
         "extend": Stage("extend", "transcribe", c.n_frames, False, c.extend_steps),
         "apc": Stage("apc", "cover", c.n_frames, c.has_style, c.apc_steps),
     }
-    unknown = sorted(set(c.stages) - set(known))
-    if unknown or not c.stages:
-        raise ConfigError(f"stages must be some of {', '.join(known)}, not {unknown or 'none'}")
-    if c.stages != tuple(name for name in known if name in c.stages):
-        raise ConfigError(f"stages must be in order, {', '.join(known)}, not {', '.join(c.stages)}")
-    if c.network not in NETWORKS:
-        raise ConfigError(f"network must be one of {', '.join(NETWORKS)}, not {c.network!r}")
-    for stage in (known[name] for name in c.stages):
-        if stage.steps < 1:
-            raise ConfigError(f"{stage.name}_steps must be 1 or more, not {stage.steps}")
     return [known[name] for name in c.stages]
 
 
@@ -96,7 +113,7 @@ def network_of(checkpoint: dict[str, Any]) -> Hft:
     return network.eval()
 
 
-def first_network(c: ApcConfig, stages: list[Stage], k: int) -> Hft:
+def first_network(c: ApcSettings, stages: list[Stage], k: int) -> Hft:
     """Return the network that stage k begins with: the stage before it has its best, or it is new.
 
     Raises ModelError if the weights to begin with are of another network.
@@ -121,13 +138,21 @@ def first_network(c: ApcConfig, stages: list[Stage], k: int) -> Hft:
         raise ModelError(f"{path}: stage {stage.name} cannot begin with it: {error}") from error
 
 
-def checkpoint_to_go_on_from(c: ApcConfig, last: Path) -> dict[str, Any] | None:
-    """Return what a run left, None if there was none. Raises ModelError if it was another run."""
+def stage_to_resume(c: ApcSettings) -> int:
+    """Return the stage, by its place in ``c.stages``, that ``last.pt`` is of; 0 without one.
+
+    Raises ModelError if it is of another run.
+    """
+    last = c.out / "last.pt"
     if not last.is_file():
-        return None
+        return 0
     checkpoint = load_checkpoint(last)
-    now = plain(c)
-    check_same_run(last, checkpoint["train"], {name: now[name] for name in FIXED})
-    if checkpoint["data"] != {str(folder): manifest_hash(folder) for folder in c.train}:
+    check_same_run(last, checkpoint["train"], c.fixed())
+    if checkpoint["data"] != data_hashes(c):
         log.warning("%s: the shards have changed since it was written", last)
-    return checkpoint
+    return c.stages.index(checkpoint["stage"])
+
+
+def data_hashes(c: ApcSettings) -> dict[str, str]:
+    """Return a hash of what each folder of shards holds."""
+    return {str(folder): manifest_hash(folder) for folder in c.train}

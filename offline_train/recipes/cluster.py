@@ -24,12 +24,11 @@ from typing import Any
 
 from engine.core.errors import ConfigError, DataError, LiveCoverError
 from engine.system.extras import needs
-from models.streaming import StreamingConfig
 from offline_train.data.jobs import Jobs, Lines, write
 from offline_train.data.prepare import PrepareConfig, prepare
 from offline_train.data.shards import ShardLine, is_whole
 from offline_train.recipes.cover import train
-from offline_train.training.learner import TrainConfig
+from offline_train.training.cover_settings import CoverSettings
 
 log = logging.getLogger(__name__)
 
@@ -187,13 +186,11 @@ def _own(error: BaseException, what: str) -> LiveCoverError:
     return DataError(f"{what}: expected a worker to finish it, it raised {cause!r}")
 
 
-def train_on_cluster(
-    config: TrainConfig, network_config: StreamingConfig, cluster: Cluster
-) -> Path:
-    """Train, or go on training, with several workers; return the checkpoint's path.
+def train_on_cluster(c: CoverSettings, cluster: Cluster) -> Path:
+    """Train, or resume, with several workers; return the checkpoint's path.
 
-    ``config.batch`` is what one worker takes at a time. When a worker dies, all of them go on
-    from the last checkpoint.
+    ``c.batch`` is what one worker takes at a time. When a worker dies, all of them resume from the
+    last checkpoint.
 
     Raises
     ------
@@ -202,21 +199,18 @@ def train_on_cluster(
     ConfigError
         If there is no cluster to run on.
     """
-    out = config.out.resolve()
-    shares = {str(Path(folder).resolve()): share for folder, share in config.shares.items()}
-    config = dataclasses.replace(
-        config,
-        shares=shares,
-        valid=config.valid.resolve(),
-        out=out,
-        start_from=config.start_from and config.start_from.resolve(),
+    c = dataclasses.replace(
+        c,
+        prepared=c.prepared.resolve(),
+        out=c.out.resolve(),
+        start_from=c.start_from and c.start_from.resolve(),
     )
-    run_workers(_train, {"config": config, "network": network_config}, cluster, out / "ray")
-    return out / "last.pt"
+    run_workers(_train, {"settings": c}, cluster, c.out / "ray")
+    return c.out / "last.pt"
 
 
 def _train(arguments: dict[str, Any]) -> None:
-    train(arguments["config"], arguments["network"])
+    train(arguments["settings"])
 
 
 def run_workers(

@@ -12,8 +12,10 @@ from models.spec import N_PITCHES, STYLE_DIM
 from models.streaming import COVER, TRANSCRIPTION_PREFIX, StreamingConfig
 from models.trunk import TRANSCRIPTION
 from offline_train.evaluation.report import markdown_table
+from offline_train.training.cover_settings import CoverSettings
+from offline_train.training.cover_task import CoverTask
 from offline_train.training.fused_gru import FusedGRU
-from offline_train.training.learner import Learner, TrainConfig
+from offline_train.training.loop import train_step
 
 SPARSE = 0.03
 """Of the labels' cells, as many as are about filled in a cover."""
@@ -28,21 +30,26 @@ def bench_step(
 ) -> str:
     """Return a table of the median step with torch's GRUs and with fused ones, and their ratio.
 
-    Both learners begin alike and take the same made-up batch, one after the other, ``n_steps``
+    Both networks begin alike and take the same made-up batch, one after the other, ``n_steps``
     times after a first that does not count. Beside busy programs trust the processor's seconds, of
     all threads, from which speed and gain are told. Where there is no C compiler both are torch's.
     ``batch`` counts crops of ``n_frames``; a network of today's size is timed if none is given.
     """
-    c = TrainConfig({}, Path(), Path(), n_frames=n_frames, batch=batch, threads=threads)
-    network = network or StreamingConfig()
+    c = CoverSettings(
+        Path(),
+        network=network or StreamingConfig(),
+        n_frames=n_frames,
+        batch=batch,
+        threads=threads,
+    )
     torch.set_num_threads(c.threads)
-    learners = {"torch's GRU": plain(Learner(c, network)), "fused GRU": Learner(c, network)}
+    tasks = {"torch's GRU": with_plain_gru(CoverTask(c)), "fused GRU": CoverTask(c)}
     crops = made_up_batch(c)
-    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in learners}
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}
     for k in range(n_steps + 1):
-        for name, learner in learners.items():
+        for name, task in tasks.items():
             wall, processor = time.perf_counter(), time.process_time()
-            learner.step(crops)
+            train_step(task, c.schedule(), crops, k, 0.0, name)
             if k:
                 spent[name].append((time.perf_counter() - wall, time.process_time() - processor))
     medians = {name: np.median(times, axis=0).tolist() for name, times in spent.items()}
@@ -57,16 +64,16 @@ def bench_step(
     return markdown_table([header, *rows])
 
 
-def plain(learner: Learner) -> Learner:
-    """Return a learner whose GRUs are torch's own."""
-    for module in learner.network.modules():
+def with_plain_gru(task: CoverTask) -> CoverTask:
+    """Return a task whose GRUs are torch's own."""
+    for module in task.network.modules():
         if type(module) is FusedGRU:
             module.__class__ = nn.GRU  # type: ignore[assignment]
-    return learner
+    return task
 
 
-def made_up_batch(c: TrainConfig) -> dict[str, Tensor]:
-    """Return a batch as ``dataset.Crops`` gives it: noise, with sparse labels."""
+def made_up_batch(c: CoverSettings) -> dict[str, Tensor]:
+    """Return a batch of crops as ``CoverCrops`` has them: noise, with sparse labels."""
     torch.manual_seed(c.seed)
     n_samples = (c.n_frames - 1) * LOG_STFT_16K.hop_length + LOG_STFT_16K.win_length
     samples = 0.1 * torch.randn(c.batch, n_samples)

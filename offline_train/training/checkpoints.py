@@ -1,17 +1,15 @@
 """Checkpoints of every recipe: written whole or not at all, read only by the recipe they are of.
 
-A run that goes on from one ends as if it had never stopped, where its processor adds in the same
-order: so each holds the state of chance too (``chance``).
+A run that resumes from one ends as one that was not interrupted, where its processor adds in the
+same order: so each holds the state of the random generators too.
 """
 
-import json
 import logging
 import random
 import subprocess
 from collections.abc import Collection, Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +17,11 @@ import torch
 from engine.core.errors import DataError, ModelError
 from offline_train.training.renamed import renamed_checkpoint
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 log = logging.getLogger(__name__)
 
 Generator = np.random.Generator | torch.Generator
+TRAINING_ONLY = ("optimizer", "random_state", "chance", "smoothed", "validated_s", "best_score")
+"""What of a checkpoint only its own run needs."""
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -85,8 +82,8 @@ def read_checkpoint(path: Path, recipe: str) -> dict[str, Any]:
     return renamed_checkpoint(found, str(path))
 
 
-def chance(*generators: Generator) -> dict[str, Any]:
-    """Return the state of every source of chance, as a checkpoint holds it.
+def random_state(*generators: Generator) -> dict[str, Any]:
+    """Return the state of every random generator, as a checkpoint holds it.
 
     Of Python, numpy, torch and its CUDA devices, and of a recipe's own ``generators``.
     """
@@ -103,15 +100,23 @@ def chance(*generators: Generator) -> dict[str, Any]:
     }
 
 
-def set_chance(state: dict[str, Any], *generators: Generator) -> None:
-    """Let every source of chance go on from what ``chance`` returned of it."""
-    torch.set_rng_state(state["torch"])
+def restore_random_state(path: Path, checkpoint: dict[str, Any], *generators: Generator) -> None:
+    """Set every random generator to the state that a checkpoint of ``path`` holds of it.
+
+    A line of the log says if an older version wrote it, with less or something else.
+    """
+    state = checkpoint.get("random_state", checkpoint.get("chance", {}))
+    if "torch" in state:
+        torch.set_rng_state(state["torch"])
     if "python" in state:
         random.setstate(state["python"])
         np.random.set_state(tuple(state["numpy"]))
     if len(state.get("cuda", ())) == torch.cuda.device_count() > 0:
         torch.cuda.set_rng_state_all(state["cuda"])
-    kept = state["generators"] if "generators" in state else [state["data"]]  # an older version's
+    kept = state.get("generators")
+    if kept is None or len(kept) != len(generators):
+        warn_of_older(path, "the state of the random generators")
+        return
     for generator, own in zip(generators, kept, strict=True):
         if isinstance(generator, torch.Generator):
             generator.set_state(own)
@@ -119,31 +124,34 @@ def set_chance(state: dict[str, Any], *generators: Generator) -> None:
             generator.bit_generator.state = own
 
 
-def is_all_there(path: Path, checkpoint: dict[str, Any], *names: str) -> bool:
-    """Return whether a checkpoint holds what a run needs to go on as if it had not stopped.
-
-    One that an older version wrote may not; a line of the log says what is missing.
-    """
-    missing = [name for name in names if name not in checkpoint]
-    if missing:
-        log.warning(
-            "%s: an older version wrote it, without %s: the run goes on, but not quite as one that"
-            " was not stopped",
-            path,
-            " and ".join(missing),
-        )
-    return not missing
+def warn_of_older(path: Path, missing: str) -> None:
+    """Say in a line of the log what a checkpoint of an older version lacks to resume exactly."""
+    log.warning(
+        "%s: an older version wrote it, without %s: the run resumes, but not exactly as one that"
+        " was not interrupted",
+        path,
+        missing,
+    )
 
 
 def check_same_run(path: Path, before: dict[str, Any], fixed: dict[str, Any]) -> None:
     """Raise ModelError naming the settings of a checkpoint that differ from the ``fixed`` ones."""
-    old, new = dict(_leaves(before)), dict(_leaves(fixed))
-    changed = [f"{n} {old.get(n)} instead of {new[n]}" for n in sorted(new) if old.get(n) != new[n]]
+    changed = differences(before, fixed)
     if changed:
         raise ModelError(
             f"{path}: holds a run with other settings, {', '.join(changed)}; name another folder,"
             " or go on with the same settings"
         )
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return, of the settings that both name, those that differ, each as "batch 2 instead of 4"."""
+    old, new = dict(_leaves(before)), dict(_leaves(now))
+    return [
+        f"{name} {old[name]} instead of {new[name]}"
+        for name in sorted(new.keys() & old.keys())
+        if old[name] != new[name]
+    ]
 
 
 def _leaves(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -152,12 +160,6 @@ def _leaves(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
-
-
-def plain(settings: "DataclassInstance") -> dict[str, Any]:
-    """Return settings as JSON has them."""
-    found: dict[str, Any] = json.loads(json.dumps(asdict(settings), default=str))
-    return found
 
 
 def commit() -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a question that a loop asks itself between steps."""
+"""Ctrl-C and SIGTERM as a flag that a loop reads between steps."""
 
 import logging
 import signal
@@ -9,33 +9,33 @@ from typing import Any, Self
 log = logging.getLogger(__name__)
 
 
-class Stopping:
-    """Makes of the first Ctrl-C or SIGTERM a question asked between steps; of the second, an end.
+class InterruptFlag:
+    """Set by the first Ctrl-C or SIGTERM within its context; the second raises KeyboardInterrupt.
 
-    >>> with Stopping() as stopping:
-    ...     stopping.is_asked
+    >>> with InterruptFlag() as interrupt:
+    ...     interrupt.is_set
     False
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
-        self.is_asked = False
+        self.is_set = False
 
     def __enter__(self) -> Self:
         self._before: dict[signal.Signals, Any] = {}
         if threading.current_thread() is threading.main_thread():  # signals come to no other
-            self._before = {s: signal.signal(s, self._ask) for s in self.SIGNALS}
+            self._before = {s: signal.signal(s, self._set) for s in self.SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        if self.is_asked:
+    def _set(self, _number: int, _frame: FrameType | None) -> None:
+        if self.is_set:
             raise KeyboardInterrupt
-        self.is_asked = True
+        self.is_set = True
         log.warning("stopping after this step")
 
 

@@ -6,15 +6,15 @@
 2. ``hear``: the texture is noise from N(0, 0.1^2); chords and sound alone remain;
 3. ``follow``: the texture is what is expected after the unit before, learned on the true one.
 
-A stage takes its share of the steps, or of the minutes. Gradients are clipped; ``running`` has the
-loop.
+A stage takes its share of the steps, or of the minutes. Gradients are clipped.
 """
 
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -24,7 +24,10 @@ from models.arrangement import END, N_STEPS, PAD, Arrangement, ArrangementConfig
 from models.spec import N_PITCHES
 from offline_train.studies.arranging.batches import UnitBatch, Units
 from offline_train.training.checkpoints import read_checkpoint
-from offline_train.training.running import Parts, Run, RunConfig
+from offline_train.training.loading import draw_batches
+from offline_train.training.loop import TrainingLoop
+from offline_train.training.settings import RunSettings, SteppedSettings
+from offline_train.training.task import Losses, Task
 
 RECIPE = "train-arranger"
 STAGES = {"rebuild": 0.25, "lean": 0.35, "hear": 0.25, "follow": 0.15}
@@ -37,10 +40,10 @@ CLIP = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class ArrangerConfig(RunConfig):
+class ArrangerConfig(SteppedSettings):
     """One run."""
 
-    FREE: ClassVar[frozenset[str]] = RunConfig.FREE | {"valid_units"}
+    MAY_CHANGE: ClassVar[frozenset[str]] = RunSettings.MAY_CHANGE | {"valid_units"}
 
     network: ArrangementConfig = field(default_factory=ArrangementConfig)
     _: KW_ONLY
@@ -68,7 +71,7 @@ def stage_at(c: ArrangerConfig, done: float) -> tuple[str, float]:
 
 def losses(
     network: Arrangement, batch: UnitBatch, c: ArrangerConfig, stage: str, progress: float
-) -> Parts:
+) -> Losses:
     """Return the weighted parts of the loss of a batch in a stage, ``progress`` 0 to 1 of it."""
     texture, kl = texture_of(network, batch, stage)
     sound = masked(batch.sound, c) if stage != "rebuild" else torch.zeros_like(batch.sound)
@@ -131,8 +134,38 @@ def with_end(pitches: Tensor) -> Tensor:
     return targets.scatter(-1, counts, END)
 
 
+class ArrangerTask(Task[UnitBatch]):
+    """The arranger, its units, and the loss on unseen ones."""
+
+    recipe = RECIPE
+
+    def __init__(
+        self, c: ArrangerConfig, network: Arrangement, units: Units, judged: UnitBatch
+    ) -> None:
+        self.settings, self.c, self.network, self.arranger = c, c, network, network
+        self.units, self.judged = units, judged
+        self.optimizer = torch.optim.Adam(network.parameters(), c.learning_rate)
+
+    def batches(self, first: int) -> Iterator[UnitBatch]:
+        """Yield batches from number ``first`` on."""
+        return draw_batches(partial(self.units.draw, self.c.batch), self.c.seed, first)
+
+    def loss(self, batch: UnitBatch, progress: float) -> Losses:
+        """Return the weighted parts of the loss of a batch."""
+        stage = stage_at(self.c, progress)
+        return losses(self.arranger, batch.to(self.c.device), self.c, *stage)
+
+    def validate(self, step: int) -> dict[str, Any]:
+        """Return the parts of the loss on unseen units."""
+        return judge(self.arranger, self.judged, self.c)
+
+    def state(self) -> dict[str, Any]:
+        """Return the network's sizes."""
+        return {"network": self.settings.plain()["network"]}
+
+
 def train(c: ArrangerConfig, units: Units, valid: Units) -> Path:
-    """Train, or go on training, through the stages; return the checkpoint it leaves.
+    """Train, or resume, through the stages; return the checkpoint it leaves.
 
     Raises
     ------
@@ -146,20 +179,10 @@ def train(c: ArrangerConfig, units: Units, valid: Units) -> Path:
     torch.set_num_threads(c.threads)
     torch.manual_seed(c.seed)
     network = Arrangement(c.network).to(c.device)
-    run = Run(RECIPE, c, network, np.random.default_rng((c.seed, 0)))
-    if run.share >= 1:
-        return run.last
     judged = valid.first(c.valid_units).to(c.device)
-
-    def loss_of(share: float) -> Parts:
-        batch = units.draw(c.batch, run.rng).to(c.device)
-        return losses(network, batch, c, *stage_at(c, share))
-
-    def validate(share: float) -> dict[str, Any]:
-        return {"stage": stage_at(c, share)[0], "valid": judge(network, judged, c)}
-
-    run.learn(loss_of, validate, CLIP)
-    return run.last
+    loop = TrainingLoop(ArrangerTask(c, network, units, judged), c.schedule(clip=CLIP), c.out)
+    loop.run()
+    return loop.last
 
 
 @torch.no_grad()

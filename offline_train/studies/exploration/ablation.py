@@ -2,7 +2,7 @@
 
 Four rows, one recipe: full; without AMT pre-training (the cover loss from the beginning); without
 APC fine-tuning (the transcriber as it is, judged as a cover); without the style vector. Each row is
-a run of ``train_hft`` in a folder of its own, so the same command goes on where it stopped.
+a run of ``amt_apc`` in a folder of its own, so the same command goes on where it stopped.
 """
 
 import dataclasses
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from offline_train.data.shards import read_shards
-from offline_train.recipes.amt_apc import Learner, fixed_batches, train
-from offline_train.recipes.amt_apc_run import ApcConfig, load_checkpoint, network_of, plan
+from offline_train.recipes.amt_apc import StageTask, fixed_batches, train
+from offline_train.recipes.amt_apc_run import ApcSettings, load_checkpoint, network_of, plan
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Row:
     steps: int
 
 
-def runs(c: ApcConfig) -> dict[str, ApcConfig]:
+def runs(c: ApcSettings) -> dict[str, ApcSettings]:
     """Return the settings of each row's run by its name; ``pre-training`` comes first."""
     pre = dataclasses.replace(c, stages=("amt", "extend"), out=c.out / "pre-training")
     begun = pre.out / "extend.pt"
@@ -56,7 +56,7 @@ def runs(c: ApcConfig) -> dict[str, ApcConfig]:
     }
 
 
-def ablation(c: ApcConfig, test: tuple[Path, ...]) -> list[Row]:
+def ablation(c: ApcSettings, test: tuple[Path, ...]) -> list[Row]:
     """Train what is not trained yet; return the four rows and write ``ablation.json``.
 
     Parameters
@@ -70,7 +70,7 @@ def ablation(c: ApcConfig, test: tuple[Path, ...]) -> list[Row]:
     Raises
     ------
     ConfigError, DataError, ModelError, KeyboardInterrupt
-        As ``train_hft.train``.
+        As ``amt_apc.train``.
     """
     c = dataclasses.replace(c, minutes=0.0)
     for folder in test:
@@ -85,8 +85,7 @@ def ablation(c: ApcConfig, test: tuple[Path, ...]) -> list[Row]:
     for name in ROWS:
         checkpoint = load_checkpoint(checkpoints[name])
         network = network_of(checkpoint)
-        learner = Learner(c, plan(c)[-1], network)
-        scores = learner.score(batches, "cover")
+        scores = StageTask(c, plan(c)[-1], network).measure(batches, "cover")
         rows.append(Row(name, **scores, steps=checkpoint["step"]))
     facts = {"rows": [dataclasses.asdict(row) for row in rows], "crops": c.valid_crops}
     (c.out / "ablation.json").write_text(json.dumps(facts, indent=1))

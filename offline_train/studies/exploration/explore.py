@@ -28,8 +28,9 @@ from offline_train.evaluation import EvaluateConfig, evaluate, rendered_songs
 from offline_train.evaluation.rungs import read_heard_song, song_names
 from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.exporting.release import release_cover
-from offline_train.recipes.cover import train
-from offline_train.training.learner import TrainConfig, load_checkpoint, network_of
+from offline_train.recipes.cover import check_shards, train
+from offline_train.training.cover_settings import CoverSettings
+from offline_train.training.cover_task import load_checkpoint, network_of
 from offline_train.training.renamed import renamed_settings
 
 log = logging.getLogger(__name__)
@@ -83,12 +84,11 @@ GRIDS: dict[str, tuple[Setting, ...]] = {
 class ExploreConfig:
     """An exploration; ``out`` holds a folder for each setting.
 
-    ``train`` is the run of every setting but for its ``out``, its ``start_from`` those of an axis
-    that it fits. ``prepared`` holds the shards whose covers give the styles. ``songs`` are judged.
+    ``train`` is the run of every setting but for its ``out`` and its network, its ``start_from``
+    that of an axis that it fits. ``songs`` are judged.
     """
 
-    train: TrainConfig
-    prepared: Path
+    train: CoverSettings
     songs: EvaluateConfig
     out: Path
     grid: str = "small"
@@ -121,21 +121,17 @@ def explore(c: ExploreConfig) -> list[Result]:
     Raises
     ------
     ConfigError
-        If the grid or a setting in ``only`` is unknown, there is no time to train, or torchrun
-        started several processes.
+        If the grid or a setting in ``only`` is unknown, or torchrun started several processes.
     DataError, ModelError, KeyboardInterrupt
-        As ``train_cover.train``, ``evaluation.evaluate``; ModelError also if a folder holds a run
+        As ``cover.train``, ``evaluation.evaluate``; ModelError also if a folder holds a run
         of another network.
     """
     settings = chosen(c)
-    if c.train.hours <= 0:
-        raise ConfigError(f"hours must be more than 0, not {c.train.hours:g}")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(
             "explore trains in one process, came torchrun's several; share settings out with --only"
         )
-    if not c.train.shares:
-        raise DataError(f"{c.prepared}: nothing to train on; run livecover-train prepare first")
+    check_shards(c.train)
     for setting in settings:
         facts_of(c, setting)  # says what is missing, as do the songs, before the hours
     for _ in rendered_songs(c.songs):
@@ -167,10 +163,10 @@ def run(c: ExploreConfig, setting: Setting) -> None:
     _check_same(folder / "last.pt", setting.network, start)
     log.info("%s: %g hours from %s", setting.name, c.train.hours, start or "nothing")
     checkpoint_path = train(
-        dataclasses.replace(c.train, out=folder, start_from=start), setting.network
+        dataclasses.replace(c.train, out=folder, start_from=start, network=setting.network)
     )
     data, cache = c.songs.data, c.songs.cache
-    model = release_cover(checkpoint_path, c.prepared, data, cache, folder, "live", CREDIT)
+    model = release_cover(checkpoint_path, c.train.prepared, data, cache, folder, "live", CREDIT)
     judged = evaluate(model, c.songs, baselines=(), paths=("streamed",), with_qmax=False)
     figures = judged.streamed.figures
     checkpoint = load_checkpoint(checkpoint_path)
@@ -224,15 +220,16 @@ def read_result(c: ExploreConfig, setting: Setting) -> Result | None:
 def facts_of(c: ExploreConfig, setting: Setting) -> dict[str, Any]:
     """Return what a result depends on, as JSON has it."""
     how = dataclasses.asdict(c.train)
-    for name in ("out", "valid", "threads", "device"):
+    for name in ("out", "prepared", "valid", "network", "threads", "device"):
         del how[name]
+    how["shares"] = {str(folder): share for folder, share in c.train.folders().items()}
     songs = dataclasses.asdict(c.songs)
     for name in ("data", "cache", "workers"):
         del songs[name]
     facts = {
         "network": setting.network.to_dict(),
         "train": how | {"start_from": start_of(c, setting.axis)},
-        "data": {folder: manifest_hash(Path(folder)) for folder in c.train.shares},
+        "data": {folder: manifest_hash(Path(folder)) for folder in how["shares"]},
         "songs": songs,
     }
     plain: dict[str, Any] = json.loads(json.dumps(facts, default=str))

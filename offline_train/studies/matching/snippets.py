@@ -110,8 +110,6 @@ class SnippetSource:
     ----------
     pieces
         Of ``hear``.
-    rng
-        Of every choice.
     max_shift
         Semitones to either side by which both partners are moved; 0 leaves them as they are.
     too_like
@@ -124,7 +122,6 @@ class SnippetSource:
     def __init__(
         self,
         pieces: Sequence[StoredPiece],
-        rng: np.random.Generator,
         max_shift: int = MAX_SHIFT,
         too_like: float = TOO_LIKE,
         apart_s: float = 0.0,
@@ -132,11 +129,11 @@ class SnippetSource:
         self._pieces = [(p.name, p.array("cqt"), np.array(p.array("notes"))) for p in pieces]
         lengths = np.array([len(frames) for _, frames, _ in self._pieces], float)
         self._share = lengths / lengths.sum()
-        self._rng, self._max_shift = rng, max_shift
+        self._max_shift = max_shift
         self._too_like, self._apart_s = too_like, apart_s
 
-    def draw(self, n: int) -> Snippets:
-        """Return n snippets, of which no two are the same music.
+    def draw(self, n: int, rng: np.random.Generator) -> Snippets:
+        """Return n snippets, of which no two are the same music, by the choices of ``rng``.
 
         Raises
         ------
@@ -148,7 +145,7 @@ class SnippetSource:
         places: list[Place] = []
         packed = np.zeros((n, roll_window(np.zeros((0, 3), np.float32), 0.0).size // 8), np.uint8)
         for _ in range(MAX_DRAWS * n):
-            place, roll, sound = self._one()
+            place, roll, sound = self._one(rng)
             if any(self._is_near(place, other) for other in places):
                 continue
             bits = np.packbits(roll)
@@ -168,16 +165,11 @@ class SnippetSource:
             " for: give more pieces or smaller batches"
         )
 
-    def batches(self, n: int) -> Iterator[Snippets]:
-        """Yield batches of n snippets without end."""
-        while True:
-            yield self.draw(n)
-
-    def _one(self) -> tuple[Place, NDArray[np.uint8], "_Cut"]:
-        name, frames, notes = self._pieces[self._rng.choice(len(self._pieces), p=self._share)]
+    def _one(self, rng: np.random.Generator) -> tuple[Place, NDArray[np.uint8], "_Cut"]:
+        name, frames, notes = self._pieces[rng.choice(len(self._pieces), p=self._share)]
         last = len(frames) - round(WINDOW_S / FRAME_S)
-        first = int(self._rng.integers(0, max(last, 1)))
-        semitones = int(self._rng.integers(-self._max_shift, self._max_shift + 1))
+        first = int(rng.integers(0, max(last, 1)))
+        semitones = int(rng.integers(-self._max_shift, self._max_shift + 1))
         place = Place(name, first * FRAME_S, semitones)
         return place, roll_window(notes, place.start, semitones), _Cut(frames, first, semitones)
 

@@ -39,7 +39,7 @@ from offline_train.studies.matching.train import (
     train,
     written,
 )
-from offline_train.training.checkpoints import write_weights
+from offline_train.training.checkpoints import TRAINING_ONLY, write_weights
 
 MATCHERS = ("register", "decoder")  # rows of which the product may have one: the last that is there
 THRESHOLDS = np.linspace(0.1, 0.6, 11)
@@ -185,7 +185,7 @@ def run(c: ExperimentConfig) -> str:
         if judged.decoded is not None or shown is None:
             shown = (test, judged)
         if name in MATCHERS:
-            write_weights(load_checkpoint(best), c.out / "match.pt", ("optimizer", "chance"))
+            write_weights(load_checkpoint(best), c.out / "match.pt", TRAINING_ONLY)
         if len(table) == 1:
             torch.manual_seed(c.seed)
             untrained = JointEmbedding(row.config.network).eval()

@@ -1,4 +1,4 @@
-"""The recipe of the joint embedding: config, losses, data, model; ``running`` has the loop.
+"""The recipe of the joint embedding: settings, losses, data, model.
 
 Both networks are trained together with the ranking loss, asked in both directions (the paper asks
 in one). A variational one adds, as the paper's future work has it, the reconstruction of the roll
@@ -6,9 +6,10 @@ from its latent and the latent's distance from a standard normal; and, if wished
 of the roll from the sound's embedding.
 """
 
-import zlib
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,17 @@ from offline_train.studies.matching.ranking import ranking_loss, score_retrieval
 from offline_train.studies.matching.snippets import Snippets, SnippetSource
 from offline_train.studies.matching.views import WINDOW_S
 from offline_train.training.checkpoints import read_checkpoint
-from offline_train.training.running import Parts, Run, RunConfig
+from offline_train.training.loading import draw_batches
+from offline_train.training.loop import TrainingLoop
+from offline_train.training.settings import SteppedSettings
+from offline_train.training.task import Losses, Task
 
 RECIPE = "train-embedding"
 EMBED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class MatchingConfig(RunConfig):
+class MatchingConfig(SteppedSettings):
     """One run; ``out`` holds ``best.pt`` too."""
 
     network: EmbeddingConfig = field(default_factory=EmbeddingConfig)
@@ -47,7 +51,7 @@ class MatchingConfig(RunConfig):
     begin_with: Path | None = None  # a checkpoint of a network without decoder
 
 
-def losses(network: JointEmbedding, batch: Snippets, c: MatchingConfig) -> Parts:
+def losses(network: JointEmbedding, batch: Snippets, c: MatchingConfig) -> Losses:
     """Return the parts of the loss of a batch."""
     mean, log_variance = network.posterior(batch.rolls)
     sound = network.embed_sound(batch.sounds)
@@ -109,12 +113,56 @@ def candidates(pieces: Sequence[StoredPiece], n: int, seed: int = 0) -> Snippets
 
     None equals another, and none begins within half a window of another in its piece.
     """
-    rng = np.random.default_rng(seed)
-    return SnippetSource(pieces, rng, 0, too_like=1.5, apart_s=WINDOW_S / 2).draw(n)
+    source = SnippetSource(pieces, 0, too_like=1.5, apart_s=WINDOW_S / 2)
+    return source.draw(n, np.random.default_rng(seed))
+
+
+class EmbeddingTask(Task[Snippets]):
+    """The joint embedding, its snippets, and retrieval among unseen ones."""
+
+    recipe = RECIPE
+
+    def __init__(
+        self,
+        c: MatchingConfig,
+        network: JointEmbedding,
+        source: SnippetSource,
+        judged: Snippets,
+    ) -> None:
+        self.settings, self.c, self.network, self.embedding = c, c, network, network
+        self.source, self.judged = source, judged
+        self.optimizer = torch.optim.Adam(network.parameters(), c.learning_rate)
+
+    def batches(self, first: int) -> Iterator[Snippets]:
+        """Yield batches from number ``first`` on."""
+        return draw_batches(partial(self.source.draw, self.c.batch), self.c.seed, first)
+
+    def loss(self, batch: Snippets, progress: float) -> Losses:
+        """Return the parts of the loss of a batch."""
+        return losses(self.embedding, _to(batch, self.c.device), self.c)
+
+    def validate(self, step: int) -> dict[str, Any]:
+        """Return how well partners among unseen snippets are found."""
+        found = score_retrieval(*embed(self.embedding, self.judged))
+        has_decoder = self.embedding.decoder is not None
+        score = -written_loss(self.embedding, self.judged) if has_decoder else found.mrr
+        return {**asdict(found), "score": score}
+
+    def score(self, validation: dict[str, Any]) -> float:
+        """Return the MRR; with a decoder, the negative loss of what it writes for sounds."""
+        return float(validation["score"])
+
+    def state(self) -> dict[str, Any]:
+        """Return the network's sizes."""
+        return {"network": self.settings.plain()["network"]}
+
+    def upgraded(self, checkpoint: dict[str, Any]) -> dict[str, Any]:
+        """Return a checkpoint of an older version as one of this version."""
+        return {"best_score": checkpoint.get("best", -math.inf), **checkpoint}
 
 
 def train(c: MatchingConfig, heard: list[StoredPiece], valid: list[StoredPiece]) -> Path:
-    """Train, or go on training; return the best checkpoint on unseen snippets.
+    """Train, or resume; return the best checkpoint on unseen snippets.
 
     That is by MRR; with a decoder, by the loss of what it writes for sounds.
 
@@ -129,28 +177,13 @@ def train(c: MatchingConfig, heard: list[StoredPiece], valid: list[StoredPiece])
     torch.manual_seed(c.seed)
     network = JointEmbedding(c.network).to(c.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stub
-    rng = np.random.default_rng((c.seed, zlib.crc32(b"draw"), 0))
     if c.begin_with is not None:
         begin(network, load_checkpoint(c.begin_with)["model"])
-    run, best = Run(RECIPE, c, network, rng), c.out / "best.pt"
-    if run.share >= 1:
-        return best
     judged = candidates(valid, c.valid_candidates)
-    source = SnippetSource(heard, run.rng, c.max_shift)
-
-    def loss_of(_share: float) -> Parts:
-        return losses(network, _to(source.draw(c.batch), c.device), c)
-
-    def validate(_share: float) -> dict[str, Any]:
-        found = score_retrieval(*embed(network, judged))
-        score = found.mrr if network.decoder is None else -written_loss(network, judged)
-        if score > run.best:
-            run.best = score
-            run.save(best, asdict(found))
-        return {"valid": asdict(found), "score": score}
-
-    run.learn(loss_of, validate)
-    return best
+    task = EmbeddingTask(c, network, SnippetSource(heard, c.max_shift), judged)
+    loop = TrainingLoop(task, c.schedule(), c.out)
+    loop.run()
+    return loop.best
 
 
 def begin(network: JointEmbedding, weights: dict[str, Tensor]) -> None:

@@ -14,6 +14,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import default_collate
 
 from engine.core.errors import DataError
 from models.features import LOG_STFT_16K, Features
@@ -30,7 +30,7 @@ from models.streaming import TRANSCRIPTION_PREFIX, Transcriber
 from offline_train.corpora import Note
 from offline_train.corpora import Piece as Score
 from offline_train.corpora.folder import MidiFolder
-from offline_train.data.dataset import Crops
+from offline_train.data.dataset import CoverCrops
 from offline_train.data.prepare import score_of, to_int16
 from offline_train.data.shards import Piece, append_manifest, read_manifest, write_shard
 from offline_train.data.sound_files import duration
@@ -44,8 +44,9 @@ from offline_train.studies.transcription.rolls import score_notes
 from offline_train.studies.transcription.sounds import read_excerpt
 from offline_train.studies.transcription.tables import table
 from offline_train.synthesis.stems import Stem, level
+from offline_train.training.cover_task import hear, load_checkpoint, network_of
 from offline_train.training.fused_gru import fuse
-from offline_train.training.learner import hear, load_checkpoint, network_of
+from offline_train.training.loading import load_batches
 from offline_train.training.losses import Weights, note_loss
 
 log = logging.getLogger(__name__)
@@ -199,13 +200,12 @@ def learn(network: Transcriber, c: AdaptConfig, train: Path) -> None:
     """Train a transcriber on recordings, or go on; it is left ready to run."""
     layer = Features(LOG_STFT_16K)
     n_steps = max(1, c.steps // ROUNDS)
-    lookahead = network.config.lookahead_frames
+
+    crops = CoverCrops({train: 1.0}, LOG_STFT_16K, c.n_frames, network.config.lookahead_frames)
 
     def batches(epoch: int) -> Iterator[Batch]:
-        crops = Crops({train: 1.0}, LOG_STFT_16K, c.n_frames, lookahead, c.seed * 1000 + epoch)
-        items = iter(crops)
-        for _ in range(n_steps):
-            yield default_collate([next(items) for _ in range(c.batch)])
+        first = epoch * n_steps
+        return islice(load_batches(crops, c.seed, c.batch, first, workers=0), n_steps)
 
     def loss_of(batch: Batch) -> Tensor:
         keep_statistics(network)
@@ -220,11 +220,17 @@ def learn(network: Transcriber, c: AdaptConfig, train: Path) -> None:
     def validate() -> Metrics:
         return {}
 
-    total = ROUNDS * n_steps
     fit_config = FitConfig(
-        "transfer", c.out / "run", ROUNDS, c.learning_rate, c.seed,
-        warmup_steps=max(1, total // 20), total_steps=total, clip=1.0,
-    )  # fmt: skip
+        c.out / "run",
+        name="transfer",
+        epochs=ROUNDS,
+        epoch_steps=n_steps,
+        learning_rate=c.learning_rate,
+        seed=c.seed,
+        warmup_steps=max(1, ROUNDS * n_steps // 20),
+        has_decay=True,
+        clip=1.0,
+    )
     fit(fuse(network), loss_of, batches, validate, fit_config)
 
 

@@ -124,7 +124,7 @@ class Segments:
 
     @property
     def n_batches(self) -> int:
-        """The most batches that an epoch has."""
+        """The batches of an epoch."""
         n = sum(len(e.features) // self.n_frames for e in self.excerpts)
         return -(-n // self.batch)
 

@@ -182,14 +182,6 @@ def sounds_of(c: ExperimentConfig, scale: Scale, domain: str, split: str) -> Sou
 def trained(c: ExperimentConfig, scale: Scale, training: Training) -> UnetLstm:
     """Return the network of a training, which goes on if it is not done."""
     folder = c.out / training.name
-    fit_config = FitConfig(
-        training.name,
-        folder,
-        scale.epochs,
-        scale.learning_rate,
-        seed=c.seed,
-        validate_every=scale.validate_every,
-    )
     torch.manual_seed(c.seed + zlib.crc32(training.name.encode()))
     network = UnetLstm(scale.network).to(c.device)
     if training.start:
@@ -209,6 +201,15 @@ def trained(c: ExperimentConfig, scale: Scale, training: Training) -> UnetLstm:
         scores = score_notes(found_notes(network, valid, c.device))
         return {f"{name}_f1": score.f1 for name, score in scores.items()}
 
+    fit_config = FitConfig(
+        folder,
+        name=training.name,
+        epochs=scale.epochs,
+        epoch_steps=segments.n_batches,
+        learning_rate=scale.learning_rate,
+        seed=c.seed,
+        validate_every=scale.validate_every,
+    )
     fit(network, loss_of, segments.epoch, validate, fit_config)
     return network.eval()
 

@@ -161,15 +161,15 @@ def trained(c: ExperimentConfig, scale: Scale, rung: Rung) -> tuple[nn.Module, l
     n_frames = round(seconds / MEL_VISION.frame_s)
     segments = Segments(excerpts_of(c, scale, "train"), n_frames, batch, c.seed, margin)
     test = excerpts_of(c, scale, "test")
-    n_steps = EPOCHS * segments.n_batches
     fit_config = FitConfig(
-        rung.name,
         folder,
-        EPOCHS,
-        rung.learning_rate or scale.learning_rate,
+        name=rung.name,
+        epochs=EPOCHS,
+        epoch_steps=segments.n_batches,
+        learning_rate=rung.learning_rate or scale.learning_rate,
         seed=c.seed,
-        warmup_steps=max(1, n_steps // 10) if rung.is_warmed else 0,
-        total_steps=n_steps if rung.is_warmed else 0,
+        warmup_steps=max(1, EPOCHS * segments.n_batches // 10) if rung.is_warmed else 0,
+        has_decay=rung.is_warmed,
     )
 
     def loss_of(batch: dict[str, Tensor]) -> Tensor:

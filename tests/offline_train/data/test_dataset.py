@@ -1,6 +1,5 @@
 """Labels against hand-written ones, transposition by bins, and crops of shards on disk."""
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.features import LOG_STFT_16K as SPEC
 from offline_train.data.dataset import (
-    Crops,
+    CoverCrops,
     mean_style_of,
     peaks,
     rasterize,
@@ -28,6 +27,11 @@ def note(
     onset: float, offset: float, pitch: int = 60, velocity: int = 127, melody: int = 0
 ) -> Array:
     return np.array([(onset, offset, pitch, velocity, melody)], np.float32)
+
+
+def drawn(crops: CoverCrops, seed: int, n: int) -> list[dict[str, torch.Tensor]]:
+    rng = np.random.default_rng(seed)
+    return [crops.draw(rng) for _ in range(n)]
 
 
 def column(labels: dict[str, Array], name: str, pitch: int = 60) -> list[float]:
@@ -121,10 +125,10 @@ def test_crops_are_whole_examples_and_come_from_their_seed(tmp_path: Path) -> No
         write_folder(tmp_path / "songs", [song("a", 4.0), song("b", 0.8)]): 2.0,
         write_folder(tmp_path / "real", [recording("c", 3.0)]): 1.0,
     }
-    crops, again = (Crops(shares, SPEC, 24, 4, seed=7) for _ in range(2))
+    crops, again = (drawn(CoverCrops(shares, SPEC, 24, 4), 7, 12) for _ in range(2))
     n_samples = SPEC.win_length + 23 * SPEC.hop_length
     kinds = set()
-    for crop, same in itertools.islice(zip(crops, again, strict=False), 12):
+    for crop, same in zip(crops, again, strict=True):
         assert crop["samples"].shape == crop["clean"].shape == (n_samples,)
         assert crop["style"].shape == (24,)
         names = (
@@ -148,8 +152,7 @@ def test_labels_lie_where_the_features_rise(tmp_path: Path) -> None:
 
     folder = write_folder(tmp_path / "songs", [song("a", 6.0)])
     layer, n_right, n_all = Features(SPEC), 0, 0
-    crops = Crops({folder: 1.0}, SPEC, 64, 4, seed=1)
-    for crop in itertools.islice(crops, 12):
+    for crop in drawn(CoverCrops({folder: 1.0}, SPEC, 64, 4), 1, 12):
         features = shift_bins(layer(crop["clean"][None]), crop["shift"][None], SPEC)[0]
         for t, pitch in np.argwhere(crop["onset"].numpy() > 0.7):
             frame = int(t) - 4
@@ -167,11 +170,11 @@ def test_what_is_left_out_of_the_mix_is_not_asked_for(
     folder = write_folder(tmp_path / "songs", [song("a", 3.0)])
     (piece,) = read_shards(folder)
     style = mean_style_of([piece])
-    crops = Crops({folder: 1.0}, SPEC, 64, 4, seed=1)
+    crops = CoverCrops({folder: 1.0}, SPEC, 64, 4)
     loud, silent = np.array([1.0, 1.0], np.float32), np.array([1.0, 0.0], np.float32)
-    monkeypatch.setattr("offline_train.data.dataset.draw_gains", lambda roles, rng: loud)
+    monkeypatch.setattr("offline_train.data.sampler.draw_gains", lambda roles, rng: loud)
     both = crops.crop(piece, style, np.random.default_rng(0))
-    monkeypatch.setattr("offline_train.data.dataset.draw_gains", lambda roles, rng: silent)
+    monkeypatch.setattr("offline_train.data.sampler.draw_gains", lambda roles, rng: silent)
     one = crops.crop(piece, style, np.random.default_rng(0))
     assert 0 < one["transcription_frame"].sum() < both["transcription_frame"].sum()
     assert one["frame"].sum() == both["frame"].sum()  # the cover is the same

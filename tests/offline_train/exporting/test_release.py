@@ -20,7 +20,7 @@ from offline_train.evaluation.tuning import HeardCover
 from offline_train.exporting import thresholds
 from offline_train.exporting.release import cover_spec, restyle
 from offline_train.exporting.thresholds import cover_decoding, heard_covers, own_covers
-from offline_train.training.learner import load_checkpoint
+from offline_train.training.cover_task import load_checkpoint
 from tests.offline_train.shard_fixtures import recording, song, write_folder
 
 SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=8, hidden=8)

@@ -9,39 +9,35 @@ import torch
 
 from engine.accompany.accompanist import Accompanist
 from engine.accompany.model import AccompanistModel, Place
-from engine.core.errors import ConfigError, ModelError
+from engine.core.errors import ModelError
 from models.accompanist import AccompanistConfig, StackConfig
 from offline_train.data.accompaniment import prepare_songs
 from offline_train.data.hearing_noise import HearingNoise
 from offline_train.exporting.accompanist import export_accompanist
 from offline_train.recipes.accompanist import (
-    TrainAccompanistConfig,
+    AccompanistSettings,
     load_network,
-    read_config,
     train,
 )
 from offline_train.training.checkpoints import read_checkpoint
 from tests.offline_train.fixtures import write_data
 
-ROOT = Path(__file__).parents[3]
 TINY = StackConfig(width=16, layers=1, heads=2, feed_forward=16)
 TINY_PLAN = StackConfig(width=48, layers=1, heads=2, feed_forward=48, classes=12)
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> TrainAccompanistConfig:
+def config(tmp_path: Path) -> AccompanistSettings:
     data = write_data(tmp_path / "data", 1)
     songs = prepare_songs(data, "train", tmp_path / "songs-train")
     heard = np.where(songs[0].bands[0, ..., None] > 0, 200, 3).astype(np.uint8).repeat(2, -1)
-    HearingNoise.fit([(songs[0].bands[0], heard)]).save(tmp_path / "noise.npz")
+    HearingNoise.fit([(songs[0].bands[0], heard)]).save(tmp_path / "noise-live.npz")
     (tmp_path / "heard" / "b-valid").mkdir(parents=True)
     np.savez(tmp_path / "heard" / "b-valid" / "901.npz", first=0, live=heard)
-    return TrainAccompanistConfig(
+    return AccompanistSettings(
         tmp_path / "run",
         data=data,
-        songs=tmp_path / "songs",
-        heard=tmp_path / "heard",
-        noise=tmp_path / "noise.npz",
+        heard=tmp_path,
         network=AccompanistConfig(TINY_PLAN, TINY, writer=16, memory=64),
         steps=3,
         valid_every=2,
@@ -50,22 +46,8 @@ def config(tmp_path: Path) -> TrainAccompanistConfig:
     )
 
 
-def test_settings_come_from_the_file_that_ships(tmp_path: Path) -> None:
-    c = read_config(ROOT / "recipes" / "accompanist" / "small.toml", out=tmp_path, minutes=3.0)
-    assert c.network.player == StackConfig(160, 4, 4, 480, 0.1)
-    assert (c.out, c.minutes, c.batch) == (tmp_path, 3.0, 4)
-
-
-@pytest.mark.parametrize("text", ["steps = ", "stepps = 3", "[network.player]\nwidht = 3"])
-def test_a_file_that_says_something_else_is_named(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "wrong.toml"
-    path.write_text(text)
-    with pytest.raises(ConfigError, match=r"wrong\.toml: expected a TOML file of settings"):
-        read_config(path, out=tmp_path)
-
-
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
-    config: TrainAccompanistConfig, tmp_path: Path
+    config: AccompanistSettings, tmp_path: Path
 ) -> None:
     whole = read_checkpoint(train(config), "train-accompanist")
     again = replace(config, out=tmp_path / "again")
@@ -76,7 +58,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
         torch.testing.assert_close(resumed["model"][name], value, rtol=0, atol=0)
 
 
-def test_what_is_exported_plays(config: TrainAccompanistConfig, tmp_path: Path) -> None:
+def test_what_is_exported_plays(config: AccompanistSettings, tmp_path: Path) -> None:
     network = load_network(train(config))
     model = AccompanistModel(export_accompanist(network, tmp_path / "model", {"seed": 1}))
     accompanist = Accompanist(model, seed=3)
@@ -87,8 +69,8 @@ def test_what_is_exported_plays(config: TrainAccompanistConfig, tmp_path: Path) 
 
 
 def test_another_kind_of_folder_or_checkpoint_is_refused(
-    config: TrainAccompanistConfig, tmp_path: Path
+    config: AccompanistSettings, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelError, match="expected a checkpoint of train-accompanist"):
-        load_network(config.noise)
+        load_network(config.heard / "noise-live.npz")
     del tmp_path

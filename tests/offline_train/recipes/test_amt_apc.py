@@ -13,14 +13,14 @@ import torch
 from engine.core.errors import ConfigError, DataError, ModelError
 from models.features import MEL_HFT, Features
 from models.hft import HftConfig
+from offline_train.data import sampler
 from offline_train.data.shards import Piece, append_manifest, write_shard
 from offline_train.exporting.export_hft import export_hft
 from offline_train.recipes import amt_apc as train_hft
-from offline_train.recipes import amt_apc_data as apc_data
 from offline_train.recipes import amt_apc_run as hft_run
 from offline_train.recipes.amt_apc import train
-from offline_train.recipes.amt_apc_data import HftCrops, collate, crop_samples
-from offline_train.recipes.amt_apc_run import ApcConfig, load_checkpoint, network_of, plan
+from offline_train.recipes.amt_apc_data import Batch, HftCrops, collate, crop_samples
+from offline_train.recipes.amt_apc_run import ApcSettings, load_checkpoint, network_of
 from offline_train.studies.exploration.ablation import ROWS, ablation, table
 
 RATE = MEL_HFT.sample_rate
@@ -60,6 +60,11 @@ def song(name: str, seed: int) -> Piece:
     )
 
 
+def drawn(crops: HftCrops, n: int) -> list[Batch]:
+    rng = np.random.default_rng(3)
+    return [crops.draw(rng) for _ in range(n)]
+
+
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shards")
@@ -70,12 +75,12 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def config(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ApcConfig:
+def config(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ApcSettings:
     monkeypatch.setitem(hft_run.NETWORKS, "small", TINY)
-    return ApcConfig(
-        (shards,),
-        (shards,),
+    return ApcSettings(
         tmp_path / "run",
+        train=(shards,),
+        valid=(shards,),
         amt_steps=3,
         extend_steps=1,
         apc_steps=2,
@@ -92,11 +97,11 @@ def config(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Apc
 def test_a_crop_has_sound_and_targets_at_the_same_time(
     shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apc_data, "master", lambda sound, *_: sound)
-    monkeypatch.setattr(apc_data, "draw_gains", lambda roles, _: np.ones(len(roles), np.float32))
-    crops = HftCrops((shards,), "transcribe", MEL_HFT, 90, 8, seed=3)
+    monkeypatch.setattr(sampler, "master", lambda sound, *_: sound)
+    monkeypatch.setattr(sampler, "draw_gains", lambda roles, _: np.ones(len(roles), np.float32))
+    crops = HftCrops((shards,), "transcribe", MEL_HFT, 90, 8)
     layer = Features(MEL_HFT)
-    for crop, _ in zip(crops, range(6), strict=False):
+    for crop in drawn(crops, 6):
         assert crop.samples.shape == (crop_samples(MEL_HFT, 90, 8),)
         energy = layer(crop.samples[None])[0, 8:-8].exp().sum(1)  # of the frames with targets
         loud = (energy > 0.05 * energy.max()).float()
@@ -109,10 +114,10 @@ def test_a_crop_has_sound_and_targets_at_the_same_time(
 def test_a_bent_crop_is_labelled_as_it_sounds(
     shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apc_data, "master", lambda sound, *_: sound)
-    monkeypatch.setattr(apc_data, "draw_gains", lambda roles, _: np.ones(len(roles), np.float32))
-    crops = HftCrops((shards,), "transcribe", MEL_HFT, 60, 0, seed=5)
-    for crop, _ in zip(crops, range(6), strict=False):
+    monkeypatch.setattr(sampler, "master", lambda sound, *_: sound)
+    monkeypatch.setattr(sampler, "draw_gains", lambda roles, _: np.ones(len(roles), np.float32))
+    crops = HftCrops((shards,), "transcribe", MEL_HFT, 60, 0)
+    for crop in drawn(crops, 6):
         sounding = crop.targets.frame.numpy()
         rows = np.flatnonzero((sounding.sum(1) == 1) & (np.roll(sounding, 8, 0).sum(1) == 1))
         for row in rows[:1]:  # eight frames into a note
@@ -127,21 +132,21 @@ def test_a_folder_without_covers_is_refused(tmp_path: Path) -> None:
     piece = song("a-0", 1)
     del piece.arrays["notes"]
     append_manifest(tmp_path, write_shard(tmp_path / "shard-00000.tar", [piece]))
-    with pytest.raises(DataError, match="expected pieces with notes, to learn to cover"):
-        next(iter(HftCrops((tmp_path,), "cover", MEL_HFT, 8, 0, seed=0)))
+    with pytest.raises(DataError, match="expected pieces with notes, to cover from"):
+        HftCrops((tmp_path,), "cover", MEL_HFT, 8, 0).draw(np.random.default_rng(0))
 
 
 def test_crops_repeat_with_their_seed(shards: Path) -> None:
     one, other = (
-        collate([crop for crop, _ in zip(crops, range(2), strict=False)])
-        for crops in (HftCrops((shards,), "cover", MEL_HFT, 8, 4, seed=7) for _ in range(2))
+        collate(drawn(crops, 2))
+        for crops in (HftCrops((shards,), "cover", MEL_HFT, 8, 4) for _ in range(2))
     )
     assert torch.equal(one.samples, other.samples)
     assert torch.equal(one.targets.velocity, other.targets.velocity)
     assert one.style.sum(1).tolist() == pytest.approx([3.0, 3.0], abs=1e-4)
 
 
-def test_three_stages_lead_to_a_cover_model(config: ApcConfig) -> None:
+def test_three_stages_lead_to_a_cover_model(config: ApcSettings) -> None:
     path = train(config)
     assert path == config.out / "apc.pt"
     checkpoint = load_checkpoint(path)
@@ -156,19 +161,17 @@ def test_three_stages_lead_to_a_cover_model(config: ApcConfig) -> None:
     assert [line["stage"] for line in lines] == ["amt", "amt", "extend", "apc"]
 
 
-def test_a_stopped_run_goes_on(config: ApcConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    learn, n_learned = train_hft.Learner.learn, 0
+def test_a_stopped_run_goes_on(config: ApcSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    n_learned = 0
 
-    def stopped(self: train_hft.Learner, *args: object) -> float:
+    def stopped(self: train_hft.StageTask) -> None:
         nonlocal n_learned
         n_learned += 1
-        loss = learn(self, *args)  # type: ignore[arg-type]
         if n_learned == 2:
             os.kill(os.getpid(), signal.SIGTERM)
-        return loss
 
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(train_hft.Learner, "learn", stopped)
+    monkeypatch.setattr(train_hft.StageTask, "after_step", stopped)
     with pytest.raises(KeyboardInterrupt):
         train(config)
     assert signal.getsignal(signal.SIGTERM) == before
@@ -181,14 +184,14 @@ def test_a_stopped_run_goes_on(config: ApcConfig, monkeypatch: pytest.MonkeyPatc
     assert n_learned == 3 + 1 + 2
 
 
-def test_time_over_leaves_a_run_that_goes_on(config: ApcConfig) -> None:
+def test_time_over_leaves_a_run_that_goes_on(config: ApcSettings) -> None:
     short = replace(config, minutes=1e-6)
     assert train(short).name == "last.pt"
     assert load_checkpoint(config.out / "last.pt")["step"] == 1
     assert train(config).name == "apc.pt"
 
 
-def test_another_models_checkpoint_is_refused_by_name(config: ApcConfig) -> None:
+def test_another_models_checkpoint_is_refused_by_name(config: ApcSettings) -> None:
     config.out.mkdir()
     last = config.out / "last.pt"
     torch.save({"recipe": "train-cover"}, last)
@@ -201,7 +204,7 @@ def test_another_models_checkpoint_is_refused_by_name(config: ApcConfig) -> None
         train(config)
 
 
-def test_a_run_of_other_settings_is_refused_by_name(config: ApcConfig) -> None:
+def test_a_run_of_other_settings_is_refused_by_name(config: ApcSettings) -> None:
     config = replace(config, stages=("apc",), apc_steps=1)
     train(config)
     with pytest.raises(ModelError, match="other settings, has_style True instead of False"):
@@ -214,7 +217,7 @@ def test_a_run_of_other_settings_is_refused_by_name(config: ApcConfig) -> None:
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(
-    config: ApcConfig, monkeypatch: pytest.MonkeyPatch
+    config: ApcSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(replace(config, minutes=1e-6))
     last = config.out / "last.pt"
@@ -230,16 +233,18 @@ def test_a_full_disk_leaves_the_checkpoint_before(
     assert not list(config.out.glob("*.partial"))
 
 
-def test_settings_are_checked(config: ApcConfig) -> None:
-    with pytest.raises(ConfigError, match=r"network must be one of paper, small, not 'huge'"):
-        plan(replace(config, network="huge"))
-    with pytest.raises(ConfigError, match=r"stages must be some of amt, extend, apc, not \['x'\]"):
-        plan(replace(config, stages=("x",)))
-    with pytest.raises(ConfigError, match="apc_steps must be 1 or more, not 0"):
-        plan(replace(config, apc_steps=0))
+def test_settings_are_checked(config: ApcSettings) -> None:
+    for wrong, words in (
+        ({"network": "huge"}, "network must be one of paper, small, not 'huge'"),
+        ({"stages": ("x",)}, r"stages must be some of amt, extend, apc, not \['x'\]"),
+        ({"stages": ("apc", "amt")}, "stages must be in order, amt, extend, apc, not apc, amt"),
+        ({"apc_steps": 0}, "apc_steps must be a whole number from 1 to .*, not 0"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            replace(config, **wrong)
 
 
-def test_ablation_has_the_papers_rows_and_goes_on(config: ApcConfig) -> None:
+def test_ablation_has_the_papers_rows_and_goes_on(config: ApcSettings) -> None:
     config = replace(config, amt_steps=1, apc_steps=1)
     with pytest.raises(DataError, match="expected shards"):
         ablation(config, (config.out / "nowhere",))
@@ -254,7 +259,7 @@ def test_ablation_has_the_papers_rows_and_goes_on(config: ApcConfig) -> None:
     assert (config.out / "full" / "log.jsonl").read_text() == lines
 
 
-def test_a_checkpoint_becomes_a_model_that_the_engine_plays(config: ApcConfig) -> None:
+def test_a_checkpoint_becomes_a_model_that_the_engine_plays(config: ApcSettings) -> None:
     from engine.model.pipeline import load_pipeline
     from engine.model.window_model import WindowModel
 

@@ -34,6 +34,8 @@ from offline_train.recipes.cluster import (
     train_on_cluster,
 )
 from offline_train.synthesis import stems
+from offline_train.training.cover_settings import CoverSettings
+from offline_train.training.cover_task import load_checkpoint, network_of
 from offline_train.training.data_parallel import (
     global_batch_norm,
     own_share,
@@ -42,7 +44,6 @@ from offline_train.training.data_parallel import (
     whole_batch,
     world_size,
 )
-from offline_train.training.learner import TrainConfig, load_checkpoint, network_of
 from offline_train.training.losses import Weights, cover_loss
 from tests.offline_train.fixtures import write_data
 from tests.offline_train.shard_fixtures import song, write_folder
@@ -223,8 +224,17 @@ def test_two_workers_take_the_steps_of_one(cluster: Cluster, tmp_path: Path) -> 
 def test_the_recipe_trains_on_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
     songs = write_folder(tmp_path / "train", [song("a", 3.0), song("b", 2.0)])
     valid = write_folder(tmp_path / "valid", [song("v", 2.0)])
-    config = TrainConfig({str(songs): 1.0}, valid, tmp_path / "out", 1e-9, n_frames=64, batch=2)
-    checkpoint = load_checkpoint(train_on_cluster(config, SMALL, cluster))
+    c = CoverSettings(
+        tmp_path / "out",
+        prepared=tmp_path,
+        shares={songs.name: 1.0},
+        valid=Path(valid.name),
+        network=SMALL,
+        hours=1e-9,
+        n_frames=64,
+        batch=2,
+    )
+    checkpoint = load_checkpoint(train_on_cluster(c, cluster))
     assert checkpoint["step"] == 1  # of two workers' batches
     assert checkpoint["audio_hours"] == pytest.approx(2 * 2 * 64 * 0.016 / 3600)
     assert not network_of(checkpoint).training

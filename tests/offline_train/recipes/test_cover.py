@@ -8,34 +8,29 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from engine.core.errors import DataError, ModelError
-from models.features import LOG_STFT_16K
 from models.streaming import StreamingConfig, StreamingCover
-from offline_train.data.dataset import Crops
-from offline_train.recipes.cover import train, validate
-from offline_train.training.learner import (
-    Learner,
-    TrainConfig,
-    learning_rate,
-    load_checkpoint,
-    network_of,
-)
+from offline_train.recipes.cover import train
+from offline_train.training.cover_settings import CoverSettings
+from offline_train.training.cover_task import CoverTask, load_checkpoint, network_of, validate
+from offline_train.training.loop import train_step
 from tests.offline_train.shard_fixtures import recording, song, write_folder
 
 SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=8, hidden=8)
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> TrainConfig:
+def config(tmp_path: Path) -> CoverSettings:
     songs = write_folder(tmp_path / "train", [song("a", 3.0), song("b", 2.0)])
     real = write_folder(tmp_path / "real", [recording("c", 3.0)])
     valid = write_folder(tmp_path / "valid", [song("v", 2.0)])
-    return TrainConfig(
-        {str(songs): 1.0, str(real): 1.0},
-        valid,
+    return CoverSettings(
         tmp_path / "out",
+        prepared=tmp_path,
+        shares={songs.name: 1.0, real.name: 1.0},
+        valid=Path(valid.name),
+        network=SMALL,
         hours=1e-9,  # one step, whatever the machine
         n_frames=64,
         batch=2,
@@ -43,12 +38,12 @@ def config(tmp_path: Path) -> TrainConfig:
     )
 
 
-def test_it_trains_resumes_and_leaves_a_loadable_checkpoint(config: TrainConfig) -> None:
-    path = train(config, SMALL)
+def test_it_trains_resumes_and_leaves_a_loadable_checkpoint(config: CoverSettings) -> None:
+    path = train(config)
     first = load_checkpoint(path)
     assert first["step"] == 1
     longer = dataclasses.replace(config, hours=(first["seconds"] + 1e-6) / 3600)
-    assert load_checkpoint(train(longer, SMALL))["step"] == 2
+    assert load_checkpoint(train(longer))["step"] == 2
     network = network_of(load_checkpoint(path))
     assert not network.training
     assert {"onset", "frame", "velocity", "melody"} < set(validate(network, config))
@@ -56,12 +51,12 @@ def test_it_trains_resumes_and_leaves_a_loadable_checkpoint(config: TrainConfig)
     assert [line["step"] for line in lines if "validation" in line] == [1, 2]
 
 
-def test_the_rate_warms_up_then_follows_the_time_used(config: TrainConfig) -> None:
-    rates = [learning_rate(step, 0.0, config) for step in range(config.warmup_steps)]
+def test_the_rate_warms_up_then_follows_the_time_used(config: CoverSettings) -> None:
+    rate = config.schedule().rate
+    rates = [rate(step, 0.0) for step in range(config.warmup_steps)]
     assert rates == sorted(rates)
     assert rates[-1] == pytest.approx(config.learning_rate)
-    half, end = learning_rate(10_000, 0.5, config), learning_rate(10_000, 1.0, config)
-    assert config.learning_rate > half > end > 0
+    assert config.learning_rate > rate(10_000, 0.5) > rate(10_000, 1.0) > 0
 
 
 def test_a_checkpoint_of_another_model_is_refused_by_name(tmp_path: Path) -> None:
@@ -74,57 +69,62 @@ def test_a_checkpoint_of_another_model_is_refused_by_name(tmp_path: Path) -> Non
         load_checkpoint(other)
 
 
-def test_a_run_may_begin_with_the_weights_of_another(config: TrainConfig, tmp_path: Path) -> None:
-    first = train(config, SMALL)
+def test_a_run_may_begin_with_the_weights_of_another(config: CoverSettings, tmp_path: Path) -> None:
+    first = train(config)
     second = dataclasses.replace(config, out=tmp_path / "second", start_from=first)
-    checkpoint = load_checkpoint(train(second, SMALL))
+    checkpoint = load_checkpoint(train(second))
     assert checkpoint["step"] == 1
     before = load_checkpoint(first)["ema"]["trunk.harmonics.weight"]
     moved = checkpoint["ema"]["trunk.harmonics.weight"] - before
     assert 0 < moved.abs().max() < 0.01
 
 
-def test_a_network_of_another_size_is_told_in_one_line(config: TrainConfig, tmp_path: Path) -> None:
-    path, wider = train(config, SMALL), dataclasses.replace(SMALL, hidden=12)
-    with pytest.raises(ModelError, match="other settings, hidden 8 instead of 12; name another"):
-        train(config, wider)
-    begun = dataclasses.replace(config, out=tmp_path / "wider", start_from=path)
-    narrower = dataclasses.replace(begun, start_from=train(begun, wider), out=tmp_path / "narrower")
+def test_a_network_of_another_size_is_told_in_one_line(
+    config: CoverSettings, tmp_path: Path
+) -> None:
+    path, wider = train(config), dataclasses.replace(SMALL, hidden=12)
+    with pytest.raises(ModelError, match=r"network.hidden 8 instead of 12; name another"):
+        train(dataclasses.replace(config, network=wider))
+    begun = dataclasses.replace(config, out=tmp_path / "wider", start_from=path, network=wider)
+    narrower = dataclasses.replace(config, start_from=train(begun), out=tmp_path / "narrower")
     with pytest.raises(ModelError, match=r"cannot begin with it: .*expected at least"):
-        train(narrower, SMALL)
+        train(narrower)
 
 
-def test_weights_of_another_make_are_told_in_one_line(config: TrainConfig) -> None:
-    checkpoint = load_checkpoint(train(config, SMALL))
+def test_weights_of_another_make_are_told_in_one_line(config: CoverSettings) -> None:
+    checkpoint = load_checkpoint(train(config))
     checkpoint["ema"]["elsewhere"] = checkpoint["ema"].pop("trunk.harmonics.weight")
     with pytest.raises(ModelError, match="elsewhere is in one network only; train it anew"):
         network_of(checkpoint)
 
 
 def test_an_end_from_outside_leaves_a_checkpoint(
-    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+    config: CoverSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def step_and_be_ended(self: Learner, batch: object) -> dict[str, float]:
-        self.n_steps += 1
-        os.kill(os.getpid(), signal.SIGTERM)
-        return {}
+    after_step = CoverTask.after_step
 
-    monkeypatch.setattr(Learner, "step", step_and_be_ended)
+    def step_and_be_ended(self: CoverTask) -> None:
+        after_step(self)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(CoverTask, "after_step", step_and_be_ended)
     with pytest.raises(KeyboardInterrupt):
-        train(dataclasses.replace(config, hours=1.0), SMALL)
+        train(dataclasses.replace(config, hours=1.0))
     assert load_checkpoint(config.out / "last.pt")["step"] == 1
 
 
 @pytest.mark.parametrize("shares", [{}, {"nowhere": 1.0}])
-def test_without_shards_it_says_what_to_run(config: TrainConfig, shares: dict[str, float]) -> None:
+def test_without_shards_it_says_what_to_run(
+    config: CoverSettings, shares: dict[str, float]
+) -> None:
     with pytest.raises(DataError, match="run livecover-train prepare"):
-        train(dataclasses.replace(config, shares=shares), SMALL)
+        train(dataclasses.replace(config, shares=shares))
     assert not config.out.exists()
 
 
-def test_average_of_a_network_keeps_its_indices(config: TrainConfig) -> None:
-    learner = Learner(config, SMALL)
-    before = learner.network.along_pitch.band.clone()
+def test_average_of_a_network_keeps_its_indices(config: CoverSettings) -> None:
+    learner = CoverTask(config)
+    before = learner.cover.along_pitch.band.clone()
     for _ in range(20):
         learner.average.update_parameters(learner.network)
     average = learner.average.module
@@ -132,14 +132,12 @@ def test_average_of_a_network_keeps_its_indices(config: TrainConfig) -> None:
     assert torch.equal(average.along_pitch.band, before)
 
 
-def test_what_is_no_number_is_refused_and_the_weights_stay(config: TrainConfig) -> None:
-    learner = Learner(config, SMALL)
-    folders = {Path(folder): share for folder, share in config.shares.items()}
-    crops = Crops(folders, LOG_STFT_16K, config.n_frames, SMALL.lookahead_frames, seed=0)
-    batch = next(iter(DataLoader(crops, batch_size=2)))
+def test_what_is_no_number_is_refused_and_the_weights_stay(config: CoverSettings) -> None:
+    task = CoverTask(config)
+    batch = next(task.batches(0))
     batch["style"] = batch["style"] * torch.nan
-    before = {name: value.clone() for name, value in learner.network.named_parameters()}
-    with pytest.raises(DataError, match="step 0: expected a loss and gradients that are numbers"):
-        learner.step(batch)
-    for name, value in learner.network.named_parameters():
+    before = {name: value.clone() for name, value in task.network.named_parameters()}
+    with pytest.raises(DataError, match="here: expected a loss and gradients that are numbers"):
+        train_step(task, config.schedule(), batch, 0, 0.0, "here")
+    for name, value in task.network.named_parameters():
         assert torch.equal(value, before[name])

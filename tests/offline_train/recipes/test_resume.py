@@ -15,19 +15,18 @@ import pytest
 import torch
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
-from torch.utils.data import DataLoader
 
 from models.embedding import EmbeddingConfig
 from models.features import LOG_STFT_16K, MEL_HFT
 from models.streaming import StreamingConfig, Transcriber
 from models.unet_lstm import UnetLstmConfig
-from offline_train.data.dataset import Crops, Numbered
+from offline_train.data.dataset import CoverCrops
 from offline_train.data.shards import append_manifest, read_shards, write_shard
 from offline_train.recipes import amt_apc as train_hft
 from offline_train.recipes import amt_apc_data as apc_data
 from offline_train.recipes import amt_apc_run as hft_run
 from offline_train.recipes import cover as train_cover
-from offline_train.recipes.amt_apc_run import ApcConfig
+from offline_train.recipes.amt_apc_run import ApcSettings
 from offline_train.studies.arranging.batches import Units
 from offline_train.studies.arranging.study import TINY as TINY_ARRANGER
 from offline_train.studies.arranging.train import ArrangerConfig
@@ -38,8 +37,16 @@ from offline_train.studies.matching.train import MatchingConfig
 from offline_train.studies.matching.train import train as train_matching
 from offline_train.studies.transcription import adapt, transfer_study, vision_ladder, vision_study
 from offline_train.studies.transcription.learning import FitConfig, fit
-from offline_train.training.checkpoints import chance, read_checkpoint, set_chance, write_checkpoint
-from offline_train.training.learner import Part, TrainConfig, load_checkpoint, network_of
+from offline_train.training import cover_task, loop
+from offline_train.training.checkpoints import (
+    random_state,
+    read_checkpoint,
+    restore_random_state,
+    write_checkpoint,
+)
+from offline_train.training.cover_settings import CoverSettings, Part
+from offline_train.training.cover_task import load_checkpoint, network_of
+from offline_train.training.loading import NumberedExamples, load_batches
 from tests.offline_train.recipes.test_amt_apc import TINY as TINY_HFT
 from tests.offline_train.shard_fixtures import recording, song, write_folder
 from tests.offline_train.studies.arranging.test_arranging import heard_piece
@@ -74,7 +81,7 @@ def assert_same(one: Any, other: Any, where: str = "") -> None:
     assert type(one) is type(other), where
     if isinstance(one, dict):
         assert one.keys() == other.keys(), where
-        for name in one.keys() - {"train", "fit", "seconds", "commit", "progress"}:
+        for name in one.keys() - {"train", "fit", "seconds", "validated_s", "commit"}:
             assert_same(one[name], other[name], f"{where}.{name}")
     elif isinstance(one, torch.Tensor):
         torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True, msg=where)
@@ -114,10 +121,11 @@ def cover_recipe(shards: Path, part: Part = "all", n_steps: int = 6) -> Train:
     """Train by a clock on which each step takes a second."""
 
     def train(out: Path) -> None:
-        config = TrainConfig(
-            {str(shards / "songs"): 1.0, str(shards / "real"): 1.0},
-            shards / "valid",
+        config = CoverSettings(
             out,
+            prepared=shards,
+            shares={"songs": 1.0, "real": 1.0},
+            network=SMALL,
             hours=n_steps / 3600,
             n_frames=64,
             batch=2,
@@ -128,10 +136,10 @@ def cover_recipe(shards: Path, part: Part = "all", n_steps: int = 6) -> Train:
         seconds = itertools.count()
         clock = SimpleNamespace(monotonic=lambda: float(next(seconds)))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(train_cover, "time", clock)
-            patch.setattr(train_cover, "LOG_EVERY_S", 1e9)
-            patch.setattr(train_cover, "VALIDATION_CROPS", 8)
-            train_cover.train(config, SMALL)
+            patch.setattr(loop, "time", clock)
+            patch.setattr(loop, "LOG_EVERY_S", 1e9)
+            patch.setattr(cover_task, "VALIDATION_CROPS", 8)
+            train_cover.train(config)
 
     return train
 
@@ -179,10 +187,10 @@ def test_amt_apc(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
     def train(out: Path) -> None:
         train_hft.train(
-            ApcConfig(
-                songs,
-                songs,
+            ApcSettings(
                 out,
+                train=songs,
+                valid=songs,
                 amt_steps=4,
                 extend_steps=2,
                 apc_steps=4,
@@ -277,12 +285,13 @@ def test_epochs_with_chance_in_them(tmp_path: Path) -> None:
             fit_of: torch.Tensor = network(batch["x"]).square().mean()
             return fit_of + np.random.rand() * first.bias.sum()
 
-        fit(network, loss_of, batches, dict, FitConfig("line", out, epochs=3, learning_rate=0.05))
+        c = FitConfig(out, name="line", epochs=3, epoch_steps=4, learning_rate=0.05)
+        fit(network, loss_of, batches, dict, c)
 
     np.random.seed(1)
-    state = chance()
+    state = {"random_state": random_state()}
     train(tmp_path / "whole")
-    set_chance(state)
+    restore_random_state(tmp_path, state)
     with stopped_at(6):
         train(tmp_path / "parts")
     np.random.rand(3)
@@ -299,35 +308,39 @@ def test_a_checkpoint_of_an_older_version_goes_on_and_says_what_it_lacks(
         train(tmp_path / "out")
     path = tmp_path / "out" / "last.pt"
     checkpoint = load_checkpoint(path)
-    del checkpoint["mass"], checkpoint["chance"]
-    write_checkpoint(path, checkpoint)
+    newer = ("mass", "random_state", "validated_s", "best_score", "smoothed", "validation")
+    older = {name: value for name, value in checkpoint.items() if name not in newer}
+    older["train"] = {name: checkpoint["train"][name] for name in ("hours", "part", "seed")}
+    write_checkpoint(path, older)
     train(tmp_path / "out")
     assert load_checkpoint(path)["step"] == 6
-    (said,) = [r.getMessage() for r in caplog.records if "older version" in r.getMessage()]
-    assert "last.pt: an older version wrote it, without mass and chance: the run goes on" in said
+    said = [r.getMessage() for r in caplog.records if "older version" in r.getMessage()]
+    assert len(said) == 2 and all("last.pt: an older version wrote it" in line for line in said)
+    assert "without the density of covers" in said[0]
+    assert "without the state of the random generators" in said[1]
 
 
 @pytest.mark.parametrize("n_workers", [0, 1, 2])
 def test_examples_are_their_numbers_whoever_makes_them(shards: Path, n_workers: int) -> None:
-    crops = Crops({shards / "songs": 1.0}, LOG_STFT_16K, 16, 2, seed=5)
+    crops = CoverCrops({shards / "songs": 1.0}, LOG_STFT_16K, 16, 2)
 
-    def heard(first: int, workers: int, n: int) -> list[torch.Tensor]:
-        loader = DataLoader(Numbered(crops, 5, 2, first), batch_size=2, num_workers=workers)
-        return [batch["samples"] for batch in itertools.islice(loader, n)]
+    def drawn(first: int, workers: int, n: int) -> list[torch.Tensor]:
+        batches = load_batches(crops, 5, 2, first, workers)
+        return [batch["samples"] for batch in itertools.islice(batches, n)]
 
-    whole = heard(0, 0, 7)
+    whole = drawn(0, 0, 7)
     assert not torch.equal(whole[0], whole[1])
-    for one, other in zip(whole[3:], heard(3, n_workers, 4), strict=True):
+    for one, other in zip(whole[3:], drawn(3, n_workers, 4), strict=True):
         assert torch.equal(one, other)
 
 
 def test_crops_of_amt_apc_are_their_numbers(shards: Path) -> None:
-    crops = apc_data.HftCrops((shards / "songs",), "cover", MEL_HFT, 8, 4, seed=7)
-    one, other = (next(iter(Numbered(crops, 7, 2, 3))).samples for _ in range(2))
+    crops = apc_data.HftCrops((shards / "songs",), "cover", MEL_HFT, 8, 4)
+    one, other = (next(iter(NumberedExamples(crops, 7, 2, 3))).samples for _ in range(2))
     assert torch.equal(one, other)
 
 
-def test_every_source_of_chance_goes_on() -> None:
+def test_every_random_generator_goes_on(tmp_path: Path) -> None:
     import random
 
     own = np.random.default_rng(3)
@@ -342,7 +355,8 @@ def test_every_source_of_chance_goes_on() -> None:
             float(torch.rand(1, generator=torchs)),
         ]
 
-    state = chance(own, torchs)
+    state = random_state(own, torchs)
     first = draw()
-    set_chance(state, own, torchs)
-    assert draw() == first
+    for name in ("random_state", "chance"):  # as older versions called it
+        restore_random_state(tmp_path, {name: state}, own, torchs)
+        assert draw() == first

@@ -1,26 +1,27 @@
-"""The bench of training: both learners are what they are called; the figures are no tests."""
+"""The bench of training: both networks are what they are called; the figures are no tests."""
 
 import pytest
 from torch import nn
 
 from models.streaming import StreamingConfig
 from offline_train.recipes.speed import bench_step
+from offline_train.training.cover_task import CoverTask
 from offline_train.training.fused_gru import FusedGRU
-from offline_train.training.learner import Learner
+from offline_train.training.task import Losses
 
 SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=8, hidden=8)
 
 
 def test_it_prints_both_ways_and_their_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
     trained = []
-    step = Learner.step
+    loss = CoverTask.loss
     kinds = {FusedGRU: "fused", nn.GRU: "plain"}
 
-    def watched(self: Learner, batch: object) -> dict[str, float]:
-        trained.append(kinds[type(self.network.trunk.gru)])
-        return step(self, batch)  # type: ignore[arg-type]
+    def watched(self: CoverTask, batch: object, progress: float) -> Losses:
+        trained.append(kinds[type(self.cover.trunk.gru)])
+        return loss(self, batch, progress)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Learner, "step", watched)
+    monkeypatch.setattr(CoverTask, "loss", watched)
     rows = [line.split("|") for line in bench_step(2, 16, 1, 1, SMALL).splitlines()]
     assert [row[1].strip() for row in rows[2:]] == ["torch's GRU", "fused GRU"]
     assert [row[5].strip() for row in rows[2:]][0] == "1.00"

@@ -12,12 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
-from torch.utils.data import DataLoader
 
 from engine.core.errors import ConfigError
 from models.features import LOG_STFT_16K
 from models.streaming import StreamingConfig
-from offline_train.data.dataset import Crops
+from offline_train.data.dataset import CoverCrops
+from offline_train.training.cover_settings import CoverSettings
+from offline_train.training.cover_task import CoverTask
 from offline_train.training.data_parallel import (
     GlobalBatchNorm,
     global_batch_norm,
@@ -28,7 +29,8 @@ from offline_train.training.data_parallel import (
     whole_batch,
     world_size,
 )
-from offline_train.training.learner import Learner, TrainConfig
+from offline_train.training.loading import load_batches
+from offline_train.training.loop import train_step
 from tests.offline_train.shard_fixtures import recording, song, write_folder
 
 SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=8, hidden=8)
@@ -79,15 +81,24 @@ def train_some_steps(network: nn.Module, batches: list[dict[str, Tensor]]) -> di
 def recipe_steps(out: Path) -> None:
     """Take steps of the cover recipe, consistency among its terms, on songs and recordings."""
     torch.manual_seed(5)
-    shares = {str(out / "songs"): 1.0, str(out / "real"): 1.0}
-    config = TrainConfig(
-        shares, out, out, hours=100, n_frames=64, batch=4, warmup_steps=1, consistency_from=0.0
+    c = CoverSettings(
+        out / "run",
+        prepared=out,
+        shares={"songs": 1.0, "real": 1.0},
+        network=SMALL,
+        hours=100,
+        n_frames=64,
+        batch=4,
+        warmup_steps=1,
+        consistency_from=0.0,
     )
-    learner = Learner(config, SMALL)
-    folders = {Path(folder): share for folder, share in shares.items()}
-    crops = Crops(folders, LOG_STFT_16K, config.n_frames, SMALL.lookahead_frames, seed=3)
-    batches = itertools.islice(DataLoader(crops, batch_size=config.batch), STEPS)
-    terms = [learner.step(own_share(batch)) for batch in batches]
+    task, schedule = CoverTask(c), c.schedule()
+    crops = CoverCrops(c.folders(), LOG_STFT_16K, c.n_frames, SMALL.lookahead_frames)
+    batches = itertools.islice(load_batches(crops, 3, c.batch, workers=0), STEPS)
+    terms = [
+        train_step(task, schedule, own_share(batch), step, 0.0, "here")
+        for step, batch in enumerate(batches)
+    ]
     assert any("consistency" in each for each in terms)
     torch.save(terms, out / f"{rank()}.pt")
 

@@ -15,7 +15,7 @@ from offline_train.recipes.cover import train
 from offline_train.studies.exploration import explore as study
 from offline_train.studies.exploration.explore import ExploreConfig, Setting, explore, start_of
 from offline_train.studies.exploration.report import save
-from offline_train.training.learner import TrainConfig
+from offline_train.training.cover_settings import CoverSettings
 from tests.offline_train.fixtures import write_data
 from tests.offline_train.shard_fixtures import song, tones, write_folder
 
@@ -31,10 +31,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> ExploreConfig:
     """Shards, a start, and a song as if it were rendered."""
     base = tmp_path_factory.mktemp("explore")
     prepared = base / "prepared"
-    shards = write_folder(prepared / "train", [song("a", 4.0)])
-    valid = write_folder(prepared / "valid", [song("v", 2.0)])
-    run = TrainConfig({str(shards): 1.0}, valid, base / "start", hours=1e-9, n_frames=32, batch=1)
-    run = dataclasses.replace(run, start_from=train(run, SMALL))
+    write_folder(prepared / "train", [song("a", 4.0)])
+    write_folder(prepared / "valid", [song("v", 2.0)])
+    run = CoverSettings(
+        base / "start",
+        prepared=prepared,
+        shares={"train": 1.0},
+        network=SMALL,
+        hours=1e-9,
+        n_frames=32,
+        batch=1,
+    )
+    run = dataclasses.replace(run, start_from=train(run))
     songs = EvaluateConfig(
         write_data(base / "data"), base / "cache", "valid", excerpt_s=2.0, limit=1
     )
@@ -42,7 +50,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> ExploreConfig:
     heard = HeardSong("901", (samples / 32768).astype(np.float32), notes, np.arange(4) / 2)
     for rung in (songs, dataclasses.replace(songs, rung="a", excerpt_s=60.0)):
         cached_song(rung.folder, "901", lambda: heard)
-    return ExploreConfig(run, prepared, songs, base)
+    return ExploreConfig(run, songs, base)
 
 
 @pytest.fixture
@@ -74,7 +82,7 @@ def test_settings_are_trained_and_judged_once(
 def test_a_run_of_another_network_is_refused(config: ExploreConfig) -> None:
     start = start_of(config, "lookahead")
     run = dataclasses.replace(config.train, out=config.out / "lookahead-4", start_from=start)
-    train(run, SMALL)
+    train(run)
     with pytest.raises(ModelError, match="expected a run of .*lookahead_frames=4.*came another"):
         explore(config)
 
@@ -85,12 +93,12 @@ def test_what_cannot_be_run_is_refused(
     for wrong, words in (
         ({"only": ("lookahead-5",)}, "a setting must be one of lookahead-4, width-0.5"),
         ({"grid": "large"}, "grid must be one of small, full"),
-        ({"train": dataclasses.replace(config.train, hours=0.0)}, "hours must be more than 0"),
     ):
         with pytest.raises(ConfigError, match=words):
             explore(dataclasses.replace(config, **wrong))
+    nothing = dataclasses.replace(config.train, prepared=config.out / "nowhere")
     with pytest.raises(DataError, match="nothing to train on; run livecover-train prepare"):
-        explore(dataclasses.replace(config, train=dataclasses.replace(config.train, shares={})))
+        explore(dataclasses.replace(config, train=nothing))
     nowhere = dataclasses.replace(config.train, start_from=Path("nowhere.pt"))
     with pytest.raises(ModelError, match=r"nowhere\.pt: expected a checkpoint"):
         explore(dataclasses.replace(config, train=nowhere))

@@ -67,7 +67,7 @@ def test_hearing_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 def test_every_snippet_has_exactly_one_partner(heard: list[StoredPiece]) -> None:
     assert len(heard) == 4  # two pieces, heard twice
-    batch = SnippetSource(heard, np.random.default_rng(1)).draw(12)
+    batch = SnippetSource(heard).draw(12, np.random.default_rng(1))
     assert batch.rolls.shape == (12, 128, 96) and batch.sounds.shape == (12, 128, N_FRAMES)
     rolls = batch.rolls.numpy().reshape(12, -1) > 0
     assert (rolls.sum(1) >= LEAST_CELLS).all()
@@ -78,7 +78,7 @@ def test_every_snippet_has_exactly_one_partner(heard: list[StoredPiece]) -> None
 
 
 def test_partners_are_cut_at_the_same_place(heard: list[StoredPiece]) -> None:
-    batch = SnippetSource(heard, np.random.default_rng(2)).draw(4)
+    batch = SnippetSource(heard).draw(4, np.random.default_rng(2))
     pieces = {piece.name: piece for piece in heard}
     for roll, place in zip(batch.rolls.numpy(), batch.places, strict=True):
         notes = np.array(pieces[place.piece].array("notes"))
@@ -86,9 +86,9 @@ def test_partners_are_cut_at_the_same_place(heard: list[StoredPiece]) -> None:
 
 
 def test_more_than_there_is_is_told(heard: list[StoredPiece]) -> None:
-    source = SnippetSource(heard[:1], np.random.default_rng(1), max_shift=0, too_like=0.0)
+    source = SnippetSource(heard[:1], max_shift=0, too_like=0.0)
     with pytest.raises(DataError, match="1 pieces hold only .* different snippets, 12 were asked"):
-        source.draw(12)
+        source.draw(12, np.random.default_rng(1))
 
 
 def test_the_tones_are_as_labelled() -> None:

@@ -104,6 +104,10 @@ class Line(nn.Module):
         return torch.as_tensor((self.linear(batch["x"])[:, 0] - batch["x"].sum(1)).square().mean())
 
 
+def fit_config(name: str, out: Path, epochs: int = 1, seed: int = 1) -> FitConfig:
+    return FitConfig(out, name=name, epochs=epochs, epoch_steps=4, learning_rate=0.05, seed=seed)
+
+
 def batches(epoch: int) -> Iterator[dict[str, Tensor]]:
     generator = torch.Generator().manual_seed(epoch)
     for _ in range(4):
@@ -127,7 +131,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None
                     os.kill(os.getpid(), signal.SIGTERM)
                 yield batch
 
-        c = FitConfig("line", folder, epochs=3, learning_rate=0.05)
+        c = fit_config("line", folder, 3)
         fit(line, line.loss, stopped, lambda: {"size": 1.0}, c)
         return line
 
@@ -145,16 +149,16 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None
 
 def test_another_run_in_the_folder_is_refused(tmp_path: Path) -> None:
     line = Line()
-    fit(line, line.loss, batches, dict, FitConfig("line", tmp_path, 1, 0.05))
+    fit(line, line.loss, batches, dict, fit_config("line", tmp_path))
     with pytest.raises(ModelError, match="expected a checkpoint of circle, came one of line"):
-        fit(line, line.loss, batches, dict, FitConfig("circle", tmp_path, 1, 0.05))
+        fit(line, line.loss, batches, dict, fit_config("circle", tmp_path))
     with pytest.raises(
         ModelError, match="other settings, seed 1 instead of 2; name another folder"
     ):
-        fit(line, line.loss, batches, dict, FitConfig("line", tmp_path, 1, 0.05, seed=2))
+        fit(line, line.loss, batches, dict, fit_config("line", tmp_path, seed=2))
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
     line = Line()
     with pytest.raises(DataError, match="step 0: expected a loss and gradients that are numbers"):
-        fit(line, lambda b: line.loss(b) * math.nan, batches, dict, FitConfig("l", tmp_path, 1, 1))
+        fit(line, lambda b: line.loss(b) * math.nan, batches, dict, fit_config("l", tmp_path))

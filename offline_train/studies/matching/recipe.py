@@ -1,0 +1,39 @@
+"""The joint embedding as a recipe: snippets of prepared shards, then the training (``train``)."""
+
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from offline_train.studies.matching import train as training
+from offline_train.studies.matching.snippets import Task, hear
+from offline_train.studies.matching.train import RECIPE, MatchingConfig
+from offline_train.training.settings import settings_from
+
+__all__ = ["RECIPE", "MatchingSettings", "settings", "train"]
+
+SOLOS = ("giantmidi-solo", "solo")
+
+
+@dataclass(frozen=True, slots=True)
+class MatchingSettings(MatchingConfig):
+    """A run and what it learns from: folders of shards, each piece mixed ``hearings`` times."""
+
+    MAY_CHANGE: ClassVar[frozenset[str]] = MatchingConfig.MAY_CHANGE | {"valid"}
+
+    _: KW_ONLY
+    task: Task = "piano"
+    train: tuple[Path, ...] = tuple(Path(f"runs/prepared/{name}-train") for name in SOLOS)
+    valid: tuple[Path, ...] = tuple(Path(f"runs/prepared/{name}-valid") for name in SOLOS)
+    hearings: int = 1
+
+
+settings = partial(settings_from, MatchingSettings)
+"""Makes settings of a recipe's values; raises ConfigError."""
+
+
+def train(c: MatchingSettings) -> Path:
+    """Train, or resume; return the best checkpoint. Raises as ``training.train``."""
+    heard = hear(c.train, c.out / "heard" / "train", c.task, c.hearings, c.seed)
+    valid = hear(c.valid, c.out / "heard" / "valid", c.task, 1, c.seed)
+    return training.train(c, heard, valid)

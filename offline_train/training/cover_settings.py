@@ -1,0 +1,80 @@
+"""The settings of the streaming cover network's training."""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from engine.core import checks
+from engine.core.errors import ConfigError
+from models.streaming import StreamingConfig
+from offline_train.training.losses import Weights
+from offline_train.training.schedule import Schedule
+from offline_train.training.settings import SMALLEST_RATE, RunSettings, check_run
+
+Part = Literal["all", "transcriber", "heads"]
+"""What learns: everything; trunk and transcription alone; or what it says of a trunk that stays."""
+
+SHARES: dict[Part, dict[str, float]] = {
+    "all": {"train": 0.63, "recordings": 0.2, "giantmidi-solo-train": 0.17},
+    "transcriber": {"train": 0.17, "recordings": 0.08, "giantmidi-solo-train": 0.75},
+    "heads": {"train": 0.63, "recordings": 0.2, "giantmidi-solo-train": 0.17},
+}
+"""Folders of prepared shards, and how often each is drawn from, by what learns."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoverSettings(RunSettings):
+    """One training run of the streaming cover network; time is its budget.
+
+    ``shares`` gives folders of shards in ``prepared`` and how often each is drawn from; empty, it
+    is ``SHARES[part]``. ``batch`` is what one process takes at a time. ``start_from`` is a
+    checkpoint whose weights the run begins with.
+    """
+
+    _: KW_ONLY
+    prepared: Path = Path("runs/prepared")
+    shares: Mapping[str, float] = field(default_factory=dict)
+    valid: Path = Path("valid")  # in ``prepared``
+    network: StreamingConfig = StreamingConfig()
+    part: Part = "all"
+    hours: float = 3.0  # of training
+    n_frames: int = 512  # in a crop; even
+    batch: int = 2
+    learning_rate: float = 2.0e-3
+    weight_decay: float = 0.01
+    warmup_steps: int = 60
+    weights: Weights = field(default_factory=Weights)
+    consistency_from: float = 0.3  # share of the time used when it begins; 1 for never
+    ema_decay: float = 0.998
+    start_from: Path | None = None
+
+    def __post_init__(self) -> None:
+        checks.number("hours", self.hours, SMALLEST_RATE, 1e6, " h")
+        check_run(self)
+        checks.integer("batch", self.batch, 1, 10**6)
+        if self.n_frames < 2 or self.n_frames % 2:
+            raise ConfigError(f"n_frames must be a multiple of 2 from 2 on, not {self.n_frames}")
+
+    def fixed(self) -> dict[str, Any]:
+        """Return the settings that must stay as they are when a run resumes."""
+        return {"network": self.network.to_dict(), "part": self.part}
+
+    def schedule(self) -> Schedule:
+        """Return the schedule: the learning rate follows the share of the time that is used."""
+        return Schedule(
+            self.learning_rate,
+            seconds=3600 * self.hours,
+            warmup_steps=self.warmup_steps,
+            floor=0.01,
+            clip=1.0,
+        )
+
+    def folders(self) -> dict[Path, float]:
+        """Return the folders to learn from that are there, and their shares."""
+        named = self.shares or SHARES[self.part]
+        return {
+            self.prepared / name: share
+            for name, share in named.items()
+            if (self.prepared / name).is_dir()
+        }
