@@ -2,9 +2,9 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from offline_train.commands.options import Add, at_least, data_folder, number
+from offline_train.commands.recipes import add_key, add_recipe_options, train
 from offline_train.corpora import SPLITS
 
 
@@ -23,11 +23,10 @@ def add(command: Add) -> None:
     sub.add_argument("--workers", type=at_least(0), default=1)
     sub.add_argument("--stems", type=Path, help="shards of prepare: mix these anew, render nothing")
 
-    sub = command("train-beat", train_beat, "train the beat network by a recipe, or go on")
-    sub.add_argument("recipe", type=Path, help="settings, TOML: recipes/beat/full.toml")
-    sub.add_argument("--out", type=Path, default=Path("runs/beat"))
-    sub.add_argument("--prepared", type=Path, default=Path("runs/prepared"))
-    sub.add_argument("--minutes", type=number(), help="in place of the recipe's")
+    sub = command("train-beat", train, "train the beat network by a recipe, or resume")
+    add_recipe_options(sub, "beat")
+    add_key(sub, "--prepared", "prepared", type=Path, help="holds the folders of shards")
+    add_key(sub, "--minutes", "minutes", type=number(), help="of training; 0 is to the end")
 
     sub = command("export-beat", export_beat, "export a checkpoint of the beat network to ONNX")
     sub.add_argument("checkpoint", type=Path)
@@ -73,16 +72,6 @@ def prepare_beats(args: argparse.Namespace) -> None:
             )
         )
     print(f"{n_pieces} pieces in {out}")
-
-
-def train_beat(args: argparse.Namespace) -> None:
-    """Train the beat network, or go on."""
-    from offline_train.recipes.beat import read_recipe, train
-
-    given: dict[str, Any] = {"out": args.out, "prepared": args.prepared}
-    if args.minutes is not None:
-        given["minutes"] = args.minutes
-    print(train(read_recipe(args.recipe, **given)))
 
 
 def export_beat(args: argparse.Namespace) -> None:

@@ -28,6 +28,7 @@ class Kind:
 KINDS = {
     "cover": Kind("offline_train.recipes.cover"),
     "amt_apc": Kind("offline_train.recipes.amt_apc"),
+    "beat": Kind("offline_train.recipes.beat"),
     "accompanist": Kind("offline_train.recipes.accompanist"),
     "embedding": Kind("offline_train.studies.matching.recipe"),
     "arranger": Kind("offline_train.studies.arranging.recipe"),

@@ -8,7 +8,6 @@ Shapes: T frames, F bins. Targets float32 (T, 2): how near a beat is, and a down
 whose peak carries the sub-frame position; ``known`` float32 (2,) says which of the two count.
 """
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,11 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.core.errors import DataError
 from models.spec import FeatureSpec
-from offline_train.data.shards import MANIFEST, StoredPiece, read_shards
-
-log = logging.getLogger(__name__)
+from offline_train.data.sampler import PieceSampler
+from offline_train.data.shards import StoredPiece
 
 Array = NDArray[np.float32]
 
@@ -29,7 +26,6 @@ STEP = 0.045  # of a feature's logarithm, in eight bits
 HALF_WIDTH = 3.0  # frames to either side of a beat
 MOST_SEMITONES = 6
 GAIN_DB = (-12.0, 12.0)
-RELOAD_EVERY = 1600  # crops: shards that appear later join in
 
 
 def quantize(features: Array, spec: FeatureSpec) -> NDArray[np.uint8]:
@@ -78,30 +74,12 @@ class BeatCrops:
         n_frames: int,
         lookahead: int,
     ) -> None:
-        self.shares, self.spec = dict(shares), spec
-        self.n_frames, self.lookahead = n_frames, lookahead
-        self._n_drawn = 0
-        self._folders: list[list[StoredPiece]] = []
-        self._odds = np.zeros(0)
+        self.spec, self.n_frames, self.lookahead = spec, n_frames, lookahead
+        self.sampler = PieceSampler(shares, wanted="shards of beats", skip_missing=True)
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Return one more crop, by the choices of ``rng``."""
-        if self._n_drawn % RELOAD_EVERY == 0:
-            self._reload()
-        self._n_drawn += 1
-        pieces = self._folders[rng.choice(len(self._folders), p=self._odds)]
-        return self.crop(pieces[rng.integers(len(pieces))], rng)
-
-    def _reload(self) -> None:
-        there = {f: share for f, share in self.shares.items() if (f / MANIFEST).is_file()}
-        if not there:
-            raise DataError(f"expected shards of beats in {', '.join(map(str, self.shares))}")
-        if len(there) < len(self.shares):
-            log.warning(
-                "%s: not there yet", ", ".join(str(f) for f in self.shares.keys() - there.keys())
-            )
-        self._folders = [read_shards(folder) for folder in there]
-        self._odds = np.array(list(there.values())) / sum(there.values())
+        return self.crop(self.sampler.draw(rng), rng)
 
     def crop(self, piece: StoredPiece, rng: np.random.Generator) -> dict[str, Tensor]:
         """Return a random crop of a random mix of a piece: transposed, louder or softer."""

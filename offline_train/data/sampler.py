@@ -4,6 +4,7 @@ What every network that learns from mixed stems draws from. Not here: its labels
 (``data.dataset``, ``recipes.amt_apc_data``), and how stems are mixed (``synthesis.mixing``).
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,10 @@ import soxr
 from numpy.typing import NDArray
 
 from engine.core.errors import DataError
-from offline_train.data.shards import StoredPiece, read_shards
+from offline_train.data.shards import MANIFEST, StoredPiece, read_shards
 from offline_train.synthesis.mixing import draw_gains, master, mix
+
+log = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 LEAD_IN_S = 0.4
@@ -48,6 +51,8 @@ class PieceSampler:
         Says of a piece whether it may be drawn.
     wanted
         What is expected of a piece, for the message if there is none such.
+    skip_missing
+        Whether a folder that is not there yet is left out, with a line in the log.
     """
 
     def __init__(
@@ -55,8 +60,10 @@ class PieceSampler:
         folders: Mapping[Path, float | None],
         is_usable: Callable[[StoredPiece], bool] = lambda _: True,
         wanted: str = "pieces",
+        skip_missing: bool = False,
     ) -> None:
         self.folders, self.is_usable, self.wanted = dict(folders), is_usable, wanted
+        self.skip_missing = skip_missing
         self._n_drawn = 0
         self._by_folder: list[list[StoredPiece]] = []
         self._weights: NDArray[np.float64] = np.zeros(0)
@@ -90,7 +97,15 @@ class PieceSampler:
         self._weights = np.array(weights) / sum(weights)
 
     def _read(self) -> list[list[StoredPiece]]:
-        found = [list(filter(self.is_usable, read_shards(folder))) for folder in self.folders]
+        missing = {f for f in self.folders if not (f / MANIFEST).is_file()}
+        if missing and self.skip_missing:
+            log.warning("%s: not there yet", ", ".join(sorted(map(str, missing))))
+        else:
+            missing = set()
+        found = [
+            [] if folder in missing else list(filter(self.is_usable, read_shards(folder)))
+            for folder in self.folders
+        ]
         if not any(found):
             where = ", ".join(str(folder) for folder in self.folders)
             raise DataError(f"{where}: expected {self.wanted}; run livecover-train prepare")

@@ -1,44 +1,41 @@
-"""The recipe of the beat network: data, network, loss, validation, run.
+"""The recipe of the beat network: settings, data, network, loss, loop.
 
-Its settings are a TOML file (``recipes/beat``). Not here: how its pieces are made
-(``data.beat_pieces``), the filter on its outputs (``engine.beat``), what it is worth
-(``evaluation.beats``).
+Not here: how its pieces are made (``data.beat_pieces``), the filter on its outputs
+(``engine.beat``), what it is worth (``evaluation.beats``).
 """
 
-import dataclasses
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import DataLoader
 
-from engine.core.errors import ConfigError
 from models.beat import OUTPUTS, BeatConfig, BeatNetwork
 from models.features import LOG_STFT_16K
 from offline_train.data.beats import BeatCrops
-from offline_train.data.dataset import Numbered
 from offline_train.training.fused_gru import fuse
-from offline_train.training.interrupts import ignore_interrupts
-from offline_train.training.running import Parts, Run, RunConfig
+from offline_train.training.loading import load_batches
+from offline_train.training.loop import TrainingLoop
+from offline_train.training.settings import SteppedSettings, settings_from
+from offline_train.training.task import Losses, Task
 
 RECIPE = "beat"
 VALIDATION_BATCHES = 10
 CLIP = 1.0
 
+Batch = dict[str, Tensor]
+
 
 @dataclass(frozen=True, slots=True)
-class BeatRun(RunConfig):
-    """What a run of this recipe has on top; ``prepared`` holds the folders that ``shares`` names.
+class BeatSettings(SteppedSettings):
+    """One run; ``prepared`` holds the folders of shards that ``shares`` and ``valid`` name."""
 
-    Within the first ``warm_up`` of the run the rate rises to what it falls from.
-    """
-
+    _: KW_ONLY
     prepared: Path = Path("runs/prepared")
     shares: Mapping[str, float] = field(default_factory=lambda: {"beats-train": 1.0})
     valid: str = "beats-remix-valid"
@@ -47,26 +44,11 @@ class BeatRun(RunConfig):
     network: BeatConfig = BeatConfig()
 
 
-def read_recipe(path: Path, **given: Any) -> BeatRun:
-    """Return the settings of a TOML file, with those that are ``given`` in place of its own.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be read, is no TOML, or names a setting that there is not.
-    """
-    try:
-        values = tomllib.loads(path.read_text("utf-8-sig")) | given
-        network = BeatConfig(**values.pop("network", {}))
-        return BeatRun(**values, network=network)
-    except (OSError, ValueError, TypeError) as error:
-        names = sorted({f.name for f in dataclasses.fields(BeatRun)})
-        raise ConfigError(
-            f"{path}: expected settings of the beat recipe ({', '.join(names)}), {error}"
-        ) from error
+settings = partial(settings_from, BeatSettings)
+"""Makes settings of a recipe's values; raises ConfigError."""
 
 
-def beat_loss(logits: Parts, targets: Tensor, known: Tensor) -> Parts:
+def beat_loss(logits: Losses, targets: Tensor, known: Tensor) -> Losses:
     """Return the binary cross-entropy of each output (B, T) with targets (B, T, 2).
 
     ``known`` (B, 2) says which examples count for which.
@@ -81,49 +63,65 @@ def beat_loss(logits: Parts, targets: Tensor, known: Tensor) -> Parts:
     return parts
 
 
-def train(c: BeatRun) -> Path:
-    """Train as the settings say, from ``last.pt`` if it is there; return that file."""
-    torch.set_num_threads(c.threads)
-    torch.manual_seed(c.seed)
-    network = BeatNetwork(c.network).to(c.device)
-    run = Run(RECIPE, c, network, np.random.default_rng(c.seed))
-    fuse(network)
-    n_frames = round(c.seconds / LOG_STFT_16K.frame_s)
-    lookahead = c.network.lookahead_frames
+class BeatTask(Task[Batch]):
+    """The beat network, crops of its pieces, and the loss on crops of validation."""
 
-    def loader(shares: Mapping[str, float], seed: int, first: int) -> DataLoader[dict[str, Tensor]]:
+    recipe = RECIPE
+
+    def __init__(self, c: BeatSettings) -> None:
+        self.settings, self.c = c, c
+        self.beats = fuse(BeatNetwork(c.network).to(c.device))
+        self.network = self.beats
+        self.optimizer = torch.optim.Adam(self.beats.parameters(), c.learning_rate)
+        self._valid: list[Batch] = []
+
+    def batches(self, first: int) -> Iterator[Batch]:
+        """Yield batches from number ``first`` on."""
+        return load_batches(self._crops(self.c.shares), self.c.seed, self.c.batch, first)
+
+    def _crops(self, shares: Mapping[str, float]) -> BeatCrops:
+        c = self.c
         folders = {c.prepared / name: share for name, share in shares.items()}
-        crops = BeatCrops(folders, LOG_STFT_16K, n_frames, lookahead)
-        return DataLoader(
-            Numbered(crops, seed, c.batch, first),
-            batch_size=c.batch,
-            num_workers=1,
-            prefetch_factor=4,
-            worker_init_fn=ignore_interrupts,
-            generator=torch.Generator(),
-        )
+        n_frames = round(c.seconds / LOG_STFT_16K.frame_s)
+        return BeatCrops(folders, LOG_STFT_16K, n_frames, c.network.lookahead_frames)
 
-    batches = iter(loader(c.shares, c.seed, run.step))
-    check = [b for _, b in zip(range(VALIDATION_BATCHES), loader({c.valid: 1}, 0, 0), strict=False)]
-
-    def loss_of_batch(batch: dict[str, Tensor]) -> Parts:
-        features, targets, known = (
-            batch[name].to(c.device) for name in ("features", "targets", "known")
-        )
-        state = {n: s.to(c.device) for n, s in network.init_state(len(features)).items()}
-        logits, _ = network(features, state)
+    def loss(self, batch: Batch, progress: float) -> Losses:
+        """Return the cross-entropy of each output."""
+        names = ("features", "targets", "known")
+        features, targets, known = (batch[name].to(self.c.device) for name in names)
+        state = self.beats.init_state(len(features))
+        logits, _ = self.beats(features, {n: s.to(self.c.device) for n, s in state.items()})
         return beat_loss(logits, targets, known)
 
-    @torch.inference_mode()
-    def validate(_share: float) -> dict[str, Any]:
-        network.eval()
-        parts = [loss_of_batch(batch) for batch in check]
-        means = {n: float(torch.stack([p[n] for p in parts]).mean()) for n in OUTPUTS}
-        run.best = max(run.best, -sum(means.values()))
-        return {f"valid_{name}": round(value, 5) for name, value in means.items()}
+    def validate(self, step: int) -> dict[str, Any]:
+        """Return the losses over the same crops each time."""
+        if not self._valid:
+            batches = load_batches(self._crops({self.c.valid: 1.0}), 0, self.c.batch, workers=0)
+            self._valid = list(islice(batches, VALIDATION_BATCHES))
+        losses = [self.loss(batch, 0.0) for batch in self._valid]
+        means = {name: torch.stack([each[name] for each in losses]).mean() for name in OUTPUTS}
+        return {f"valid_{name}": round(float(mean), 5) for name, mean in means.items()}
 
-    run.learn(lambda _share: loss_of_batch(next(batches)), validate, CLIP)
-    return run.last
+    def state(self) -> dict[str, Any]:
+        """Return the network's sizes."""
+        return {"network": self.c.plain()["network"]}
+
+
+def train(c: BeatSettings) -> Path:
+    """Train, or resume; return the checkpoint it leaves.
+
+    Raises
+    ------
+    DataError, ModelError
+        If there are no shards, a loss is not a number, or ``out`` holds another run.
+    KeyboardInterrupt
+        After Ctrl-C or SIGTERM, once everything is saved.
+    """
+    torch.set_num_threads(c.threads)
+    torch.manual_seed(c.seed)
+    loop = TrainingLoop(BeatTask(c), c.schedule(clip=CLIP), c.out)
+    loop.run()
+    return loop.last
 
 
 def network_of(checkpoint: dict[str, Any]) -> BeatNetwork:

@@ -4,17 +4,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.core.errors import ConfigError
 from models.beat import BeatConfig
-from offline_train.recipes.beat import RECIPE, BeatRun, beat_loss, read_recipe, train
+from offline_train.recipes.beat import RECIPE, BeatSettings, beat_loss, train
 from offline_train.training.checkpoints import read_checkpoint
 from tests.offline_train.data.test_beats import write_beat_shard
 
-ROOT = Path(__file__).parents[3]
 
-
-def run(tmp_path: Path, name: str, steps: int) -> BeatRun:
-    return BeatRun(
+def run(tmp_path: Path, name: str, steps: int) -> BeatSettings:
+    return BeatSettings(
         tmp_path / name,
         steps=steps,
         valid_every=2,
@@ -25,19 +22,6 @@ def run(tmp_path: Path, name: str, steps: int) -> BeatRun:
         seconds=0.8,
         network=BeatConfig(width=8, hidden=6),
     )
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "recipes" / "beat").glob("*.toml")))
-def test_the_recipes_that_come_with_it_are_read(path: Path, tmp_path: Path) -> None:
-    assert read_recipe(path, out=tmp_path).shares
-
-
-@pytest.mark.parametrize("text", ["stepz = 1", "steps = ", "[network]\nunits = 3"])
-def test_a_recipe_that_is_none_is_named(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(text)
-    with pytest.raises(ConfigError, match="mine.toml: expected settings of the beat recipe"):
-        read_recipe(path, out=tmp_path)
 
 
 def test_what_nobody_knows_teaches_nothing() -> None:
