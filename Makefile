@@ -38,13 +38,13 @@ docs: $(VENV)/.installed-dev ## the documentation, into site/; a broken link fai
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 unit: $(VENV)/.installed-dev ## tests that need no audio or MIDI server
-	$(BIN)/pytest -m "not e2e"
+	$(BIN)/pytest -m "not e2e" --durations=15
 
 live: | system-demo ## tests of the live program where nothing else is installed: no torch
 	PYTHON=$(PYTHON) scripts/test-live
 
 e2e: $(VENV)/.installed-dev ## tests on real PulseAudio, JACK, FluidSynth and Ardour
-	$(BIN)/pytest -m e2e
+	$(BIN)/pytest -m e2e --durations=15
 
 bench: $(VENV)/.installed-dev ## the engine's figures in docs/results.md, on an idle machine
 	$(BIN)/python -m livecover.bench rtf

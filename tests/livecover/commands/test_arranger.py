@@ -154,9 +154,11 @@ def test_a_folder_of_the_same_name_is_not_the_arranger_that_ships(
 
 @pytest.mark.parametrize(("metre", "beats"), [("3/4", 3), ("4/4", 4), ("auto", 4)])
 def test_bars_are_as_told_or_as_heard(tmp_path: Path, metre: str, beats: int) -> None:
-    midi, score = tmp_path / "song.mid", tmp_path / "song.musicxml"
+    midi, score, song = (tmp_path / f"song.{kind}" for kind in ("mid", "musicxml", "wav"))
+    music, rate = soundfile.read(examples.path(), frames=44100 * 15)
+    soundfile.write(song, music, rate)
     outputs = ["--midi-out", str(midi), "--midi-out", str(score), "--metre", metre]
-    assert main(["--arranger", "--input", str(examples.path()), *outputs]) == 0
+    assert main(["--arranger", "--input", str(song), *outputs]) == 0
     metres = [m.numerator for m in mido.MidiFile(midi).tracks[0] if m.type == "time_signature"]
     assert metres[-1] == beats
     assert f"<beats>{beats}</beats>" in score.read_text()
