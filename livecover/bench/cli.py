@@ -9,6 +9,7 @@ from livecover.bench import (
     arranged,
     change,
     endings,
+    hum,
     install,
     live,
     memory,
@@ -72,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
     metred.add_argument("--songs", type=int, default=40)
     remembered = add("memory", "memory that long songs take: cover, score, quantize, evaluate")
     remembered.add_argument("--minutes", type=float, nargs="+", default=[5.0, 60.0])
+    humming = add("hum", "what is made of a mains hum and of a fan: notes, sleep, processor")
+    humming.add_argument("--seconds", type=float, default=30.0)
     add("startup", "seconds from the command to MIDI-ready, on real servers")
     add("size", "installed size without extras")
     return main
@@ -124,6 +127,8 @@ def measure(arguments: argparse.Namespace) -> str:
             return metre.metres(arguments.model, arguments.songs)
         case "memory":
             return memory.peaks(arguments.model, arguments.song, arguments.minutes)
+        case "hum":
+            return hum.table(arguments.model, arguments.seconds)
         case "startup":
             return install.startup()
         case _:

@@ -10,7 +10,7 @@ import soundfile
 
 from engine.core.errors import DataError, DeviceError, ModelError
 from engine.core.notes import Posteriors
-from livecover.bench import arranged, metre, models, require_servers, robust
+from livecover.bench import arranged, hum, metre, models, require_servers, robust
 from livecover.bench import cli as bench
 
 
@@ -77,6 +77,14 @@ def test_an_error_is_one_line_and_code_2(
     said = capsys.readouterr()
     assert said.out == "" and len(said.err.splitlines()) == 1
     assert "no-such-model" in said.err
+
+
+def test_hum_under_the_threshold_sleeps(tiny_stateful_path: Path) -> None:
+    lines = hum.table(str(tiny_stateful_path), 2.0).splitlines()[2:]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    asleep = {(name, int(dbfs)): share for name, dbfs, _, share, _ in cells}
+    assert asleep["hum of 50 Hz", -72] == "50%"  # after the second that the gate holds
+    assert asleep["a fan (pink noise)", -50] == "0%"
 
 
 def test_missing_servers_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
