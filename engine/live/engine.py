@@ -16,8 +16,9 @@ from engine.core.settings import AudioSettings, EngineSettings, ModelSettings, T
 from engine.core.taps import Tap, Taps
 from engine.cover.stream import open_pipeline
 from engine.cover.style import style_vector
+from engine.live.change import Change
 from engine.live.session import Session
-from engine.live.worker import Change, Worker
+from engine.live.worker import Worker
 from engine.midi.scheduler import Scheduler
 from engine.midi.sinks import MidiSink, open_sink, sinks_of
 from engine.model.latency import LatencyBudget

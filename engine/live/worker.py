@@ -5,30 +5,25 @@ Not here: what happens to a block (``engine.cover.stream``), and what is opened 
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import wait
-from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.errors import DeviceError, LiveCoverError, StoppedError
 from engine.core.notes import Event
 from engine.core.settings import EngineSettings
 from engine.core.taps import Taps
+from engine.live.change import Change
+from engine.live.recovery import SourceReopener, warn_of_latency
 from engine.live.session import Session
+from engine.live.worker_thread import WAIT, WorkerThread
 from engine.midi.scheduler import Scheduler
 from engine.model.latency import LatencyBudget
 from engine.model.pipeline import Pipeline
 from engine.perform.performer import channels
 from engine.signal.meters import LevelMeter, LoadMeter
-from engine.system.command_queue import CommandQueue
 
-BACK_OFF = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Seconds before each try to open a lost source again; the last one repeats."""
-WAIT = 0.1  # seconds without a block after which the worker looks at the source
 MAX_BLOCK_S = 0.064  # audio taken at once, so that a step stays short
 WARN_EVERY_S = 1.0
 DRAIN_MARGIN_S = 2.0
@@ -37,24 +32,13 @@ SILENCE_TIMEOUT_S = 1.0  # for a port that hangs
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Change:
-    """Other settings, and what was read and opened for them; None where all stays as it was."""
-
-    settings: EngineSettings
-    budget: LatencyBudget
-    style: NDArray[np.float32] | None = None
-    pipeline: Pipeline | None = None
-    session: Session | None = None
-
-
-class Worker:
-    """Listens to one session after the other, on a thread of its own, until told to stop.
+class Worker(WorkerThread):
+    """Runs one session after the other, on a thread of its own, until told to stop.
 
     Parameters
     ----------
     settings, budget, pipeline, session
-        At first; the session has not begun. :meth:`apply` brings others.
+        At first; the session is not started. :meth:`apply` brings others.
     scheduler, taps
         Who gets the events, and who listens.
     open_session
@@ -62,8 +46,6 @@ class Worker:
 
     Attributes
     ----------
-    error : BaseException or None
-        What ended the thread before its time.
     is_connected : bool
         Whether the source is there.
     """
@@ -78,32 +60,18 @@ class Worker:
         taps: Taps,
         open_session: Callable[[EngineSettings, float], Session],
     ) -> None:
+        super().__init__()
         self.settings, self.budget = settings, budget
         self.pipeline, self.session = pipeline, session
-        self.error: BaseException | None = None
         self.is_connected = False
         self.load, self.meter = LoadMeter(), LevelMeter()
         self.started = 0.0
         self.n_losses = 0
         self._scheduler, self._taps = scheduler, taps
-        self._open_session = open_session
+        self._reopener = SourceReopener(open_session)
         self._n_skipped_before = self._n_overruns_before = 0  # of streams and sources that are over
         self._last_warning = -WARN_EVERY_S
-        self._told = ""  # why a lost source is not back
-        self._stop = threading.Event()
-        self._commands = CommandQueue()
-        self._thread: threading.Thread | None = None
         session.begin(pipeline, settings)
-
-    @property
-    def is_started(self) -> bool:
-        """Whether ``start`` was called."""
-        return self._thread is not None
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread is not None and self._thread.is_alive()
 
     @property
     def n_overruns(self) -> int:
@@ -130,38 +98,10 @@ class Worker:
         self.budget = self.session.budget(self.pipeline, self.settings)
         self._scheduler.latency = self.budget.total
         self._pass_to(self.session)
-        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
-        self._thread.start()
+        self._start_thread()
 
-    def join(self, timeout: float | None = None) -> None:
-        """Wait until the thread is over; at once if it never began."""
-        if self._thread is not None:
-            self._thread.join(timeout)
-
-    def request_stop(self) -> None:
-        """End as soon as the step underway is done; what it finds is not played."""
-        self._stop.set()
-        self._commands.news.set()
+    def _wake(self) -> None:
         self.session.ring.wake()
-
-    def run_on_worker(self, action: Callable[[], None]) -> None:
-        """Do something between two steps, and return once it is done. Any other thread.
-
-        Raises what ``action`` raised, while the worker goes on, and StoppedError where the worker
-        ended before it came to it.
-        """
-        if self._thread is None and not self._stop.is_set():
-            action()
-            return
-        future = self._commands.submit(action)
-        self.session.ring.wake()
-        while not future.done():
-            wait([future], WAIT)
-            if self._stop.is_set() or not self.is_alive:
-                future.cancel()  # unless it is being done
-        if future.cancelled():
-            raise StoppedError("nothing plays any more: nothing was changed; start again first")
-        future.result()
 
     def apply(self, change: Change) -> None:
         """Go on with other settings. By ``run_on_worker``. What it raises has changed nothing."""
@@ -294,15 +234,14 @@ class Worker:
         self._finish(lost)
         lost.source.stop()
         self._taps.lost()
-        n_tries = 0
+        self._reopener.begin()
         while True:
-            self._commands.news.wait(BACK_OFF[min(n_tries, len(BACK_OFF) - 1)])
+            self._commands.news.wait(self._reopener.pause)
             lost.begin(self.pipeline, self.settings)  # so that a change finds nothing to finish
             self._do_asked()
             if self._is_over or self.session is not lost:
                 return
-            n_tries += 1
-            session = self._open_again()
+            session = self._reopener.reopen(self.settings, self.now)
             if session is not None:
                 break
         if self._is_over:  # nobody waits for it any more
@@ -312,19 +251,7 @@ class Worker:
         session.begin(self.pipeline, self.settings)
         self._pass_to(session)
         _log.warning("audio is back: %s", session.source.name)
-        self._warn_of_slowness(session)
-
-    def _open_again(self) -> Session | None:
-        """Return the settings' source, started; None where it is not there yet."""
-        try:
-            session = self._open_session(self.settings, self.now)
-            session.start()
-        except LiveCoverError as error:
-            is_new = str(error) != self._told and not isinstance(error, DeviceError)
-            _log.log(logging.WARNING if is_new else logging.DEBUG, "not yet: %s", error)
-            self._told = str(error)
-            return None
-        return session
+        warn_of_latency(session, self.pipeline, self.settings, self.budget.total)
 
     def _pass_to(self, session: Session) -> None:
         """Take a session whose source has started: its time is the scheduler's from now on."""
@@ -360,18 +287,6 @@ class Worker:
         self._submit(session, stream.finish() if is_whole else stream.cut())
         self._n_skipped_before += stream.n_skipped_frames
         stream.n_skipped_frames = 0
-
-    def _warn_of_slowness(self, session: Session) -> None:
-        """Say so if a source that is back needs more time than the session's constant."""
-        free = replace(self.settings, time=replace(self.settings.time, latency=None))
-        needed = session.budget(self.pipeline, free).total
-        if needed > self.budget.total + 1e-3:
-            _log.warning(
-                "this input needs %.0f ms, more than the %.0f ms of this session: notes may come"
-                " late; start again to change it",
-                1000 * needed,
-                1000 * self.budget.total,
-            )
 
     def _warn_of_skipping(self, backlog: float) -> None:
         now = time.perf_counter()

@@ -6,16 +6,14 @@ clock (``time.perf_counter`` unless a test passes another). Not here: what sound
 """
 
 import collections
-import heapq
-import itertools
 import logging
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
-from engine.core.notes import Event, NoteEvent, PedalEvent
+from engine.core.notes import Event, PedalEvent
+from engine.midi.event_queue import EventQueue, QueuedEvent
 from engine.midi.sinks import MidiSink
 from engine.midi.tracked_output import TrackedOutput
 from engine.system.bounded import join_thread, remaining_timeout
@@ -29,20 +27,6 @@ IDLE_WAIT = 1.0
 """Seconds that the thread waits at most before it looks again."""
 
 log = logging.getLogger(__name__)
-
-
-_Key = tuple[int, int | None]
-"""Channel and key, or None for the channel's pedal."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Queued:
-    """An event and when it is due; ``serial`` keeps what was submitted first before its equals."""
-
-    due: float
-    serial: int
-    event: Event = field(compare=False)
-    was_late: bool = field(compare=False)  # already due when submitted
 
 
 class Scheduler:
@@ -69,9 +53,8 @@ class Scheduler:
 
     Attributes
     ----------
-    n_sent, n_late, n_dropped, n_overflowed : int
-        Note-ons sent; of these, found after they were due; dropped as too late; dropped as the
-        queue was full.
+    n_sent, n_late, n_dropped : int
+        Note-ons sent; of these, found after they were due; dropped as too late.
     error : BaseException or None
         What ended the thread before its time.
     """
@@ -88,23 +71,23 @@ class Scheduler:
     ) -> None:
         self.latency = latency
         self.late_tolerance = late_tolerance
-        self.n_sent = self.n_late = self.n_dropped = self.n_overflowed = 0
-        self._max_queued = max_queued
+        self.n_sent = self.n_late = self.n_dropped = 0
         self._clock = clock
         self._on_sent = on_sent
         self._anchor: Callable[[float], float] | None = None
         self._changed = threading.Condition()  # guards what follows
-        self._queue: list[_Queued] = []
-        self._serials = itertools.count()
-        self._n_queued_ons = 0
-        self._last_due: dict[_Key, float] = {}  # a key's events keep their order
-        self._open: set[_Key] = set()  # keys whose last event taken in is a note-on
+        self._queue = EventQueue(max_queued)
         self._asked: collections.deque[Callable[[], None]] = collections.deque()
         self.error: BaseException | None = None
         self._is_closing = False
         self._is_sending = False
         self._output = TrackedOutput(sink, clock)  # the MIDI thread's own
         self._thread: threading.Thread | None = None
+
+    @property
+    def n_overflowed(self) -> int:
+        """Note-ons dropped as the queue was full."""
+        return self._queue.n_overflowed
 
     @property
     def n_failed(self) -> int:
@@ -130,11 +113,11 @@ class Scheduler:
             return []
         assert self._anchor is not None, "anchor() comes before submit()"
         with self._changed:
-            head = self._queue[0] if self._queue else None
+            first = self._queue.next_due
             dues = [self._anchor(event.time) + self.latency for event in events]
             for event, due in zip(events, dues, strict=True):
-                self._enqueue(event, due)
-            if self._queue and self._queue[0] is not head:
+                self._queue.push(event, due, self._clock())
+            if self._queue.next_due != first:
                 self._changed.notify_all()
         return dues
 
@@ -200,18 +183,17 @@ class Scheduler:
         """
         self._output.catch_up()
         while True:
-            item: _Queued | None = None
+            item: QueuedEvent | None = None
             with self._changed:
                 if not self._asked:
-                    if not self._queue or self._queue[0].due > now:
+                    due = self._queue.next_due
+                    if due is None or due > now:
                         self._is_sending = False
-                        if not self._queue:
+                        if due is None:
                             self._changed.notify_all()
-                            return None
-                        return self._queue[0].due
+                        return due
                     self._is_sending = True
-                    item = heapq.heappop(self._queue)
-                    self._n_queued_ons -= _is_on(item.event)
+                    item = self._queue.pop()
             if item is not None:
                 self._play(item)
             else:
@@ -228,25 +210,6 @@ class Scheduler:
         """Return whether nothing waits or is being sent. Holds the lock."""
         return not self._queue and not self._is_sending and not self._asked
 
-    def _enqueue(self, event: Event, due: float) -> None:
-        """Put one event into the queue, or drop it. Holds the lock."""
-        key: _Key = (event.channel, event.pitch if isinstance(event, NoteEvent) else None)
-        if isinstance(event, NoteEvent):
-            if event.is_on:
-                if self._n_queued_ons >= self._max_queued:
-                    self.n_overflowed += 1
-                    return
-                self._open.add(key)
-                self._n_queued_ons += 1
-            elif key in self._open:
-                self._open.remove(key)
-            else:
-                return  # its note-on was dropped, or a panic has ended the note
-        due = max(due, self._last_due.get(key, due))
-        self._last_due[key] = due
-        was_late = due < self._clock()
-        heapq.heappush(self._queue, _Queued(due, next(self._serials), event, was_late))
-
     def _run(self) -> None:
         """Send until closed; what stops it is kept in ``error``. On the MIDI thread."""
         raise_thread_priority()
@@ -262,7 +225,7 @@ class Scheduler:
             with self._changed:
                 if self._is_closing:
                     break
-                if self._asked or (self._queue and self._queue[0].due != due):
+                if self._asked or self._queue.next_due not in (None, due):
                     continue
                 remaining = IDLE_WAIT if due is None else due - self._clock()
                 if remaining > FINE_WAIT:
@@ -271,7 +234,7 @@ class Scheduler:
             if remaining > 0:
                 time.sleep(min(remaining, 0.001))
 
-    def _play(self, item: _Queued) -> None:
+    def _play(self, item: QueuedEvent) -> None:
         """Send one event now, or drop it if it is a note-on too late or its note never sounded."""
         event = item.event
         if isinstance(event, PedalEvent):
@@ -298,16 +261,8 @@ class Scheduler:
         """Empty the queue and end all that sounds. On the MIDI thread, or once it is over."""
         with self._changed:
             self._queue.clear()
-            self._n_queued_ons = 0
-            self._open.clear()
-            self._last_due.clear()
             self._is_sending = True
         (end or self._output.end_everything)()
         with self._changed:
             self._is_sending = False
             self._changed.notify_all()
-
-
-def _is_on(event: Event) -> bool:
-    """Return whether it is a note-on."""
-    return isinstance(event, NoteEvent) and event.is_on

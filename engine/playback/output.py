@@ -25,7 +25,7 @@ from engine.audio.devices.portaudio import (
     with_new_devices,
 )
 from engine.audio.loopback.macos import VIRTUAL_DEVICES
-from engine.audio.loopback.pulse import connected
+from engine.audio.loopback.pulse_server import connected
 from engine.audio.loopback.pulse_simple import ANSWER_S, CLOSE_S, HANGS, PulsePlayer
 from engine.core.errors import DeviceError
 from engine.system.bounded import call_with_timeout, remaining_timeout

@@ -8,7 +8,8 @@ import sys
 
 from engine.audio.devices.source import AudioSource, InputInfo
 from engine.audio.loopback.macos import VirtualDevice, list_virtual_devices
-from engine.audio.loopback.pulse import PulseMonitor, list_monitors
+from engine.audio.loopback.pulse import PulseMonitor
+from engine.audio.loopback.pulse_server import list_monitors
 from engine.audio.loopback.windows import WasapiLoopback, list_speakers
 from engine.core.settings import AudioSettings
 

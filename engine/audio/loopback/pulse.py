@@ -1,122 +1,37 @@
 """Loopback on Linux: the monitor source of a PulseAudio sink (PipeWire answers the same API).
 
-Found and watched with pulsectl, recorded with ``pulse_simple``.
+Watched with pulsectl (``pulse_server``), recorded with ``pulse_simple``.
 """
 
-import contextlib
 import itertools
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.devices.source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
+from engine.audio.devices.source import MAX_LIVE_CHANNELS, LiveFeed
 from engine.audio.loopback.monitor_latency import MonitorLatencyEstimator
-from engine.audio.loopback.pulse_simple import ANSWER_S, HANGS, MISSING_LIBPULSE, PulseRecorder
+from engine.audio.loopback.pulse_server import (
+    ask_server,
+    connected,
+    default_monitor,
+    find_source,
+)
+from engine.audio.loopback.pulse_simple import PulseRecorder
 from engine.core.errors import DeviceError
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
-from engine.system.bounded import call_with_timeout, join_thread
+from engine.system.bounded import join_thread
 
 EVENT_TIMEOUT = 0.25  # seconds; how soon the watch sees a stop
 JOIN_TIMEOUT = 0.25  # seconds; a reader in a server that hangs is left behind
 
-T = TypeVar("T")
-
 _log = logging.getLogger(__name__)
 _serial = itertools.count()
-
-
-def _keep_sample_rate(info: Any, struct: Any) -> None:
-    """Copy a source's rate while it is valid; pulsectl's ``sample_spec`` points to freed memory.
-
-    ``_init_from_struct`` is pulsectl's hook for such fields.
-    """
-    info.sample_rate = struct.sample_spec.rate
-
-
-@contextlib.contextmanager
-def connected() -> Iterator[Any]:
-    """Give a connected ``pulsectl.Pulse``. Raises DeviceError where no server answers."""
-    try:
-        import pulsectl
-    except (ImportError, OSError) as error:
-        raise DeviceError(MISSING_LIBPULSE) from error
-    pulsectl.PulseSourceInfo._init_from_struct = _keep_sample_rate
-    with contextlib.ExitStack() as stack:
-        try:
-            pulse = stack.enter_context(pulsectl.Pulse("livecover", connect=False))
-            pulse.connect()  # with its timeout argument it always takes the whole timeout
-        except pulsectl.PulseError as error:
-            raise DeviceError(
-                "no PulseAudio or PipeWire server answers; start one ('systemctl --user start"
-                " pipewire-pulse' or 'pulseaudio --start'), or give --input a device or a file"
-            ) from error
-        try:
-            yield pulse
-        except (pulsectl.PulseError, pulsectl.PulseDisconnected) as error:
-            raise DeviceError(f"the sound server broke off ({error or 'disconnected'})") from error
-
-
-def ask_server(question: Callable[[Any], T]) -> T:
-    """Return the answer to a question put to a connected ``pulsectl.Pulse``.
-
-    Raises DeviceError where no server answers, or not within ``ANSWER_S``.
-    """
-
-    def ask() -> T:
-        with connected() as pulse:
-            return question(pulse)
-
-    try:
-        return call_with_timeout(ANSWER_S, "the sound server", ask)
-    except TimeoutError as error:
-        raise DeviceError(HANGS) from error
-
-
-def _default_monitor(pulse: Any) -> Any:
-    """Return the monitor source of the default sink. Raises DeviceError if there is no sink."""
-    default = pulse.server_info().default_sink_name
-    for source in pulse.source_list():
-        if source.monitor_of_sink_name and source.monitor_of_sink_name == default:
-            return source
-    raise DeviceError("the sound server has no output whose sound could be heard; add a sink")
-
-
-def _source(pulse: Any, name: str) -> Any:
-    """Return the source of this name. Raises DeviceError naming those there are."""
-    sources = pulse.source_list()
-    for source in sources:
-        if source.name == name:
-            return source
-    names = ", ".join(s.name for s in sources) or "none"
-    raise DeviceError(f"no source is called {name!r}; there are: {names} (see 'livecover devices')")
-
-
-def list_monitors() -> list[InputInfo]:
-    """Return every sink's monitor, the default sink's first. Raises DeviceError if none answers."""
-
-    def find(pulse: Any) -> list[InputInfo]:
-        default = pulse.server_info().default_sink_name
-        monitors = [source for source in pulse.source_list() if source.monitor_of_sink_name]
-        monitors.sort(key=lambda source: source.monitor_of_sink_name != default)
-        return [
-            InputInfo(
-                index=None,
-                name=source.description,
-                n_channels=min(source.channel_count, MAX_LIVE_CHANNELS),
-                sample_rate=source.sample_rate,
-                is_loopback=True,
-                what_to_type="loopback" if source.monitor_of_sink_name == default else source.name,
-            )
-            for source in monitors
-        ]
-
-    return ask_server(find)
 
 
 class PulseMonitor:
@@ -145,7 +60,7 @@ class PulseMonitor:
     ) -> None:
         self._wanted = source
         found = ask_server(
-            lambda pulse: _default_monitor(pulse) if source is None else _source(pulse, source)
+            lambda pulse: default_monitor(pulse) if source is None else find_source(pulse, source)
         )
         self.name: str = found.name
         self.sample_rate: int = sample_rate or found.sample_rate
@@ -184,7 +99,7 @@ class PulseMonitor:
         """Begin to record, on threads of its own. Raises DeviceError."""
         self.stop()
         if self._wanted is None:
-            self.name = ask_server(lambda pulse: str(_default_monitor(pulse).name))
+            self.name = ask_server(lambda pulse: str(default_monitor(pulse).name))
         stop, feed = threading.Event(), LiveFeed(ring, clock)
         self._stop, self._feed = stop, feed
         self._listen(self.name, feed, stop, ring, clock)
@@ -234,7 +149,7 @@ class PulseMonitor:
                 while not stop.is_set():
                     if changed.is_set():
                         changed.clear()
-                        default = _default_monitor(pulse).name
+                        default = default_monitor(pulse).name
                         wanted = self._wanted or default
                         if default != known and not self._is_at(pulse, wanted):
                             listen(wanted)
@@ -250,7 +165,7 @@ class PulseMonitor:
         if reader is None or self.name != monitor:
             return reader is None
         places = {o.name: o.source for o in pulse.source_output_list()}
-        return bool(places.get(reader.stream_name) == _source(pulse, monitor).index)
+        return bool(places.get(reader.stream_name) == find_source(pulse, monitor).index)
 
     def stop(self) -> None:
         """End recording; calling it again does nothing."""

@@ -21,7 +21,7 @@ from engine.core.settings import (
     TimeSettings,
 )
 from engine.core.taps import Tap
-from engine.live import worker
+from engine.live import recovery
 from engine.live.engine import Engine
 from engine.live.worker import MAX_BLOCK_S
 from engine.midi.sinks import MidiSink
@@ -178,7 +178,7 @@ def test_the_note_ends_before_the_program_stops_and_the_music_goes_on() -> None:
 def test_a_lost_device_ends_its_notes_and_is_opened_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(worker, "BACK_OFF", (0.0,))
+    monkeypatch.setattr(recovery, "BACK_OFF", (0.0,))
     sink = CollectingSink()
     first = ScriptedSource(play_and_stay((0.2, 1.0)), name="first")
     back = ScriptedSource(play_file((0.1, 0.3)), name="second")
@@ -206,7 +206,7 @@ def test_a_lost_device_ends_its_notes_and_is_opened_again(
 def test_a_device_that_came_back_slower_is_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(worker, "BACK_OFF", (0.0,))
+    monkeypatch.setattr(recovery, "BACK_OFF", (0.0,))
     first = ScriptedSource(lambda source: source.lose("gone"))
     settings = EngineSettings(time=TimeSettings(backlog=20.0))
     engine = make_engine(first, ScriptedSource(play_file(), latency=0.4), settings=settings)
@@ -218,7 +218,7 @@ def test_a_device_that_came_back_slower_is_told(
 def test_a_device_that_comes_back_slower_than_the_latency_asked_for_is_played(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(worker, "BACK_OFF", (0.0,))
+    monkeypatch.setattr(recovery, "BACK_OFF", (0.0,))
     sink = CollectingSink()
     first = ScriptedSource(lambda source: source.lose("gone"))
     back = ScriptedSource(play_and_stay((0.1, 0.3)), latency=0.6)
@@ -234,7 +234,7 @@ def test_a_device_that_comes_back_slower_than_the_latency_asked_for_is_played(
 def test_whatever_a_return_raises_for_the_user_is_tried_again_and_told_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(worker, "BACK_OFF", (0.0,))
+    monkeypatch.setattr(recovery, "BACK_OFF", (0.0,))
     first = ScriptedSource(lambda source: source.lose("gone"))
     odd = ConfigError("audio.input is odd")
     with make_engine(first, odd, odd, DeviceError("not there"), ScriptedSource(play_file())) as e:
@@ -244,7 +244,7 @@ def test_whatever_a_return_raises_for_the_user_is_tried_again_and_told_once(
 
 
 def test_what_comes_back_after_stop_is_stopped_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "BACK_OFF", (0.0,))
+    monkeypatch.setattr(recovery, "BACK_OFF", (0.0,))
     first = ScriptedSource(lambda source: source.lose("gone"))
     engine: Engine
     back = ScriptedSource(lambda source: engine._worker.request_stop())
@@ -255,7 +255,7 @@ def test_what_comes_back_after_stop_is_stopped_again(monkeypatch: pytest.MonkeyP
 
 
 def test_stop_while_the_device_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "BACK_OFF", (1000.0,))
+    monkeypatch.setattr(recovery, "BACK_OFF", (1000.0,))
     sink = CollectingSink()
     source = ScriptedSource(play_and_stay((0.2, 1.0)))
     engine = make_engine(source, sink=sink)

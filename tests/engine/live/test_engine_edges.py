@@ -19,7 +19,7 @@ from engine.core.settings import (
     MidiSettings,
     TimeSettings,
 )
-from engine.live import worker
+from engine.live import recovery, worker
 from engine.live.engine import Engine
 from engine.midi.sinks import MidiSink, TeeSink, open_sink
 from tests.engine.fakes import RATE, Array, CollectingSink, ScriptedSource, make_pipeline, sound
@@ -123,7 +123,7 @@ def test_stop_in_mid_note_saves_a_take_whose_notes_end(tmp_path: Path) -> None:
 def test_time_goes_on_after_a_gap_at_another_sample_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr(worker, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    monkeypatch.setattr(worker, "BACK_OFF", (0.0,))
+    monkeypatch.setattr(recovery, "BACK_OFF", (0.0,))
 
     def play_at_twice_the_rate(source: ScriptedSource) -> None:
         source.play(np.repeat(sound(1.0, (0.1, 0.3)), 2, axis=0))

@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 from engine.audio.devices.device import DeviceSource
-from engine.audio.loopback.pulse import PulseMonitor, list_monitors
+from engine.audio.loopback.pulse import PulseMonitor
+from engine.audio.loopback.pulse_server import list_monitors
 from engine.audio.opening import list_inputs, open_source
 from engine.core.errors import DeviceError
 from engine.core.settings import AudioSettings

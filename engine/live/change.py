@@ -1,0 +1,22 @@
+"""What the engine prepares for other settings, and the worker applies between two steps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.settings import EngineSettings
+from engine.live.session import Session
+from engine.model.latency import LatencyBudget
+from engine.model.pipeline import Pipeline
+
+
+@dataclass(slots=True)
+class Change:
+    """Other settings, and what was read and opened for them; None where all stays as it was."""
+
+    settings: EngineSettings
+    budget: LatencyBudget
+    style: NDArray[np.float32] | None = None
+    pipeline: Pipeline | None = None
+    session: Session | None = None
