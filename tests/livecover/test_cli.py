@@ -1,20 +1,15 @@
 """The command from its words to its exit code, with a tiny model and without devices."""
 
-import contextlib
 import logging
 import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import mido
 import numpy as np
-import platformdirs
 import pytest
 import soundfile
 from numpy.typing import NDArray
@@ -22,32 +17,21 @@ from rich.console import Console
 from rich.progress import Progress
 
 from engine.core.errors import DeviceError
-from engine.model.latency import LatencyBudget
-from engine.signal.meters import Status
 from livecover import cli as subject
 from livecover.cli import is_for_files, main
 from livecover.commands.console import logged
 from livecover.commands.doctor import Check
-from livecover.instrument.instrument import Instrument
 from livecover.options.parser import parse
 from livecover.settings.sections import Settings
 from livecover.settings.source import load_settings
-from livecover.takes.recorder import TakeRecorder
+from tests.livecover.fake_engine import FakeEngine
 from tests.messages import says
 from tests.tiny import TINY_FEATURES
 
 HANGUP = getattr(signal, "SIGHUP", signal.SIGTERM)
 Output = pytest.CaptureFixture[str]
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working folder, no settings of the user's, and no MIDI."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(subject, "midi_control", lambda instrument: contextlib.nullcontext())
-    monkeypatch.setattr(platformdirs, "user_config_path", lambda *a, **k: tmp_path / "none")
-    monkeypatch.setattr(platformdirs, "user_log_path", lambda *a, **k: tmp_path / "logs")
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.fixture
@@ -56,50 +40,6 @@ def song(folder: Path, tiny_song: NDArray[np.float32]) -> Path:
     path = folder / "song.wav"
     soundfile.write(path, np.repeat(tiny_song, 2), 2 * TINY_FEATURES.sample_rate)
     return path
-
-
-class FakeEngine:
-    """Plays ``n_looks`` looks of five seconds each, then the song is over."""
-
-    n_looks = 5
-    on_wait: Callable[[], None] = staticmethod(lambda: None)
-
-    def __init__(self, settings: Any, taps: Any) -> None:
-        self.source = SimpleNamespace(name="Speakers", sample_rate=48000, n_channels=2)
-        self.sink = SimpleNamespace(name="LiveCover + take.mid")
-        spec = SimpleNamespace(name="tiny", version="1")
-        self.pipeline = SimpleNamespace(spec=spec)
-        self.budget = LatencyBudget((("capture block", 0.005), ("half window", 0.064)))
-        self.taps = taps
-        self.n_waits = 0
-        self.is_stopped = False
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None:
-        self.is_stopped = True
-
-    def wait(self, timeout: float) -> bool:
-        assert timeout <= 1.0
-        self.on_wait()
-        self.n_waits += 1
-        return self.n_waits > self.n_looks
-
-    def status(self) -> Status:
-        return Status(5.0 * self.n_waits, -6.0, 0.069, n_notes=self.n_waits, is_connected=True)
-
-
-@pytest.fixture
-def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
-    """The fake engines that the command makes."""
-    made: list[FakeEngine] = []
-
-    def make(settings: Any, taps: Any) -> FakeEngine:
-        made.append(FakeEngine(settings, taps))
-        return made[-1]
-
-    monkeypatch.setattr(subject, "Engine", make)
-    return made
 
 
 def test_a_file_becomes_a_file(song: Path, tiny_stateful_path: Path, capsys: Output) -> None:
@@ -155,40 +95,6 @@ def test_on_a_terminal_there_is_one_line_that_changes(
     assert "INFO" not in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, HANGUP])
-def test_signals_stop_cleanly(
-    engines: list[FakeEngine],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: Output,
-    number: signal.Signals,
-) -> None:
-    monkeypatch.setattr(FakeEngine, "on_wait", lambda self: signal.raise_signal(number))
-    before = signal.getsignal(number)
-    assert main([]) == 0
-    assert engines[0].is_stopped
-    assert engines[0].n_waits == 1
-    assert "1 notes in 0:05" in capsys.readouterr().out
-    assert signal.getsignal(number) is before
-
-
-def test_a_controller_may_stop_and_start(
-    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    @contextlib.contextmanager
-    def midi_control(instrument: Instrument) -> Iterator[None]:
-        def stop_once() -> None:
-            if len(engines) == 1:
-                instrument.stop()
-                instrument.start()
-
-        monkeypatch.setattr(FakeEngine, "on_wait", lambda self: stop_once())
-        yield
-
-    monkeypatch.setattr(subject, "midi_control", midi_control)
-    assert main([]) == 0
-    assert [engine.is_stopped for engine in engines] == [True, True]
-
-
 def test_learn_writes_a_line(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     def learn(settings: Settings, name: str, *_: object) -> dict[str, str]:
         return {"cc 7": name}
@@ -203,59 +109,6 @@ def test_learn_writes_a_line(monkeypatch: pytest.MonkeyPatch, capsys: Output) ->
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_while_it_starts_ends_it_in_order(
-    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
-) -> None:
-    monkeypatch.setattr(FakeEngine, "start", lambda engine: signal.raise_signal(number))
-    assert main([]) == 0
-    assert engines[0].is_stopped and engines[0].n_waits == 0
-
-
-def test_a_start_that_hangs_is_not_waited_for(
-    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    may_start, is_over = threading.Event(), threading.Event()
-
-    def hang(engine: FakeEngine) -> None:
-        signal.raise_signal(signal.SIGTERM)
-        assert may_start.wait(20.0)
-
-    def stop(engine: FakeEngine) -> None:
-        is_over.set()
-
-    monkeypatch.setattr(FakeEngine, "start", hang)
-    monkeypatch.setattr(FakeEngine, "stop", stop)
-    assert main([]) == 0
-    assert not is_over.is_set()
-    may_start.set()
-    assert is_over.wait(20.0)  # what starts after all is stopped
-
-
-def test_a_terminal_that_hangs_up_twice_is_no_hurry(
-    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def twice(engine: FakeEngine) -> None:
-        signal.raise_signal(signal.SIGHUP)
-        signal.raise_signal(signal.SIGHUP)
-
-    monkeypatch.setattr(FakeEngine, "on_wait", twice)
-    assert main([]) == 0
-    assert engines[0].is_stopped
-
-
-def test_a_second_signal_does_not_wait(
-    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def twice(engine: FakeEngine) -> None:
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(FakeEngine, "on_wait", twice)
-    assert main([]) == 130
-    assert engines[0].is_stopped
-
-
 def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     def lost(settings: Any, taps: Any) -> None:
         raise DeviceError("no input\n is called 'x'")
@@ -263,45 +116,6 @@ def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Output) -
     monkeypatch.setattr(subject, "Engine", lost)
     assert main(["--input", "x"]) == 2
     assert capsys.readouterr().err == "livecover: no input is called 'x'\n"
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "line"),
-    [
-        (KeyError("x"), 70, "livecover: a fault of the program's own, not of yours: KeyError: 'x'"),
-        (OSError(28, "No space left on device", "a.mid"), 2, "livecover: a.mid: No space left"),
-    ],
-)
-def test_whatever_ends_it_ends_the_notes_too(
-    error: Exception,
-    code: int,
-    line: str,
-    engines: list[FakeEngine],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: Output,
-) -> None:
-    def broken(engine: FakeEngine) -> None:
-        raise error
-
-    monkeypatch.setattr(FakeEngine, "on_wait", broken)
-    assert main([]) == code
-    assert engines[0].is_stopped
-    told = capsys.readouterr().err
-    assert told.startswith(line) and told.count("\n") == 1
-    assert main(["--log-level", "debug"]) == code
-    assert "Traceback" in capsys.readouterr().err
-
-
-def test_a_full_disk_under_stdout_ends_the_notes(
-    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch, capsys: Output
-) -> None:
-    def full(*_: object) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(sys.stdout, "write", full)
-    assert main([]) == 2
-    assert engines[0].is_stopped
-    assert "No space left on device" in capsys.readouterr().err
 
 
 def test_a_traceback_of_some_library_is_one_line(
@@ -336,20 +150,6 @@ def test_what_is_wrong_ends_with_code_2(
     assert out == ""
     says(err, "livecover: ", *message)
     assert not Path("a.mid").exists()
-
-
-def test_a_take_that_is_not_whole_is_said_at_the_end(
-    engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch, capsys: Output
-) -> None:
-    def fail(self: TakeRecorder) -> None:
-        self.faults.append("recording has failed: No space left on device")
-
-    monkeypatch.setattr(TakeRecorder, "close", fail)
-    monkeypatch.setattr(FakeEngine, "stop", lambda self: self.taps[0].close())
-    assert main(["--record", "takes", "--midi-out", "LiveCover"]) == 2
-    out, err = capsys.readouterr()
-    assert "notes in" in out
-    assert err.splitlines()[-1] == "livecover: recording has failed: No space left on device"
 
 
 def test_a_file_to_a_port_is_played_in_time(engines: list[FakeEngine], song: Path) -> None:
@@ -460,14 +260,3 @@ def test_a_strangers_file_says_nothing_to_the_terminal(
     with logged(Console(stderr=True), "info"):
         logging.getLogger("a library").info("opened %s", "\x1b[2Jsong.wav")
     assert capsys.readouterr().err.endswith(" INFO opened \\x1b[2Jsong.wav\n")
-
-
-def test_who_stops_it_before_it_is_ready_waits_for_no_port(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    opened: list[Instrument] = []
-    monkeypatch.setattr(subject, "midi_control", opened.append)
-    stop = threading.Event()
-    stop.set()
-    subject._attend(Instrument(Settings()), Console(), stop, lambda refresh: False)
-    assert opened == []
