@@ -4,8 +4,10 @@ Pure: no clock, no sound, chance from a seed alone. The caller says where the st
 what was heard since the last one. Not here: beat clock, MIDI.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,10 @@ HEARD_DIM = 2 * N_PITCHES + SUMMARY_DIM
 N_STYLES = 6
 KEPT_STEPS = int(PERIODS[-1]) + COMPARED + 16  # of what was heard
 MOST_NOTES = 10
+LEAST_SAFETY = 0.02
+BAR_STEPS = 16
 USUAL_OVER = 32  # steps over which the number of notes is led back
+USUAL_STYLE: Array = np.repeat(np.array([0, 1], np.float32), N_STYLES)
 _N_LENGTHS = len(LENGTHS)
 _N_VELOCITIES = 16
 
@@ -34,11 +39,14 @@ _N_VELOCITIES = 16
 class SamplingSettings:
     """How notes are drawn."""
 
-    temperature: float = 0.9
-    top_p: float = 0.95
+    temperature: float = 1.0
+    top_p: float = 0.97
+    guidance: float = 0.0  # how much more plan and sound count than in training
     safety: float = 1.0  # how much a pitch class that may not belong is avoided
-    density: float = 0.5  # how strongly the number of notes is led back to what is usual
+    density: float = 0.0  # how strongly the number of notes is led back to what is usual
     notes_per_step: float = 0.81  # what is usual
+    candidates: int = 1  # of each step, of which the best is played
+    steadiness: float = 1.0  # what striking, or not, as a bar ago is worth to a candidate
     plan: PlanSettings = field(default_factory=PlanSettings)
 
 
@@ -61,6 +69,11 @@ class Step:
     notes: tuple[StepNote, ...]
 
 
+class _Hidden(NamedTuple):
+    guided: Array
+    unguided: Array | None
+
+
 class Accompanist:
     """Plays one song.
 
@@ -73,7 +86,9 @@ class Accompanist:
     seed
         Of every choice.
     style
-        (12,) what is asked for, as ``Player`` has it; nothing if not given.
+        (12,) what is asked for: six values in deviations from the usual (notes a step, share of
+        steps with any, mean and spread of pitch, velocity, length), and 1 for each that is asked
+        for. The usual of each if not given.
     part
         0 without, 1 with the melody.
     """
@@ -87,7 +102,7 @@ class Accompanist:
         part: int = 0,
     ) -> None:
         self._model, self._settings = model, settings or SamplingSettings()
-        self.style = np.zeros(2 * N_STYLES, np.float32) if style is None else style
+        self.style = USUAL_STYLE if style is None else style
         self._part, self._seed = part, seed
         self.reset()
 
@@ -100,6 +115,7 @@ class Accompanist:
         self._left = np.zeros(N_PITCHES, np.int64)  # steps for which keys are still held
         self._plan: Plan | None = None
         self._usual = self._settings.notes_per_step
+        self._attacks: deque[bool] = deque(maxlen=BAR_STEPS)  # whether each last step had one
 
     def hear(self, heard: Array) -> None:
         """Take what was heard on the next steps, (n, 88, 2), as ``gathering`` has it."""
@@ -121,11 +137,22 @@ class Accompanist:
             return Step(plan, released, ())
         own = np.concatenate([self._struck, np.minimum(self._left / HELD_SCALE, 1)])
         own = own.astype(np.float32)
-        hidden = self._model.play(own, plan.row, heard, self.style, self._part, where)
-        notes = self._write(hidden, plan)
+        hidden = self._hidden(own, plan, heard, where)
+        notes = self._best(hidden, plan)
         self._keep(notes)
         self._usual += (len(notes) - self._usual) / USUAL_OVER
+        self._attacks.append(bool(notes))
         return Step(plan, released, notes)
+
+    def _hidden(self, own: Array, plan: Plan, heard: Array, where: Place) -> _Hidden:
+        """Return the player's hidden state, and that without plan and sound where it guides."""
+        style, part = self.style, self._part
+        guided = self._model.play(own, plan.row, heard, style, part, where)
+        if not self._settings.guidance:
+            return _Hidden(guided, None)
+        no_plan, silence = np.zeros_like(plan.row), np.zeros_like(heard)
+        free = self._model.play(own, no_plan, silence, style, part, where, is_guided=False)
+        return _Hidden(guided, free)
 
     def _known(self, lag: int) -> tuple[Array, Array]:
         n = len(self._heard)
@@ -145,17 +172,27 @@ class Accompanist:
             self._left[is_foreign] = 0
         return tuple(int(key) + MIN_PITCH for key in np.flatnonzero(ended))
 
-    def _write(self, hidden: Array, plan: Plan) -> tuple[StepNote, ...]:
+    def _best(self, hidden: _Hidden, plan: Plan) -> tuple[StepNote, ...]:
+        """Return the best of some candidates, by harmony and steadiness."""
+        n = max(self._settings.candidates, 1)
+        drawn = [self._write(hidden, plan) for _ in range(n)]
+        return drawn[0] if n == 1 else max(drawn, key=lambda notes: self._worth(notes, plan))
+
+    def _worth(self, notes: tuple[StepNote, ...], plan: Plan) -> float:
+        safe = [np.log(max(float(plan.safety[note.pitch % 12]), LEAST_SAFETY)) for note in notes]
+        before = self._attacks[-BAR_STEPS] if len(self._attacks) >= BAR_STEPS else bool(notes)
+        return float(np.mean(safe or [0.0])) + self._settings.steadiness * (before == bool(notes))
+
+    def _write(self, hidden: _Hidden, plan: Plan) -> tuple[StepNote, ...]:
         struck, last = np.zeros(N_PITCHES, np.float32), DONE
         row = plan.row[:-1]
         notes: list[StepNote] = []
         bias = self._bias(plan)
         while len(notes) < MOST_NOTES:
-            logits = self._model.note(hidden, row, struck, last, 0).pitch + bias
-            key = self._draw(logits)
+            key = self._draw(self._next_pitch(hidden, row, struck, last) + bias)
             if key == DONE:
                 break
-            rest = self._model.note(hidden, row, struck, last, key).rest
+            rest = self._model.note(hidden.guided, row, struck, last, key).rest
             length = self._draw(rest[:_N_LENGTHS])
             velocity = self._draw(rest[_N_LENGTHS : _N_LENGTHS + _N_VELOCITIES])
             hand: Hand = "right" if rest[-1] > 0 else "left"
@@ -171,13 +208,21 @@ class Accompanist:
             bias[DONE] = 0  # the chord's size is the writer's own choice
         return tuple(notes)
 
+    def _next_pitch(self, hidden: _Hidden, row: Array, struck: Array, last: int) -> Array:
+        """Return the logits (89,) of the next pitch, guided (Ho and Salimans, 2022)."""
+        logits = self._model.note(hidden.guided, row, struck, last, 0).pitch
+        if hidden.unguided is None:
+            return logits
+        free = self._model.note(hidden.unguided, np.zeros_like(row), struck, last, 0).pitch
+        return np.asarray(logits + self._settings.guidance * (logits - free), np.float32)
+
     def _bias(self, plan: Plan) -> Array:
         """Return what is added to the logits (89,): safe pitches, usual density."""
         s = self._settings
         bias = np.zeros(N_PITCHES + 1, np.float32)
         classes = (np.arange(N_PITCHES) + MIN_PITCH) % 12
-        bias[:N_PITCHES] = s.safety * np.log(np.maximum(plan.safety[classes], 0.02))
-        bias[:N_PITCHES] -= s.safety * np.log(max(float(plan.safety.max()), 0.02))
+        bias[:N_PITCHES] = s.safety * np.log(np.maximum(plan.safety[classes], LEAST_SAFETY))
+        bias[:N_PITCHES] -= s.safety * np.log(max(float(plan.safety.max()), LEAST_SAFETY))
         bias[DONE] = s.density * np.log(max(self._usual, 0.05) / s.notes_per_step)
         return bias
 

@@ -66,12 +66,13 @@ def expect(summaries: Array, targets: Steps, lag: int) -> Array:
     periods = PERIODS[PERIODS >= max(lag, 1)]
     newest = targets - lag
     alike = np.full((len(periods), len(targets)), -np.inf, np.float32)
+    products = compared @ compared.T
     for k, period in enumerate(periods):
         if len(compared) <= period:
             break
-        products = (compared[period:] * compared[:-period]).sum(1)  # row j: step j + period
-        sums = np.concatenate([[0.0], np.cumsum(products)])
-        stop = newest + 1 - period  # in rows of products
+        along = np.diagonal(products, -int(period))  # row j: step j + period against step j
+        sums = np.concatenate([[0.0], np.cumsum(along)])
+        stop = newest + 1 - period
         n = np.minimum(stop, COMPARED)
         is_enough = n >= LEAST_COMPARED
         total = sums[np.maximum(stop, 0)] - sums[np.maximum(stop - COMPARED, 0)]

@@ -91,12 +91,14 @@ class AccompanistModel:
                 raise ModelError(f"{graph.path}: expected an accompanist, its metadata says {spec}")
         self._plan = _Stateful(graphs["plan"], ("chord", "bass"))
         self._play = _Stateful(graphs["play"], ("hidden",))
+        self._play_unguided = _Stateful(graphs["play"], ("hidden",))
         self._note = graphs["note"]
 
     def reset(self) -> None:
         """Begin another song."""
         self._plan.reset()
         self._play.reset()
+        self._play_unguided.reset()
 
     def plan(self, heard: Array, expected: Array, where: Place) -> tuple[Array, Array]:
         """Return probabilities of the step's chord (97,), and of the basses under each (97, 12).
@@ -109,12 +111,20 @@ class AccompanistModel:
         return chord, bass
 
     def play(
-        self, own: Array, plan: Array, heard: Array, style: Array, part: int, where: Place
+        self,
+        own: Array,
+        plan: Array,
+        heard: Array,
+        style: Array,
+        part: int,
+        where: Place,
+        is_guided: bool = True,
     ) -> Array:
         """Return the hidden state (W,) of a step.
 
         ``own`` (176,) is what was struck before and is held, ``plan`` (37,) the chord and whether
-        it is new, ``style`` (12,) what is asked for, ``part`` 0 without and 1 with the melody.
+        it is new, ``style`` (12,) what is asked for, ``part`` 0 without and 1 with the melody. One
+        that is not guided has a memory of its own; its plan and sound are to be zeros.
         """
         inputs: dict[str, NDArray[Any]] = {
             "own": own[None],
@@ -123,7 +133,8 @@ class AccompanistModel:
             "style": style[None],
             "part": np.array([part], np.int64),
         }
-        (hidden,) = self._play.run({**inputs, **where.inputs()})
+        graph = self._play if is_guided else self._play_unguided
+        (hidden,) = graph.run({**inputs, **where.inputs()})
         return np.asarray(hidden[0])
 
     def note(self, hidden: Array, plan: Array, struck: Array, last: int, pitch: int) -> NoteLogits:

@@ -33,15 +33,15 @@ def velocity_of(classes: Ints) -> NDArray[np.int64]:
     return np.maximum(VELOCITY_STEP * np.asarray(classes, np.int64) + VELOCITY_STEP // 2, 1)
 
 
-def held_rows(begins: Ints, ends: Ints, pitches: Ints, n: int) -> Array:
+def held_rows(begins: Ints, ends: Ints, pitches: Ints, n: int, stops: Ints | None = None) -> Array:
     """Return for each of n steps which keys are down from before it, (n, P).
 
-    As the share of 16 steps for which they will be held still, 1 at the most.
+    As the share of 16 steps for which they are still to be held, 1 at the most. ``stops`` are the
+    steps on which they are let go, where that is sooner than was meant.
     """
     rows = np.zeros((n, N_PITCHES), np.float32)
-    for begin, end, pitch in zip(begins, ends, pitches, strict=True):
-        first, stop = int(begin) + 1, min(int(end), n)
-        if stop > first:
-            left = int(end) - np.arange(first, stop)
-            rows[first:stop, int(pitch) - MIN_PITCH] = np.minimum(left / HELD_SCALE, 1)
+    stops = ends if stops is None else stops
+    for begin, end, pitch, stop in zip(begins, ends, pitches, stops, strict=True):
+        steps = np.arange(int(begin) + 1, min(int(stop), n))
+        rows[steps, int(pitch) - MIN_PITCH] = np.minimum((int(end) - steps) / HELD_SCALE, 1)
     return rows

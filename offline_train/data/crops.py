@@ -25,7 +25,7 @@ from engine.accompany.chords import (
     chord_vectors,
     class_of,
 )
-from engine.accompany.features import expect, summarise
+from engine.accompany.features import SUMMARY_DIM, expect, summarise
 from engine.accompany.playing import held_rows, length_class, velocity_class
 from models.accompanist import DONE, N_PLACES, N_STYLES, Situation
 from models.spec import MIN_PITCH, N_PITCHES
@@ -42,10 +42,11 @@ SHARE_LATE = 0.5  # of changes of chord, where the plan is not the truth
 SHARE_WRONG = 0.2
 LONGEST_MISTAKE = 8
 SHARE_WITH_MELODY = 0.2
-SHARE_REAL = 0.35  # of what is heard, where a song was really heard
+SHARE_REAL = 0.5  # of crops, of songs that were really heard
 SHARE_ASKED = 0.75  # of a style's values
 SHARE_FREE = 0.15  # of crops without any
 SHARE_DEAF = 0.1  # of crops that do not know their own notes in some passage
+SHARE_UNGUIDED = 0.1  # of crops whose player knows neither plan nor sound, for guidance
 STYLE_BLOCKS = (64, 128, 512)
 STYLE_MEAN = np.array([0.81, 0.52, 57.5, 7.6, 78.6, 3.3], np.float32)
 STYLE_SPREAD = np.array([0.3, 0.18, 3.5, 2.0, 9.0, 1.3], np.float32)
@@ -65,7 +66,8 @@ class RealHearing(NamedTuple):
 class Batch(NamedTuple):
     """Crops, each padded to S steps; ``is_step`` says which of them are of the song."""
 
-    heard: Tensor  # (B, S, 220) what planner and, its last 44, player hear, late
+    heard: Tensor  # (B, S, 220) what the planner hears, late
+    summary: Tensor  # (B, S, 44) what the player hears of it
     expected: Tensor  # (B, S, 38)
     where: Situation
     chord: Tensor  # (B, S) int64, true class
@@ -98,39 +100,45 @@ class Crops:
         Song id -> what was really heard of it.
     n_steps
         Of a crop.
+    has_notes
+        Whether the human's notes are asked for; a planner does without.
     """
 
     songs: Sequence[GridSong]
     noise: HearingNoise
     real: dict[str, list[RealHearing]]
     n_steps: int = 512
+    has_notes: bool = True
 
     def draw(self, n: int, rng: np.random.Generator) -> Batch:
         """Return a batch of n crops, by the choices of ``rng``."""
-        sizes = np.array([song.n_steps for song in self.songs], float)
-        chosen = rng.choice(len(self.songs), n, p=sizes / sizes.sum())
-        return collate([self.crop(self.songs[k], rng) for k in chosen], self.n_steps)
+        return collate([self.crop(rng) for _ in range(n)], self.n_steps)
 
-    def crop(self, song: GridSong, rng: np.random.Generator) -> "Crop":
-        """Return one crop of a song."""
-        real = self.real.get(song.song_id, [])
-        if real and rng.random() < SHARE_REAL:
-            excerpt = real[rng.integers(len(real))]
+    def crop(self, rng: np.random.Generator) -> "Crop":
+        """Return one crop: of what was really heard, or of a song as it might be heard."""
+        known = [song for song in self.songs if song.song_id in self.real]
+        if known and rng.random() < SHARE_REAL:
+            song = known[rng.integers(len(known))]
+            excerpts = self.real[song.song_id]
+            excerpt = excerpts[rng.integers(len(excerpts))]
             first = excerpt.first
             heard = excerpt.rows(min(self.n_steps, song.n_steps - first))
         else:
+            sizes = np.array([song.n_steps for song in self.songs], float)
+            song = self.songs[rng.choice(len(self.songs), p=sizes / sizes.sum())]
             first = int(rng.integers(max(song.n_steps - self.n_steps, 0) + 1))
             cells = song.bands[rng.integers(len(song.bands)), first : first + self.n_steps]
             heard = self.noise.simulate(cells, rng)
         lag = int(rng.choice(len(LAGS), p=np.array(LAGS) / sum(LAGS)))
         semitones = int(rng.integers(-5, 7))
-        return make_crop(song, first, heard, lag, semitones, rng)
+        return make_crop(song, first, heard, lag, semitones, rng, self.has_notes)
 
 
 class Crop(NamedTuple):
     """One crop, as arrays; rows of notes are step, length, pitch, velocity, hand."""
 
     heard: Array
+    summary: Array
     expected: Array
     place: NDArray[np.int64]
     lag: int
@@ -151,6 +159,7 @@ def make_crop(
     lag: int,
     semitones: int,
     rng: np.random.Generator,
+    has_notes: bool = True,
 ) -> Crop:
     """Return the crop of a song that begins at step ``first`` and lasts as long as ``heard``."""
     n = len(heard)
@@ -158,24 +167,26 @@ def make_crop(
     chord, bass = moved_chords(song.chords[first : first + n], semitones)
     summary = summarise(heard)
     part = int(rng.random() < SHARE_WITH_MELODY)
-    notes = crop_notes(song, first, n, semitones, with_melody=bool(part))
+    notes = crop_notes(song, first, n * has_notes, semitones, with_melody=bool(part))
     style = style_rows(notes, n, rng)
     plan = chord if rng.random() < SHARE_TRUE_PLAN else mistaken(chord, rng)
     notes = follow(notes, chord, plan)
     own = own_rows(notes, plan, n)
+    is_guided = rng.random() >= SHARE_UNGUIDED
     if rng.random() < SHARE_DEAF:
         begin = int(rng.integers(n))
         own[begin : begin + int(rng.integers(16, 129))] = 0
-    rows = np.concatenate([heard.reshape(n, -1), summary], 1)
+    rows = late(np.concatenate([heard.reshape(n, -1), summary], 1), lag)
     return Crop(
-        late(rows, lag),
+        rows,
+        rows[:, -SUMMARY_DIM:] * np.float32(is_guided),
         expect(summary, np.arange(n), lag),
         np.minimum(song.place[first : first + n].astype(np.int64), N_PLACES - 1),
         lag,
         float(np.log2(song.bpm / 90)),
         chord,
         bass,
-        plan_rows(plan, np.where(plan == chord, bass, plan // N_QUALITIES)),
+        plan_rows(plan, np.where(plan == chord, bass, plan // N_QUALITIES)) * np.float32(is_guided),
         own,
         style,
         part,
@@ -281,15 +292,17 @@ def own_rows(notes: Notes, plan: NDArray[np.int64], n: int) -> Array:
     struck[notes[:, 0] + 1, notes[:, 2] - MIN_PITCH] = notes[:, 3] / 127
     changes = np.flatnonzero(np.diff(plan)) + 1
     ends = notes[:, 0].astype(int) + notes[:, 1]
+    stops = ends.copy()
     begins = np.searchsorted(changes, notes[:, 0], side="right")
     for k, begin in enumerate(begins):
         for change in changes[begin:]:
             if change >= ends[k]:
                 break
             if plan[change] != NO_CHORD and not CLASS_TONES[plan[change], notes[k, 2] % 12]:
-                ends[k] = change
+                stops[k] = change
                 break
-    return np.concatenate([struck[:n], held_rows(notes[:, 0], ends, notes[:, 2], n)], 1)
+    held = held_rows(notes[:, 0], ends, notes[:, 2], n, stops)
+    return np.concatenate([struck[:n], held], 1)
 
 
 def style_rows(notes: Notes, n: int, rng: np.random.Generator) -> Array:
@@ -359,6 +372,7 @@ def collate(crops: Sequence[Crop], n_steps: int) -> Batch:
     names = ("at", "struck", "last", "pitch", "length", "velocity", "is_right")
     return Batch(
         padded("heard"),
+        padded("summary"),
         padded("expected"),
         where,
         padded("chord"),

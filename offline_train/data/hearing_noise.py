@@ -28,8 +28,9 @@ LONG = 3  # steps after which a held note is long
 N_SILENT = 7
 N_KINDS = (3 * N_ROLES + N_SILENT) * N_REGISTERS
 TABLE = 512
-OF_PITCH, OF_KIND = 0.35, 0.25
+OF_PITCH, OF_KIND = 0.4, 0.3
 """How much of a draw's variance belongs to its pitch, and to its kind, throughout a song."""
+LASTING = 0.6  # how much of the rest of it a step has in common with the one before
 
 
 def kinds_of(cells: Cells) -> NDArray[np.int64]:
@@ -67,6 +68,14 @@ def kinds_of(cells: Cells) -> NDArray[np.int64]:
     for k, is_near in enumerate(near):
         silent = np.where(is_near, 3 * N_ROLES + k, silent)
     return np.where(sounds, kind, silent) * N_REGISTERS + _REGISTER_OF
+
+
+def lasting(noise: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return white noise (S, P) as noise of the same variance that lasts over steps."""
+    out = noise.copy()
+    for k in range(1, len(out)):
+        out[k] = LASTING * out[k - 1] + np.sqrt(1 - LASTING**2) * noise[k]
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +118,7 @@ class HearingNoise:
         drawn = (
             np.sqrt(OF_PITCH) * rng.standard_normal(cells.shape[1])
             + np.sqrt(OF_KIND) * rng.standard_normal(N_KINDS)[kinds]
-            + np.sqrt(own) * rng.standard_normal(cells.shape)
+            + np.sqrt(own) * lasting(rng.standard_normal(cells.shape))
         )
         rank = np.minimum((TABLE * ndtr(drawn)).astype(int), TABLE - 1)
         return np.asarray(self.tables[kinds, rank], np.float32)

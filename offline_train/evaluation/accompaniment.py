@@ -108,12 +108,14 @@ Player = Callable[[GridSong, RealHearing, int, int], Played]
 class Accompanying:
     """The accompanist as a player of excerpts."""
 
-    def __init__(self, model: AccompanistModel, settings: SamplingSettings) -> None:
-        self._model, self._settings = model, settings
+    def __init__(
+        self, model: AccompanistModel, settings: SamplingSettings, style: Array | None = None
+    ) -> None:
+        self._model, self._settings, self._style = model, settings, style
 
     def __call__(self, song: GridSong, real: RealHearing, lag: int, seed: int) -> Played:
         """Return what it plays."""
-        accompanist = Accompanist(self._model, self._settings, seed)
+        accompanist = Accompanist(self._model, self._settings, seed, self._style)
         rows = real.rows(song.n_steps - real.first)
         events: list[NoteEvent] = []
         ends: dict[int, int] = {}

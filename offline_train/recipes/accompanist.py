@@ -37,6 +37,7 @@ from offline_train.evaluation.heard_steps import load_real
 from offline_train.training.checkpoints import read_checkpoint
 from offline_train.training.loading import draw_batches
 from offline_train.training.loop import TrainingLoop
+from offline_train.training.own_history import with_own_past
 from offline_train.training.settings import SteppedSettings, settings_from
 from offline_train.training.task import Losses, Task
 
@@ -53,6 +54,7 @@ WEIGHTS = {
     "hand": 0.1,
 }
 CLIP = 1.0
+OWN_PAST_FROM = 0.3  # of a run: before, what it would play is not worth reading
 JUDGED_LAGS = (0, 2, 4, 8)
 AFTER_CHANGE = 4  # steps: the first beat
 
@@ -76,8 +78,10 @@ class AccompanistSettings(SteppedSettings):
     network: AccompanistConfig = field(default_factory=AccompanistConfig)
     learns: Learns = "all"
     start_from: Path | None = None  # a checkpoint, of which the parts that fit are taken
+    own_past: float = 0.0  # share of the player's past that it played itself
     batch: int = 4
     n_steps: int = 512
+    is_half: bool = False  # products in bfloat16, which processors with AMX or AVX-512 do faster
 
     def songs(self, split: str) -> list[GridSong]:
         """Return a split's songs, laid on their grids if they are not yet."""
@@ -105,25 +109,23 @@ def plan_losses(network: Accompanist, batch: Batch) -> Losses:
     has_bass = chord != NO_CHORD
     bass_logits = network.planner.bass(hidden[has_bass], chord[has_bass])
     return {
-        "chord": functional.cross_entropy(network.planner.chord(hidden), chord),
-        "bass": functional.cross_entropy(bass_logits, bass[has_bass]),
+        "chord": functional.cross_entropy(network.planner.chord(hidden).float(), chord),
+        "bass": functional.cross_entropy(bass_logits.float(), bass[has_bass]),
     }
 
 
 def note_losses(network: Accompanist, batch: Batch) -> Losses:
     """Return player's and writer's: the next pitch or the end, and the rest of each note."""
     player = network.player
-    read = player.read(
-        batch.own, batch.plan, batch.heard[..., -44:], batch.style, batch.part, batch.where
-    )
+    read = player.read(batch.own, batch.plan, batch.summary, batch.style, batch.part, batch.where)
     hidden = player.stack(read).flatten(0, 1)[batch.at]
     plan = batch.plan.flatten(0, 1)[batch.at, :-1]
     is_note = batch.pitch != DONE
     pitch = torch.where(is_note, batch.pitch, 0)
     logits, rest = network.writer(hidden, plan, batch.struck, batch.last, pitch)
-    length, velocity, hand = rest[is_note].split((N_LENGTHS, N_VELOCITIES, 1), -1)
+    length, velocity, hand = rest[is_note].float().split((N_LENGTHS, N_VELOCITIES, 1), -1)
     return {
-        "pitch": functional.cross_entropy(logits, batch.pitch),
+        "pitch": functional.cross_entropy(logits.float(), batch.pitch),
         "length": functional.cross_entropy(length, batch.length[is_note]),
         "velocity": functional.cross_entropy(velocity, batch.velocity[is_note]),
         "hand": functional.binary_cross_entropy_with_logits(hand[:, 0], batch.is_right[is_note]),
@@ -192,17 +194,23 @@ class AccompanistTask(Task[Batch]):
         c = self.c
         noise = HearingNoise.load(c.heard / "noise-live.npz")
         real = load_real(c.heard / "heard" / "train")
-        crops = Crops(c.songs("train"), noise, real, c.n_steps)
+        crops = Crops(c.songs("train"), noise, real, c.n_steps, has_notes=c.learns != "plan")
         return draw_batches(partial(crops.draw, c.batch), c.seed, first)
 
     def loss(self, batch: Batch, progress: float) -> Losses:
         """Return the weighted parts of the loss of a batch."""
-        return losses(self.accompanist, moved_to(batch, self.c.device), self.c.learns)
+        c, batch = self.c, moved_to(batch, self.c.device)
+        with torch.autocast(torch.device(c.device).type, torch.bfloat16, enabled=c.is_half):
+            if c.own_past and progress > OWN_PAST_FROM:
+                batch = with_own_past(self.accompanist, batch, c.own_past)
+            return losses(self.accompanist, batch, c.learns)
 
     def validate(self, step: int) -> dict[str, Any]:
         """Return the parts of the loss, and the plan's share of right tones."""
         parts = losses(self.accompanist, self.judged, self.c.learns)
         valid = {name: round(float(part), 4) for name, part in parts.items()}
+        if self.c.learns == "play":
+            return valid
         return {**valid, **judge(self.accompanist, self.songs, self.real)}
 
     def state(self) -> dict[str, Any]:

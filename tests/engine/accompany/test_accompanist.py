@@ -45,9 +45,11 @@ class Graphs:
         self.n_steps += 1
         return p, np.full((N_CLASSES, 12), 1 / 12, np.float32)
 
-    def play(self, own: Any, plan: Any, heard: Any, style: Any, part: int, where: Place) -> Any:
-        self.owns.append(own)
-        return np.zeros(4, np.float32)
+    def play(self, own: Any, plan: Any, *_: Any, is_guided: bool = True) -> Any:
+        if is_guided:
+            self.owns.append(own)
+        assert is_guided == plan.any()
+        return np.full(4, is_guided, np.float32)
 
     def note(self, hidden: Any, plan: Any, struck: Any, last: int, pitch: int) -> NoteLogits:
         logits = np.full(DONE + 1, -1e9, np.float32)
@@ -169,3 +171,33 @@ def test_a_folder_that_is_no_accompanist(tmp_path: Any) -> None:
 
     with pytest.raises(ModelError, match=r"plan\.onnx"):
         AccompanistModel(tmp_path)
+
+
+def test_guidance_goes_further_where_plan_and_sound_lead() -> None:
+    class Led(Graphs):
+        def note(self, *args: Any) -> NoteLogits:
+            said = super().note(*args)
+            if self.place % 4 == 0 and args[3] == DONE:
+                said.pitch[[60 - 21, 64 - 21]] = (1, 0) if args[0].any() else (0, 0)
+            return said
+
+    for guidance, share in ((0.0, 0.73), (3.0, 0.98)):
+        steps = play(Led(chord=(60,)), 800, guidance=guidance, safety=0.0)
+        first = [step.notes[0].pitch for step in steps if step.notes]
+        assert np.mean(np.array(first) == 60) == pytest.approx(share, abs=0.07)
+
+
+def test_of_several_candidates_the_steadiest_is_played() -> None:
+    class Moody(Graphs):
+        def note(self, *args: Any) -> NoteLogits:
+            said = super().note(*args)
+            said.pitch[DONE] = 0  # may always rest
+            return said
+
+    def attacks(**settings: Any) -> list[bool]:
+        return [bool(step.notes) for step in play(Moody(chord=(60,)), 320, **settings)]
+
+    def changed(bars: list[bool]) -> int:
+        return sum(a != b for a, b in zip(bars, bars[16:], strict=False))
+
+    assert changed(attacks(candidates=6)) < changed(attacks()) / 2

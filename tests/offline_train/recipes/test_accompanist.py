@@ -10,12 +10,15 @@ import torch
 from engine.accompany.accompanist import Accompanist
 from engine.accompany.model import AccompanistModel, Place
 from engine.core.errors import ModelError
+from models.accompanist import Accompanist as Network
 from models.accompanist import AccompanistConfig, StackConfig
 from offline_train.data.accompaniment import prepare_songs
 from offline_train.data.hearing_noise import HearingNoise
 from offline_train.exporting.accompanist import export_accompanist
 from offline_train.recipes.accompanist import (
     AccompanistSettings,
+    Learns,
+    begin_with,
     load_network,
     train,
 )
@@ -56,6 +59,27 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     assert resumed["step"] == whole["step"] == 3
     for name, value in whole["model"].items():
         torch.testing.assert_close(resumed["model"][name], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("learns", ["plan", "play"])
+def test_planner_and_player_learn_apart(config: AccompanistSettings, learns: Learns) -> None:
+    torch.manual_seed(config.seed)
+    before = Network(config.network).state_dict()
+    part = replace(config, learns=learns, own_past=0.5, is_half=True)
+    after = read_checkpoint(train(part), "train-accompanist")["model"]
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert moved == ({"planner"} if learns == "plan" else {"player", "writer"})
+
+
+def test_a_run_begins_with_the_parts_that_fit(config: AccompanistSettings) -> None:
+    first = train(config)
+    network = Network(replace(config.network, writer=24))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    begin_with(network, first)
+    given, now = read_checkpoint(first, "train-accompanist")["model"], network.state_dict()
+    for name, value in now.items():
+        is_writer = name.startswith("writer.")
+        assert torch.equal(value, before[name] if is_writer else given[name])
 
 
 def test_what_is_exported_plays(config: AccompanistSettings, tmp_path: Path) -> None:
