@@ -16,7 +16,7 @@ from offline_train.commands import (
     beat,
     cover,
     data,
-    judge,
+    evaluate,
     making,
     papers,
     recipes,
@@ -38,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    for group in (data, recipes, cover, apc, beat, accompanist, papers, judge, making):
+    for group in (data, recipes, cover, apc, beat, accompanist, papers, evaluate, making):
         group.add(command)
     return parser
 

@@ -1,4 +1,4 @@
-"""The accompanist's commands: what it hears, its training, and what its playing is worth."""
+"""The accompanist's commands: its inputs, its training, its evaluation."""
 
 import argparse
 from pathlib import Path
@@ -11,7 +11,7 @@ RUNS = Path("runs/accompanist")
 
 def add(command: Add) -> None:
     """Add the options of these commands."""
-    sub = command("hear-songs", hear_songs, "let the live models hear rendered songs of POP909")
+    sub = command("hear-songs", analyze_songs, "let the live models hear rendered songs of POP909")
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
     sub.add_argument("--prepared", type=Path, default=Path("runs/prepared/train"))
     sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
@@ -35,7 +35,7 @@ def add(command: Add) -> None:
     sub.add_argument("--export", type=Path, help="keep a checkpoint's graphs in this folder")
 
 
-def hear_songs(args: argparse.Namespace) -> None:
+def analyze_songs(args: argparse.Namespace) -> None:
     """Keep what is heard of shards, for training, and of rung b, for measuring."""
     from offline_train.data.hearing_noise import HearingNoise
     from offline_train.evaluation.heard_steps import hear, noise_pairs, of_rung, of_shards

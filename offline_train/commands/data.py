@@ -1,4 +1,4 @@
-"""The commands that make what is learned from: songs, recordings and pairs as shards."""
+"""The commands that prepare data: songs, recordings and pairs as shards."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""The experiments of the papers, and the commands that a user takes up from them."""
+"""The papers' experiments, and the commands that came of them."""
 
 import argparse
 import os

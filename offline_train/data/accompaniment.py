@@ -19,7 +19,7 @@ from engine.accompany.chords import QUALITY_NAMES, Chord
 from engine.core.errors import DataError
 from models.spec import MIN_PITCH, N_PITCHES
 from offline_train.corpora import Note, Song, read_song, split_ids
-from offline_train.data import jobs as making
+from offline_train.data.jobs import record_settings, run_missing
 from offline_train.data.shards import Piece, StoredPiece, read_shards
 from offline_train.evaluation.measures.playability import split_hands
 from offline_train.synthesis.bands.band import Player, arrange, parse_chord
@@ -193,12 +193,12 @@ def prepare_songs(data: Path, split: str, out: Path, seed: int = 1) -> list[Grid
         If the data folder has no such split, or ``out`` holds shards made otherwise.
     """
     ids = split_ids(data, split)
-    making.claim(out, {"split": split, "seed": seed, "songs": len(ids)})
+    record_settings(out, {"split": split, "seed": seed, "songs": len(ids)})
     groups = [ids[k : k + SONGS_A_SHARD] for k in range(0, len(ids), SONGS_A_SHARD)]
     jobs = {
         f"shard-{k:05d}.tar": partial(_pieces, data, group, seed) for k, group in enumerate(groups)
     }
-    making.make(out, jobs, f"lay {split} on the grid")
+    run_missing(out, jobs, f"lay {split} on the grid")
     return load_songs(out)
 
 

@@ -1,7 +1,7 @@
 """Makes what the beat network learns from: songs at many tempos, played, mixed and mastered.
 
 POP909 songs have true beats; a share of them is made to be in three. Freedoom's pieces have those
-of their tempo maps, whose bars nobody vouches for. Every choice comes from the seed in the facts.
+of their tempo maps, whose bar lines are unreliable. Every choice comes from the seed in the facts.
 Not here: other timing (``beat_timing``), what training hears of it (``beats``).
 """
 
@@ -23,16 +23,16 @@ from models.spec import FeatureSpec
 from offline_train.corpora import Beat, Corpus, Song, open_corpus, read_song
 from offline_train.data.beat_timing import in_bars_of_three, in_three, retimed, retimed_piece
 from offline_train.data.beats import quantize
-from offline_train.data.jobs import claim, in_processes, make
+from offline_train.data.jobs import record_settings, run_in_processes, run_missing
 from offline_train.data.prepare import cut_piece
 from offline_train.data.shards import Piece, StoredPiece, read_manifest, read_shards, write_manifest
+from offline_train.synthesis.band_renders import cut
 from offline_train.synthesis.bands.band import Player, arrange
 from offline_train.synthesis.bands.grooves import TRAIN_GROOVES
 from offline_train.synthesis.bands.mma import mma_players
 from offline_train.synthesis.mixing import draw_gains, master, mix
 from offline_train.synthesis.render import fluidsynth, players_to_midi
 from offline_train.synthesis.stems import DRY_RATE, SAMPLE_RATE, TRAIN_SOUNDFONTS, sum_of
-from offline_train.synthesis.takes import cut
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +85,8 @@ def make_pieces(config: BeatPiecesConfig) -> int:
 
 def _make(out: Path, settings: dict[str, Any], jobs: Any, title: str, workers: int) -> int:
     free = ("data", "out", "workers", "source")
-    claim(out, {name: str(value) for name, value in settings.items() if name not in free})
-    make(out, jobs, title, partial(in_processes, workers))
+    record_settings(out, {name: str(value) for name, value in settings.items() if name not in free})
+    run_missing(out, jobs, title, partial(run_in_processes, workers))
     write_manifest(out, read_manifest(out).values())
     return sum(line.pieces for line in read_manifest(out).values())
 

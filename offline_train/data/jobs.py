@@ -1,9 +1,9 @@
-"""Makes what is missing of a folder of shards: the same command goes on where it stopped.
+"""Makes what is missing of a folder of shards: the same command resumes it.
 
 A folder belongs to one choice of settings, which lies beside its shards. A job makes the pieces of
-one shard, in this process, another or on another machine (``cluster``); ``make`` alone writes the
-manifest. Not here: what a shard is (``shards``), and what goes into one (``prepare``,
-``recordings``, ``hearings``, ``transcription.sounds``).
+one shard, in this process, another or on another machine (``cluster``); ``run_missing`` alone
+writes the manifest. Not here: what a shard is (``shards``), and what goes into one (``prepare``,
+``recordings``, ``analysis_cache``, ``transcription.sounds``).
 """
 
 import json
@@ -29,11 +29,11 @@ from offline_train.data.shards import (
 Job = Callable[[], Iterable[Piece]]
 Jobs = Mapping[Path, Job]
 Lines = Generator[ShardLine, None, None]
-Do = Callable[[Jobs], Lines]
+Runner = Callable[[Jobs], Lines]
 """Does jobs, each for the path of its shard, and yields the lines of shards as they are written."""
 
 
-def claim(out: Path, settings: dict[str, Any], file: str = "config.json") -> None:
+def record_settings(out: Path, settings: dict[str, Any], file: str = "config.json") -> None:
     """Keep in ``file`` which settings (JSON) the shards of a folder are made with.
 
     Raises
@@ -52,50 +52,50 @@ def claim(out: Path, settings: dict[str, Any], file: str = "config.json") -> Non
     path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
 
 
-def missing(out: Path, names: Iterable[str]) -> list[str]:
+def missing_shards(out: Path, names: Iterable[str]) -> list[str]:
     """Return those of a folder's shards that are not there or were cut short, in order."""
     there = read_manifest(out)
     return [name for name in names if name not in there or not is_whole(out, there[name])]
 
 
-def write(path: Path, job: Job) -> ShardLine:
+def run_job(path: Path, job: Job) -> ShardLine:
     """Do a job: write its shard, and return the line for the manifest."""
     return write_shard(path, job())
 
 
-def in_turn(jobs: Jobs) -> Lines:
+def run_here(jobs: Jobs) -> Lines:
     """Do jobs in this process."""
     for path, job in jobs.items():
-        yield write(path, job)
+        yield run_job(path, job)
 
 
-def in_processes(workers: int, jobs: Jobs) -> Lines:
+def run_in_processes(workers: int, jobs: Jobs) -> Lines:
     """Do jobs, which must be picklable, in so many processes; 0 does them in this one.
 
     What was not begun is given up when the work is interrupted.
     """
     if not workers:
-        yield from in_turn(jobs)
+        yield from run_here(jobs)
         return
     pool = ProcessPoolExecutor(workers)
     try:
-        for future in as_completed([pool.submit(write, *job) for job in jobs.items()]):
+        for future in as_completed([pool.submit(run_job, *job) for job in jobs.items()]):
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def make(out: Path, jobs: Mapping[str, Job], title: str, do: Do = in_turn) -> None:
+def run_missing(out: Path, jobs: Mapping[str, Job], title: str, do: Runner = run_here) -> None:
     """Do the jobs, by file name, whose shards are missing, and note each down once it is there.
 
-    ``do`` is ``in_turn``, ``partial(in_processes, workers)``, or another way to do jobs.
+    ``do`` is ``run_here``, ``partial(run_in_processes, workers)``, or another way to do jobs.
 
     Raises
     ------
     DataError
         As a job does, or if a shard cannot be written.
     """
-    left = {out / name: jobs[name] for name in missing(out, jobs)}
+    left = {out / name: jobs[name] for name in missing_shards(out, jobs)}
     with closing(do(left)) as lines:
         for line in tqdm(lines, title, len(left), unit="shard"):
             append_manifest(out, line)

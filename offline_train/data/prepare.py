@@ -29,10 +29,10 @@ from offline_train.corpora import (
     read_song,
 )
 from offline_train.corpora import Piece as Score
-from offline_train.data.jobs import Do, claim, in_processes, make
+from offline_train.data.jobs import Runner, record_settings, run_in_processes, run_missing
 from offline_train.data.shards import Piece, read_manifest, write_manifest
+from offline_train.synthesis.band_renders import cut
 from offline_train.synthesis.stems import SAMPLE_RATE, Stem, play_piece, play_song
-from offline_train.synthesis.takes import cut
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ def score_of(stems: Sequence[Stem]) -> Array:
     return np.array([(*note, k) for note, k in sorted(rows)], np.float32).reshape(-1, 5)
 
 
-def prepare(config: PrepareConfig, do: Do | None = None) -> int:
+def prepare(config: PrepareConfig, do: Runner | None = None) -> int:
     """Render the shards that are missing; return how many pieces are there in the end.
 
     ``do`` does so elsewhere than in ``config.workers`` processes. The manifest is left in order.
@@ -180,12 +180,14 @@ def prepare(config: PrepareConfig, do: Do | None = None) -> int:
         for k, v in dataclasses.asdict(config).items()
         if k not in ("data", "out", "workers")
     }
-    claim(config.out, facts)
+    record_settings(config.out, facts)
     shards = plan(config)
     jobs = {
         shard_name(k): partial(render_pieces, config, pieces) for k, pieces in enumerate(shards)
     }
-    make(config.out, jobs, f"render {config.split}", do or partial(in_processes, config.workers))
+    run_missing(
+        config.out, jobs, f"render {config.split}", do or partial(run_in_processes, config.workers)
+    )
     lines = read_manifest(config.out).values()
     write_manifest(config.out, lines)
     n_pieces, n_wanted = sum(line.pieces for line in lines), sum(map(len, shards))

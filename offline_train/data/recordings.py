@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import DataError
-from offline_train.data.jobs import claim, make, missing
+from offline_train.data.jobs import missing_shards, record_settings, run_missing
 from offline_train.data.shards import Piece
 from offline_train.data.sound_files import SAMPLE_RATE, duration, read_part
 from offline_train.data.sources import SOURCES, SPLITS, Source, Split
@@ -201,18 +201,20 @@ def write_recordings(
     """
     chosen = songs(folder, split, sources)[: n_songs or None]
     plan = _interleaved([excerpts(song, limit_s) for song in chosen])
-    claim(out, {"split": split, "pieces": [e.name for e in plan], "limit_s": limit_s}, CONFIG)
+    record_settings(
+        out, {"split": split, "pieces": [e.name for e in plan], "limit_s": limit_s}, CONFIG
+    )
     parts = {
         f"recordings-{k:05d}.tar": plan[first : first + pieces_per_shard]
         for k, first in enumerate(range(0, len(plan), pieces_per_shard))
     }
-    written, teacher, left = Written(), Teacher(), missing(out, parts)
+    written, teacher, left = Written(), Teacher(), missing_shards(out, parts)
     for name, part in parts.items():
         if name not in left:
             for excerpt in part:
                 written.add(excerpt.seconds, excerpt.song.source.package)
     jobs = {name: partial(_labelled_all, parts[name], teacher, written) for name in parts}
-    make(out, jobs, f"label {split}")
+    run_missing(out, jobs, f"label {split}")
     return written
 
 

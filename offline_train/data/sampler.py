@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.core.errors import DataError
 from offline_train.data.shards import MANIFEST, StoredPiece, read_shards
 from offline_train.synthesis.mixing import draw_gains, master, mix
+from offline_train.synthesis.stems import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +117,14 @@ def gains_of(piece: StoredPiece, rng: np.random.Generator) -> Array:
     """Return the gain (stems,) of each stem of a piece in one more mix."""
     n_stems = piece.array("stems").shape[1]
     return draw_gains(piece.facts.get("roles", ["recording"] * n_stems), rng)
+
+
+def mix_piece(
+    piece: StoredPiece, rng: np.random.Generator, sample_rate: int = SAMPLE_RATE
+) -> tuple[Array, Array]:
+    """Return a piece mixed and mastered (n,), and the gain of each stem."""
+    gains = gains_of(piece, rng)
+    return master(mix(piece.array("stems"), gains), rng, sample_rate), gains
 
 
 def draw_crop(

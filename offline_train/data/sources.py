@@ -1,4 +1,4 @@
-"""Freely licensed produced music that Debian packages carry, and who hears it: train or heldout.
+"""Freely licensed produced music in Debian packages, and the split it is in: train or heldout.
 
 Every licence was read in the package's ``/usr/share/doc/PACKAGE/copyright`` (Debian 12). Listed is
 only what that file grants under a permissive licence, GPL, CC BY or CC BY-SA; what it grants by its

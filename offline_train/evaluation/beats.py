@@ -36,7 +36,7 @@ from offline_train.evaluation.measures.beats import (
 from offline_train.evaluation.rungs import (
     EvaluateConfig,
     heard_piece,
-    read_heard_song,
+    read_reference_song,
     song_names,
 )
 
@@ -139,7 +139,7 @@ def pop909_songs(config: EvaluateConfig) -> Iterator[KnownBeats]:
     """Yield the songs of rung a, b or c with their true beats; a broken one is skipped."""
     for name in song_names(config):
         try:
-            sound = read_heard_song(config, name)
+            sound = read_reference_song(config, name)
             piece, _ = heard_piece(config, name)
         except DataError as error:
             log.warning("skipped %s: %s", name, error)

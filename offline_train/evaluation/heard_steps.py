@@ -20,9 +20,14 @@ from engine.model.pipeline import load_pipeline
 from offline_train.corpora import Note, read_song
 from offline_train.data.accompaniment import band_cells, step_times
 from offline_train.data.crops import RealHearing
-from offline_train.data.hearings import play
+from offline_train.data.sampler import mix_piece
 from offline_train.data.shards import read_shards
-from offline_train.evaluation.rungs import EvaluateConfig, heard_piece, read_heard_song, song_names
+from offline_train.evaluation.rungs import (
+    EvaluateConfig,
+    heard_piece,
+    read_reference_song,
+    song_names,
+)
 from offline_train.evaluation.systems import listen
 from offline_train.synthesis.bands.band import Player
 from offline_train.synthesis.mixing import MACHINE, audible, draw_gains
@@ -52,7 +57,7 @@ def of_shards(folder: Path, seed: int = 1) -> Iterator[Sound]:
     """Yield the POP909 songs of a folder of shards, mixed and mastered as in training."""
     for k, piece in enumerate(read_shards(folder)):
         if "beats" in piece and "notes" in piece:
-            samples, _ = play(piece, np.random.default_rng((seed, k)))
+            samples, _ = mix_piece(piece, np.random.default_rng((seed, k)))
             song_id = piece.name.rpartition("-")[0]
             beats = np.array(piece.array("beats"), float)[:, 0]
             yield Sound(song_id, piece.name, samples, beats, float(piece.facts.get("start", 0.0)))
@@ -62,7 +67,7 @@ def of_rung(config: EvaluateConfig) -> Iterator[Sound]:
     """Yield the songs of a rung of POP909, as ``livecover-train evaluate`` hears them."""
     for name in song_names(config):
         song, _ = heard_piece(config, name)
-        heard = read_heard_song(config, name)
+        heard = read_reference_song(config, name)
         beats = np.array([beat.time for beat in song.beats])
         whole = read_song(config.data / "pop909" / name)
         start = _start(np.array([beat.time for beat in whole.beats]), beats)

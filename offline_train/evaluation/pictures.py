@@ -12,7 +12,7 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from models.spec import MIN_PITCH, N_PITCHES
-from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
+from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong
 
 Array = NDArray[np.float32]
 
@@ -24,7 +24,7 @@ COLOURS = {"melody": "#d1361b", "accompaniment": "#1763b0"}
 WIDTH, PANEL_HEIGHT, DPI = 16.0, 2.6, 90
 
 
-def draw_rolls(path: Path, song: HeardSong, covers: Mapping[str, Array]) -> None:
+def draw_rolls(path: Path, song: ReferenceSong, covers: Mapping[str, Array]) -> None:
     """Write a PNG: the song's sound, the human's notes if known, and each system's notes (n, 5).
 
     Half a minute from the middle is shown; covers with equal notes share a panel.
@@ -64,7 +64,7 @@ def draw_notes(axis: Any, notes: Array) -> None:
     axis.add_collection(PatchCollection(boxes, facecolor=colours, edgecolor="white", lw=0.3))
 
 
-def _panels(song: HeardSong, covers: Mapping[str, Array]) -> dict[str, Array]:
+def _panels(song: ReferenceSong, covers: Mapping[str, Array]) -> dict[str, Array]:
     """Return title -> notes, the truth first; systems that play the same are named together."""
     panels = {} if song.notes is None else {"human": song.notes}
     same: dict[bytes, str] = {}
@@ -80,7 +80,7 @@ def _panels(song: HeardSong, covers: Mapping[str, Array]) -> dict[str, Array]:
     return panels
 
 
-def _draw_sound(axis: Any, song: HeardSong, start: float) -> None:
+def _draw_sound(axis: Any, song: ReferenceSong, start: float) -> None:
     """Draw the spectrogram on an axis of pitch, in dB below its loudest."""
     first = int(start * SAMPLE_RATE)
     samples = song.samples[first : first + round(PICTURE_S * SAMPLE_RATE)]

@@ -31,8 +31,13 @@ from offline_train.evaluation.measures.parts import PartsScore, score_parts
 from offline_train.evaluation.measures.pedalling import PedalScore, score_pedal
 from offline_train.evaluation.measures.playability import Unplayable, find_unplayable, split_hands
 from offline_train.evaluation.measures.transcription import Count, match_notes, score_onsets
-from offline_train.evaluation.rungs import EvaluateConfig, heard_piece, read_heard_song, song_names
-from offline_train.evaluation.songs import HeardSong
+from offline_train.evaluation.rungs import (
+    EvaluateConfig,
+    heard_piece,
+    read_reference_song,
+    song_names,
+)
+from offline_train.evaluation.songs import ReferenceSong
 from offline_train.evaluation.systems import events_to_notes, listen
 
 Notes = NDArray[np.float32]
@@ -104,7 +109,7 @@ def measure(
     pace = style_pace(style_vector(style, pipeline.spec), pipeline.spec)
     total = PlayableScore()
     for name in tqdm(song_names(config), f"rung {config.rung}", unit="song"):
-        song = read_heard_song(config, name)
+        song = read_reference_song(config, name)
         posteriors = listen(pipeline, song.samples, style)
         truth, pedals = heard_piece(config, name)
         for threshold in sorted({*thresholds, decoding.melody_threshold}):
@@ -119,7 +124,7 @@ def measure(
 
 def _judge(
     total: PlayableScore,
-    song: HeardSong,
+    song: ReferenceSong,
     events: list[NoteEvent],
     truth: corpora.Song,
     pedals: list[corpora.Pedal],
@@ -189,7 +194,7 @@ def _decoded(
     return decoder.push(posteriors) + decoder.flush()
 
 
-def _truth(song: HeardSong) -> Notes:
+def _truth(song: ReferenceSong) -> Notes:
     assert song.notes is not None, "songs of POP909 have their notes"
     return song.notes
 

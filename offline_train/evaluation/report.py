@@ -8,9 +8,9 @@ from typing import Any
 
 from engine.core.errors import DataError
 from offline_train.evaluation.figures import MEASURE, MEASURES, Measure
-from offline_train.evaluation.judging import RungResult
 from offline_train.evaluation.pictures import draw_rolls
-from offline_train.evaluation.rungs import EvaluateConfig, read_heard_song
+from offline_train.evaluation.rungs import EvaluateConfig, read_reference_song
+from offline_train.evaluation.scoring import RungResult
 
 RUNG_TITLES = {
     "a": "heard sound sources and grooves",
@@ -126,7 +126,7 @@ def save_page(
         for song in result.songs[:n_pictures]:
             image = Path("rolls") / f"{result.rung}-{Path(song.name).stem}.png"
             (folder / image).parent.mkdir(parents=True, exist_ok=True)
-            heard = read_heard_song(configs[result.rung], song.name)
+            heard = read_reference_song(configs[result.rung], song.name)
             draw_rolls(folder / image, heard, song.covers)
             caption = html.escape(f"{song.name}, rung {result.rung}")
             body.append(

@@ -32,11 +32,11 @@ from offline_train.corpora.notes import Pedal, with_pedal
 from offline_train.corpora.pop909 import Pop909
 from offline_train.data.shards import MANIFEST, StoredPiece, read_shards
 from offline_train.data.sound_files import duration, read_part
-from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong, cached_song, log
+from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong, cached_song, log
 from offline_train.evaluation.sung import render_sung
+from offline_train.synthesis.band_renders import cut, render_band, waveform
 from offline_train.synthesis.pianos.salamander import play_piano
 from offline_train.synthesis.render import RENDER_RATE
-from offline_train.synthesis.takes import cut, render_band, waveform
 
 Array = NDArray[np.float32]
 Rung = Literal["a", "b", "c", "d", "piano", "folder"]
@@ -125,9 +125,9 @@ def song_names(config: EvaluateConfig) -> list[str]:
     return names[: config.limit or None]
 
 
-def read_heard_song(config: EvaluateConfig, name: str) -> HeardSong:
+def read_reference_song(config: EvaluateConfig, name: str) -> ReferenceSong:
     """Return one of the rung's songs, from the cache or made now. DataError if it is broken."""
-    makers: dict[Rung, Callable[[EvaluateConfig, str], HeardSong]] = {
+    makers: dict[Rung, Callable[[EvaluateConfig, str], ReferenceSong]] = {
         "a": partial(_render_pop909, is_heard=True),
         "b": partial(_render_pop909, is_heard=False),
         "c": _render_sung,
@@ -139,7 +139,7 @@ def read_heard_song(config: EvaluateConfig, name: str) -> HeardSong:
     return cached_song(config.folder, name, make)
 
 
-def rendered_songs(config: EvaluateConfig) -> Iterator[HeardSong]:
+def rendered_songs(config: EvaluateConfig) -> Iterator[ReferenceSong]:
     """Yield the rung's songs, rendering those that are not kept yet; a broken one is skipped."""
     names = song_names(config)
     with ProcessPoolExecutor(config.workers) as pool:
@@ -147,13 +147,13 @@ def rendered_songs(config: EvaluateConfig) -> Iterator[HeardSong]:
             if problem:
                 log.warning("skipped %s: %s", name, problem)
             else:
-                yield read_heard_song(config, name)
+                yield read_reference_song(config, name)
 
 
 def _keep(config: EvaluateConfig, name: str) -> str:
     """Have the song on disk; return what is wrong with it."""
     try:
-        read_heard_song(config, name)
+        read_reference_song(config, name)
     except DataError as error:
         return str(error)
     return ""
@@ -182,20 +182,20 @@ def _excerpt(config: EvaluateConfig, name: str, rng: np.random.Generator) -> tup
     return cut(song, start, config.excerpt_s), start
 
 
-def _known(song: Song, samples: Array) -> HeardSong:
+def _known(song: Song, samples: Array) -> ReferenceSong:
     notes = np.array([(*note, is_melody) for note, is_melody in song.cover()], np.float32)
     beats = np.array([beat.time for beat in song.beats])
-    return HeardSong(song.song_id, samples, notes.reshape(-1, 5), beats)
+    return ReferenceSong(song.song_id, samples, notes.reshape(-1, 5), beats)
 
 
-def _render_pop909(config: EvaluateConfig, name: str, is_heard: bool) -> HeardSong:
+def _render_pop909(config: EvaluateConfig, name: str, is_heard: bool) -> ReferenceSong:
     rng = _rng(config, name, is_heard)
     song, _ = _excerpt(config, name, rng)
     audio, _ = render_band(song, rng, is_heard)
     return _known(song, waveform(audio, SAMPLE_RATE))
 
 
-def _render_sung(config: EvaluateConfig, name: str) -> HeardSong:
+def _render_sung(config: EvaluateConfig, name: str) -> ReferenceSong:
     """The excerpt and band of rung b, so that the two differ by voice and mastering alone."""
     rng = _rng(config, name, is_heard=False)
     song, _ = _excerpt(config, name, rng)
@@ -203,7 +203,7 @@ def _render_sung(config: EvaluateConfig, name: str) -> HeardSong:
     return _known(song, waveform(render_sung(song, rng, voice_rng), SAMPLE_RATE))
 
 
-def _render_piano(config: EvaluateConfig, name: str) -> HeardSong:
+def _render_piano(config: EvaluateConfig, name: str) -> ReferenceSong:
     """The truth holds a note for as long as key or pedal does, as piano transcription has it."""
     rng = np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/piano".encode()))
     piece = GiantMidi(config.data / "giantmidi").read(name)
@@ -223,7 +223,7 @@ def _render_piano(config: EvaluateConfig, name: str) -> HeardSong:
         (note.onset, min(note.offset, seconds), note.pitch, note.velocity, 0)
         for note in with_pedal(keys, pedals)
     ]
-    return HeardSong(name, samples, np.array(rows, np.float32).reshape(-1, 5))
+    return ReferenceSong(name, samples, np.array(rows, np.float32).reshape(-1, 5))
 
 
 def _recordings(config: EvaluateConfig) -> dict[str, Path | StoredPiece]:
@@ -244,7 +244,7 @@ def _recordings(config: EvaluateConfig) -> dict[str, Path | StoredPiece]:
     return {path.name: path for path in paths}
 
 
-def _read_recording(config: EvaluateConfig, name: str) -> HeardSong:
+def _read_recording(config: EvaluateConfig, name: str) -> ReferenceSong:
     found = _recordings(config)[name]
     start, samples = _middle(config, name, found)
     if isinstance(found, StoredPiece):
@@ -254,7 +254,7 @@ def _read_recording(config: EvaluateConfig, name: str) -> HeardSong:
     if notes is not None:
         notes[:, :2] -= start
         notes = notes[(notes[:, 0] >= 0) & (notes[:, 0] < len(samples) / SAMPLE_RATE)]
-    return HeardSong(name, samples, notes)
+    return ReferenceSong(name, samples, notes)
 
 
 def _middle(config: EvaluateConfig, name: str, found: Path | StoredPiece) -> tuple[float, Array]:

@@ -25,7 +25,7 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class HeardSong:
+class ReferenceSong:
     """A song: mono samples at 16 kHz, and what is known of it.
 
     ``notes`` (n, 5) are the truth: onset, offset, pitch, velocity, "is melody"; a human cover, or
@@ -43,7 +43,7 @@ class HeardSong:
         return len(self.samples) / SAMPLE_RATE
 
 
-def cached_song(folder: Path, name: str, make: Callable[[], HeardSong]) -> HeardSong:
+def cached_song(folder: Path, name: str, make: Callable[[], ReferenceSong]) -> ReferenceSong:
     """Return the song that lies in ``folder``, made and put there first if it is not whole.
 
     Raises
@@ -65,7 +65,7 @@ def cached_song(folder: Path, name: str, make: Callable[[], HeardSong]) -> Heard
     return _read(folder, name)  # 16 bits, as every later run will hear it
 
 
-def _read(folder: Path, name: str) -> HeardSong:
+def _read(folder: Path, name: str) -> ReferenceSong:
     with np.load(folder / f"{name}.npz") as facts:
         n_samples = int(facts["n_samples"])
         notes = facts["notes"] if "notes" in facts else None
@@ -76,10 +76,10 @@ def _read(folder: Path, name: str) -> HeardSong:
     samples, _ = soundfile.read(path, dtype="float32")
     if len(samples) != n_samples:
         raise ValueError(f"{path}: {len(samples)} samples of {n_samples}")
-    return HeardSong(name, samples, notes, beats)
+    return ReferenceSong(name, samples, notes, beats)
 
 
-def _write(folder: Path, song: HeardSong) -> None:
+def _write(folder: Path, song: ReferenceSong) -> None:
     """Both files appear whole, the sound last."""
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {"n_samples": np.int64(len(song.samples))}

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pedalboard import Pedalboard  # type: ignore[attr-defined]  # its stubs hide it
 
 from offline_train.corpora import Song
+from offline_train.synthesis.band_renders import UNHEARD_SOUNDFONT
 from offline_train.synthesis.bands.band import arrange
 from offline_train.synthesis.bands.grooves import UNHEARD_GROOVES
 from offline_train.synthesis.render import RENDER_RATE, fluidsynth, mix, players_to_midi
-from offline_train.synthesis.takes import UNHEARD_SOUNDFONT
 from offline_train.synthesis.voices.voice import UNHEARD_VOICES, sing
 
 Audio = NDArray[np.float32]

@@ -32,7 +32,7 @@ from engine.whole_song.song_analysis import SongAnalysis, analyze
 from engine.whole_song.song_analyzer import SongAnalyzer
 from models.spec import Decoding, ModelSpec
 from offline_train.data.teacher import Teacher
-from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
+from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class System(Protocol):
         """When its notes come."""
         ...
 
-    def cover(self, song: HeardSong) -> Cover:
+    def cover(self, song: ReferenceSong) -> Cover:
         """Return the notes of a song."""
         ...
 
@@ -155,7 +155,7 @@ class ModelSystem:
         """As declared; over a whole file there is none."""
         return declared_timing(self._pipeline.spec) if self._path == "streamed" else Timing()
 
-    def cover(self, song: HeardSong) -> Cover:
+    def cover(self, song: ReferenceSong) -> Cover:
         """Return what the engine plays."""
         posteriors = listen(self._pipeline, song.samples, self._style, self._path)
         frame_s = self._pipeline.spec.features.frame_s
@@ -171,7 +171,7 @@ class BasicPitch:
     def __init__(self) -> None:
         self._teacher = Teacher()
 
-    def cover(self, song: HeardSong) -> Cover:
+    def cover(self, song: ReferenceSong) -> Cover:
         """Return what basic-pitch hears."""
         return Cover(self._teacher.notes(song.samples, SAMPLE_RATE))
 
@@ -181,7 +181,7 @@ class Human:
 
     timing = Timing()
 
-    def cover(self, song: HeardSong) -> Cover:
+    def cover(self, song: ReferenceSong) -> Cover:
         """Return the song's own notes; none if they are not known."""
         return Cover(np.zeros((0, 5), np.float32) if song.notes is None else song.notes)
 
@@ -191,10 +191,10 @@ def _analyzer() -> SongAnalyzer:
     return SongAnalyzer()
 
 
-_last_analysis: list[tuple[HeardSong, SongAnalysis]] = []  # shared by the arrangers
+_last_analysis: list[tuple[ReferenceSong, SongAnalysis]] = []  # shared by the arrangers
 
 
-def _analysis(song: HeardSong) -> SongAnalysis:
+def _analysis(song: ReferenceSong) -> SongAnalysis:
     """Return a song's analysis. Raises DataError where no beat is found."""
     if not _last_analysis or _last_analysis[0][0] is not song:
         _last_analysis[:] = [(song, analyze(_analyzer().run([song.samples])))]
@@ -215,7 +215,7 @@ class ArrangerSystem:
     def __init__(self, folder: str) -> None:
         self._arranger = Arranger(folder)
 
-    def cover(self, song: HeardSong) -> Cover:
+    def cover(self, song: ReferenceSong) -> Cover:
         """Return the arrangement; none where no beat was found."""
         try:
             analysis = _analysis(song)

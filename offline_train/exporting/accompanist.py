@@ -24,7 +24,7 @@ from models.accompanist import (
 )
 from models.accompanist_steps import PlanStep, PlayStep
 from models.spec import N_PITCHES
-from offline_train.exporting.onnx_files import judge, proving, write_onnx
+from offline_train.exporting.onnx_files import check_equal, removed_on_mismatch, write_onnx
 
 STEPS_COMPARED = 5
 
@@ -67,10 +67,10 @@ def export_accompanist(network: Accompanist, folder: Path, trained: dict[str, An
     _write_stateful(PlayStep(network), play, ("hidden",), spec, folder / "play.onnx")
     path = folder / "note.onnx"
     write_onnx(network.writer, note, ("next_pitch", "rest"), spec, path)
-    with proving(path), torch.no_grad():
+    with removed_on_mismatch(path), torch.no_grad():
         expected = [value.numpy() for value in network.writer(*note.values())]
         found = Graph(path).run(_arrays(note), ["next_pitch", "rest"])
-        judge(path, expected, found)
+        check_equal(path, expected, found)
     return folder
 
 
@@ -88,7 +88,7 @@ def _write_stateful(
     names = (*outputs, "next_keys", "next_values")
     write_onnx(module, {**inputs, **position, **state}, names, spec, path)
     graph = Graph(path)
-    with proving(path), torch.no_grad():
+    with removed_on_mismatch(path), torch.no_grad():
         held = {name: graph.zeros(name) for name in state}
         for k in range(STEPS_COMPARED):
             position["position"][0] = k
@@ -98,7 +98,7 @@ def _write_stateful(
             feed = _arrays({**inputs, **position})
             found, later = graph.run_with_state(feed, held, outputs, ("next_keys", "next_values"))
             held = dict(zip(state, later, strict=True))
-            judge(path, [value.numpy() for value in expected], found)
+            check_equal(path, [value.numpy() for value in expected], found)
 
 
 def _arrays(inputs: dict[str, Tensor]) -> dict[str, NDArray[Any]]:

@@ -21,7 +21,12 @@ from engine.model.graph import Graph
 from engine.model.model_files import LOCAL_SUFFIX
 from models.features import Features
 from models.spec import FeatureSpec, ModelSpec
-from offline_train.exporting.onnx_files import MODEL_TOLERANCE, judge, proving, write_onnx
+from offline_train.exporting.onnx_files import (
+    MODEL_TOLERANCE,
+    check_equal,
+    removed_on_mismatch,
+    write_onnx,
+)
 
 FEATURE_TOLERANCE = 5e-5
 SAMPLE_FRAMES = 16  # rounded up to whole steps
@@ -115,7 +120,7 @@ def export_frontend(spec: FeatureSpec, folder: Path) -> Path:
     samples = torch.zeros(1, spec.win_length + 7 * spec.hop_length)
     free = {"samples": {1: "n_samples"}, "features": {1: "n_frames"}}
     write_onnx(layer, {"samples": samples}, ["features"], spec.to_metadata(), path, free)
-    with proving(path):
+    with removed_on_mismatch(path):
         graph = Graph(path)
         exact = layer.double()  # in single precision torch itself is off by more than the file
         generator = torch.Generator().manual_seed(SEED)
@@ -124,7 +129,7 @@ def export_frontend(spec: FeatureSpec, folder: Path) -> Path:
             with torch.no_grad():
                 expected = exact(noise.double()).numpy()
             (found,) = graph.run({"samples": noise.numpy()}, ["features"])
-            judge(path, [expected], [found], FEATURE_TOLERANCE)
+            check_equal(path, [expected], [found], FEATURE_TOLERANCE)
         load_frontend(spec, folder)
     return path
 
@@ -153,7 +158,7 @@ def export_stateful(network: StatefulNetwork, spec: ModelSpec, path: Path) -> Pa
     outputs = [*spec.outputs, *(f"next_{name}" for name in states)]
     free = {name: {1: "n_frames"} for name in ("features", *spec.outputs)}
     write_onnx(wrapper, inputs, outputs, spec.to_metadata(), path, free)
-    with proving(path):
+    with removed_on_mismatch(path):
         graph = Graph(path)
         state = {f"state_{n}": graph.zeros(f"state_{n}") for n in states}
         split = spec.step_frames
@@ -199,7 +204,7 @@ def export_window(network: WindowNetwork, spec: ModelSpec, path: Path) -> Path:
     write_onnx(
         mix, {"embedding": embedding, "style": style}, spec.outputs, spec.to_metadata(), path
     )
-    with proving(path, local_path):
+    with removed_on_mismatch(path, local_path):
         local = Graph(local_path)
         split = spec.window_frames // 3 + 2 * margin  # in two pieces: the number of frames is free
         styled = {"style": sample["style"]} if "style" in local.inputs else {}
@@ -231,6 +236,6 @@ def _with_tolerance(spec: ModelSpec) -> ModelSpec:
 
 def _keep(path: Path, sample: Arrays, expected: Arrays, found: Arrays) -> None:
     """Judge the file's outputs, and write the sample pair beside it."""
-    judge(path, list(expected.values()), [found[name] for name in expected])
+    check_equal(path, list(expected.values()), [found[name] for name in expected])
     pair: dict[str, Any] = {**sample, **expected}
     np.savez_compressed(path.with_suffix(".sample.npz"), **pair)

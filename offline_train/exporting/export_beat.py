@@ -14,7 +14,12 @@ from engine.beat.activations import NAME, load_beat_model
 from models.beat import OUTPUTS, BeatNetwork
 from models.features import LOG_STFT_16K
 from models.spec import BeatSpec
-from offline_train.exporting.onnx_files import MODEL_TOLERANCE, judge, proving, write_onnx
+from offline_train.exporting.onnx_files import (
+    MODEL_TOLERANCE,
+    check_equal,
+    removed_on_mismatch,
+    write_onnx,
+)
 from offline_train.recipes.beat import RECIPE, network_of
 from offline_train.training.checkpoints import read_checkpoint
 
@@ -68,10 +73,10 @@ def export_beat(checkpoint_path: Path, out: Path) -> Path:
     outputs = [*OUTPUTS, *(f"next_{name}" for name in state)]
     free = {name: {1: "n_frames"} for name in ("features", *OUTPUTS)}
     write_onnx(_Stateful(network), inputs, outputs, spec.to_metadata(), path, free)
-    with proving(path):
+    with removed_on_mismatch(path):
         model = load_beat_model(path)
         parts = [model.step(rows) for rows in np.split(features, [1, 3, 10])]
-        judge(path, [expected[spec.lookahead_frames :]], [np.concatenate(parts)])
+        check_equal(path, [expected[spec.lookahead_frames :]], [np.concatenate(parts)])
     return path
 
 

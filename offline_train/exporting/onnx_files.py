@@ -72,7 +72,7 @@ def _plain_attention() -> Iterator[None]:
 
 
 @contextmanager
-def proving(*paths: Path) -> Iterator[None]:
+def removed_on_mismatch(*paths: Path) -> Iterator[None]:
     """Remove the files if what is done with them raises ModelError."""
     try:
         yield
@@ -82,7 +82,7 @@ def proving(*paths: Path) -> Iterator[None]:
         raise
 
 
-def judge(
+def check_equal(
     path: Path,
     expected: Sequence[NDArray[Any]],
     found: Sequence[NDArray[Any]],

@@ -30,7 +30,7 @@ from engine.model.pipeline import Pipeline, load_pipeline, offline_features
 from engine.model.stateful_model import StatefulModel, style_row
 from offline_train.evaluation import EvaluateConfig, evaluate
 from offline_train.evaluation.report import markdown_table
-from offline_train.evaluation.rungs import read_heard_song, song_names
+from offline_train.evaluation.rungs import read_reference_song, song_names
 from offline_train.evaluation.songs import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def _feeds(pipeline: Pipeline, songs: EvaluateConfig) -> Iterator[Feed]:
     states = [name for name in graph.inputs if name.startswith(STATE)]
     after = [NEXT + name.removeprefix(STATE) for name in states]
     for name in song_names(songs):
-        samples = read_heard_song(songs, name).samples[: round(CALIBRATION_S * SAMPLE_RATE)]
+        samples = read_reference_song(songs, name).samples[: round(CALIBRATION_S * SAMPLE_RATE)]
         features = offline_features(samples, pipeline.frontend)
         state = {name: graph.zeros(name) for name in states}
         step = 8 * spec.step_frames
@@ -111,13 +111,13 @@ def compare(model: Path, out: Path, songs: EvaluateConfig, heard: EvaluateConfig
     """
     files: Mapping[str, Path] = {"float": model, **quantized(model, out, heard)}
     pipelines = {way: load_pipeline(path, threads=1) for way, path in files.items()}
-    song = read_heard_song(songs, song_names(songs)[0])
+    song = read_reference_song(songs, song_names(songs)[0])
     costs = compare_costs(pipelines, song.samples[: round(COST_S * SAMPLE_RATE)])
     rows = []
     for way, path in files.items():
-        judged = evaluate(path, songs, baselines=(), paths=("streamed",), with_qmax=False)
+        evaluated = evaluate(path, songs, baselines=(), paths=("streamed",), with_qmax=False)
         factor = costs[way].model.processor
-        figures = judged.streamed.figures
+        figures = evaluated.streamed.figures
         rows.append(
             [
                 f"{way} ({eight_bits(path)})",

@@ -144,7 +144,7 @@ def valid_batch(songs: list[GridSong], real: dict[str, list[RealHearing]], n_ste
 
 
 @torch.no_grad()
-def judge(
+def score_plan(
     network: Accompanist, songs: list[GridSong], real: dict[str, list[RealHearing]]
 ) -> dict[str, Any]:
     """Return the plan's share of right tones by lag, everywhere and after changes."""
@@ -187,7 +187,7 @@ class AccompanistTask(Task[Batch]):
         self.optimizer = torch.optim.Adam(network.parameters(), c.learning_rate)
         self.songs = c.songs("valid")
         self.real = load_real(c.heard / "heard" / "b-valid")
-        self.judged = moved_to(valid_batch(self.songs, self.real, c.n_steps), c.device)
+        self.valid_batch = moved_to(valid_batch(self.songs, self.real, c.n_steps), c.device)
 
     def batches(self, first: int) -> Iterator[Batch]:
         """Yield batches from number ``first`` on."""
@@ -207,11 +207,11 @@ class AccompanistTask(Task[Batch]):
 
     def validate(self, step: int) -> dict[str, Any]:
         """Return the parts of the loss, and the plan's share of right tones."""
-        parts = losses(self.accompanist, self.judged, self.c.learns)
+        parts = losses(self.accompanist, self.valid_batch, self.c.learns)
         valid = {name: round(float(part), 4) for name, part in parts.items()}
         if self.c.learns == "play":
             return valid
-        return {**valid, **judge(self.accompanist, self.songs, self.real)}
+        return {**valid, **score_plan(self.accompanist, self.songs, self.real)}
 
     def state(self) -> dict[str, Any]:
         """Return the network's sizes."""

@@ -24,7 +24,7 @@ from typing import Any
 
 from engine.core.errors import ConfigError, DataError, LiveCoverError
 from engine.system.extras import needs
-from offline_train.data.jobs import Jobs, Lines, write
+from offline_train.data.jobs import Jobs, Lines, run_job
 from offline_train.data.prepare import PrepareConfig, prepare
 from offline_train.data.shards import ShardLine, is_whole
 from offline_train.recipes.cover import train
@@ -145,7 +145,7 @@ def _on_cluster(cluster: Cluster, jobs: Jobs) -> Lines:
     running: dict[Any, Path] = {}
     with connected(cluster):
         ray = _ray()
-        task = ray.remote(num_cpus=1, max_retries=RETRIES)(write)
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(run_job)
         try:
             while waiting or running:
                 while waiting and len(running) < cluster.workers * TASKS_PER_WORKER:

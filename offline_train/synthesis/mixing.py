@@ -1,7 +1,7 @@
-"""Mixes dry stems and masters the mix, anew at each hearing: mono float32 (n,) throughout.
+"""Random mixes of dry stems, mastered: mono float32 (n,) throughout.
 
 Levels are relative to the stems' common loudness; ranges are those of records, stretched. Not
-here: the stems (``stems``) and what of a piece is heard (``dataset``).
+here: the stems (``stems``) and which passage of a piece is taken (``data.sampler``).
 """
 
 from collections.abc import Sequence

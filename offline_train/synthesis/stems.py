@@ -1,4 +1,4 @@
-"""Plays a song as dry stems, so that training can mix and master it anew at each hearing.
+"""Plays a song as dry stems, so that training can mix and master each crop anew.
 
 A song is played twice over, by two bands: one on hand-made grooves, one on MMA's; its melody is
 played and, often, sung. Stems are mono float32 at ``SAMPLE_RATE``, levelled to ``LEVEL``.
@@ -13,12 +13,12 @@ import soxr
 from numpy.typing import NDArray
 
 from offline_train.corpora import Note, Piece, Song
+from offline_train.synthesis.band_renders import TRAIN_DRUMS
 from offline_train.synthesis.bands.band import Player, arrange
 from offline_train.synthesis.bands.grooves import TRAIN_GROOVES
 from offline_train.synthesis.bands.mma import mma_players
 from offline_train.synthesis.pianos.modelled import ModelledPiano
 from offline_train.synthesis.render import fluidsynth, players_to_midi, random_synth
-from offline_train.synthesis.takes import TRAIN_DRUMS
 from offline_train.synthesis.voices.voice import sing
 
 Array = NDArray[np.float32]
@@ -121,7 +121,7 @@ def play_piece(piece: Piece, seconds: float, rng: np.random.Generator) -> list[S
 
 
 def _solo(notes: list[Note], seconds: float, rng: np.random.Generator) -> tuple[Array, str]:
-    """Return piano notes played on one of the sampled pianos, or on one that never was."""
+    """Return piano notes played on one of the sampled pianos, or on a modelled one."""
     if rng.random() < MODELLED_SHARE:
         return ModelledPiano(rng, SAMPLE_RATE).play(notes, seconds), "modelled"
     font, program = PIANOS[rng.integers(len(PIANOS))]

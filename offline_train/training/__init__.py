@@ -1,1 +1,1 @@
-"""What every training has in common: runs, checkpoints, learners, losses, data parallel."""
+"""What all trainings share: the loop, settings, recipe files, checkpoints, losses, workers."""

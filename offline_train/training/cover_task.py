@@ -32,7 +32,7 @@ from offline_train.training.task import Losses, Task
 
 RECIPE = "train-cover"
 VALIDATION_CROPS = 96
-HEARD = ("samples", "clean", "shift", "style")  # what of a batch the network is given
+INPUTS = ("samples", "clean", "shift", "style")  # what of a batch the network is given
 
 
 def moving_average(decay: float) -> Callable[..., None]:
@@ -54,7 +54,7 @@ def moving_average(decay: float) -> Callable[..., None]:
     return update
 
 
-def hear(layer: Features, samples: Tensor, shift: Tensor) -> Tensor:
+def shifted_features(layer: Features, samples: Tensor, shift: Tensor) -> Tensor:
     """Return features (B, T, F) of samples (B, n), moved by semitones (B,)."""
     with torch.no_grad():
         return shift_bins(layer(samples), shift, LOG_STFT_16K)
@@ -103,9 +103,9 @@ class CoverTask(Task[dict[str, Tensor]]):
         """Return the terms of the loss of the batches of all processes."""
         c = self.c
         batch = {name: value.to(c.device) for name, value in batch.items()}
-        features = hear(self.layer, batch["samples"], batch["shift"])
+        features = shifted_features(self.layer, batch["samples"], batch["shift"])
         logits = whole_batch(self._answer(features, batch["style"]))
-        labels = whole_batch({k: v for k, v in batch.items() if k not in HEARD})
+        labels = whole_batch({k: v for k, v in batch.items() if k not in INPUTS})
         terms = cover_loss(logits, labels, c.weights)
         if c.part == "all" and progress >= c.consistency_from:
             terms["consistency"] = self._consistency(logits, labels, batch)
@@ -176,7 +176,7 @@ class CoverTask(Task[dict[str, Tensor]]):
         is_own = is_recording(batch)
         if bool(is_own.any()):
             with torch.no_grad():
-                clean = hear(self.layer, batch["clean"][is_own], batch["shift"][is_own])
+                clean = shifted_features(self.layer, batch["clean"][is_own], batch["shift"][is_own])
                 state = initial_state(average, len(clean), self.c.device)
                 played, _ = average(clean, batch["style"][is_own], state)
             for name, value in target.items():
@@ -207,7 +207,7 @@ def validate(network: StreamingCover, c: CoverSettings) -> dict[str, float]:
     n_batches = VALIDATION_CROPS // 8
     for batch in islice(load_batches(crops, 0, 8, workers=0), n_batches):
         batch = {name: value.to(c.device) for name, value in batch.items()}
-        features = hear(layer, batch["samples"], batch["shift"])
+        features = shifted_features(layer, batch["samples"], batch["shift"])
         logits, _ = network(features, batch["style"], initial_state(network, 8, c.device))
         for name, value in cover_loss(logits, batch, c.weights).items():
             totals[name] = totals.get(name, 0.0) + value.item() / n_batches

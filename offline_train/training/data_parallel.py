@@ -1,4 +1,4 @@
-"""What makes a step of several workers equal a step of one worker on the whole batch.
+"""Data parallel training: a step of several workers equals one worker's on the whole batch.
 
 Each of W workers runs the network on its share of the batch, B / W examples. Three things then
 differ from one worker with all of it, and each is made equal here, not only nearly so:

@@ -1,4 +1,4 @@
-"""A GRU with its gates fused, for training on a CPU: the same numbers, sooner.
+"""A GRU with its gates fused, for training on a CPU: the same numbers, faster.
 
 There ``torch.nn.GRU`` runs some thirty small kernels for each step of time, forward and back; this
 one runs two, a product and one from ``gru.c``, which the system's C compiler makes when it is first

@@ -1,4 +1,4 @@
-"""Batches by their number: a run that resumes at batch n gets what it would have got.
+"""Batches by their number, so that a run that resumes at batch n gets the same batch n.
 
 A batch depends on the seed and its number alone, so the state of a loader is one number. Not here:
 what is drawn (``offline_train.data``).

@@ -1,4 +1,4 @@
-"""What the streaming network is asked for: the cover, what is heard, and to be consistent.
+"""The losses of the streaming network: cover, transcription, consistency.
 
 Logits and labels are (B, T, 88); what an item has no labels for does not count in its row.
 """
@@ -14,7 +14,7 @@ from models.streaming import TRANSCRIPTION_PREFIX
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each term counts."""
+    """The weights of the terms of the loss."""
 
     onset: float = 8.0
     frame: float = 1.0

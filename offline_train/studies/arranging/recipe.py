@@ -9,7 +9,7 @@ from offline_train.corpora.data_folder import find_data_folder
 from offline_train.studies.arranging import train as training
 from offline_train.studies.arranging.batches import Units
 from offline_train.studies.arranging.train import RECIPE, ArrangerConfig
-from offline_train.studies.arranging.units import hear_songs
+from offline_train.studies.arranging.units import analyze_songs
 from offline_train.training.settings import settings_from
 
 __all__ = ["RECIPE", "ArrangerSettings", "settings", "train"]
@@ -38,6 +38,6 @@ def train(c: ArrangerSettings) -> Path:
 
     def units(folders: tuple[Path, ...], split: str, limit: int) -> Units:
         out = c.out / "heard" / split
-        return Units(hear_songs(folders, data, out, c.seed, c.threads, limit))
+        return Units(analyze_songs(folders, data, out, c.seed, c.threads, limit))
 
     return training.train(c, units(c.train, "train", c.max_songs), units(c.valid, "valid", 0))

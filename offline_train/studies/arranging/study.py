@@ -19,8 +19,13 @@ from offline_train.evaluation.report import report as table_of
 from offline_train.evaluation.report import save_json, save_page
 from offline_train.studies.arranging.batches import Units
 from offline_train.studies.arranging.export import export_arranger, network_of
-from offline_train.studies.arranging.train import ArrangerConfig, judge, load_checkpoint, train
-from offline_train.studies.arranging.units import hear_songs
+from offline_train.studies.arranging.train import (
+    ArrangerConfig,
+    load_checkpoint,
+    train,
+    validation_losses,
+)
+from offline_train.studies.arranging.units import analyze_songs
 from offline_train.studies.experiments import ExperimentConfig, check_rows
 
 SMALL = ArrangementConfig(
@@ -108,7 +113,7 @@ def units(c: ExperimentConfig, split: str) -> Units:
                 limit=limit,
             )
         )
-    pieces = hear_songs([folder], c.data, c.out / "heard" / split, c.seed, c.threads, limit)
+    pieces = analyze_songs([folder], c.data, c.out / "heard" / split, c.seed, c.threads, limit)
     return Units(pieces)
 
 
@@ -121,19 +126,21 @@ def run(c: ExperimentConfig) -> str:
         If the data folder lacks POP909, or a program that renders is missing.
     """
     size = SLICES[c.size]
-    learned, valid = units(c, "train"), units(c, "valid")
+    train_units, valid_units = units(c, "train"), units(c, "valid")
     arrangers: dict[str, Path] = {}
     losses: dict[str, Any] = {}
     for name, (text, config) in rows(c).items():
         last = config.out / "last.pt"
         if name in (c.rows or size.only or rows(c)):
-            last = train(config, learned, valid)
+            last = train(config, train_units, valid_units)
         if not last.is_file():
             continue
         checkpoint = load_checkpoint(last)
         losses[text] = {
             "steps": checkpoint["step"],
-            **judge(network_of(checkpoint), valid.first(config.valid_units), config),
+            **validation_losses(
+                network_of(checkpoint), valid_units.first(config.valid_units), config
+            ),
         }
         arrangers[text] = export_arranger(last, c.out / name)
     songs = EvaluateConfig(
@@ -148,13 +155,13 @@ def run(c: ExperimentConfig) -> str:
         with_qmax=size.with_qmax,
     )
     if not result.songs:
-        raise DataError("no song could be judged")
+        raise DataError("no song could be evaluated")
     save_json([result], c.out / "songs.json")
     save_page([result], {songs.rung: songs}, c.out / "page", 2)
     text = "\n".join(
         [
-            f"Arrangement, size {c.size}, seed {c.seed}: {len(learned)} units of two bars to learn"
-            f" from, {len(valid)} to validate.",
+            f"Arrangement, size {c.size}, seed {c.seed}: {len(train_units)} units of two bars to"
+            f" learn from, {len(valid_units)} to validate.",
             "",
             _losses_table(losses),
             "",

@@ -140,10 +140,10 @@ class ArrangerTask(Task[UnitBatch]):
     recipe = RECIPE
 
     def __init__(
-        self, c: ArrangerConfig, network: Arrangement, units: Units, judged: UnitBatch
+        self, c: ArrangerConfig, network: Arrangement, units: Units, valid_batch: UnitBatch
     ) -> None:
         self.settings, self.c, self.network, self.arranger = c, c, network, network
-        self.units, self.judged = units, judged
+        self.units, self.valid_batch = units, valid_batch
         self.optimizer = torch.optim.Adam(network.parameters(), c.learning_rate)
 
     def batches(self, first: int) -> Iterator[UnitBatch]:
@@ -157,7 +157,7 @@ class ArrangerTask(Task[UnitBatch]):
 
     def validate(self, step: int) -> dict[str, Any]:
         """Return the parts of the loss on unseen units."""
-        return judge(self.arranger, self.judged, self.c)
+        return validation_losses(self.arranger, self.valid_batch, self.c)
 
     def state(self) -> dict[str, Any]:
         """Return the network's sizes."""
@@ -179,14 +179,16 @@ def train(c: ArrangerConfig, units: Units, valid: Units) -> Path:
     torch.set_num_threads(c.threads)
     torch.manual_seed(c.seed)
     network = Arrangement(c.network).to(c.device)
-    judged = valid.first(c.valid_units).to(c.device)
-    loop = TrainingLoop(ArrangerTask(c, network, units, judged), c.schedule(clip=CLIP), c.out)
+    valid_batch = valid.first(c.valid_units).to(c.device)
+    loop = TrainingLoop(ArrangerTask(c, network, units, valid_batch), c.schedule(clip=CLIP), c.out)
     loop.run()
     return loop.last
 
 
 @torch.no_grad()
-def judge(network: Arrangement, batch: UnitBatch, c: ArrangerConfig) -> dict[str, float]:
+def validation_losses(
+    network: Arrangement, batch: UnitBatch, c: ArrangerConfig
+) -> dict[str, float]:
     """Return the parts of the loss on unseen units, heard as at inference."""
     network.eval()
     with torch.random.fork_rng():

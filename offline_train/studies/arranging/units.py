@@ -1,6 +1,6 @@
 """Songs as units of two bars: what is heard at each step, chords, and the human's accompaniment.
 
-``hear_songs`` mixes and masters each piece of shards of POP909, runs the models of
+``analyze_songs`` mixes and masters each piece of shards of POP909, runs the models of
 ``engine.whole_song`` on it, and lays everything on the grid of the annotated beats, once; the same
 command goes on where it stopped. Not here: rendering (``prepare``), drawing from what it kept
 (``batches``).
@@ -31,7 +31,8 @@ from engine.whole_song.song_analysis import on_grid
 from engine.whole_song.song_analyzer import SongAnalyzer
 from models.spec import MIN_PITCH, N_PITCHES
 from offline_train.corpora import Chord, read_song
-from offline_train.data.hearings import by_shard, claim, keep, play
+from offline_train.data.analysis_cache import cached_pieces, group_by_shard, record_sources
+from offline_train.data.sampler import mix_piece
 from offline_train.data.shards import Piece, StoredPiece
 from offline_train.synthesis.bands.band import parse_chord
 from offline_train.synthesis.stems import SAMPLE_RATE
@@ -43,7 +44,7 @@ Array = NDArray[np.float32]
 LEAST_NOTES = 4  # of a unit that is learned from
 
 
-def hear_songs(
+def analyze_songs(
     folders: Sequence[Path], data: Path, out: Path, seed: int = 1, workers: int = 1, limit: int = 0
 ) -> list[StoredPiece]:
     """Return the songs of folders of shards on their grids.
@@ -57,10 +58,12 @@ def hear_songs(
     DataError
         If no piece has beats and a cover, or ``out`` holds what was heard of other shards.
     """
-    claim(out, folders, {"seed": seed, "limit": limit})
-    sources = by_shard(folders, lambda p: "beats" in p and "notes" in p, "songs of POP909", limit)
+    record_sources(out, folders, {"seed": seed, "limit": limit})
+    sources = group_by_shard(
+        folders, lambda p: "beats" in p and "notes" in p, "songs of POP909", limit
+    )
     jobs = {_file(pieces[0].shard): partial(_heard, data, seed, pieces) for _, pieces in sources}
-    return keep(out, jobs, workers)
+    return cached_pieces(out, jobs, workers)
 
 
 def _file(shard: Path) -> str:
@@ -83,7 +86,7 @@ def _heard(data: Path, seed: int, pieces: list[StoredPiece]) -> Iterator[Piece]:
 def hear_piece(piece: StoredPiece, data: Path, seed: int, analyzer: SongAnalyzer) -> Piece:
     """Return a piece on its grid. Raises DataError if it has no beats enough."""
     rng = np.random.default_rng(zlib.crc32(f"{seed}/arranging/{piece.name}".encode()))
-    sound, _ = play(piece, rng)
+    sound, _ = mix_piece(piece, rng)
     beats = np.array(piece.array("beats"), float)
     downbeats = np.flatnonzero(beats[:, 1] > 0.5)
     first = int(downbeats[0]) if len(downbeats) else 0

@@ -25,7 +25,7 @@ from models.widen import widen
 from offline_train.corpora.text_files import read_json
 from offline_train.data.shards import manifest_hash
 from offline_train.evaluation import EvaluateConfig, evaluate, rendered_songs
-from offline_train.evaluation.rungs import read_heard_song, song_names
+from offline_train.evaluation.rungs import read_reference_song, song_names
 from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.exporting.release import release_cover
 from offline_train.recipes.cover import check_shards, train
@@ -85,7 +85,7 @@ class ExploreConfig:
     """An exploration; ``out`` holds a folder for each setting.
 
     ``train`` is the run of every setting but for its ``out`` and its network, its ``start_from``
-    that of an axis that it fits. ``songs`` are judged.
+    that of an axis that it fits. ``songs`` are evaluated.
     """
 
     train: CoverSettings
@@ -167,8 +167,8 @@ def run(c: ExploreConfig, setting: Setting) -> None:
     )
     data, cache = c.songs.data, c.songs.cache
     model = release_cover(checkpoint_path, c.train.prepared, data, cache, folder, "live", CREDIT)
-    judged = evaluate(model, c.songs, baselines=(), paths=("streamed",), with_qmax=False)
-    figures = judged.streamed.figures
+    evaluated = evaluate(model, c.songs, baselines=(), paths=("streamed",), with_qmax=False)
+    figures = evaluated.streamed.figures
     checkpoint = load_checkpoint(checkpoint_path)
     result = Result(
         name=setting.name,
@@ -259,7 +259,7 @@ def with_cost(c: ExploreConfig, results: list[Result]) -> list[Result]:
     """Return the results with the cost of their models on one core, all measured in one go."""
     if not results:
         return []
-    song = read_heard_song(c.songs, song_names(c.songs)[0])
+    song = read_reference_song(c.songs, song_names(c.songs)[0])
     samples = song.samples[: round(COST_S * SAMPLE_RATE)]
     pipelines = {r.name: load_pipeline(c.out / r.name / "live.onnx", threads=1) for r in results}
     costs = compare_costs(pipelines, samples)

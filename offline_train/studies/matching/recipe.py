@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from offline_train.studies.matching import train as training
-from offline_train.studies.matching.snippets import Task, hear
+from offline_train.studies.matching.snippets import Task, analyze_pieces
 from offline_train.studies.matching.train import RECIPE, MatchingConfig
 from offline_train.training.settings import settings_from
 
@@ -17,7 +17,7 @@ SOLOS = ("giantmidi-solo", "solo")
 
 @dataclass(frozen=True, slots=True)
 class MatchingSettings(MatchingConfig):
-    """A run and what it learns from: folders of shards, each piece mixed ``hearings`` times."""
+    """A run and what it learns from: folders of shards, each piece mixed ``n_mixes`` times."""
 
     MAY_CHANGE: ClassVar[frozenset[str]] = MatchingConfig.MAY_CHANGE | {"valid"}
 
@@ -25,7 +25,7 @@ class MatchingSettings(MatchingConfig):
     task: Task = "piano"
     train: tuple[Path, ...] = tuple(Path(f"runs/prepared/{name}-train") for name in SOLOS)
     valid: tuple[Path, ...] = tuple(Path(f"runs/prepared/{name}-valid") for name in SOLOS)
-    hearings: int = 1
+    n_mixes: int = 1
 
 
 settings = partial(settings_from, MatchingSettings)
@@ -34,6 +34,6 @@ settings = partial(settings_from, MatchingSettings)
 
 def train(c: MatchingSettings) -> Path:
     """Train, or resume; return the best checkpoint. Raises as ``training.train``."""
-    heard = hear(c.train, c.out / "heard" / "train", c.task, c.hearings, c.seed)
-    valid = hear(c.valid, c.out / "heard" / "valid", c.task, 1, c.seed)
+    heard = analyze_pieces(c.train, c.out / "heard" / "train", c.task, c.n_mixes, c.seed)
+    valid = analyze_pieces(c.valid, c.out / "heard" / "valid", c.task, 1, c.seed)
     return training.train(c, heard, valid)

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.core.errors import DataError
-from offline_train.data.hearings import by_shard, claim, keep, play
+from offline_train.data.analysis_cache import cached_pieces, group_by_shard, record_sources
+from offline_train.data.sampler import mix_piece
 from offline_train.data.shards import Piece, StoredPiece
 from offline_train.studies.matching.views import (
     FRAME_S,
@@ -59,24 +60,24 @@ class Snippets(NamedTuple):
     places: list[Place]
 
 
-def hear(
-    folders: Sequence[Path], out: Path, task: Task, hearings: int = 1, seed: int = 1
+def analyze_pieces(
+    folders: Sequence[Path], out: Path, task: Task, n_mixes: int = 1, seed: int = 1
 ) -> list[StoredPiece]:
     """Return the pieces of folders of shards as spectra ``cqt`` (T, F) and ``notes`` (n, >= 3).
 
     Raises
     ------
     DataError
-        If no piece fits the task, or ``out`` holds what was heard of other shards.
+        If no piece fits the task, or ``out`` holds an analysis of other shards.
     """
     wanted = "solo pieces" if task == "piano" else "songs with a cover"
-    sources = by_shard(folders, partial(_fits, task=task), wanted)
-    claim(out, folders, {"task": task, "hearings": hearings, "seed": seed})
-    return keep(
+    sources = group_by_shard(folders, partial(_fits, task=task), wanted)
+    record_sources(out, folders, {"task": task, "hearings": n_mixes, "seed": seed})
+    return cached_pieces(
         out,
         {
-            f"{name}-{k}.tar": partial(_heard_all, pieces, task, k, seed)
-            for k in range(hearings)
+            f"{name}-{k}.tar": partial(_analyzed_all, pieces, task, k, seed)
+            for k in range(n_mixes)
             for name, pieces in sources
         },
     )
@@ -89,27 +90,27 @@ def _fits(piece: StoredPiece, task: Task) -> bool:
     return (is_solo and "score" in piece) if task == "piano" else "notes" in piece
 
 
-def _heard_all(pieces: list[StoredPiece], task: Task, hearing: int, seed: int) -> Iterator[Piece]:
-    return (_heard(piece, task, hearing, seed) for piece in pieces)
+def _analyzed_all(pieces: list[StoredPiece], task: Task, mix: int, seed: int) -> Iterator[Piece]:
+    return (_analyzed(piece, task, mix, seed) for piece in pieces)
 
 
-def _heard(piece: StoredPiece, task: Task, hearing: int, seed: int) -> Piece:
-    rng = np.random.default_rng(zlib.crc32(f"{seed}/{piece.name}/{hearing}".encode()))
-    sound, gains = play(piece, rng)
+def _analyzed(piece: StoredPiece, task: Task, mix: int, seed: int) -> Piece:
+    rng = np.random.default_rng(zlib.crc32(f"{seed}/{piece.name}/{mix}".encode()))
+    sound, gains = mix_piece(piece, rng)
     notes = np.array(piece.array("score" if task == "piano" else "notes"))
     if task == "piano":
         notes = notes[audible(gains)[notes[:, 4].astype(int)]]
     facts = {"seconds": piece.facts["seconds"], "sources": piece.facts.get("sources", [])}
-    return Piece(f"{piece.name}-{hearing}", {"cqt": spectrum(sound), "notes": notes}, facts)
+    return Piece(f"{piece.name}-{mix}", {"cqt": spectrum(sound), "notes": notes}, facts)
 
 
 class SnippetSource:
-    """Draws snippets of heard pieces.
+    """Draws snippets of analysed pieces.
 
     Parameters
     ----------
     pieces
-        Of ``hear``.
+        Of ``analyze_pieces``.
     max_shift
         Semitones to either side by which both partners are moved; 0 leaves them as they are.
     too_like

@@ -29,7 +29,7 @@ from offline_train.studies.matching.ranking import (
     score_retrieval,
     transcription_measure,
 )
-from offline_train.studies.matching.snippets import MAX_SHIFT, Snippets, Task, hear
+from offline_train.studies.matching.snippets import MAX_SHIFT, Snippets, Task, analyze_pieces
 from offline_train.studies.matching.train import (
     MatchingConfig,
     candidates,
@@ -58,7 +58,7 @@ class Slice:
     test_limit: int
     cover_limit: int  # songs of a split that bands play
     takes: int
-    hearings: int
+    n_mixes: int
     excerpt_s: float
     channels: tuple[int, ...]
     batch: int
@@ -151,10 +151,12 @@ def shards(c: ExperimentConfig, task: Task, split: str) -> list[Path]:
     return folders
 
 
-def heard(c: ExperimentConfig, task: Task, split: str) -> list[StoredPiece]:
+def analyzed(c: ExperimentConfig, task: Task, split: str) -> list[StoredPiece]:
     """Return the heard pieces of a split."""
-    hearings = SLICES[c.size].hearings if split == "train" else 1
-    return hear(shards(c, task, split), c.out / "heard" / f"{task}-{split}", task, hearings, c.seed)
+    n_mixes = SLICES[c.size].n_mixes if split == "train" else 1
+    return analyze_pieces(
+        shards(c, task, split), c.out / "heard" / f"{task}-{split}", task, n_mixes, c.seed
+    )
 
 
 def run(c: ExperimentConfig) -> str:
@@ -172,24 +174,24 @@ def run(c: ExperimentConfig) -> str:
     for name, row in rows(c).items():
         best = row.config.out / "best.pt"
         if name in (c.rows or size.only or rows(c)):
-            best = train(row.config, heard(c, row.task, "train"), heard(c, row.task, "valid"))
+            best = train(row.config, analyzed(c, row.task, "train"), analyzed(c, row.task, "valid"))
         if not best.is_file():
             continue
-        valid = candidates(heard(c, row.task, "valid"), row.config.valid_candidates)
+        valid = candidates(analyzed(c, row.task, "valid"), row.config.valid_candidates)
         n_pairs = load_checkpoint(row.config.out / "last.pt")["step"] * row.config.batch
         n = size.n_candidates if row.task == "piano" else size.cover_candidates
-        test = candidates(heard(c, row.task, "test"), n, seed=1)
-        judged = judge(load_embedding(best), valid, test, n_pairs)
-        table.append((row.text, judged))
-        recalls[row.text] = judged.ranks
-        if judged.decoded is not None or shown is None:
-            shown = (test, judged)
+        test = candidates(analyzed(c, row.task, "test"), n, seed=1)
+        evaluation = evaluate_networks(load_embedding(best), valid, test, n_pairs)
+        table.append((row.text, evaluation))
+        recalls[row.text] = evaluation.ranks
+        if evaluation.decoded is not None or shown is None:
+            shown = (test, evaluation)
         if name in MATCHERS:
             write_weights(load_checkpoint(best), c.out / "match.pt", TRAINING_ONLY)
         if len(table) == 1:
             torch.manual_seed(c.seed)
             untrained = JointEmbedding(row.config.network).eval()
-            table.insert(0, ("our networks, untrained", judge(untrained, valid, test)))
+            table.insert(0, ("our networks, untrained", evaluate_networks(untrained, valid, test)))
     assert shown is not None
     draw_recall(c.out / "recall.png", recalls)
     draw_snippets(c.out / "snippets.png", shown[0], shown[1].nearest, shown[1].decoded)
@@ -197,15 +199,20 @@ def run(c: ExperimentConfig) -> str:
     text = report(c, table, figures)
     (c.out / "report.md").write_text(text)
     plain = [
-        {"row": row, **asdict(judged.retrieval), "tm": judged.tm, "pairs": judged.n_pairs}
-        for row, judged in table
+        {
+            "row": row,
+            **asdict(evaluation.retrieval),
+            "tm": evaluation.tm,
+            "pairs": evaluation.n_pairs,
+        }
+        for row, evaluation in table
     ]
     (c.out / "report.json").write_text(json.dumps([*plain, asdict(figures)], indent=1))
     return text
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Evaluation:
     """What a pair of networks does on unseen snippets.
 
     ``tm``: of the nearest candidate; of the nearest but its own partner; of the decoder.
@@ -220,7 +227,9 @@ class Judged:
     n_pairs: int  # heard in training
 
 
-def judge(network: JointEmbedding, valid: Snippets, test: Snippets, n_pairs: int = 0) -> Judged:
+def evaluate_networks(
+    network: JointEmbedding, valid: Snippets, test: Snippets, n_pairs: int = 0
+) -> Evaluation:
     """Return the figures on the test's snippets; the decoder's threshold is chosen on valid."""
     sounds, scores = embed(network, test)
     rolls = test.rolls.numpy() > 0.5
@@ -233,7 +242,7 @@ def judge(network: JointEmbedding, valid: Snippets, test: Snippets, n_pairs: int
         decoded = written(network, test).sigmoid().numpy() > best
         tm_decoded = transcription_measure(rolls, decoded)
     tm = tuple(transcription_measure(rolls, rolls[k]) for k in (found, others))
-    return Judged(
+    return Evaluation(
         score_retrieval(sounds, scores),
         (tm[0], tm[1], tm_decoded),
         ranks(sounds, scores),
@@ -244,7 +253,7 @@ def judge(network: JointEmbedding, valid: Snippets, test: Snippets, n_pairs: int
     )
 
 
-def report(c: ExperimentConfig, table: list[tuple[str, Judged]], figures: Any) -> str:
+def report(c: ExperimentConfig, table: list[tuple[str, Evaluation]], figures: Any) -> str:
     """Return the tables as Markdown."""
     n = table[0][1].retrieval.n_candidates
     scores = ["R@1", "R@25", "MRR", "median rank"]
@@ -255,12 +264,12 @@ def report(c: ExperimentConfig, table: list[tuple[str, Judged]], figures: Any) -
         f"| {' | '.join(columns)} |",
         "|---" * len(columns) + "|",
     ]
-    for text, judged in table:
-        r, (tm, absent, decoded) = judged.retrieval, judged.tm
+    for text, evaluation in table:
+        r, (tm, absent, decoded) = evaluation.retrieval, evaluation.tm
         last = "-" if decoded is None else f"{decoded:.1%}"
         text += "" if r.n_candidates == n else f" ({r.n_candidates} candidates)"
         lines.append(
-            f"| {text} | {judged.n_pairs:,} | {r.recall_at_1:.4f} | {r.recall_at_25:.3f} |"
+            f"| {text} | {evaluation.n_pairs:,} | {r.recall_at_1:.4f} | {r.recall_at_25:.3f} |"
             f" {r.mrr:.3f} | {r.median_rank:g} | {tm:.1%} | {absent:.1%} | {last} |"
         )
     for text, (r1, r25, mrr, rank, printed) in PAPERS.items():

@@ -127,10 +127,10 @@ class EmbeddingTask(Task[Snippets]):
         c: MatchingConfig,
         network: JointEmbedding,
         source: SnippetSource,
-        judged: Snippets,
+        snippets_valid: Snippets,
     ) -> None:
         self.settings, self.c, self.network, self.embedding = c, c, network, network
-        self.source, self.judged = source, judged
+        self.source, self.valid = source, snippets_valid
         self.optimizer = torch.optim.Adam(network.parameters(), c.learning_rate)
 
     def batches(self, first: int) -> Iterator[Snippets]:
@@ -143,9 +143,9 @@ class EmbeddingTask(Task[Snippets]):
 
     def validate(self, step: int) -> dict[str, Any]:
         """Return how well partners among unseen snippets are found."""
-        found = score_retrieval(*embed(self.embedding, self.judged))
+        found = score_retrieval(*embed(self.embedding, self.valid))
         has_decoder = self.embedding.decoder is not None
-        score = -written_loss(self.embedding, self.judged) if has_decoder else found.mrr
+        score = -written_loss(self.embedding, self.valid) if has_decoder else found.mrr
         return {**asdict(found), "score": score}
 
     def score(self, validation: dict[str, Any]) -> float:
@@ -179,8 +179,8 @@ def train(c: MatchingConfig, heard: list[StoredPiece], valid: list[StoredPiece])
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stub
     if c.begin_with is not None:
         begin(network, load_checkpoint(c.begin_with)["model"])
-    judged = candidates(valid, c.valid_candidates)
-    task = EmbeddingTask(c, network, SnippetSource(heard, c.max_shift), judged)
+    snippets_valid = candidates(valid, c.valid_candidates)
+    task = EmbeddingTask(c, network, SnippetSource(heard, c.max_shift), snippets_valid)
     loop = TrainingLoop(task, c.schedule(), c.out)
     loop.run()
     return loop.best

@@ -2,6 +2,6 @@
 
 As AMT-APC makes its data (section IV-A of the paper): synchronise, transcribe the piano, reject
 unsuitable covers. ``sound`` reads and measures a recording, ``align`` finds the cover's time on the
-song, ``judge`` accepts or rejects, ``build`` works through a folder, ``proof`` measures it all.
+song, ``acceptance`` accepts or rejects, ``build`` works through a folder, ``proof`` measures all.
 Needs the extra ``pairs`` (synctoolbox, MIT; librosa, ISC).
 """

@@ -26,9 +26,15 @@ from engine.core.errors import DataError, DeviceError
 from engine.core.notes import NoteEvent
 from engine.midi.file import to_midi_file
 from offline_train.data.shards import Piece, ShardLine, is_whole, write_shard
+from offline_train.studies.pairs.acceptance import (
+    Figures,
+    Limits,
+    check_figures,
+    check_lengths,
+    figures,
+)
 from offline_train.studies.pairs.align import Alignment, align
 from offline_train.studies.pairs.folder import Pair, find_pairs
-from offline_train.studies.pairs.judge import Bars, Figures, figures, judge, judge_lengths
 from offline_train.studies.pairs.results import (
     SHARDS,
     PairResult,
@@ -59,7 +65,7 @@ class PairsConfig:
     """Which pairs, where to, and how they are judged.
 
     ``transcriber`` is ``basic-pitch``, or the name or path of a model of ours. ``accept`` are names
-    of pairs that are taken though the bars reject them, where there is an alignment at all.
+    of pairs that are taken though the limits reject them, where there is an alignment at all.
     """
 
     folder: Path
@@ -68,20 +74,20 @@ class PairsConfig:
     style: str = "balanced"  # of a model of ours
     workers: int = 1
     accept: tuple[str, ...] = ()
-    bars: Bars = field(default_factory=Bars)
+    limits: Limits = field(default_factory=Limits)
 
 
 def align_pair(
-    song: Recording, cover: Recording, bars: Bars
+    song: Recording, cover: Recording, limits: Limits
 ) -> tuple[Alignment | None, Figures | None, str | None]:
     """Return (alignment, figures, why the pair is rejected); the reason is None if it is good."""
-    if reason := judge_lengths(song, cover, bars):
+    if reason := check_lengths(song, cover, limits):
         return None, None, reason
     alignment = align(song, cover)
     if alignment is None:
         return None, None, "alignment: no path with a tempo between half and double is there"
     measured = figures(song, cover, alignment)
-    return alignment, measured, judge(measured, bars)
+    return alignment, measured, check_figures(measured, limits)
 
 
 def _fingerprint(config: PairsConfig, pair: Pair) -> list[Any]:
@@ -90,9 +96,9 @@ def _fingerprint(config: PairsConfig, pair: Pair) -> list[Any]:
     for path in (pair.song, pair.cover):
         facts = path.stat() if path.is_file() else None
         files += [str(path), facts.st_size if facts else -1, facts.st_mtime_ns if facts else -1]
-    bars = list(dataclasses.astuple(config.bars))
+    limits = list(dataclasses.astuple(config.limits))
     vouched = ["accept"] if pair.name in config.accept else []
-    return [VERSION, config.transcriber, config.style, *bars, *files, *vouched]
+    return [VERSION, config.transcriber, config.style, *limits, *files, *vouched]
 
 
 def _is_done(config: PairsConfig, pair: Pair) -> bool:
@@ -147,17 +153,17 @@ def _build_pair(
     fingerprint: list[Any],
 ) -> PairResult:
     named = (pair.name, str(pair.song), str(pair.cover))
-    alignment, measured, reason = align_pair(song[1], cover[1], config.bars)
+    alignment, measured, reason = align_pair(song[1], cover[1], config.limits)
     notes = np.zeros((0, 5), np.float32)
     is_vouched_for = pair.name in config.accept
     if alignment is not None and measured is not None and (reason is None or is_vouched_for):
         reason = None
         notes = warp_notes(transcribe(cover[0], SAMPLE_RATE), alignment)
         rate = len(notes) / (measured.end - measured.start)
-        if rate < config.bars.notes_a_second:
+        if rate < config.limits.notes_a_second:
             reason = (
                 f"transcription: {rate:.2f} notes a second (at least "
-                f"{config.bars.notes_a_second:g}): too quiet, too noisy, or no piano"
+                f"{config.limits.notes_a_second:g}): too quiet, too noisy, or no piano"
             )
     if reason is not None or measured is None:
         return PairResult(

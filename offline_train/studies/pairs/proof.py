@@ -23,13 +23,13 @@ from scipy.ndimage import gaussian_filter1d
 from tqdm import tqdm
 
 from offline_train.corpora import read_song, split_ids
+from offline_train.studies.pairs.acceptance import Limits
 from offline_train.studies.pairs.build import align_pair
-from offline_train.studies.pairs.judge import Bars
 from offline_train.studies.pairs.sound import SAMPLE_RATE, Recording, measure, read_mono
 from offline_train.studies.pairs.transcribe import open_transcriber
+from offline_train.synthesis.band_renders import cut, render_band
 from offline_train.synthesis.bands.band import Player
 from offline_train.synthesis.render import RENDER_RATE, fluidsynth, master, mix, players_to_midi
-from offline_train.synthesis.takes import cut, render_band
 
 Double = NDArray[np.float64]
 
@@ -142,7 +142,7 @@ def prove(
         samples = read_mono(proof.cover)
         pair = measure(read_mono(proof.song)), measure(samples)
         recordings.append(pair)
-        alignment, found_figures, reason = align_pair(*pair, Bars())
+        alignment, found_figures, reason = align_pair(*pair, Limits())
         agreements["right"].append(found_figures.onset_agreement if found_figures else 0.0)
         right += reason is None
         error = np.full(len(proof.true), np.inf)
@@ -166,7 +166,7 @@ def prove(
         (k, (k + step) % n) for k in range(n) for step in range(1, min(WRONG_COVERS, n - 1) + 1)
     ]
     for k, other in tqdm(others, desc="wrong pairs", unit="pair"):
-        _, found_figures, reason = align_pair(recordings[k][0], recordings[other][1], Bars())
+        _, found_figures, reason = align_pair(recordings[k][0], recordings[other][1], Limits())
         agreements["wrong"].append(found_figures.onset_agreement if found_figures else 0.0)
         wrong += reason is None
         names = f"{proofs[k].song_id} with the cover of {proofs[other].song_id}"

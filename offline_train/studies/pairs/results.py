@@ -13,8 +13,8 @@ from typing import Any
 
 from engine.core.errors import DataError
 from offline_train.data.shards import MANIFEST, ShardLine, read_manifest, write_manifest
+from offline_train.studies.pairs.acceptance import Figures
 from offline_train.studies.pairs.folder import Pair, kept_apart
-from offline_train.studies.pairs.judge import Figures
 
 SHARDS = "shards"
 PARTS = ("train", "valid")

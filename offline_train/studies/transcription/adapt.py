@@ -1,4 +1,4 @@
-"""Teaches the shipped transcriber a user's own instrument, from a handful of recordings with MIDI.
+"""Adapts the shipped transcriber to a user's instrument, from a few recordings with MIDI.
 
 What paper 2 finds, made a command: weights that have heard many instruments are taken to another
 (``livecover-train transfer FOLDER``). Recordings held out show what was gained: of three or more
@@ -38,13 +38,13 @@ from offline_train.evaluation.systems import decode
 from offline_train.evaluation.tuning import tune_thresholds
 from offline_train.exporting.export import export_frontend, export_stateful
 from offline_train.exporting.release import TRANSCRIPTION_ONSETS, heard_pieces, transcriber_spec
-from offline_train.studies.transcription.learning import Batch, FitConfig, Metrics, fit
+from offline_train.studies.transcription.epochs import Batch, FitConfig, Metrics, fit
 from offline_train.studies.transcription.rolls import Score as Result
 from offline_train.studies.transcription.rolls import score_notes
 from offline_train.studies.transcription.sounds import read_excerpt
 from offline_train.studies.transcription.tables import table
 from offline_train.synthesis.stems import Stem, level
-from offline_train.training.cover_task import hear, load_checkpoint, network_of
+from offline_train.training.cover_task import load_checkpoint, network_of, shifted_features
 from offline_train.training.fused_gru import fuse
 from offline_train.training.loading import load_batches
 from offline_train.training.losses import Weights, note_loss
@@ -111,9 +111,9 @@ def adapt(c: AdaptConfig) -> Adapted:
     checkpoint = load_checkpoint(c.start)
     train, test = store_recordings(c.folder, c.out / "data")
     network = Transcriber(network_of(checkpoint)).eval()
-    _, before = _judged(network, c, train, test)
+    _, before = _tune_and_score(network, c, train, test)
     learn(network, c, train)
-    decoding, after = _judged(network, c, train, test)
+    decoding, after = _tune_and_score(network, c, train, test)
     return Adapted(_export(network, c, c.out, decoding), before, after)
 
 
@@ -209,7 +209,7 @@ def learn(network: Transcriber, c: AdaptConfig, train: Path) -> None:
 
     def loss_of(batch: Batch) -> Tensor:
         keep_statistics(network)
-        features = hear(layer, batch["samples"], batch["shift"])
+        features = shifted_features(layer, batch["samples"], batch["shift"])
         logits, _ = network(features, batch["style"], network.init_state(len(features)))
         heard = {TRANSCRIPTION_PREFIX + name: value for name, value in logits.items()}
         has = batch["has_heard"], batch["has_velocity"]
@@ -255,7 +255,7 @@ def _export(network: Transcriber, c: AdaptConfig, out: Path, decoding: Decoding)
     return export_stateful(network, spec, out / f"{c.name}.onnx")
 
 
-def _judged(
+def _tune_and_score(
     network: Transcriber, c: AdaptConfig, train: Path, test: Path
 ) -> tuple[Decoding, dict[str, Result]]:
     """Return the decoding that suits what was learned from, and the scores with it of the rest."""

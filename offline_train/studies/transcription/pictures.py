@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from models.spec import MIN_PITCH
-from offline_train.studies.transcription.learning import Metrics
+from offline_train.studies.transcription.epochs import Metrics
 
 COLOURS = ("#444444", "#d1361b", "#1763b0")
 DPI = 90

@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 
 from engine.core.errors import ConfigError, DataError
 from offline_train.corpora import Corpus, Note, Piece, open_corpus
-from offline_train.data.jobs import make, missing
+from offline_train.data.jobs import missing_shards, run_missing
 from offline_train.data.prepare import cut_piece, score_of, shard_name, to_int16
 from offline_train.data.shards import Piece as Stored
 from offline_train.data.sound_files import read_part
+from offline_train.synthesis.band_renders import UNHEARD_SOUNDFONT
 from offline_train.synthesis.bands.band import Player
 from offline_train.synthesis.pianos.salamander import play_piano
 from offline_train.synthesis.stems import SAMPLE_RATE, Stem, level, play_in_turn
-from offline_train.synthesis.takes import UNHEARD_SOUNDFONT
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ def prepare_sounds(c: SoundConfig) -> Path:
     folder = c.out / f"{c.domain}-{c.split}"
     folder.mkdir(parents=True, exist_ok=True)
     names = [shard_name(k) for k in range(c.n_pieces)]
-    if not missing(folder, names):
+    if not missing_shards(folder, names):
         return folder
     real = REAL.get(c.domain)
     is_real = real is not None and (c.data / real).is_dir()
@@ -157,7 +157,7 @@ def prepare_sounds(c: SoundConfig) -> Path:
         name: partial(_stored, c, *order[k % len(order)], k, is_real)
         for k, name in enumerate(names)
     }
-    make(folder, jobs, f"render {c.domain} {c.split}")
+    run_missing(folder, jobs, f"render {c.domain} {c.split}")
     return folder
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from offline_train.studies.transcription.learning import Metrics
+from offline_train.studies.transcription.epochs import Metrics
 from offline_train.studies.transcription.rolls import Cells, Score
 
 TITLES = {

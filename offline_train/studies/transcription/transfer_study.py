@@ -33,8 +33,8 @@ from offline_train.corpora.text_files import read_json
 from offline_train.data.shards import read_shards
 from offline_train.studies.experiments import ExperimentConfig, Size
 from offline_train.studies.transcription.adapt import AdaptConfig, adapt
+from offline_train.studies.transcription.epochs import FitConfig, Metrics, fit, load_run, read_log
 from offline_train.studies.transcription.excerpts import Excerpt, Segments, load_excerpts
-from offline_train.studies.transcription.learning import FitConfig, Metrics, fit, load_run, read_log
 from offline_train.studies.transcription.pictures import draw_curves
 from offline_train.studies.transcription.rolls import (
     MEASURES,
@@ -124,7 +124,7 @@ def run(c: ExperimentConfig) -> str:
     results: Results = {}
     for training in TRAININGS:
         network = trained(c, scale, training)
-        results[training.name] = judged(c, scale, training, network)
+        results[training.name] = test_scores(c, scale, training, network)
         _write(c.out / "results.json", results)
     curves = {t.name: read_log(c.out / t.name) for t in TRAININGS}
     draw_curves(
@@ -227,7 +227,7 @@ def found_notes(
     return pairs
 
 
-def judged(
+def test_scores(
     c: ExperimentConfig, scale: Scale, training: Training, network: UnetLstm
 ) -> dict[str, dict[str, Score]]:
     """Return a network's scores on both targets' test pieces, from the file if they are there."""

@@ -1,6 +1,6 @@
-"""The runs of paper 3's study: the paper's networks, and what mends its Transformer, one by one.
+"""The runs of paper 3's study: the paper's networks, and changes to its Transformer, one by one.
 
-Not here: how they are trained and judged (``vision_study``).
+Not here: how they are trained and evaluated (``vision_study``).
 """
 
 from dataclasses import dataclass, replace

@@ -28,9 +28,9 @@ from models.prior import guess
 from models.seq2seq import Transformer
 from offline_train.data.prepare import PrepareConfig, prepare
 from offline_train.studies.experiments import ExperimentConfig, Size
+from offline_train.studies.transcription.epochs import FitConfig, Metrics, fit, load_run, read_log
 from offline_train.studies.transcription.excerpts import Excerpt, Segments, load_excerpts, window
 from offline_train.studies.transcription.export_vision import export_vision, live_line
-from offline_train.studies.transcription.learning import FitConfig, Metrics, fit, load_run, read_log
 from offline_train.studies.transcription.losses import beta_cross_entropy, seeming_share
 from offline_train.studies.transcription.pictures import draw_rolls
 from offline_train.studies.transcription.rolls import THRESHOLD, Cells
@@ -182,7 +182,7 @@ def trained(c: ExperimentConfig, scale: Scale, rung: Rung) -> tuple[nn.Module, l
         return beta_cross_entropy(logits, roll, rung.beta, rung.as_printed)
 
     def validate() -> Metrics:
-        return judge(network, test, rung, scale)
+        return score_cells(network, test, rung, scale)
 
     lines = fit(fuse(network), loss_of, segments.epoch, validate, fit_config)
     return network.eval(), lines
@@ -222,7 +222,7 @@ def answer(network: nn.Module, excerpt: Excerpt, rung: Rung, told: bool = False)
     return found
 
 
-def judge(network: nn.Module, test: list[Excerpt], rung: Rung, scale: Scale) -> Metrics:
+def score_cells(network: nn.Module, test: list[Excerpt], rung: Rung, scale: Scale) -> Metrics:
     """Return the counts over the cells of test, and how the roll moves."""
     is_decoder = rung.transformer is not None and rung.transformer.kind == "seq2seq"
     budget = scale.n_listened / MEL_VISION.frame_s if is_decoder else np.inf

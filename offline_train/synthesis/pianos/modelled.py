@@ -1,4 +1,4 @@
-"""Plays a piano that never was: stiff strings in pairs, hammer and soundboard, drawn at random.
+"""A physical model of a piano with random parameters: strings in pairs, hammer, soundboard.
 
 Few pianos are free, and a transcriber that knows few takes another one's strong second partial for
 an octave. Each ``ModelledPiano`` has other partials, and no two of its strings are alike.

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from offline_train.evaluation.figures import MEASURE, SongScore, compare_qmax, figures
-from offline_train.evaluation.judging import JudgedSong, RungResult, SystemResult, score_cover
 from offline_train.evaluation.report import compare_rungs, report, save_json, table_rows
 from offline_train.evaluation.rungs import Rung
-from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
+from offline_train.evaluation.scoring import RungResult, ScoredSong, SystemResult, score_cover
+from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong
 from offline_train.evaluation.systems import Cover, Timing
 
 NOTES = np.array(
     [[k * 0.25, k * 0.25 + 0.2, 48 + 2 * k, 60 + k, k % 2] for k in range(12)], np.float32
 )
 BEATS = np.arange(7) * 0.5
-SONG = HeardSong("one", np.zeros(4 * SAMPLE_RATE, np.float32), NOTES, BEATS)
+SONG = ReferenceSong("one", np.zeros(4 * SAMPLE_RATE, np.float32), NOTES, BEATS)
 
 
 def score(notes: np.ndarray, qmax: float | None = None) -> SongScore:
@@ -50,7 +50,7 @@ def test_the_human_is_not_compared_with_itself() -> None:
 
 
 def test_a_recording_without_truth_has_what_needs_none() -> None:
-    song = HeardSong("real", SONG.samples)
+    song = ReferenceSong("real", SONG.samples)
     found = figures([score_cover(song, Cover(NOTES))])
     assert found["notes_a_second"] == 3
     assert not {"onset_f1", "melody_chroma", "grid_share"} & set(found)
@@ -75,7 +75,7 @@ def result(rung: Rung, notes: np.ndarray) -> RungResult:
     systems = {
         name: SystemResult(figures([s]), {"one": figures([s])}) for name, s in scores.items()
     }
-    song = JudgedSong("one", 4.0, scores, dict.fromkeys(scores, notes))
+    song = ScoredSong("one", 4.0, scores, dict.fromkeys(scores, notes))
     return RungResult(rung, "test", "live", "balanced", 1, 0.1, {"two": "broken"}, systems, [song])
 
 

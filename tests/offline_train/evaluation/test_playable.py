@@ -15,7 +15,7 @@ from offline_train.evaluation.measures.playability import find_unplayable
 from offline_train.evaluation.playable import PlayableScore, measure, notes_in_hands, pedalled
 from offline_train.evaluation.playable_report import report
 from offline_train.evaluation.rungs import heard_piece
-from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong, cached_song
+from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong, cached_song
 from tests.note_streams import rows, streams
 from tests.offline_train.fixtures import write_data
 
@@ -29,7 +29,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> EvaluateConfig:
     time = np.arange(8 * SAMPLE_RATE) / SAMPLE_RATE
     sound = 0.3 * np.sin(2 * np.pi * 220 * time) * (np.floor(time / 0.25) % 2)
     notes = np.array([(*note, is_melody) for note, is_melody in song.cover()], np.float32)
-    cached_song(config.folder, "902", lambda: HeardSong("902", sound.astype(np.float32), notes))
+    cached_song(config.folder, "902", lambda: ReferenceSong("902", sound.astype(np.float32), notes))
     return config
 
 

@@ -17,12 +17,12 @@ from offline_train.evaluation import rungs, sung
 from offline_train.evaluation.rungs import (
     EvaluateConfig,
     giantmidi_split,
-    read_heard_song,
+    read_reference_song,
     rendered_songs,
     song_names,
 )
 from offline_train.evaluation.songs import SAMPLE_RATE
-from offline_train.synthesis import takes
+from offline_train.synthesis import band_renders
 from offline_train.synthesis.render import RENDER_RATE
 from tests.offline_train.fixtures import write_data, write_song
 
@@ -46,7 +46,7 @@ def hum(notes, duration, rng, voices, sample_rate):  # type: ignore[no-untyped-d
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(takes, "fluidsynth", tone)
+    monkeypatch.setattr(band_renders, "fluidsynth", tone)
     monkeypatch.setattr(sung, "fluidsynth", tone)
     monkeypatch.setattr(sung, "sing", hum)
     return write_data(tmp_path / "data")
@@ -60,17 +60,17 @@ def config(data: Path, rung: rungs.Rung, **changes: object) -> EvaluateConfig:
 def test_rungs_a_and_b_are_the_renderings_of_the_published_figures(
     data: Path, rung: rungs.Rung, is_heard: bool
 ) -> None:
-    song = read_heard_song(config(data, rung), "902")
+    song = read_reference_song(config(data, rung), "902")
     rng = np.random.default_rng(zlib.crc32(f"7/902/{is_heard}".encode()))
-    audio, _ = takes.render_band(read_song(data / "pop909" / "902"), rng, is_heard)
-    wanted = np.clip(takes.waveform(audio, SAMPLE_RATE), -1, 1)
+    audio, _ = band_renders.render_band(read_song(data / "pop909" / "902"), rng, is_heard)
+    wanted = np.clip(band_renders.waveform(audio, SAMPLE_RATE), -1, 1)
     assert song.samples == pytest.approx(wanted, abs=2**-15)
     assert song.notes is not None and len(song.notes) == 16 + 24
     assert song.beats is not None and song.beats[:3].tolist() == [0, 0.5, 1]
 
 
 def test_the_excerpt_is_the_songs_own_and_shared_by_b_and_c(data: Path) -> None:
-    songs = [read_heard_song(config(data, rung, excerpt_s=3.0), "902") for rung in ("b", "c")]
+    songs = [read_reference_song(config(data, rung, excerpt_s=3.0), "902") for rung in ("b", "c")]
     for song in songs:
         assert song.notes is not None and song.beats is not None
         assert song.notes[:, 1].max() <= 3
@@ -81,9 +81,9 @@ def test_the_excerpt_is_the_songs_own_and_shared_by_b_and_c(data: Path) -> None:
 
 
 def test_rung_c_is_drawn_from_the_songs_seed(data: Path) -> None:
-    one = read_heard_song(config(data, "c"), "902")
-    two = read_heard_song(EvaluateConfig(data, data / "other", rung="c"), "902")
-    other = read_heard_song(config(data, "c", seed=8), "902")
+    one = read_reference_song(config(data, "c"), "902")
+    two = read_reference_song(EvaluateConfig(data, data / "other", rung="c"), "902")
+    other = read_reference_song(config(data, "c", seed=8), "902")
     assert (one.samples == two.samples).all()
     assert not np.array_equal(one.samples, other.samples)
     assert np.abs(one.samples).max() <= 1
@@ -152,7 +152,7 @@ def test_the_piano_plays_a_held_out_piece_and_the_pedal_holds_the_truth(
     monkeypatch.setattr(rungs, "play_piano", play)
     write_giantmidi(data, 3)
     piano = config(data, "piano")
-    song = read_heard_song(piano, song_names(piano)[0])
+    song = read_reference_song(piano, song_names(piano)[0])
     assert song.notes is not None and song.beats is None
     lengths = (song.notes[:, 1] - song.notes[:, 0]).tolist()
     assert lengths == pytest.approx([0.75, 0.5])  # the first rings until the pedal goes up
@@ -166,13 +166,13 @@ def test_a_folder_of_sounds_with_a_human_cover_beside_one(data: Path, tmp_path: 
         soundfile.write(folder / name, sound, SAMPLE_RATE)
     own = config(data, "folder", recordings=folder, excerpt_s=4.0)
     assert song_names(own) == ["mine.wav", "yours.wav"]
-    mine, yours = (read_heard_song(own, name) for name in song_names(own))
+    mine, yours = (read_reference_song(own, name) for name in song_names(own))
     assert mine.seconds == yours.seconds == 4 and yours.notes is None
     assert mine.notes is not None
     assert mine.notes[:, 0].min() == 0  # the middle four seconds, from a beat
     assert (mine.notes[:, 0] < 4).all() and mine.notes[:, 4].sum() == 8
     shutil.copy(folder / "mine.mid", folder / "yours.mid")  # is seen, though it comes late
-    late = read_heard_song(own, "yours.wav").notes
+    late = read_reference_song(own, "yours.wav").notes
     assert late is not None and np.array_equal(late, mine.notes)
 
 
@@ -190,7 +190,7 @@ def test_of_a_song_of_an_hour_the_middle_is_heard_and_no_more_is_read(
 
     monkeypatch.setattr(rungs, "read_part", read_part)
     whole = config(data, "folder", recordings=tmp_path, excerpt_s=0.0)
-    song = read_heard_song(whole, "long.wav")
+    song = read_reference_song(whole, "long.wav")
     assert song.seconds == 3.0 and read == [(tmp_path / "long.wav", 2.5, 3.0)]
     assert "long.wav: of 8 s the 3 in the middle are heard" in caplog.text
 
@@ -202,7 +202,9 @@ def test_of_a_recording_that_holds_less_than_it_declares_the_beginning_is_heard(
     sound = np.random.default_rng(1).normal(0, 0.1, 9 * SAMPLE_RATE).astype(np.float32)
     soundfile.write(path, sound, SAMPLE_RATE)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 9])
-    song = read_heard_song(config(data, "folder", recordings=tmp_path, excerpt_s=2.0), path.name)
+    song = read_reference_song(
+        config(data, "folder", recordings=tmp_path, excerpt_s=2.0), path.name
+    )
     assert 0.3 < song.seconds < 1.5
 
 
@@ -214,7 +216,7 @@ def test_shards_of_recordings(data: Path, tmp_path: Path) -> None:
     append_manifest(folder, write_shard(folder / "recordings-00000.tar", pieces))
     real = config(data, "d", recordings=folder, excerpt_s=3.0)
     assert song_names(real) == ["one", "two"]
-    song = read_heard_song(real, "one")
+    song = read_reference_song(real, "one")
     assert song.seconds == 3 and song.notes is None
     assert song.samples == pytest.approx(1000 / 32768, abs=1e-4)
 
@@ -225,7 +227,7 @@ def test_shards_of_pairs_bring_their_covers(data: Path, tmp_path: Path) -> None:
     (tmp_path / "valid").mkdir()
     append_manifest(tmp_path / "valid", write_shard(tmp_path / "valid" / "a.tar", [piece]))
     own = config(data, "folder", recordings=tmp_path / "valid", excerpt_s=3.0)
-    heard = read_heard_song(own, "a").notes  # of the middle three seconds
+    heard = read_reference_song(own, "a").notes  # of the middle three seconds
     assert heard is not None
     np.testing.assert_allclose(heard, [(0.5, 1, 62, 80, 1)])
 

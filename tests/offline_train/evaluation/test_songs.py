@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.core.errors import DataError
-from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong, cached_song
+from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong, cached_song
 
 SOUND = (0.3 * np.sin(np.arange(2 * SAMPLE_RATE) / 9)).astype(np.float32)
 NOTES = np.array([[0.1, 0.4, 60, 80, 1]], np.float32)
@@ -15,16 +15,16 @@ NOTES = np.array([[0.1, 0.4, 60, 80, 1]], np.float32)
 class Maker:
     """Makes a song and counts how often."""
 
-    def __init__(self, song: HeardSong) -> None:
+    def __init__(self, song: ReferenceSong) -> None:
         self.song, self.n_calls = song, 0
 
-    def __call__(self) -> HeardSong:
+    def __call__(self) -> ReferenceSong:
         self.n_calls += 1
         return self.song
 
 
 def test_a_song_is_made_once_and_read_back(tmp_path: Path) -> None:
-    maker = Maker(HeardSong("one", SOUND, NOTES, np.array([0.0, 0.5])))
+    maker = Maker(ReferenceSong("one", SOUND, NOTES, np.array([0.0, 0.5])))
     first = cached_song(tmp_path / "rung", "one", maker)
     second = cached_song(tmp_path / "rung", "one", maker)
     assert maker.n_calls == 1
@@ -37,14 +37,14 @@ def test_a_song_is_made_once_and_read_back(tmp_path: Path) -> None:
 
 
 def test_what_is_not_known_stays_unknown(tmp_path: Path) -> None:
-    song = cached_song(tmp_path, "one", Maker(HeardSong("one", SOUND)))
+    song = cached_song(tmp_path, "one", Maker(ReferenceSong("one", SOUND)))
     assert song.notes is None and song.beats is None
 
 
 @pytest.mark.parametrize("suffix", [".flac", ".npz"])
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
 def test_a_file_cut_short_is_made_again(tmp_path: Path, suffix: str, share: float) -> None:
-    maker = Maker(HeardSong("one", SOUND, NOTES))
+    maker = Maker(ReferenceSong("one", SOUND, NOTES))
     cached_song(tmp_path, "one", maker)
     path = tmp_path / f"one{suffix}"
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
@@ -55,7 +55,7 @@ def test_a_file_cut_short_is_made_again(tmp_path: Path, suffix: str, share: floa
 
 @pytest.mark.parametrize("suffix", [".flac", ".npz"])
 def test_a_missing_file_is_made_again(tmp_path: Path, suffix: str) -> None:
-    maker = Maker(HeardSong("one", SOUND))
+    maker = Maker(ReferenceSong("one", SOUND))
     cached_song(tmp_path, "one", maker)
     (tmp_path / f"one{suffix}").unlink()
     assert len(cached_song(tmp_path, "one", maker).samples) == len(SOUND)
@@ -65,4 +65,4 @@ def test_a_missing_file_is_made_again(tmp_path: Path, suffix: str) -> None:
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="expected to keep rendered songs there"):
-        cached_song(tmp_path / "file", "one", Maker(HeardSong("one", SOUND)))
+        cached_song(tmp_path / "file", "one", Maker(ReferenceSong("one", SOUND)))

@@ -32,11 +32,11 @@ from offline_train.studies.arranging.study import TINY as TINY_ARRANGER
 from offline_train.studies.arranging.train import ArrangerConfig
 from offline_train.studies.arranging.train import train as train_arranger
 from offline_train.studies.experiments import ExperimentConfig
-from offline_train.studies.matching.snippets import hear
+from offline_train.studies.matching.snippets import analyze_pieces
 from offline_train.studies.matching.train import MatchingConfig
 from offline_train.studies.matching.train import train as train_matching
 from offline_train.studies.transcription import adapt, transfer_study, vision_ladder, vision_study
-from offline_train.studies.transcription.learning import FitConfig, fit
+from offline_train.studies.transcription.epochs import FitConfig, fit
 from offline_train.training import cover_task, loop
 from offline_train.training.checkpoints import (
     random_state,
@@ -209,7 +209,7 @@ def test_amt_apc(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 def test_matching(shards: Path, tmp_path: Path) -> None:
     long = write_folder(tmp_path / "long", [song("one", 8.0)])
-    heard = hear([long], tmp_path / "heard", "cover")
+    heard = analyze_pieces([long], tmp_path / "heard", "cover")
     network = EmbeddingConfig(channels=(4, 4, 4, 4), dims=8, head="register", is_variational=True)
 
     def train(out: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from engine.core.errors import ConfigError, DataError, ModelError
 from models.streaming import StreamingConfig
 from offline_train.evaluation import EvaluateConfig
-from offline_train.evaluation.songs import HeardSong, cached_song
+from offline_train.evaluation.songs import ReferenceSong, cached_song
 from offline_train.recipes.cover import train
 from offline_train.studies.exploration import explore as study
 from offline_train.studies.exploration.explore import ExploreConfig, Setting, explore, start_of
@@ -47,7 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> ExploreConfig:
         write_data(base / "data"), base / "cache", "valid", excerpt_s=2.0, limit=1
     )
     samples, notes = tones(2.0, 1)
-    heard = HeardSong("901", (samples / 32768).astype(np.float32), notes, np.arange(4) / 2)
+    heard = ReferenceSong("901", (samples / 32768).astype(np.float32), notes, np.arange(4) / 2)
     for rung in (songs, dataclasses.replace(songs, rung="a", excerpt_s=60.0)):
         cached_song(rung.folder, "901", lambda: heard)
     return ExploreConfig(run, songs, base)

@@ -7,7 +7,7 @@ import pytest
 
 from engine.core.errors import DataError
 from offline_train.data.shards import StoredPiece
-from offline_train.studies.matching.snippets import LEAST_CELLS, SnippetSource, hear
+from offline_train.studies.matching.snippets import LEAST_CELLS, SnippetSource, analyze_pieces
 from offline_train.studies.matching.views import (
     BINS_PER_OCTAVE,
     MIN_HZ,
@@ -49,20 +49,22 @@ def test_too_short_a_sound_is_told() -> None:
 def heard(tmp_path_factory: pytest.TempPathFactory) -> list[StoredPiece]:
     folder = tmp_path_factory.mktemp("matching")
     shards = write_folder(folder / "shards", [song("one", 8.0), song("two", 6.0)])
-    return hear([shards], folder / "heard", "cover", hearings=2)
+    return analyze_pieces([shards], folder / "heard", "cover", n_mixes=2)
 
 
 def test_hearing_goes_on_where_it_stopped(tmp_path: Path) -> None:
     shards = write_folder(tmp_path / "shards", [song("one", 5.0)])
-    first = hear([shards], tmp_path / "heard", "cover", hearings=1)
+    first = analyze_pieces([shards], tmp_path / "heard", "cover", n_mixes=1)
     path = tmp_path / "heard" / "0-shard-00000-0.tar"
     before = path.stat().st_mtime_ns
-    assert [p.name for p in hear([shards], tmp_path / "heard", "cover", 1)] == [first[0].name]
+    assert [p.name for p in analyze_pieces([shards], tmp_path / "heard", "cover", 1)] == [
+        first[0].name
+    ]
     assert path.stat().st_mtime_ns == before
     with pytest.raises(DataError, match=r"other settings \(hearings\)"):
-        hear([shards], tmp_path / "heard", "cover", hearings=2)
+        analyze_pieces([shards], tmp_path / "heard", "cover", n_mixes=2)
     with pytest.raises(DataError, match="expected solo pieces; run livecover-train prepare"):
-        hear([shards], tmp_path / "solo", "piano")
+        analyze_pieces([shards], tmp_path / "solo", "piano")
 
 
 def test_every_snippet_has_exactly_one_partner(heard: list[StoredPiece]) -> None:

@@ -12,11 +12,11 @@ import torch
 from engine.core.errors import DataError, ModelError
 from models.embedding import EmbeddingConfig, JointEmbedding
 from offline_train.data.shards import StoredPiece
+from offline_train.studies.matching.embedding_distance import EmbeddedSong
 from offline_train.studies.matching.index import PassageIndex, benchmark, build_graph
-from offline_train.studies.matching.learned import EmbeddedSong
 from offline_train.studies.matching.match import MatchConfig, join_windows, match, save_matches
 from offline_train.studies.matching.ranking import unit
-from offline_train.studies.matching.snippets import hear
+from offline_train.studies.matching.snippets import analyze_pieces
 from offline_train.studies.matching.train import (
     MatchingConfig,
     begin,
@@ -36,7 +36,7 @@ TINY = EmbeddingConfig(channels=(4, 4, 4, 4), dims=8, head="register", is_variat
 def heard(tmp_path_factory: pytest.TempPathFactory) -> list[StoredPiece]:
     folder = tmp_path_factory.mktemp("train")
     shards = write_folder(folder / "shards", [song("one", 8.0)])
-    return hear([shards], folder / "heard", "cover")
+    return analyze_pieces([shards], folder / "heard", "cover")
 
 
 def config(out: Path) -> MatchingConfig:

@@ -14,10 +14,16 @@ from engine.core.errors import ConfigError, DataError, DeviceError
 from offline_train.cli import main
 from offline_train.data.shards import Piece, read_shards, write_shard
 from offline_train.studies.pairs import build as building
+from offline_train.studies.pairs.acceptance import (
+    Figures,
+    Limits,
+    check_figures,
+    check_lengths,
+    figures,
+)
 from offline_train.studies.pairs.align import align, subsequence
 from offline_train.studies.pairs.build import PairsConfig, build
 from offline_train.studies.pairs.folder import Pair, find_pairs, kept_apart
-from offline_train.studies.pairs.judge import Bars, Figures, figures, judge, judge_lengths
 from offline_train.studies.pairs.proof import random_warp
 from offline_train.studies.pairs.results import PairResult, read_result, write_parts
 from offline_train.studies.pairs.sound import (
@@ -98,13 +104,13 @@ def test_a_bent_transposed_cover_comes_back_onto_the_song(
     assert np.mean(np.abs(errors) <= 0.05) >= 0.95  # the bar of the project
     assert np.median(np.abs(errors)) < 0.015  # the grid is 10 ms
     assert set(notes[:, 2]) <= set(true[:, 2])
-    assert judge(figures(song, cover, alignment), Bars()) is None
+    assert check_figures(figures(song, cover, alignment), Limits()) is None
 
 
 def test_another_songs_cover_is_rejected(song: Recording) -> None:
     _, cover = cover_of(2)
     alignment = align(song, cover)
-    assert alignment is None or judge(figures(song, cover, alignment), Bars()) is not None
+    assert alignment is None or check_figures(figures(song, cover, alignment), Limits()) is not None
 
 
 def test_time_on_the_song_rises_strictly_even_beyond_the_ends(song: Recording) -> None:
@@ -148,21 +154,21 @@ GOOD = Figures(
     ],
 )
 def test_each_figure_has_its_reason(change: dict[str, Any], kind: str | None) -> None:
-    reason = judge(dataclasses.replace(GOOD, **change), Bars())
+    reason = check_figures(dataclasses.replace(GOOD, **change), Limits())
     assert reason is None if kind is None else reason is not None and reason.startswith(f"{kind}:")
     assert reason is None or "\n" not in reason
 
 
 def test_a_cover_of_half_the_song_is_rejected_by_its_length(song: Recording) -> None:
     half = dataclasses.replace(song, end=SECONDS / 2)
-    reason = judge_lengths(song, half, Bars())
+    reason = check_lengths(song, half, Limits())
     assert reason is not None and reason.startswith("length:") and "part of the song" in reason
-    assert judge_lengths(song, song, Bars()) is None
+    assert check_lengths(song, song, Limits()) is None
 
 
 def test_a_bar_that_is_no_number_is_named() -> None:
     with pytest.raises(ConfigError, match="bar key_cost: expected a number of 0 or more, got nan"):
-        Bars(key_cost=float("nan"))
+        Limits(key_cost=float("nan"))
 
 
 def sound(seconds: float, seed: int = 0) -> np.ndarray:
@@ -321,14 +327,14 @@ def test_what_is_missing_or_changed_is_done_again(config: PairsConfig) -> None:
     assert shard.read_bytes() == whole
     again = read_result(stored)
     assert again is not None and again.status == "rejected"
-    strict = dataclasses.replace(config, bars=Bars(covered=1.2))
+    strict = dataclasses.replace(config, limits=Limits(covered=1.2))
     assert [r.status for r in build(strict)[0]].count("accepted") == 0
     assert not list((config.out / "midi").glob("*.mid"))
 
 
 def test_a_pair_that_its_owner_vouches_for_is_taken(config: PairsConfig) -> None:
-    strict = Bars(onset_agreement=9.0)
-    vouched = dataclasses.replace(config, bars=strict, accept=("tune-cover-good",))
+    strict = Limits(onset_agreement=9.0)
+    vouched = dataclasses.replace(config, limits=strict, accept=("tune-cover-good",))
     statuses = {result.name: result.status for result in build(vouched)[0]}
     assert statuses["tune-cover-good"] == "accepted" != statuses["tune-cover-other"]
     with pytest.raises(DataError, match="got nothing; there are tune-cover-broken, "):

@@ -14,7 +14,7 @@ from models.streaming import StreamingConfig, StreamingCover
 from offline_train.cli import main
 from offline_train.data.shards import read_shards
 from offline_train.studies.transcription import adapt
-from offline_train.studies.transcription.learning import read_log
+from offline_train.studies.transcription.epochs import read_log
 from offline_train.studies.transcription.rolls import MEASURES, Score
 from tests.offline_train.shard_fixtures import RATE, tones
 

@@ -22,7 +22,7 @@ from offline_train.studies.transcription.tables import (
     transfer_answers,
     transfer_table,
 )
-from offline_train.synthesis.takes import UNHEARD_SOUNDFONT
+from offline_train.synthesis.band_renders import UNHEARD_SOUNDFONT
 from tests.offline_train.fixtures import write_data, write_solo
 from tests.offline_train.shard_fixtures import song, tones
 

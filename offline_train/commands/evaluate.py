@@ -78,7 +78,9 @@ def _embed(checkpoint: Path | None) -> "evaluation.Embed | None":
     """Return how a song comes into the joint embedding of a checkpoint."""
     if checkpoint is None:
         return None
-    from offline_train.studies.matching.learned import embedded_song  # needs librosa, an extra
+    from offline_train.studies.matching.embedding_distance import (
+        embedded_song,  # needs librosa, an extra
+    )
 
     return partial(embedded_song, checkpoint)
 

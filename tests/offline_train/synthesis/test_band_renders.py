@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from offline_train.corpora import read_song
-from offline_train.synthesis import takes as module
+from offline_train.synthesis import band_renders as module
+from offline_train.synthesis.band_renders import cut, render_band, waveform
 from offline_train.synthesis.bands.band import Player
 from offline_train.synthesis.render import RENDER_RATE, Audio
-from offline_train.synthesis.takes import cut, render_band, waveform
 from tests.offline_train.fixtures import write_song
 
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from engine.core.errors import ConfigError, DataError, ModelError
 from models.features import MEL_VISION
+from offline_train.studies.transcription.epochs import FitConfig, fit, read_log
 from offline_train.studies.transcription.excerpts import Segments, load_excerpts, window
-from offline_train.studies.transcription.learning import FitConfig, fit, read_log
 from offline_train.studies.transcription.losses import beta_cross_entropy
 from offline_train.studies.transcription.rolls import Cells, notes_of, roll_of, score_notes
 from tests.offline_train.shard_fixtures import song, write_folder

@@ -29,7 +29,7 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class FitConfig(RunSettings):
-    """How a network learns. ``name`` says in messages and checkpoints what it is."""
+    """How a network is trained. ``name`` stands in messages and checkpoints."""
 
     _: KW_ONLY
     name: str
@@ -57,7 +57,7 @@ class FitConfig(RunSettings):
 
 
 class EpochTask(Task[Batch]):
-    """A network that learns from the batches of epochs."""
+    """A network trained on the batches of epochs."""
 
     def __init__(
         self,

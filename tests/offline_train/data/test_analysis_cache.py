@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from engine.core.errors import DataError
-from offline_train.data.hearings import by_shard, claim, keep, play
+from offline_train.data.analysis_cache import cached_pieces, group_by_shard, record_sources
+from offline_train.data.sampler import mix_piece
 from offline_train.data.shards import Piece, read_shards
 from tests.offline_train.shard_fixtures import song, write_folder
 
@@ -19,31 +20,31 @@ def heard(name: str) -> Iterator[Piece]:
 
 def test_what_is_heard_is_kept(tmp_path: Path) -> None:
     jobs = {f"{name}.tar": partial(heard, name) for name in ("a", "b")}
-    assert [piece.name for piece in keep(tmp_path, jobs)] == ["a", "b"]
+    assert [piece.name for piece in cached_pieces(tmp_path, jobs)] == ["a", "b"]
 
 
 def test_pieces_stay_with_their_shard(tmp_path: Path) -> None:
     one = write_folder(tmp_path / "one", [song("a", 1.0), song("b", 1.0)])
     other = write_folder(tmp_path / "other", [song("c", 1.0)])
-    found = by_shard([one, other], lambda piece: piece.name != "a", "songs")
+    found = group_by_shard([one, other], lambda piece: piece.name != "a", "songs")
     assert [(n, [p.name for p in pieces]) for n, pieces in found] == [
         ("0-shard-00000", ["b"]),
         ("1-shard-00000", ["c"]),
     ]
-    assert len(by_shard([one, other], lambda piece: True, "songs", limit=2)) == 1
+    assert len(group_by_shard([one, other], lambda piece: True, "songs", limit=2)) == 1
     with pytest.raises(DataError, match="other: expected songs; run livecover-train prepare"):
-        by_shard([other], lambda piece: False, "songs")
+        group_by_shard([other], lambda piece: False, "songs")
 
 
 def test_a_folder_is_of_one_choice(tmp_path: Path) -> None:
     shards = write_folder(tmp_path / "shards", [song("a", 1.0)])
-    claim(tmp_path / "heard", [shards], {"seed": 1})
-    claim(tmp_path / "heard", [shards], {"seed": 1})
+    record_sources(tmp_path / "heard", [shards], {"seed": 1})
+    record_sources(tmp_path / "heard", [shards], {"seed": 1})
     with pytest.raises(DataError, match=r"other settings \(data, seed\); name"):
-        claim(tmp_path / "heard", [], {"seed": 2})
+        record_sources(tmp_path / "heard", [], {"seed": 2})
 
 
 def test_a_piece_is_played_as_long_as_it_is(tmp_path: Path) -> None:
     (piece,) = read_shards(write_folder(tmp_path / "shards", [song("a", 1.0)]))
-    sound, gains = play(piece, np.random.default_rng(1))
+    sound, gains = mix_piece(piece, np.random.default_rng(1))
     assert sound.shape == (16000,) and sound.dtype == np.float32 and gains.shape == (2,)

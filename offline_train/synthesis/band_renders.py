@@ -1,6 +1,6 @@
-"""A song played by a band to one mastered mix: what evaluation listens to.
+"""Songs played by a band as one mastered mix, for evaluation.
 
-Not here: the dry stems that training mixes anew at each hearing (``stems``).
+Not here: the dry stems of which training makes a new mix for each crop (``stems``).
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 What is refused is what the paper removed, a cover in another key or not of this song, and what
 cannot become labels: a cover of a part, another arrangement, a wandering path. Transposition as
-a whole is no reason: it is undone. ``proof`` measures how well the bars part right from wrong.
+a whole is no reason: it is undone. ``proof`` measures how well the limits part right from wrong.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from offline_train.studies.pairs.sound import Recording
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
+class Limits:
     """What a pair must reach."""
 
     length_ratio: float = 1.6  # of cover to song or song to cover, at most
@@ -42,7 +42,7 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a pair was judged by; see ``Bars``. ``tempo`` is cover seconds for a song second."""
+    """What a pair was judged by; see ``Limits``. ``tempo`` is cover seconds for a song second."""
 
     song_seconds: float
     cover_seconds: float
@@ -68,7 +68,7 @@ STEEP = 1.3  # of a knot's tempo to the pair's: more is a jump, not rubato
 
 
 def figures(song: Recording, cover: Recording, alignment: Alignment) -> Figures:
-    """Return what ``judge`` compares with the bars."""
+    """Return what ``check_figures`` compares with the limits."""
     times, mapped = alignment.song_times, alignment.cover_times
     costs = np.sort(alignment.key_costs)
     tempo = (mapped[-1] - mapped[0]) / (times[-1] - times[0])
@@ -95,10 +95,10 @@ def figures(song: Recording, cover: Recording, alignment: Alignment) -> Figures:
     )
 
 
-def judge_lengths(song: Recording, cover: Recording, bars: Bars) -> str | None:
+def check_lengths(song: Recording, cover: Recording, limits: Limits) -> str | None:
     """Return why lengths rule a pair out, before anything is aligned; None if they do not."""
     ratio = (cover.end - cover.start) / (song.end - song.start)
-    if 1 / bars.length_ratio <= ratio <= bars.length_ratio:
+    if 1 / limits.length_ratio <= ratio <= limits.length_ratio:
         return None
     what = "part of the song, or another version" if ratio < 1 else "much more than the song"
     return (
@@ -107,42 +107,42 @@ def judge_lengths(song: Recording, cover: Recording, bars: Bars) -> str | None:
     )
 
 
-def judge(f: Figures, bars: Bars) -> str | None:
+def check_figures(f: Figures, limits: Limits) -> str | None:
     """Return why a pair is rejected, beginning with the bar's kind and a colon; None: accepted."""
-    if f.key_cost > bars.key_cost:
+    if f.key_cost > limits.key_cost:
         return (
             f"not this song: chroma costs {f.key_cost:.2f} in the best of 12 keys "
-            f"(at most {bars.key_cost:g})"
+            f"(at most {limits.key_cost:g})"
         )
-    if f.key_margin < bars.key_margin:
+    if f.key_margin < limits.key_margin:
         return (
             f"key: unclear, the second-best transposition costs only {f.key_margin:.3f} more "
-            f"(at least {bars.key_margin:g})"
+            f"(at least {limits.key_margin:g})"
         )
-    if f.onset_agreement < bars.onset_agreement:
+    if f.onset_agreement < limits.onset_agreement:
         return (
             f"alignment: onsets agree by {f.onset_agreement:.2f} standard deviations "
-            f"(at least {bars.onset_agreement:g})"
+            f"(at least {limits.onset_agreement:g})"
         )
-    if f.chroma_agreement < bars.chroma_agreement or f.agreeing < bars.agreeing:
+    if f.chroma_agreement < limits.chroma_agreement or f.agreeing < limits.agreeing:
         return (
             f"harmony: chroma correlates by {f.chroma_agreement:.2f} (at least "
-            f"{bars.chroma_agreement:g}) and agrees in {f.agreeing:.0%} of the song (at least "
-            f"{bars.agreeing:.0%}), least at {f.worst:.0f} s"
+            f"{limits.chroma_agreement:g}) and agrees in {f.agreeing:.0%} of the song (at least "
+            f"{limits.agreeing:.0%}), least at {f.worst:.0f} s"
         )
-    if f.covered < bars.covered:
+    if f.covered < limits.covered:
         return (
             f"part: the cover lies on {f.start:.0f} s to {f.end:.0f} s, {f.covered:.0%} of the "
-            f"song (at least {bars.covered:.0%})"
+            f"song (at least {limits.covered:.0%})"
         )
-    if f.used < bars.used:
+    if f.used < limits.used:
         return (
-            f"part: only {f.used:.0%} of the cover lies on the song (at least {bars.used:.0%}): "
+            f"part: only {f.used:.0%} of the cover lies on the song (at least {limits.used:.0%}): "
             "it has an intro, a verse or a medley of its own"
         )
-    if f.bend > bars.bend:
+    if f.bend > limits.bend:
         return (
             f"tempo: {f.bend:.0%} of the path is over {STEEP:g} times faster or slower than the "
-            f"rest (at most {bars.bend:.0%}): it jumps, or parts are left out"
+            f"rest (at most {limits.bend:.0%}): it jumps, or parts are left out"
         )
     return None

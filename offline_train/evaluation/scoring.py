@@ -32,8 +32,14 @@ from offline_train.evaluation.measures.agreement import (
 from offline_train.evaluation.measures.playability import score_playability
 from offline_train.evaluation.measures.rhythm import score_rhythm
 from offline_train.evaluation.measures.transcription import cells_of_posteriors, score_transcription
-from offline_train.evaluation.rungs import Embed, EvaluateConfig, Rung, read_heard_song, song_names
-from offline_train.evaluation.songs import SAMPLE_RATE, HeardSong
+from offline_train.evaluation.rungs import (
+    Embed,
+    EvaluateConfig,
+    Rung,
+    read_reference_song,
+    song_names,
+)
+from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong
 from offline_train.evaluation.systems import Cover, Path_, SystemChoice, open_system
 
 log = logging.getLogger(__name__)
@@ -46,7 +52,7 @@ BASELINES = {choice.name: choice for choice in (HUMAN, BASIC_PITCH)}
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedSong:
+class ScoredSong:
     """One song's scores and covers, by the system's name."""
 
     name: str
@@ -75,7 +81,7 @@ class RungResult:
     minutes: float
     skipped: dict[str, str]  # song -> what is wrong with it
     systems: dict[str, SystemResult]
-    songs: list[JudgedSong] = field(repr=False)
+    songs: list[ScoredSong] = field(repr=False)
 
     @property
     def streamed(self) -> SystemResult:
@@ -132,11 +138,11 @@ def evaluate(
         log.warning("%s", needs("no Qmax: it needs essentia", "evaluate"))
         with_qmax = False
     names = song_names(config)
-    songs: list[JudgedSong] = []
+    songs: list[ScoredSong] = []
     skipped: dict[str, str] = {}
-    judged = _judge_all(config, names, choices, with_qmax)
+    scored = _score_all(config, names, choices, with_qmax)
     for name, found in tqdm(
-        zip(names, judged, strict=True), f"rung {config.rung}", len(names), unit="song"
+        zip(names, scored, strict=True), f"rung {config.rung}", len(names), unit="song"
     ):
         if isinstance(found, str):
             log.warning("skipped %s: %s", name, found)
@@ -189,31 +195,31 @@ def _choices(
     return choices + [BASELINES[name] for name in baselines]
 
 
-def _judge_all(
+def _score_all(
     config: EvaluateConfig, names: Sequence[str], choices: list[SystemChoice], with_qmax: bool
-) -> Iterator[JudgedSong | str]:
-    judge = partial(_judge_named, config, choices, with_qmax)
+) -> Iterator[ScoredSong | str]:
+    score_song = partial(_score_named, config, choices, with_qmax)
     if config.workers == 1:
-        yield from map(judge, names)
+        yield from map(score_song, names)
         return
     with ProcessPoolExecutor(config.workers) as pool:
-        yield from pool.map(judge, names)
+        yield from pool.map(score_song, names)
 
 
-def _judge_named(
+def _score_named(
     config: EvaluateConfig, choices: list[SystemChoice], with_qmax: bool, name: str
-) -> JudgedSong | str:
-    """Return the judged song, or what is wrong with it."""
+) -> ScoredSong | str:
+    """Return the scored song, or what is wrong with it."""
     try:
-        song = read_heard_song(config, name)
+        song = read_reference_song(config, name)
         profile = _kept_profile(config.folder, song) if with_qmax else None
-        judged = judge(song, choices, profile)
-        return _with_distances(judged, song, config.embed) if config.embed else judged
+        scored = score_song(song, choices, profile)
+        return _with_distances(scored, song, config.embed) if config.embed else scored
     except DataError as error:
         return str(error)
 
 
-def _kept_profile(folder: Path, song: HeardSong) -> Array:
+def _kept_profile(folder: Path, song: ReferenceSong) -> Array:
     """Return the song's pitch class profile, computed once for all evaluations."""
     path = folder / f"{song.name}.hpcp.npy"
     sound = folder / f"{song.name}.flac"
@@ -229,9 +235,9 @@ def _kept_profile(folder: Path, song: HeardSong) -> Array:
     return profile
 
 
-def judge(
-    song: HeardSong, choices: Sequence[SystemChoice], profile: Array | None = None
-) -> JudgedSong:
+def score_song(
+    song: ReferenceSong, choices: Sequence[SystemChoice], profile: Array | None = None
+) -> ScoredSong:
     """Return the scores of each system's cover; ``profile`` (T, 12) is the song's, for Qmax."""
     opened = {choice.name: open_system(choice).cover(song) for choice in choices}
     teacher = opened.get(BASIC_PITCH.name)
@@ -246,25 +252,25 @@ def judge(
             known[key] = likeness.cover_qmax(profile, cover.notes)
         scores[choice.name] = dataclasses.replace(score, qmax=known.get(key))
     covers = {name: cover.notes for name, cover in opened.items()}
-    return JudgedSong(song.name, song.seconds, scores, covers)
+    return ScoredSong(song.name, song.seconds, scores, covers)
 
 
-def _with_distances(judged: JudgedSong, song: HeardSong, embed: Embed) -> JudgedSong:
+def _with_distances(scored: ScoredSong, song: ReferenceSong, embed: Embed) -> ScoredSong:
     """Return the song with each cover's distance in a joint embedding among its scores."""
     embedded = embed(song.samples)
     scores = {
         name: dataclasses.replace(
             score,
-            embedding_distance=embedded.distance(judged.covers[name]),
-            embedding_by_chance=embedded.distance(shifted(judged.covers[name])),
+            embedding_distance=embedded.distance(scored.covers[name]),
+            embedding_by_chance=embedded.distance(shifted(scored.covers[name])),
         )
-        for name, score in judged.scores.items()
+        for name, score in scored.scores.items()
     }
-    return dataclasses.replace(judged, scores=scores)
+    return dataclasses.replace(scored, scores=scores)
 
 
 def score_cover(
-    song: HeardSong, cover: Cover, teacher: Cover | None = None, is_truth: bool = False
+    song: ReferenceSong, cover: Cover, teacher: Cover | None = None, is_truth: bool = False
 ) -> SongScore:
     """Return how well a cover does, Qmax apart; the human's own is not compared with itself.
 

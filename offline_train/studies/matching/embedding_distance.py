@@ -22,14 +22,14 @@ Array = NDArray[np.float32]
 
 
 @lru_cache(maxsize=2)
-def opened(path: Path) -> JointEmbedding:
-    """Return the networks of a checkpoint, opened once a process. Raises ModelError."""
+def cached_embedding(path: Path) -> JointEmbedding:
+    """Return the networks of a checkpoint, loaded once in a process. Raises ModelError."""
     return load_embedding(path)
 
 
 def embedded_song(checkpoint: Path, samples: Array) -> "EmbeddedSong":
     """Return a song's sound (n,) at 16 kHz in the embedding of a checkpoint. Raises ModelError."""
-    return EmbeddedSong(opened(checkpoint), samples)
+    return EmbeddedSong(cached_embedding(checkpoint), samples)
 
 
 class EmbeddedSong:

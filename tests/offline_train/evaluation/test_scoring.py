@@ -1,4 +1,4 @@
-"""A tiny model judged through the engine, its table, its page, its tuning and its styles."""
+"""A tiny model evaluated through the engine: its table, its page, its tuning and its styles."""
 
 from dataclasses import replace
 from pathlib import Path
