@@ -1,8 +1,7 @@
 """The command ``livecover``: plays live, covers files, lists devices, checks the machine.
 
-Exit codes: 0 done or stopped, 1 doctor found a fault, and those of ``engine.system.command``,
-through which every error goes. What is asked for goes to stdout; the live line, the progress bar
-and the log go to stderr.
+Exit codes: 0 done or stopped, 1 doctor found a fault, and those of ``engine.system.command``, which
+reports every error. Results go to stdout; the status line, the progress bar and the log to stderr.
 """
 
 import contextlib
@@ -42,10 +41,10 @@ from livecover.settings.sections import Settings, with_values
 from livecover.settings.source import Loaded, find_source, read_settings
 from livecover.tui import screen as tui
 
-EXIT_FAULT = 1  # that doctor found
+EXIT_FAULT = 1  # doctor found a fault
 SWITCH_INTERVAL = 0.0001
-"""Seconds for which a thread may keep the GIL while the MIDI thread waits for it."""
-REFRESH = 0.25  # seconds between two looks at the engine
+"""Most seconds that a thread keeps the GIL while the MIDI thread waits for it."""
+REFRESH = 0.25  # seconds between two updates of the status line
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    """Understand what was typed and run it; return the exit code. Raises LiveCoverError."""
+    """Parse the command line and run the command; return the exit code. Raises LiveCoverError."""
     request = parse(arguments)
     loaded, fault = _load(request)
     settings = with_values(loaded.settings, request.overrides)
@@ -72,9 +71,9 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 def _load(request: Request) -> tuple[Loaded, LiveCoverError | None]:
-    """Return what the file of settings says, and what is wrong with it, to be raised at the end.
+    """Return the settings of the file, and its error, to be raised at the end.
 
-    Only ``doctor`` and ``devices`` go on with the defaults: they look at the machine all the same.
+    Only ``doctor`` and ``devices`` go on after an error, with the defaults.
     """
     try:
         return read_settings(find_source(request.config)), None
@@ -114,7 +113,7 @@ def _run(request: Request, settings: Settings, notes: Sequence[str]) -> int:
 
 
 def is_for_files(settings: Settings) -> bool:
-    """Return whether a file goes into files, and nobody wants to hear, see or record it in time."""
+    """Return whether a file is converted to files only, without playing it in real time."""
     is_live = settings.record.at_start or settings.piano.enabled or settings.monitor.is_on
     return (
         is_file_input(settings.audio.input)
@@ -133,13 +132,13 @@ def _examine(settings: Settings) -> int:
 
 
 def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
-    """Play in time, until a file's end or ``stop``."""
+    """Play in real time, until the end of a file or ``stop``."""
     with _instrument(settings, None) as instrument:
         _start(instrument, settings, stop)
 
         def look(refresh: float) -> bool:
             if instrument.wait(refresh, ends_program=True) and not instrument.has_ended:
-                stop.wait(refresh)  # stopped by a controller, which may start again
+                stop.wait(refresh)  # stopped by a controller, which may start it again
             return instrument.has_ended
 
         _attend(instrument, console, stop, look)
@@ -148,7 +147,7 @@ def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
 
 
 def _start(instrument: Instrument, settings: Settings, stop: threading.Event) -> None:
-    """Begin to play and say so; ``stop`` waits for no server that hangs. Raises LiveCoverError."""
+    """Start playing and print the start lines; ``stop`` ends the wait. Raises LiveCoverError."""
     starting = call_in_thread(instrument.start, "start")
     while not (starting.done() or stop.is_set()):
         wait([starting], REFRESH)
@@ -163,7 +162,7 @@ def _start(instrument: Instrument, settings: Settings, stop: threading.Event) ->
 
 @contextlib.contextmanager
 def _instrument(settings: Settings, config: Path | None) -> Iterator[Instrument]:
-    """Yield the instrument with what stands around it; say which takes were recovered."""
+    """Yield the instrument with recorder, monitor and piano; print which takes were recovered."""
     with Rig(settings, lambda *opened: Engine(*opened)) as rig:
         say(*rig.recovered)
         instrument = Instrument(rig.settings, config, rig.recorder, rig.open_engine)
@@ -187,7 +186,7 @@ def _serve_panel(
     is_idle: bool,
 ) -> None:
     """Serve the panel until ``stop``; play at once unless ``is_idle``."""
-    from livecover.panel.web import browser  # who has no panel starts sooner
+    from livecover.panel.web import browser  # imported only here, for a quick start
     from livecover.panel.web.server import PanelServer
 
     with (
@@ -201,7 +200,7 @@ def _serve_panel(
         def look(refresh: float) -> bool:
             try:
                 if instrument.wait(refresh):
-                    stop.wait(refresh)  # nothing plays: whoever has the page may start again
+                    stop.wait(refresh)  # nothing plays; a page may start it again
             except LiveCoverError as error:
                 _log.error("%s", error)
             return False
@@ -209,7 +208,7 @@ def _serve_panel(
         is_opened = settings.panel.open_browser and console.is_terminal
         with browser.opened(panel.url) if is_opened else contextlib.nullcontext():
             _attend(instrument, console, stop, look)
-        panel.stop(is_waited_for=False)  # both take their time
+        panel.stop(is_waited_for=False)  # both take time
         instrument.stop()
     say(*summary(instrument.last_status))
     _check_takes(instrument)
@@ -221,9 +220,9 @@ def _attend(
     stop: threading.Event,
     look: Callable[[float], bool],
 ) -> None:
-    """Show the instrument until ``stop``, or ``look`` says that all is over; Ctrl-Z stops it.
+    """Show the state until ``stop``, or until ``look`` returns True; Ctrl-Z suspends.
 
-    ``look`` waits for news, so many seconds at most.
+    ``look`` waits for the instrument, at most the seconds that it is given.
     """
     if stop.is_set():
         return  # before it was ready: no port is opened any more
@@ -242,14 +241,14 @@ def _attend(
 
 
 def _check_takes(instrument: Instrument) -> None:
-    """Raise DataError if a take is not whole: playing went on, and here is the end."""
+    """Raise DataError if a take is not whole, after playing has ended."""
     if instrument.recording_faults:
         raise DataError("; ".join(instrument.recording_faults))
 
 
 def _quantize(takes: Sequence[str], settings: Settings) -> None:
     """Quantize takes; print a line about each."""
-    from livecover.commands.quantize import run  # imports what only it needs
+    from livecover.commands.quantize import run  # imported only here, for a quick start
 
     record, metre = settings.record, settings.arranger.beats_per_bar
     paths = [given_path(take) for take in takes]
@@ -259,7 +258,7 @@ def _quantize(takes: Sequence[str], settings: Settings) -> None:
 
 
 def _learn(name: str, settings: Settings, config: Path | None, stop: threading.Event) -> None:
-    """Let the next controller that moves drive a setting, and save that."""
+    """Map the next controller that moves to a setting, and save the mapping."""
     lines = learn(settings, name, stop, say)
     if lines is not None:
         say(f"{save_values({'control.map': lines}, config)}: {line_of(lines, name)}")
@@ -289,7 +288,7 @@ def _arrange(settings: Settings, console: Console) -> None:
         arranged = arranger.arrange_file(
             settings, lambda share: progress.update(task, completed=share)
         )
-    if (line := arranger.nothing_said(arranged, settings)) is not None:
+    if (line := arranger.no_music_text(arranged, settings)) is not None:
         console.print(line, markup=False, soft_wrap=True)
     else:
         say(*arranger.summary(arranged, settings))
@@ -298,7 +297,7 @@ def _arrange(settings: Settings, console: Console) -> None:
 def _display(
     instrument: Instrument, console: Console, stop: threading.Event
 ) -> contextlib.AbstractContextManager[Callable[[Instrument], None]]:
-    """Return what shows the instrument: a view, a line of the terminal, or lines of the log."""
+    """Return the display: the terminal view, the status line, or lines of the log."""
     if instrument.settings.tui.enabled:
-        return tui.shown(instrument, console, stop)
+        return tui.terminal_view(instrument, console, stop)
     return live_line(console) if console.is_terminal else log_lines()

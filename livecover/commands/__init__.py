@@ -1,1 +1,1 @@
-"""What the command line is made of: options, words, and the commands apart from playing."""
+"""The commands apart from playing, and what playing shows on the terminal."""

@@ -1,6 +1,6 @@
-"""``livecover --arranger``: a sound file to a bar-wise arrangement, as MIDI and MusicXML.
+"""``livecover --arranger``: arranges an audio file, as MIDI and MusicXML.
 
-Not here: how it is heard, written and notated (``engine.whole_song``); what is printed (``cli``).
+Not here: analysis, arrangement and notation (``engine.whole_song``); printing (``cli``).
 """
 
 from collections.abc import Callable
@@ -82,7 +82,7 @@ def arrange_file(
 
 
 def summary(arranged: Arranged, settings: Settings) -> list[str]:
-    """Return what was written, as lines."""
+    """Return the summary lines."""
     grid, key = arranged.analysis.grid, arranged.analysis.key
     return [
         f"{len(arranged.notes)} notes in {grid.n_bars} bars of {grid.beats_per_bar}/4,"
@@ -92,8 +92,8 @@ def summary(arranged: Arranged, settings: Settings) -> list[str]:
     ]
 
 
-def nothing_said(arranged: Arranged, settings: Settings) -> str | None:
-    """Return the line about a file in which there was nothing to arrange; None if there was."""
+def no_music_text(arranged: Arranged, settings: Settings) -> str | None:
+    """Return the line about a file without music; None for one with music."""
     if arranged.notes:
         return None
     return (

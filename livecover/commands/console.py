@@ -1,7 +1,6 @@
-"""What the terminal shows while livecover plays, and the log: both on stderr.
+"""The status line in the terminal, and the log, both on stderr.
 
-Not here: the view of ``--tui`` (``livecover.tui``), the words of a status
-(``livecover.commands.status``).
+Not here: the view of ``--tui`` (``livecover.tui``), the text of the status line (``status``).
 """
 
 import contextlib
@@ -19,14 +18,14 @@ from engine.system.paths import shown
 from livecover.commands.status import log_line, status_line
 from livecover.instrument.instrument import Instrument
 
-LOG_EVERY = 10.0  # seconds between two lines where there is no terminal
+LOG_EVERY = 10.0  # seconds between two lines without a terminal
 
 _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
 def live_line(console: Console) -> Iterator[Callable[[Instrument], None]]:
-    """Yield what redraws one line of the terminal; log lines appear above it."""
+    """Yield a function that redraws the status line; log lines appear above it."""
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
         def show(instrument: Instrument) -> None:
@@ -39,7 +38,7 @@ def live_line(console: Console) -> Iterator[Callable[[Instrument], None]]:
 
 @contextlib.contextmanager
 def log_lines() -> Iterator[Callable[[Instrument], None]]:
-    """Yield what logs a line every ``LOG_EVERY`` seconds of the engine's time."""
+    """Yield a function that logs a line every ``LOG_EVERY`` seconds of the engine's time."""
     due = LOG_EVERY
 
     def show(instrument: Instrument) -> None:
@@ -55,7 +54,7 @@ def log_lines() -> Iterator[Callable[[Instrument], None]]:
 
 @contextlib.contextmanager
 def logged(console: Console, level: str) -> Iterator[None]:
-    """Log to stderr from ``level`` on: above the live line, or as plain lines."""
+    """Log to stderr from ``level`` on: above the status line, or as plain lines."""
     handler: logging.Handler
     if console.is_terminal:
         handler = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
@@ -82,13 +81,13 @@ def logged(console: Console, level: str) -> Iterator[None]:
 
 
 def _shown(record: logging.LogRecord) -> bool:
-    """Leave nothing in a line that a terminal would obey: names may be a stranger's."""
+    """Remove control characters from a line, since names may come from anywhere."""
     record.msg, record.args = shown(record.getMessage()), None
     return True
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """Make one line of what some library logs with a traceback."""
+    """Reduce a library's log entry with a traceback to one line."""
     if record.exc_info and record.exc_info[1] is not None:
         error = record.exc_info[1]
         record.msg = f"{record.getMessage().strip()} ({type(error).__name__}: {error})"

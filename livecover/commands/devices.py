@@ -1,6 +1,6 @@
-"""What ``livecover devices`` says: all there is to hear, to play to and to play with.
+"""``livecover devices``: lists inputs, MIDI ports, models and providers.
 
-Each section stands for itself: where audio or MIDI is missing, it says so and what to do.
+If audio or MIDI is missing, its section says so and what to do.
 """
 
 import re
@@ -18,10 +18,10 @@ MAX_COLUMN = 60
 
 
 def describe_devices() -> list[str]:
-    """Return the lines: inputs, MIDI ports, models and providers, each with what to type."""
+    """Return the lines, each with the option to type."""
     sections: list[tuple[str, Callable[[], list[Row]], list[Row]]] = [
         (
-            "Inputs (* hears what this computer plays)",
+            "Inputs (* records what this computer plays)",
             _inputs,
             [("  an audio file", "--input song.mp3")],
         ),
@@ -64,7 +64,7 @@ def _providers() -> list[Row]:
 
 
 def quoted(text: str) -> str:
-    """Return ``text`` as it is typed in any shell: in double quotes where it needs them.
+    """Return ``text`` for any shell: in double quotes if needed.
 
     >>> quoted("loopback"), quoted("USB Audio")
     ('loopback', '"USB Audio"')
@@ -73,7 +73,7 @@ def quoted(text: str) -> str:
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:
-    """Return the rows with the second column aligned; a long first one stands out.
+    """Return the rows with the second column aligned, except after a long first one.
 
     >>> _columns([("a", "--x"), ("abc", "--y")])
     ['  a    --x', '  abc  --y']

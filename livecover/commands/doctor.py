@@ -1,4 +1,4 @@
-"""What ``livecover doctor`` checks: all that playing needs, and what to do where it fails."""
+"""``livecover doctor``: checks what playing needs, and says what to do about each fault."""
 
 import platform
 import time
@@ -24,14 +24,14 @@ HEADROOM_S = 1.0
 PIANO_RATE = 48000
 MAX_REAL_TIME_FACTOR = 0.5
 TROUBLE = manual() / "trouble.md"
-"""The page that says more; each check's name, in small letters, is a heading there."""
+"""The page with more; each check's name in lower case is a heading there."""
 BLOCK_S = 0.016
-"""Seconds of audio that the measured pipeline takes at once, about a device's block."""
+"""Seconds of audio in one block of the measurement, about a device's block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: ``text`` is what was found, and what to do if it is not well."""
+    """The result of one check: ``text`` is what was found, and what to do if it failed."""
 
     name: str
     is_ok: bool
@@ -41,7 +41,7 @@ class Check:
 def run_checks(
     settings: Settings, clock: Callable[[], float] = time.perf_counter
 ) -> Iterator[Check]:
-    """Yield the checks one by one, as each takes its time; ``clock`` gives seconds."""
+    """Yield the results one by one, since each check takes time; ``clock`` returns seconds."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("system", _system),
         ("audio", _audio),
@@ -58,7 +58,7 @@ def run_checks(
             yield Check(name, True, check())
         except LiveCoverError as error:
             yield Check(name, False, f"{error}; see {TROUBLE}, {name.lower()}")
-        except Exception as error:  # so that the others are looked at all the same
+        except Exception as error:  # go on with the other checks
             yield Check(name, False, verdict(error)[0])
 
 
@@ -72,7 +72,7 @@ def _system() -> str:
 def _audio() -> str:
     inputs = list_inputs()
     if not inputs:
-        raise DeviceError("no input at all; connect a microphone, or give --input a file")
+        raise DeviceError("no input at all; connect a microphone, or give a file with --input")
     names = ", ".join(info.name for info in inputs[:3])
     return f"{len(inputs)} inputs: {names}{', ...' if len(inputs) > 3 else ''}"
 
@@ -115,14 +115,14 @@ def _piano(settings: Settings) -> str:
     try:
         FluidPiano(soundfont, PIANO_RATE).close()
     except DeviceError as error:
-        raise DeviceError(f"{error}; nothing but --piano needs it") from error
+        raise DeviceError(f"{error}; only --piano needs it") from error
     return f"FluidSynth plays {soundfont.name}"
 
 
 def _manual() -> str:
     first = manual() / "index.md"
     if not first.is_file():
-        raise LiveCoverError(f"expected the manual's {first}; install livecover again")
+        raise LiveCoverError(f"expected the manual's {first}; reinstall livecover")
     return f"{first}; every setting: {all_settings()}"
 
 
@@ -133,7 +133,7 @@ def _pipeline(settings: Settings) -> Pipeline:
 def real_time_factor(pipeline: Pipeline, clock: Callable[[], float]) -> float:
     """Return seconds of computing for a second of audio, from samples to posteriors.
 
-    ``clock`` gives seconds. The audio is noise, as what it is makes no difference to the time.
+    ``clock`` returns seconds. The audio is noise; the time does not depend on it.
     """
     rate = pipeline.spec.features.sample_rate
     noise = np.random.default_rng(0).normal(0.0, 0.1, round(HEADROOM_S * rate)).astype(np.float32)

@@ -1,6 +1,6 @@
-"""Ctrl-Z, ``fg`` and ``bg``: the program is stopped with its notes ended, and goes on in time.
+"""Ctrl-Z, ``fg`` and ``bg``: suspends the program with its notes ended, and resumes it in time.
 
-Nothing on Windows, which has no such thing. Not here: how the engine goes on (``Engine.suspend``).
+Does nothing on Windows. Not here: how the engine resumes (``Engine.suspend``).
 """
 
 import contextlib
@@ -15,11 +15,11 @@ from typing import TextIO
 from livecover.instrument.instrument import Instrument
 
 BACKGROUND_POLL_S = 1.0
-"""Between two tries of a program to get the terminal, where the system does not let it stop."""
+"""Seconds between two tries to get the terminal, if the system does not stop the program."""
 
 
 class JobControl:
-    """Whether a shell wants the program stopped; its methods belong to the main thread."""
+    """Suspends the program on Ctrl-Z. All methods on the main thread."""
 
     def __init__(self) -> None:
         self._is_asked = False
@@ -30,7 +30,7 @@ class JobControl:
         return self._is_asked
 
     def stop(self, instrument: Instrument) -> None:
-        """End every note, stop the program, and return when it goes on."""
+        """End every note, suspend the program, and return when it resumes."""
         handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         try:
             instrument.suspend(_stop_program)
@@ -39,25 +39,25 @@ class JobControl:
             self._is_asked = False
 
     def wait_for_terminal(self, instrument: Instrument, over: threading.Event) -> None:
-        """Stop the program until it is in the foreground, or ``over`` is set."""
+        """Suspend the program until it is in the foreground, or ``over`` is set."""
         while not (over.is_set() or in_foreground(sys.stdin)):
             self.stop(instrument)
             if not in_foreground(sys.stdin):
                 over.wait(BACKGROUND_POLL_S)
 
     def ask(self, number: int, frame: FrameType | None) -> None:
-        """Want the program stopped. The handler of the signal."""
+        """Ask to suspend the program. The signal's handler."""
         self._is_asked = True
 
 
 def _stop_program() -> None:
-    """Stop every thread of the program; on one of them, which gets the signal before it goes on."""
+    """Suspend all threads; the signal goes to this one, so that it takes effect at once."""
     if sys.platform != "win32":
         signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)
 
 
 def in_foreground(stream: TextIO) -> bool:
-    """Return whether the terminal, if ``stream`` is one, belongs to this program now."""
+    """Return whether this program is in the foreground of the terminal, if ``stream`` is one."""
     if sys.platform == "win32" or not stream.isatty():
         return True
     try:
@@ -68,7 +68,7 @@ def in_foreground(stream: TextIO) -> bool:
 
 @contextlib.contextmanager
 def job_control() -> Iterator[JobControl]:
-    """Yield what Ctrl-Z asks. In the background the terminal may be written to, as it is."""
+    """Yield the handler of Ctrl-Z. In the background the program can still write."""
     control = JobControl()
     if sys.platform == "win32":
         yield control
@@ -77,7 +77,7 @@ def job_control() -> Iterator[JobControl]:
         number: signal.signal(number, handler)
         for number, handler in (
             (signal.SIGTSTP, control.ask),
-            (signal.SIGTTOU, signal.SIG_IGN),  # either would stop the program with notes sounding
+            (signal.SIGTTOU, signal.SIG_IGN),  # either would suspend the program while notes sound
             (signal.SIGTTIN, signal.SIG_IGN),
         )
     }

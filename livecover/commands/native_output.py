@@ -1,7 +1,7 @@
-"""Keeps what C libraries write to stderr off the terminal.
+"""Hides what C libraries write to stderr.
 
-libjack, ALSA and PortAudio write there when a server or a device is not what they hoped for, which
-is no error of the user's and tears the status line. Nothing else of the program is touched.
+libjack, ALSA and PortAudio write there about missing servers and devices, which are not errors
+here, and break the status line. Python's own stderr is not changed.
 """
 
 import contextlib
@@ -14,9 +14,9 @@ STDERR = 2
 
 @contextlib.contextmanager
 def muted() -> Iterator[None]:
-    """Send file descriptor 2 to nowhere while ``sys.stderr`` goes on where it went.
+    """Redirect file descriptor 2 to the null device, but not ``sys.stderr``.
 
-    Does nothing where ``sys.stderr`` is not descriptor 2 (a caller has replaced it).
+    Does nothing if ``sys.stderr`` is not descriptor 2 (a caller has replaced it).
     """
     try:
         is_ours = sys.stderr.fileno() == STDERR
@@ -35,7 +35,7 @@ def muted() -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # a full disk, or nobody reads it any more
+        with contextlib.suppress(OSError):  # a full disk, or a closed pipe
             own.flush()
         os.dup2(kept, STDERR)
         sys.stderr = python

@@ -1,4 +1,4 @@
-"""Draws a cover: its piano roll over the song's spectrogram, on one axis of pitch.
+"""Draws a cover: its piano roll over the song's spectrogram.
 
 Times are seconds, pitches MIDI numbers. matplotlib and soxr come with the extra ``demo`` and are
 imported only when something is drawn.

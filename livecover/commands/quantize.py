@@ -1,9 +1,8 @@
-"""``livecover quantize``: a take's notes moved part of the way to the beat, and its tempo written.
+"""``livecover quantize``: moves the notes of takes towards the beat, and writes their tempo.
 
-For takes, never live. The beat is the song's own, tracked in the recorded input as the arranger
-does it (``engine.whole_song``), and shifted as a whole to where the take's notes lie. Second 0 of
-the file stays second 0 of the sound, so the two still sound together, and the bars of a DAW lie on
-the song's.
+The beat is tracked in the recorded song, as for the arranger (``engine.whole_song``), and shifted
+as a whole to fit the take's notes. Second 0 of the file stays second 0 of the audio, so both stay
+together, and a DAW's bars are the song's.
 """
 
 import logging
@@ -28,14 +27,14 @@ from livecover.commands.timed_messages import Timed, timed_track, timed_tracks
 
 SUFFIX = " quantized"
 STRENGTH = 0.5
-LEAST_GAP_S = 0.06  # between two strikes of a key
+LEAST_GAP_S = 0.06  # between two note-ons of a key
 SUSTAIN = 64
 
 _log = logging.getLogger(__name__)
 
 
 def beats_of(sound: Path, beats_per_bar: int | None = None) -> Beats:
-    """Return the beats that are heard in a sound file; bars of three or four as they fit.
+    """Return the beats of an audio file, with bars of three or four, whichever fits.
 
     Raises
     ------
@@ -61,19 +60,19 @@ def quantize_take(
     strength: float = STRENGTH,
     steps_per_beat: int = STEPS_PER_BEAT,
 ) -> mido.MidiFile:
-    """Return a take with each note moved a share of the way to the nearest step of the beat.
+    """Return a take with each note moved part of the way to the nearest step of the grid.
 
-    Lengths are kept, in seconds; the pedal moves with the note before it; a key struck again within
-    a step stays where it is.
+    Notes keep their length in seconds; the pedal moves with the note before it; a note repeated
+    within a step is not moved.
 
     Parameters
     ----------
     take
         Its second 0 is that of the beats.
     beats
-        Of the song.
+        The song's.
     strength
-        0 leaves the notes and writes the tempo alone, 1 puts every note onto a step.
+        0 only writes the tempo, 1 moves every note onto a step.
     steps_per_beat
         4 are sixteenths, 3 triplets.
 
@@ -99,7 +98,7 @@ def quantize_take(
 
 
 def _in_phase(grid: Grid, ons: Times, steps_per_beat: int) -> Grid:
-    """Return the grid, shifted by less than half a step to where most note-ons lie."""
+    """Return the grid, shifted by less than half a step to fit most note-ons."""
     if not len(ons):
         return grid
     steps = steps_per_beat / STEPS_PER_BEAT
@@ -142,7 +141,7 @@ def run(
 ) -> Iterator[str]:
     """Quantize takes, ``NAME.mid`` beside ``NAME.flac``, as ``NAME quantized.mid``; yield lines.
 
-    A folder stands for the takes in it. A take that fails does not keep the others from it.
+    A folder means all takes in it. If one fails, the others are still quantized.
 
     Raises
     ------
@@ -165,14 +164,14 @@ def run(
 
 
 def _takes(path: Path) -> list[Path]:
-    """Return the MIDI files of takes that a path means. Raises DataError if there is none."""
+    """Return the MIDI files of the takes at a path. Raises DataError if there is none."""
     midi = [path]
     if is_folder(path):
         try:
             midi = [file for file in sorted(path.iterdir()) if file.suffix == ".mid"]
         except OSError as error:
             raise DataError(
-                f"{path} cannot be read: {error.strerror}; give a folder of takes that may be read"
+                f"{path} cannot be read: {error.strerror}; give a folder of takes that you may read"
             ) from error
         midi = [file for file in midi if SUFFIX not in file.stem]
     faults = {take: file_fault(take) or file_fault(sound_of(take)) for take in midi}

@@ -1,4 +1,4 @@
-"""The signals that stop livecover. Ctrl-Z, which stops it for now, is ``job_control``."""
+"""The signals that end livecover. Ctrl-Z is in ``job_control``."""
 
 import contextlib
 import queue
@@ -11,50 +11,50 @@ from engine.system.bounded import begin_shutdown
 
 
 class SignalEvent(threading.Event):
-    """An event that ends the program, which the handler of a signal may set, at any moment.
+    """An event that ends the program, which a signal handler can set at any time.
 
-    The handler runs on the main thread. Would that be within ``threading.Event.wait``, the lock of
-    the event were taken already, and never given back. ``SimpleQueue`` may be entered again.
+    The handler runs on the main thread, perhaps within ``threading.Event.wait``, which holds the
+    event's lock: setting that event would deadlock. ``SimpleQueue`` is reentrant.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._has_come = False
+        self._is_set = False
         self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def is_set(self) -> bool:
-        """Return whether it has come."""
-        return self._has_come
+        """Return whether it is set."""
+        return self._is_set
 
     def set(self) -> None:
         """Let it come, for good: the program's time to end runs from here."""
-        self._has_come = True
+        self._is_set = True
         begin_shutdown()
         self._news.put(None)
 
     def clear(self) -> None:
-        """Raise NotImplementedError: what has come stays."""
+        """Raise NotImplementedError: it stays set."""
         raise NotImplementedError
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Return True once it has come, False after ``timeout`` s. Any thread."""
-        if not self._has_come:
+        """Return True once it is set, False after ``timeout`` s. Any thread."""
+        if not self._is_set:
             with contextlib.suppress(queue.Empty):
                 self._news.get(timeout=timeout)
-                self._news.put(None)  # for others who wait
-        return self._has_come
+                self._news.put(None)  # for other waiters
+        return self._is_set
 
 
 @contextlib.contextmanager
 def stop_on_signals(is_at_once: bool = False) -> Iterator[threading.Event]:
     """Yield an event that SIGINT, SIGTERM or SIGHUP sets; a second SIGINT raises KeyboardInterrupt.
 
-    The first does so already where what is half done is of no use: ``is_at_once``.
+    With ``is_at_once`` the first does, for work of which a part is of no use.
     """
     stop = SignalEvent()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        # A terminal that hangs up says so twice.
+        # A terminal that closes sends its signal twice.
         if is_at_once or (stop.is_set() and number == signal.SIGINT):
             raise KeyboardInterrupt
         stop.set()

@@ -1,6 +1,6 @@
-"""What the engine's state looks like: at the start, in the live line, in the log, at the end.
+"""Text about the engine's state: at the start, in the status line, in the log, at the end.
 
-Everything here makes text of values. Not here: when it is shown (``livecover.cli``).
+Not here: when it is shown (``livecover.cli``).
 """
 
 from engine.live.engine import Engine
@@ -15,7 +15,7 @@ METER_FLOOR_DBFS = -60.0
 
 
 def start_lines(engine: Engine, settings: Settings) -> list[str]:
-    """Return what is said before the first note: who plays what to whom, and how late."""
+    """Return the lines at the start: input, output, model, latency."""
     source, spec = engine.source, engine.pipeline.spec
     given = settings.model.style
     style = "own style" if isinstance(given, tuple) else str(given)
@@ -29,7 +29,7 @@ def start_lines(engine: Engine, settings: Settings) -> list[str]:
 
 
 def status_line(status: Status, source: str, fault: str = "") -> str:
-    """Return the live line; ``fault`` is what recording suffers from, of which it says the kind.
+    """Return the status line; it begins with the kind of the recording fault, if there is one.
 
     >>> status_line(Status(65.0, -30.0, 0.185, n_notes=7, load=0.08, is_connected=True), "Speakers")
     '1:05 ████░░░░  -30 dB | 185 ms | 7 notes, 0 late, 0 dropped | 0 overruns | load 8% | Speakers'
@@ -43,7 +43,7 @@ def status_line(status: Status, source: str, fault: str = "") -> str:
 
 
 def log_line(status: Status, source: str, fault: str = "") -> str:
-    """Return the same without the drawing, for a log."""
+    """Return the same without the meter, for a log."""
     return (
         f"{_kind(fault)}{_clock(status.seconds)} {status.peak_dbfs:.0f} dB{_clipped(status)}"
         f" | {_counts(status)}"
@@ -61,7 +61,7 @@ def _kind(fault: str) -> str:
 
 
 def summary(status: Status) -> list[str]:
-    """Return what is said at the end of playing live."""
+    """Return the summary at the end of playing live."""
     lines = [
         f"{status.n_notes} notes in {_clock(status.seconds)}: {status.n_late} late,"
         f" {status.n_dropped} dropped, latency {1000 * status.latency:.0f} ms",
@@ -81,12 +81,12 @@ def summary(status: Status) -> list[str]:
 
 
 def cover_summary(cover: Cover, settings: Settings) -> list[str]:
-    """Return what is said once a file is covered."""
+    """Return the summary of covering a file."""
     first = "" if cover.is_whole else "stopped early: "
     names = ", ".join(settings.midi.midi_out)
     return [
         f"{first}{cover.n_notes} notes from {_clock(cover.seconds)} of {settings.audio.input}"
-        f"{said_tuning(cover.a4_hz)} in {names}",
+        f"{tuning_text(cover.a4_hz)} in {names}",
         f"took {cover.elapsed:.1f} s, real-time factor {cover.real_time_factor:.3f}",
     ]
 
@@ -96,7 +96,7 @@ def _clipped(status: Status) -> str:
 
 
 def _counts(status: Status) -> str:
-    """Return the numbers that both lines share."""
+    """Return the counts that both lines share."""
     skipped = f", {status.n_skipped_frames} skipped" if status.n_skipped_frames else ""
     return (
         f"{1000 * status.latency:.0f} ms | {status.n_notes} notes, {status.n_late} late,"
@@ -106,19 +106,19 @@ def _counts(status: Status) -> str:
 
 
 def _state(status: Status, source: str) -> str:
-    """Return the source, and what it does if it does not play."""
+    """Return the source's name, and why it does not play, if so."""
     if not status.is_connected:
         return f"waiting for {source}"
     if not status.is_midi_connected:
         return f"{source}, the MIDI port is gone"
-    tuned = said_tuning(status.a4_hz)
+    tuned = tuning_text(status.a4_hz)
     return f"{source}, asleep in silence" if status.is_asleep else f"{source}{tuned}"
 
 
-def said_tuning(a4_hz: float) -> str:
-    """Return how a song is tuned, after a comma, where it is not at 440 Hz.
+def tuning_text(a4_hz: float) -> str:
+    """Return a song's tuning, after a comma, if A is not 440 Hz.
 
-    >>> said_tuning(432.04), said_tuning(440.0)
+    >>> tuning_text(432.04), tuning_text(440.0)
     (', A = 432 Hz', '')
     """
     return f", A = {a4_hz:.0f} Hz" if a4_hz != A4_HZ else ""

@@ -1,6 +1,6 @@
-"""The messages of a MIDI file at their seconds: read, and written to a song's tempo.
+"""MIDI messages with their times in seconds: read from a file, and written with a song's tempo.
 
-Not here: which moments the notes are moved to (``quantize``), the tempo (``engine.whole_song``).
+Not here: moving notes (``quantize``), the tempo (``engine.whole_song``).
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ REPLACED = ("set_tempo", "time_signature", "end_of_track")
 
 @dataclass(slots=True, eq=False)
 class Timed:
-    """A message at its second; ``end`` is a note-on's note-off."""
+    """A message and its time in seconds; ``end`` is a note-on's note-off."""
 
     time: float
     message: mido.Message | mido.MetaMessage
@@ -28,12 +28,12 @@ class Timed:
 
     @property
     def rank(self) -> int:
-        """What comes first at a moment: ends, then all but notes, then note-ons."""
+        """Order at the same time: note-offs, then others, then note-ons."""
         return {"note_off": 0, "note_on": 2}.get(self.message.type, 1)
 
 
 def timed_tracks(file: mido.MidiFile) -> list[list[Timed]]:
-    """Return each track's messages at their seconds, without tempo and metre; notes are paired."""
+    """Return each track's messages with times, without tempo and metre; notes are paired."""
     clock = TempoMap.of(file)
     return [_timed(track, clock.seconds) for track in file.tracks]
 
@@ -59,7 +59,7 @@ def _timed(track: mido.MidiTrack, seconds: Callable[[int], float]) -> list[Timed
 
 
 def timed_track(messages: Sequence[Timed], tempo: SongTempo) -> mido.MidiTrack:
-    """Return a track of messages at their seconds; a note lasts a tick at least."""
+    """Return a track of timed messages; a note lasts at least a tick."""
     ticks = tempo.ticks(np.array([timed.time for timed in messages])).tolist()
     place = {id(timed): k for k, timed in enumerate(messages)}
     for k, timed in enumerate(messages):

@@ -1,7 +1,7 @@
-"""The songs that ship with the program, beside this module.
+"""The songs that come with the program, in this folder.
 
-``auld-lang-syne.ogg`` is the demo's song; ``auld-lang-syne.mid`` holds its melody and chords as
-they were written. Both were made by ``livecover-train example-song``.
+``auld-lang-syne.ogg`` is the demo's song; ``auld-lang-syne.mid`` has its melody and chords. Both
+were made by ``livecover-train example-song``.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Settings into their file, its comments kept. Reading it is ``livecover.settings.source``."""
+"""Writes settings into their file and keeps its comments. Not here: reading (``source``)."""
 
 import contextlib
 import os
@@ -17,14 +17,14 @@ from engine.core.typed_values import AUTO
 from engine.system.paths import exists
 from livecover.mapping.bindings import NONE
 from livecover.settings.sections import Settings, from_toml, values_of, with_values
-from livecover.settings.source import Source, find_source, refuse_reserved, stated_by, user_file
+from livecover.settings.source import Source, find_source, read_file, refuse_reserved, user_file
 
-HEADER = "Settings of livecover; all there are, with their meaning: livecover's own config.toml."
+HEADER = "Settings of livecover. livecover's own config.toml explains all of them."
 BOM = "\ufeff"
 
 
 class Line(NamedTuple):
-    """One line of the file, as it is and as it would be; TOML."""
+    """One line of the file, before and after; TOML."""
 
     name: str
     """``section.key``, or ``control.map."cc 1"``."""
@@ -52,10 +52,9 @@ def find_unsaved(values: Mapping[str, object], config: Path | None = None) -> Un
 
 
 def save_values(values: Mapping[str, object], config: Path | None = None) -> Path:
-    """Write ``values`` where the file says otherwise, and nothing else; return its path.
+    """Write those ``values`` that differ from the file; return its path.
 
-    What the file says already stays as it is written, with every comment. The file is replaced as
-    a whole, so that nobody ever reads half of it.
+    All other lines and all comments stay. The file is replaced atomically.
 
     Parameters
     ----------
@@ -69,8 +68,8 @@ def save_values(values: Mapping[str, object], config: Path | None = None) -> Pat
     Raises
     ------
     ConfigError
-        A value is wrong, or not to be had from that file; the file is not TOML or has a wrong key
-        or value; it cannot be read or written.
+        A value is wrong, or may not be set in that file; the file is not TOML or has a wrong key or
+        value; it cannot be read or written.
     """
     source = _source_to_save(config)
     refuse_reserved(source, values)
@@ -95,7 +94,7 @@ def _source_to_save(config: Path | None) -> Source:
         return source
     own = user_file()
     if own is None:
-        raise ConfigError("no home folder is known to save the settings in; give --config FILE")
+        raise ConfigError("there is no home folder to save the settings in; give --config FILE")
     return Source(own)
 
 
@@ -105,14 +104,14 @@ def _path(source: Source) -> Path:
 
 
 def _read(source: Source) -> Settings:
-    """Return what the file says now; the defaults where it is not there yet."""
-    return stated_by(_path(source)) if exists(_path(source)) else Settings()
+    """Return the settings in the file; the defaults if there is none."""
+    return read_file(_path(source)) if exists(_path(source)) else Settings()
 
 
 def _differences(
     before: Settings, after: Settings
 ) -> Iterator[tuple[tuple[str, ...], str, object, object]]:
-    """Yield (names of tables, key, old value, new value) of what is not the same."""
+    """Yield (names of tables, key, old value, new value) of each difference."""
     old, new = values_of(before), values_of(after)
     for name in [name for name in new if new[name] != old[name]]:
         section, _, key = name.partition(".")
@@ -126,7 +125,7 @@ def _differences(
 
 
 def _quoted(names: tuple[str, ...], key: str) -> str:
-    """Return a key as it stands in the file: those of the map have spaces."""
+    """Return a key as the file has it: those of the mapping have spaces."""
     return key if len(names) == 1 else f'"{key}"'
 
 
@@ -142,7 +141,7 @@ def _toml(value: object) -> str:
 
 
 def _set(document: tomlkit.TOMLDocument, names: tuple[str, ...], key: str, value: object) -> None:
-    """Set one key; a new one stands below the section's last, above comments on what follows."""
+    """Set one key; a new one is added after the section's last, before the comments that follow."""
     section: Any = document
     for name in names:
         if name not in section:
@@ -160,13 +159,13 @@ def _set(document: tomlkit.TOMLDocument, names: tuple[str, ...], key: str, value
 
 
 def _replace(path: Path, text: str, settings: Settings) -> None:
-    """Put a new file in the place of ``path``, whole and only if it says ``settings``.
+    """Replace the file ``path`` by ``text``, after checking that it gives ``settings``.
 
-    Raises OSError, or TOMLKitError if it says something else.
+    Raises OSError, or TOMLKitError if it gives others.
     """
     if from_toml(text.encode()) != settings:
-        raise TOMLKitError("the file would say something else")
-    path = Path(os.path.realpath(path))  # a link stays one
+        raise TOMLKitError("the new file would give other settings")
+    path = Path(os.path.realpath(path))  # keep a symbolic link
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -184,7 +183,7 @@ def _replace(path: Path, text: str, settings: Settings) -> None:
 
 @contextlib.contextmanager
 def _as_config_error(path: Path) -> Iterator[None]:
-    """Raise ConfigError, which names the file, for what goes wrong within."""
+    """Raise ConfigError, which names the file, for errors within the block."""
     try:
         yield
     except OSError as error:
@@ -192,10 +191,12 @@ def _as_config_error(path: Path) -> Iterator[None]:
             f"{path}: cannot save the settings here ({error.strerror}); make the folder writable,"
             " or name another file with --config"
         ) from error
-    except UnicodeError as error:  # a file's name may be bytes that are no text
-        raise ConfigError(f"{path}: cannot hold a name that is no text ({error})") from error
+    except UnicodeError as error:  # a file name may be undecodable
+        raise ConfigError(
+            f"{path}: cannot hold a file name that is not Unicode ({error}); rename that file"
+        ) from error
     except TOMLKitError as error:
         raise ConfigError(
-            f"{path}: cannot be changed as it is written ({error}); write each section as [section]"
-            " and under it one key = value a line"
+            f"{path}: cannot be changed in its present form ({error}); write each section as"
+            " [section], with one key = value on each line below"
         ) from error

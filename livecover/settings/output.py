@@ -1,4 +1,4 @@
-"""Sections ``record``, ``monitor`` and ``piano``: what is kept, and what sounds here."""
+"""Sections ``record``, ``monitor`` and ``piano``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,9 @@ class RecordSettings:
     at_start: bool = False
     """True: a take begins with the first sound."""
     folder: str | None = None
-    """Where takes go; None is LiveCover in the user's music folder, or here if there is no home."""
+    """Folder of takes; None is LiveCover in the music folder, else in the working folder."""
     audio: bool = True
-    """Whether the input is kept too, as FLAC."""
+    """Whether to record the input too, as FLAC."""
     strength: float = 0.5
     """How far ``livecover quantize`` moves a take's notes to the grid, 0 to 1."""
     steps: int = 4
@@ -45,12 +45,12 @@ class RecordSettings:
 
 @dataclass(frozen=True, slots=True)
 class MonitorSettings:
-    """Section ``monitor``: the song, delayed until its notes leave."""
+    """Section ``monitor``: plays the song, delayed by the latency."""
 
     device: str = OFF
     """off, default, or an output's name or index."""
     gain_db: float = 0.0
-    """How loud, in decibels."""
+    """Volume in dB."""
 
     def __post_init__(self) -> None:
         checks.text("monitor.device", self.device)
@@ -58,24 +58,24 @@ class MonitorSettings:
 
     @property
     def is_on(self) -> bool:
-        """Whether the song is played."""
+        """Whether the monitor is on."""
         return self.device != OFF
 
 
 @dataclass(frozen=True, slots=True)
 class PianoSettings:
-    """Section ``piano``: the notes, played here."""
+    """Section ``piano``: plays the notes, without a DAW."""
 
     enabled: bool = False
-    """True: the notes sound here, and not only at a MIDI port."""
+    """True: livecover plays the notes itself, too."""
     device: str = DEFAULT
-    """The output, where the monitor is off; with it, the piano is heard where the song is."""
+    """The output if the monitor is off; else the piano uses the monitor's."""
     soundfont: str | None = None
     """The path of a SoundFont; None is the one that comes with livecover."""
     plugin: str | None = None
-    """The path of a VST3 or Audio Unit instrument, which is played instead."""
+    """The path of a VST3 or Audio Unit instrument to use instead."""
     gain_db: float = 0.0
-    """How loud, in decibels."""
+    """Volume in dB."""
 
     def __post_init__(self) -> None:
         checks.flag("piano.enabled", self.enabled)

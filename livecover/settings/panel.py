@@ -1,4 +1,4 @@
-"""Section ``panel``: where the page is served. Not here: the server."""
+"""Section ``panel``: the panel's address. Not here: the server."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from engine.core import checks
 
 @dataclass(frozen=True, slots=True)
 class PanelSettings:
-    """Section ``panel``: the page that the program is played with."""
+    """Section ``panel``: the page with all controls."""
 
     enabled: bool = False
-    """True: the panel is there while livecover plays."""
+    """True: the panel is served while livecover plays."""
     host: str = "127.0.0.1"
-    """Address that is listened at; another than loopback lets the network in."""
+    """Address to listen at; any but loopback opens the panel to the network."""
     port: int = 7664
-    """TCP port; 0 is any that is free."""
+    """TCP port; 0 is any free one."""
     open_browser: bool = True
-    """Whether a browser is opened, where livecover was started in a terminal."""
+    """Whether to open the page in the browser, if livecover was started in a terminal."""
 
     def __post_init__(self) -> None:
         checks.flag("panel.enabled", self.enabled)

@@ -1,9 +1,8 @@
-"""Settings from three places: defaults, then a file, then the command line.
+"""All sections of settings, and reading them from TOML.
 
-The sections and their checks are dataclasses of ``engine.core.settings``; here they are read from
-TOML. TOML has no null, so a setting that may be None is written ``"auto"``. Not here: which file is
-read (``livecover.settings.source``), what a setting does (``engine``), and the options that
-override it (``livecover.cli``).
+The engine's sections and their checks are dataclasses of ``engine.core.settings``. TOML has no
+null, so None is written ``"auto"``. Not here: which file is read (``livecover.settings.source``),
+and the options that override it (``livecover.options``).
 """
 
 import dataclasses
@@ -27,7 +26,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """Section ``log``: what is told while running."""
+    """Section ``log``: messages while running."""
 
     level: str = "info"
     """debug, info, warning or error."""
@@ -38,14 +37,14 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class ArrangerSettings:
-    """Section ``arranger``: a whole file to a score, bar by bar."""
+    """Section ``arranger``: arranges a whole file as a score."""
 
     enabled: bool = False
     """True: a file is arranged instead of covered."""
     model: str = "arranger"
     """A shipped arranger's name or the folder of one."""
     metre: str = "auto"
-    """``4/4`` or ``3/4``, of quantized takes too; auto hears which."""
+    """``4/4`` or ``3/4``, of quantized takes too; auto detects it."""
 
     def __post_init__(self) -> None:
         checks.flag("arranger.enabled", self.enabled)
@@ -54,13 +53,13 @@ class ArrangerSettings:
 
     @property
     def beats_per_bar(self) -> int | None:
-        """Of the metre; None where it is to be heard."""
+        """The metre's; None if it is detected."""
         return None if self.metre == AUTO else int(self.metre[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Settings(EngineSettings):
-    """Every section: the engine's, and those of the program around it."""
+    """All sections: the engine's and the program's."""
 
     record: RecordSettings = field(default_factory=RecordSettings)
     monitor: MonitorSettings = field(default_factory=MonitorSettings)
@@ -107,7 +106,7 @@ def _apply(settings: Settings, sections: Mapping[str, object]) -> Settings:
     changed: dict[str, Any] = {}
     for name, values in sections.items():
         if name not in names and not isinstance(values, Mapping):
-            raise ConfigError(f"{word(name)} stands under no section{_nearest_key(None, name)}")
+            raise ConfigError(f"{word(name)} is not in a section{_nearest_key(None, name)}")
         if name not in names:
             raise ConfigError(f"unknown section [{word(name)}]{nearest(name, names, '[{}]')}")
         if not isinstance(values, Mapping):
@@ -119,14 +118,14 @@ def _apply(settings: Settings, sections: Mapping[str, object]) -> Settings:
             if key not in hints:
                 raise ConfigError(f"unknown key {name}.{word(key)}{_nearest_key(name, key)}")
             converted[key] = convert(f"{name}.{key}", value, hints[key])
-            if isinstance(converted[key], Mapping):  # its lines are settings of their own
+            if isinstance(converted[key], Mapping):  # each of its lines is a setting
                 converted[key] = merge_maps(getattr(section, key), converted[key])
         changed[name] = dataclasses.replace(section, **converted)
     return dataclasses.replace(settings, **changed)
 
 
 def _nearest_key(section: str | None, key: str) -> str:
-    """Return the same for a key: its name in another section, or the nearest of this one."""
+    """Return the same for a key: the same key in another section, or the nearest in this one."""
     defaults = Settings()
     keys = {
         f.name: [k.name for k in dataclasses.fields(getattr(defaults, f.name))]

@@ -1,9 +1,9 @@
-"""Which file the settings come from, and how far it is trusted.
+"""Finds and reads the settings file, and decides which of its settings to trust.
 
 The file given by ``--config``, else ``livecover.toml`` in the working folder, else ``config.toml``
-in the user's configuration folder. A working folder may be a stranger's, so what lies there under
-another name is not read (many programs have a ``config.toml``), and what must not be a stranger's
-choice is left out (``livecover.settings.trust``). Not here: what a file says
+in the user's configuration folder. The working folder may come from somebody else. So a
+``config.toml`` there is not read (many programs have one), and some settings of a
+``livecover.toml`` are ignored (``livecover.settings.trust``). Not here: parsing
 (``livecover.settings.sections``).
 """
 
@@ -25,28 +25,28 @@ FOLDER_FILE = Path("livecover.toml")
 USER_FILE = "config.toml"
 """In the user's configuration folder."""
 LOADED = ("model.model", "piano.plugin", "piano.soundfont", "arranger.model")
-"""Paths of what livecover loads; a song and what is written lie where it was started."""
+"""Paths that are relative to the settings file; others are relative to the working folder."""
 
 
 class Source(NamedTuple):
     """Where settings come from."""
 
     path: Path | None
-    """The file; None where there is none, and all is at its default."""
+    """The file; None for the defaults."""
     is_trusted: bool = True
-    """False for the working folder's."""
+    """False for a file in the working folder."""
 
 
 class Loaded(NamedTuple):
-    """What was read."""
+    """The settings that were read."""
 
     settings: Settings
     notes: tuple[str, ...] = ()
-    """Lines for the log: what was left out, and how to let it count."""
+    """Lines for the log: settings that were ignored, and how to use them."""
 
 
 def load_settings(config: Path | None, overrides: Mapping[str, object]) -> Settings:
-    """Return the settings: defaults, under the file's, under ``overrides``.
+    """Return the settings: the defaults, overridden by the file, overridden by ``overrides``.
 
     Parameters
     ----------
@@ -74,24 +74,24 @@ def find_source(config: Path | None = None) -> Source:
 
 
 def user_file() -> Path | None:
-    """Return the path of the user's own file, there or not; None where the user has no folder."""
+    """Return the path of the user's own file, existing or not; None without a home folder."""
     folder = user_folder(lambda: platformdirs.user_config_path("livecover", appauthor=False))
     return None if folder is None else folder / USER_FILE
 
 
 def read_settings(source: Source) -> Loaded:
-    """Return what counts of the file. Raises ConfigError that names the file."""
+    """Return the settings that the file may set. Raises ConfigError that names the file."""
     if source.path is None:
         return Loaded(Settings(), _unread())
-    settings = stated_by(source.path)
+    settings = read_file(source.path)
     if not source.is_trusted:
         return _without_reserved(settings, source.path)
     notes = _unread() if source.path == user_file() else ()
     return Loaded(_beside(settings, source.path.parent), notes)
 
 
-def stated_by(path: Path) -> Settings:
-    """Return all that the file says. Raises ConfigError that names the file."""
+def read_file(path: Path) -> Settings:
+    """Return all settings in the file. Raises ConfigError that names the file."""
     try:
         return from_toml(_read(path))
     except ConfigError as error:
@@ -99,7 +99,7 @@ def stated_by(path: Path) -> Settings:
 
 
 def refuse_reserved(source: Source, values: Mapping[str, object]) -> None:
-    """Raise ConfigError if ``values`` (by ``section.key``) do not count in that file."""
+    """Raise ConfigError if that file may not set ``values`` (by ``section.key``)."""
     names = [name for name, value in values.items() if is_reserved(name, value)]
     if names and not source.is_trusted:
         raise ConfigError(
@@ -109,19 +109,19 @@ def refuse_reserved(source: Source, values: Mapping[str, object]) -> None:
 
 
 def _read(path: Path) -> bytes:
-    """Return the file's content, or of a larger one enough to tell that it is too large."""
+    """Return the file's content, of a too large file one byte more than allowed."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         near = did_you_mean(path)
-        raise ConfigError(f"cannot read this file of settings ({error.strerror}){near}") from error
+        raise ConfigError(f"cannot read this settings file ({error.strerror}){near}") from error
 
 
 def _beside(settings: Settings, folder: Path) -> Settings:
-    """Return the settings with what is loaded by a relative path looked for beside the file.
+    """Return the settings with relative paths of what is loaded made relative to the file.
 
-    Else the working folder, which may be a stranger's, would say what a name means.
+    Otherwise a file in the working folder could be loaded instead.
     """
     values = values_of(settings)
     names = [name for name in LOADED if _is_relative(name, values[name])]
@@ -129,7 +129,7 @@ def _beside(settings: Settings, folder: Path) -> Settings:
 
 
 def _is_relative(name: str, value: object) -> bool:
-    """Return whether it is such a path, and no name of what comes with livecover."""
+    """Return whether it is a relative path, and not the name of a model of livecover's."""
     if not isinstance(value, str) or value.startswith("~") or Path(value).is_absolute():
         return False
     is_model = name.endswith(".model")
@@ -137,7 +137,7 @@ def _is_relative(name: str, value: object) -> bool:
 
 
 def _without_reserved(settings: Settings, path: Path) -> Loaded:
-    """Return the settings without what needs a file that is trusted, and a line about that."""
+    """Return the settings without those that need a trusted file, and a line about them."""
     defaults = values_of(Settings())
     reserved = {
         name: defaults[name]
@@ -147,25 +147,25 @@ def _without_reserved(settings: Settings, path: Path) -> Loaded:
     if not reserved:
         return Loaded(settings)
     note = (
-        f"{path} in the working folder cannot set {', '.join(reserved)}, which is left as it is;"
-        f" if the file is yours, give it by --config {path}"
+        f"{path} in the working folder cannot set {', '.join(reserved)}, which keeps its"
+        f" default; if the file is yours, give it by --config {path}"
     )
     return Loaded(with_values(settings, reserved), (note,))
 
 
 def _unread() -> tuple[str, ...]:
-    """Return a line about the working folder's ``config.toml`` where that speaks of livecover."""
+    """Return a line about a ``config.toml`` for livecover in the working folder, if any."""
     path = Path(USER_FILE)
     own = user_file()
     try:
         if own is not None and is_file(own) and path.samefile(own):
             return ()
         is_ours = from_toml(_read(path)) != Settings()
-    except (OSError, ConfigError):  # none, or another program's
+    except (OSError, ConfigError):  # none, or not livecover's
         return ()
     if not is_ours:
         return ()
     return (
-        f"{path} in the working folder is not read: call it {FOLDER_FILE}, or give it by"
+        f"{path} in the working folder is not read: rename it {FOLDER_FILE}, or give it by"
         f" --config {path}",
     )

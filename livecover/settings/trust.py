@@ -1,9 +1,8 @@
-"""What a ``livecover.toml`` in the working folder may not set: it may be a stranger's.
+"""The settings that a ``livecover.toml`` in the working folder may not set.
 
-A folder that was downloaded or unpacked brings its own file, and livecover reads it because it was
-started there. So such a file chooses how livecover plays, and no more: nothing that is run, nothing
-that is written, nobody to talk to. These count from the user's own file, by ``--config`` and on the
-command line. Not here: which file is read (``livecover.settings.sections``).
+A downloaded folder may contain such a file. So it may change how livecover plays, but not what code
+runs, what files are written, or who can connect. The user's own file, ``--config`` and options may.
+Not here: which file is read (``livecover.settings.source``).
 """
 
 import re
@@ -12,12 +11,12 @@ from collections.abc import Iterator
 from engine.midi.sinks import is_midi_file
 
 ALWAYS = frozenset({"piano.plugin", "arranger.model", "record.folder", "panel.host", "panel.port"})
-"""Whatever their value: programs, a folder to write to, and who may connect."""
+"""With any value: code to run, a folder to write to, and who can connect."""
 SCORES = (".musicxml", ".mxl", ".xml")
 
 
 def is_reserved(name: str, value: object) -> bool:
-    r"""Return whether ``value`` of this ``section.key`` needs a file that is trusted.
+    r"""Return whether this ``value`` of ``section.key`` needs a trusted file.
 
     >>> is_reserved("model.model", "live"), is_reserved("model.model", "./own.onnx")
     (False, True)
@@ -32,15 +31,15 @@ def is_reserved(name: str, value: object) -> bool:
 
 
 def _is_reserved(name: str, text: str) -> bool:
-    if name == "model.model":  # a model is a program; those that come with livecover are known
+    if name == "model.model":  # a model file can run code; livecover's own have plain names
         return re.fullmatch(r"[\w-]+", text) is None
-    if name == "midi.midi_out":  # a file would be written, over what is there
+    if name == "midi.midi_out":  # a file would be overwritten
         return "/" in text or "\\" in text or is_midi_file(text) or text.lower().endswith(SCORES)
     return False
 
 
 def _is_on_another_host(text: str) -> bool:
-    """Return whether it is such a path: Windows asks that host, and answers it with a login."""
+    """Return whether it is a path on another host: Windows would log in there."""
     return re.match(r"\s*(from:)?\s*[/\\]{2}", text) is not None
 
 

@@ -1,6 +1,6 @@
-"""Makes the piano audible: MIDI files to audio with the program FluidSynth and a SoundFont.
+"""Renders MIDI files to audio with the program FluidSynth and a SoundFont, for the demo.
 
-Audio is float32 (n, 2). Only the demo needs this; a DAW does it live.
+Audio is float32 (n, 2).
 """
 
 import shutil
@@ -18,7 +18,7 @@ Audio = NDArray[np.float32]
 
 RENDER_RATE = 44100
 PEAK = 0.9
-FADE_S = 0.02  # at the end, where ringing strings are cut off
+FADE_S = 0.02  # at the end, where notes are cut off
 
 
 def find_fluidsynth() -> str:
@@ -35,7 +35,7 @@ def render_piano(midi: Path, n_samples: int, sample_rate: int, soundfont: Path) 
     Raises
     ------
     DeviceError
-        If FluidSynth is missing or fails; the message holds what it said.
+        If FluidSynth is missing or fails; the message has its output.
     """
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "piano.wav"

@@ -1,6 +1,6 @@
-"""The piano that the settings name, opened: a SoundFont or a plugin.
+"""Opens the piano that the settings name: a SoundFont or a plugin.
 
-Not here: who plays it (``rig`` live, ``takes.rendering`` a take).
+Not here: playing it (``instrument.rig`` live, ``takes.rendering`` for takes).
 """
 
 from functools import partial
@@ -20,7 +20,7 @@ BUNDLED = Path(__file__).with_name("piano.sf3")
 def open_synth(settings: PianoSettings, sample_rate: int) -> Synth:
     """Return the piano of the settings, in this process. Raises DeviceError.
 
-    A plugin is loaded on the main thread, or not at all: many want it so. It may end the process.
+    A plugin must be loaded on the main thread; many require it. It may end the process.
     """
     if settings.plugin is not None:
         return PluginPiano(load_plugin(given_path(settings.plugin)), sample_rate)
@@ -35,7 +35,7 @@ def open_live_synth(settings: PianoSettings, sample_rate: int) -> Synth:
 
 
 def check_piano(settings: PianoSettings) -> None:
-    """Raise DeviceError where the SoundFont is not there or is none."""
+    """Raise DeviceError if the SoundFont is missing or not valid."""
     if settings.plugin is None:
         check_soundfont(soundfont_of(settings))
 

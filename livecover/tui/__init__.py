@@ -1,5 +1,5 @@
-"""The terminal view, ``livecover --tui``, for those without a browser.
+"""The terminal view, ``livecover --tui``.
 
-``keys`` reads the keyboard, ``roll`` keeps the notes of the last seconds, ``view`` makes lines of
-all that is to be seen, ``screen`` puts them up and takes them down again.
+``keys`` reads the keyboard, ``roll`` keeps the notes of the last seconds, ``view`` renders the
+lines, ``screen`` shows them and handles keys.
 """

@@ -1,6 +1,6 @@
-"""Keys of the terminal as they are pressed, and the terminal as it was when all is over.
+"""Reads single keys from the terminal, and restores the terminal at the end.
 
-Names are the letter itself, or left, right, up, down. Not here: what a key does.
+A key's name is its letter, or left, right, up, down. Not here: what a key does.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from engine.system.bounded import join_thread
 
-KeyHeard = Callable[[str], None]
+OnKey = Callable[[str], None]
 
 _SEQUENCES = {
     f"{start}{letter}": name
@@ -22,7 +22,7 @@ _WINDOWS = {"H": "up", "P": "down", "M": "right", "K": "left"}
 
 
 def parse_keys(text: str) -> list[str]:
-    r"""Return the keys in what a terminal sent; sequences that mean nothing here are left out.
+    r"""Return the keys in a terminal's input, without unknown escape sequences.
 
     >>> parse_keys("a\x1b[D\x1b[5~1")
     ['a', 'left', '1']
@@ -43,7 +43,7 @@ def parse_keys(text: str) -> list[str]:
 
 
 def _after_sequence(text: str) -> str:
-    """Return what follows an unknown sequence (ECMA-48 5.4) or a lone escape."""
+    """Return the text after an unknown escape sequence (ECMA-48 5.4) or a lone escape."""
     if text[1:2] not in ("[", "O"):
         return text[1:]
     for at, letter in enumerate(text[2:], 2):
@@ -53,18 +53,18 @@ def _after_sequence(text: str) -> str:
 
 
 @contextlib.contextmanager
-def keys_heard(hear: KeyHeard) -> Iterator[None]:
-    """Call ``hear`` with each key within the block, on a thread; nothing where none can come."""
+def listen_for_keys(on_key: OnKey) -> Iterator[None]:
+    """Call ``on_key`` with each key within the block, on a thread; needs a terminal."""
     if not sys.stdin.isatty():
         yield
         return
-    with _windows(hear) if sys.platform == "win32" else _posix(hear, sys.stdin.fileno()):
+    with _windows(on_key) if sys.platform == "win32" else _posix(on_key, sys.stdin.fileno()):
         yield
 
 
 @contextlib.contextmanager
-def _posix(hear: KeyHeard, terminal: int) -> Iterator[None]:
-    """Read keys one by one; Ctrl-C and Ctrl-Z stay what they are, the key that quits is off."""
+def _posix(on_key: OnKey, terminal: int) -> Iterator[None]:
+    """Read single keys; Ctrl-C and Ctrl-Z still send signals, Ctrl-Backslash does not."""
     import select
     import termios
 
@@ -84,10 +84,10 @@ def _posix(hear: KeyHeard, terminal: int) -> Iterator[None]:
                 text = os.read(terminal, 256)
             except OSError:
                 return
-            if not text:  # the terminal is gone
+            if not text:  # the terminal is closed
                 return
             for key in parse_keys(text.decode(errors="ignore")):
-                hear(key)
+                on_key(key)
 
     thread = threading.Thread(target=read, name="keys", daemon=True)
     termios.tcsetattr(terminal, termios.TCSADRAIN, now)
@@ -99,13 +99,13 @@ def _posix(hear: KeyHeard, terminal: int) -> Iterator[None]:
         join_thread(thread, 1.0)
         for end in (woken, wake):
             os.close(end)
-        with contextlib.suppress(termios.error):  # a terminal that hung up
+        with contextlib.suppress(termios.error):  # the terminal is closed
             termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 @contextlib.contextmanager
-def _windows(hear: KeyHeard) -> Iterator[None]:
-    """Read keys one by one; the thread that waits for the next ends with the program."""
+def _windows(on_key: OnKey) -> Iterator[None]:
+    """Read single keys; the thread that waits for the next ends with the program."""
     import msvcrt
 
     is_over = threading.Event()
@@ -117,7 +117,7 @@ def _windows(hear: KeyHeard) -> Iterator[None]:
             if key in ("\x00", "\xe0"):
                 key = _WINDOWS.get(read(), "")
             if key and not is_over.is_set():
-                hear(key if len(key) > 1 else key.lower())
+                on_key(key if len(key) > 1 else key.lower())
 
     threading.Thread(target=run, name="keys", daemon=True).start()
     try:

@@ -1,7 +1,7 @@
-"""The notes of the last seconds, as a grid of half blocks. Not here: their colours.
+"""The notes of the last seconds, as a grid for half-block characters. Not here: colours.
 
-A row of the terminal is two levels of pitch, as ``▀`` and ``▄`` are; a column is a share of the
-time. Moments are seconds of ``time.perf_counter``.
+A row of the terminal has two levels of pitch (``▀``, ``▄``); a column is a span of time. Times are
+seconds of ``time.perf_counter``.
 """
 
 import time
@@ -15,21 +15,21 @@ from engine.core.taps import Tap, TappedSource
 from models.spec import MIN_PITCH, N_PITCHES
 
 MAX_NOTES = 4096
-"""Notes that are kept; more are not in a roll of a minute."""
-EMPTY, ACCOMPANIMENT, MELODY, STRUCK = 0, 1, 2, 3
-"""What is in a cell; STRUCK is added where a note begins: ``ACCOMPANIMENT + STRUCK - 1``."""
+"""Most notes that are kept: more than in a minute."""
+EMPTY, ACCOMPANIMENT, MELODY, ONSET = 0, 1, 2, 3
+"""Values of a cell; where a note begins, it is ``ACCOMPANIMENT + ONSET - 1`` or the melody's."""
 
 Span = tuple[float, float, int, int]
 """Begin, end, pitch, ACCOMPANIMENT or MELODY."""
 
 
 class RollTap(Tap):
-    """Keeps what was found, until it is drawn. On the engine's threads, without a lock."""
+    """A tap that keeps notes until they are drawn. On the engine's threads, without a lock."""
 
     def __init__(self) -> None:
         self._found: deque[tuple[NoteEvent | None, float]] = deque(maxlen=4 * MAX_NOTES)
         self._spans: deque[Span] = deque(maxlen=MAX_NOTES)
-        self._open = NoteTracker()  # of notes at their moments
+        self._open = NoteTracker()  # with host times
 
     def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:  # noqa: D102
         for event, due in zip(events, dues, strict=True):
@@ -46,7 +46,7 @@ class RollTap(Tap):
         self.silenced()
 
     def spans(self, start: float, now: float) -> list[Span]:
-        """Return what sounds between two moments. On the drawing thread."""
+        """Return the notes that sound between two times. On the drawing thread."""
         for _ in range(len(self._found)):
             event, due = self._found.popleft()
             if event is None:
@@ -61,8 +61,8 @@ class RollTap(Tap):
             if on is not None:
                 self._spans.append(_span(on, due))
         sounding = [_span(on, now) for on in self._open.notes]
-        seen = [span for span in (*self._spans, *sounding) if span[1] > start and span[0] <= now]
-        return sorted(seen, key=lambda span: span[3])  # the melody lies above
+        visible = [span for span in (*self._spans, *sounding) if span[1] > start and span[0] <= now]
+        return sorted(visible, key=lambda span: span[3])  # the melody is drawn last
 
 
 def _span(on: NoteEvent, end: float) -> Span:
@@ -73,7 +73,7 @@ def _span(on: NoteEvent, end: float) -> Span:
 def grid(
     spans: Iterable[Span], start: float, now: float, n_columns: int, n_levels: int
 ) -> list[bytearray]:
-    """Return a cell for each level (the highest first) and column (the oldest first).
+    """Return the cells: rows of pitch (the highest first), columns of time (the oldest first).
 
     >>> [list(row) for row in grid([(0.5, 1.0, 21, MELODY)], 0.0, 1.0, 4, 2)]
     [[0, 0, 0, 0], [0, 0, 4, 2]]
@@ -89,5 +89,5 @@ def grid(
         for column in range(first, last + 1):
             row[column] = part
         if on >= start and first < n_columns:
-            row[first] = part + STRUCK - 1
+            row[first] = part + ONSET - 1
     return cells

@@ -1,6 +1,6 @@
-"""Puts the view up in the terminal, does what keys ask, and leaves the terminal as it was.
+"""Shows the view in the terminal, handles keys, and restores the terminal.
 
-Not here: what is seen (``livecover.tui.view``).
+Not here: rendering (``livecover.tui.view``).
 """
 
 import contextlib
@@ -20,36 +20,37 @@ from engine.system import paths
 from livecover.control.command_queue import CommandQueue
 from livecover.instrument.instrument import Instrument
 from livecover.mapping.targets import SETTINGS, Range, Target
-from livecover.tui.keys import keys_heard
+from livecover.tui.keys import listen_for_keys
 from livecover.tui.roll import RollTap
-from livecover.tui.view import Seen, lines
+from livecover.tui.view import ViewState, render_lines
 
 REFRESH = 0.08  # seconds between two pictures: twelve a second
 STYLE_STEP = 0.05
 DENSITY_STEP = 2**0.25
 MAX_TOLD = 50
-"""Lines of the log that are told again once the view is gone."""
+"""Most log entries that are written again after the view is closed."""
 
 
 def check_terminal(console: Console) -> None:
-    """Raise ConfigError where nothing can be shown."""
+    """Raise ConfigError without a suitable terminal."""
     if not console.is_terminal or console.is_dumb_terminal:
         raise ConfigError(
-            "--tui needs a terminal that can be drawn on; leave it away, or use --panel"
+            "--tui needs a terminal with cursor control, got another output; leave it out, or use"
+            " --panel"
         )
 
 
-class Keyboard:
-    """Does what keys ask.
+class KeyCommands:
+    """Handles the view's keys.
 
     Parameters
     ----------
     instrument
-        What is played.
+        What is controlled.
     queue
-        Do what takes its time.
+        Makes the changes.
     stop
-        Is set to quit.
+        Set by the key that quits.
     """
 
     def __init__(self, instrument: Instrument, queue: CommandQueue, stop: threading.Event) -> None:
@@ -57,27 +58,27 @@ class Keyboard:
         self._queue = queue
         self._stop = stop
 
-    def hear(self, key: str) -> None:
-        """Do what a key asks; one that means nothing does nothing."""
-        ask, state = self._queue.put, self._queue.value
+    def handle(self, key: str) -> None:
+        """Handle a key; ignore an unknown one."""
+        put, value = self._queue.put, self._queue.value
         match key:
             case "1" | "2" | "3":
-                ask("model.style", INTENSITIES[int(key) - 1])
+                put("model.style", INTENSITIES[int(key) - 1])
             case "left" | "right":
-                ask("model.style", _moved(state("model.style"), 1 if key == "right" else -1))
+                put("model.style", _moved(value("model.style"), 1 if key == "right" else -1))
             case "down" | "up":
                 factor = DENSITY_STEP if key == "up" else 1 / DENSITY_STEP
-                ask(
-                    "decoder.density", _within("decoder.density", state("decoder.density") * factor)
+                put(
+                    "decoder.density", _within("decoder.density", value("decoder.density") * factor)
                 )
             case "m" | "h":
                 name = "play.mute" if key == "m" else "play.hold"
-                ask(name, not state(name))
+                put(name, not value(name))
             case "a":
                 parts = Target("play.parts", SETTINGS["play.parts"])
-                ask("play.parts", parts.pressed(state("play.parts")))
+                put("play.parts", parts.pressed(value("play.parts")))
             case "r":
-                ask("record", not state("record"))
+                put("record", not value("record"))
             case "p":
                 self._instrument.panic()
             case "q":
@@ -85,7 +86,7 @@ class Keyboard:
 
 
 def _moved(style: object, steps: int) -> float:
-    """Return a style a step nearer to calm or intense; from the middle where it is neither."""
+    """Return the style ``steps`` further to intense, from 0.5 if it is a list of numbers."""
     scale = SETTINGS["model.style"]
     assert isinstance(scale, Range)
     number = scale.number(style)
@@ -93,7 +94,7 @@ def _moved(style: object, steps: int) -> float:
 
 
 def _within(name: str, number: float) -> float:
-    """Return the nearest number that a setting may be, without a long tail."""
+    """Return the nearest allowed number for a setting, rounded."""
     scale = SETTINGS[name]
     assert isinstance(scale, Range)
     low, high = scale.limits
@@ -101,20 +102,20 @@ def _within(name: str, number: float) -> float:
 
 
 @contextlib.contextmanager
-def shown(
+def terminal_view(
     instrument: Instrument, console: Console, stop: threading.Event
 ) -> Iterator[Callable[[Instrument], None]]:
-    """Yield what draws the view; ``stop`` is set by the key that quits.
+    """Yield a function that draws the view; ``stop`` is set by the key that quits.
 
-    The log is shown in the view's last line, and told again where it went when the view is gone.
-    Raises ConfigError where nothing can be shown.
+    The view's last line shows the log; afterwards the log's entries are written again where they
+    belong. Raises ConfigError without a suitable terminal.
     """
     check_terminal(console)
-    tap, log = RollTap(), _LastLines()
+    tap, log = RollTap(), _LogBuffer()
     instrument.add_tap(tap)
     try:
         with (
-            log.instead(),
+            log.capture(),
             Live(
                 console=console,
                 screen=True,
@@ -124,12 +125,12 @@ def shown(
                 vertical_overflow="crop",
             ) as live,
             CommandQueue(instrument, log.tell) as queue,
-            keys_heard(Keyboard(instrument, queue, stop).hear),
+            listen_for_keys(KeyCommands(instrument, queue, stop).handle),
         ):
 
             def show(instrument: Instrument) -> None:
                 width, height = console.size
-                picture = lines(_look(instrument, tap, log.last), width, height)
+                picture = render_lines(_view_state(instrument, tap, log.last), width, height)
                 live.update(Group(*picture), refresh=True)
 
             show(instrument)
@@ -138,9 +139,9 @@ def shown(
         instrument.remove_tap(tap)
 
 
-def _look(instrument: Instrument, tap: RollTap, told: str) -> Seen:
+def _view_state(instrument: Instrument, tap: RollTap, told: str) -> ViewState:
     now = time.perf_counter()
-    return Seen(
+    return ViewState(
         instrument.settings,
         instrument.status(),
         instrument.budget,
@@ -158,8 +159,8 @@ def _look(instrument: Instrument, tap: RollTap, told: str) -> Seen:
     )
 
 
-class _LastLines(logging.Handler):
-    """Keeps the log while it cannot be written."""
+class _LogBuffer(logging.Handler):
+    """Keeps log entries while the view is shown."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,17 +168,17 @@ class _LastLines(logging.Handler):
         self._records: deque[logging.LogRecord] = deque(maxlen=MAX_TOLD)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a record."""
+        """Keep an entry."""
         self._records.append(record)
         self.tell(record.getMessage())
 
     def tell(self, text: str) -> None:
-        """Take words for the last line only."""
+        """Show a text in the last line only."""
         self.last = " ".join(text.split())
 
     @contextlib.contextmanager
-    def instead(self) -> Iterator[None]:
-        """Take what goes to stderr within the block, and hand it on afterwards."""
+    def capture(self) -> Iterator[None]:
+        """Keep entries for the terminal within the block, and pass them on afterwards."""
         root = logging.getLogger()
         others = [handler for handler in root.handlers if _is_on_screen(handler)]
         for handler in others:

@@ -1,7 +1,4 @@
-"""What the terminal shows, line by line. Everything here makes text of values.
-
-Not here: when and where it is shown (``livecover.tui.screen``).
-"""
+"""Renders the terminal view as lines of text. Not here: showing it (``livecover.tui.screen``)."""
 
 from dataclasses import dataclass
 
@@ -10,23 +7,23 @@ from rich.text import Text
 from engine.core.tempo import Tempo
 from engine.model.latency import LatencyBudget
 from engine.signal.meters import Level, Status
-from livecover.commands.status import said_tuning
+from livecover.commands.status import tuning_text
 from livecover.mapping.targets import SETTINGS, Range
 from livecover.settings.sections import Settings
-from livecover.tui.roll import ACCOMPANIMENT, EMPTY, MELODY, STRUCK, Span, grid
+from livecover.tui.roll import ACCOMPANIMENT, EMPTY, MELODY, ONSET, Span, grid
 
 FLOOR_DBFS = -60.0
 METER_COLUMNS = 24
 MAX_CHANNELS = 8
-"""Of the input, that are shown."""
+"""Most input channels that are shown."""
 COLOURS = {
     ACCOMPANIMENT: "dodger_blue1",
     MELODY: "dark_orange",
-    ACCOMPANIMENT + STRUCK - 1: "light_sky_blue1",
-    MELODY + STRUCK - 1: "light_goldenrod1",
+    ACCOMPANIMENT + ONSET - 1: "light_sky_blue1",
+    MELODY + ONSET - 1: "light_goldenrod1",
 }
 PARTS = ("cyan", "blue", "magenta", "green", "yellow", "red")
-"""Colours of the latency's parts, again and again."""
+"""Colours of the latency's parts, repeated."""
 KEYS = (
     "1-3 ←→ style",
     "↑↓ density",
@@ -40,8 +37,8 @@ KEYS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """Everything at one moment."""
+class ViewState:
+    """Everything that the view shows."""
 
     settings: Settings
     status: Status
@@ -57,63 +54,63 @@ class Seen:
     """The last line of the log."""
 
 
-def lines(seen: Seen, width: int, height: int) -> list[Text]:
+def render_lines(state: ViewState, width: int, height: int) -> list[Text]:
     """Return ``height`` lines, none wider than ``width``."""
-    top = [_title(seen), _where(seen)]
+    top = [_title(state), _where(state)]
     below = [
-        _meters(seen.status),
-        _latency(seen.budget, width),
-        _counts(seen.status),
-        _played(seen.settings),
+        _meters(state.status),
+        _latency(state.budget, width),
+        _counts(state.status),
+        _played(state.settings),
         _fitting(KEYS, width),
-        Text(seen.told, "bright_yellow"),
+        Text(state.told, "bright_yellow"),
     ]
     n_rows = max(0, height - len(top) - len(below))
-    found = [*top, *_roll(seen, width, n_rows), *below][:height]
+    found = [*top, *_roll(state, width, n_rows), *below][:height]
     for line in found:
         line.no_wrap = True
         line.truncate(width, overflow="ellipsis")
     return found
 
 
-def _title(seen: Seen) -> Text:
-    model = seen.names[2]
+def _title(state: ViewState) -> Text:
+    model = state.names[2]
     text = Text.assemble(("livecover", "bold"), f"  {model}" if model else "  stopped")
-    if seen.recording_fault:
-        text.append(f"  ✗ {seen.recording_fault}", "bold red")
-    elif seen.is_recording:
+    if state.recording_fault:
+        text.append(f"  ✗ {state.recording_fault}", "bold red")
+    elif state.is_recording:
         text.append("  ● recording", "bold red")
-    if seen.tempo is not None:
-        beat = seen.tempo.beat_of(seen.now)
-        bar = "" if beat is None else f", bar {int(beat // seen.tempo.beats_per_bar) + 1}"
-        text.append(f"  {seen.tempo.bpm:.1f} bpm{bar}")
-    if seen.status.is_asleep:
+    if state.tempo is not None:
+        beat = state.tempo.beat_of(state.now)
+        bar = "" if beat is None else f", bar {int(beat // state.tempo.beats_per_bar) + 1}"
+        text.append(f"  {state.tempo.bpm:.1f} bpm{bar}")
+    if state.status.is_asleep:
         text.append("  asleep in silence", "dim")
     return text
 
 
-def _where(seen: Seen) -> Text:
-    source, sink, model = seen.names
+def _where(state: ViewState) -> Text:
+    source, sink, model = state.names
     if not model:
         return Text("nothing plays", "dim")
-    if not seen.status.is_connected:
+    if not state.status.is_connected:
         return Text(f"waiting for {source}", "bold yellow")
-    if not seen.status.is_midi_connected:
+    if not state.status.is_midi_connected:
         return Text(f"{source} → waiting for {sink}", "bold yellow")
-    return Text(f"{source}{said_tuning(seen.status.a4_hz)} → {sink}", "dim")
+    return Text(f"{source}{tuning_text(state.status.a4_hz)} → {sink}", "dim")
 
 
-def _roll(seen: Seen, width: int, n_rows: int) -> list[Text]:
-    """Return the roll: half a line for each level of pitch, the present at the right."""
+def _roll(state: ViewState, width: int, n_rows: int) -> list[Text]:
+    """Return the piano roll: half a line for each level of pitch, the present on the right."""
     if not n_rows:
         return []
-    seconds = seen.settings.tui.seconds
-    cells = grid(seen.spans, seen.now - seconds, seen.now, width, 2 * n_rows)
+    seconds = state.settings.tui.seconds
+    cells = grid(state.spans, state.now - seconds, state.now, width, 2 * n_rows)
     rows = []
     for upper, lower in zip(cells[::2], cells[1::2], strict=True):
         row = Text()
         start = 0
-        for column in range(1, width + 1):  # cells that are alike are one piece of text
+        for column in range(1, width + 1):  # one piece of text for equal cells
             if column < width and (upper[column], lower[column]) == (upper[start], lower[start]):
                 continue
             _append(row, upper[start], lower[start], column - start)
@@ -148,7 +145,7 @@ def _meters(status: Status) -> Text:
 
 
 def _level(level: Level, n: int) -> Text:
-    """Return a channel's bar of ``n`` columns, with a mark where its peak is held.
+    """Return a channel's bar of ``n`` columns, with a mark at its held peak.
 
     >>> _level(Level(-30.0, -15.0), 8).plain
     '████  ▕ '
@@ -214,7 +211,7 @@ def _played(settings: Settings) -> Text:
 
 
 def _fitting(words: tuple[str, ...], width: int) -> Text:
-    """Return as many words as fit, with space between."""
+    """Return as many words as fit, with spaces between."""
     line = ""
     for word in words:
         longer = f"{line}  {word}" if line else word
@@ -225,7 +222,7 @@ def _fitting(words: tuple[str, ...], width: int) -> Text:
 
 
 def _bar(share: float, n: int) -> str:
-    """Return a bar of ``n`` columns, to an eighth of one.
+    """Return a bar of ``n`` columns, exact to an eighth of a column.
 
     >>> _bar(0.5, 4), _bar(0.03125, 4)
     ('██  ', '▏   ')

@@ -237,7 +237,7 @@ def test_snapshots_outlive_the_page_and_are_the_same_on_another(
 
 def test_save_shows_what_it_writes(page: Page, instrument: Instrument) -> None:
     page.click("#save")
-    page.wait_for_selector("#unsaved-none >> text=Nothing has been changed")
+    page.wait_for_selector("#unsaved-none >> text=There are no changes")
     assert page.locator("#unsaved-write").is_disabled()
     instrument.change({"midi.octave": 1})  # by a knob, say: the dialog follows
     page.wait_for_selector("#unsaved-lines >> text=midi.octave")

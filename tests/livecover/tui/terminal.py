@@ -15,7 +15,7 @@ from livecover.commands.console import logged
 from livecover.commands.signals import stop_on_signals
 from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import Settings
-from livecover.tui.screen import REFRESH, shown
+from livecover.tui.screen import REFRESH, terminal_view
 
 
 def main(how: str, path: Path) -> None:
@@ -27,7 +27,7 @@ def main(how: str, path: Path) -> None:
         with (
             stop_on_signals() as stop,
             logged(console, "info"),
-            shown(instrument, console, stop) as show,
+            terminal_view(instrument, console, stop) as show,
         ):
             while not stop.is_set():
                 stop.wait(REFRESH)

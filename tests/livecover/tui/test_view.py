@@ -18,12 +18,12 @@ from livecover.control.command_queue import CommandQueue
 from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import Settings, with_values
 from livecover.tui.keys import parse_keys
-from livecover.tui.roll import ACCOMPANIMENT, MELODY, STRUCK, RollTap, grid
-from livecover.tui.screen import Keyboard, check_terminal
-from livecover.tui.view import Seen, lines
+from livecover.tui.roll import ACCOMPANIMENT, MELODY, ONSET, RollTap, grid
+from livecover.tui.screen import KeyCommands, check_terminal
+from livecover.tui.view import ViewState, render_lines
 
 BUDGET = LatencyBudget((("capture block", 0.005), ("half window", 0.064), ("lookahead", 0.13)))
-SEEN = Seen(
+SEEN = ViewState(
     Settings(),
     Status(61.0, -12.0, 0.199, 0.3, 0.5, n_notes=123, n_late=2, is_connected=True),
     BUDGET,
@@ -40,13 +40,13 @@ SEEN = Seen(
 @given(st.integers(1, 200), st.integers(1, 60))
 @settings(max_examples=40)
 def test_lines_fit(width: int, height: int) -> None:
-    found = lines(SEEN, width, height)
+    found = render_lines(SEEN, width, height)
     assert len(found) == height
     assert max(line.cell_len for line in found) <= width
 
 
 def test_all_is_said_in_80_by_24() -> None:
-    text = "\n".join(line.plain for line in lines(SEEN, 80, 24))
+    text = "\n".join(line.plain for line in render_lines(SEEN, 80, 24))
     for words in (
         "live 1  ● recording  120.0 bpm, bar 3",
         "Speakers → LiveCover",
@@ -64,25 +64,25 @@ def test_all_is_said_in_80_by_24() -> None:
 
 def test_each_channel_has_a_meter_and_clipping_is_told() -> None:
     levels = (Level(-30.0, -15.0), Level(-60.0, -60.0))
-    seen = replace(SEEN, status=replace(SEEN.status, levels=levels, is_clipping=True))
-    text = "\n".join(line.plain for line in lines(seen, 80, 24))
+    state = replace(SEEN, status=replace(SEEN.status, levels=levels, is_clipping=True))
+    text = "\n".join(line.plain for line in render_lines(state, 80, 24))
     assert "in ██████   ▕                 -15 dB CLIP" in text
 
 
 def test_the_two_parts_have_two_colours() -> None:
-    styles = {str(span.style) for line in lines(SEEN, 80, 24) for span in line.spans}
+    styles = {str(span.style) for line in render_lines(SEEN, 80, 24) for span in line.spans}
     assert {"dodger_blue1", "dark_orange"} <= styles
 
 
 def test_what_is_lost_muted_or_idle_is_said() -> None:
     muted = with_values(Settings(), {"play.mute": True, "model.style": [0.1] * 24})
-    seen = replace(SEEN, settings=muted, status=replace(SEEN.status, is_connected=False))
-    text = "\n".join(line.plain for line in lines(seen, 80, 24))
+    state = replace(SEEN, settings=muted, status=replace(SEEN.status, is_connected=False))
+    text = "\n".join(line.plain for line in render_lines(state, 80, 24))
     assert "waiting for Speakers" in text and "MUTE" in text and "style  own" in text
     full = replace(SEEN, recording_fault="recording has failed: the disk is full")
-    assert "✗ recording has failed: the disk" in lines(full, 80, 24)[0].plain
+    assert "✗ recording has failed: the disk" in render_lines(full, 80, 24)[0].plain
     idle = replace(SEEN, names=("", "", ""), budget=LatencyBudget(()), status=Status())
-    assert "nothing plays" in lines(idle, 80, 24)[1].plain
+    assert "nothing plays" in render_lines(idle, 80, 24)[1].plain
 
 
 def test_notes_from_found_to_ended() -> None:
@@ -119,7 +119,7 @@ def test_any_note_fits_the_grid(
     spans = [(on, on + length, pitch, part) for on, length, pitch, part in notes if on <= 10.0]
     cells = grid([s for s in spans if s[1] > 0.0], 0.0, 10.0, n_columns, n_levels)
     assert [len(row) for row in cells] == [n_columns] * n_levels
-    assert max(max(row) for row in cells) <= MELODY + STRUCK - 1
+    assert max(max(row) for row in cells) <= MELODY + ONSET - 1
 
 
 @given(st.text(st.sampled_from("\x1b[OABCD5~;1aQ\x07é"), max_size=12))
@@ -128,11 +128,11 @@ def test_no_sequence_is_too_strange(text: str) -> None:
     assert len(keys) <= len(text)
 
 
-def keyboard() -> tuple[Keyboard, Instrument, CommandQueue, threading.Event, list[str]]:
+def keyboard() -> tuple[KeyCommands, Instrument, CommandQueue, threading.Event, list[str]]:
     told: list[str] = []
     instrument, stop = Instrument(Settings()), threading.Event()
     queue = CommandQueue(instrument, told.append)
-    return Keyboard(instrument, queue, stop), instrument, queue, stop, told
+    return KeyCommands(instrument, queue, stop), instrument, queue, stop, told
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_keys(keys: list[str], key: str, value: object) -> None:
     board, instrument, queue, _, _ = keyboard()
     for name in keys:
         queue.run_pending() if name == "p" else None
-        board.hear(name)
+        board.handle(name)
     queue.run_pending()
     section, _, name = key.partition(".")
     assert getattr(getattr(instrument.settings, section), name) == pytest.approx(value)
@@ -162,10 +162,10 @@ def test_keys(keys: list[str], key: str, value: object) -> None:
 def test_other_keys() -> None:
     board, _, queue, stop, told = keyboard()
     for key in ("x", "é", "r"):
-        board.hear(key)
+        board.handle(key)
     queue.run_pending()
     assert told == ["takes cannot be recorded here: start livecover with --record FOLDER"]
-    board.hear("q")
+    board.handle("q")
     assert stop.is_set()
 
 

@@ -1,13 +1,13 @@
-// What the page says: to a screen reader, and in notices that go away.
+// Announcements for screen readers, and notices that disappear.
 
 const STAY = { note: 3500, error: 8000 }; // milliseconds
 
-/** Say a change of state to a screen reader. */
+/** Announce a change of state to a screen reader. */
 export function announce(text) {
   document.getElementById("live").textContent = text;
 }
 
-/** Show a notice; `kind` is note or error. A notice that is there already stays longer. */
+/** Show a notice; `kind` is note or error. The same notice again extends it. */
 export function toast(text, kind = "note") {
   const box = document.getElementById("toasts");
   for (const old of box.children) if (old.textContent === text) old.remove();

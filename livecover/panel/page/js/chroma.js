@@ -1,10 +1,10 @@
-// The song's chroma as a faint cloud behind the roll: a picture of one row a twentieth of a second,
-// written round and round, stretched over whatever span of time is drawn.
+// The song's chroma behind the roll: an image with a row every twentieth of a second, used as a ring
+// buffer and scaled to the time span that is drawn.
 
 const ROWS_PER_SECOND = 20;
 const N_ROWS = 512;
 const N_COLUMNS = 128; // one for each pitch
-const LONGEST_GAP = 4; // rows that are filled where a message is late
+const LONGEST_GAP = 4; // rows that are filled if a message is late
 
 export class ChromaCloud {
   #canvas = document.createElement("canvas");
@@ -18,13 +18,13 @@ export class ChromaCloud {
     this.#row = this.context.createImageData(N_COLUMNS, 1);
   }
 
-  /** Forget all. */
+  /** Clear everything. */
   clear() {
     this.context.clearRect(0, 0, N_COLUMNS, N_ROWS);
     this.#last = -Infinity;
   }
 
-  /** Take 12 values, 0 to 255, of a moment: the server's seconds at which it sounds on the piano. */
+  /** Add 12 values, 0 to 255; time in the server's seconds, when its notes sound. */
   add(moment, values, palette) {
     const row = Math.floor(moment * ROWS_PER_SECOND);
     const [red, green, blue] = palette.chroma;
@@ -36,11 +36,11 @@ export class ChromaCloud {
     const from = isNear ? Math.min(this.#last + 1, row) : row;
     if (!isNear) this.#wipe(row);
     for (let k = from; k <= row; k += 1) this.context.putImageData(this.#row, 0, ((k % N_ROWS) + N_ROWS) % N_ROWS);
-    this.context.clearRect(0, (row + 1) % N_ROWS, N_COLUMNS, 1); // so that the oldest is not seen again
+    this.context.clearRect(0, (row + 1) % N_ROWS, N_COLUMNS, 1); // the oldest row
     this.#last = row;
   }
 
-  /** Clear what a pause has passed over. */
+  /** Clear the rows of a pause. */
   #wipe(row) {
     const passed = row - this.#last;
     if (!(passed < N_ROWS) || passed < 0) return this.clear();

@@ -3,33 +3,33 @@
 /** Return the page's time. */
 export const pageNow = () => performance.now() / 1000;
 
-/** Follows the server's clock by the answers to pings: the quickest answer tells the most. */
+/** Follows the server's clock by pings; the quickest answer is the most exact. */
 export class ServerClock {
-  static SIZE = 12; // answers that are remembered
-  static GLIDE = 0.02; // seconds by which what is shown may move in a second
-  static LEAP = 0.1; // farther than this is another clock: go there at once
+  static SIZE = 12; // answers that are kept
+  static GLIDE = 0.02; // most seconds of correction a second
+  static LEAP = 0.1; // seconds; a larger difference is another clock: jump
 
   #answers = [];
-  #best = null; // server's time less page's, by the quickest answer
+  #best = null; // server's time minus page's, by the quickest answer
   #shown = null;
 
-  /** True once a time can be told. */
+  /** True once the time is known. */
   get isKnown() {
     return this.#shown !== null;
   }
 
-  /** Seconds that the quickest answer took, there and back. */
+  /** Round-trip time of the quickest answer, in seconds. */
   get roundTrip() {
     return Math.min(...this.#answers.map((answer) => answer.took));
   }
 
-  /** Forget everything: another server. */
+  /** Reset, for another server. */
   reset() {
     this.#answers = [];
     this.#best = this.#shown = null;
   }
 
-  /** Take an answer: sent and received by the page's clock, `server` what it said. */
+  /** Add an answer: sent and received by the page's clock, `server` the server's time. */
   add(sent, received, server) {
     this.#answers.push({ took: received - sent, offset: server - (sent + received) / 2 });
     if (this.#answers.length > ServerClock.SIZE) this.#answers.shift();
@@ -40,7 +40,7 @@ export class ServerClock {
     if (isLeap || this.#answers.length < ServerClock.SIZE) this.#shown = this.#best;
   }
 
-  /** Move what is shown toward what is known, for `seconds` that have passed: nothing jumps. */
+  /** Move the shown time gradually towards the measured one, `seconds` after the last call. */
   tick(seconds) {
     if (this.#shown === null) return;
     const step = ServerClock.GLIDE * seconds;

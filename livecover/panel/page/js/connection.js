@@ -1,4 +1,4 @@
-// The WebSocket: opened, kept, opened again. Knows of frames and of the clock, not of what is said.
+// The WebSocket: connects, and reconnects. Handles frames and the clock, not the messages' contents.
 
 import { ServerClock, pageNow } from "./clock.js";
 
@@ -9,7 +9,7 @@ const QUICK = 0.15;
 const SLOW = 2;
 const SILENCE = 6; // seconds without a word after which the connection counts as lost
 
-/** Talks to the server. `onMessage(message)`, `onOpen()`, `onLoss(seconds until the next try)`. */
+/** The connection to the server. `onMessage(message)`, `onOpen()`, `onLoss(seconds until the next try)`. */
 export class Connection {
   #socket = null;
   #tries = 0;
@@ -33,7 +33,7 @@ export class Connection {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
-  /** Connect; where it fails or ends, try again by and by. */
+  /** Connect; try again if that fails or the connection ends. */
   open() {
     clearTimeout(this.#retry);
     const socket = new WebSocket(this.url);
@@ -57,7 +57,7 @@ export class Connection {
     socket.onclose = ({ code }) => this.#lose(socket, code);
   }
 
-  /** Say something; false where nobody listens. */
+  /** Send a message; return false without a connection. */
   send(message) {
     if (!this.isOpen) return false;
     this.#socket.send(JSON.stringify(message));

@@ -1,10 +1,10 @@
-// Every element that names a setting (data-key) shows it and changes it.
+// Binds every element with a setting's name (data-key) to that setting.
 
 import { SCALES } from "./scales.js";
 
 const LOOK = "look"; // the choice that looks for devices again
 
-/** Bind all controls of the page to `settings`; `look()` asks what there is to choose from. */
+/** Bind all controls of the page to `settings`; `look()` asks for the choices. */
 export function bindControls(settings, look) {
   for (const element of document.querySelectorAll("[data-channels]")) fillChannels(element);
   for (const element of document.querySelectorAll("[data-key]")) {
@@ -19,7 +19,7 @@ export function bindControls(settings, look) {
   }
 }
 
-/** Move a number by its step, as its buttons and the keys do. */
+/** Change a number by its step, for its buttons and the shortcuts. */
 export function step(input, by) {
   if (by > 0) input.stepUp();
   else input.stepDown();
@@ -85,16 +85,16 @@ function bindSelect(select, settings, look) {
   });
   select.refill = (choices) => {
     const found = choices.map(({ text, value }) => new Option(text, JSON.stringify(isPort ? [value] : value)));
-    select.replaceChildren(...found, new Option("Look again…", LOOK));
+    select.replaceChildren(...found, new Option("Refresh list…", LOOK));
     show();
   };
   settings.watch(key, show);
 }
 
-/** Return a path's last part: folders say little on stage. */
+/** Return a path's last part. */
 const baseName = (path) => path.split(/[\\/]/).at(-1) || path;
 
-/** Offer what the server lists: inputs, ports, models. */
+/** Fill the choices that the server lists: inputs, ports, models. */
 export function offer(choices) {
   const named = (names) => names.map((name) => ({ text: name, value: name }));
   const lists = {

@@ -1,4 +1,4 @@
-// The velocity curve as it is drawn and dragged.
+// Draws the velocity curve, and lets it be dragged.
 
 import { curveAt, curveText, curveThrough, heightAt, loudnessOf } from "./curve.js";
 import { drag } from "./pad.js";

@@ -1,6 +1,6 @@
-// The velocity curve, out = 127 (in / 127) ** gamma, and the pad's height, which is the same number:
-// the middle is gamma 1, a third of the way up or down halves or doubles it. At the ends a velocity of
-// 80 is 34 and 108: as far as a piano stays a piano.
+// The velocity curve, out = 127 (in / 127) ** gamma. The pad's height is the same number: the middle is
+// gamma 1, a third of the height up halves it, down doubles it. At the ends a velocity of 80 becomes
+// 108 and 34.
 
 export const GAMMAS = { linear: 1, soft: 1.5, hard: 0.67 };
 export const FIXED = 80;
@@ -32,19 +32,19 @@ export function heightAt(curve, x) {
   return gamma === null ? FIXED / 127 : x ** gamma;
 }
 
-/** Return the velocity that comes out. */
+/** Return the output velocity. */
 export function velocityOut(curve, velocity) {
   return Math.max(1, Math.min(127, Math.round(127 * heightAt(curve, velocity / 127))));
 }
 
-/** Return the gamma whose curve goes through (x, y), both from 0 to 1, as a hand drags it. */
+/** Return the gamma whose curve goes through (x, y), both 0 to 1. */
 export function curveThrough(x, y) {
   const inside = (value) => Math.max(0.03, Math.min(0.97, value));
   const gamma = Math.log(inside(y)) / Math.log(inside(x));
   return Number(Math.max(LEAST, Math.min(MOST, gamma)).toFixed(2));
 }
 
-/** Return words for a curve. */
+/** Return a text for a curve. */
 export function curveText(curve) {
   if (curve === "fixed") return `every note ${FIXED}`;
   const gamma = gammaOf(curve);

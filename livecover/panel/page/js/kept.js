@@ -1,19 +1,19 @@
-// What this browser remembers of the page itself: theme, still picture, single keys.
+// Preferences of the page in this browser: theme, still picture, shortcuts.
 
-/** Return what was kept under `name`, else `otherwise`. */
+/** Return the value of `name`, else `otherwise`. */
 export function recall(name, otherwise) {
   try {
     return JSON.parse(localStorage.getItem(`livecover.${name}`)) ?? otherwise;
   } catch {
-    return otherwise; // storage is closed or holds something else
+    return otherwise; // no storage, or a wrong value
   }
 }
 
-/** Keep a value. */
+/** Store a value. */
 export function keep(name, value) {
   try {
     localStorage.setItem(`livecover.${name}`, JSON.stringify(value));
   } catch {
-    // a browser without storage forgets, and all else works
+    // without storage nothing is remembered
   }
 }

@@ -1,5 +1,5 @@
-// Where keys lie. As at the back of a real keyboard every semitone has the same width there, so that
-// notes and black keys stand in even columns; white keys share their octave among seven in front.
+// Positions of the keys. At the back of the keyboard every semitone has the same width, so notes and
+// black keys form even columns; in front, seven white keys share an octave.
 
 export const LOWEST = 21; // A0
 export const HIGHEST = 108; // C8
@@ -13,7 +13,7 @@ export const isBlack = (pitch) => WHITE[pitch % 12] < 0;
 /** Return the pitch's name, for example C4 for 60. */
 export const pitchName = (pitch) => NAMES[pitch % 12] + (Math.floor(pitch / 12) - 1);
 
-/** Return where a white key begins, in semitones from pitch 0. */
+/** Return the left edge of a white key, in semitones from pitch 0. */
 const whiteStart = (pitch) => Math.floor(pitch / 12) * 12 + (WHITE[pitch % 12] * 12) / 7;
 
 /** Return the keys from `low` to `high`, both white, over `width`. */
@@ -30,7 +30,7 @@ export function layKeys(low, high, width) {
   return { low, high, width, semitone, column, whites, blacks };
 }
 
-/** Return [low, high] of whole octaves that hold the range and `pitch`, within the piano's. */
+/** Return [low, high] of whole octaves with the range and `pitch`, within the piano's. */
 export function widen([low, high], pitch) {
   while (pitch < low && low > LOWEST) low = Math.max(LOWEST, low - 12);
   while (pitch > high && high < HIGHEST) high = Math.min(HIGHEST, high + 12);

@@ -1,4 +1,4 @@
-// The keyboard and the roll's ground, painted once a size and theme; each frame only copies them.
+// Images of the keyboard and the roll's background, painted once for each size and theme.
 
 import { isBlack } from "./keyboard.js";
 
@@ -12,7 +12,7 @@ const layer = (width, height, ratio, paint) => {
   return canvas;
 };
 
-/** Return the columns behind the notes: black keys' darker, a line at each C. */
+/** Return the roll's background: darker columns for black keys, a line at each C. */
 export function paintGround(keys, height, ratio, palette) {
   return layer(keys.width, height, ratio, (context) => {
     context.fillStyle = palette.roll;
@@ -26,7 +26,7 @@ export function paintGround(keys, height, ratio, palette) {
   });
 }
 
-/** Return the white keys, each C named. */
+/** Return the white keys, with names on each C. */
 export function paintWhites(keys, height, ratio, palette) {
   return layer(keys.width, height, ratio, (context) => {
     context.fillStyle = palette.ebony;
@@ -47,7 +47,7 @@ export function paintWhites(keys, height, ratio, palette) {
   });
 }
 
-/** Return the black keys over nothing. */
+/** Return the black keys, on a transparent background. */
 export function paintBlacks(keys, height, ratio, palette) {
   return layer(keys.width, height, ratio, (context) => {
     for (const key of keys.blacks) {
@@ -70,7 +70,7 @@ export function shapeBlack(context, { x, width }, height, top = 0) {
   context.roundRect(x + 0.5, top, width - 1, height * 0.62, [0, 0, 2.5, 2.5]);
 }
 
-/** Return a soft round shine of a part's colour. */
+/** Return a soft round glow in a part's colour. */
 export function paintGlow(part) {
   const size = 64;
   return layer(size, size, 1, (context) => {

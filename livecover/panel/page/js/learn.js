@@ -1,8 +1,8 @@
-// MIDI learn: while it is on, each control that hardware may drive carries a key of its own.
+// MIDI learn: while it is on, each control that can be mapped has a learn button.
 
 import { announce, toast } from "./announce.js";
 
-/** Bind the switch; `send(message)`. Returns a function that takes the server's `learn` messages. */
+/** Bind the switch; `send(message)`. Returns a handler of the server's `learn` messages. */
 export function bindLearn(send) {
   const toggle = document.getElementById("learn");
   const keys = new Map();
@@ -21,7 +21,7 @@ export function bindLearn(send) {
     const isOn = document.body.dataset.learning !== "on";
     document.body.dataset.learning = isOn ? "on" : "off";
     toggle.setAttribute("aria-pressed", String(isOn));
-    if (isOn) toast("Press “learn” at a control, then move a knob of your hardware");
+    if (isOn) toast("Press “learn” at a control, then move a knob of your controller");
   });
   return ({ key, waiting, control }) => {
     const button = keys.get(key);

@@ -1,5 +1,5 @@
-// The panel: what the server says goes to the roll, the meters and the controls; what a hand does goes
-// back. Each thing has a module of its own; here they meet.
+// The panel: passes the server's messages to the roll, the meters and the controls, and the user's
+// changes to the server.
 
 import { announce, toast } from "./announce.js";
 import { pageNow } from "./clock.js";
@@ -44,7 +44,7 @@ const connection = new Connection(address, {
     state.lose(wait);
   },
 });
-const send = (message) => connection.send(message) || (toast("There is no connection: nothing was changed", "error"), false);
+const send = (message) => connection.send(message) || (toast("No connection: nothing was changed", "error"), false);
 const settings = new Settings((values) => send({ type: "change", values }));
 const state = new StateView(settings, send);
 const learned = bindLearn(send);
@@ -126,7 +126,7 @@ $("still").addEventListener("click", () => (keep("still", !roll.isStill), showSt
 showStill();
 
 addEventListener("click", (event) => {
-  // A key that a finger has pressed does not keep the focus: the space bar starts and stops.
+  // A pressed button gives up the focus, so that the space bar starts and stops.
   if (event.detail > 0) event.target.closest("button, [type=radio], [type=checkbox]")?.blur();
 });
 

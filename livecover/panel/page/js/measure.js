@@ -1,4 +1,4 @@
-// For measuring: when each note was first drawn at the now line or past it.
+// Measures when each note was first drawn at the keyboard or above.
 
 const MOST = 64; // notes in one message
 const EVERY = 0.5; // seconds from one message to the next
@@ -10,7 +10,7 @@ export class Measure {
   #unsaid = [];
   #said = 0;
 
-  /** Take the frame of the moment `now` (server's) whose painting has ended at `page` seconds. */
+  /** Add the frame of time `now` (server's), painted by `page` seconds. */
   frame(notes, now, page, clock) {
     for (let serial = notes.first; serial < notes.next; serial += 1) {
       const k = serial % notes.capacity;

@@ -1,12 +1,12 @@
 // Level, load, counts and the parts of the latency.
 
 const FLOOR = -60; // dBFS at the meter's left end
-const FALL = 26; // dB a second, as the levels that come fall
+const FALL = 26; // dB a second, as in the server's levels
 const SILENCE = [[-120, -120]]; // [level, held peak] of each channel
 
 const $ = (id) => document.getElementById(id);
 
-/** Write text only where it changes: a page that writes ten times a second is read out for ever. */
+/** Write text only if it changes, or a screen reader would read it all the time. */
 export const write = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
@@ -27,7 +27,7 @@ export class Meters {
     $("clip").addEventListener("click", () => this.#lamp(false));
   }
 
-  /** Take a `status`. */
+  /** Show a `status`. */
   take(status, now) {
     this.#levels = status.levels?.length ? status.levels.map(([level, peak]) => [level, peak]) : SILENCE;
     if (status.n_clipped > this.#clipped) this.#lamp(true);
@@ -41,7 +41,7 @@ export class Meters {
     this.meter.setAttribute("aria-valuenow", String(Math.round(Math.max(FLOOR, held))));
   }
 
-  /** Move the level, once a frame. */
+  /** Update the level, once a frame. */
   draw(now) {
     const passed = Math.min(0.2, now - this.#last);
     this.#last = now;
@@ -57,7 +57,7 @@ export class Meters {
     });
   }
 
-  /** Have a bar for each channel, one above the other. */
+  /** Create a bar for each channel, one above the other. */
   #channels(n) {
     const part = (kind, k) => {
       const span = document.createElement("span");
@@ -74,7 +74,7 @@ export class Meters {
     const lamp = $("clip");
     if (lamp.dataset.lit === String(isLit)) return;
     lamp.dataset.lit = String(isLit);
-    lamp.setAttribute("aria-label", isLit ? "Clipping: the input is too loud; press to put the lamp out" : "Clipping: none");
+    lamp.setAttribute("aria-label", isLit ? "Clipping: the input is too loud; press to reset" : "Clipping: none");
   }
 
   #take(status) {

@@ -1,26 +1,26 @@
-// The notes that are known, in the order in which they were found. Times are the server's seconds.
+// The notes received, in order. Times are the server's seconds.
 
 export const MELODY = 1;
 
-/** The last `capacity` notes, in arrays that are made once: nothing is thrown away at 60 fps. */
+/** The last `capacity` notes, in arrays of fixed size, so that no frame creates garbage. */
 export class NoteStore {
   constructor(capacity = 4096) {
     this.capacity = capacity;
     this.due = new Float64Array(capacity);
-    this.end = new Float64Array(capacity); // Infinity while it is not known
+    this.end = new Float64Array(capacity); // Infinity until it is known
     this.pitch = new Uint8Array(capacity);
-    this.velocity = new Uint8Array(capacity); // 0: it was found, but never sounded
+    this.velocity = new Uint8Array(capacity); // 0: it never sounded
     this.part = new Uint8Array(capacity);
     this.hand = new Int8Array(capacity);
     this.isMeasured = new Uint8Array(capacity);
     this.#open = new Int32Array(128).fill(-1);
-    this.first = 0; // serial number of the oldest that is still looked at
+    this.first = 0; // serial number of the oldest visible note
     this.next = 0; // serial number of the next
   }
 
-  #open; // for each pitch: serial number of the note whose end is not known, or -1
+  #open; // for each pitch: serial number of the open note, or -1
 
-  /** Take one entry of a `notes` message. */
+  /** Add one entry of a `notes` message. */
   take([due, pitch, velocity, part, hand]) {
     this.#close(pitch, due);
     if (velocity === 0) return;
@@ -45,7 +45,7 @@ export class NoteStore {
     this.end[k] = Math.max(this.due[k], Math.min(this.end[k], at));
   }
 
-  /** Every note ends at `at`; what was to sound later never does. */
+  /** End every note at `at`; later notes never sound. */
   silence(at) {
     for (let serial = this.first; serial < this.next; serial += 1) {
       const k = serial % this.capacity;
@@ -55,13 +55,13 @@ export class NoteStore {
     this.#open.fill(-1);
   }
 
-  /** Forget everything: another server's clock. */
+  /** Clear everything, for another server's clock. */
   clear() {
     this.first = this.next = 0;
     this.#open.fill(-1);
   }
 
-  /** Look no more at the oldest notes that ended before `time`. */
+  /** Skip the oldest notes, which ended before `time`. */
   forget(time) {
     while (this.first < this.next && this.end[this.first % this.capacity] < time) this.first += 1;
   }

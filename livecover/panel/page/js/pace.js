@@ -1,7 +1,7 @@
-// Whether this machine keeps up with the picture: where it does not, a coarser one costs less, and the
-// engine, which may share the processor, comes first.
+// Whether this machine is fast enough for the roll. If not, it is painted with fewer pixels, since the
+// engine may share the processor.
 
-const WINDOW = 90; // frames that are looked at together
+const WINDOW = 90; // frames in one window
 const SLOW = 0.024; // seconds a frame; at 60 a second it is 0.017
 
 /** Counts frames; true from `frame(seconds)` once most of a window's were slow. */
@@ -9,7 +9,7 @@ export class Pace {
   #n = 0;
   #nSlow = 0;
 
-  /** Take the seconds since the frame before; a long pause is a hidden page and does not count. */
+  /** Add the seconds since the last frame; a long pause (a hidden page) does not count. */
   frame(seconds) {
     if (seconds > 0.5) return false;
     this.#n += 1;

@@ -1,26 +1,25 @@
-// The two-way pad. Sideways: the style from calm (0) to intense (1), the model's own knowledge of how
-// a part is played, counting from its next step. Upward: from soft to loud, by the velocity curve,
-// which only bends the notes that follow. Not register: an octave is a leap, and a hand that glides in
-// mid-phrase would tear the line; the octave has a stepper of its own.
+// The XY pad. X: the style from calm (0) to intense (1), from the model's next step on. Y: from soft to
+// loud, by the velocity curve, from the next note on. The octave is not on it, since a step of an octave
+// in mid-phrase is audible as a jump; it has its own stepper.
 
 import { curveAt, curveText, loudnessOf } from "./curve.js";
 
 const STEP = 0.02; // by an arrow key; with Shift five times as much
 const NAMED = { calm: 0, balanced: 0.5, intense: 1 };
 
-/** Return the pad's x for model.style, null where the style lies on no line from calm to intense. */
+/** Return the pad's x for model.style, null for a style that is not between calm and intense. */
 export function intensityOf(style) {
   return typeof style === "number" ? style : (NAMED[style] ?? null);
 }
 
-/** Return words for model.style. */
+/** Return a text for model.style. */
 export function styleText(style) {
   if (typeof style === "number") return `${Math.round(style * 100)} % intense`;
   if (Array.isArray(style)) return "as in a file";
   return style.startsWith("from:") ? `as in ${style.slice(5).split(/[\\/]/).at(-1)}` : style;
 }
 
-/** Bind the pad, its words and the presets to `settings`. */
+/** Bind the pad, its text and the presets to `settings`. */
 export function bindPad(settings) {
   const pad = document.getElementById("pad");
   const dot = document.getElementById("pad-dot");
@@ -75,7 +74,7 @@ export function drag(element, move) {
   element.addEventListener("pointermove", (event) => element.hasPointerCapture(event.pointerId) && at(event));
 }
 
-/** Fill a row with a key for each of `values` of the setting `key`. */
+/** Fill a row with a button for each of `values` of the setting `key`. */
 export function fillChoices(row, key, values, settings) {
   row.replaceChildren(
     ...values.map((value) => {

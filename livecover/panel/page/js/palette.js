@@ -1,7 +1,7 @@
-// The style sheet's colours for the canvas, which cannot resolve them by itself.
+// The style sheet's colours for the canvas, which cannot read them.
 
 export const LEVELS = 8; // of velocity
-const [SOFTEST, LOUDEST] = [24, 112]; // velocities beyond which nothing looks softer or louder
+const [SOFTEST, LOUDEST] = [24, 112]; // velocities of the darkest and brightest notes
 
 /** Return the level, 0 to LEVELS - 1, of a velocity. */
 export function levelOf(velocity) {
@@ -18,7 +18,7 @@ function resolve(probe, name) {
 const mix = (from, to, share) => from.map((value, k) => value + (to[k] - value) * share);
 const css = (rgb, alpha = 1) => `rgb(${rgb.map(Math.round).join(" ")} / ${alpha})`;
 
-/** Return what the roll paints with, under the theme of this moment. */
+/** Return the roll's colours in the present theme. */
 export function readPalette() {
   const probe = document.createElement("span");
   probe.hidden = true;

@@ -1,4 +1,4 @@
-// The piano roll. Each frame paints what is visible at one moment of the server's clock.
+// The piano roll. Each frame paints one instant of the server's clock.
 
 import { ChromaCloud } from "./chroma.js";
 import { HIGHEST, LOWEST, layKeys, widen } from "./keyboard.js";
@@ -31,7 +31,7 @@ export class Roll {
     new ResizeObserver(() => this.resize()).observe(canvas);
   }
 
-  /** Take the colours of a theme. */
+  /** Set the colours of a theme. */
   paintWith(palette) {
     this.palette = palette;
     this.glows = palette.parts.map(paintGlow);
@@ -39,7 +39,7 @@ export class Roll {
     this.resize();
   }
 
-  /** Take the latency, seconds: the way from the ear to the keys. */
+  /** Set the latency in seconds: the distance from the input line to the keyboard. */
   setLatency(latency) {
     this.isTimed = latency > 0;
     if (!this.isTimed || Math.abs(latency - this.#latency) < 5e-4) return;
@@ -47,12 +47,12 @@ export class Roll {
     this.resize();
   }
 
-  /** Take chroma heard at `at`. */
+  /** Add chroma at time `at`. */
   addChroma(at, values) {
     if (this.palette) this.chroma.add(at + this.#latency, values, this.palette);
   }
 
-  /** Show a pitch outside of the octaves that a narrow roll shows. */
+  /** Widen a narrow roll to show this pitch. */
   reveal(pitch) {
     const [low, high] = widen(this.#range, pitch);
     if (low === this.#range[0] && high === this.#range[1]) return;
@@ -60,14 +60,14 @@ export class Roll {
     if (this.#size.width < NARROW) this.resize();
   }
 
-  /** Paint fewer pixels, where a machine is slow. */
+  /** Paint fewer pixels, on a slow machine. */
   coarsen() {
     if (Math.min(devicePixelRatio || 1, this.finest) <= 1) return;
     this.finest = this.finest > 1.5 ? 1.5 : 1;
     this.resize();
   }
 
-  /** Lay everything out anew and paint what does not move. */
+  /** Compute the layout and paint what does not move. */
   resize() {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     const ratio = Math.min(devicePixelRatio || 1, this.finest);
@@ -87,7 +87,7 @@ export class Roll {
     this.font = getComputedStyle(document.body).fontFamily;
   }
 
-  /** Paint the moment `now` (the server's seconds; NaN while it is not known). */
+  /** Paint the time `now` (the server's seconds; NaN if not known). */
   draw(now) {
     if (!this.keys) return;
     const { context, time } = this;
@@ -107,7 +107,7 @@ export class Roll {
     this.#drawLines(now);
   }
 
-  /** The chroma, and a line for each second of what was played. */
+  /** Paint the chroma, and a line for each second. */
   #drawTime(now) {
     const { context, time, keys, palette } = this;
     this.chroma.draw(context, keys, now - time.seconds, now, 0, time.keysTop);
@@ -115,7 +115,7 @@ export class Roll {
     if (!this.isTimed) return;
     context.fillStyle = palette.line;
     if (this.bar) {
-      // Where a clock tells the song's bars: a line for each beat, a strong one for each bar.
+      // With MIDI clock: a line for each beat, a strong one for each bar.
       const beat = this.bar.seconds / this.bar.beats;
       const first = this.bar.at + this.#latency;
       for (let k = Math.floor((now - first) / beat); now - first - k * beat < time.seconds; k -= 1) {
@@ -200,7 +200,7 @@ export class Roll {
     this.context.fill();
   }
 
-  /** A short shine where a note strikes. */
+  /** Paint a short glow at each onset. */
   #drawLandings(now) {
     const { context, notes, keys, time } = this;
     for (let serial = notes.next - 1; serial >= notes.first; serial -= 1) {
@@ -218,7 +218,7 @@ export class Roll {
     context.globalAlpha = 1;
   }
 
-  /** The ear, the ruler of the latency, and their words. */
+  /** Paint the input line and the latency's ruler, with their labels. */
   #drawLines(now) {
     const { context, keys, time, palette } = this;
     context.fillStyle = palette.nowFaint;

@@ -1,8 +1,8 @@
-// Save: the lines that would be written are shown first, and written only as they were shown.
+// Save: shows the lines to write first, and writes only these.
 
 const $ = (id) => document.getElementById(id);
 
-/** Bind the key and its dialog; `send(message)`. Returns what takes the server's words. */
+/** Bind the button and its dialog; `send(message)`. Returns a handler of the server's message. */
 export function bindSave(settings, send) {
   const dialog = $("unsaved");
   let shown = ""; // the id of what the dialog shows

@@ -1,6 +1,6 @@
-// From a setting's value to a control's place and back, and to the words beside it.
+// Converts a setting's value to a control's position and back, and to text.
 
-/** Rungs of a slider whose steps are wide where they matter less. */
+/** Values of a slider, with larger steps for larger values. */
 const VOICES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32, 48, 88];
 
 const nearest = (rungs, value) =>
@@ -10,7 +10,7 @@ const plain = { toPlace: Number, toValue: Number, text: String };
 
 export const SCALES = {
   plain,
-  /** Notes for each that the style asks for: the middle is 1, the ends a quarter and four times. */
+  /** Factor for the number of notes: the middle is 1, the ends a quarter and four. */
   octaves: {
     min: -2,
     max: 2,
@@ -27,13 +27,13 @@ export const SCALES = {
     toValue: (place) => VOICES[Math.round(place)],
     text: (value) => (value >= 88 ? "all" : String(value)),
   },
-  /** Seconds or null (auto), shown as milliseconds or nothing. */
+  /** Seconds, or null for auto; shown as milliseconds, or empty. */
   milliseconds: {
     toPlace: (value) => (value === null ? "" : Math.round(value * 1000)),
     toValue: (place) => (place === "" ? null : Number(place) / 1000),
     text: (value) => (value === null ? "auto" : `${Math.round(value * 1000)} ms`),
   },
-  /** A number or null (auto). */
+  /** A number, or null for auto. */
   optional: {
     toPlace: (value) => value ?? "",
     toValue: (place) => (place === "" ? null : Number(place)),

@@ -1,9 +1,9 @@
-// The settings as the server has them, and as a hand that moves a control already wants them.
+// The settings: the server's values, and the user's changes that it does not have yet.
 
 const EVERY = 40; // milliseconds between two messages: a drag says its latest place, not all
 const MINE = 500; // milliseconds for which what a hand has set wins over what the server still says
 
-/** Settings by "section.key"; `send(values)` says to the server what changed. */
+/** Settings by "section.key"; `send(values)` sends changes to the server. */
 export class Settings {
   #server = new Map();
   #shown = new Map();
@@ -21,14 +21,14 @@ export class Settings {
     return this.#shown.get(key);
   }
 
-  /** Call `react(value)` now, where it is known, and whenever the key's value changes. */
+  /** Call `react(value)` now, if the value is known, and whenever it changes. */
   watch(key, react) {
     if (!this.#watchers.has(key)) this.#watchers.set(key, []);
     this.#watchers.get(key).push(react);
     if (this.#shown.has(key)) react(this.#shown.get(key));
   }
 
-  /** Change settings, here at once and on the server soon. */
+  /** Change settings, here at once and on the server shortly after. */
   change(values) {
     for (const [key, value] of Object.entries(values)) {
       this.#mine.set(key, performance.now() + MINE);
@@ -48,7 +48,7 @@ export class Settings {
     else this.refuse();
   }
 
-  /** Say now what is unsaid, and let what the server says next win. */
+  /** Send pending changes now; the server's next values win. */
   settle() {
     if (this.#timer) {
       clearTimeout(this.#timer);
@@ -57,7 +57,7 @@ export class Settings {
     this.#mine.clear();
   }
 
-  /** Take {section: {key: value}} from the server. */
+  /** Set {section: {key: value}} from the server. */
   receive(sections) {
     for (const [section, keys] of Object.entries(sections)) {
       for (const [key, value] of Object.entries(keys)) this.#server.set(`${section}.${key}`, value);
@@ -65,7 +65,7 @@ export class Settings {
     this.#settle();
   }
 
-  /** The server did not take what was asked: show what it has. */
+  /** The server refused a change: show its values. */
   refuse() {
     this.#mine.clear();
     this.#settle();

@@ -1,4 +1,4 @@
-// Single keys, everywhere but where one types; and the list of them in the help.
+// Keyboard shortcuts, except in text fields; and their list in the help.
 
 import { step } from "./controls.js";
 import { keep, recall } from "./kept.js";
@@ -6,15 +6,15 @@ import { keep, recall } from "./kept.js";
 const $ = (id) => document.getElementById(id);
 const press = (selector) => document.querySelector(selector).click();
 
-/** [keys, words, what is done]; `settings` are the page's. */
+/** [keys, description, action]; `settings` are the page's. */
 const shortcuts = (settings) => [
   [["Space"], "Start, stop", () => press("#start")],
-  [["Escape", "p"], "Panic: every note ends", () => press(".panic")],
+  [["Escape", "p"], "Panic: end all notes", () => press(".panic")],
   [["r"], "Record, end recording", () => press("#record")],
   [["m"], "Mute", () => press("[data-key='play.mute']")],
   [["h"], "Hold", () => press("[data-key='play.hold']")],
   [["1–9"], "Presets, calm to intense", (digit) => $("presets").children[digit - 1]?.click()],
-  [["s"], "To the pad; then arrows, ⇧ far", () => $("pad").focus()],
+  [["s"], "The pad; then arrows, ⇧ for larger steps", () => $("pad").focus()],
   [["a", "b"], "Snapshot A, B", (_, key) => press(`[data-snapshot=${key.toUpperCase()}]`)],
   [[",", "."], "Fewer, more notes", (_, key) => nudge("density", key === "." ? 5 : -5)],
   [["-", "+"], "Transpose down, up", (_, key) => step($("transpose"), key === "-" ? -1 : 1)],
@@ -37,7 +37,7 @@ function cycle(settings) {
   settings.change({ "play.parts": next });
 }
 
-/** True where the key belongs to what is in focus. */
+/** Return whether the focused element uses the key. */
 function isTaken(key, target) {
   if (target.matches("input[type=number], select, textarea")) return key !== "Escape";
   if (key !== "Space") return false;

@@ -1,14 +1,14 @@
-// A and B: all settings twice, to play the one against the other. They live in the program.
+// Snapshots A and B of all settings, to compare. The server holds them.
 
 import { announce } from "./announce.js";
 
-/** Bind the keys; `send(message)`. Returns a function that takes the name of the one that is played. */
+/** Bind the buttons; `send(message)`. Returns a function that shows the active one's name. */
 export function bindSnapshots(settings, send) {
   const buttons = [...document.querySelectorAll("[data-snapshot]")];
   const copy = document.getElementById("copy-snapshot");
   let active = "";
   const ask = (message) => {
-    settings.settle(); // what a hand has changed last belongs to the one that it heard
+    settings.settle(); // the last change belongs to the snapshot that was active
     return send({ type: "do", ...message });
   };
   for (const button of buttons) {

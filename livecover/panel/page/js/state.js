@@ -1,4 +1,4 @@
-// What state the instrument is in: its words, its lamp, the veil over the roll, and the transport keys.
+// Shows livecover's state: text, lamp, the message over the roll, and the transport buttons.
 
 import { announce, toast } from "./announce.js";
 import { write } from "./meters.js";
@@ -12,20 +12,20 @@ export const clockText = (seconds) =>
 
 const LONG = 4; // seconds between two tries from which on more is said
 
-/** Return [name, words, veil's title, veil's text] of what is going on; veil null for none. */
+/** Return [name, text, title and text of the message over the roll, or null] of the state. */
 export function describe(link, status, names) {
   if (link === "offline") {
     const text = names.wait < LONG
-      ? "The piano may play on. Trying to connect again."
-      : "Still trying. Where livecover was started anew, open the address that it printed.";
+      ? "livecover may still be playing. Trying to connect again."
+      : "Still trying. If livecover was restarted, open the new address that it printed.";
     return ["offline", "No connection", "Connection lost", text];
   }
   if (link === "connecting" || !status) return ["connecting", "Connecting", null, null];
   if (!status.playing && status.fault) return ["idle", "Stopped", "It stopped", status.fault];
-  if (!status.playing) return ["idle", "Ready", "Ready", `Start, and the piano follows what it hears: ${names.input}.`];
+  if (!status.playing) return ["idle", "Ready", "Ready", `Press Start, and the piano follows the input: ${names.input}.`];
   if (!status.connected) {
     const source = status.source || names.input;
-    return ["lost", `Waiting for ${source}`, `Waiting for ${source}`, "The input is gone. It plays on as soon as it is back."];
+    return ["lost", `Waiting for ${source}`, `Waiting for ${source}`, "The input is gone. Playing goes on when it is back."];
   }
   if (!status.midi_connected) {
     const title = "Waiting for the MIDI port";
@@ -52,7 +52,7 @@ export class StateView {
     }
     $("start").addEventListener("click", () => send({ type: "do", action: this.#status?.playing ? "stop" : "start" }));
     $("record").addEventListener("click", () => send({ type: "do", action: this.#status?.recording ? "end_record" : "record" }));
-    document.querySelector(".panic").addEventListener("click", () => announce("Every note ends"));
+    document.querySelector(".panic").addEventListener("click", () => announce("All notes end"));
     settings.watch("play.mute", () => this.#show());
     settings.watch("audio.input", () => this.#show());
   }
@@ -64,14 +64,14 @@ export class StateView {
     this.#show();
   }
 
-  /** The socket is closed; the next try is `wait` seconds away. */
+  /** The socket is closed; the next try is in `wait` seconds. */
   lose(wait) {
     this.#link = "offline";
     this.#wait = wait;
     this.#show();
   }
 
-  /** The input is gone; the next status says so too. */
+  /** The input is gone; the next status has it too. */
   loseSource() {
     if (this.#status) this.take({ ...this.#status, connected: false });
   }

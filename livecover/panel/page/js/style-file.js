@@ -1,4 +1,4 @@
-// The style of a MIDI file: chosen, or dropped anywhere on the page.
+// The style of a MIDI file, chosen or dropped anywhere on the page.
 
 import { toast } from "./announce.js";
 
@@ -11,11 +11,11 @@ export function toBase64(bytes) {
   return btoa(text);
 }
 
-/** Bind the button and the drop; `send(message)`, `limit()` bytes that a file may have. */
+/** Bind the button and the drop; `send(message)`, `limit()` the most bytes of a file. */
 export function bindStyleFile(send, limit) {
   const take = async (file) => {
     if (!file) return;
-    if (!SUFFIX.test(file.name)) return toast(`A style is read from a MIDI file (.mid), not from ${file.name}`, "error");
+    if (!SUFFIX.test(file.name)) return toast(`Expected a MIDI file (.mid) for the style, got ${file.name}`, "error");
     if (file.size > limit()) return toast(`${file.name} is too large: a style is read from at most ${Math.round(limit() / 1024)} kB`, "error");
     const data = toBase64(new Uint8Array(await file.arrayBuffer()));
     if (send({ type: "style_file", name: file.name, data })) toast(`Style of ${file.name}`);
@@ -25,7 +25,7 @@ export function bindStyleFile(send, limit) {
     take(input.files[0]);
     input.value = "";
   });
-  let depth = 0; // each element under the pointer tells of its own
+  let depth = 0; // every element under the pointer fires
   const lit = (by) => {
     depth = by === 0 ? 0 : Math.max(0, depth + by);
     document.body.dataset.drag = depth ? "on" : "off";

@@ -1,4 +1,4 @@
-// Dark or light: as the system has it, until the switch says otherwise.
+// Dark or light: the system's theme, until the switch sets another.
 
 import { keep, recall } from "./kept.js";
 

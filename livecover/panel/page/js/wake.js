@@ -1,6 +1,6 @@
-// While something plays the screen stays on, where the browser allows it.
+// Keeps the screen on while livecover plays, if the browser can.
 
-/** Returns a function to call with whether something plays, as often as one likes. */
+/** Returns a function to call with whether livecover plays, as often as needed. */
 export function keepAwake() {
   let lock = null;
   let isAsked = false;
@@ -11,8 +11,8 @@ export function keepAwake() {
     } else if (!lock && !isAsked && !document.hidden && navigator.wakeLock) {
       isAsked = true;
       lock = await navigator.wakeLock.request("screen").catch(() => null);
-      lock?.addEventListener("release", () => (lock = null)); // as it is when the page is hidden
-      setTimeout(() => (isAsked = false), 5000); // one that is refused is not asked for at once
+      lock?.addEventListener("release", () => (lock = null)); // for example when the page is hidden
+      setTimeout(() => (isAsked = false), 5000); // after a refusal, wait before asking again
     }
   };
 }
