@@ -30,7 +30,7 @@ def rows(lines: list[str]) -> list[str]:
 @pytest.mark.usefixtures("machine")
 def test_everything_with_what_to_type() -> None:
     assert rows(describe_devices()) == [
-        "Inputs (* hears what this computer plays)",
+        "Inputs (* records what this computer plays)",
         "* Monitor of Speakers, 2 ch, 48000 Hz --input loopback",
         'USB Audio, 1 ch, 44100 Hz --input "USB Audio"',
         "an audio file --input song.mp3",

@@ -242,7 +242,7 @@ def test_a_broken_file_is_not_touched(
 
 
 def test_a_name_that_is_no_text_cannot_be_saved(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot hold a name that is no text"):
+    with pytest.raises(ConfigError, match="cannot hold a file name that is not Unicode"):
         save_values({"midi.midi_out": ("caf\udce9.mid",)}, tmp_path / "c.toml")
     assert not (tmp_path / "c.toml").exists()
 

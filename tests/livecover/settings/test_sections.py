@@ -140,7 +140,7 @@ def test_toml_forms(tmp_path: Path) -> None:
         ("[decoder]\ndensity = nan\n", ("decoder.density", "0.1", "4", "nan")),
         ('[record]\nfolder = "a\\u0000b"\n', ("record.folder", "NUL")),
         ('["\\u001b[2J"]\n', ("[\\x1b[2J]", "known")),
-        (f"{'x' * 9000} = 1\n", (f"{'x' * 80}... stands under no section",)),
+        (f"{'x' * 9000} = 1\n", (f"{'x' * 80}... is not in a section",)),
         ("# " + "x" * 2**20, ("1024 kB",)),
     ],
 )
