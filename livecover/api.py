@@ -1,4 +1,4 @@
-"""What programs and notebooks call: each function adds one conversion. Nothing here prints.
+"""The Python API: each function adds one conversion. Nothing here prints.
 
 ``posteriors``      samples to probabilities, a row a frame
 ``cover_samples``   samples to notes
@@ -6,9 +6,9 @@
 ``write_cover``     a file to a MIDI file; ``livecover --input FILE --midi-out FILE`` is this
 ``open_engine``     live: a source to a sink, each by its name or one of your own
 
-Settings are a mapping with the names of config.toml, ``{"model.style": "calm"}``; what is not named
-is at its default, and no file of settings is read. Every error is a :class:`LiveCoverError`, of one
-line; what is odd in a song is a warning of the logger ``engine``.
+Settings are a mapping with names as in config.toml, ``{"model.style": "calm"}``; others have their
+defaults, and no settings file is read. Errors are :class:`LiveCoverError`; warnings go to the
+logger ``engine``.
 """
 
 import os
@@ -52,15 +52,14 @@ __all__ = [
     "posteriors",
     "write_cover",
 ]
-
 Array = NDArray[np.float32]
 Given = Mapping[str, object] | Settings | None
-"""Settings: by name, all of them, or the defaults."""
-LEAST_RATE, HIGHEST_RATE = 4000, 768000  # hertz, as audio.sample_rate has it
+"""Settings by name, or all of them; None for the defaults."""
+LEAST_RATE, HIGHEST_RATE = 4000, 768000  # Hz, as audio.sample_rate
 
 
 def posteriors(samples: ArrayLike, sample_rate: int, settings: Given = None) -> Posteriors:
-    """Return what a model says about a sound: onset, frame and velocity of 88 pitches.
+    """Return a model's onset, frame and velocity of 88 pitches for each frame.
 
     Parameters
     ----------
@@ -69,7 +68,7 @@ def posteriors(samples: ArrayLike, sample_rate: int, settings: Given = None) -> 
     sample_rate
         Hertz, of the samples.
     settings
-        Those of ``model`` count.
+        Of section ``model``.
 
     Raises
     ------
@@ -115,14 +114,14 @@ def cover(song: str | os.PathLike[str], settings: Given = None) -> list[Note]:
     Parameters
     ----------
     song
-        An audio file: WAV, FLAC, OGG, MP3 and what else libsndfile reads.
+        An audio file: WAV, FLAC, OGG, MP3 and others that libsndfile reads.
     settings
-        Those of ``model``, ``decoder``, ``play``, ``midi`` and ``gate`` count.
+        Of sections ``model``, ``decoder``, ``play``, ``midi`` and ``gate``.
 
     Raises
     ------
     DeviceError
-        The file is missing, or no sound.
+        The file is missing, or not audio.
     ModelError, ConfigError
         The model cannot be opened; a setting is wrong.
 
@@ -193,19 +192,18 @@ def open_engine(
     sink
         Ports and MIDI files; or one of your own, such as :class:`FunctionSink`.
     settings
-        All of the engine's count.
+        Of the engine.
     taps
-        What listens to the blocks, what was found, and what was sent.
+        Get the blocks, the notes found and the notes sent.
 
     Raises
     ------
     LiveCoverError
-        The model, the source or an output cannot be opened, or the latency asked for is not
-        possible.
+        The model, the source or an output cannot be opened, or the latency is too short.
 
     Examples
     --------
-    A second of silence, in blocks of 10 ms, as fast as it is asked for; nothing is played.
+    A second of silence, in blocks of 10 ms, as fast as possible; nothing is played.
 
     >>> import numpy as np
     >>> blocks = (np.zeros(160, np.float32) for _ in range(100))
@@ -276,7 +274,7 @@ class _Samples:
             )
         self._sound: Array = np.asarray(sound if sound.ndim == 2 else sound[:, None], np.float32)
         if not np.isfinite(self._sound).all():
-            raise DataError("expected finite samples, got NaN or infinity: mend them first")
+            raise DataError("expected finite samples, got NaN or infinity: remove them first")
         if not LEAST_RATE <= sample_rate <= HIGHEST_RATE:
             raise DataError(
                 f"expected a sample rate from {LEAST_RATE} to {HIGHEST_RATE} Hz, got"

@@ -71,10 +71,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 def _load(request: Request) -> tuple[Loaded, LiveCoverError | None]:
-    """Return the settings of the file, and its error, to be raised at the end.
-
-    Only ``doctor`` and ``devices`` go on after an error, with the defaults.
-    """
+    """Return the file's settings and its error; ``doctor`` and ``devices`` go on without it."""
     try:
         return read_settings(find_source(request.config)), None
     except LiveCoverError as error:

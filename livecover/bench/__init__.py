@@ -1,4 +1,4 @@
-"""What the live program is measured by, in docs/results.md: ``python -m livecover.bench``.
+"""The benchmarks of the live program, for docs/results.md: ``python -m livecover.bench``.
 
 ``models`` (features to notes, no devices), ``live`` (real servers) and ``install`` (size, start)
 return tables; ``cli`` prints them. A timing is no test: these judge nothing.

@@ -1,4 +1,4 @@
-"""How far an arrangement's MIDI lies from the song, wherever the song begins. Times are seconds.
+"""Measures how far an arrangement's MIDI is from the song, for any start. Times are seconds.
 
 The song is cut, or silence is put before it, at random; each is heard, arranged, written and read
 again. The example song comes with its tune as it was written, which is the truth.
@@ -93,7 +93,7 @@ def _ons(data: bytes, channel: int | None = None) -> Notes:
 
 
 def distance(notes: Notes, tune: Notes) -> float:
-    """Return the median distance of notes from the notes of the tune that are near them."""
+    """Return the median distance of notes from the notes of the melody near them."""
     gaps = []
     for onset, pitch in tune.tolist():
         near = notes[(notes[:, 1] == pitch) & (np.abs(notes[:, 0] - onset) <= NEAR_S), 0] - onset

@@ -1,4 +1,4 @@
-"""How soon a change of style is heard: from the message to the step that reads it, and to a note.
+"""Measures how soon a change of style takes effect: until the next step, and until a note.
 
 Times are seconds, the table in milliseconds.
 """
@@ -26,7 +26,7 @@ WAIT_S = 5.0  # for a note, at most
 
 
 class FirstNote(Tap):
-    """When a change was taken, and when the first note found after it left."""
+    """When a change was applied, and when the first note found after it was sent."""
 
     def __init__(self) -> None:
         self.taken = self.left = 0.0
@@ -42,7 +42,7 @@ class FirstNote(Tap):
         self.has_left.clear()
 
     def changed(self, settings: EngineSettings, latency: float) -> None:
-        """Keep the moment."""
+        """Keep the time."""
         self.taken, self._is_waiting = time.perf_counter(), True
 
     def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:
@@ -59,7 +59,7 @@ class FirstNote(Tap):
 
 
 def style(model: str, song: Path, n_changes: int) -> str:
-    """Return how soon a style counts while the song plays, against one step and the latency."""
+    """Return the delay of style changes while a song plays, beside a step and the latency."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     settings = Settings(audio=AudioSettings(input=str(song)), model=ModelSettings(model=model))
     tap, rng = FirstNote(), np.random.default_rng(1)

@@ -1,4 +1,4 @@
-"""How long each way out takes while a server hangs: the real command on real servers.
+"""Measures how long each way to end takes while a server hangs: real command, real servers.
 
 As the end-to-end tests have it (``tests/e2e/ways_out.py``, so a checkout is needed).
 """
@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 
 
 def endings(model: str, only: str = "") -> str:
-    """Return a row for each way out whose name has ``only`` in it, and each server that hangs."""
+    """Return a row for each way to end whose name contains ``only``, and each hanging server."""
     require_servers()
     from tests.e2e.ways_out import HANGING, WAYS, end
 

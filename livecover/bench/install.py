@@ -1,4 +1,4 @@
-"""What the live program weighs, and how long it takes until it can play."""
+"""Measures the size of the live program, and the time until it can play."""
 
 import os
 import statistics

@@ -1,4 +1,4 @@
-"""How the program keeps time, and how it lasts: in time with a song, on real servers.
+"""Measures timing and endurance, with a song in real time, on real servers.
 
 The servers are those of the end-to-end tests (``tests/e2e``, so a checkout is needed), private to
 the measurement. Times are seconds, tables in milliseconds.
@@ -32,15 +32,15 @@ _log = logging.getLogger(__name__)
 PORT = "LiveCover"
 N_BUSY = 2
 WARM_UP_S = 60.0
-"""Seconds of a soak after which memory is first looked at."""
+"""Seconds of a soak test before memory is first measured."""
 
 
 NO_PORT = FunctionSink(lambda event: None, "nothing")
-"""Takes notes and does nothing, where a machine has no MIDI."""
+"""A sink that ignores notes, for a machine without MIDI."""
 
 
 def timing(model: str, song: Path) -> str:
-    """Return how far from its due moment each note-on was handed to the port.
+    """Return how far from its due time each note-on was handed to the port.
 
     The song is played in time twice: on the machine as it is, and beside two busy processes.
     """
@@ -91,7 +91,7 @@ class NoteLog(Tap):
 
 @contextlib.contextmanager
 def _busy(n: int) -> Iterator[None]:
-    """Run ``n`` processes that never rest."""
+    """Run ``n`` busy processes."""
     command = [sys.executable, "-c", "while True: pass"]
     processes = [subprocess.Popen(command) for _ in range(n)]
     try:

@@ -53,7 +53,7 @@ def _evaluated(model: str, songs: Path) -> list[float]:
 
 
 def _repeat(song: Path, out: Path, seconds: float) -> None:
-    """Write a song again and again until it is as long."""
+    """Write a song repeatedly, up to that length."""
     audio, sample_rate = soundfile.read(song, dtype="int16", always_2d=True)
     with soundfile.SoundFile(out, "w", sample_rate, audio.shape[1], subtype="PCM_16") as file:
         left = round(seconds * sample_rate)

@@ -1,4 +1,4 @@
-"""Whether the arranger hears songs in three and in four for what they are, and where bars begin.
+"""Checks whether the arranger finds the metre (three or four) and the bar lines of songs.
 
 Old tunes, accompanied by a bass on each bar's first beat and chords after it, in drawn keys, tempos
 and SoundFont programs, played by FluidSynth. Their bars are known. Times are seconds.
@@ -73,7 +73,7 @@ TUNES = {
 
 
 def metres(model: str, n_songs: int) -> str:
-    """Return how many of ``n_songs`` songs, in turn of each tune, are heard in their bars."""
+    """Return for how many of ``n_songs`` songs the bars are found; the tunes alternate."""
     rng, analyzer = np.random.default_rng(1), SongAnalyzer(cover=model)
     counts = {3: [0, 0, 0], 4: [0, 0, 0]}
     with tempfile.TemporaryDirectory(prefix="livecover-") as folder:

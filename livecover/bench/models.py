@@ -1,4 +1,4 @@
-"""What a model costs, and whether its stream is its file: no device, no thread, no server.
+"""Measures the cost of a model, and compares streaming with one pass; no device, no thread.
 
 Samples are mono at the model's rate; posteriors rows are (n, 88).
 """
@@ -116,7 +116,7 @@ def window(model: str, n_steps: int) -> str:
 
 
 def sleep(model: str, seconds: float = 30.0) -> str:
-    """Return what a second of silence costs, from block to events: listened to, and slept through.
+    """Return the cost of a second of silence, from block to events: awake and asleep.
 
     Processor time of one thread; blocks of stereo at 44.1 kHz, as a loopback gives them.
     """

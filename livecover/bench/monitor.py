@@ -1,4 +1,4 @@
-"""The sync monitor's delay against the latency that the engine declares, on a real server.
+"""Compares the monitor's delay with the engine's declared latency, on a real server.
 
 As the end-to-end tests have it (``tests/e2e/delay.py``, so a checkout is needed). Times are
 seconds, the table in milliseconds.

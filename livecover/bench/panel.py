@@ -1,4 +1,4 @@
-"""What the panel costs the engine: when notes leave with a page open, against without a panel.
+"""Measures the panel's cost for the engine: the timing of notes with and without an open page.
 
 The page is a process of its own (``panel_reader``): a client that reads everything, or Chromium
 with the real page (for which a checkout is needed). Times are seconds, tables in milliseconds.
@@ -32,7 +32,7 @@ REFRESH = 0.25
 
 
 class SentLog(Tap):
-    """Keeps when each note-on left, by its due moment and pitch as pages know them."""
+    """Keeps when each note-on was sent, by its due time and pitch."""
 
     def __init__(self) -> None:
         self.errors: list[float] = []
@@ -46,7 +46,7 @@ class SentLog(Tap):
 
 
 def timing(model: str, song: Path, rounds: int, seconds: float, with_browser: bool) -> str:
-    """Return how far from its due moment each note-on left, and how long until it was drawn.
+    """Return how far from its due time each note-on was sent, and how long until it was drawn.
 
     Each round plays the song's beginning four times: without, with, with, without the panel, so
     that what else the machine does falls on both alike.
@@ -105,7 +105,7 @@ def _play(instrument: Instrument, seconds: float) -> None:
 def page_open(
     instrument: Instrument, with_browser: bool, log: SentLog, drawn: list[float]
 ) -> Iterator[None]:
-    """Have the panel, and a page of it open; add to ``drawn`` what it told at the end."""
+    """Serve the panel with an open page; add the page's times to ``drawn`` at the end."""
     with PanelServer(instrument, PanelSettings(port=0), measure=with_browser) as panel:
         command = [sys.executable, "-m", "livecover.bench.panel_reader", panel.url]
         page = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""One page of the panel as a process of its own: ``python -m livecover.bench.panel_reader URL``.
+"""A page of the panel in a process of its own: ``python -m livecover.bench.panel_reader URL``.
 
 Says ``open`` once it is connected, reads all it is sent, and leaves when its standard input ends.
 With ``--browser`` it is Chromium with the real page, else a client that reads, pings and turns a
@@ -18,11 +18,11 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 PING_EVERY = 0.5
-"""Seconds from one word of the client to its next: a ping and a change of density."""
+"""Seconds between two messages of the client: a ping and a change of density."""
 
 
 def main() -> int:
-    """Be a page until the standard input ends."""
+    """Run a page until the standard input ends."""
     url = sys.argv[1]
     with _browser(url) if "--browser" in sys.argv else _client(url):
         print("open", flush=True)
@@ -32,7 +32,7 @@ def main() -> int:
 
 @contextlib.contextmanager
 def _client(url: str) -> Iterator[None]:
-    """Be a client that reads everything."""
+    """Run a client that reads everything."""
     parts = urlsplit(url)
     origin = Origin(f"http://{parts.netloc}")
     address = f"ws://{parts.netloc}{parts.path}socket"
@@ -62,7 +62,7 @@ def _write(socket: ClientConnection) -> None:
 
 @contextlib.contextmanager
 def _browser(url: str) -> Iterator[None]:
-    """Be Chromium with the page, which tells when it drew a note."""
+    """Run Chromium with the page, which reports when it drew a note."""
     from tests.e2e.browser import open_panel, running_browser
 
     with running_browser() as browser, open_panel(browser, url):

@@ -1,4 +1,4 @@
-"""How soon panic is at the port while another model is being opened. Tables in milliseconds."""
+"""Measures how soon panic reaches the port while another model is being opened, in ms."""
 
 import sys
 import threading
@@ -22,7 +22,7 @@ from livecover.settings.source import load_settings
 
 
 class TimedSink:
-    """A sink, and when it was last done with a panic."""
+    """A sink, and when its last panic was done."""
 
     is_there, n_losses = True, 0
 

@@ -1,4 +1,4 @@
-"""What it costs that a plugin plays in a process of its own: milliseconds for a block of sound."""
+"""Measures the cost of a plugin in a process of its own: milliseconds for a block of audio."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ class Silence:
 
 
 def boundary(seconds: float) -> str:
-    """Return how long blocks take here and in a process of their own, asked for in time."""
+    """Return how long blocks take in this process and in another, requested in real time."""
     piano = partial(open_synth, PianoSettings(enabled=True), SAMPLE_RATE)
     ways: list[tuple[str, Callable[[], Synth]]] = [
         ("silence, another process", partial(SynthProcess, "silence", Silence)),

@@ -1,4 +1,4 @@
-"""Prints how little a cover changes with a song's tuning, polarity, level and offset.
+"""Measures how much a cover changes with a song's tuning, polarity, level and offset.
 
 Each altered song is covered as a file, and onset F1 (50 ms) against the untouched song's cover is
 printed, the time stretched back where the alteration stretched it. A cover of the song 8 ms later

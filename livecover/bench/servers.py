@@ -1,4 +1,4 @@
-"""What livecover does when its servers are killed in mid-song and started again.
+"""Measures how livecover recovers when its servers are killed during a song and restarted.
 
 The servers are those of the end-to-end tests (``tests/e2e``, so a checkout is needed), private to
 the measurement. Seconds count from when the server answers again.
@@ -25,7 +25,7 @@ SERVERS = ("PulseAudio", "jackd", "PipeWire")
 
 
 def killed(model: str, song: Path) -> str:
-    """Return, for each server, how soon audio and port were back, what stuck, and what was said."""
+    """Return for each server how soon audio and port were back, hanging notes, and the summary."""
     require_servers()
     rows = [[name, *_measure(name, model, song)] for name in SERVERS]
     columns = ["audio back, s", "port back, s", "notes after", "stuck", "said in the summary"]
@@ -34,7 +34,7 @@ def killed(model: str, song: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A chain, and how its server dies and lives again."""
+    """A chain, and how to kill and restart its server."""
 
     chain: "Chain"
     kill: Callable[[], None]
@@ -100,7 +100,7 @@ def _measure(name: str, model: str, song: Path) -> list[object]:
         with chain.pulse.playing(song):
             heard.wait_for("notes", lambda found: len(takes.ons(found[len(before) :])) >= 10)
         livecover.stop(timeout=15)
-        with contextlib.suppress(AssertionError):  # what is stuck is told
+        with contextlib.suppress(AssertionError):  # hanging notes are in the table
             heard.wait_for("the end of all notes", lambda found: not takes.unended(found), 3.0)
         found, words = heard.messages(), livecover.text()
         said = re.findall(r"the input was lost \d+ times|a MIDI port was lost \d+ times", words)

@@ -1,4 +1,4 @@
-"""What a take loses when its program is killed: the real command on real servers.
+"""Measures what a take loses when livecover is killed: real command, real servers.
 
 As the end-to-end tests have it (``tests/e2e``, so a checkout is needed). Times are seconds.
 """
@@ -15,7 +15,7 @@ from livecover.takes.ending import recover_takes
 
 
 def killed(model: str, song: Path, seconds: float) -> str:
-    """Return what is left of a take whose program was killed after ``seconds`` of the song."""
+    """Return what is left of a take after livecover is killed ``seconds`` into the song."""
     require_servers()
     from tests.e2e import chain as real
     from tests.e2e import takes

@@ -45,7 +45,7 @@ class DemoFiles:
 
     @property
     def both(self) -> Path:
-        """The song in the left ear, the piano in the right."""
+        """The song on the left channel, the piano on the right."""
         return self.folder / "song-and-cover.wav"
 
     @property

@@ -89,8 +89,6 @@ class Instrument:
             if self._recorder is not None:
                 self._recorder.shut_down()
 
-    # State
-
     @property
     def engine(self) -> Engine | None:
         """The engine that plays; None when idle."""
@@ -150,8 +148,6 @@ class Instrument:
     def recording_faults(self) -> tuple[str, ...]:
         """Why takes since the start are not whole."""
         return () if self._recorder is None else tuple(self._recorder.faults)
-
-    # Playing
 
     def start(self) -> None:
         """Start playing; do nothing if it plays already.
@@ -245,8 +241,6 @@ class Instrument:
         if self._recorder is not None:
             self._recorder.set_tempo(tempo)
 
-    # Settings
-
     def change(self, values: Mapping[str, object]) -> None:
         """Change settings by ``section.key``, all or none; at once if something plays.
 
@@ -287,8 +281,6 @@ class Instrument:
         """
         with self._lock:
             return self._changes.save(self.settings)
-
-    # Listeners
 
     def add_tap(self, tap: Tap) -> None:
         """Add a tap to this engine and every later one."""

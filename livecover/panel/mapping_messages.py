@@ -1,4 +1,4 @@
-"""What a page is told of the MIDI mapping: which controller has which setting, and MIDI learn.
+"""The messages about the MIDI mapping and MIDI learn.
 
 Not here: the mapping itself (``livecover.mapping``).
 """
@@ -11,7 +11,7 @@ Message = dict[str, object]
 
 
 class MappingMessages:
-    """Messages about the mapping, and what the pages were told last."""
+    """Messages about the mapping, and those that were sent last."""
 
     def __init__(self, instrument: Instrument) -> None:
         self._instrument = instrument

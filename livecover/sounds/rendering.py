@@ -64,6 +64,6 @@ def at_peak(sound: Audio) -> Audio:
 
 
 def side_by_side(song: Audio, piano: Audio) -> Audio:
-    """Return (n, 2): the song (n, c) in the left ear, the piano (n, 2) in the right."""
+    """Return (n, 2): the song (n, c) on the left channel, the piano (n, 2) on the right."""
     left, right = (at_peak(sound.mean(1, dtype=np.float32)) for sound in (song, piano))
     return np.stack([left, right], axis=1)

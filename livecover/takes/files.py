@@ -124,7 +124,7 @@ def _unwritable(folder: Path, error: OSError) -> ConfigError:
 
 
 def unfinished(folder: Path) -> list[TakeFiles]:
-    """Return the takes whose program was killed: their journal exists, and nobody writes it."""
+    """Return the takes whose program was killed: their journal exists, and is not being written."""
     journals = sorted(folder.glob(f"*{JOURNAL_SUFFIX}")) if is_folder(folder) else []
     return [
         TakeFiles(folder, path.name.removesuffix(JOURNAL_SUFFIX))

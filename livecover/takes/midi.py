@@ -16,7 +16,7 @@ from engine.midi.writer import Placed, conductor, midi_file, track_of
 from livecover.takes.journal import Contents
 
 BPM = 120.0
-"""Beats a minute where nobody knows the song's."""
+"""Beats a minute if the song's tempo is not known."""
 
 
 def track_name(event: NoteEvent) -> str:
@@ -33,7 +33,7 @@ def track_name(event: NoteEvent) -> str:
 def closed(events: Sequence[Event], end: float) -> list[Event]:
     """Return ``events`` paired (``engine.midi.file.paired``); what is open ends at ``end``.
 
-    A note that begins and ends at the same moment is left out.
+    A note of length 0 is left out.
     """
     early = sorted((e for e in events if _order(e) < (end, True)), key=_order)
     sounding = NoteTracker()

@@ -21,7 +21,6 @@ from engine.core.settings import EngineSettings
 from engine.core.taps import Tap, TappedSource
 from engine.core.tempo import Tempo
 from engine.system.bounded import MIN_SAVE_S, join_thread
-from livecover.takes.ending import recover_takes
 from livecover.takes.files import TakeFiles, check_folder_in_time
 from livecover.takes.journal import Contents
 from livecover.takes.recording_queue import AudioEntry, Entry, RecordingQueue
@@ -45,7 +44,7 @@ _log = logging.getLogger(__name__)
 class TakeRecorder(Tap):
     """Records takes into a folder, from the next block on after ``record(True)``.
 
-    It is a tap even while not recording, to know which notes sound when a take begins.
+    It listens even while not recording, to know which notes sound when a take begins.
 
     Parameters
     ----------
@@ -96,7 +95,7 @@ class TakeRecorder(Tap):
         self._is_armed = False  # the same, on the writer's thread
         self._fault = ""
         self._queue = RecordingQueue()
-        self._n_lost_notes = 0  # that the writer has been told
+        self._n_lost_notes = 0  # that the writer knows of
         self._bpm: float | None = None  # the last one written
         self._sample_rate = 0  # of the input
         self._step_at: float | None = None  # start of the writer's step; None while it waits
@@ -133,10 +132,6 @@ class TakeRecorder(Tap):
         self._is_wanted = is_on
         at = self._clock()
         self._put(lambda: self._arm(is_on, at))
-
-    def recover(self) -> list[str]:
-        """Complete the takes that a killed program left in the folder; return a line about each."""
-        return recover_takes(self.folder)
 
     def set_tempo(self, tempo: Tempo | None) -> None:
         """Take the song's tempo from now on; None if it is not known. Any thread.

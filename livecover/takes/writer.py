@@ -85,7 +85,7 @@ class TakeWriter:
         n_overruns: Callable[[], int] = lambda: 0,
     ) -> None:
         self.time = 0.0  # the end of the last block
-        self._moment = 0.0  # when that was at the ear
+        self._host_time = 0.0  # of the same
         self._settings = settings
         self._model = model
         self._on_end = on_end
@@ -135,7 +135,7 @@ class TakeWriter:
         self, block: Array | None, n: int, time: float, host_time: float, sample_rate: int
     ) -> None:
         """Take ``n`` samples of the input; ``block`` is None if they were dropped."""
-        self.time, self._moment = time + n / sample_rate, host_time + n / sample_rate
+        self.time, self._host_time = time + n / sample_rate, host_time + n / sample_rate
         if self._take is None:
             return
         if block is None:
@@ -156,7 +156,7 @@ class TakeWriter:
 
     def silenced(self, host_time: float) -> None:
         """End all sounding notes at ``host_time``."""
-        time = self.time + (host_time - self._moment) - self._latency
+        time = self.time + (host_time - self._host_time) - self._latency
         for event in self._sounding.ends(time):
             for take in self._takes:
                 take.sent(event)
@@ -181,11 +181,11 @@ class TakeWriter:
         if tempo is None:
             return
         take.tempo(tempo.bpm, time)
-        line = tempo.bar_at(self._moment)
+        line = tempo.bar_at(self._host_time)
         if line is None:
             return
         bar_s = tempo.beats_per_bar * tempo.beat_s
-        second = self.time + line - self._moment  # the clock's host_time is the ear's
+        second = self.time + line - self._host_time
         second += max(0, math.ceil((time + LEAD_S - second) / bar_s)) * bar_s
         take.bar(second, tempo.beats_per_bar)
 

@@ -139,7 +139,7 @@ def terminal_view(
         instrument.remove_tap(tap)
 
 
-def _view_state(instrument: Instrument, tap: RollTap, told: str) -> ViewState:
+def _view_state(instrument: Instrument, tap: RollTap, log_line: str) -> ViewState:
     now = time.perf_counter()
     return ViewState(
         instrument.settings,
@@ -155,7 +155,7 @@ def _view_state(instrument: Instrument, tap: RollTap, told: str) -> ViewState:
         instrument.tempo,
         tuple(tap.spans(now - instrument.settings.tui.seconds, now)),
         now,
-        told,
+        log_line,
     )
 
 

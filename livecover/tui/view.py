@@ -50,7 +50,7 @@ class ViewState:
     tempo: Tempo | None
     spans: tuple[Span, ...]
     now: float
-    told: str
+    log_line: str
     """The last line of the log."""
 
 
@@ -63,7 +63,7 @@ def render_lines(state: ViewState, width: int, height: int) -> list[Text]:
         _counts(state.status),
         _played(state.settings),
         _fitting(KEYS, width),
-        Text(state.told, "bright_yellow"),
+        Text(state.log_line, "bright_yellow"),
     ]
     n_rows = max(0, height - len(top) - len(below))
     found = [*top, *_roll(state, width, n_rows), *below][:height]

@@ -104,7 +104,7 @@ def _default_browser() -> str:
         return ""
     command = ["xdg-settings", "get", "default-web-browser"]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=ASK_TIMEOUT)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_TIMEOUT)
     except (OSError, ValueError, subprocess.SubprocessError):
         return ""
-    return told.stdout.strip()
+    return done.stdout.strip()

@@ -2,7 +2,7 @@
 
 All on the server's event loop. While a page is open, a frame goes to every page ``TICKS`` times a
 second, with what has happened since the last. A page that reads slowly loses its oldest messages
-and delays nobody. Not here: who may connect (``livecover.panel.web.security``).
+and does not delay others. Not here: who may connect (``livecover.panel.web.security``).
 """
 
 import asyncio
