@@ -71,8 +71,11 @@ TABLE: dict[str, str] = {
     "offline_train.synthesis.pianos offline_train.synthesis.voices",
     "offline_train.evaluation.measures": "models engine offline_train.corpora "
     "offline_train.synthesis",
-    "offline_train.data": "models engine offline_train.corpora offline_train.synthesis "
-    "offline_train.evaluation.measures",
+    "offline_train.data": "models engine offline_train.corpora offline_train.synthesis",
+    "offline_train.data.accompaniment": "models engine offline_train.corpora "
+    "offline_train.synthesis offline_train.data offline_train.evaluation.measures",
+    "offline_train.data.beats": "models engine offline_train.corpora offline_train.synthesis "
+    "offline_train.data",
     "offline_train.evaluation": "models engine offline_train.corpora offline_train.synthesis "
     "offline_train.data offline_train.evaluation.measures",
     "offline_train.training": "models engine offline_train.data",

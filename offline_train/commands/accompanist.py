@@ -37,7 +37,7 @@ def add(command: Add) -> None:
 
 def analyze_songs(args: argparse.Namespace) -> None:
     """Keep what is heard of shards, for training, and of rung b, for measuring."""
-    from offline_train.data.hearing_noise import HearingNoise
+    from offline_train.data.accompaniment.hearing_noise import HearingNoise
     from offline_train.evaluation.heard_steps import hear, noise_pairs, of_rung, of_shards
     from offline_train.evaluation.rungs import EvaluateConfig
 
@@ -56,7 +56,7 @@ def accompaniment(args: argparse.Namespace) -> None:
 
     from engine.accompany.accompanist import SamplingSettings
     from engine.accompany.model import AccompanistModel
-    from offline_train.data.accompaniment import prepare_songs
+    from offline_train.data.accompaniment.songs import prepare_songs
     from offline_train.evaluation.accompaniment import (
         Accompanying,
         Player,

@@ -48,7 +48,7 @@ def add(command: Add) -> None:
 def prepare_beats(args: argparse.Namespace) -> None:
     """Make the pieces that the beat network learns from."""
     from models.features import LOG_STFT_16K
-    from offline_train.data import beat_pieces
+    from offline_train.data.beats import pieces as beat_pieces
 
     if args.stems:
         out = args.out / f"beats-remix-{args.split}"

@@ -21,8 +21,8 @@ from engine.accompany.planning import Plan, choose
 from engine.core.note_tracker import pair_notes
 from engine.core.notes import NoteEvent
 from engine.perform.hands import Hands
-from offline_train.data.accompaniment import GridSong
-from offline_train.data.crops import RealHearing
+from offline_train.data.accompaniment.crops import RealHearing
+from offline_train.data.accompaniment.songs import GridSong
 from offline_train.evaluation.measures.faults import count_repeated
 from offline_train.evaluation.measures.pianist import (
     PianistScore,

@@ -18,8 +18,8 @@ from engine.accompany.gathering import gather_steps
 from engine.core.errors import DataError
 from engine.model.pipeline import load_pipeline
 from offline_train.corpora import Note, read_song
-from offline_train.data.accompaniment import band_cells, step_times
-from offline_train.data.crops import RealHearing
+from offline_train.data.accompaniment.crops import RealHearing
+from offline_train.data.accompaniment.songs import band_cells, step_times
 from offline_train.data.sampler import mix_piece
 from offline_train.data.shards import read_shards
 from offline_train.evaluation.rungs import (

@@ -2,7 +2,7 @@
 
 They share no weights: the planner's loss is the song's chord at the step that is to be written,
 the player's and writer's are the human's notes, moved to the plan that they are given. What each
-learns from is drawn by ``offline_train.data.crops``. Judge by what is sampled
+learns from is drawn by ``offline_train.data.accompaniment.crops``. Judge by what is sampled
 (``offline_train.evaluation.accompaniment``), never by these losses.
 """
 
@@ -30,9 +30,10 @@ from models.accompanist import (
     config_from,
 )
 from offline_train.corpora.data_folder import find_data_folder
-from offline_train.data.accompaniment import GridSong, prepare_songs
-from offline_train.data.crops import Batch, Crops, RealHearing, collate, make_crop
-from offline_train.data.hearing_noise import HearingNoise
+from offline_train.data.accompaniment.batches import Batch, collate
+from offline_train.data.accompaniment.crops import Crops, RealHearing, make_crop
+from offline_train.data.accompaniment.hearing_noise import HearingNoise
+from offline_train.data.accompaniment.songs import GridSong, prepare_songs
 from offline_train.evaluation.heard_steps import load_real
 from offline_train.training.checkpoints import read_checkpoint
 from offline_train.training.loading import draw_batches

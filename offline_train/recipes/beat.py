@@ -1,6 +1,6 @@
 """The recipe of the beat network: settings, data, network, loss, loop.
 
-Not here: how its pieces are made (``data.beat_pieces``), the filter on its outputs
+Not here: how its pieces are made (``data.beats.pieces``), the filter on its outputs
 (``engine.beat``), what it is worth (``evaluation.beats``).
 """
 
@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from models.beat import OUTPUTS, BeatConfig, BeatNetwork
 from models.features import LOG_STFT_16K
-from offline_train.data.beats import BeatCrops
+from offline_train.data.beats.crops import BeatCrops
 from offline_train.training.fused_gru import fuse
 from offline_train.training.loading import load_batches
 from offline_train.training.loop import TrainingLoop

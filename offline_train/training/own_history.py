@@ -20,7 +20,7 @@ from models.accompanist import (
     Accompanist,
 )
 from models.spec import MIN_PITCH, N_PITCHES
-from offline_train.data.crops import Batch
+from offline_train.data.accompaniment.batches import Batch
 
 MOST_NOTES = 6  # of a step that are drawn
 SHORTEST, LONGEST = 8, 64  # steps of a passage

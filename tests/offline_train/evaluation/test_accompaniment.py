@@ -10,8 +10,8 @@ import pytest
 from engine.accompany.accompanist import SamplingSettings
 from engine.accompany.chords import N_CLASSES
 from offline_train.corpora import read_song
-from offline_train.data.accompaniment import GridSong, grid_song
-from offline_train.data.crops import RealHearing
+from offline_train.data.accompaniment.crops import RealHearing
+from offline_train.data.accompaniment.songs import GridSong, grid_song
 from offline_train.evaluation import accompaniment
 from offline_train.evaluation.accompaniment import (
     AccompanimentScore,

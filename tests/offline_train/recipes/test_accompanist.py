@@ -12,8 +12,8 @@ from engine.accompany.model import AccompanistModel, Place
 from engine.core.errors import ModelError
 from models.accompanist import Accompanist as Network
 from models.accompanist import AccompanistConfig, StackConfig
-from offline_train.data.accompaniment import prepare_songs
-from offline_train.data.hearing_noise import HearingNoise
+from offline_train.data.accompaniment.hearing_noise import HearingNoise
+from offline_train.data.accompaniment.songs import prepare_songs
 from offline_train.exporting.accompanist import export_accompanist
 from offline_train.recipes.accompanist import (
     AccompanistSettings,

@@ -7,7 +7,7 @@ import torch
 from models.beat import BeatConfig
 from offline_train.recipes.beat import RECIPE, BeatSettings, beat_loss, train
 from offline_train.training.checkpoints import read_checkpoint
-from tests.offline_train.data.test_beats import write_beat_shard
+from tests.offline_train.data.beats.test_crops import write_beat_shard
 
 
 def run(tmp_path: Path, name: str, steps: int) -> BeatSettings:

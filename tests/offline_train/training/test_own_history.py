@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from models.accompanist import Accompanist, AccompanistConfig, StackConfig
-from offline_train.data.accompaniment import GridSong
-from offline_train.data.crops import Batch, collate, make_crop, own_rows, plan_rows
+from offline_train.data.accompaniment.batches import Batch, collate
+from offline_train.data.accompaniment.crops import make_crop
+from offline_train.data.accompaniment.plans import own_rows, plan_rows
+from offline_train.data.accompaniment.songs import GridSong
 from offline_train.training.own_history import Sampled, own_of, sample_steps, with_own_past
 
 TINY = StackConfig(width=16, layers=1, heads=2, feed_forward=16)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from engine.core.errors import DataError
-from offline_train.data.accompaniment import ROLES, STRUCK
+from offline_train.data.accompaniment.songs import ROLES, STRUCK
 
 Array = NDArray[np.float32]
 Cells = NDArray[np.uint8]

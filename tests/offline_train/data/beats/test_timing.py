@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offline_train.corpora import Beat, Chord, Note, Song
-from offline_train.data.beat_timing import (
+from offline_train.data.beats.timing import (
     FASTEST_BPM,
     SLOWEST_BPM,
     in_bars_of_three,

@@ -5,7 +5,7 @@ import pytest
 
 from engine.core.errors import DataError
 from models.features import LOG_STFT_16K
-from offline_train.data.beats import STEP, BeatCrops, dequantize, quantize, targets, varied
+from offline_train.data.beats.crops import STEP, BeatCrops, dequantize, quantize, targets, varied
 from offline_train.data.shards import Piece, append_manifest, write_shard
 
 N_BINS = LOG_STFT_16K.n_bins

@@ -1,8 +1,8 @@
-"""What the beat network learns from: features in eight bits, true beats, and random crops of them.
+"""Random crops of features in eight bits and true beats, for the beat network.
 
 A piece of a shard holds ``features`` uint8 (mixes, T, F), each mix of its stems another master, and
-``beats`` float32 (n, 2): time in seconds and is_downbeat, or -1 where nobody knows. Not here:
-making pieces (``beat_pieces``).
+``beats`` float32 (n, 2): time in seconds and is_downbeat, or -1 where it is unknown. Not here:
+making pieces (``pieces``).
 
 Shapes: T frames, F bins. Targets float32 (T, 2): how near a beat is, and a downbeat, by a triangle
 whose peak carries the sub-frame position; ``known`` float32 (2,) says which of the two count.

@@ -1,7 +1,7 @@
-"""Songs at other tempos, in other time: each keeps its true beats. Times are seconds.
+"""Songs at other tempos and in other metres, with their true beats. Times are seconds.
 
-A song is laid anew onto beats of another tempo, which drifts as players' does, with a swing of its
-own; ``in_three`` makes a song in four one in three. Not here: making sound of it (``stems``).
+A song is moved onto beats of another tempo, which drifts as a player's does, with random swing;
+``in_three`` makes a song in three of one in four. Not here: rendering it (``stems``).
 """
 
 import dataclasses

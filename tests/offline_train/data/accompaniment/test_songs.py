@@ -10,7 +10,18 @@ from engine.accompany.chords import NO_CHORD, class_of
 from engine.core.errors import DataError
 from models.accompanist import DONE
 from offline_train.corpora import Note, read_song
-from offline_train.data.accompaniment import (
+from offline_train.data.accompaniment.batches import collate, step_tokens
+from offline_train.data.accompaniment.crops import (
+    Crops,
+    RealHearing,
+    crop_notes,
+    late,
+    make_crop,
+    moved,
+)
+from offline_train.data.accompaniment.hearing_noise import N_KINDS, HearingNoise, kinds_of
+from offline_train.data.accompaniment.plans import follow, mistaken, own_rows
+from offline_train.data.accompaniment.songs import (
     STRUCK,
     GridSong,
     band_cells,
@@ -22,20 +33,6 @@ from offline_train.data.accompaniment import (
     step_chords,
     step_times,
 )
-from offline_train.data.crops import (
-    Crops,
-    RealHearing,
-    collate,
-    crop_notes,
-    follow,
-    late,
-    make_crop,
-    mistaken,
-    moved,
-    own_rows,
-    step_tokens,
-)
-from offline_train.data.hearing_noise import N_KINDS, HearingNoise, kinds_of
 from offline_train.synthesis.bands.band import Player
 from tests.offline_train.fixtures import write_data, write_song
 

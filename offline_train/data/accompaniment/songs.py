@@ -1,4 +1,4 @@
-"""POP909 as an accompanist learns it: notes, chords and band, all on the sixteenths of true beats.
+"""POP909 on a grid: notes, chords and band on the sixteenths of the annotated beats.
 
 ``prepare_songs`` lays each song on its grid and keeps it as arrays in shards; ``load_songs`` reads
 them. Shapes: S steps (sixteenths), n notes, P = 88 pitches.

@@ -2,7 +2,7 @@
 
 POP909 songs have true beats; a share of them is made to be in three. Freedoom's pieces have those
 of their tempo maps, whose bar lines are unreliable. Every choice comes from the seed in the facts.
-Not here: other timing (``beat_timing``), what training hears of it (``beats``).
+Not here: other timing (``timing``), what training hears of it (``crops``).
 """
 
 import logging
@@ -21,8 +21,8 @@ from engine.core.errors import DataError
 from engine.model.frontend import FrontEnd, load_frontend
 from models.spec import FeatureSpec
 from offline_train.corpora import Beat, Corpus, Song, open_corpus, read_song
-from offline_train.data.beat_timing import in_bars_of_three, in_three, retimed, retimed_piece
-from offline_train.data.beats import quantize
+from offline_train.data.beats.crops import quantize
+from offline_train.data.beats.timing import in_bars_of_three, in_three, retimed, retimed_piece
 from offline_train.data.jobs import record_settings, run_in_processes, run_missing
 from offline_train.data.prepare import cut_piece
 from offline_train.data.shards import Piece, StoredPiece, read_manifest, read_shards, write_manifest

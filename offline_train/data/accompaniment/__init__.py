@@ -1,0 +1,1 @@
+"""Songs on a grid of sixteenths, and crops of them, for the accompanist."""
