@@ -72,7 +72,7 @@ class ModelSettings:
         if isinstance(self.style, int | float):
             checks.number("model.style", self.style, 0.0, 1.0, " (calm to intense)")
             return
-        style: object = self.style  # annotations bind nobody: this may be anything
+        style: object = self.style  # of any type: the annotation is not checked
         if not isinstance(style, Sequence) or len(style) != STYLE_DIM:
             raise ConfigError(
                 f"model.style must be a preset's name, {STYLE_FROM}FILE.mid, a number from 0 to 1"

@@ -248,7 +248,7 @@ def test_what_a_strangers_file_cannot_set_is_logged(
     (folder / "livecover.toml").write_text('[piano]\nplugin = "./evil.vst3"\n', encoding="utf-8")
     assert main([]) == 0
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "WARNING" in line]
-    assert "livecover.toml in the working folder cannot set piano.plugin, which is left" in line
+    assert "livecover.toml in the working folder cannot set piano.plugin, which keeps" in line
 
 
 def test_a_strangers_file_says_nothing_to_the_terminal(
