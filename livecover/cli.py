@@ -13,7 +13,6 @@ from concurrent.futures import wait
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 
 from engine.audio.opening import is_file_input
 from engine.core.errors import DataError, LiveCoverError
@@ -24,7 +23,7 @@ from engine.system.command import end_process, run_command, say
 from engine.system.paths import given_path
 from livecover.api import write_cover
 from livecover.commands import arranger
-from livecover.commands.console import live_line, log_lines, logged
+from livecover.commands.console import live_line, log_lines, logged, progress_bar
 from livecover.commands.devices import describe_devices
 from livecover.commands.doctor import run_checks
 from livecover.commands.job_control import job_control
@@ -263,28 +262,17 @@ def _learn(name: str, settings: Settings, config: Path | None, stop: threading.E
 
 def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:
     """Cover a file into files, with a progress bar."""
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("covering", total=1.0)
+    with progress_bar(console, "covering") as on_progress:
         cover = write_cover(
-            settings.audio.input,
-            settings.midi.midi_out,
-            settings,
-            lambda share: progress.update(task, completed=share),
-            stop.is_set,
+            settings.audio.input, settings.midi.midi_out, settings, on_progress, stop.is_set
         )
     say(*cover_summary(cover, settings))
 
 
 def _arrange(settings: Settings, console: Console) -> None:
     """Arrange a file into files, with a progress bar."""
-    with (
-        stop_on_signals(is_at_once=True),
-        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
-    ):
-        task = progress.add_task("arranging", total=1.0)
-        arranged = arranger.arrange_file(
-            settings, lambda share: progress.update(task, completed=share)
-        )
+    with stop_on_signals(is_at_once=True), progress_bar(console, "arranging") as on_progress:
+        arranged = arranger.arrange_file(settings, on_progress)
     if (line := arranger.no_music_text(arranged, settings)) is not None:
         console.print(line, markup=False, soft_wrap=True)
     else:

@@ -1,4 +1,4 @@
-"""The status line in the terminal, and the log, both on stderr.
+"""The status line and the progress bar in the terminal, and the log, all on stderr.
 
 Not here: the view of ``--tui`` (``livecover.tui``), the text of the status line (``status``).
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.live import Live
 from rich.logging import RichHandler
+from rich.progress import Progress
 from rich.text import Text
 
 from engine.core.errors import LiveCoverError
@@ -50,6 +51,17 @@ def log_lines() -> Iterator[Callable[[Instrument], None]]:
             _log.info("%s", log_line(status, instrument.source_name, fault))
 
     yield show
+
+
+@contextlib.contextmanager
+def progress_bar(console: Console, what: str) -> Iterator[Callable[[float], None]]:
+    """Yield a function that takes the share done, 0 to 1; without a terminal nothing is shown."""
+    if not console.is_terminal:  # where it is only disabled, older rich leaves an empty line
+        yield lambda share: None
+        return
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(what, total=1.0)
+        yield lambda share: progress.update(task, completed=share)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import soundfile
 from rich.console import Console
-from rich.progress import Progress
 
 from engine.core.errors import ConfigError
 from engine.core.settings import AudioSettings, EngineSettings, MidiSettings, ModelSettings
@@ -22,6 +21,7 @@ from engine.system.command import run_command, say
 from engine.system.paths import given_path, shown, system_path
 from engine.whole_song.cover import Cover, cover_file
 from livecover import examples
+from livecover.commands.console import progress_bar
 from livecover.commands.picture import check_matplotlib, draw_cover
 from livecover.options.parser import Parser
 from livecover.sounds.rendering import find_fluidsynth, render_piano, side_by_side
@@ -101,10 +101,8 @@ def run_demo(song: Path, model: str, files: DemoFiles, soundfont: Path | None) -
         model=ModelSettings(model=model),
         midi=MidiSettings(midi_out=(str(files.midi),)),
     )
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("covering", total=1.0)
-        cover = cover_file(settings, lambda share: progress.update(task, completed=share))
+    with progress_bar(Console(stderr=True), "covering") as on_progress:
+        cover = cover_file(settings, on_progress)
     sound, sample_rate = soundfile.read(system_path(song), dtype="float32", always_2d=True)
     piano = render_piano(files.midi, len(sound), sample_rate, soundfont)
     soundfile.write(system_path(files.piano), piano, sample_rate)

@@ -1,5 +1,6 @@
 """The command from its words to its exit code, with a tiny model and without devices."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -14,7 +15,6 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import Progress
 
 from engine.core.errors import DeviceError
 from livecover import cli as subject
@@ -56,12 +56,13 @@ def test_a_file_becomes_a_file(song: Path, tiny_stateful_path: Path, capsys: Out
 def test_a_stop_keeps_what_was_covered(
     song: Path, tiny_stateful_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
-    def interrupt(*args: object, **values: object) -> None:
+    def interrupt(share: float) -> None:
         if not Path("interrupted").exists():
             Path("interrupted").touch()
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Progress, "update", interrupt)
+    told = contextlib.nullcontext(interrupt)
+    monkeypatch.setattr(subject, "progress_bar", lambda console, what: told)
     code = main(["--input", str(song), "--midi-out", "a.mid", "--model", str(tiny_stateful_path)])
     out, _ = capsys.readouterr()
     assert code == 0
@@ -248,7 +249,7 @@ def test_what_a_strangers_file_cannot_set_is_logged(
     (folder / "livecover.toml").write_text('[piano]\nplugin = "./evil.vst3"\n', encoding="utf-8")
     assert main([]) == 0
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "WARNING" in line]
-    assert "livecover.toml in the working folder cannot set piano.plugin, which keeps" in line
+    says(line, "WARNING", "livecover.toml", "piano.plugin", "--config livecover.toml")
 
 
 def test_a_strangers_file_says_nothing_to_the_terminal(
