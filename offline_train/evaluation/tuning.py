@@ -79,7 +79,7 @@ def tune_thresholds(
     notes_per_second: float = 0.0,
     densities: tuple[float, float] = ANY_DENSITY,
 ) -> Decoding:
-    """Return the decoding that ``tune`` would, of covers that were heard already.
+    """Return the decoding that ``tune`` would, of posteriors that are there already.
 
     ``densities`` bound the notes for each human one; where none are within, the nearest count.
     """
@@ -92,6 +92,27 @@ def total_onsets(covers: Sequence[HeardCover], frame_s: float, decoding: Decodin
     """Return the onsets found by a decoding over all covers."""
     scores = (score_onsets(c.human, decode(c.posteriors, frame_s, decoding)) for c in covers)
     return sum(scores, Count())
+
+
+def _best_onsets(
+    candidates: Sequence[Decoding],
+    covers: Sequence[HeardCover],
+    frame_s: float,
+    densities: tuple[float, float],
+) -> Decoding:
+    """Return the first of rising thresholds whose onset F1 is the best, or near it."""
+    tried = []
+    for candidate in candidates:
+        score = total_onsets(covers, frame_s, candidate)
+        tried.append((candidate, score))
+        log.info(
+            "onset %.2f, restrike %.3f: F1 %.3f, density %.2f",
+            candidate.onset_threshold,
+            candidate.restrike_threshold,
+            score.f1,
+            score.density,
+        )
+    return _lowest_near_best(_within(tried, densities))
 
 
 def _within(
@@ -125,14 +146,9 @@ def tune_restrike(
     Where a density is followed, which sees to the rest, the lowest that is near the best: on sounds
     that it never heard a cover model is less sure of everything.
     """
-    tried: list[tuple[Decoding, Count]] = []
-    for ratio in RESTRIKE_RATIOS:
-        threshold = round(min(ratio * decoding.onset_threshold, 1.0), 3)
-        candidate = dataclasses.replace(decoding, restrike_threshold=threshold)
-        score = total_onsets(covers, frame_s, candidate)
-        tried.append((candidate, score))
-        log.info("restrike %.3f: F1 %.3f, density %.2f", threshold, score.f1, score.density)
-    return _lowest_near_best(_within(tried, densities))
+    thresholds = [round(min(r * decoding.onset_threshold, 1.0), 3) for r in RESTRIKE_RATIOS]
+    candidates = [dataclasses.replace(decoding, restrike_threshold=t) for t in thresholds]
+    return _best_onsets(candidates, covers, frame_s, densities)
 
 
 def tune_onsets(
@@ -147,12 +163,10 @@ def tune_onsets(
     Where a density is followed, the lowest within 1% of it, as for re-strikes. Frames are from 0.3
     to 0.15.
     """
-    tried: list[tuple[Decoding, Count]] = []
-    for onset in onsets:
-        decoding = Decoding(onset, 0.3, 0.15, onset, notes_per_second=notes_per_second)
-        tried.append((decoding, total_onsets(covers, frame_s, decoding)))
-        log.info("onset %.2f: F1 %.3f, density %.2f", onset, tried[-1][1].f1, tried[-1][1].density)
-    return _lowest_near_best(_within(tried, densities))
+    candidates = [
+        Decoding(onset, 0.3, 0.15, onset, notes_per_second=notes_per_second) for onset in onsets
+    ]
+    return _best_onsets(candidates, covers, frame_s, densities)
 
 
 def tune_frames(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Decoding:

@@ -52,16 +52,22 @@ def cover_spec(
 ) -> ModelSpec:
     """Return the spec of a cover model, its styles from the covers in a folder of shards."""
     covers = covers_of(songs)
+    spec = _streaming_spec(network, name, "2.1", COVER)
+    trained = trained | {"songs": len(covers)}
+    return dataclasses.replace(spec, styles=presets(covers), trained=trained)
+
+
+def _streaming_spec(
+    network: StreamingCover | Transcriber, name: str, version: str, outputs: tuple[str, ...]
+) -> ModelSpec:
     return ModelSpec(
         name=name,
         kind="stateful",
         features=LOG_STFT_16K,
-        version="2.1",
+        version=version,
         lookahead_frames=network.config.lookahead_frames,
-        outputs=COVER,
+        outputs=outputs,
         step_frames=STEP_FRAMES,
-        styles=presets(covers),
-        trained=trained | {"songs": len(covers)},
     )
 
 
@@ -75,18 +81,10 @@ def covers_of(songs: Path) -> list[NDArray[np.float32]]:
 
 
 def transcriber_spec(network: Transcriber, trained: dict[str, Any]) -> ModelSpec:
-    """Return the spec of the trunk alone; a style changes nothing of what is heard."""
-    return ModelSpec(
-        name=TRANSCRIBE,
-        kind="stateful",
-        features=LOG_STFT_16K,
-        version="8",
-        lookahead_frames=network.config.lookahead_frames,
-        outputs=TRANSCRIPTION,
-        step_frames=STEP_FRAMES,
-        styles={name: [0.0] * 24 for name in ("calm", "balanced", "intense")},
-        trained=trained,
-    )
+    """Return the spec of the trunk alone; a style changes nothing."""
+    spec = _streaming_spec(network, TRANSCRIBE, "8", TRANSCRIPTION)
+    styles = {name: [0.0] * 24 for name in ("calm", "balanced", "intense")}
+    return dataclasses.replace(spec, styles=styles, trained=trained)
 
 
 def release(

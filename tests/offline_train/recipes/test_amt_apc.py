@@ -22,6 +22,7 @@ from offline_train.recipes.amt_apc import train
 from offline_train.recipes.amt_apc_data import Batch, HftCrops, collate, crop_samples
 from offline_train.recipes.amt_apc_run import ApcSettings, load_checkpoint, network_of
 from offline_train.studies.exploration.ablation import ROWS, ablation, table
+from offline_train.training.checkpoints import write_checkpoint
 
 RATE = MEL_HFT.sample_rate
 SECONDS = 6
@@ -182,6 +183,17 @@ def test_a_stopped_run_goes_on(config: ApcSettings, monkeypatch: pytest.MonkeyPa
     assert n_learned == 3 + 1 + 2
     train(config)  # nothing is left to do
     assert n_learned == 3 + 1 + 2
+
+
+def test_the_best_loss_of_an_older_version_stays_the_best(config: ApcSettings) -> None:
+    config = replace(config, stages=("amt",))
+    train(replace(config, minutes=1e-6))
+    last = config.out / "last.pt"
+    older = {name: v for name, v in load_checkpoint(last).items() if name != "best_score"}
+    write_checkpoint(last, {**older, "best": 1e-9})
+    train(config)
+    assert load_checkpoint(last)["best_score"] == -1e-9
+    assert not (config.out / "amt.pt").exists()  # no loss was lower
 
 
 def test_time_over_leaves_a_run_that_goes_on(config: ApcSettings) -> None:

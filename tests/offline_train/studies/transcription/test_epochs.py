@@ -15,6 +15,7 @@ from offline_train.studies.transcription.epochs import FitConfig, fit, read_log
 from offline_train.studies.transcription.excerpts import Segments, load_excerpts, window
 from offline_train.studies.transcription.losses import beta_cross_entropy
 from offline_train.studies.transcription.rolls import Cells, notes_of, roll_of, score_notes
+from offline_train.training.checkpoints import read_checkpoint, write_checkpoint
 from tests.offline_train.shard_fixtures import song, write_folder
 
 
@@ -162,3 +163,17 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
     line = Line()
     with pytest.raises(DataError, match="step 0: expected a loss and gradients that are numbers"):
         fit(line, lambda b: line.loss(b) * math.nan, batches, dict, fit_config("l", tmp_path))
+
+
+def test_a_run_of_an_older_version_resumes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    whole, line = Line(), Line()
+    c = fit_config("line", tmp_path, 2)
+    fit(line, line.loss, batches, dict, fit_config("line", tmp_path / "first"))
+    checkpoint = read_checkpoint(tmp_path / "first" / "last.pt", "line")
+    older = {name: checkpoint[name] for name in ("recipe", "model", "optimizer")}
+    progress = {"epoch": 1, "step": 0, "n_steps": 4, "loss": 0.0, "seconds": 0.0}
+    older |= {"fit": {"seed": 1}, "progress": progress, "chance": checkpoint["random_state"]}
+    write_checkpoint(tmp_path / "last.pt", older)
+    assert [row["epoch"] for row in fit(whole, whole.loss, batches, dict, c)] == [2]
+    assert read_checkpoint(tmp_path / "last.pt", "line")["step"] == 8
