@@ -81,10 +81,13 @@ def config_from(values: dict[str, Any]) -> AccompanistConfig:
 
 
 class Memory(NamedTuple):
-    """Keys and values (layers, B, heads, M, W / heads), and how many steps came before."""
+    """Keys and values (B, heads, M, D) of each layer, and how many steps came before.
 
-    keys: Tensor
-    values: Tensor
+    A ring: step k lies in slot ``k % M``.
+    """
+
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
     n_steps: Tensor  # (1,) int64
 
 
@@ -167,17 +170,18 @@ class Layer(nn.Module):
     def step(
         self, x: Tensor, turn: Tensor, keys: Tensor, values: Tensor, is_there: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return one position (B, 1, W) after a memory, and the memory with it in the last place.
+        """Return one position (B, 1, W) after a memory, and its own key and value.
 
-        ``keys`` and ``values`` (B, heads, M, W / heads) are turned already; ``is_there`` (M,) says
-        which of them will be of steps that were.
+        ``keys`` and ``values`` (B, heads, M, D) are turned already, in any order; ``is_there``
+        (M,) says which of them are of steps that were.
         """
         query, key, value = self._split(self.attention_norm(x))
-        keys = torch.cat([keys[:, :, 1:], rotated(key, turn)], 2)
-        values = torch.cat([values[:, :, 1:], value], 2)
-        scores = rotated(query, turn) @ keys.transpose(2, 3) / math.sqrt(key.shape[-1])
-        scores = scores.masked_fill(~is_there, -1e9)
-        return self._rest(x, scores.softmax(-1) @ values), keys, values
+        query, key = rotated(query, turn), rotated(key, turn)
+        scores = (query @ keys.transpose(2, 3)).masked_fill(~is_there, -1e9)
+        scores = torch.cat([scores, (query * key).sum(-1, keepdim=True)], -1)
+        weight = (scores / math.sqrt(key.shape[-1])).softmax(-1)
+        mixed = weight[..., :-1] @ values + weight[..., -1:] * value
+        return self._rest(x, mixed), key, value
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         batch, n_steps, width = x.shape
@@ -235,23 +239,35 @@ class Stack(nn.Module):
         return torch.as_tensor(self.norm(x))
 
     def init_memory(self, batch: int) -> Memory:
-        """Return the memory before the first step."""
+        """Return the memory before the first step: of all that a step may see but itself."""
         c = self.config
-        zeros = torch.zeros(c.layers, batch, c.heads, self.memory, c.width // c.heads)
-        return Memory(zeros, zeros.clone(), torch.zeros(1, dtype=torch.int64))
+        shape = batch, c.heads, self.memory - 1, c.width // c.heads
+        keys, values = (tuple(torch.zeros(shape) for _ in self.layers) for _ in range(2))
+        return Memory(keys, values, torch.zeros(1, dtype=torch.int64))
+
+    def look(self, x: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the last layer of one more step (B, 1, W), its keys and values.
+
+        These are (layers, B, heads, 1, D), and belong into slot ``n_steps % M`` of the memory.
+        """
+        turn = self.turns(memory.n_steps)
+        is_there = torch.arange(self.memory - 1, device=x.device) < memory.n_steps
+        keys, values = [], []
+        for k, layer in enumerate(self.layers):
+            assert isinstance(layer, Layer)
+            x, key, value = layer.step(x, turn, memory.keys[k], memory.values[k], is_there)
+            keys.append(key)
+            values.append(value)
+        return torch.as_tensor(self.norm(x)), torch.stack(keys), torch.stack(values)
 
     def step(self, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         """Return the last layer of one more step (B, 1, W), and the memory with it."""
-        turn = self.turns(memory.n_steps)
-        places = torch.arange(self.memory, device=x.device)
-        is_there = places >= self.memory - 1 - memory.n_steps
-        keys, values = [], []
-        for k, layer in enumerate(self.layers):
-            x, key, value = layer.step(x, turn, memory.keys[k], memory.values[k], is_there)  # type: ignore[operator]
-            keys.append(key)
-            values.append(value)
-        later = Memory(torch.stack(keys), torch.stack(values), memory.n_steps + 1)
-        return torch.as_tensor(self.norm(x)), later
+        hidden, key, value = self.look(x, memory)
+        slot = int(memory.n_steps) % (self.memory - 1)
+        keys, values = (tuple(x.clone() for x in kept) for kept in memory[:2])
+        for k in range(len(self.layers)):
+            keys[k][:, :, slot], values[k][:, :, slot] = key[k, :, :, 0], value[k, :, :, 0]
+        return hidden, Memory(keys, values, memory.n_steps + 1)
 
 
 class Situation(NamedTuple):

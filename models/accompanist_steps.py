@@ -1,6 +1,8 @@
 """The accompanist one step and one note at a time, as its three graphs are exported.
 
-Shapes: one song (B = 1); keys and values (layers, heads, M, W / heads). Not here: the network
+Shapes: one song (B = 1); keys and values of each layer (1, heads, M, D), inputs of their own and in
+this order; of the step itself (layers, heads, D). Who runs the graphs writes these into slot
+``position % M`` of the memory, so that nothing of it is copied. Not here: the network
 (``accompanist``).
 """
 
@@ -12,6 +14,11 @@ from models.accompanist import HEARD_DIM, N_CHORDS, Accompanist, Memory, Situati
 
 def _situation(place: Tensor, lag: Tensor, tempo: Tensor) -> Situation:
     return Situation(place[None], lag, tempo)
+
+
+def _memory(kept: tuple[Tensor, ...], position: Tensor) -> Memory:
+    n_layers = len(kept) // 2
+    return Memory(kept[:n_layers], kept[n_layers:], position)
 
 
 class PlanStep(nn.Module):
@@ -34,10 +41,9 @@ class PlanStep(nn.Module):
         lag: Tensor,
         tempo: Tensor,
         position: Tensor,
-        keys: Tensor,
-        values: Tensor,
+        *kept: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return chord (97,), bass (97, 12), and the next keys and values.
+        """Return chord (97,), bass (97, 12), and the step's own keys and values.
 
         Parameters
         ----------
@@ -49,17 +55,18 @@ class PlanStep(nn.Module):
             (1,) int64: steps since the bar began, by which hearing is late, that came before.
         tempo
             (1,) log2 of beats a minute over 90.
-        keys, values
-            The memory.
+        kept
+            The memory: each layer's keys, then each layer's values.
         """
         where = _situation(place, lag, tempo)
         x = self.planner.read(heard[None], expected[None], where)
-        hidden, later = self.stack.step(x, Memory(keys[:, None], values[:, None], position))
+        memory = _memory(kept, position)
+        hidden, key, value = self.stack.look(x, memory)
         hidden = hidden[0, 0]
         chord = self.planner.chord(hidden).softmax(-1)
         classes = torch.arange(N_CHORDS, device=chord.device)
         bass = self.planner.bass(hidden[None].expand(N_CHORDS, -1), classes).softmax(-1)
-        return chord, bass, later.keys[:, 0], later.values[:, 0]
+        return chord, bass, key[:, 0, :, 0], value[:, 0, :, 0]
 
 
 class PlayStep(nn.Module):
@@ -85,12 +92,12 @@ class PlayStep(nn.Module):
         lag: Tensor,
         tempo: Tensor,
         position: Tensor,
-        keys: Tensor,
-        values: Tensor,
+        *kept: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return hidden (1, W), and the next keys and values; see ``Player.read``."""
+        """Return hidden (1, W), and the step's own keys and values; see ``Player.read``."""
         where = _situation(place, lag, tempo)
         rows = own[None], plan[None], heard[None, :, -HEARD_DIM:], style[None]
         x = self.player.read(*rows, part, where)
-        hidden, later = self.stack.step(x, Memory(keys[:, None], values[:, None], position))
-        return hidden[0], later.keys[:, 0], later.values[:, 0]
+        memory = _memory(kept, position)
+        hidden, key, value = self.stack.look(x, memory)
+        return hidden[0], key[:, 0, :, 0], value[:, 0, :, 0]

@@ -65,18 +65,19 @@ def expect(summaries: Array, targets: Steps, lag: int) -> Array:
     compared = compared / np.maximum(length, 0.1)
     periods = PERIODS[PERIODS >= max(lag, 1)]
     newest = targets - lag
+    if not len(summaries) or newest.max(initial=-1) < 0:
+        return np.zeros((len(targets), EXPECTED_DIM), np.float32)
     alike = np.full((len(periods), len(targets)), -np.inf, np.float32)
-    products = compared @ compared.T
+    first = max(int(newest.min()) - COMPARED + 1, 0)
+    products = compared[first : int(newest.max()) + 1] @ compared.T
+    own = newest[:, None] - np.arange(COMPARED)  # the steps that are compared, (n, 32)
     for k, period in enumerate(periods):
-        if len(compared) <= period:
-            break
-        along = np.diagonal(products, -int(period))  # row j: step j + period against step j
-        sums = np.concatenate([[0.0], np.cumsum(along)])
-        stop = newest + 1 - period
-        n = np.minimum(stop, COMPARED)
+        other = own - period
+        is_there = other >= 0
+        n = is_there.sum(1)
+        found = products[np.maximum(own - first, 0), np.maximum(other, 0)] * is_there
         is_enough = n >= LEAST_COMPARED
-        total = sums[np.maximum(stop, 0)] - sums[np.maximum(stop - COMPARED, 0)]
-        alike[k, is_enough] = (total / np.maximum(n, 1))[is_enough]
+        alike[k, is_enough] = (found.sum(1) / np.maximum(n, 1))[is_enough]
     out = np.zeros((len(targets), EXPECTED_DIM), np.float32)
     is_any = np.isfinite(alike).any(0) if len(periods) else np.zeros(len(targets), bool)
     if not is_any.any():

@@ -20,7 +20,7 @@ Array = NDArray[np.float32]
 
 KIND = "accompanist"
 GRAPHS = ("plan", "play", "note")
-_STATE = ("keys", "values")
+_MEMORY = ("keys", "values")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class NoteLogits(NamedTuple):
     rest: Array  # (33,) length, velocity, hand of the pitch that was given
 
 
-class _Stateful:
-    """A graph that carries keys and values from step to step."""
+class _Remembering:
+    """A graph with a memory of keys and values, a ring that is written in place."""
 
     def __init__(self, graph: Graph, outputs: tuple[str, ...]) -> None:
         self._graph, self._outputs = graph, outputs
@@ -56,15 +56,17 @@ class _Stateful:
 
     def reset(self) -> None:
         self._position = 0
-        self._state = {name: self._graph.zeros(name) for name in _STATE}
+        names = [name for kind in _MEMORY for name in self._graph.inputs if name.startswith(kind)]
+        zeros = {name: np.array(self._graph.zeros(name).numpy()) for name in names}  # own copies
+        self._memory = zeros
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> list[Array]:
-        feed = {**inputs, "position": np.array([self._position], np.int64)}
-        names = tuple(f"next_{name}" for name in _STATE)
-        arrays, values = self._graph.run_with_state(feed, self._state, self._outputs, names)
-        self._state = dict(zip(_STATE, values, strict=True))
+        feed = {**inputs, "position": np.array([self._position], np.int64), **self._memory}
+        *found, key, value = self._graph.run(feed, (*self._outputs, "key", "value"))
+        for kept, own in zip(self._memory.values(), (*key, *value), strict=True):
+            kept[0, :, self._position % kept.shape[2]] = own
         self._position += 1
-        return arrays
+        return found
 
 
 class AccompanistModel:
@@ -89,9 +91,9 @@ class AccompanistModel:
             spec = json.loads(graph.metadata())
             if spec.get("kind") != KIND:
                 raise ModelError(f"{graph.path}: expected an accompanist, its metadata says {spec}")
-        self._plan = _Stateful(graphs["plan"], ("chord", "bass"))
-        self._play = _Stateful(graphs["play"], ("hidden",))
-        self._play_unguided = _Stateful(graphs["play"], ("hidden",))
+        self._plan = _Remembering(graphs["plan"], ("chord", "bass"))
+        self._play = _Remembering(graphs["play"], ("hidden",))
+        self._play_unguided = _Remembering(graphs["play"], ("hidden",))
         self._note = graphs["note"]
 
     def reset(self) -> None:
