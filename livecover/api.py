@@ -155,12 +155,12 @@ def write_cover(
     on_progress
         Called with the share done, 0 to 1, about twice a second of audio.
     is_stopped
-        Asked as often; once it says True, what was found so far is written.
+        Called as often; when it returns True, the notes found so far are written.
 
     Raises
     ------
     LiveCoverError
-        As ``cover``; MidiError where a file cannot be written.
+        As ``cover``; MidiError if a file cannot be written.
 
     Examples
     --------
@@ -240,7 +240,7 @@ def open_engine(
 
 
 def _giving(source: AudioSource) -> Callable[[str, AudioSettings], AudioSource]:
-    """Return a way to open that gives one source, again too where it was lost."""
+    """Return a function that returns this source, also after it was lost."""
 
     def open_it(text: str, settings: AudioSettings) -> AudioSource:
         if source.is_alive():

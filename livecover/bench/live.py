@@ -104,7 +104,7 @@ def _busy(n: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def jack_port() -> Iterator[str | None]:
-    """Run a private JACK server for this process; give the words for it, None where it cannot."""
+    """Run a private JACK server for this process; yield its description, None if there is none."""
     try:
         require_servers()
     except DeviceError as error:

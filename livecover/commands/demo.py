@@ -81,7 +81,7 @@ def live_budget(settings: EngineSettings, sample_rate: int, n_channels: int) -> 
 
 
 def run_demo(song: Path, model: str, files: DemoFiles, soundfont: Path | None) -> list[str]:
-    """Write the files; return what is said of the cover, by line.
+    """Write the files; return the summary lines.
 
     Raises
     ------

@@ -263,7 +263,7 @@ def test_a_style_comes_from_a_file(page: Page, instrument: Instrument, tmp_path:
     text = tmp_path / "words.txt"
     text.write_text("no music")
     page.set_input_files("#style-file", text)
-    page.wait_for_selector(".toast[data-kind=error] >> text=from a MIDI file")
+    page.wait_for_selector(".toast[data-kind=error] >> text=Expected a MIDI file")
 
 
 def test_notes_land_at_their_time(page: Page, panel: PanelServer, instrument: Instrument) -> None:
