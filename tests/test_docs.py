@@ -100,3 +100,16 @@ def test_what_is_to_be_changed_is_there() -> None:
     assert gone == []
     for walk in ("A network", "A source", "A control"):
         assert f"## {walk} of" in text
+
+
+def test_pages_name_files_that_are_there() -> None:
+    """``NAME`` stands for one of the reader's own; caches are in the user's folders."""
+    tops = "engine|livecover|models|offline_train|recipes|scripts|tests"
+    caches = ("livecover/salamander", "livecover/voices")
+    missing = {
+        f"{page.relative_to(ROOT)}: {path}"
+        for page in (*PAGES, ROOT / "CONTRIBUTING.md")
+        for path in re.findall(rf"`((?:{tops})/[\w./-]+)`", page.read_text(encoding="utf-8"))
+        if "NAME" not in path and path not in caches and not (ROOT / path).exists()
+    }
+    assert missing == set()
