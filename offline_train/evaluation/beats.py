@@ -1,10 +1,9 @@
 """The beat as livecover hears it: songs go through the tracker with true causality, and are scored.
 
 A beat counts as it was told ``ahead`` seconds before it fell, from no more than had sounded by
-then. Songs are POP909's rungs, or recordings with singers of which nobody knows the beat: there
-those beats are taken for true on which two offline trackers agree (librosa's dynamic programming
-and essentia's RhythmExtractor2013, extras), in songs where they agree mostly. Not here: the
-figures (``measures.beats``).
+then. Songs are POP909's rungs, or recordings whose beat nobody knows: there those beats are taken
+for true on which two offline trackers agree, in songs where they agree mostly. Not here: the
+trackers (``data.beats.offline_trackers``), the figures (``measures.beats``).
 """
 
 import logging
@@ -13,19 +12,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from engine.audio.files.file_source import SUFFIXES
 from engine.beat.clock import BeatClock, ClockState
 from engine.beat.tracker import BeatTracker
-from engine.core.errors import ConfigError, DataError
+from engine.core.errors import DataError
 from engine.model.frontend import load_frontend
 from engine.signal.level import AutomaticGain
-from engine.system.extras import needs
+from offline_train.data.beats.offline_trackers import agreed_beats
 from offline_train.data.sound_files import SAMPLE_RATE, read_part
 from offline_train.evaluation.measures.beats import (
     BeatScore,
@@ -47,9 +44,7 @@ Times = NDArray[np.float64]
 
 AHEAD_S = 0.1
 PUSH_FRAMES = 2
-AGREEMENT = 0.8  # of the offline trackers, from which on a recording can be judged
-ESSENTIA_LATE_S = 0.02  # against true beats of rendered songs, median
-NEAR_S = 0.07
+AGREEMENT = 0.7  # of the offline trackers, from which on a recording can be judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,41 +163,6 @@ def recorded_songs(folder: Path, seconds: float, limit: int = 0) -> Iterator[Kno
         log.info("%s: offline trackers agree by %.2f", path.stem, agreement)
         if agreement >= AGREEMENT:
             yield KnownBeats(path.stem, samples, beats, None)
-
-
-def agreed_beats(samples: Array) -> tuple[Times, float]:
-    """Return the beats (n,) on which the offline trackers agree, and their F-measure."""
-    ours, theirs = essentia_beats(samples), librosa_beats(samples)
-    agreement = f_measure(ours, theirs)
-    if not len(ours) or not len(theirs):
-        return np.zeros(0), agreement
-    apart = np.abs(ours[:, None] - theirs)
-    is_near = apart.min(1) <= NEAR_S
-    return (ours + theirs[apart.argmin(1)])[is_near] / 2, agreement
-
-
-def essentia_beats(samples: Array) -> Times:
-    """Return the beats (n,) by essentia's RhythmExtractor2013. ConfigError without it."""
-    essentia = _imported("essentia.standard")
-    sound = soxr.resample(samples, SAMPLE_RATE, 44100).astype(np.float32)
-    beats = essentia.RhythmExtractor2013(method="multifeature")(sound)[1]
-    return np.asarray(beats, np.float64) - ESSENTIA_LATE_S
-
-
-def librosa_beats(samples: Array) -> Times:
-    """Return the beats (n,) by librosa. ConfigError without it."""
-    librosa = _imported("librosa")
-    _, beats = librosa.beat.beat_track(y=samples, sr=SAMPLE_RATE, hop_length=256, units="time")
-    return np.asarray(beats, np.float64)
-
-
-def _imported(name: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise ConfigError(needs(f"recordings need {error.name}", "evaluate")) from error
 
 
 def real_time_factor(tracker: BeatTracker, features: Array) -> float:

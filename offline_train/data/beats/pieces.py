@@ -7,7 +7,7 @@ Not here: other timing (``timing``), what training hears of it (``crops``).
 
 import logging
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from models.spec import FeatureSpec
 from offline_train.corpora import Beat, Corpus, Song, open_corpus, read_song
 from offline_train.data.beats.crops import quantize
 from offline_train.data.beats.timing import in_bars_of_three, in_three, retimed, retimed_piece
-from offline_train.data.jobs import record_settings, run_in_processes, run_missing
+from offline_train.data.jobs import Job, record_settings, run_in_processes, run_missing
 from offline_train.data.prepare import cut_piece
 from offline_train.data.shards import Piece, StoredPiece, read_manifest, read_shards, write_manifest
 from offline_train.synthesis.band_renders import cut
@@ -80,10 +80,13 @@ def make_pieces(config: BeatPiecesConfig) -> int:
     wanted = [(ids[k], t) for t in range(config.takes) for k in order.permutation(len(ids))]
     parts = [wanted[k : k + config.pieces] for k in range(0, len(wanted), config.pieces)]
     jobs = {f"shard-{k:05d}.tar": partial(_pieces, config, part) for k, part in enumerate(parts)}
-    return _make(config.out, asdict(config), jobs, f"render {config.corpus}", config.workers)
+    return make_shards(config.out, asdict(config), jobs, f"render {config.corpus}", config.workers)
 
 
-def _make(out: Path, settings: dict[str, Any], jobs: Any, title: str, workers: int) -> int:
+def make_shards(
+    out: Path, settings: dict[str, Any], jobs: Mapping[str, Job], title: str, workers: int
+) -> int:
+    """Make the shards of a folder that are missing; return how many pieces are there in the end."""
     free = ("data", "out", "workers", "source")
     record_settings(out, {name: str(value) for name, value in settings.items() if name not in free})
     run_missing(out, jobs, title, partial(run_in_processes, workers))
@@ -106,7 +109,7 @@ def _pieces(config: BeatPiecesConfig, wanted: list[tuple[str, int]]) -> Iterator
             log.warning("skipped %s: no beats or no sound", piece_id)
             continue
         mixes = [
-            _heard(master(sound, rng, SAMPLE_RATE), frontend, seconds) for _ in range(config.mixes)
+            heard(master(sound, rng, SAMPLE_RATE), frontend, seconds) for _ in range(config.mixes)
         ]
         facts = {"seconds": seconds * config.mixes, "corpus": config.corpus}
         name = f"{piece_id.replace('.', '_').replace('/', '-')}-{take}"
@@ -178,7 +181,7 @@ def _mixed(sounds: NDArray[np.int16], roles: list[str], rng: np.random.Generator
     return master(mix(sounds, gains), rng, SAMPLE_RATE)
 
 
-def _heard(sound: Array, frontend: FrontEnd, seconds: float) -> NDArray[np.uint8]:
+def heard(sound: Array, frontend: FrontEnd, seconds: float) -> NDArray[np.uint8]:
     """Return the features (T, F) of a sound (n,) in eight bits, of the frames in ``seconds``."""
     frontend.reset()
     _, features = frontend.push(sound)
@@ -199,7 +202,7 @@ def remix(source: Path, out: Path, spec: FeatureSpec, mixes: int, workers: int =
         for k, piece in enumerate(pieces)
     }
     settings = {"source": source, "spec": spec, "mixes": mixes}
-    return _make(out, settings, jobs, "remix", workers)
+    return make_shards(out, settings, jobs, "remix", workers)
 
 
 def _remixed(piece: StoredPiece, spec: FeatureSpec, number: int) -> Iterator[Piece]:
@@ -211,6 +214,6 @@ def _remixed(piece: StoredPiece, spec: FeatureSpec, number: int) -> Iterator[Pie
     seconds = len(sound) / SAMPLE_RATE
     song = Song(piece.name, [], [], [], [Beat(t, bool(d)) for t, d in beats.tolist()], [])
     beats = beats_of(in_bars_of_three(song)) / np.array([faster, 1], np.float32)
-    features = _heard(sound, load_frontend(spec), seconds)
+    features = heard(sound, load_frontend(spec), seconds)
     facts = {"seconds": seconds, "roles": piece.facts["roles"], "corpus": "pop909"}
     yield Piece(f"{piece.name}-{number}", {"features": features[None], "beats": beats}, facts)
