@@ -1,6 +1,7 @@
 """The accompanist's commands: its inputs, its training, its evaluation."""
 
 import argparse
+from itertools import chain
 from pathlib import Path
 
 from offline_train.commands.options import Add, at_least, data_folder, number
@@ -17,6 +18,7 @@ def add(command: Add) -> None:
     sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
     sub.add_argument("--out", type=Path, default=RUNS)
     sub.add_argument("--limit", type=at_least(0), default=12, help="songs of rung b; 0 is all")
+    sub.add_argument("--takes", type=at_least(1), default=1, help="mixes of each prepared song")
     sub = command("train-accompanist", train, "train the accompanist by a recipe, or resume")
     add_recipe_options(sub, "accompanist")
     add_key(sub, "--data", "data", type=Path, help="folder with pop909/ and splits.json")
@@ -42,8 +44,11 @@ def analyze_songs(args: argparse.Namespace) -> None:
     from offline_train.evaluation.rungs import EvaluateConfig
 
     data = data_folder(args)
-    hear(of_shards(args.prepared), data, args.out / "heard" / "train")
-    pairs = noise_pairs(args.prepared, args.out / "heard" / "train")
+    takes = range(1, args.takes + 1)
+    for take in takes:
+        hear(of_shards(args.prepared, take), data, args.out / "heard" / "train")
+    heard = args.out / "heard" / "train"
+    pairs = chain.from_iterable(noise_pairs(args.prepared, heard, take) for take in takes)
     HearingNoise.fit(pairs).save(args.out / "noise-live.npz")
     for split in ("valid", "test"):
         config = EvaluateConfig(data, args.cache, split, "b", limit=args.limit)

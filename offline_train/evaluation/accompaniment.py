@@ -8,7 +8,7 @@ the same, and the human. Not here: hearing (``heard_steps``), what each measure 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from engine.core.note_tracker import pair_notes
 from engine.core.notes import NoteEvent
 from engine.perform.hands import Hands
 from offline_train.data.accompaniment.crops import RealHearing
-from offline_train.data.accompaniment.songs import GridSong
+from offline_train.data.accompaniment.songs import STEPS_PER_BEAT, GridSong
 from offline_train.evaluation.measures.faults import count_repeated
 from offline_train.evaluation.measures.pianist import (
     PianistScore,
@@ -41,6 +41,7 @@ WRITTEN_BEFORE_S = 0.02
 COMPLETE = 0.5  # of a step after its beginning, when it has been heard (``gathering``)
 ENTRY_STEPS = 32  # that are listened to first
 AFTER_CHANGE = 4
+RIGHT = 0.66  # share of a plan's tones
 HALF_BEAT = 2
 
 
@@ -59,6 +60,7 @@ class Played:
 
     notes: Notes  # (n, 5): onset, offset, pitch, velocity, is the right hand's
     steps: NDArray[np.int64]  # (n,) of the song
+    plans: NDArray[np.int64] | None = None  # (S,) classes of the excerpt's steps, of who plans
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class AccompanimentScore:
     n_half_beats: int = 0
     n_unplayable: int = 0
     n_repeated: int = 0
+    recoveries: list[float] = field(default_factory=list)  # beats from a wrong guess to a right one
     songs: list[PianistScore] = field(default_factory=list)
 
     @property
@@ -83,6 +86,7 @@ class AccompanimentScore:
         return {
             "chord tones": self.n_tones / max(self.n_judged, 1),
             "on the first beat after a change": self.n_tones_after / max(self.n_judged_after, 1),
+            "beats from a wrong guess to the right chord": _middle(self.recoveries),
             "notes for each of the human's": self.n_notes / max(self.n_human, 1),
             "pulse": _median(self.songs, "pulse"),
             "on half-beats": self.n_half_beats / n,
@@ -97,7 +101,11 @@ class AccompanimentScore:
 
 
 def _median(scores: Sequence[PianistScore], name: str) -> float:
-    known = [value for score in scores if not math.isnan(value := getattr(score, name))]
+    return _middle([getattr(score, name) for score in scores])
+
+
+def _middle(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
     return float(np.median(known)) if known else math.nan
 
 
@@ -119,11 +127,13 @@ class Accompanying:
         rows = real.rows(song.n_steps - real.first)
         events: list[NoteEvent] = []
         ends: dict[int, int] = {}
+        plans = []
         for k in range(len(rows)):
             if k >= lag:
                 accompanist.hear(rows[k - lag : k - lag + 1])
             where = Place(int(song.place[real.first + k]), lag, song.bpm)
             step = accompanist.step(where, plays=k >= ENTRY_STEPS)
+            plans.append(step.plan.chord)
             time = _time(song, real.first + k)
             for pitch in step.released:
                 if ends.pop(pitch, None) is not None:
@@ -135,7 +145,7 @@ class Accompanying:
                 events.append(NoteEvent(time, note.pitch, note.velocity))
         last = _time(song, real.first + len(rows))
         events += [NoteEvent(last, pitch, 0) for pitch in ends]
-        return in_two_hands(events, song)
+        return replace(in_two_hands(events, song), plans=np.array(plans))
 
 
 class Trivial:
@@ -219,8 +229,29 @@ def add_song(
     score.n_half_beats += int((steps % HALF_BEAT == 0).sum())
     score.n_unplayable += int(find_unplayable(notes, notes[:, 4] > 0.5).any.sum())
     score.n_repeated += count_repeated(human.notes, notes)
+    if played.plans is not None:
+        score.recoveries += recoveries(song.tones[real.first : stop], played.plans)
     seconds = _time(song, stop) - _time(song, real.first + ENTRY_STEPS)
     score.songs.append(score_pianist(notes, seconds))
+
+
+def recoveries(tones: NDArray[np.uint16], plans: NDArray[np.int64]) -> list[float]:
+    """Return the beats from each change of chord (S,) that a plan (S,) misses to the right plan.
+
+    A plan is right if at least two thirds of its tones belong to the chord; one that is not found
+    before the next change counts as long as the chord. The entry is left out.
+    """
+    bits = (tones[:, None] >> np.arange(12, dtype=np.uint16)) & 1
+    own = CLASS_TONES[plans]
+    is_right = (own * bits).sum(1) >= RIGHT * np.maximum(own.sum(1), 1)
+    changes = np.flatnonzero(tones[1:] != tones[:-1]) + 1
+    found = []
+    for begin, end in zip(changes, np.append(changes[1:], len(tones)), strict=True):
+        if begin < ENTRY_STEPS or not tones[begin] or is_right[begin]:
+            continue
+        late = np.flatnonzero(is_right[begin:end])
+        found.append(float(late[0] if len(late) else end - begin) / STEPS_PER_BEAT)
+    return found
 
 
 def after_change(song: GridSong) -> NDArray[np.bool_]:

@@ -53,14 +53,27 @@ class Sound(NamedTuple):
     start: float  # seconds of the whole song
 
 
-def of_shards(folder: Path, seed: int = 1) -> Iterator[Sound]:
-    """Yield the POP909 songs of a folder of shards, mixed and mastered as in training."""
+def of_shards(folder: Path, take: int = 1) -> Iterator[Sound]:
+    """Yield the POP909 songs of a folder of shards, mixed and mastered as in training.
+
+    Each ``take`` from 1 on is another mix of the same stems, under another name.
+    """
     for k, piece in enumerate(read_shards(folder)):
         if "beats" in piece and "notes" in piece:
-            samples, _ = mix_piece(piece, np.random.default_rng((seed, k)))
+            samples, _ = mix_piece(piece, np.random.default_rng((take, k)))
             song_id = piece.name.rpartition("-")[0]
             beats = np.array(piece.array("beats"), float)[:, 0]
-            yield Sound(song_id, piece.name, samples, beats, float(piece.facts.get("start", 0.0)))
+            start = float(piece.facts.get("start", 0.0))
+            yield Sound(song_id, take_name(piece.name, take), samples, beats, start)
+
+
+def take_name(name: str, take: int) -> str:
+    """Return the name of a take of a piece.
+
+    >>> take_name("102-0", 1), take_name("102-0", 2)
+    ('102-0', '102-0-2')
+    """
+    return name if take == 1 else f"{name}-{take}"
 
 
 def of_rung(config: EvaluateConfig) -> Iterator[Sound]:
@@ -117,15 +130,15 @@ def hear(sounds: Iterator[Sound], data: Path, out: Path) -> int:
 
 
 def noise_pairs(
-    shards: Path, heard: Path, seed: int = 1, model: str = "live"
+    shards: Path, heard: Path, take: int = 1, model: str = "live"
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     """Yield who sounded (S, 88) and what was heard (S, 88, 2) of songs that ``of_shards`` gave."""
     for k, piece in enumerate(read_shards(shards)):
-        path = heard / f"{piece.name}.npz"
+        path = heard / f"{take_name(piece.name, take)}.npz"
         if not path.is_file():
             continue
         roles = piece.facts["roles"]
-        is_heard = audible(draw_gains(roles, np.random.default_rng((seed, k))))
+        is_heard = audible(draw_gains(roles, np.random.default_rng((take, k))))
         score = np.array(piece.array("score"))
         players = [
             Player(part, 0, [Note(*row[:4]) for row in score[score[:, 4] == number].tolist()])

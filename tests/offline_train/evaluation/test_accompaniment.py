@@ -23,6 +23,7 @@ from offline_train.evaluation.accompaniment import (
     human_playing,
     lag_of,
     measure,
+    recoveries,
     table,
 )
 from offline_train.evaluation.measures.pianist import (
@@ -103,6 +104,18 @@ def test_chord_tones_count_after_changes_apart(song: GridSong, real: RealHearing
     assert (score.n_judged, score.n_tones) == (2, 1)
     assert (score.n_judged_after, score.n_tones_after) == (1, 1)
     assert score.n_half_beats == 2
+
+
+def test_a_wrong_guess_lasts_until_the_plan_is_right() -> None:
+    c_major, f_major = 0b10010001, 0b1000100001
+    tones = np.repeat(np.array([c_major, f_major, c_major, f_major], np.uint16), 32)
+    plans = np.repeat([0, 5 * 8, 0, 5 * 8], 32)
+    plans[64:70] = 5 * 8  # F held for a beat and a half into C
+    plans[96:] = 6 * 8  # never found
+    assert recoveries(tones, plans) == [1.5, 8.0]
+    minor = plans.copy()
+    minor[64:70] = 9 * 8 + 1  # A minor shares two tones with C
+    assert recoveries(tones, minor) == [8.0]
 
 
 class OneChord:
