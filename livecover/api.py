@@ -124,13 +124,6 @@ def cover(song: str | os.PathLike[str], settings: Given = None) -> list[Note]:
         The file is missing, or not audio.
     ModelError, ConfigError
         The model cannot be opened; a setting is wrong.
-
-    Examples
-    --------
-    >>> from livecover import examples
-    >>> notes = cover(examples.path(), {"play.parts": "melody"})
-    >>> {note.part for note in notes}
-    {'melody'}
     """
     chosen = _all(settings)
     source = FileSource(path_of_input(os.fspath(song)), paced=False)
