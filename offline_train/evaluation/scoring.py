@@ -244,9 +244,8 @@ def score_song(
     scores: dict[str, SongScore] = {}
     known: dict[bytes, float | None] = {}  # two paths that agree are played and compared once
     for choice in choices:
-        cover = opened[choice.name]
-        heard = teacher if choice != BASIC_PITCH else None
-        score = score_cover(song, cover, heard, is_truth=choice == HUMAN)
+        cover, other = opened[choice.name], None if choice == BASIC_PITCH else teacher
+        score = score_cover(song, cover, other, is_truth=choice == HUMAN)
         key = np.round(cover.notes[:, :4], 2).tobytes()
         if profile is not None and key not in known:
             known[key] = likeness.cover_qmax(profile, cover.notes)
