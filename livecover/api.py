@@ -30,7 +30,7 @@ from engine.cover.stream import open_pipeline
 from engine.live.engine import Engine
 from engine.midi.function_sink import FunctionSink
 from engine.midi.sinks import MidiSink, open_sink
-from engine.model.stateful_model import join_posteriors
+from engine.model.cover_model import join_posteriors
 from engine.model.window_model import WindowModel
 from engine.signal.conditioning import PRIME_S, conditioned_blocks
 from engine.whole_song.cover import Cover, cover_file, cover_song

@@ -1,19 +1,19 @@
-"""Piano accompaniment written bar by bar from what is heard: chords, texture, notes in groups.
+"""Piano accompaniment unit by unit from chords, sound and texture; notes in groups.
 
 "Audio-to-symbolic arrangement via cross-modal music representation learning" (Wang, Xu, Xia and
 Shan, ICASSP 2022), with sizes from its public code. A unit is eight beats, 32 steps of a sixteenth:
 
 1. chords: a bidirectional GRU over eight beats, each 36 numbers (root, chroma, bass), to 128;
-2. sound: what a transcriber hears at each step, by pitch, through a convolution and a GRU, to 192;
+2. sound: a transcriber's outputs at each step, by pitch, through a convolution and a GRU, to 192;
 3. texture: the score of the unit, corrupted, through a convolution and a GRU, to a Gaussian of 192.
    Training leads its place from the score to a standard normal, so that inference needs no score;
 4. decoder, as in PianoTree (Wang et al., ISMIR 2020): one GRU over the steps, whose input is the
    group of notes before, and in each step one over the notes of a group, upwards: pitch, length;
-5. auxiliary outputs from the latent: the bass, whether anything is struck, and how loud.
+5. auxiliary outputs from the latent: the bass, onsets, and loudness.
 
 We differ: melody is a fourth channel of the sound, lengths are one choice of 32 instead of five
 bits, the chord encoder is trained with the rest, and a group is summarised by a sum instead of a
-GRU. In the last stage a unit also knows the texture of the one before (``follow``).
+GRU. In the last stage a unit also gets the texture of the one before (``follow``).
 
 Shapes: B units, K = 8 beats, S = 32 steps, P = 88 pitches, N = 16 notes at most, Z latent.
 Not here: stages and losses (``offline_train.studies.arranging``), songs (``engine.whole_song``).
@@ -173,7 +173,7 @@ class Arrangement(nn.Module):
         self.auxiliary_out = nn.Linear(c.hidden, N_PITCHES + 3)
 
     def texture(self, score: Tensor) -> Texture:
-        """Return the Gaussian of scores (B, S, P, 2): struck, sounding."""
+        """Return the Gaussian of scores (B, S, P, 2): onset, frame."""
         out = self.score(score)
         z = self.config.z_texture
         return Texture(out[:, :z], out[:, z:].clamp(-8, 4))

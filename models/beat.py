@@ -1,4 +1,4 @@
-"""The beat network: hears where beats and downbeats fall, causally, on one laptop core.
+"""The beat network: causal beat and downbeat activations, on one laptop core.
 
 Log-frequency magnitudes go in, how near a beat and a downbeat are comes out, ``lookahead_frames``
 later. After BeatNet (Heydari et al., ISMIR 2021): a small convolution, then recurrent layers; here

@@ -13,7 +13,7 @@ from models.spec import N_PITCHES
 
 
 class Crnn(nn.Module):
-    """The backbone, a GRU that hears the past, and a linear layer to the keys."""
+    """The backbone, a causal GRU, and a linear layer to the keys."""
 
     margin_frames = MARGIN_FRAMES
 

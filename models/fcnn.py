@@ -1,4 +1,4 @@
-"""Paper 3's fully convolutional network: a spectrogram as a picture, made a piano roll.
+"""Paper 3's fully convolutional network: a spectrogram as an image, to a piano roll.
 
 "Neural Music Transcription with Spatiotemporal Vision Models" (Sharma and Xiao, 2022), section 2.2:
 a U-Net over the log mel spectrogram whose blocks are residual, with a convolution over time at its
@@ -7,7 +7,7 @@ end. The CRNN (``models.crnn``) has the same backbone and a GRU instead. The pap
 
 Two things differ on purpose. The U-Net halves the axis of frequency alone, and its convolutions
 over time are not padded, so that each row of the roll depends on a fixed number of frames around
-it: what is heard live then equals what is heard in a file. And where the paper's code has its
+it: streaming then equals offline. And where the paper's code has its
 normalisation commented out and tanh under the name of ReLU, here are both as the paper has them.
 
 Shapes: B batch, n frames, m = margin frames, F = 229 mel bins, C channels, D features, P = 88.
@@ -71,7 +71,7 @@ class Residual(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Features (B, n + 2 m, F) -> (B, n, D): the U-Net, its last picture made a row a frame."""
+    """Features (B, n + 2 m, F) -> (B, n, D): the U-Net, its last image flattened."""
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class Fcnn(nn.Module):
         self.head = nn.Conv1d(config.width, N_PITCHES, 3)
 
     def init_hidden(self, batch: int) -> Tensor:
-        """Return nothing (1, B, 0): this network remembers nothing."""
+        """Return an empty state (1, B, 0): this network has none."""
         return torch.zeros(1, batch, 0)
 
     def roll(self, features: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:

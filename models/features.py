@@ -41,7 +41,7 @@ MEL_HFT = FeatureSpec(
     power=2.0,
     is_htk=True,
 )
-"""What hFT-Transformer and AMT-APC hear: mel energies, HTK's scale, Slaney's norm (torchaudio's
+"""Features of hFT-Transformer and AMT-APC: mel energies, HTK's scale, Slaney's norm (torchaudio's
 defaults in their code). The lowest filters are narrower than a Fourier bin and stay empty.
 """
 
@@ -59,8 +59,8 @@ MEL_VISION = FeatureSpec(
     power=2.0,
     is_htk=True,
 )
-"""What "Neural Music Transcription with Spatiotemporal Vision Models" hears. Its code takes the
-logarithm of nothing and patches what comes of it; the floor here is what it lacks.
+"""Features of "Neural Music Transcription with Spatiotemporal Vision Models". Its code takes the
+logarithm of 0 and replaces the result; here is a floor instead.
 """
 
 CQT_TRANSFER = FeatureSpec(
@@ -75,7 +75,7 @@ CQT_TRANSFER = FeatureSpec(
     f_max=27.5 * 2 ** (175 / 24),
     log_floor=1e-5,
 )
-"""What Leś and Woźniak (2023) hear: two bins a semitone from A0 on. A frame of A0 lasts 1.2 s, so
+"""Features of Leś and Woźniak (2023): two bins a semitone from A0 on. A frame of A0 lasts 1.2 s, so
 the layer's window is two seconds long: for files, not for a live stream.
 """
 

@@ -37,7 +37,7 @@ from models.streaming import StyleGate
 from models.tonotopy import compare_as_they_are, places_of_bins, places_of_notes
 
 OUTPUTS = ("onset", "frame", "velocity")
-PLACE = 3.0  # how far a bin's place stands out beside what it holds, at the beginning
+PLACE = 3.0  # initial weight of a bin's position against its content
 SHARES = (0.01, 0.01, 0.05)  # of onset, offset and frame cells that hold a note, about
 
 
@@ -185,15 +185,15 @@ class Hft(nn.Module):
         self.decoder = nn.ModuleList(
             Layer(c, has_self=k > 0, has_memory=True) for k in range(c.n_decoder_layers)
         )
-        first_look = self._first_look()
-        compare_as_they_are(first_look.query, first_look.key)
+        attention = self._first_attention()
+        compare_as_they_are(attention.query, attention.key)
         self.first = Heads(c)
         self.time_place = nn.Parameter(torch.randn(c.n_frames, c.hidden))
         self.time = nn.ModuleList(Layer(c) for _ in range(c.n_time_layers))
         self.second = Heads(c)
         self.dropout = nn.Dropout(c.dropout)
         if self.style_gate is not None:
-            # The gate begins nearly open, so that what was learned before it was there still holds.
+            # The gate begins nearly open, so that weights learned without it still apply.
             last = self.style_gate.gate[2]
             assert isinstance(last, nn.Linear)
             nn.init.constant_(last.bias, 2.0)
@@ -208,15 +208,15 @@ class Hft(nn.Module):
         """Let bins and notes begin at random places, as the papers' do, to compare with."""
         self.bin_place.normal_()
         self.notes.normal_()
-        first_look = self._first_look()
-        first_look.query.reset_parameters()
-        first_look.key.reset_parameters()
+        attention = self._first_attention()
+        attention.query.reset_parameters()
+        attention.key.reset_parameters()
 
-    def _first_look(self) -> Attention:
-        """Return what looks from the notes at the bins first."""
-        look = self.decoder[0].to_memory
-        assert isinstance(look, Attention)
-        return look
+    def _first_attention(self) -> Attention:
+        """Return the cross-attention from notes to bins."""
+        attention = self.decoder[0].to_memory
+        assert isinstance(attention, Attention)
+        return attention
 
     def local(self, features: Tensor, style: Tensor) -> Tensor:
         """Return the embedding (B, n, P, H) of features (B, n + 2 m, F) in a style (B, 24)."""
@@ -240,8 +240,8 @@ class Hft(nn.Module):
 
         The sigmoid of ``velocity`` is the expected velocity of a note, over 127, given that there
         is one. The papers' decoder drops a note whose likeliest class is 0, "no note"; 127 classes
-        share what speaks for a note, and until one of them stands out that would drop everything,
-        so here the onset and its threshold decide alone. The style has had its say in ``local``.
+        share the evidence for a note, and until one of them stands out that would drop everything,
+        so here the onset and its threshold decide alone. The style enters in ``local``.
         """
         second = self.second(self._over_time(embedding))
         chance = torch.softmax(second.velocity[..., 1:], -1)

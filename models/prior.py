@@ -1,4 +1,4 @@
-"""What a network says before it has learned anything."""
+"""Initial biases of output layers."""
 
 import math
 
@@ -6,7 +6,7 @@ from torch import nn
 
 
 def guess(head: nn.Linear | nn.Conv1d | nn.Conv2d, probability: float) -> None:
-    """Let a layer of logits begin at a probability, by its bias.
+    """Set the bias of a layer of logits so that it begins at a probability.
 
     Few keys sound at a time. A network that begins at one half spends its first hundreds of steps
     on nothing but learning that.

@@ -1,8 +1,7 @@
-"""A network that paints a piano roll, made a model that streams and that the engine can play.
+"""A piano-roll network as a streaming model that the engine can run.
 
-Such a network says how likely each key sounds and nothing of onsets and velocities. A note begins
-where the roll rises: the onset of a frame is how far the probability climbs across it, and every
-note is struck with one velocity.
+Such a network gives frame probabilities, without onsets and velocities. The onset of a frame is the
+rise of the probability across it, and every note has one velocity.
 
 Shapes: B batch, T frames, m = margin frames, r = ``RISE_FRAMES``, F bins, P = 88 pitches.
 """
@@ -22,16 +21,16 @@ State = dict[str, Tensor]
 
 
 class RollNetwork(Protocol):
-    """What paints the roll; a torch module."""
+    """The network of the roll; a torch module."""
 
     margin_frames: int
 
     def init_hidden(self, batch: int) -> Tensor:
-        """Return what it remembers before the first frame, (1, B, H); H may be 0."""
+        """Return its state before the first frame, (1, B, H); H may be 0."""
         ...
 
     def roll(self, features: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (B, n, P) of features (B, n + 2 m, F) and the next memory."""
+        """Return logits (B, n, P) of features (B, n + 2 m, F) and the next state."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Paper 3's Transformers: those that failed, and one that does not, as settings of one network.
+"""Paper 3's Transformers as settings of one network: the paper's, which fail, and one that works.
 
 "Neural Music Transcription with Spatiotemporal Vision Models" (Sharma and Xiao, 2022), section 2.4
 and appendix A. ``seq2seq`` is the Transformer of Vaswani et al. (2017) with two blocks on either
@@ -60,7 +60,7 @@ def sinusoids(n_frames: int, width: int) -> Tensor:
 
 
 class Stem(nn.Module):
-    """What a few frames and bins show, before attention sees it: (B, T, F) to (B, T, W)."""
+    """Convolutions over a few frames and bins before attention: (B, T, F) to (B, T, W)."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class Transformer(nn.Module):
             guess(self.head, config.first_probability)
 
     def remember(self, features: Tensor) -> Tensor:
-        """Return what the encoder makes of features, (B, T, W)."""
+        """Return the encoder's output for features, (B, T, W)."""
         if self.config.is_scaled:
             features = (features - self.config.feature_mean) / self.config.feature_scale
         x = self.embed(features)
@@ -140,12 +140,12 @@ class Transformer(nn.Module):
         return torch.as_tensor(self.head(x.transpose(1, 2)).transpose(1, 2))
 
     def forward(self, features: Tensor, roll: Tensor) -> Tensor:
-        """Return logits (B, T, P), the decoder being told the true roll (B, T, P) a frame late."""
+        """Return logits (B, T, P) with teacher forcing: the true roll (B, T, P), a frame late."""
         return self.answer(self.remember(features), roll[:, :-1])
 
     @torch.no_grad()
     def listen(self, features: Tensor) -> Tensor:
-        """Return logits (B, T, P) with nothing told: a decoder reads its own answers."""
+        """Return logits (B, T, P), autoregressively: a decoder reads its own outputs."""
         memory = self.remember(features)
         if self.embed_roll is None:
             return self.answer(memory)

@@ -1,8 +1,8 @@
-"""What a model takes and gives, as frozen values that travel inside the model's file.
+"""The specification of a model's inputs and outputs, stored inside the model's file.
 
 No torch here: the live engine reads a spec from ONNX metadata and repeats none of its numbers.
 Not here: the networks (beside this file) and the code that runs them
-(``engine.model.stateful_model``).
+(``engine.model``).
 """
 
 import dataclasses

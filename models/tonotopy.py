@@ -1,4 +1,4 @@
-"""Where attention between notes and frequencies begins to look: at the note's own harmonics.
+"""Initial attention between notes and frequencies: at the note's own harmonics.
 
 hFT learns the place of each of 256 mel bins and 88 notes from random vectors, which takes
 it most of a short training. Here both begin as sines and cosines of log frequency, so that a note's
@@ -33,7 +33,7 @@ def places(frequency: Tensor, size: int) -> Tensor:
 
 
 def places_of_bins(n_bins: int, f_max: float, size: int, n_heads: int) -> Tensor:
-    """Return what each head may find a mel bin by, (n_bins, size)."""
+    """Return the position vectors of mel bins, a part for each head, (n_bins, size)."""
     return places(mel_centres(n_bins, f_max), size // n_heads).repeat(1, n_heads)
 
 
@@ -46,6 +46,6 @@ def places_of_notes(size: int, n_heads: int) -> Tensor:
 
 @torch.no_grad()
 def compare_as_they_are(*layers: nn.Linear) -> None:
-    """Let square layers begin near the identity, so that queries and keys are compared as such."""
+    """Initialise square layers near the identity, so that queries and keys compare directly."""
     for layer in layers:
         layer.weight.mul_(NOISE).add_(torch.eye(len(layer.weight)))

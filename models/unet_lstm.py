@@ -5,8 +5,8 @@ figure 1, which takes the transcriber of Cheuk et al., "The effect of spectrogra
 automatic music transcription" (ICPR 2021). Sizes are those of their code; where that has a
 perceptron of four layers at the end, here is the linear layer that the paper has.
 
-Shapes: B batch, T frames, F = 176 bins, C channels, P = 88 pitches. It hears a piece from both
-ends: for files, not for a live stream.
+Shapes: B batch, T frames, F = 176 bins, C channels, P = 88 pitches. It is
+bidirectional: for files, not for a live stream.
 """
 
 from dataclasses import asdict, dataclass
@@ -101,11 +101,11 @@ class UnetLstm(nn.Module):
         x = (features - low) / (high - low).clamp(min=1e-6)
         least = 2 ** len(self.down)
         x = functional.pad(x, (0, 0, 0, -n_frames % least))[:, None]
-        heard = []
+        maps = []
         for down in self.down:
             x = down(x)
-            heard.append(x)
-        skips = [*reversed(heard[:-1]), None]
+            maps.append(x)
+        skips = [*reversed(maps[:-1]), None]
         for k, (up, skip) in enumerate(zip(self.up, skips, strict=True)):
             x = up(x, skip)
             if k < len(self.up_norms):

@@ -1,4 +1,4 @@
-"""A small cover network of the window kind: sees 512 frames at every step, keeps no state.
+"""A small cover network of the window kind: 512 frames at every step, no state.
 
 The shape of AMT-APC (Komiya and Fukuhara, 2024) at a laptop's size: a local stage that looks at a
 few frames around each one, which the engine computes once and keeps, and a stage that mixes time

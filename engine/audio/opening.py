@@ -1,7 +1,6 @@
-"""Audio in, whatever the way: ``open_source`` for the text after ``--input``, ``list_inputs``.
+"""Opening an audio source by the text after ``--input``, and listing inputs.
 
-The ways: ``audio_file`` (files), ``audio_device`` (PortAudio), ``loopback`` (what the computer
-plays). What they share: ``audio_source``.
+Sources: files (``files``), PortAudio (``devices``), what the computer plays (``loopback``).
 """
 
 import logging
@@ -98,13 +97,13 @@ def path_of_input(text: str) -> Path:
 def list_inputs() -> list[InputInfo]:
     """Return every input: loopbacks first, then PortAudio's devices.
 
-    A way that is missing on this machine is logged and left out. Raises DeviceError where all are.
+    One that is missing on this machine is logged and left out. Raises DeviceError where all are.
     """
     found: list[InputInfo] = []
     failures: list[str] = []
-    for way in (list_loopbacks, list_devices):
+    for list_them in (list_loopbacks, list_devices):
         try:
-            found += way()
+            found += list_them()
         except DeviceError as error:
             failures.append(str(error))
     if len(failures) == 2:

@@ -45,7 +45,7 @@ class BeatModel:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything heard."""
+        """Begin a new stream."""
         self._state = {name: self._graph.zeros(name) for name in self._states}
         self._n_before = self.spec.lookahead_frames
 

@@ -20,13 +20,13 @@ SURE_OF_BAR = 0.5
 LOCK_S = 1.2  # of sure and steady estimates until it locks
 RELOCK_S = 2.0  # of sure estimates that say something else
 HOLD_S = 8.0  # without sure estimates until it is lost
-BAR_S = 1.0  # until another bar is believed
+BAR_S = 1.0  # of estimates of another bar until it is taken
 NEAR_BEATS = 0.15
 NEAR_TEMPO = 0.1
 
 
 class ClockState(Enum):
-    """Whether a clock knows the beat, goes on without hearing it, or does not know it."""
+    """Whether a clock follows the beat, continues without evidence, or has lost it."""
 
     LOCKED = "locked"
     HOLDING = "holding"
@@ -63,7 +63,7 @@ class BeatClock:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the beat; positions begin anew."""
+        """Begin anew: no beat, position 0."""
         self.state = ClockState.LOST
         self.confidence = 0.0
         self.metre = 4
@@ -170,7 +170,7 @@ class BeatClock:
         return beat - estimate.beat_in_bar
 
     def _follow_bar(self, estimate: BeatEstimate, time: float, now: float) -> None:
-        """Believe in another bar once the estimates have named it for a while."""
+        """Change the bar once the estimates have agreed on another for a while."""
         downbeat, metre = self._downbeat_of(estimate, time), estimate.metre
         is_same = metre == self.metre and (downbeat - self._downbeat) % metre == 0
         if is_same or estimate.bar_confidence < SURE_OF_BAR:

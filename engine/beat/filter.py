@@ -33,7 +33,7 @@ FRESHEN_EVERY = 4  # frames
 
 @dataclass(frozen=True, slots=True)
 class FilterSettings:
-    """What the filter believes before it hears."""
+    """The filter's priors and weights."""
 
     slowest_bpm: float = 50.0
     fastest_bpm: float = 215.0
@@ -111,7 +111,7 @@ class BeatFilter:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything heard."""
+        """Begin a new stream."""
         self._states = self._prior.copy()  # (S, R)
         self._tick = 0
         self._frame = -1
@@ -127,13 +127,13 @@ class BeatFilter:
         return np.asarray(states / states.sum(), np.float32)
 
     def push(self, beat: float, downbeat: float, is_heard: bool = True) -> None:
-        """Move on by a frame, then hear its activations (0 to 1), unless nothing is to be heard."""
+        """Advance a frame, then observe its activations (0 to 1), if ``is_heard``."""
         if self._frame >= 0:
             for _ in range(TICKS_PER_FRAME):
                 self._advance()
         self._frame += 1
         if is_heard:
-            self._hear(beat, downbeat)
+            self._observe(beat, downbeat)
         if self._frame % FRESHEN_EVERY == 0:
             share = FRESHEN_EVERY * self.settings.restart
             self._states *= (1 - share) / float(self._states.sum())
@@ -146,7 +146,7 @@ class BeatFilter:
         self._states[at] = self._tempo_change @ (leaving @ self._row_change)
         self._tick += 1
 
-    def _hear(self, beat: float, downbeat: float) -> None:
+    def _observe(self, beat: float, downbeat: float) -> None:
         """Weigh the states near a beat by what the activations say of it."""
         s = self.settings
         beat = min(max(beat, CERTAIN), 1 - CERTAIN)

@@ -21,7 +21,7 @@ USUAL_PERIOD_S = 0.6  # before there is an estimate
 
 
 class BeatTracker:
-    """Hears features and keeps ``clock``. The same result for blocks of any length.
+    """Tracks the beat of features in ``clock``. The same result for blocks of any length.
 
     Parameters
     ----------

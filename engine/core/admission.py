@@ -1,4 +1,4 @@
-"""Which events a bounded queue takes, so that nothing it took is left without its end."""
+"""Which events a bounded queue takes, so that each note-on in it has its note-off."""
 
 from collections import Counter
 
@@ -10,9 +10,9 @@ _PEDAL = -1
 class Admission:
     """The rule of a bounded queue: what it drops when it is full.
 
-    A note-on, or a pedal that goes down, is taken while there is room. The end of what was taken is
-    taken always, the end of anything else never: it would end nothing. So a queue with room for n
-    holds 2 n events at most. One thread.
+    A note-on, or a pedal that goes down, is taken while there is room. The end of a taken event is
+    always taken, of any other never. So a queue with room for n holds 2 n events at most. One
+    thread.
 
     Attributes
     ----------

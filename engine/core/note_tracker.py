@@ -1,7 +1,7 @@
 """Which notes and pedals sound, and what ends them: live at one receiver, or in a whole take.
 
-One rule for both. What belongs together is of one channel and key. A note ends with the next event
-of its key: its note-off, or a note-on that strikes it again. A note-off of a silent key is none.
+One rule for both. Events belong together by channel and key. A note ends with the next event of its
+key: its note-off, or a repeated note-on. A note-off of a silent key is dropped.
 Not here: who sends (``engine.midi.tracked_output``), MIDI files.
 """
 
@@ -48,7 +48,7 @@ class NoteTracker:
         return channel in self._pedals
 
     def track(self, event: Event) -> NoteEvent | None:
-        """Take what the receiver was sent; return the note-on that it ended, if any."""
+        """Note an event that the receiver was sent; return the note-on that it ended, if any."""
         if isinstance(event, PedalEvent):
             self._pedals.pop(event.channel, None)
             if event.is_down:
@@ -60,7 +60,7 @@ class NoteTracker:
         return ended
 
     def ends(self, time: float, least: float = LEAST_NOTE) -> list[Event]:
-        """Return what ends all that sounds at ``time``: note-offs, each as it began, then pedals.
+        """Return the note-offs of all notes that sound at ``time``, then pedals up.
 
         A note that began later, or just then, ends ``least`` seconds after it did.
         """
@@ -69,13 +69,13 @@ class NoteTracker:
         return ends
 
     def copy(self) -> Self:
-        """Return another that knows the same."""
+        """Return a copy."""
         other = type(self)()
         other._notes, other._pedals = self._notes.copy(), self._pedals.copy()
         return other
 
     def clear(self) -> None:
-        """Forget everything: the receiver is silent."""
+        """Clear: the receiver is silent."""
         self._notes.clear()
         self._pedals.clear()
 

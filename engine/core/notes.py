@@ -17,7 +17,7 @@ Hand = Literal["left", "right"]
 
 @dataclass(frozen=True, slots=True)
 class Posteriors:
-    """What a model says about n frames; every array float32 in [0, 1].
+    """A model's outputs for n frames; every array float32 in [0, 1].
 
     ``frames`` (n,) int64 gives each row's frame index (time = index * hop / sample_rate). Indices
     rise; they skip where the engine slept or dropped features.
@@ -41,7 +41,7 @@ class NoteEvent:
     pitch: int
     velocity: int
     part: Part = "accompaniment"
-    hand: Hand | None = None  # None where nobody asked whose it is
+    hand: Hand | None = None  # None where hands are not assigned
     channel: int = 1  # MIDI channel, 1 to 16
 
     @property
@@ -59,7 +59,7 @@ class Note:
     pitch: int
     velocity: int
     part: Part = "accompaniment"
-    hand: Hand | None = None  # None where nobody asked whose it is
+    hand: Hand | None = None  # None where hands are not assigned
 
 
 @dataclass(frozen=True, slots=True)

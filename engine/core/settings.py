@@ -236,13 +236,13 @@ class GateSettings:
     """Section ``gate``: when the model sleeps."""
 
     enabled: bool = True
-    """False: the model listens to silence too."""
+    """False: the model runs in silence too."""
     threshold_dbfs: float = -70.0
     """Peak level, dB below full scale, under which a block counts as silent."""
     hold: float = 1.0
     """Seconds of silence after which the model sleeps."""
     lead_in: float = 0.1
-    """Seconds of the audio before it woke that the model still hears."""
+    """Seconds of audio before it wakes that the model still gets."""
 
     def __post_init__(self) -> None:
         checks.flag("gate.enabled", self.enabled)

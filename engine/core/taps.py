@@ -1,4 +1,4 @@
-"""What may listen to the engine: a recorder, a monitor, a panel.
+"""Taps of the engine's audio and events: for a recorder, a monitor, a panel.
 
 Not here: any of them. Samples are (n, channels) float32 at the source's rate.
 """
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class TappedSource(Protocol):
-    """What a tap knows of the source that it listens to: any audio source is one."""
+    """The part of an audio source that a tap gets."""
 
     @property
     def name(self) -> str:
@@ -36,24 +36,24 @@ class TappedSource(Protocol):
 
 
 class Tap:
-    """Hears what goes through the engine. Every method returns at once, never waits, never raises.
+    """Gets the engine's audio and events. Every method returns at once, never waits, never raises.
 
     Host times are seconds of ``time.perf_counter``. Unless said otherwise, methods are called on
     the worker thread; those of one tap may overlap with ``sent`` only.
     """
 
     def begin(self, source: TappedSource, offset: float, latency: float) -> None:
-        """Listen to a source that has just started, at the start or after a loss.
+        """Begin with a source that has just started, at the start or after a loss.
 
         ``offset`` seconds of the engine's time is where its first sample stands; ``latency`` is
-        the session's, from ear to port.
+        the session's, from capture to MIDI port.
         """
 
     def audio(self, block: Array, time: float, host_time: float) -> None:
         """Take what is about to be analysed.
 
         ``time`` is where its first sample stands in the engine's time, which events carry too;
-        ``host_time`` is when that sample was at the ear.
+        ``host_time`` is when that sample was captured.
         """
 
     def found(self, events: Sequence[Event], dues: Sequence[float]) -> None:
@@ -83,12 +83,12 @@ class Taps(Tap):
         self._lock = threading.Lock()  # for add and remove at once
 
     def add(self, tap: Tap) -> None:
-        """Let ``tap`` hear all that comes from now on."""
+        """Call ``tap`` too from now on."""
         with self._lock:
             self._taps = (*self._taps, tap)
 
     def remove(self, tap: Tap) -> None:
-        """Let ``tap`` hear no more; nothing if it is not there."""
+        """Call ``tap`` no more; nothing if it is not there."""
         with self._lock:
             self._taps = tuple(t for t in self._taps if t is not tap)
 

@@ -1,4 +1,4 @@
-"""The tempo of the song, as someone told it. Not here: how it is measured (``control.clock``)."""
+"""The tempo of the song, as given from outside. Not here: measuring it (``control.clock``)."""
 
 import math
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Tempo:
-    """Beats a minute, and where beats lie. Moments are seconds of ``time.perf_counter``."""
+    """Beats a minute, and where beats lie. Host times are seconds of ``time.perf_counter``."""
 
     bpm: float
     beat_at: float
-    """The moment of one beat, which is a quarter note."""
+    """The host time of one beat, which is a quarter note."""
     beat: int | None = None
-    """Which one it is, counted from 0 at the song's begin; None where nobody knows."""
+    """Which one it is, counted from 0 at the song's begin; None if unknown."""
     beats_per_bar: int = 4
 
     @property
@@ -21,7 +21,7 @@ class Tempo:
         return 60.0 / self.bpm
 
     def beat_of(self, host_time: float) -> float | None:
-        """Return how many beats of the song are over at a moment; None where nobody knows.
+        """Return how many beats of the song are over at a host time; None if unknown.
 
         >>> Tempo(120.0, 10.0, 8).beat_of(11.25)
         10.5
@@ -29,7 +29,7 @@ class Tempo:
         return None if self.beat is None else self.beat + (host_time - self.beat_at) / self.beat_s
 
     def bar_at(self, host_time: float) -> float | None:
-        """Return the moment of the last bar line up to ``host_time``; None where nobody knows.
+        """Return the host time of the last bar line up to ``host_time``; None if unknown.
 
         >>> Tempo(120.0, 10.0, 8).bar_at(13.5)
         12.0

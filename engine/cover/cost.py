@@ -1,4 +1,4 @@
-"""What a model costs on this machine, stage by stage: its real-time factor.
+"""A model's real-time factor on this machine, stage by stage.
 
 Not here: whether that is enough (``livecover.commands.doctor``), tables (``livecover.bench``).
 """
@@ -50,8 +50,8 @@ class Cost:
 def measure_cost(pipeline: Pipeline, samples: Array) -> Cost:
     """Return what a song (n,) costs, fed a hop at a time as when live; begins a new stream.
 
-    Threads are those that the pipeline was loaded with. What is still underway at the end is not
-    asked for, so the song should last for many steps of the model.
+    Threads are those that the pipeline was loaded with. Frames that are pending at the
+    end are not counted, so the song should last for many steps of the model.
     """
     spec = pipeline.spec
     decoder = NoteDecoder(spec.features.frame_s, DecoderSettings.from_spec(spec.decoding))

@@ -1,4 +1,4 @@
-"""From a source's blocks to note events, without threads or clocks: what live and file share.
+"""Blocks of a source to note events, without threads or clocks; shared by live and files.
 
 One stream is one source from its first sample to its end or loss; times are seconds of it.
 """
@@ -52,7 +52,7 @@ class CoverStream:
         self._decoder = NoteDecoder(spec.features.frame_s, decoding)
         self._performer = Performer(settings.play, settings.midi)
         self._hop_length = spec.features.hop_length
-        self._is_resting = False  # nothing is underway and nothing sounds
+        self._is_idle = False  # no frame is pending and no note sounds
         self._n_samples_over = 0  # skipped ones that fill no frame yet
         self.n_skipped_frames = 0
         """Frames passed over because the machine was too slow; sleep is not among them."""
@@ -64,7 +64,7 @@ class CoverStream:
 
     @property
     def a4_hz(self) -> float:
-        """How the song is taken to be tuned: hertz that A4 has in it."""
+        """Estimated tuning: frequency of A4 in hertz."""
         return hertz_of(self._pipeline.cents)
 
     @property
@@ -73,56 +73,56 @@ class CoverStream:
         return self._input.delay
 
     def change(self, settings: EngineSettings) -> list[Event]:
-        """Take other settings of the decoder and the performance; return what ends for them."""
+        """Take other settings of the decoder and the performance; return the note-offs for them."""
         self._decoder.change(settings.decoder.resolved(self._pipeline.spec.decoding))
         return self._performer.change(settings.play, settings.midi)
 
     def prime(self, block: Array) -> None:
-        """Know a song by its first block (n, c), before it is pushed.
+        """Estimate DC offset, polarity, level and tuning from a song's first block (n, c).
 
-        Its offset, polarity, level and tuning.
+        Before it is pushed.
         """
         self._pipeline.prime(self._input.prime(block))
 
     def push(self, block: Array) -> list[Event]:
-        """Return the events that a block (n, c) settles, in time order."""
+        """Return the events that a block (n, c) completes, in time order."""
         samples = self._input.push(block)
-        to_skip, to_hear = self._gate.push(samples)
+        to_skip, to_process = self._gate.push(samples)
         events: list[Event] = []
         if len(to_skip):
-            events += self._pass_over(to_skip)
-        if len(to_hear):
-            events += self._decode(self._pipeline.push(to_hear))
+            events += self._skip(to_skip)
+        if len(to_process):
+            events += self._decode(self._pipeline.push(to_process))
         return events
 
     def skip(self, block: Array) -> list[Event]:
-        """Pass over a block (n, c) that there was no time for; sounding notes end."""
+        """Skip a block (n, c) that there was no time for; sounding notes end."""
         samples = self._input.push(block)
         n_frames, self._n_samples_over = divmod(
             self._n_samples_over + len(samples), self._hop_length
         )
         self.n_skipped_frames += n_frames
-        return self._pass_over(np.concatenate((self._gate.flush(), samples)))
+        return self._skip(np.concatenate((self._gate.flush(), samples)))
 
     def finish(self) -> list[Event]:
         """Return the last events; every sounding note ends. The stream is over."""
-        to_skip, to_hear = self._gate.push(self._input.flush())
+        to_skip, to_process = self._gate.push(self._input.flush())
         to_skip = np.concatenate((to_skip, self._gate.flush()))
-        events = self._pass_over(to_skip) if len(to_skip) else []
-        events += self._decode(self._pipeline.push(to_hear))
-        return events + self._decode(self._pipeline.flush()) + self._rest()
+        events = self._skip(to_skip) if len(to_skip) else []
+        events += self._decode(self._pipeline.push(to_process))
+        return events + self._decode(self._pipeline.flush()) + self._end_notes()
 
     def cut(self) -> list[Event]:
-        """Return the end of every sounding note; what is underway is left. The stream is over."""
-        return self._rest()
+        """Return the note-offs of all notes; pending frames are dropped. The stream is over."""
+        return self._end_notes()
 
-    def _pass_over(self, samples: Array) -> list[Event]:
-        """End what is underway and what sounds; in the midst of a gap nothing is."""
-        underway = self._pipeline.skip(samples)
-        return [] if self._is_resting else self._decode(underway) + self._rest()
+    def _skip(self, samples: Array) -> list[Event]:
+        """Skip samples; at the start of a gap pending frames are decoded and all notes end."""
+        pending = self._pipeline.skip(samples)
+        return [] if self._is_idle else self._decode(pending) + self._end_notes()
 
     def _decode(self, posteriors: Posteriors) -> list[Event]:
-        self._is_resting = False
+        self._is_idle = False
         self._decoder.pace = style_pace(self._pipeline.style, self._pipeline.spec)
         events = self._decoder.push(posteriors)
         if not len(posteriors):
@@ -131,7 +131,7 @@ class CoverStream:
         now = (int(posteriors.frames[-1]) - 0.5) * self._decoder.frame_s
         return self._performer.push(events, now)
 
-    def _rest(self) -> list[Event]:
-        """End every note; what follows is a gap or the end."""
-        self._is_resting = True
+    def _end_notes(self) -> list[Event]:
+        """Return the note-offs of all notes, before a gap or the end."""
+        self._is_idle = True
         return self._performer.push(self._decoder.flush()) + self._performer.release_all()

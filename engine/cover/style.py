@@ -4,7 +4,7 @@ Three histograms of 8 bins, each summing to 1: velocity, pitch and onset rate, i
 AMT-APC (Section III-B): values are z-scored with the paper's corpus statistics and cut at
 ``EDGES``. The paper's code observes the onset rate once in every 8.2 s; here every moving second
 is an observation, since an excerpt of a song holds too few of the longer ones.
-Not here: how presets are made (``offline_train.data.style``), and what a model makes of a style.
+Not here: how presets are made (``offline_train.data.style``), and how a model uses a style.
 """
 
 import difflib
@@ -33,7 +33,7 @@ INTENSITIES = ("calm", "balanced", "intense")
 """The presets at intensity 0, 0.5 and 1."""
 
 MAX_SECONDS = 4 * 3600.0
-"""A file that lasts longer is broken, and would cost memory for every second of it."""
+"""A longer file is refused: memory grows with its length."""
 
 _DRUMS = 9  # the MIDI channel, counted from 0
 

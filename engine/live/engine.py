@@ -1,4 +1,4 @@
-"""The live engine: what is opened and closed when, changes, and the state of it all.
+"""The live engine: opening, closing, changes of settings, status.
 
 The source's thread writes blocks into a ring, one worker reads them and owns features, model and
 decoder (``engine.live.worker``), one MIDI thread sends (``engine.midi.scheduler``).
@@ -27,13 +27,13 @@ from engine.signal.meters import SILENCE_DBFS, Status
 from engine.system.bounded import remaining_timeout
 
 STOP_TIMEOUT = 0.5
-"""Seconds that ``stop`` waits for a thread; what a library keeps longer is left behind."""
+"""Seconds that ``stop`` waits for a thread; one that a library blocks longer is abandoned."""
 
 _log = logging.getLogger(__name__)
 
 
 class Engine:
-    """Plays what the source hears, from ``start`` to ``stop``; a context manager does both.
+    """Covers a source live, from ``start`` to ``stop``; a context manager does both.
 
     Everything is opened and warm before audio starts. After ``stop`` every note has ended and every
     file is written, whatever happened.
@@ -43,7 +43,7 @@ class Engine:
     settings
         All of the engine's; :meth:`change` takes others.
     taps
-        What listens; :meth:`add_tap` brings more.
+        Get audio and events; :meth:`add_tap` adds more.
     open_source, open_pipeline, open_sink
         Ways to open what the settings name; a test passes its own.
 
@@ -156,7 +156,7 @@ class Engine:
 
     def _end_source(self) -> None:
         if self._worker.is_alive:
-            _log.error("the worker did not end in time: it is left behind")
+            _log.error("the worker did not end in time: it is abandoned")
         self.source.stop()
 
     def _close_sink(self) -> None:
@@ -201,7 +201,7 @@ class Engine:
                 self._use(sink)
 
     def add_tap(self, tap: Tap) -> None:
-        """Let ``tap`` hear all that comes from now on, the source first. As ``change``."""
+        """Add a tap, which gets the source first. As ``change``."""
         worker = self._worker
 
         def add() -> None:
@@ -212,7 +212,7 @@ class Engine:
         worker.run_on_worker(add)
 
     def remove_tap(self, tap: Tap) -> None:
-        """Let ``tap`` hear no more. Any thread."""
+        """Remove a tap. Any thread."""
         self._taps.remove(tap)
 
     def status(self) -> Status:
@@ -275,8 +275,8 @@ class Engine:
                 session.start()
         budget = worker.budget  # a constant, unless something that it is made of changes
         if pipeline or session or _counted(settings.time) != _counted(now.time):
-            heard = session or worker.session
-            budget = heard.budget(pipeline or self.pipeline, settings)
+            used = session or worker.session
+            budget = used.budget(pipeline or self.pipeline, settings)
         sink = self.sink
         if settings.midi.midi_out != now.midi.midi_out:
             sink = self._open_sink(settings.midi.midi_out, sinks_of(self.sink))

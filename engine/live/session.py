@@ -66,7 +66,7 @@ class Session:
         )
 
     def begin(self, pipeline: Pipeline, settings: EngineSettings) -> None:
-        """Hear from the next sample on with a new stream; one before it was finished."""
+        """Begin a new stream at the next sample; the one before is finished."""
         source = self.source
         self._stream_start = self.ring.total_read
         self.stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels)
@@ -83,11 +83,11 @@ class Session:
         return self.offset + sample / self.source.sample_rate
 
     def host_time(self, seconds: float) -> float:
-        """Return the perf_counter time at which the engine's second ``seconds`` was at the ear."""
+        """Return the perf_counter time at which the engine's second ``seconds`` was captured."""
         sample = (seconds - self.offset) * self.source.sample_rate
         try:
             self._last_host_time = self.clock.time_of(sample) - self.source.latency
-        except RuntimeError:  # the clock starts anew at this very moment: the next block sets it
+        except RuntimeError:  # the clock restarts: the next block sets it
             _log.debug("a note found the clock between two starts")
         return self._last_host_time
 

@@ -40,7 +40,7 @@ class Worker(WorkerThread):
     settings, budget, pipeline, session
         At first; the session is not started. :meth:`apply` brings others.
     scheduler, taps
-        Who gets the events, and who listens.
+        Get the events, and audio and events.
     open_session
         Opens the source again after a loss, given settings and the engine's time.
 
@@ -162,7 +162,7 @@ class Worker(WorkerThread):
                 self._submit(session, session.stream.push(block))
                 self.load.end(len(block) / rate)
             return
-        # Rather than fall behind without end. In pieces: seconds of sound at once would leave the
+        # Rather than fall behind more and more. In pieces: seconds of sound at once would leave the
         # process megabytes larger.
         n_left = n_waiting
         while n_left and len(block := self._read(session, n_left)):
@@ -182,10 +182,10 @@ class Worker(WorkerThread):
         return block
 
     def _run(self) -> None:
-        """Listen until stopped or the song is over. On the worker thread."""
+        """Run until stopped or the song is over. On the worker thread."""
         try:
             while not self._is_over:
-                self._listen()
+                self._process()
                 if self._is_over or self.session.source.is_finished:
                     break
                 self._recover()
@@ -206,15 +206,15 @@ class Worker(WorkerThread):
         """True once stopped, or the MIDI thread has."""
         return self._stop.is_set() or self._scheduler.error is not None
 
-    def _do_asked(self) -> None:
+    def _do_commands(self) -> None:
         self._commands.news.clear()
         while self._commands and not self._is_over:
             self._commands.do_next()
 
-    def _listen(self) -> None:
-        """Work until stopped, or the source has ended and all it gave is heard."""
+    def _process(self) -> None:
+        """Work until stopped, or the source has ended and all its blocks are processed."""
         while not self._is_over:
-            self._do_asked()
+            self._do_commands()
             ring, source = self.session.ring, self.session.source
             # The ring is looked at after the source, which may write its last block in between.
             if not ring.wait(WAIT) and not source.is_alive() and not ring.available:
@@ -238,13 +238,13 @@ class Worker(WorkerThread):
         while True:
             self._commands.news.wait(self._reopener.pause)
             lost.begin(self.pipeline, self.settings)  # so that a change finds nothing to finish
-            self._do_asked()
+            self._do_commands()
             if self._is_over or self.session is not lost:
                 return
             session = self._reopener.reopen(self.settings, self.now)
             if session is not None:
                 break
-        if self._is_over:  # nobody waits for it any more
+        if self._is_over:  # stopped meanwhile
             session.source.stop()
             return
         self._n_overruns_before += lost.n_overruns
@@ -254,7 +254,7 @@ class Worker(WorkerThread):
         warn_of_latency(session, self.pipeline, self.settings, self.budget.total)
 
     def _pass_to(self, session: Session) -> None:
-        """Take a session whose source has started: its time is the scheduler's from now on."""
+        """Pass over to a session whose source has started: the scheduler uses its clock."""
         self.session = session
         self.meter.reset()
         self._scheduler.anchor(session.host_time)
@@ -263,7 +263,7 @@ class Worker(WorkerThread):
         self._hold()
 
     def _begin(self, session: Session, pipeline: Pipeline, settings: EngineSettings) -> None:
-        """Let a session hear with a new stream; where it cannot, the present one goes on."""
+        """Begin a new stream of a session; where that fails, the present one goes on."""
         try:
             session.begin(pipeline, settings)
         except BaseException:

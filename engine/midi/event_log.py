@@ -1,4 +1,4 @@
-"""Events kept as bytes: of a night's playing, a fiftieth of what they take as objects."""
+"""Events kept as bytes: a fiftieth of the memory that they take as objects."""
 
 import struct
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _PEDAL = 255
 
 
 class EventLog:
-    """What was sent, but for whose hand it was. One thread at a time."""
+    """Events without their hands. One thread at a time."""
 
     def __init__(self) -> None:
         self._records = bytearray()
@@ -34,7 +34,7 @@ class EventLog:
         self._records += _RECORD.pack(event.time, key, velocity, event.channel, is_melody)
 
     def copy(self) -> "EventLog":
-        """Return another that has the same."""
+        """Return a copy."""
         other = EventLog()
         other._records = self._records[:]
         return other

@@ -75,7 +75,7 @@ def to_bytes(events: EventLog) -> bytes:
     """Return the take as a type-1 file: tempo, melody and accompaniment tracks.
 
     Pedals stand in the accompaniment's track. One event after the other: a long take is saved again
-    and again, and what that leaves behind in memory would grow with it.
+    and again, and memory must not grow with each save.
     """
     channels: dict[Part, set[int]] = {part: set() for part in PARTS}
     for event in events.in_order():

@@ -1,4 +1,4 @@
-"""A function as a sink: for notes that go somewhere of one's own."""
+"""A function as a MIDI sink."""
 
 from collections.abc import Callable
 

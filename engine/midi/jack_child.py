@@ -1,8 +1,8 @@
 """The process that ``jack_process`` starts: one RtMidi client of JACK, and who watches it.
 
-It obeys lines of JSON at its standard input and answers at its standard output. It ends, without a
-word, once the server has ended or stands still; where whoever started it is gone, it ends what
-sounds. Imports nothing heavy: it should be there soon.
+It takes commands as lines of JSON on its standard input and answers on its standard output. It ends
+once the server has ended or stalled; where its parent is gone, it ends what sounds. Imports nothing
+heavy: it should start quickly.
 """
 
 import ctypes
@@ -33,7 +33,7 @@ HANG_S = 10
 """After which the system ends a process whose server does not let it in, though RtMidi has
 the interpreter's lock; whoever started it has given up by then, or is gone."""
 LEAVE_S = 0.75
-"""Seconds to take leave in; a server that hangs then costs the process, and nobody waits."""
+"""Seconds for closing; with a server that hangs the process is then killed."""
 FETCH_EVERY_S = 0.005
 QUEUE_LIMIT = 4096
 SILENCE = (64, 123)  # sustain pedal up, All Notes Off
@@ -70,12 +70,12 @@ def say(**words: object) -> None:
 
 
 def leave(*_: object) -> NoReturn:
-    """End at once, for there is nobody left to take leave of."""
+    """End the process at once: the server is gone."""
     os._exit(1)
 
 
 class Child:
-    """An RtMidi client and a watch beside it. Raises what neither of them can open with."""
+    """An RtMidi client with a watch on its server. Raises what opening them raises."""
 
     def __init__(self, kind: str, name: str, library: str | None) -> None:
         import rtmidi  # not before the library is chosen
@@ -98,7 +98,7 @@ class Child:
 
     def obey(self) -> None:
         """Do what each line asks for, until one says close or there are no more."""
-        deeds: dict[str, Callable[..., object]] = {
+        commands: dict[str, Callable[..., object]] = {
             "ports": self._client.get_ports,
             "open": self._open,
             "ignore": lambda *types: self._client.ignore_types(*types),
@@ -116,7 +116,7 @@ class Child:
                 break
             else:
                 try:
-                    say(reply=deeds[what](*how))
+                    say(reply=commands[what](*how))
                 except Exception as error:
                     say(error=str(error))
         else:
@@ -146,7 +146,7 @@ class Child:
         self._client.send_message(message)
 
     def _silence(self) -> None:
-        """End what sounds; who asked for it was killed."""
+        """End what sounds: the parent process was killed."""
         for channel, key in self._sounding:
             self._client.send_message([0x80 | channel, key, 0])
         for channel in self._channels:
@@ -154,13 +154,13 @@ class Child:
                 self._client.send_message([0xB0 | channel, number, 0])
 
     def _fetch(self) -> None:
-        """Hand on what has come. On a thread of its own."""
+        """Forward incoming messages. On a thread of its own."""
         while not self._stop.wait(FETCH_EVERY_S):
             while (event := self._client.get_message()) is not None:
                 say(heard=event)
 
     def _look(self) -> None:
-        """Leave a server that stands still; tell of connections, and make lost ones again."""
+        """Leave a server that has stalled; report connections, and restore lost ones."""
         frame, still = 0, 0.0
         seen: list[str] = []
         told: list[str] = []

@@ -108,7 +108,7 @@ class JackClient:
             self._process.wait()
 
     def _write(self, *words: object) -> None:
-        """Hand a line over. Never waits: a line goes as a whole or not at all (pipe(7))."""
+        """Write a line. Never waits: a line goes as a whole or not at all (pipe(7))."""
         try:
             os.write(self._to, json.dumps(words).encode() + b"\n")
         except BlockingIOError:
@@ -138,7 +138,7 @@ class JackClient:
         return answer["reply"]
 
     def _read(self) -> None:
-        """Sort what the process says, until it ends. On a thread of its own."""
+        """Dispatch the process's output, until it ends. On a thread of its own."""
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
@@ -169,7 +169,7 @@ class JackInput(JackClient):
     kind = "input"
 
     def ignore_types(self, sysex: bool, timing: bool, active_sense: bool) -> None:
-        """Choose what is not heard."""
+        """Choose which messages are ignored."""
         self._ask("ignore", sysex, timing, active_sense)
 
     def get_message(self) -> tuple[list[int], float] | None:

@@ -1,7 +1,7 @@
-"""A MIDI port that comes back: it is watched, and opened again under its name whenever it is lost.
+"""A MIDI port that is watched, and opened again by its name whenever it is lost.
 
-A virtual port goes with its server, a piano's with its cable; neither tells. So a thread looks, and
-that thread alone opens and closes: both may take seconds. Not here: what is sent
+A virtual port goes with its server, a piano's with its cable, without notice. So a thread polls,
+and that thread alone opens and closes: both may take seconds. Not here: what is sent
 (``engine.midi.port_sink``), which port a name means (``engine.midi.ports``).
 """
 
@@ -51,7 +51,7 @@ class KeptPort(Generic[Client]):
     may_make
         Whether to make a virtual port where none fits.
     look_every
-        Seconds; None where nobody looks but who calls :meth:`look`.
+        Seconds; None: only calls of :meth:`look` check.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class KeptPort(Generic[Client]):
     def close(self, seconds: float | None = None) -> None:
         """Close the port, and wait for that so long, else ``CLOSE_S``; a second call only waits.
 
-        A port that is gone is not waited for: whoever looks may be asking a server that hangs.
+        A port that is gone is not waited for: its thread may be in a call to a server that hangs.
         """
         if not self._is_closing:
             self._is_closing, self._was_there = True, self.is_there
@@ -176,7 +176,7 @@ class KeptPort(Generic[Client]):
         return "is closed" if self._is_closing else "is still gone"
 
     def _lose(self, client: Client, why: str) -> None:
-        """Take that the port is gone; whoever looks closes it. Holds the lock."""
+        """Mark the port as gone; its thread closes it. Holds the lock."""
         if self._client is not client:
             return
         self._client = None

@@ -1,8 +1,8 @@
-"""Reads the MIDI files of others: what every player plays, whatever else is in them.
+"""A tolerant reader of MIDI files.
 
-A broken event that nobody needs is left out and counted; lengths and counts that a file declares
-are taken as hints. The result is mido's: a file of type 0 or 1 with ticks a beat, every message
-within its range. Not here: seconds (``tempo_map``), what notes mean, and writing.
+Broken events are left out and counted; declared lengths and counts are taken as hints. The result
+is mido's: a file of type 0 or 1 with ticks a beat, every message within its range. Not here:
+seconds (``tempo_map``), what notes mean, and writing.
 Format: Standard MIDI Files 1.0 (RP-001), RIFF-RMID (RP-029).
 """
 

@@ -1,4 +1,4 @@
-"""The thread that owns the MIDI port: each note leaves at its onset + the session's latency.
+"""The thread that owns the MIDI port: each note is sent at its onset + the session's latency.
 
 Times: an event's ``time`` is seconds of input audio; ``due`` and ``now`` are seconds of the
 clock (``time.perf_counter`` unless a test passes another). Not here: what sounds at the port
@@ -77,7 +77,7 @@ class Scheduler:
         self._anchor: Callable[[float], float] | None = None
         self._changed = threading.Condition()  # guards what follows
         self._queue = EventQueue(max_queued)
-        self._asked: collections.deque[Callable[[], None]] = collections.deque()
+        self._requests: collections.deque[Callable[[], None]] = collections.deque()
         self.error: BaseException | None = None
         self._is_closing = False
         self._is_sending = False
@@ -124,16 +124,16 @@ class Scheduler:
     def panic(self) -> None:
         """Drop everything queued and silence every receiver, before all else. Any thread."""
         with self._changed:
-            self._asked.appendleft(self._panic)
+            self._requests.appendleft(self._panic)
             self._changed.notify_all()
 
     def silence(self) -> None:
-        """Drop everything queued and end every sounding note, as the music would. Any thread."""
-        self._ask(self._end_everything)
+        """Drop everything queued and end every sounding note by its note-off. Any thread."""
+        self._request(self._end_everything)
 
     def hold(self, channels: tuple[int, ...]) -> None:
         """Keep the sustain pedals of ``channels`` down from now on; of none: let go."""
-        self._ask(lambda: self._output.hold(channels))
+        self._request(lambda: self._output.hold(channels))
 
     def change_sink(self, sink: MidiSink, timeout: float = 5.0) -> None:
         """End what sounds at the present sink and send to another from now on.
@@ -152,7 +152,7 @@ class Scheduler:
                     self._on_sent(off, now, now)
             done.set()
 
-        self._ask(change)
+        self._request(change)
         if not done.wait(remaining_timeout(timeout)):
             log.error("the MIDI port does not answer")
 
@@ -179,13 +179,13 @@ class Scheduler:
     def send_due(self, now: float) -> float | None:
         """Send what is due; return when the next event is, None if none waits. MIDI thread.
 
-        First, what a sink that refused was left with is ended, if it takes messages again.
+        First, hanging notes of a sink that refused are ended, if it takes messages again.
         """
         self._output.catch_up()
         while True:
             item: QueuedEvent | None = None
             with self._changed:
-                if not self._asked:
+                if not self._requests:
                     due = self._queue.next_due
                     if due is None or due > now:
                         self._is_sending = False
@@ -197,18 +197,18 @@ class Scheduler:
             if item is not None:
                 self._play(item)
             else:
-                self._asked.popleft()()
+                self._requests.popleft()()
             now = max(now, self._clock())
 
-    def _ask(self, action: Callable[[], None]) -> None:
+    def _request(self, action: Callable[[], None]) -> None:
         """Let the MIDI thread do something as soon as it can."""
         with self._changed:
-            self._asked.append(action)
+            self._requests.append(action)
             self._changed.notify_all()
 
     def _is_empty(self) -> bool:
         """Return whether nothing waits or is being sent. Holds the lock."""
-        return not self._queue and not self._is_sending and not self._asked
+        return not self._queue and not self._is_sending and not self._requests
 
     def _run(self) -> None:
         """Send until closed; what stops it is kept in ``error``. On the MIDI thread."""
@@ -225,7 +225,7 @@ class Scheduler:
             with self._changed:
                 if self._is_closing:
                     break
-                if self._asked or self._queue.next_due not in (None, due):
+                if self._requests or self._queue.next_due not in (None, due):
                     continue
                 remaining = IDLE_WAIT if due is None else due - self._clock()
                 if remaining > FINE_WAIT:
@@ -254,7 +254,7 @@ class Scheduler:
             self._on_sent(event, item.due, self._clock())
 
     def _panic(self) -> None:
-        """Silence every receiver, whatever it was given, and forget what waits."""
+        """Send panic to every receiver, and drop the queue."""
         self._end_everything(self._output.panic)
 
     def _end_everything(self, end: Callable[[], object] | None = None) -> None:

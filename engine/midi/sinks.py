@@ -1,6 +1,6 @@
-"""Where notes go: one protocol, several sinks at once, and the choice between port and file.
+"""MIDI sinks: the protocol, several at once, and opening ports or files by name.
 
-Not here: ports (``engine.midi.port_sink``), files (``engine.midi.file``), the moment of sending
+Not here: ports (``engine.midi.port_sink``), files (``engine.midi.file``), scheduling
 (``engine.midi.scheduler``).
 """
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 _OTHER_FILE = re.compile(r"\.[a-z][a-z0-9]{1,8}$|[/\\]", re.IGNORECASE)
-"""A suffix as files have it, or a folder: a virtual port of such a name is a slip of the hand."""
+"""A suffix as files have it, or a folder: no virtual port is made by such a name."""
 
 
 class MidiSink(Protocol):
@@ -45,12 +45,12 @@ class MidiSink(Protocol):
 
     @property
     def is_there(self) -> bool:
-        """False while it is known to refuse everything; it says so itself."""
+        """False while it refuses everything; it logs that itself."""
         ...
 
     @property
     def n_losses(self) -> int:
-        """How often it has gone."""
+        """How often it was lost."""
         ...
 
     def send(self, event: Event) -> None:

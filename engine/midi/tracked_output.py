@@ -1,7 +1,7 @@
-"""From the MIDI thread to the sinks: every note and pedal that a sink was given ends there.
+"""Output to MIDI sinks with note tracking: every note and pedal that a sink got ends there.
 
-Each sink has a tracker of its own, so one that refuses does not touch what another gets. Not here:
-when something is sent (``engine.midi.scheduler``), and where to (``engine.midi.sinks``).
+Each sink has a tracker of its own, so one that refuses does not affect another. Not here:
+scheduling (``engine.midi.scheduler``), the sinks (``engine.midi.sinks``).
 """
 
 import logging
@@ -17,16 +17,16 @@ log = logging.getLogger(__name__)
 
 
 class _Receiver:
-    """One sink, and what it was given. Refusals are logged once in a row."""
+    """One sink with its tracker. Consecutive refusals are logged once."""
 
     def __init__(self, sink: MidiSink) -> None:
         self.sink = sink
         self.tracker = NoteTracker()
-        self.is_behind = False  # it may lack an end, or have a pedal where it should not be
+        self.is_behind = False  # it refused something, and was not caught up with since
         self._is_refusing = False
 
     def send(self, event: Event) -> bool:
-        """Hand over one event; return whether it was taken."""
+        """Send one event; return whether it was taken."""
         try:
             self.sink.send(event)
         except MidiError as error:
@@ -39,7 +39,7 @@ class _Receiver:
         return True
 
     def silence(self, is_panic: bool) -> None:
-        """Let the sink tell the receiver to be silent."""
+        """Send the sink's messages for silence."""
         try:
             (self.sink.panic if is_panic else self.sink.silence)()
         except MidiError as error:
@@ -53,10 +53,10 @@ class _Receiver:
 
 
 class TrackedOutput:
-    """Hands events to one or several sinks and remembers what sounds at each. One thread only.
+    """Sends events to one or several sinks and tracks what sounds at each. One thread only.
 
-    A sink that raises MidiError misses what begins meanwhile. What it was left with is ended, and
-    its pedals are set, before the next event that it takes, or by :meth:`catch_up`.
+    A sink that raises MidiError misses events meanwhile. Notes that hang there are ended, and its
+    pedals set, before the next event that it takes, or by :meth:`catch_up`.
 
     Attributes
     ----------
@@ -68,15 +68,17 @@ class TrackedOutput:
 
     def __init__(self, sink: MidiSink, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._playing = NoteTracker()  # what the music has sound at one sink at least
+        self._playing = NoteTracker()  # what sounds at one sink at least
         self._receivers = [_Receiver(one) for one in sinks_of(sink)]
         self.n_failed = 0
         self.held: tuple[int, ...] = ()
-        self._last: tuple[float, float] | None = None  # the last event, in the audio and when sent
+        self._last: tuple[float, float] | None = (
+            None  # the last event's time in the audio, and when sent
+        )
 
     @property
     def is_used(self) -> bool:
-        """Whether something is left to end."""
+        """Whether a note sounds or a pedal is down."""
         return bool(self.held) or not all(one.tracker.is_silent for one in self._receivers)
 
     @property
@@ -99,28 +101,28 @@ class TrackedOutput:
             self._end(event if not event.is_on else ended(before, event.time))
         if not event.is_on:
             return before is not None
-        # All have their turn, whatever the first one says.
-        is_taken = any([self._hand(one, event) for one in self._receivers])
+        # Every sink is tried, also after one that refuses.
+        is_taken = any([self._send(one, event) for one in self._receivers])
         if is_taken:
             self._playing.track(event)
         return is_taken
 
     def pedal(self, event: PedalEvent) -> None:
-        """Send a pedal; one that the player holds down is sent once they let go."""
+        """Send a pedal; while the player holds it down, it is sent at release."""
         self._last = (event.time, self._clock())
         self._playing.track(event)
         if event.channel not in self.held:
-            self._hand_all(event)
+            self._send_all(event)
 
     def hold(self, channels: tuple[int, ...]) -> None:
         """Keep the pedals of ``channels`` down from now on, and let go of all others."""
         before, self.held = self.held, channels
         for channel in sorted({*before} ^ {*channels}):
             if channel in channels or not self._playing.is_down(channel):
-                self._hand_all(PedalEvent(self._now(), channel in channels, channel))
+                self._send_all(PedalEvent(self._now(), channel in channels, channel))
 
     def catch_up(self) -> None:
-        """End what a sink that refused was left with, if it takes messages again."""
+        """End hanging notes of sinks that refused, if they take messages again."""
         for one in self._receivers:
             self._catch_up(one)
 
@@ -136,7 +138,7 @@ class TrackedOutput:
         return ends
 
     def panic(self) -> None:
-        """Let every sink tell everybody to be silent, then end what it was given."""
+        """Send panic messages to every sink, then note-offs."""
         for one in self._receivers:
             one.silence(is_panic=True)
         self.end_everything()
@@ -146,14 +148,14 @@ class TrackedOutput:
         on = self._playing.track(off)
         for one in self._receivers:
             if one.tracker.at(off) is on:
-                self._hand(one, off)
+                self._send(one, off)
 
-    def _hand_all(self, event: Event) -> None:
+    def _send_all(self, event: Event) -> None:
         for one in self._receivers:
-            self._hand(one, event)
+            self._send(one, event)
 
-    def _hand(self, one: _Receiver, event: Event) -> bool:
-        """Hand a sink one event, and before it what it missed; return whether it took it."""
+    def _send(self, one: _Receiver, event: Event) -> bool:
+        """Send a sink an event, and before it what it missed; return whether it took it."""
         self._catch_up(one)
         is_taken = one.send(event)
         self.n_failed += not is_taken
@@ -169,7 +171,7 @@ class TrackedOutput:
         one.is_behind = False
 
     def _missed(self, tracker: NoteTracker) -> list[Event]:
-        """Return the ends and pedals that bring a sink to what is played now."""
+        """Return the note-offs and pedals that bring a sink to the present state."""
         now, playing = self._now(), self._playing
         gone = [on for on in tracker.notes if playing.at(on) is not on]
         missed: list[Event] = [ended(on, max(now, on.time + LEAST_NOTE)) for on in gone]
@@ -179,7 +181,7 @@ class TrackedOutput:
         return missed
 
     def _now(self) -> float:
-        """Return the present in the audio, by the last event and the time since; 0 before any."""
+        """Return the present time in the audio, by the last event; 0 before any."""
         if self._last is None:
             return 0.0
         time, sent = self._last

@@ -48,7 +48,7 @@ class FrontEnd:
 
     @property
     def cents(self) -> float:
-        """How far above A = 440 Hz the song is tuned; frames that come are heard as if it was not.
+        """How far above A = 440 Hz the song is tuned; later frames are resampled to 440 Hz.
 
         0 unless set; may be set between any two pushes, and outlives ``reset``.
         """
@@ -83,7 +83,7 @@ class FrontEnd:
         return np.arange(first, self._next_frame, dtype=np.int64), np.concatenate(parts)
 
     def skip(self, samples: Array) -> int:
-        """Pass over samples (n,); return how many frames went by. Later ones are exact."""
+        """Skip samples (n,); return how many frames they complete. Later ones are exact."""
         first = self._next_frame
         for _ in self._windows(samples):
             pass
@@ -94,7 +94,7 @@ class FrontEnd:
         return self.push(np.zeros(self.spec.win_length // 2, np.float32))
 
     def _windows(self, samples: Array) -> Iterator[Array]:
-        """Yield the held samples of each run of whole frames, and let go of them afterwards."""
+        """Yield the held samples of each run of whole frames, then drop them."""
         win, hop = self.spec.win_length, self.spec.hop_length
         start = 0
         while start < len(samples):
@@ -112,22 +112,22 @@ class FrontEnd:
 
 
 class Retuner:
-    """Plays the samples of a frame faster or slower around its centre, so that it is in tune.
+    """Resamples a frame around its centre, so that it is in tune.
 
-    Time stays: the frame's centre is where it was. The few samples that a faster frame lacks at its
-    ends, where the window is next to zero, are zeros. Works for every front end, whatever its axis.
+    The frame's centre stays. The few samples that a faster frame lacks at its ends, where the
+    window is near 0, are zeros. Works for every front end.
 
     Parameters
     ----------
     win_length : int
         Samples of a frame.
     cents : float
-        How far the song is tuned above what the model knows.
+        How far the song is tuned above A = 440 Hz.
     """
 
     def __init__(self, win_length: int, cents: float) -> None:
         self.cents = cents
-        step = 2 ** (-cents / 1200)  # samples of the song for each that the model hears
+        step = 2 ** (-cents / 1200)  # samples of the song for each of the frame
         self._varispeed = Varispeed(step)
         half = win_length // 2
         positions = half + step * (np.arange(win_length, dtype=np.float64) - half)
@@ -137,7 +137,7 @@ class Retuner:
         self._positions = np.asarray(positions + self._before, np.float64)
 
     def __call__(self, frame: Array) -> Array:
-        """Return the samples (win_length,) that the model should hear in place of ``frame``."""
+        """Return ``frame`` (win_length,) in tune."""
         self._padded[self._before : self._before + len(frame), 0] = frame
         return self._varispeed.read(self._padded, self._positions)[:, 0]
 

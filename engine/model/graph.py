@@ -133,7 +133,7 @@ class Graph:
             )
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
-        """Return the outputs asked for, as arrays; ModelError if the graph fails.
+        """Return the outputs named, as arrays; ModelError if the graph fails.
 
         The GIL is free while the graph runs.
         """

@@ -1,4 +1,4 @@
-"""How long after its onset in the audio a note leaves, part by part.
+"""The latency from a note's onset in the audio to its MIDI message, part by part.
 
 The worst case is counted: a note whose onset is the first sample of a block, just after a frame,
 at the beginning of a step, and is confirmed by its neighbour frame. Bare times are seconds.

@@ -1,4 +1,4 @@
-"""The way from samples to posteriors, without threads or clocks: front end and model in one loop.
+"""Samples to posteriors, without threads or clocks: gain, front end and model.
 
 The live worker, whole-file covers, evaluation and benchmarks all run this. Samples are mono at the
 model's rate; posteriors rows are (n, 88).
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.notes import Posteriors
+from engine.model.cover_model import CoverModel, join_posteriors
 from engine.model.frontend import FrontEnd, load_frontend
 from engine.model.model_files import load_model
-from engine.model.stateful_model import CoverModel, StatefulModel, join_posteriors
+from engine.model.stateful_model import StatefulModel
 from engine.model.window_model import WindowModel
 from engine.signal.conditioning import PRIME_S
 from engine.signal.level import AutomaticGain
@@ -23,10 +24,10 @@ Array = NDArray[np.float32]
 
 
 class Pipeline:
-    """Gain, front end and model as one stream: a song sounds as the model knows songs.
+    """Gain, front end and model as one stream.
 
-    A quiet song is raised to ordinary loudness, one that is not tuned to A = 440 Hz is heard as if
-    it was; one that needs neither comes to the model bit by bit as it is.
+    A quiet song is raised to ordinary loudness, one that is not tuned to A = 440 Hz is resampled to
+    it; one that needs neither comes to the model unchanged, bit by bit.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ class Pipeline:
         self._estimator = TuningEstimator(model.spec.features.sample_rate)
         self._tuning: float | None = None
         self.tuning = None
-        self._is_underway = False  # the model holds something that it has not answered
+        self._is_pending = False  # the model holds frames that it has not answered
 
     @property
     def spec(self) -> ModelSpec:
@@ -66,28 +67,31 @@ class Pipeline:
 
     @property
     def cents(self) -> float:
-        """How far above A = 440 Hz the song is taken to be tuned."""
+        """Estimated or given tuning, in cents above A = 440 Hz."""
         return self.frontend.cents
 
     def push(self, samples: Array) -> Posteriors:
         """Return what became final with these samples (n,)."""
-        self._is_underway = True
+        self._is_pending = True
         raised = self._gain.push(samples)
         if self._tuning is not None:
-            return self._hear(raised)
+            return self._process(raised)
         parts = []
         for piece in self._estimator.pieces(raised):
-            parts.append(self._hear(piece))
+            parts.append(self._process(piece))
             self._estimator.push(piece)
             self.frontend.cents = self._estimator.cents
         return parts[0] if len(parts) == 1 else join_posteriors(parts)
 
-    def _hear(self, samples: Array) -> Posteriors:
+    def _process(self, samples: Array) -> Posteriors:
         frames, features = self.frontend.push(samples)
         return self.model.step(frames, features, self.style)
 
     def prime(self, samples: Array) -> None:
-        """Know a song by its first samples (n,), before they are pushed. After ``reset``."""
+        """Estimate level and tuning from a song's first samples (n,), pushed afterwards.
+
+        After ``reset``.
+        """
         raised = self._gain.push(samples)
         for piece in self._estimator.pieces(raised):
             self._estimator.push(piece)
@@ -96,20 +100,20 @@ class Pipeline:
         self.tuning = self._tuning
 
     def skip(self, samples: Array) -> Posteriors:
-        """Pass over samples (n,) without computing, and return what was still underway.
+        """Skip samples (n,) without computing; return the frames not answered yet.
 
         The frames before the gap are answered as if silence followed; after it the model begins
-        anew, with exact features and true frame indices. The model is asked once in a gap, however
-        many calls make it.
+        anew, with exact features and true frame indices. The model runs once in a gap, whatever its
+        number of calls.
         """
         self.frontend.skip(samples)
-        if not self._is_underway:
+        if not self._is_pending:
             return join_posteriors([])
-        self._is_underway = False
+        self._is_pending = False
         return self.model.flush(self.style)
 
     def flush(self) -> Posteriors:
-        """Return everything still underway and begin a new stream at frame 0."""
+        """Return the frames not answered yet, and begin a new stream at frame 0."""
         frames, features = self.frontend.flush()
         last = self.model.step(frames, features, self.style)
         posteriors = join_posteriors([last, self.model.flush(self.style)])
@@ -117,13 +121,13 @@ class Pipeline:
         return posteriors
 
     def reset(self) -> None:
-        """Begin a new stream at frame 0, without an answer to what was underway."""
+        """Begin a new stream at frame 0; pending frames are dropped."""
         self._gain.reset()
         self._estimator.reset()
         self.tuning = self._tuning
         self.frontend.reset()
         self.model.reset()
-        self._is_underway = False
+        self._is_pending = False
 
 
 def load_pipeline(

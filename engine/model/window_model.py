@@ -10,14 +10,8 @@ from numpy.typing import NDArray
 
 from engine.core.errors import ModelError
 from engine.core.notes import Posteriors
+from engine.model.cover_model import StepModel, join_posteriors, silent_features, style_row
 from engine.model.graph import Graph
-from engine.model.stateful_model import (
-    StepQueue,
-    check_outputs,
-    join_posteriors,
-    silent_features,
-    style_row,
-)
 from engine.signal.rings import FeatureRing
 from models.spec import ModelSpec
 
@@ -27,7 +21,7 @@ Frames = NDArray[np.int64]
 MAX_LOCAL_FRAMES = 64  # in one call of the local stage: bounds the memory that a window takes
 
 
-class WindowModel:
+class WindowModel(StepModel):
     """Two graphs: a local stage for each frame and its neighbours, and one that mixes the window.
 
     ``local``: ``features`` (1, n + 2 m, F) -> ``embedding`` (1, n, E). ``mix``: ``embedding``
@@ -58,7 +52,7 @@ class WindowModel:
     """
 
     def __init__(self, spec: ModelSpec, mix: Graph, local: Graph, cached: bool = True) -> None:
-        check_outputs(spec, mix)
+        super().__init__(spec, mix)
         for graph, name, outputs in ((mix, "embedding", spec.outputs), (local, "features", [])):
             styled = ["style"] if "style" in graph.inputs else []
             graph.check([name, *styled], outputs or ["embedding"])
@@ -69,52 +63,31 @@ class WindowModel:
                 f"{mix.path}: lookahead_frames must be from {margin} (the local margin) to"
                 f" {window + margin - step}, not {spec.lookahead_frames}. Export it again"
             )
-        self._spec, self._mix, self._local, self._cached = spec, mix, local, cached
+        self._local, self._cached = local, cached
         self._rows = slice(end - step, end)
-        self._hears_style = "style" in local.inputs
+        self._takes_style = "style" in local.inputs
         self._style: Array = np.zeros(spec.style_dim, np.float32)  # of what is kept
         silence = silent_features(spec, 1 + 2 * margin)
         self._features = FeatureRing(window + 2 * margin, spec.features.n_bins, fill=silence[0])
         embedded = self._embed(silence, self._style)
         self._embeddings = FeatureRing(window, embedded.shape[1:], fill=embedded[0])
-        self._n_heard = 0  # frames since the stream began
-        self._queue = StepQueue(spec)
+        self._n_frames = 0  # frames since the stream began
         self._run(silent_features(spec, step), np.zeros(spec.style_dim, np.float32))  # warm
         self.reset()
 
-    @property
-    def spec(self) -> ModelSpec:
-        """What the model takes and gives."""
-        return self._spec
-
-    @property
-    def graph(self) -> Graph:
-        """The opened file of the stage that mixes."""
-        return self._mix
-
-    def step(self, frames: Frames, features: Array, style: Array) -> Posteriors:
-        """Return what became final with frames (n,) int64, features (n, F) and style (24,)."""
-        return self._advance(self._queue.push(frames, features), style)
-
-    def flush(self, style: Array) -> Posteriors:
-        """Return the frames still underway, as if silence followed, and begin a new stream."""
-        posteriors = self._advance(self._queue.finish(), style)
-        self.reset()
-        return posteriors
-
     def reset(self) -> None:
-        """Forget everything heard: the window is silent again."""
-        self._queue.clear()
+        """Begin a new stream: the window is silent again."""
+        super().reset()
         self._features.clear()
         self._embeddings.clear()
-        self._n_heard = 0
+        self._n_frames = 0
 
     def plain(self) -> "WindowModel":
         """Return a model of the same graphs, in a new stream, without the cache."""
-        return WindowModel(self._spec, self._mix, self._local, cached=False)
+        return WindowModel(self._spec, self._graph, self._local, cached=False)
 
     def offline_variant(self) -> "WindowModel":
-        """Return a model of the same graphs for whole files, where no answer is waited for.
+        """Return a model of the same graphs for whole files, where latency does not matter.
 
         It answers half a window at a time, the middle of it, with a quarter to either side: a
         fraction of the work, and more of the future seen, than with the steps of a live stream.
@@ -124,12 +97,12 @@ class WindowModel:
             step_frames=self._spec.window_frames // 2,
             lookahead_frames=self._spec.local_margin_frames + self._spec.window_frames // 4,
         )
-        return WindowModel(spec, self._mix, self._local, self._cached)
+        return WindowModel(spec, self._graph, self._local, self._cached)
 
     def offline(self, features: Array, style: Array) -> Posteriors:
         """Return posteriors of a whole song (n, F) by the plain sliding window.
 
-        The stream underway is not touched.
+        The present stream is not touched.
         """
         model = self.plain()
         first = model.step(np.arange(len(features), dtype=np.int64), features, style)
@@ -147,25 +120,25 @@ class WindowModel:
         """Return the outputs {name: (step_frames, 88)} after one more step of features."""
         self._features.push(rows)
         window, margin = self._spec.window_frames, self._spec.local_margin_frames
-        self._n_heard = min(window, self._n_heard + len(rows))
-        if self._cached and self._hears_style and not np.array_equal(style, self._style):
+        self._n_frames = min(window, self._n_frames + len(rows))
+        if self._cached and self._takes_style and not np.array_equal(style, self._style):
             self._restyle(style)
         else:
             n_new = len(rows) if self._cached else window
             seen = self._features.last(n_new + 2 * margin)
             self._embeddings.push(self._embed(seen, style))
         inputs = {"embedding": self._embeddings.last(window)[None]}
-        arrays = self._mix.run(self._styled(self._mix, inputs, style), self._spec.outputs)
+        arrays = self._graph.run(self._styled(self._graph, inputs, style), self._spec.outputs)
         names = zip(self._spec.outputs, arrays, strict=True)
         return {name: array[0, self._rows] for name, array in names}
 
     def _restyle(self, style: Array) -> None:
-        """Embed in another style what was heard; all before it is one frame of silence."""
+        """Embed the stream so far in another style; all before it is one frame of silence."""
         margin = self._spec.local_margin_frames
         silence = silent_features(self._spec, 1 + 2 * margin)
         fill = self._embed(silence, style)[0]
         self._embeddings = FeatureRing(len(self._embeddings), fill.shape, fill=fill)
-        seen = self._features.last(self._n_heard + 2 * margin)
+        seen = self._features.last(self._n_frames + 2 * margin)
         self._embeddings.push(self._embed(seen, style))
         self._style = style.copy()
 

@@ -1,8 +1,8 @@
-"""Posteriors in, notes out: onset peaks, re-strikes, ends, and a note-off for every note-on.
+"""Note decoding: posteriors to note events, by onset peaks and hysteresis of frames.
 
 Pure: no clock, no input or output, nothing random. Shapes: n frames, 88 pitches. Row k of the
 posteriors is centred on ``k * frame_s`` seconds; it is decided when row k + 1 is there, and every
-event that it causes lies within half a frame of it, so events leave in time order across pushes.
+event of it lies within half a frame, so events leave in time order across pushes.
 Not here: when a note is played (``engine.midi.scheduler``).
 """
 
@@ -22,7 +22,7 @@ Row = NDArray[np.float32]  # (88,)
 
 EPSILON = 1e-3  # the least threshold that is divided by
 MUSIC = 0.5
-"""A row is music, and not a rest, where some frame probability is this share of the threshold."""
+"""A row counts as music where some frame probability is this share of the off threshold."""
 LEAST_SUPPORT = 0.25
 """Share of the on threshold that counts as a note's highest frame probability at the least."""
 
@@ -44,7 +44,7 @@ def peak_offset(left: float, peak: float, right: float) -> float:
 
 @dataclass(slots=True)
 class _Sounding:
-    """A note that has begun and not ended."""
+    """A note that sounds."""
 
     time: float
     velocity: int
@@ -72,8 +72,8 @@ class NoteDecoder:
 
     A note starts at an onset peak: a row not below the threshold, above the row before and not
     below the row after. It ends in the first row whose frame probability is below the off
-    threshold, lowered in proportion if the on threshold was never reached (a model that is unsure
-    of a sound is unsure for as long as it lasts); not before ``minimum_note`` (only a re-strike, a
+    threshold, lowered in proportion if the on threshold was never reached (low confidence in a
+    sound tends to last as long as it); not before ``minimum_note`` (only a re-strike, a
     theft or a gap's far side may cut it shorter), and at ``maximum_note``. Where a density is
     wanted, all thresholds but the melody's move together, from row to row
     (``engine.perform.density``).
@@ -113,7 +113,7 @@ class NoteDecoder:
         self._melody = settings.melody_threshold
 
     def reset(self) -> None:
-        """Forget everything, sounding notes too, as if newly made."""
+        """Begin a new stream; sounding notes are dropped without note-offs."""
         self._sounding: dict[int, _Sounding] = {}
         self._last_on: NDArray[np.float64] = np.full(N_PITCHES, -np.inf)
         self._thresholds: Row = np.full(N_PITCHES, self._onset, dtype=np.float32)
@@ -122,7 +122,7 @@ class NoteDecoder:
         self._forget_rows()
 
     def _forget_rows(self) -> None:
-        """Make the next row the first of a stretch; before it is silence."""
+        """Make the next row the first after a gap, which counts as silence."""
         silence: Row = np.zeros(N_PITCHES, dtype=np.float32)
         self._index: int | None = None  # frame index of the row that waits for its right neighbour
         self._left: Row = silence
@@ -141,7 +141,7 @@ class NoteDecoder:
         self._density.pace = pace
 
     def push(self, posteriors: Posteriors) -> list[NoteEvent]:
-        """Return the events that ``posteriors`` (n rows) settle, in time order.
+        """Return the events that ``posteriors`` (n rows) decide, in time order.
 
         A jump in the frame indices ends every sounding note.
         """
@@ -179,14 +179,14 @@ class NoteDecoder:
         return sorted(events, key=_order)
 
     def _decide(self, right: Row | None) -> list[NoteEvent]:
-        """Return what the waiting row causes; without a right neighbour it starts nothing."""
+        """Return the waiting row's events; without a right neighbour it starts no note."""
         ends = self._ending()
         onsets = [] if right is None else self._onsets(right)
         if not ends and not onsets:
             return []
         events: list[NoteEvent] = []
         started: set[int] = set()
-        # Re-strikes first: they need no room, and must not find their note stolen.
+        # Repeated notes first: they need no voice, and their note must not be stolen before.
         onsets.sort(key=lambda onset: (onset.pitch in self._sounding, *onset.rank), reverse=True)
         for onset in onsets:
             victim = onset.pitch if onset.pitch in self._sounding else None
@@ -245,7 +245,7 @@ class NoteDecoder:
         return onsets
 
     def _victim(self, onset: _Onset, started: set[int], ends: dict[int, float]) -> int | None:
-        """Return the pitch that makes room for ``onset``, None if the onset should be dropped.
+        """Return the pitch whose voice ``onset`` steals, None if the onset is to be dropped.
 
         A note that this row ends anyway goes first; else the quietest accompaniment, the oldest
         of equals, the melody only where all is melody. An onset that ranks lower is dropped.

@@ -1,8 +1,8 @@
-"""Thresholds that follow the song: how far to move them so that notes come as often as they should.
+"""Thresholds that adapt to the song, so that the note rate comes near a target.
 
-A model is less sure of sounds unlike those it was trained on; with fixed thresholds it then plays
-too few notes, though the right ones. Its onset peaks still stand in order of likelihood, so the
-place of the threshold is sought in their own distribution. Causal, and the same for any block
+A model is less confident on sounds unlike its training data; fixed thresholds then give too few
+notes, though the right ones. The order of its onset peaks still holds, so the threshold is chosen
+from the distribution of recent peaks. Causal, and the same for any block
 size. Not here: what a note is (``engine.perform.decoder``).
 """
 
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 MEMORY_S = 12.0
 """Time constant of the distribution: some six bars."""
 TRUSTED_S, TRUSTED_PEAKS = 6.0, 24.0
-"""Seconds of music, and peaks, in the memory from which the distribution is trusted in full."""
+"""Seconds of music, and peaks, in the memory from which the factor applies in full."""
 STRENGTH = 0.75
-"""How far a song's own rate is pulled to the target, 0 to 1, on a logarithmic scale: some songs are
-meant to be sparse."""
+"""How far a song's own rate is moved to the target, 0 to 1, on a logarithmic scale; some songs are
+sparse."""
 LOWEST, HIGHEST = 0.3, 2.5
 """Bounds of the factor."""
 MOST_PULL = 4.0
-"""Bound of what the target adds or takes away, as a ratio of notes: a drone stays a drone."""
+"""Bound of the change of the note rate, as a ratio: a sparse drone is not filled with notes."""
 
 _N_BINS = 64
 
@@ -29,10 +29,10 @@ _N_BINS = 64
 class DensityControl:
     """Finds the factor by which thresholds must move, from the peaks so far.
 
-    The distribution is a histogram of peaks, each relative to the threshold that it had to reach,
-    forgotten exponentially: its mass above a factor is the number of notes that would have come
-    at that factor. Wanted is the number at factor 1, pulled by ``STRENGTH`` to the target, times
-    ``pace`` and ``density``; without a target, times ``density``.
+    The distribution is a histogram of peaks relative to their thresholds, with exponential decay:
+    its mass above a factor is the number of notes at that factor. Wanted is the number at factor 1,
+    moved by ``STRENGTH`` to the target, times ``pace`` and ``density``; without a target, times
+    ``density``.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class DensityControl:
 
     @property
     def is_needed(self) -> bool:
-        """False if the factor stays 1 whatever is heard."""
+        """False if the factor stays 1."""
         return self.notes_per_second > 0.0 or self.density != 1.0
 
     def observe(self, peaks: NDArray[np.floating]) -> None:

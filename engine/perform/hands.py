@@ -33,8 +33,8 @@ BASS_WORTH = 1.0
 LOUD_WORTH = 0.5
 EARLY_END = 0.4
 """What an early end costs, as a share of what leaving the note out would."""
-WAY = 0.02
-"""What a semitone from a hand's place costs: it decides where either hand could."""
+TRAVEL_COST = 0.02
+"""Cost of a semitone of a hand's travel: it decides where either hand could play."""
 MARGIN_S = 1e-9
 
 
@@ -60,10 +60,10 @@ class _Grip:
 
 
 class Hands:
-    """Keeps of a stream of notes what two hands can play, and says whose each note is.
+    """Keeps what two hands can play of a stream of notes, and gives each note a hand.
 
-    Notes of one row of the decoder are weighed together; a row is never parted between pushes, so
-    the result does not depend on how the stream is cut. Melody counts most, then the bass, then
+    Notes of one row of the decoder are decided together; a row is never split between pushes, so
+    the result does not depend on block size. Melody counts most, then the bass, then
     what is loud. A note that has sounded is ended early rather than a new one left out, unless
     it is worth far more. Order is kept; every note-on that is kept gets its one note-off.
 
@@ -82,7 +82,7 @@ class Hands:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything, keys that are down too, as if newly made."""
+        """Begin anew; keys that are down are dropped without note-offs."""
         self._keys: list[_Key] = []  # struck within MEMORY_S, or down
         self._place = dict(HOME)
 
@@ -177,7 +177,7 @@ class Hands:
         yield (0, 0, _Grip()) if hand == "left" else (len(row), len(row), _Grip())
 
     def _reaches(self, hand: Hand, pitch: int, now: float) -> bool:
-        """Return whether a hand could strike a pitch, so shortly after what was struck before."""
+        """Return whether a hand can reach a pitch in the time since its last keys."""
         for key in self._keys:
             age = now - key.struck
             is_young = age < STRIKE_S - MARGIN_S
@@ -190,7 +190,7 @@ class Hands:
         return True
 
     def _grip(self, hand: Hand, reached: list[_Key], row: set[int], now: float) -> _Grip | None:
-        """Return the grip on the worthiest of ``reached``, which the hand can span."""
+        """Return the grip on the best of ``reached``, which the hand can span."""
         own = [key for key in self._keys if key.hand == hand]
         n_young = sum(now - key.struck < STRIKE_S - MARGIN_S for key in own)
         free = self._fingers - n_young
@@ -215,7 +215,7 @@ class Hands:
         n_over = max(0, len(kept) + len(taken) - free)
         ended += sorted(kept, key=lambda key: key.worth)[:n_over]
         cost = sum(EARLY_END * key.worth for key in ended if key.pitch not in row)
-        cost += WAY * sum(abs(pitch - self._place[hand]) for pitch in pitches)
+        cost += TRAVEL_COST * sum(abs(pitch - self._place[hand]) for pitch in pitches)
         score = sum(key.worth for key in taken) - cost
         return _Grip(score, pitches, tuple(key.pitch for key in ended))
 

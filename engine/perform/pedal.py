@@ -1,10 +1,10 @@
-"""The sustain pedal from harmony: pressed under a chord, changed with the next, up over a silence.
+"""The sustain pedal from harmony: pressed after a chord, changed with the next, up in silence.
 
 Pure: no clock, no input or output. Legato pedalling, as pianists learn it: the foot lifts as the
 new bass or chord is struck and presses again just after it, so that the new harmony rings and the
-old one does not; what the accompaniment still holds of the old one is let go before, for the foot
-would catch it. A harmony is what the accompaniment has struck since the last change; the melody
-neither makes nor breaks one. The harmony is a new one when a note
+old one does not; held accompaniment notes of the old one end before, or the pedal would sustain
+them. A harmony is the accompaniment's notes since the last change; the melody does not count. It is
+a new one when a note
 
 - lies below its bass and is of another pitch class,
 - lies low, an octave above its bass at the most, is foreign to it and not the fifth of its bass,
@@ -41,19 +41,18 @@ class Pedal:
     """Adds the sustain pedal to a stream of notes, a few at a time or all at once.
 
     Nothing waits for the pedal: notes leave in the push that brings them, in order, and every one
-    ends once, some sooner. What the pedal does between two notes leaves as soon as that moment is
-    known to have come: with the next event, or by ``now``.
+    ends once, some sooner. Pedal events between two notes leave with the next event, or by ``now``.
     """
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything, as if newly made; a pedal that is down is the caller's to lift."""
+        """Begin anew; the caller lifts a pedal that is down."""
         self.is_down = False
         self._harmony = 0  # pitch classes, a bit each; 0 while there is none
         self._bass = 128
-        self._begun = 0.0  # when the harmony's first note was struck
+        self._harmony_start = 0.0  # when the harmony's first note was struck
         self._press_at: float | None = None
         self._struck: list[NoteEvent] = []  # what the harmony began with: its first ATTACK_S
         self._last_on = 0.0
@@ -98,8 +97,8 @@ class Pedal:
         if is_new:
             self._struck = [o for o in self._struck if on.time - o.time <= ATTACK_S]
             self._harmony, self._bass = 0, 128
-            self._begun, self._press_at = on.time, on.time + PRESS_S
-        if is_new or on.time - self._begun <= ATTACK_S:
+            self._harmony_start, self._press_at = on.time, on.time + PRESS_S
+        if is_new or on.time - self._harmony_start <= ATTACK_S:
             self._struck.append(on)
         for note in self._struck if is_new else (on,):
             self._harmony |= 1 << note.pitch % 12
@@ -110,7 +109,7 @@ class Pedal:
         """Return whether a note of the accompaniment begins a harmony."""
         if not self._harmony:
             return True
-        age, interval = on.time - self._begun, (on.pitch - self._bass) % 12
+        age, interval = on.time - self._harmony_start, (on.pitch - self._bass) % 12
         if on.pitch < self._bass and interval:
             return True
         both = self._harmony | 1 << on.pitch % 12
@@ -126,7 +125,7 @@ class Pedal:
         return any(on.pitch == off.pitch for on in self._struck)
 
     def _settle(self, time: float) -> list[Event]:
-        """Return what the pedal has done by ``time``."""
+        """Return the pedal's events up to ``time``."""
         played: list[Event] = []
         if self._press_at is not None and self._press_at <= time:
             played += self._press(self._press_at)
@@ -136,11 +135,11 @@ class Pedal:
         return played
 
     def _press(self, time: float) -> list[Event]:
-        """Return the pedal going down, and before it the ends of what it should not catch."""
+        """Return the pedal going down, after the ends of notes that it must not sustain."""
         self.is_down, self._press_at = True, None
         caught: list[NoteEvent] = []
         for on in self._held.notes:
-            if on.part != "melody" and on.time < self._begun - ATTACK_S:
+            if on.part != "melody" and on.time < self._harmony_start - ATTACK_S:
                 caught.append(ended(on, time))
                 self._held.track(caught[-1])
                 self._let_go.add(on.pitch)

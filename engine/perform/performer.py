@@ -1,7 +1,6 @@
-"""From what the decoder found to what is played: parts, hands, pedal, key, touch, channels.
+"""Decoded notes to MIDI notes: parts, hands, pedal, transposition, velocity curve, channels.
 
-Not here: what a note is (``engine.perform.decoder``), and when it leaves
-(``engine.midi.scheduler``).
+Not here: decoding (``engine.perform.decoder``), scheduling (``engine.midi.scheduler``).
 """
 
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from engine.perform.pedal import Pedal
 
 
 class Performer:
-    """Turns note events into what a port is sent, a few at a time or all at once.
+    """Turns note events into the events of a MIDI port, a few at a time or all at once.
 
     A note ends as it began, whatever was changed in between: at the same key of the same channel.
     New settings count from the next note on. What leaves the MIDI range is not played.
@@ -34,10 +33,10 @@ class Performer:
         self._hands, self._pedal = Hands(play.hand_span), Pedal()
 
     def change(self, play: PlaySettings, midi: MidiSettings) -> list[Event]:
-        """Take other settings; return what has to end for them."""
+        """Take other settings; return the note-offs and pedals that end for them."""
         ended: list[Event] = []
         if (play.hands, play.hand_span) != (self._play.hands, self._play.hand_span):
-            ended += self._end_notes()  # the new hands know nothing of the old ones' keys
+            ended += self._end_notes()  # the new hands start without keys
             self._hands = Hands(play.hand_span)
         if play.pedal != self._play.pedal:
             ended += self._lift()
@@ -60,7 +59,7 @@ class Performer:
         return [played for move in moves for played in self._played(move)]
 
     def release_all(self) -> list[Event]:
-        """Return what lifts the pedal and ends what still sounds; a gap follows, or the end."""
+        """Return the note-offs of all that sounds, and the pedal up; before a gap or the end."""
         ended = [*self._end_notes(), *self._lift()]
         self._hands.reset()
         self._pedal.reset()
@@ -71,7 +70,7 @@ class Performer:
         return not play.mute and play.parts in ("full", event.part)
 
     def _note(self, event: NoteEvent) -> list[NoteEvent]:
-        """Return what is played for one event: nothing, it, or an end and a new beginning."""
+        """Return what is played for one event: nothing, it, or a note-off and a note-on."""
         before = self._open.pop(event.pitch, None)
         ended = [] if before is None else [replace(before, time=event.time, velocity=0)]
         if not event.is_on:
@@ -81,7 +80,7 @@ class Performer:
         if not 0 <= pitch <= 127:
             return ended
         for other, note in list(self._open.items()):
-            if note.pitch == pitch:  # begun in another key than today's
+            if note.pitch == pitch:  # of another transposition
                 ended.append(replace(self._open.pop(other), time=event.time, velocity=0))
         velocity = velocity_table(midi.velocity_curve)[event.velocity]
         channel = self._channel(event)

@@ -1,11 +1,11 @@
 """The song, delayed by exactly the session's latency, so that it sounds together with its notes.
 
-The worker writes what it hears into a line; the playback thread reads it where the song stood
-``latency`` before the moment at which a sample will be heard. Input and output have clocks of their
-own, so the place to read at moves a little against the place that was reached: the speed follows,
-by at most ``MAX_BEND``, which nobody hears, and where the two are far apart (a device came back) it
-jumps under a crossfade. Samples are (n, channels) float32. Not here: the output
-(``engine.playback.output``) and who writes to it (``engine.playback.playback_thread``).
+The worker writes the input into a delay line; the playback thread reads it where the song stood
+``latency`` before the host time at which a sample will be heard. Input and output have clocks of
+their own, so the read position drifts: the speed corrects it, by at most ``MAX_BEND``, which is
+inaudible, and where it is far off (a device came back) it jumps under a crossfade. Samples are
+(n, channels) float32. Not here: the output (``engine.playback.output``), its thread
+(``engine.playback.playback_thread``).
 """
 
 import logging
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Anchor:
-    """Sample ``sample`` was at the ear at ``host_time``; samples below ``written`` are there."""
+    """Sample ``sample`` was captured at ``host_time``; samples below ``written`` are there."""
 
     sample: int
     host_time: float
@@ -61,7 +61,7 @@ class _Line:
         return max(0, self.anchor.written - len(self._buffer) + spare)
 
     def write(self, block: Array, host_time: float) -> None:
-        """Append a block (n, c) whose first sample was at the ear at ``host_time``."""
+        """Append a block (n, c) whose first sample was captured at ``host_time``."""
         start = self.anchor.written
         stereo = block[:, :N_CHANNELS]  # one channel is spread over both
         place = (start + np.arange(len(block))) % len(self._buffer)
@@ -79,7 +79,7 @@ class _Line:
 
 
 class Monitor(Tap):
-    """A tap that gives the song back, ``latency`` late.
+    """A tap that plays the song back, delayed by ``latency``.
 
     Parameters
     ----------
@@ -91,9 +91,9 @@ class Monitor(Tap):
     Attributes
     ----------
     error : float
-        Seconds that the song is behind its place; for measuring.
+        Seconds that the song is behind; for measuring.
     n_jumps : int
-        How often it was taken to its place at once.
+        How often it jumped to its position.
     """
 
     name = "the song"

@@ -68,8 +68,8 @@ class Output(Protocol):
 class PulseOutput:
     """A sink of PulseAudio or PipeWire.
 
-    Its server is asked what waits in the stream and in the sink; libpulse's own figure, which it
-    makes up between two answers, was milliseconds off.
+    Latency is what the server says waits in the stream and in the sink; libpulse's own figure,
+    which it interpolates, was milliseconds off.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class PulseOutput:
 
     def close(self) -> None:  # noqa: D102
         if not self._busy.acquire(timeout=remaining_timeout(CLOSE_S)):
-            return  # in a server that hangs: left behind
+            return  # in a server that hangs: abandoned
         try:
             with contextlib.suppress(DeviceError):  # a server that is gone
                 self._undo.close()
@@ -215,7 +215,7 @@ class DeviceOutput:
 
     def close(self) -> None:  # noqa: D102
         if not self._busy.acquire(timeout=remaining_timeout(CLOSE_S)):
-            return  # in a driver that hangs: left behind, and still open
+            return  # in a driver that hangs: abandoned, and still open
         try:
             stream, self._stream = self._stream, None
             if stream is not None:

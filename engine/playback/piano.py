@@ -1,4 +1,4 @@
-"""The notes, played here: each at the sample of the output that will be heard when it is due.
+"""The notes played by a synthesizer, each at the sample that will be heard when it is due.
 
 Not here: synthesizers (``engine.playback.fluid``, ``engine.playback.plugin``), and the output
 (``engine.playback.playback_thread``). Host times are seconds of ``perf_counter``; samples are
@@ -47,7 +47,7 @@ class Synth(Protocol):
 
 
 class Piano(Tap):
-    """A tap that makes the notes heard.
+    """A tap that plays the notes.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class Piano(Tap):
         return [*ends, message(event)]
 
     def _silence(self) -> list[Message]:
-        """End everything, and forget what was to come."""
+        """End everything, and drop what waits."""
         ends = [message(end) for end in self._sounding.ends(0.0)]
         lifts = [controller(c, SUSTAIN, 0) for c in CHANNELS]
         self._waiting.clear()

@@ -68,7 +68,7 @@ class PlaybackThread(Taps):
         self._is_looped = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="playback", daemon=True)
-        self._thread.start()  # at once: an output that nobody writes to loses its place in time
+        self._thread.start()  # at once: an output without writes loses its timing
 
     def play(self, players: Sequence[Player]) -> None:
         """Play these from now on; those that are taps hear the engine from now on."""

@@ -1,4 +1,4 @@
-"""The time at which a sample of the input was captured, free of the jitter of its block.
+"""The capture time of input samples, without the jitter of block arrival.
 
 No audio device and no clock of its own here: arrival times are passed in.
 """
@@ -62,7 +62,7 @@ class StreamClock:
         return self._n_restarts
 
     def reset(self) -> None:
-        """Forget the stream; the next ``update`` starts the loop."""
+        """Begin a new stream; the next ``update`` starts the loop."""
         self._line = None
         self._locked_s = 0.0
         self._outlier_s = 0.0
@@ -107,7 +107,7 @@ class StreamClock:
         )
 
     def shift(self, seconds: float) -> None:
-        """Go on after a pause of the whole program in which no sample came; a short one is jitter.
+        """Shift by a pause of the whole program without samples; a short one counts as jitter.
 
         Any thread.
         """

@@ -1,7 +1,7 @@
-"""A source's blocks as a model takes them: no offset, one channel, the model's rate.
+"""Conditioning of a source's blocks: no DC offset, one channel, the model's sample rate.
 
-The one way in for what plays live, for whole songs and for training. Level and tuning, which belong
-to what a model knows, come after it (``engine.model.pipeline.Pipeline``).
+Shared by live, whole songs and training. Level and tuning come after it
+(``engine.model.pipeline.Pipeline``).
 """
 
 from collections.abc import Iterator
@@ -17,18 +17,18 @@ from engine.signal.resample import Resampler
 Array = NDArray[np.float32]
 
 PRIME_S = 10.0
-"""Seconds of a song that is there as a whole by which it is known before it is heard."""
+"""Seconds of a file from which offset, polarity, level and tuning are estimated beforehand."""
 BLOCK_S = 0.5
 
 
 class WholeSource(Protocol):
-    """A song that is there as a whole, as a file source is."""
+    """A source that can be read as a whole, as a file."""
 
     sample_rate: int
     n_channels: int
 
     def head(self, seconds: float) -> Array:
-        """Return how it begins, (n, channels)."""
+        """Return its first seconds, (n, channels)."""
 
     def blocks(self, block_size: int) -> Iterator[Array]:
         """Yield it from its beginning, in blocks (n, channels)."""
@@ -59,7 +59,7 @@ class InputConditioner:
         return self._resampler.delay
 
     def prime(self, block: Array) -> Array:
-        """Know a song's offset and polarity by its first block (n, c), pushed afterwards.
+        """Estimate offset and polarity from a song's first block (n, c), pushed afterwards.
 
         Return the block's samples (m,).
         """
@@ -80,7 +80,7 @@ class InputConditioner:
 
 
 def conditioned_blocks(source: WholeSource, to_rate: int) -> Iterator[Array]:
-    """Yield a file as samples (m,), known from its beginning; raises as ``FileSource.blocks``."""
+    """Yield a file as samples (m,), primed with its beginning; raises as ``FileSource.blocks``."""
     conditioner = InputConditioner(source.sample_rate, to_rate, source.n_channels)
     conditioner.prime(source.head(PRIME_S))
     for block in source.blocks(round(BLOCK_S * source.sample_rate)):
@@ -89,7 +89,7 @@ def conditioned_blocks(source: WholeSource, to_rate: int) -> Iterator[Array]:
 
 
 def conditioned(sound: Array, sample_rate: int) -> Array:
-    """Return a whole sound (n, channels) as mono (n,) at its own rate, known from its beginning."""
+    """Return a sound (n, channels) as mono (n,) at its own rate, primed with its beginning."""
     blocker, mixdown = DcBlocker(sound.shape[1], sample_rate), Mixdown(sound.shape[1], sample_rate)
     mixdown.prime(blocker.prime(sound[: round(PRIME_S * sample_rate)]))
     return mixdown.push(np.concatenate((blocker.push(sound), blocker.flush())))

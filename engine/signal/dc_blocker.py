@@ -1,8 +1,8 @@
-"""The constant offset of a sound taken away, where it is one that matters.
+"""DC offset removal, where the offset matters.
 
-Cheap converters put one under everything they hear. Level, ceiling and gate would measure it in
-place of a quiet song, and silence would never be silent. Blocks are (n, channels) float32. Belongs
-to the worker thread. A sound without an offset passes through untouched, bit by bit.
+Cheap converters add one. Level and gate would measure it in place of a quiet song. Blocks are
+(n, channels) float32. Belongs to the worker thread. A sound without an offset passes through
+unchanged, bit by bit.
 """
 
 import math
@@ -17,16 +17,16 @@ Array = NDArray[np.float32]
 HOP_S = 0.05
 MEMORY_S = 2.0
 LEAST = 10 ** (GateSettings().threshold_dbfs / 20) / 4
-"""Offset from which one is taken away: the gate's threshold, less 12 dB."""
+"""Smallest offset that is removed: the gate's threshold, less 12 dB."""
 BEGIN, END = 0.5, 0.25
-"""Offset, as a share of the sound's own level, from which it is taken away, and left again.
+"""Offset, as a share of the sound's level, from which its removal begins and ends.
 
 Less changes the level by under a decibel. Bass has an offset over one hop, but not over seconds.
 """
 BEGIN_EARLY = 1.5
 """Added to that at the first hop; less at each later one, as the estimate gets better."""
 FLAT = 0.1
-"""Share of an offset that the sound of a hop must stay under for the offset to be known at once."""
+"""A hop whose deviation is below this share of the offset gives the offset at once."""
 
 
 class DcBlocker:
@@ -57,31 +57,31 @@ class DcBlocker:
         self.restart()
 
     def restart(self) -> None:
-        """Begin the same stream from its start, with what is known of its offset."""
+        """Begin the same stream from its start; the offset estimate stays."""
         self._offset_before = self._offset
-        self._n_heard = 0
+        self._n_in_hop = 0
 
     def prime(self, block: Array) -> Array:
-        """Know a song by its first block (n, c), which is pushed afterwards; return it mended."""
+        """Estimate the offset from the first block (n, c), pushed afterwards; return it without."""
         self.reset()
         self.push(block)
         self.restart()
-        mended = self.push(block)
+        corrected = self.push(block)
         self.restart()
-        return mended if len(mended) else block
+        return corrected if len(corrected) else block
 
     def push(self, block: Array) -> Array:
         """Return a block (n, c) without its offset."""
         parts = [block[:0]]
         while len(block):
-            piece = block[: self._n_hop - self._n_heard]
+            piece = block[: self._n_hop - self._n_in_hop]
             block = block[len(piece) :]
             is_held = not self._n_hops
             if not is_held:
                 parts.append(self._less(piece))
-            self._hop[self._n_heard : self._n_heard + len(piece)] = piece
-            self._n_heard += len(piece)
-            if self._n_heard == self._n_hop:
+            self._hop[self._n_in_hop : self._n_in_hop + len(piece)] = piece
+            self._n_in_hop += len(piece)
+            if self._n_in_hop == self._n_hop:
                 self._end_hop()
                 if is_held:
                     self._offset_before = self._offset
@@ -90,18 +90,18 @@ class DcBlocker:
 
     def flush(self) -> Array:
         """Return what is held back, (n, c), at the end of a stream that is shorter than a hop."""
-        n_held = 0 if self._n_hops else self._n_heard
+        n_held = 0 if self._n_hops else self._n_in_hop
         return self._hop[:n_held].copy()
 
     def _less(self, piece: Array) -> Array:
-        """Return samples of one hop without the offset, which goes from hop to hop evenly."""
+        """Return samples of one hop without the offset, interpolated between hops."""
         if not (self._offset.any() or self._offset_before.any()):
             return piece
-        share = (self._n_heard + np.arange(len(piece), dtype=np.float32)[:, None]) / self._n_hop
+        share = (self._n_in_hop + np.arange(len(piece), dtype=np.float32)[:, None]) / self._n_hop
         return piece - (self._offset_before + share * (self._offset - self._offset_before))
 
     def _end_hop(self) -> None:
-        """Take the hop into account, and decide what the next is less."""
+        """Update the estimate with the hop, and set the offset of the next."""
         hop = np.nan_to_num(self._hop, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
         mean, deviation = hop.mean(axis=0), hop.std(axis=0)
         power = mean**2 + deviation**2
@@ -116,4 +116,4 @@ class DcBlocker:
         is_offset = np.abs(self._mean) > np.maximum(least, LEAST)
         self._offset_before = self._offset
         self._offset = np.where(is_offset, self._mean, 0.0).astype(np.float32)
-        self._n_heard = 0
+        self._n_in_hop = 0

@@ -1,4 +1,4 @@
-"""When the model sleeps: silence costs almost nothing, and the first note after it is not lost.
+"""A noise gate: the model sleeps in silence, and wakes with a lead-in before the first sound.
 
 Mono samples at the model's rate. Not here: what sleeping means for features (``Pipeline.skip``).
 """
@@ -12,11 +12,11 @@ Array = NDArray[np.float32]
 
 
 class Gate:
-    """Splits a stream into samples to skip and samples to listen to; their order is kept.
+    """Splits a stream into samples to skip and samples to process; their order is kept.
 
-    Awake, everything is listened to. After ``hold`` seconds below the threshold it sleeps: the last
+    Awake, everything is processed. After ``hold`` seconds below the threshold it sleeps: the last
     ``lead_in`` seconds are held back, older ones are for skipping. A loud sample wakes it, and what
-    was held back is listened to first.
+    was held back is processed first.
     """
 
     def __init__(self, settings: GateSettings, sample_rate: int) -> None:
@@ -33,7 +33,7 @@ class Gate:
         self._held: Array = np.zeros(0, np.float32)
 
     def push(self, samples: Array) -> tuple[Array, Array]:
-        """Return (to skip, to listen to after that) of what was held back and ``samples``."""
+        """Return (to skip, to process after that) of what was held back and ``samples``."""
         nothing = samples[:0]
         if not self._is_enabled or not len(samples):
             return nothing, samples

@@ -1,7 +1,7 @@
-"""How loud a song is, and the gain that brings a quiet one to the level that models know.
+"""Automatic gain: a quiet song is raised to the level of the models' training data.
 
-Models learned from mixes of ordinary loudness. A song that is played softly (a loopback hears the
-player's volume) is raised; a song of ordinary loudness passes through untouched, bit by bit.
+A loopback captures the song at the player's volume. A song of ordinary loudness passes through
+unchanged, bit by bit.
 Mono samples at the model's rate. Belongs to the worker thread.
 """
 
@@ -41,7 +41,7 @@ class AutomaticGain:
         Of the samples.
     """
 
-    _n_heard: int
+    _n_in_hop: int
     _peak: float
 
     def __init__(self, sample_rate: int) -> None:
@@ -57,7 +57,7 @@ class AutomaticGain:
         self._begin_hop()
 
     def restart(self) -> None:
-        """Begin the same song from its start, with what is known of its level."""
+        """Begin the same song from its start; the level estimate stays."""
         self._begin_hop()
 
     @property
@@ -66,15 +66,15 @@ class AutomaticGain:
         return self._gain_db
 
     def push(self, samples: Array) -> Array:
-        """Return samples (n,), raised."""
+        """Return samples (n,) with the gain."""
         parts = []
         while len(samples):
-            piece = samples[: self._n_hop - self._n_heard]
+            piece = samples[: self._n_hop - self._n_in_hop]
             samples = samples[len(piece) :]
             parts.append(self._raise(piece))
-            self._hop[self._n_heard : self._n_heard + len(piece)] = piece
-            self._n_heard += len(piece)
-            if self._n_heard == self._n_hop:
+            self._hop[self._n_in_hop : self._n_in_hop + len(piece)] = piece
+            self._n_in_hop += len(piece)
+            if self._n_in_hop == self._n_hop:
                 self._end_hop()
         return parts[0] if len(parts) == 1 else np.concatenate([samples, *parts])
 
@@ -90,11 +90,11 @@ class AutomaticGain:
         return raised
 
     def _begin_hop(self) -> None:
-        self._n_heard = 0
+        self._n_in_hop = 0
         self._peak = 0.0
 
     def _end_hop(self) -> None:
-        """Take the hop into account, and decide the gain of the next."""
+        """Update the level with the hop, and set the gain of the next."""
         if self._peak >= AUDIBLE:
             level = 10 * math.log10(float(np.square(self._hop, dtype=np.float64).mean()))
             if self._level is None:

@@ -1,4 +1,4 @@
-"""What the engine is doing, in numbers."""
+"""Level and load meters, and the engine's status in numbers."""
 
 import math
 import time
@@ -20,9 +20,9 @@ FALL_DB = 26.0
 HOLD_S = 1.6
 """Seconds for which a peak is held."""
 CLIP_S = 2.0
-"""Seconds for which clipping is told after the last sample."""
+"""Seconds for which clipping is shown after the last clipped sample."""
 FULL_SCALE = np.float32(32767 / 32768)
-"""The largest sample of 16 bits: from there on nobody knows how loud it was meant."""
+"""The largest sample of 16 bits; samples from there on count as clipped."""
 LOAD_SMOOTHING_S = 2.0
 
 
@@ -36,7 +36,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the engine is doing, at one moment. Counts are since the start."""
+    """The engine's state at one time. Counts are since the start."""
 
     seconds: float = 0.0  # since the start
     peak_dbfs: float = SILENCE_DBFS  # of the loudest channel
@@ -50,7 +50,7 @@ class Status:
     n_skipped_frames: int = 0  # passed over because the machine was too slow
     n_losses: int = 0  # of the source
     n_midi_losses: int = 0  # of MIDI ports
-    a4_hz: float = A4_HZ  # how the song is taken to be tuned
+    a4_hz: float = A4_HZ  # estimated tuning
     n_refused: int = 0  # MIDI messages, while a port was gone
     is_asleep: bool = False
     is_connected: bool = False
@@ -123,11 +123,11 @@ class LoadMeter:
         self._start = 0.0
 
     def begin(self) -> None:
-        """A step begins."""
+        """Start timing a step."""
         self._start = self._clock()
 
     def end(self, seconds: float) -> None:
-        """It ends; it was of so many seconds of audio."""
+        """End timing a step of so many seconds of audio."""
         share = min(1.0, seconds / LOAD_SMOOTHING_S)
         self.load += share * ((self._clock() - self._start) / seconds - self.load)
         self.highest = max(self.highest, self.load)

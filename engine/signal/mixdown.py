@@ -1,7 +1,7 @@
-"""Channels to one, so that they do not cancel: a channel of inverted polarity is turned round.
+"""Mixdown to mono in which channels of inverted polarity do not cancel.
 
-Blocks are (n, channels) float32. Belongs to the worker thread. Where channels do not run against
-each other the result is their mean, bit by bit.
+Blocks are (n, channels) float32. Belongs to the worker thread. Without inverted channels the result
+is their mean, bit by bit.
 """
 
 import math
@@ -14,23 +14,23 @@ Array = NDArray[np.float32]
 HOP_S = 0.05
 MEMORY_S = 3.0
 LEAST_HOPS = 5
-"""Hops of sound before a channel is judged."""
-AGAINST = 0.2
-"""Correlation, below zero, from which a channel counts as inverted; of all, and of the bass alone.
+"""Hops of sound before a channel can count as inverted."""
+INVERTED_BELOW = -0.2
+"""Correlation below which a channel counts as inverted, both of all and of the bass alone.
 
-Single instruments are often sampled with one side inverted, and may lead a mix; bass lies in the
-middle of every record, so a bass that cancels tells of a whole channel.
+Single instruments are often sampled with one side inverted, and may dominate a mix; bass is centred
+on most records, so inverted bass means an inverted channel.
 """
 BASS_HZ = 200.0
 FADE_S = 0.01
-"""How long turning a channel round takes, so that it makes no click."""
+"""Crossfade when a channel's sign changes, so that there is no click."""
 
 
 class Mixdown:
     """Mono from blocks of any length, with the same result; NaN and infinity are silence.
 
-    Each channel is compared with the sum of those before it, over the last seconds: it is turned
-    round while it runs against them.
+    Each channel is correlated with the sum of those before it, over the last seconds, and inverted
+    while the correlation is negative.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Mixdown:
         """Begin a new stream; ``n_nonfinite`` goes on counting."""
         self._signs = np.ones(self._n_channels, np.float32)
         self._signs_before = self._signs
-        self._n_heard = 0
+        self._n_in_hop = 0
         self._hop: Array = np.zeros((self._n_hop, self._n_channels), np.float32)
         self._n_hops = 0
         # of all and of the bass: products of sum and channel, of the sum, of the channel
@@ -59,11 +59,11 @@ class Mixdown:
 
     @property
     def is_inverted(self) -> bool:
-        """Whether some channel is turned round."""
+        """Whether some channel is inverted."""
         return bool((self._signs < 0).any())
 
     def prime(self, block: Array) -> None:
-        """Begin with the polarity of a block (n, channels), which is heard again afterwards."""
+        """Begin with the polarity of a block (n, channels), which is pushed afterwards."""
         self.reset()
         self.push(block)
         signs = self._signs
@@ -71,7 +71,7 @@ class Mixdown:
         self._signs = self._signs_before = signs
 
     def push(self, block: Array) -> Array:
-        """Return the mean (n,) of a block (n, channels), each channel turned as it should be."""
+        """Return the mean (n,) of a block (n, channels), with each channel's sign."""
         assert block.ndim == 2 and block.shape[1] == self._n_channels, block.shape
         finite = np.atleast_1d(np.isfinite(block).all(axis=1))
         if not finite.all():
@@ -81,7 +81,7 @@ class Mixdown:
             return np.ascontiguousarray(block[:, 0])
         parts = []
         while len(block):
-            piece = block[: self._n_hop - self._n_heard]
+            piece = block[: self._n_hop - self._n_in_hop]
             block = block[len(piece) :]
             parts.append(self._mix(piece))
             self._compare(piece)
@@ -94,19 +94,19 @@ class Mixdown:
             return mono
         signs = np.broadcast_to(self._signs, piece.shape)
         if (self._signs != self._signs_before).any():
-            at = np.minimum(self._n_heard + np.arange(len(piece)), len(self._fade) - 1)
+            at = np.minimum(self._n_in_hop + np.arange(len(piece)), len(self._fade) - 1)
             share = self._fade[at][:, None]
             signs = share * self._signs + (1 - share) * self._signs_before
         mono = (piece * signs).mean(axis=1, dtype=np.float32)
         return mono
 
     def _compare(self, piece: Array) -> None:
-        """Take samples of one hop into account; at its end decide the signs of the next."""
-        self._hop[self._n_heard : self._n_heard + len(piece)] = piece
-        self._n_heard += len(piece)
-        if self._n_heard < self._n_hop:
+        """Collect samples of one hop; at its end set the signs of the next."""
+        self._hop[self._n_in_hop : self._n_in_hop + len(piece)] = piece
+        self._n_in_hop += len(piece)
+        if self._n_in_hop < self._n_hop:
             return
-        self._n_heard = 0
+        self._n_in_hop = 0
         bass = self._hop[: self._n_hop // self._n_bass * self._n_bass]
         bass = bass.reshape(-1, self._n_bass, self._n_channels).mean(axis=1)
         self._products *= self._keep
@@ -116,8 +116,8 @@ class Mixdown:
         if self._n_hops >= LEAST_HOPS:
             with_sum, of_sum, of_channel = np.moveaxis(self._products, -1, 0)
             correlation = with_sum / np.sqrt(of_sum * of_channel + 1e-20)
-            is_against = (self._signs * correlation < -AGAINST).all(axis=0)
-            self._signs = np.where(is_against, -self._signs, self._signs)
+            is_inverted = (self._signs * correlation < INVERTED_BELOW).all(axis=0)
+            self._signs = np.where(is_inverted, -self._signs, self._signs)
 
 
 def _products(hop: Array, signs: Array) -> NDArray[np.float64]:

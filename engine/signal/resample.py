@@ -31,7 +31,7 @@ class Resampler:
     from_rate, to_rate : int
         Hertz. Equal rates pass through.
     n_channels : int
-        Channels of the blocks; they are mixed down so that none cancels another.
+        Channels of the blocks (``Mixdown``).
     """
 
     def __init__(self, from_rate: int, to_rate: int, n_channels: int) -> None:
@@ -61,7 +61,7 @@ class Resampler:
         self._n_out = 0
 
     def prime(self, block: Array) -> None:
-        """Know the polarity of channels by a song's first block (n, c), to be pushed afterwards."""
+        """Estimate polarity from a song's first block (n, c), which is pushed afterwards."""
         self._mixdown.prime(block)
 
     def push(self, block: Array) -> Array:

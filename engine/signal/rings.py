@@ -15,7 +15,7 @@ Array = NDArray[np.float32]
 
 
 class SampleRing:
-    """Audio on its way from the callback (producer) to the worker (consumer).
+    """A lock-free ring from the audio callback (producer) to the worker (consumer).
 
     Neither side takes a lock that the other could hold: each advances a counter that only it
     writes, after its copy is done. The worker sleeps on a binary semaphore; the producer only ever

@@ -1,9 +1,9 @@
-"""How a song is tuned: cents from A = 440 Hz, heard from its partials while it plays.
+"""Tuning estimation: cents from A = 440 Hz, from a song's partials while it plays.
 
 Partials of tuned music lie on a grid of semitones; where the grid lies is the circular mean of
 their places in it, weighted by magnitude (as librosa's ``estimate_tuning`` and essentia's
-``TuningFrequency`` take a histogram's peak). Here the histogram forgets, so that it follows a song
-that is played into another. Belongs to the worker thread.
+``TuningFrequency`` take a histogram's peak). Here the histogram decays, so that it follows a
+change of song. Belongs to the worker thread.
 """
 
 import math
@@ -21,17 +21,17 @@ LEAST_PEAK = 0.03  # of the highest in a window
 N_BINS = 600  # of the histogram, over an octave: 2 cents each
 MEMORY_S = 15.0
 LEAST_WINDOWS = 3.5
-"""Windows of music that must be remembered before there is an answer."""
+"""Windows of music that the memory must hold before there is an estimate."""
 LEAST_AGREEMENT = 0.35
 """Length of the mean vector, 0 to 1; noise and drums stay below 0.2, music reaches 0.5."""
 IN_TUNE = 8.0
-"""Cents that count as none: so much do instruments differ in a song at 440 Hz."""
+"""Cents that count as 0: instruments of a song at 440 Hz differ by as much."""
 HYSTERESIS = 2.0
-"""Cents by which a new answer must differ from the one in force."""
+"""Cents by which a new estimate must differ from the present one."""
 TIE = 5.0
 """Cents around a quarter tone in which a song may as well be sharp as flat."""
 LEAST_ADVANTAGE = 0.25
-"""Share of what was heard that must speak for the other of the two once one is in force."""
+"""Share of the histogram by which the other of the two must win to replace the present one."""
 WHITE = (0, 2, 3, 5, 7, 8, 10)
 """Pitch classes of the white keys, counted from A."""
 
@@ -57,9 +57,8 @@ def hertz_of(cents: float) -> float:
 class TuningEstimator:
     """A running estimate; the same for blocks of any length.
 
-    ``cents`` is what to count on: 0 until there is music enough that agrees, and for a song that is
-    in tune. A song a quarter tone off could be sharp or flat; it is taken as that which puts more
-    of its notes on white keys, where most music lies.
+    ``cents`` is 0 until enough music agrees, and for a song that is in tune. A song a quarter tone
+    off could be sharp or flat; the one with more notes on white keys is taken.
 
     Parameters
     ----------
@@ -79,33 +78,33 @@ class TuningEstimator:
     def reset(self) -> None:
         """Begin with a new song."""
         self.cents = 0.0
-        self._heard: Array = np.zeros(0, np.float32)
+        self._pending: Array = np.zeros(0, np.float32)
         self._histogram = np.zeros(N_BINS)
         self._n_windows = 0.0
 
     def restart(self) -> None:
-        """Begin the same song from its start, with what is known of its tuning."""
-        self._heard = self._heard[:0]
+        """Begin the same song from its start; the estimate stays."""
+        self._pending = self._pending[:0]
 
     def pieces(self, samples: Array) -> Iterator[Array]:
         """Yield samples (n,) in pieces, each to be pushed in turn: ``cents`` may change between.
 
         One piece at least, which may be empty.
         """
-        while len(samples) > (n := len(self._window) - len(self._heard)):
+        while len(samples) > (n := len(self._window) - len(self._pending)):
             yield samples[:n]
             samples = samples[n:]
         yield samples
 
     def push(self, piece: Array) -> None:
-        """Hear a piece (n,) of a song."""
-        self._heard = np.concatenate((self._heard, piece))
-        if len(self._heard) == len(self._window):
-            self._analyse(self._heard * self._window)
-            self._heard = self._heard[self._hop :]
+        """Analyse a piece (n,) of a song."""
+        self._pending = np.concatenate((self._pending, piece))
+        if len(self._pending) == len(self._window):
+            self._analyse(self._pending * self._window)
+            self._pending = self._pending[self._hop :]
 
     def _analyse(self, windowed: Array) -> None:
-        """Take a window's partials into account, and decide anew."""
+        """Update the histogram and the estimate with a window."""
         cents, weights = self._partials(windowed)
         if not len(cents):
             return
@@ -134,7 +133,7 @@ class TuningEstimator:
         return 1200 * np.log2((k + offset) * self._hertz / A4_HZ), magnitude[k]
 
     def _nearest(self, cents: float) -> float:
-        """Return the deviation meant by a place in the grid, -50 to 50: near the edge, either."""
+        """Return the deviation in cents for a place in the grid; near +-50, sharp or flat."""
         if abs(cents) < 50 - TIE:
             return cents
         flat = cents - 100 if cents > 0 else cents
@@ -144,7 +143,7 @@ class TuningEstimator:
         return far if advantage > least else near
 
     def _white_share(self, cents: float) -> float:
-        """Return the share of what was heard on white keys, were the song so many cents sharp."""
+        """Return the histogram's mass on white keys, were the song so many cents sharp."""
         places = np.arange(N_BINS) * 1200 / N_BINS - cents
         classes = np.rint(places / 100).astype(int) % 12
         return float(self._histogram[np.isin(classes, WHITE)].sum())

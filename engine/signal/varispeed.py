@@ -1,4 +1,4 @@
-"""Sound read at any speed, sample by sample: for clocks that differ a little, or a lot.
+"""Resampling at a variable ratio, position by position.
 
 What ``engine.signal.resample`` does at a fixed ratio, with the same filters, here at positions of
 the caller's choice. Arrays are (n, channels) float32.
@@ -23,7 +23,7 @@ class Varispeed:
     Parameters
     ----------
     ratio
-        Input samples for each output sample; above 1 the filter cuts what would fold.
+        Input samples for each output sample; above 1 the filter is an anti-aliasing one.
     """
 
     def __init__(self, ratio: float) -> None:

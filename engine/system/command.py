@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_command(name: str, body: Callable[[], int], when_interrupted: str = "") -> int:
-    """Return the exit code of ``body``, or that of what it raised, which is told in one line.
+    """Return the exit code of ``body``, or of the error it raised, which is printed in one line.
 
     What ``body`` holds open is closed by then. SystemExit passes. On the main thread.
 
@@ -64,7 +64,7 @@ def run_command(name: str, body: Callable[[], int], when_interrupted: str = "") 
 
 
 def end_process(name: str, code: int) -> None:
-    """End the process where a thread does not end, and say so of a library's; else return.
+    """End the process where a thread hangs, and print which library's; else return.
 
     Everything is saved by then, and all is told. Nothing waits for the interpreter, which takes its
     time to end beside such a thread; a thread that waits for a disk without interruption keeps the
@@ -158,7 +158,7 @@ def _keep(error: BaseException) -> Path | None:
 
 
 def _open_streams() -> None:
-    """Let stdin, stdout and stderr be there and write any letter, however the program was begun.
+    """Make stdin, stdout and stderr usable for any text, however the program was started.
 
     A closed descriptor is opened on nothing; else the next file would take its number, and C
     libraries would write their complaints into it.

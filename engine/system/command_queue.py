@@ -1,4 +1,4 @@
-"""What other threads want done by one that is busy with something else, between steps."""
+"""Commands from other threads to one that works in steps."""
 
 import collections
 import threading
@@ -26,7 +26,7 @@ class CommandQueue:
         return bool(self._waiting)
 
     def submit(self, command: Callable[[], None]) -> Future[None]:
-        """Return what becomes of a command: what it raised, or cancelled if it was never begun."""
+        """Return the future of a command, cancelled if the queue is closed before it runs."""
         future: Future[None] = Future()
         self._waiting.append((future, command))
         if self._is_closed:

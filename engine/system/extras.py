@@ -1,7 +1,7 @@
-"""What a user types to bring a package that is missing, given how livecover was installed.
+"""The command that installs a missing package, given how livecover was installed.
 
 Never a name of ours for an index to look up: PyPI's ``livecover`` is another's program. Not here:
-packages of the system (``audio_device``, ``fluid``).
+packages of the system (``portaudio``, ``fluid``).
 """
 
 import importlib.util

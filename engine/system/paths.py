@@ -1,4 +1,4 @@
-"""Paths as people give them: what ``~`` means, and questions to the disk that never raise.
+"""Paths as users give them: ``~``, and checks on the disk that never raise.
 
 ``pathlib`` raises where a folder may not be entered, a name is too long or holds a NUL, or nobody
 knows the home folder. Whatever a user may have typed goes through here instead.

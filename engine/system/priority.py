@@ -1,4 +1,4 @@
-"""The calling thread before the others, where the system lets it."""
+"""Real-time priority for the calling thread, where the system allows it."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What the libraries are told before they are imported: nothing leaves the machine.
+"""Environment variables that keep libraries from sending anything, set before their import.
 
 Imported by each package before anything else. A library reads these variables when it is imported
 or first used, and child processes inherit them. Not here: ONNX Runtime's events that need a call

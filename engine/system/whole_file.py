@@ -1,4 +1,4 @@
-"""Files that are whole at any moment: written beside their place, then put there at once.
+"""Atomic file writes: written beside their place, then renamed.
 
 A link stays a link: the file that it leads to is replaced.
 """

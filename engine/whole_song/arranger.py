@@ -1,4 +1,4 @@
-"""Writes an arrangement, unit by unit, with an exported network; melody and accompaniment apart.
+"""Arranges a song unit by unit with an exported network; the melody is kept apart.
 
 An arranger is a folder: ``encode.onnx``, ``step.onnx``, ``note.onnx``, as
 ``offline_train.studies.arranging`` exports them. Not here: the song's analysis
@@ -132,7 +132,7 @@ class Arranger:
         return Arranged(hands_apart(without_doubles(notes, melody) + melody), analysis)
 
     def _mask(self, sound: Array) -> Array:
-        """Return the sound (S, P, 4) without what the network was trained to do without."""
+        """Return the sound (S, P, 4) without the channels that the network was not trained with."""
         if self._hears_texture:
             return sound
         kept = np.zeros_like(sound)

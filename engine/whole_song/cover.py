@@ -1,6 +1,6 @@
-"""A song in, notes out, as fast as it goes: the same stream as live, without a scheduler.
+"""The cover of a whole song, offline: the same stream as live, without a scheduler.
 
-A window model answers half a window at a time, since nobody waits for the next note.
+A window model runs half a window at a time, since latency does not matter.
 """
 
 import logging
@@ -24,14 +24,14 @@ from engine.signal.tuning import A4_HZ
 
 BLOCK_SECONDS = 0.5
 FEW_NOTES = 0.1
-"""Notes a second under which something must be said."""
+"""Notes a second below which a warning is logged."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """What came of a song; times are seconds."""
+    """The cover of a song; times are seconds."""
 
     events: list[Event]
     seconds: float  # of audio covered
@@ -149,13 +149,13 @@ def cover_song(
 
 
 def _warn_of_few(n_notes: int, peak: float, name: str, gate: GateSettings) -> None:
-    """Say that a cover has hardly a note, and why."""
-    said = f"only {n_notes} notes" if n_notes else "no notes"
+    """Log that a cover has hardly a note, and why."""
+    count = f"only {n_notes} notes" if n_notes else "no notes"
     dbfs = 20 * math.log10(max(peak, 1e-9))
     if not peak:
         why = "it is silent"
     elif gate.enabled and dbfs < gate.threshold_dbfs:
         why = f"its peak of {dbfs:.0f} dBFS is below gate.threshold_dbfs ({gate.threshold_dbfs:g})"
     else:
-        why = "the model hears hardly any music in it"
-    _log.warning("%s from %s: %s", said, name, why)
+        why = "the model finds hardly any music in it"
+    _log.warning("%s from %s: %s", count, name, why)

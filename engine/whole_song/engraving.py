@@ -174,7 +174,7 @@ def _beat(written: Written) -> int:
 
 
 def _join(bar: Sequence[Written], group: Sequence[int], result: list[list[str]]) -> None:
-    """Say of a group of notes in one beat how they are joined."""
+    """Set the beams of a group of notes in one beat."""
     if len(group) < 2:
         return
     is_second = [FLAGS[bar[k].value] == 2 for k in group]

@@ -1,7 +1,6 @@
-"""Rows of probabilities, a frame each, kept small: hours of them fit into memory.
+"""Rows of probabilities, a frame each, compressed: hours of them fit into memory.
 
-Each is a byte, in steps of 1/255, and blocks of them are compressed: most of what a model says of a
-frame is nothing.
+Each is a byte, in steps of 1/255, and blocks of them are compressed: most are near 0.
 """
 
 import zlib

@@ -127,9 +127,9 @@ def bar_phases(
     Parameters
     ----------
     onset, bass
-        (n,) how much is struck, and how much of it low, at each beat.
+        (n,) onset strength at each beat, of all keys and of the bass.
     chroma
-        (n, 12) what sounds from each beat on.
+        (n, 12) chroma from each beat on.
     beats_per_bar
         Of the song.
     """

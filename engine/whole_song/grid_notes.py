@@ -1,6 +1,6 @@
 """Notes on the grid: the melody's, without doubles, each given to a hand.
 
-Not here: who writes them (``arranger``) and as what (``notation``).
+Not here: the network (``arranger``), files (``notation``).
 """
 
 from dataclasses import dataclass, replace
@@ -61,8 +61,8 @@ def without_doubles(notes: list[GridNote], melody: list[GridNote]) -> list[GridN
 def hands_apart(notes: list[GridNote]) -> list[GridNote]:
     """Return the notes in order, each given to a hand.
 
-    The melody is the right hand's. The notes struck together are parted where the gap between
-    neighbours is widest for its nearness to middle C, so that no hand has more than five keys or a
+    The melody is the right hand's. Notes of one step are split where the gap between neighbours is
+    widest for its nearness to middle C, so that no hand has more than five keys or a
     tenth to span where that can be avoided.
     """
     result: list[GridNote] = []

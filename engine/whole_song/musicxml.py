@@ -157,7 +157,7 @@ def _sounding(symbols: dict[int, ChordName], step: int) -> ChordName | None:
 
 
 def _attributes(measure: Element, arranged: Arranged) -> None:
-    """Say key, metre, staves and clefs, and the tempo."""
+    """Add key, metre, staves and clefs, and the tempo."""
     analysis = arranged.analysis
     attributes = _add(measure, "attributes")
     _add(attributes, "divisions", STEPS_PER_BEAT)

@@ -15,13 +15,13 @@ from engine.core.notes import Posteriors
 from engine.core.settings import EngineSettings, GateSettings
 from engine.cover.cost import measure_cost
 from engine.cover.stream import CoverStream
+from engine.model.cover_model import silent_features
 from engine.model.pipeline import (
     load_pipeline,
     offline_features,
     offline_posteriors,
     stream_posteriors,
 )
-from engine.model.stateful_model import silent_features
 from engine.model.window_model import WindowModel
 from engine.signal.conditioning import conditioned_blocks
 from livecover.bench import markdown

@@ -25,9 +25,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from engine.core.errors import ModelError
 from engine.cover.cost import compare_costs
 from engine.cover.style import style_vector
+from engine.model.cover_model import style_row
 from engine.model.frontend import SUFFIX as FRONTEND_SUFFIX
 from engine.model.pipeline import Pipeline, load_pipeline, offline_features
-from engine.model.stateful_model import StatefulModel, style_row
+from engine.model.stateful_model import StatefulModel
 from offline_train.evaluation import EvaluateConfig, evaluate
 from offline_train.evaluation.report import markdown_table
 from offline_train.evaluation.rungs import read_reference_song, song_names

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from engine.core.notes import Posteriors
+from engine.model.cover_model import join_posteriors, silent_features
 from engine.model.model_files import load_model
-from engine.model.stateful_model import join_posteriors, silent_features
 from engine.model.window_model import WindowModel
 from models.hft import OUTPUTS, Hft, HftConfig
 from models.spec import STYLE_DIM, ModelSpec

@@ -7,6 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from engine.model.cover_model import silent_features
 from engine.model.frontend import load_frontend
 from engine.model.graph import Graph
 from engine.model.model_files import load_model, read_spec
@@ -16,7 +17,7 @@ from engine.model.pipeline import (
     offline_posteriors,
     stream_posteriors,
 )
-from engine.model.stateful_model import StatefulModel, silent_features
+from engine.model.stateful_model import StatefulModel
 from engine.model.window_model import WindowModel
 from engine.signal import level
 from models.features import LOG_STFT_16K, Features

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from engine.model.cover_model import join_posteriors
 from engine.model.model_files import load_model
 from engine.model.pipeline import load_pipeline
-from engine.model.stateful_model import StatefulModel, join_posteriors
+from engine.model.stateful_model import StatefulModel
 from models.crnn import Crnn
 from models.fcnn import Fcnn, VisionConfig
 from models.features import MEL_VISION

@@ -1,4 +1,4 @@
-"""Blocks of one's own as a source: what an iterable yields, on a thread of its own.
+"""An iterable of blocks as an audio source, on a thread of its own.
 
 A file is one (``engine.audio.files.file_source``). Blocks are (n, channels) float32 in [-1, 1].
 """
@@ -42,7 +42,7 @@ class BlockSource:
     """
 
     known_errors: tuple[type[Exception], ...] = ()
-    """What ``blocks`` may raise in the course of things, beside LiveCoverError and OSError."""
+    """What ``blocks`` is expected to raise, beside LiveCoverError and OSError."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class BlockSource:
         self.stop()
         self.is_finished = False
         self.error = None
-        self._stop = threading.Event()  # a thread that was left behind keeps its own
+        self._stop = threading.Event()  # an abandoned thread keeps its own
         self._thread = threading.Thread(
             target=self._play, args=(ring, clock), name="audio-blocks", daemon=True
         )

@@ -21,7 +21,7 @@ from engine.audio.devices.portaudio import (
     started,
     with_new_devices,
 )
-from engine.audio.devices.source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
+from engine.audio.devices.source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed, LiveSource
 from engine.core.errors import DeviceError
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
@@ -94,7 +94,7 @@ def find_device(text: str) -> dict[str, Any]:
     return found[0]
 
 
-class DeviceSource:
+class DeviceSource(LiveSource):
     """An input device as a source.
 
     Parameters
@@ -111,9 +111,6 @@ class DeviceSource:
     DeviceError
         PortAudio is missing, or ``device`` does not mean one input.
     """
-
-    is_realtime = True
-    is_finished = False
 
     def __init__(
         self, device: str = MIC, block_size: int = 256, sample_rate: int | None = None
@@ -147,21 +144,6 @@ class DeviceSource:
             _log.warning("%s does not take %d Hz; using its own %d Hz", self.name, wished, own)
             return own
         return wished
-
-    @property
-    def error(self) -> str | None:
-        """Why the device is not alive."""
-        return self._feed.error if self._feed else None
-
-    @property
-    def n_overflows(self) -> int:
-        """Blocks before which the device lost samples."""
-        return self._feed.n_overflows if self._feed else 0
-
-    @property
-    def n_bad_samples(self) -> int:
-        """Samples that were not finite and became 0."""
-        return self._feed.n_bad_samples if self._feed else 0
 
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
         """Open the device, found anew by name where it was lost. Raises DeviceError."""

@@ -1,4 +1,4 @@
-"""PortAudio (sounddevice) as a whole: its devices, and who keeps it from looking for new ones.
+"""PortAudio (sounddevice): its devices, and when it may look for new ones.
 
 It lists devices only when it starts, and must not start again while a stream of ours is open. An
 output can be interrupted for that (whoever plays to it opens it again), an input cannot.
@@ -142,7 +142,7 @@ def open_stream(open_it: Callable[[], Any], owner: Interruptible | None = None) 
     ``owner`` is the output that may be interrupted. Raises DeviceError where PortAudio hangs, and
     whatever else ``open_it`` raises.
     """
-    _count(1, owner)  # before it opens: nobody may start PortAudio again meanwhile
+    _count(1, owner)  # before it opens: PortAudio must not restart meanwhile
     try:
         return ask_portaudio(open_it, undo=lambda stream: close_stream(stream, owner))
     except BaseException:
@@ -162,7 +162,7 @@ def started(stream: Any) -> Any:
 
 
 def close_stream(stream: Any, owner: Interruptible | None = None) -> None:
-    """Close a stream. One that hangs is left behind, and counts as open."""
+    """Close a stream. One that hangs is abandoned, and counts as open."""
 
     def close() -> None:
         stream.abort(ignore_errors=True)

@@ -1,7 +1,7 @@
-"""What every way of audio in has in common: the protocol, and what the live ways share.
+"""The protocol of an audio source, and what live sources have in common.
 
 Shapes: a block is (n, channels) float32 in [-1, 1].
-Not here: the ways themselves (``audio_file``, ``audio_device``, ``loopback_*``).
+Not here: the sources (``device``, ``block_source``, ``engine.audio.files``, ``.loopback``).
 """
 
 import math
@@ -25,7 +25,7 @@ MAX_LIVE_CHANNELS = 2
 
 
 class AudioSource(Protocol):
-    """A song coming in: one block after the other into a ring, each with its time of arrival.
+    """An audio input: one block after the other into a ring, each with its time of arrival.
 
     ``start``, ``stop`` and ``is_alive`` are called from one thread, blocks come from another.
     After ``stop``, ``start`` begins anew.
@@ -77,7 +77,7 @@ class InputInfo:
 
 
 class LiveFeed:
-    """The way from a device's callback or reader thread to the ring, and the watch over it.
+    """Writes blocks of a device's callback or reader thread to the ring, and watches for a loss.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class LiveFeed:
         self._due = arrival + LOST_AFTER
 
     def begin_anew(self) -> None:
-        """Take that the next block is another device's, which may take its time to start.
+        """Allow for another device, which may take its time to start.
 
         While nothing pushes.
         """
@@ -136,3 +136,26 @@ class LiveFeed:
         if self.error is None and self._now() > self._due:
             self.fail(f"{name}: no audio came for more than {LOST_AFTER:g} s; is it still there?")
         return self.error is None
+
+
+class LiveSource:
+    """What sources that feed a :class:`LiveFeed` from a thread or callback have in common."""
+
+    is_realtime = True
+    is_finished = False
+    _feed: LiveFeed | None = None
+
+    @property
+    def error(self) -> str | None:
+        """Why the source is not alive."""
+        return self._feed.error if self._feed else None
+
+    @property
+    def n_overflows(self) -> int:
+        """Blocks before which samples were lost."""
+        return self._feed.n_overflows if self._feed else 0
+
+    @property
+    def n_bad_samples(self) -> int:
+        """Samples that were not finite and became 0."""
+        return self._feed.n_bad_samples if self._feed else 0

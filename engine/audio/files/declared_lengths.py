@@ -1,6 +1,6 @@
-"""How many bytes of samples a sound file holds, whatever its header says, and where it ends.
+"""The true length of a sound file's samples, where its header is wrong, and where it ends.
 
-A recorder that died leaves a length of nothing, one of 32 bits wraps at 4 GB, and copies go wrong.
+A recorder that crashed leaves a length of 0, one of 32 bits wraps at 4 GB, and copies are cut.
 WAV (RIFF, RIFX, RF64), AIFF, CAF and AU say a length before their samples; what follows those are
 chunks, or nothing. W64 is believed. A header that says too much needs no help: libsndfile stops at
 the file's end.

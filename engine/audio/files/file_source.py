@@ -1,4 +1,4 @@
-"""A song from a file: in time, as a device would give it, or as fast as it can be read.
+"""An audio file as a source: in time, as from a device, or as fast as it can be read.
 
 Reads what libsndfile reads: WAV, FLAC, OGG, MP3 and more; 1 to 8 channels, 8 to 192 kHz.
 Blocks are (n, channels) float32; memory does not grow with the length of the file.
@@ -34,7 +34,7 @@ from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".oga", ".opus", ".w64", ".caf")
-READ_AT_ONCE = 4096  # samples: what a broken file loses before the break at most
+READ_AT_ONCE = 4096  # samples: at most these are lost before a break
 LEAST_GAP_S = 0.2  # of a stream that ends early, for what follows the damage to be looked for
 # libsndfile's words on a WAV chunk that is longer than the file, and on an OGG without its end.
 _UNKNOWN = str(0xFFFFFFFF)  # what a recorder writes that does not know yet
@@ -84,7 +84,7 @@ class FileSource(BlockSource):
         self.path = Path(path)
         self.position = 0.0
         """Seconds of audio read so far."""
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         streams = find_streams(self.path)
         with open_sound(self.path, streams[0][1]) as file:
             check_header(self.path, file)
@@ -96,11 +96,11 @@ class FileSource(BlockSource):
             check_finite(self.path, file)
             said = file.extra_info
             if any(sign in said for sign in _CUT_SHORT) and _UNKNOWN not in said:
-                self._tell(f"is cut short; playing the {self.duration:.1f} s there are")
+                self._warn(f"is cut short; playing the {self.duration:.1f} s there are")
         self._parts: list[_Part] = []
         for start, end in streams:
             if not start or self._fits(start, end):
-                self._tell_of_length(start, end)
+                self._warn_of_length(start, end)
                 self._parts += self._parts_of(start, end)
         if self.n_samples >= UNKNOWN_LENGTH or any(part.head for part in self._parts):
             self.n_samples = 0
@@ -118,13 +118,13 @@ class FileSource(BlockSource):
                 found = f"{file.samplerate} Hz, {file.channels} ch"
         except soundfile.LibsndfileError as error:
             found = error.error_string.rstrip(".")
-        self._tell(f"holds another stream, from byte {start} on, that is left out ({found})")
+        self._warn(f"holds another stream, from byte {start} on, that is left out ({found})")
         return False
 
-    def _tell_of_length(self, start: int, end: int | None) -> None:
+    def _warn_of_length(self, start: int, end: int | None) -> None:
         head = true_head(self.path, start, end)
         if head and head.n_declared:
-            self._tell(
+            self._warn(
                 f"declares {head.n_declared} bytes of samples and holds {head.n_held}; all of"
                 " them are heard"
             )
@@ -147,10 +147,10 @@ class FileSource(BlockSource):
                 n_before = at + file.frames
         return parts or [_Part(start, end)]
 
-    def _tell(self, what: str) -> None:
+    def _warn(self, what: str) -> None:
         """Log what is wrong with the file, once however often it is read."""
-        if what not in self._told:
-            self._told.add(what)
+        if what not in self._warned:
+            self._warned.add(what)
             _log.warning("%s %s", self.path, what)
 
     @property
@@ -170,7 +170,7 @@ class FileSource(BlockSource):
             start, end = part.start, part.end
             file = part.open(self.path)
             if part.n_lost:
-                self._tell(f"is damaged at {self.position:.1f} s; what follows is heard")
+                self._warn(f"is damaged at {self.position:.1f} s; what follows is heard")
                 n_read += part.n_lost
                 yield from self._silence(part.n_lost, size)
             n_before, n_declared = n_read, file.frames
@@ -180,23 +180,23 @@ class FileSource(BlockSource):
                         n_read += len(block)
                         self.position = n_read / self.sample_rate
                         yield block
-                heard = n_read - n_before
-                if not file.fault and heard + self.sample_rate * LEAST_GAP_S > n_declared:
+                n_part = n_read - n_before
+                if not file.fault and n_part + self.sample_rate * LEAST_GAP_S > n_declared:
                     break
-                resumed = None if part.head else self._after_damage(start, end, heard)
+                resumed = None if part.head else self._after_damage(start, end, n_part)
                 if resumed is None:
                     if file.fault:
-                        self._tell(f"is broken at {self.position:.1f} s: {file.fault}")
+                        self._warn(f"is broken at {self.position:.1f} s: {file.fault}")
                     break
                 file, start, n_lost = resumed
                 if not n_lost:  # an MP3 tells the length of what is left
                     n_before, n_declared = n_read, file.frames
-                self._tell(f"is damaged at {self.position:.1f} s; what follows is heard")
+                self._warn(f"is damaged at {self.position:.1f} s; what follows is heard")
                 n_read += n_lost
                 yield from self._silence(n_lost, size)
         if n_read < self.n_samples:
             declared, held = self.duration, self.position
-            self._tell(f"is cut short: it declares {declared:.1f} s and holds {held:.1f} s")
+            self._warn(f"is cut short: it declares {declared:.1f} s and holds {held:.1f} s")
 
     def _silence(self, n_samples: int, size: int) -> Iterator[NDArray[np.float32]]:
         """Yield blocks in place of what is lost."""

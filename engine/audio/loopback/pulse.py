@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.devices.source import MAX_LIVE_CHANNELS, LiveFeed
+from engine.audio.devices.source import MAX_LIVE_CHANNELS, LiveFeed, LiveSource
 from engine.audio.loopback.monitor_latency import MonitorLatencyEstimator
 from engine.audio.loopback.pulse_server import (
     ask_server,
@@ -28,13 +28,13 @@ from engine.signal.rings import SampleRing
 from engine.system.bounded import join_thread
 
 EVENT_TIMEOUT = 0.25  # seconds; how soon the watch sees a stop
-JOIN_TIMEOUT = 0.25  # seconds; a reader in a server that hangs is left behind
+JOIN_TIMEOUT = 0.25  # seconds; a reader in a server that hangs is abandoned
 
 _log = logging.getLogger(__name__)
 _serial = itertools.count()
 
 
-class PulseMonitor:
+class PulseMonitor(LiveSource):
     """What a sink plays, as a source.
 
     Parameters
@@ -51,9 +51,6 @@ class PulseMonitor:
     DeviceError
         libpulse is missing, no server answers, or there is no such monitor.
     """
-
-    is_realtime = True
-    is_finished = False
 
     def __init__(
         self, source: str | None = None, block_size: int = 256, sample_rate: int | None = None
@@ -80,21 +77,6 @@ class PulseMonitor:
         reader = self._reader
         return "" if reader is None else reader.stream_name
 
-    @property
-    def error(self) -> str | None:
-        """Why the monitor is not alive."""
-        return self._feed.error if self._feed else None
-
-    @property
-    def n_overflows(self) -> int:
-        """Changes of the monitor; the server keeps blocks for a late reader, and tells no loss."""
-        return self._feed.n_overflows if self._feed else 0
-
-    @property
-    def n_bad_samples(self) -> int:
-        """Samples that were not finite and became 0."""
-        return self._feed.n_bad_samples if self._feed else 0
-
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
         """Begin to record, on threads of its own. Raises DeviceError."""
         self.stop()
@@ -102,17 +84,17 @@ class PulseMonitor:
             self.name = ask_server(lambda pulse: str(default_monitor(pulse).name))
         stop, feed = threading.Event(), LiveFeed(ring, clock)
         self._stop, self._feed = stop, feed
-        self._listen(self.name, feed, stop, ring, clock)
+        self._record(self.name, feed, stop, ring, clock)
 
-        def listen(name: str) -> None:
-            self._listen(name, feed, stop, ring, clock)
+        def record(name: str) -> None:
+            self._record(name, feed, stop, ring, clock)
             _log.warning("the default output changed: listening to %s", name)
 
         threading.Thread(
-            target=self._follow, args=(feed, stop, listen), name="pulse-watch", daemon=True
+            target=self._follow, args=(feed, stop, record), name="pulse-watch", daemon=True
         ).start()
 
-    def _listen(
+    def _record(
         self,
         name: str,
         feed: LiveFeed,
@@ -133,11 +115,11 @@ class PulseMonitor:
         else:
             reader.start()
 
-    def _follow(self, feed: LiveFeed, stop: threading.Event, listen: Callable[[str], None]) -> None:
-        """Open another stream whenever the default sink has changed, and what is to be heard too.
+    def _follow(self, feed: LiveFeed, stop: threading.Event, record: Callable[[str], None]) -> None:
+        """Open another stream whenever the default sink has changed.
 
-        PulseAudio then moves what hears the default, a stream that named its source as well. In
-        one that was moved nobody knows where samples are missing: notes came at the wrong time.
+        PulseAudio then moves streams of the default, also one that named its source. In a moved
+        stream it is unknown where samples are missing: notes came at the wrong time.
         """
         try:
             with connected() as pulse:
@@ -152,7 +134,7 @@ class PulseMonitor:
                         default = default_monitor(pulse).name
                         wanted = self._wanted or default
                         if default != known and not self._is_at(pulse, wanted):
-                            listen(wanted)
+                            record(wanted)
                         known = default
                     pulse.event_listen(EVENT_TIMEOUT)
         except DeviceError as error:
@@ -183,7 +165,7 @@ class PulseMonitor:
 
 
 class _Reader(threading.Thread):
-    """Hands the blocks of one stream to a feed, until another has its place. Raises DeviceError."""
+    """Writes the blocks of one stream to a feed, until another replaces it. Raises DeviceError."""
 
     def __init__(
         self,
@@ -202,7 +184,7 @@ class _Reader(threading.Thread):
         self._feed, self._ring, self._clock = feed, ring, clock
 
     def run(self) -> None:
-        """Read until another has its place, or the server's end."""
+        """Read until another reader replaces it, or the server ends."""
         source = self._source
         try:
             with connected() as pulse:
@@ -221,7 +203,7 @@ class _Reader(threading.Thread):
             self.recorder.close()
 
     def _push(self, block: NDArray[np.float32]) -> bool:
-        """Hand a block on; return whether it was this reader's to do."""
+        """Write a block; return False if another reader has replaced this one."""
         source = self._source
         with source._lock:
             if source._reader is not self:

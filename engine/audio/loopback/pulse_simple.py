@@ -3,7 +3,7 @@
 PulseAudio and PipeWire both answer it, and only libpulse itself must be installed. PortAudio's way
 to PulseAudio (ALSA's ``pulse`` plugin) was tried and left: with small blocks it stalled, and it
 hung for a second at close once the server had died. API: pulse/simple.h, the same since 0.9.16.
-Not here: which source to record (``loopback_pulse``) and which sink to play to (``output``).
+Not here: which source to record (``pulse``) and which sink to play to (``engine.playback.output``).
 """
 
 import contextlib
@@ -27,7 +27,7 @@ BUFFERED_BLOCKS = 64
 ANSWER_S = 2.0
 """Seconds within which a sound server answers; one that takes longer hangs."""
 CLOSE_S = 0.25
-"""Seconds that ``close`` waits for a call underway; a stream in a server that hangs is left."""
+"""Seconds that ``close`` waits for a running call; a stream in a server that hangs is abandoned."""
 HANGS = "the sound server does not answer; if it hangs, end it and start it again"
 
 MISSING_LIBPULSE = (

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from engine.audio.devices.source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed
+from engine.audio.devices.source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed, LiveSource
 from engine.core.errors import DeviceError
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
@@ -61,7 +61,7 @@ def list_speakers() -> list[InputInfo]:
     return [InputInfo(None, name, channels, DEFAULT_SAMPLE_RATE, True, "loopback")]
 
 
-class WasapiLoopback:
+class WasapiLoopback(LiveSource):
     """What the default output plays, as a source; lost, so that it is reopened, when that changes.
 
     Parameters
@@ -78,10 +78,6 @@ class WasapiLoopback:
     DeviceError
         SoundCard is missing, or there is no output.
     """
-
-    is_realtime = True
-    is_finished = False
-    n_overflows = 0  # SoundCard only warns of them
 
     def __init__(
         self,
@@ -100,16 +96,6 @@ class WasapiLoopback:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._feed: LiveFeed | None = None
-
-    @property
-    def error(self) -> str | None:
-        """Why the loopback is not alive."""
-        return self._feed.error if self._feed else None
-
-    @property
-    def n_bad_samples(self) -> int:
-        """Samples that were not finite and became 0."""
-        return self._feed.n_bad_samples if self._feed else 0
 
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
         """Open the loopback of what is now the default output. Raises DeviceError."""

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.core.notes import Posteriors
+from engine.model.cover_model import join_posteriors
 from engine.model.pipeline import (
     Pipeline,
     load_pipeline,
@@ -14,7 +15,6 @@ from engine.model.pipeline import (
     offline_posteriors,
     stream_posteriors,
 )
-from engine.model.stateful_model import join_posteriors
 from engine.signal import level
 from models.spec import STYLE_DIM
 

@@ -9,14 +9,10 @@ from numpy.typing import NDArray
 
 from engine.core.errors import ModelError
 from engine.core.notes import Posteriors
+from engine.model.cover_model import StepQueue, join_posteriors
 from engine.model.graph import Graph
 from engine.model.model_files import load_model
-from engine.model.stateful_model import (
-    MAX_CALL_FRAMES,
-    StatefulModel,
-    StepQueue,
-    join_posteriors,
-)
+from engine.model.stateful_model import MAX_CALL_FRAMES, StatefulModel
 from models.spec import STYLE_DIM
 from tests.messages import refused
 from tests.tiny import TINY_FEATURES, TINY_STATEFUL

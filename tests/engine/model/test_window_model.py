@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from engine.core.errors import ModelError
 from engine.core.notes import Posteriors
+from engine.model.cover_model import join_posteriors
 from engine.model.graph import Graph
 from engine.model.model_files import load_model
-from engine.model.stateful_model import join_posteriors
 from engine.model.window_model import WindowModel
 from models.spec import STYLE_DIM
 from tests.messages import refused

@@ -154,7 +154,7 @@ def test_nothing_has_no_real_time_factor() -> None:
     [
         (0.0, "no notes from .*: it is silent"),
         (1e-4, r"no notes from .*: its peak of -80 dBFS is below gate\.threshold_dbfs \(-70\)"),
-        (0.1, "notes from .*: the model hears hardly any music in it"),
+        (0.1, "notes from .*: the model finds hardly any music in it"),
     ],
 )
 def test_a_cover_with_hardly_a_note_says_so(
