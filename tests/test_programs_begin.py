@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 PROGRAMS = ("livecover", "livecover.bench", "livecover.demo", "offline_train")
-HELPERS = ("engine.midi.jack_child", "livecover.bench.panel_reader")  # begun by other programs
+HELPERS = (
+    "engine.midi.ports.jack_child",
+    "livecover.bench.panel_reader",
+)  # begun by other programs
 ROOT = Path(__file__).parents[1]
 
 

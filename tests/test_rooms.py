@@ -33,7 +33,8 @@ TABLE: dict[str, str] = {
     "engine.beat": "models models.shipped engine.core engine.model",
     "engine.accompany": "models engine.core engine.model",
     "engine.perform": "models engine.core",
-    "engine.midi": "engine.core engine.system",
+    "engine.midi.ports": "engine.core engine.system",
+    "engine.midi": "engine.core engine.system engine.midi.ports",
     "engine.playback": "engine.core engine.system engine.signal engine.midi "
     "engine.audio.devices engine.audio.loopback",
     "engine.cover": "models engine.core engine.system engine.signal engine.model engine.perform "

@@ -1,6 +1,6 @@
 """Notes to a MIDI port: an existing one where the name fits one, else a virtual one.
 
-Not here: how the port is kept (``engine.midi.kept_port``), when to send
+Not here: how the port is kept (``engine.midi.ports.kept_port``), when to send
 (``engine.midi.scheduler``).
 """
 
@@ -12,7 +12,6 @@ import rtmidi
 
 from engine.core.errors import MidiError
 from engine.core.notes import Event
-from engine.midi.kept_port import LOOK_EVERY_S, KeptPort
 from engine.midi.messages import (
     ALL_NOTES_OFF,
     SUSTAIN,
@@ -21,7 +20,8 @@ from engine.midi.messages import (
     message,
     panic_messages,
 )
-from engine.midi.ports import MidiOutput, is_control_port, open_output
+from engine.midi.ports.kept_port import LOOK_EVERY_S, KeptPort
+from engine.midi.ports.names import MidiOutput, is_control_port, open_output
 
 
 class PortSink:
@@ -30,7 +30,7 @@ class PortSink:
     Parameters
     ----------
     name
-        An existing port's name, as :func:`engine.midi.ports.find_port` reads it, else a virtual
+        An existing port's name, as :func:`ports.names.find_port` reads it, else a virtual
         port's.
     connect, look_every
         As :class:`KeptPort` takes them.
@@ -102,7 +102,7 @@ class PortSink:
     def close(self) -> None:
         """Silence the receiver and close the port; a second call does nothing.
 
-        Takes ``engine.midi.kept_port.CLOSE_S`` at most, whatever the MIDI system does.
+        Takes ``engine.midi.ports.kept_port.CLOSE_S`` at most, whatever the MIDI system does.
         """
         if self.is_there:
             with contextlib.suppress(MidiError):

@@ -14,7 +14,7 @@ from engine.core.notes import Event
 from engine.core.settings import MIDI_FILE_SUFFIXES
 from engine.midi.file import FileSink
 from engine.midi.port_sink import PortSink
-from engine.midi.ports import find_port, list_ports, midi_system
+from engine.midi.ports.names import find_port, list_ports, midi_system
 
 __all__ = [
     "FileSink",

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 import rtmidi
 
 from engine.core.errors import MidiError
-from engine.midi.kept_port import LOOK_EVERY_S, KeptPort
-from engine.midi.ports import (
+from engine.midi.ports.kept_port import LOOK_EVERY_S, KeptPort
+from engine.midi.ports.names import (
     CONTROL_CLIENT,
     MAX_WAITING,
     MidiInput,
@@ -43,14 +43,14 @@ class ControlPort:
     Parameters
     ----------
     name
-        Of an existing port, as :func:`engine.midi.ports.find_port` finds it; else a virtual port of
+        Of an existing port, as :func:`names.find_port` finds it; else a virtual port of
         that name is made.
     connect_input, connect_output
         Open the RtMidi clients.
     clock
         Monotonic seconds.
     look_every
-        As :class:`engine.midi.kept_port.KeptPort` takes it.
+        As :class:`engine.midi.ports.kept_port.KeptPort` takes it.
 
     Raises
     ------
@@ -120,7 +120,7 @@ class ControlPort:
                 self._output.use(lambda client: client.send_message(message))
 
     def look(self) -> None:
-        """Check whether both ports still exist (``engine.midi.kept_port.KeptPort.look``)."""
+        """Check whether both ports still exist (``engine.midi.ports.kept_port.KeptPort.look``)."""
         for port in (self._input, self._output):
             if port is not None:
                 port.look()

@@ -5,8 +5,8 @@ import rtmidi
 
 from engine.core.errors import MidiError
 from engine.core.notes import NoteEvent, PedalEvent
-from engine.midi import ports as midi_ports
-from engine.midi.ports import candidate_apis, find_port
+from engine.midi.ports import names as midi_ports
+from engine.midi.ports.names import candidate_apis, find_port
 from engine.midi.sinks import PortSink, open_sink
 from tests.engine.midi_fakes import HARDWARE, Client
 from tests.messages import refused

@@ -20,7 +20,7 @@ from engine.system.bounded import (
 )
 
 ROOT = Path(__file__).parents[3]
-OTHER_PROCESS = "engine/midi/jack_child.py"  # it ends itself by an alarm
+OTHER_PROCESS = "engine/midi/ports/jack_child.py"  # it ends itself by an alarm
 
 
 def test_an_answer_in_time_is_returned_and_an_error_raised() -> None:

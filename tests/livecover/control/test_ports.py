@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.errors import ConfigError, MidiError
-from engine.midi.ports import find_port
+from engine.midi.ports.names import find_port
 from livecover.control.learning import learn, line_of
 from livecover.control.ports import ControlPort, Message, MessageTimestamps
 from livecover.settings.sections import Settings, with_values

@@ -9,9 +9,9 @@ import rtmidi
 
 from engine.core.errors import MidiError
 from engine.core.notes import NoteEvent
-from engine.midi import kept_port
-from engine.midi.kept_port import KeptPort
-from engine.midi.ports import MidiOutput
+from engine.midi.ports import kept_port
+from engine.midi.ports.kept_port import KeptPort
+from engine.midi.ports.names import MidiOutput
 from engine.midi.sinks import PortSink
 from tests.engine.midi_fakes import HARDWARE, Client
 from tests.messages import refused

@@ -2,7 +2,7 @@
 
 A virtual port goes with its server, a piano's with its cable, without notice. So a thread polls,
 and that thread alone opens and closes: both may take seconds. Not here: what is sent
-(``engine.midi.port_sink``), which port a name means (``engine.midi.ports``).
+(``engine.midi.port_sink``), which port a name means (``engine.midi.ports.names``).
 """
 
 import logging
@@ -13,8 +13,8 @@ from typing import Generic, Protocol, TypeVar
 import rtmidi
 
 from engine.core.errors import MidiError
-from engine.midi.jack_process import JackClient
-from engine.midi.ports import find_port, without_numbers
+from engine.midi.ports.jack_process import JackClient
+from engine.midi.ports.names import find_port, without_numbers
 from engine.system.bounded import join_thread
 
 LOOK_EVERY_S = 1.0

@@ -4,7 +4,7 @@ A JACK server that dies or stands still takes the process of its client with it:
 that nobody empties and then waits with the interpreter's lock held, libjack frees clients that are
 in use, and closing one waits for a server that does not answer. Here that costs a process which is
 ended and started again, and no call waits for long. Linux; elsewhere, and for ALSA, RtMidi serves
-in this process. Not here: what runs in that process (``engine.midi.jack_child``).
+in this process. Not here: what runs in that process (``engine.midi.ports.jack_child``).
 """
 
 import collections
@@ -29,10 +29,10 @@ ANSWER_S = 3.0
 CLOSE_S = 0.75
 """Seconds for what was sent last to leave, before the process is killed."""
 
-_ROOT = str(Path(__file__).parents[2])
+_ROOT = str(Path(__file__).parents[3])
 _CODE = (
     "import sys; sys.path.append(sys.argv.pop(1));"
-    "from engine.midi.jack_child import main; main(*sys.argv[1:])"
+    "from engine.midi.ports.jack_child import main; main(*sys.argv[1:])"
 )
 
 

@@ -1,7 +1,7 @@
 """MIDI ports by way of RtMidi: which systems there are, which ports, and which one a name means.
 
 Not here: a port that is open (``engine.midi.port_sink``), JACK's clients
-(``engine.midi.jack_process``).
+(``engine.midi.ports.jack_process``).
 """
 
 import logging
@@ -15,8 +15,8 @@ from typing import Protocol, TypeVar, cast
 import rtmidi
 
 from engine.core.errors import MidiError
-from engine.midi.jack_process import JackClient, JackInput, JackOutput
-from engine.midi.libjack import pipewire_answers, pipewire_library
+from engine.midi.ports.jack_process import JackClient, JackInput, JackOutput
+from engine.midi.ports.libjack import pipewire_answers, pipewire_library
 
 CLIENT_NAME = "livecover"
 CONTROL_CLIENT, CONTROL_PORT = "livecover_control", "LiveCover Control"

@@ -12,7 +12,7 @@ import pytest
 from engine.core.errors import MidiError
 from engine.core.notes import NoteEvent
 from engine.midi.port_sink import PortSink
-from engine.midi.ports import CLIENT_NAME, list_ports, midi_system
+from engine.midi.ports.names import CLIENT_NAME, list_ports, midi_system
 from tests.e2e.servers import JackServer, jack_server, wait_until
 from tests.messages import refused
 from tests.programs import needs

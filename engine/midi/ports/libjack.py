@@ -1,7 +1,7 @@
 """What RtMidi does not report of a JACK server: its end, a stall, and connections.
 
 A second client, beside RtMidi's, through the same library: a dozen C functions called with ctypes
-(jack/jack.h). Linux. Used in ``engine.midi.jack_child`` only, whose process may hang.
+(jack/jack.h). Linux. Used in ``engine.midi.ports.jack_child`` only, whose process may hang.
 """
 
 import ctypes

@@ -3,8 +3,8 @@
 import pytest
 import rtmidi
 
-from engine.midi import jack_process as midi_process
-from engine.midi.jack_process import JackInput, JackOutput
+from engine.midi.ports import jack_process as midi_process
+from engine.midi.ports.jack_process import JackInput, JackOutput
 from engine.system import bounded
 from engine.system.bounded import begin_shutdown
 

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from engine.midi.libjack import (
+from engine.midi.ports.libjack import (
     INPUT,
     OUTPUT,
     JackWatch,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.midi import libjack
+from engine.midi.ports import libjack
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="PipeWire is Linux's")
 
