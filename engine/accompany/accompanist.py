@@ -43,9 +43,9 @@ class SamplingSettings:
     top_p: float = 0.97
     guidance: float = 0.0  # how much more plan and sound count than in training
     safety: float = 1.0  # how much a pitch class that may not belong is avoided
-    density: float = 0.0  # how strongly the number of notes is led back to what is usual
+    density: float = 0.3  # how strongly the number of notes is led back to what is usual
     notes_per_step: float = 0.81  # what is usual
-    candidates: int = 1  # of each step, of which the best is played
+    candidates: int = 3  # of each step, of which the best is played
     steadiness: float = 1.0  # what striking, or not, as a bar ago is worth to a candidate
     plan: PlanSettings = field(default_factory=PlanSettings)
 
@@ -173,15 +173,23 @@ class Accompanist:
         return tuple(int(key) + MIN_PITCH for key in np.flatnonzero(ended))
 
     def _best(self, hidden: _Hidden, plan: Plan) -> tuple[StepNote, ...]:
-        """Return the best of some candidates, by harmony and steadiness."""
-        n = max(self._settings.candidates, 1)
-        drawn = [self._write(hidden, plan) for _ in range(n)]
-        return drawn[0] if n == 1 else max(drawn, key=lambda notes: self._worth(notes, plan))
+        """Return the best of some candidates, by harmony and steadiness.
 
-    def _worth(self, notes: tuple[StepNote, ...], plan: Plan) -> float:
-        safe = [np.log(max(float(plan.safety[note.pitch % 12]), LEAST_SAFETY)) for note in notes]
-        before = self._attacks[-BAR_STEPS] if len(self._attacks) >= BAR_STEPS else bool(notes)
-        return float(np.mean(safe or [0.0])) + self._settings.steadiness * (before == bool(notes))
+        Steadiness is to strike, or not, as a bar ago. Harmony is how likely the notes belong to
+        what sounds, in the mean; a rest is neither better nor worse in it than those that play.
+        """
+        drawn = [self._write(hidden, plan) for _ in range(max(self._settings.candidates, 1))]
+        if len(drawn) == 1:
+            return drawn[0]
+        safe = np.log(np.maximum(plan.safety, LEAST_SAFETY))
+        harmony = [float(np.mean([safe[n.pitch % 12] for n in notes] or np.nan)) for notes in drawn]
+        usual = float(np.nanmean(harmony)) if any(drawn) else 0.0
+        is_steady = [self._was_struck_a_bar_ago() in (None, bool(notes)) for notes in drawn]
+        worth = np.nan_to_num(harmony, nan=usual) + self._settings.steadiness * np.array(is_steady)
+        return drawn[int(np.argmax(worth))]
+
+    def _was_struck_a_bar_ago(self) -> bool | None:
+        return self._attacks[0] if len(self._attacks) == BAR_STEPS else None
 
     def _write(self, hidden: _Hidden, plan: Plan) -> tuple[StepNote, ...]:
         struck, last = np.zeros(N_PITCHES, np.float32), DONE
