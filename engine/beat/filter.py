@@ -14,6 +14,7 @@ and what is made of the estimates (``clock``).
 Shapes: M tempos, R rows (the beats of all metres), S places (all ticks of all tempos).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,8 +130,7 @@ class BeatFilter:
     def push(self, beat: float, downbeat: float, is_heard: bool = True) -> None:
         """Advance a frame, then observe its activations (0 to 1), if ``is_heard``."""
         if self._frame >= 0:
-            for _ in range(TICKS_PER_FRAME):
-                self._advance()
+            self._advance()
         self._frame += 1
         if is_heard:
             self._observe(beat, downbeat)
@@ -140,11 +140,16 @@ class BeatFilter:
             self._states += self._fresh
 
     def _advance(self) -> None:
-        """Move every state on by a tick; those at the end of their beat begin another."""
-        at = self._starts + (-1 - self._tick) % self._lengths
-        leaving = self._states[at]  # (M, R)
-        self._states[at] = self._tempo_change @ (leaving @ self._row_change)
-        self._tick += 1
+        """Move every state on by a frame; those at the end of their beat begin another.
+
+        A beat that begins does not end within a frame: all ticks of a frame are one product.
+        """
+        ticks = self._tick + np.arange(TICKS_PER_FRAME)[:, None]
+        at = (self._starts + (-1 - ticks) % self._lengths).T  # (M, ticks)
+        leaving = self._states[at] @ self._row_change  # (M, ticks, R)
+        arriving = self._tempo_change @ leaving.reshape(len(at), -1)
+        self._states[at] = arriving.reshape(leaving.shape)
+        self._tick += TICKS_PER_FRAME
 
     def _observe(self, beat: float, downbeat: float) -> None:
         """Weigh the states near a beat by what the activations say of it."""
@@ -153,10 +158,10 @@ class BeatFilter:
         share = min(max(downbeat / beat, 0.03), 0.97)
         self._peak = max(beat, self._peak * self._fade)
         level = min(max(s.struck * self._peak, LEAST_LEVEL), 0.5)
-        odds = s.trust * (np.log(beat / (1 - beat)) - np.log(level / (1 - level)))
-        odds = np.log((1 - s.rest) * np.exp(odds) + s.rest)
-        down = s.downbeat_trust * beat * np.log(share / s.downbeat_prior)
-        other = s.downbeat_trust * beat * np.log((1 - share) / (1 - s.downbeat_prior))
+        odds = s.trust * (math.log(beat / (1 - beat)) - math.log(level / (1 - level)))
+        odds = math.log((1 - s.rest) * math.exp(odds) + s.rest)
+        down = s.downbeat_trust * beat * math.log(share / s.downbeat_prior)
+        other = s.downbeat_trust * beat * math.log((1 - share) / (1 - s.downbeat_prior))
         told = self._weights[:, None] * (odds + np.where(self._is_down, down, other))
         factors = np.exp(told).astype(np.float32)  # (W, R)
         places = (self._near[:, None] - self._tick) % self._lengths + self._starts  # (W, M)

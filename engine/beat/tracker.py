@@ -14,7 +14,7 @@ from engine.beat.filter import BeatFilter, FilterSettings
 
 Array = NDArray[np.float32]
 
-STEP_FRAMES = 2  # the clock asks the filter at every so many frames
+STEP_FRAMES = 4  # the clock asks the filter at every so many frames
 AUDIBLE = 0.15  # where no activation was higher for a while, there is no beat to be heard
 MEMORY_BEATS = 0.8  # in which an activation fades to a third
 USUAL_PERIOD_S = 0.6  # before there is an estimate
