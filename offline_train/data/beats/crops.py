@@ -42,8 +42,8 @@ def dequantize(steps: NDArray[np.uint8], spec: FeatureSpec) -> Array:
 def targets(beats: Array, first_frame: float, n_frames: int, frame_s: float) -> Array:
     """Return the targets (n_frames, 2) of beats (n, 2) from a frame on, which may lie between two.
 
-    >>> targets(np.array([[0.032, 1.0]], np.float32), 0, 4, 0.016).round(2).tolist()
-    [[0.33, 0.33], [0.67, 0.67], [1.0, 1.0], [0.67, 0.67]]
+    >>> (3 * targets(np.array([[0.032, 1.0]], np.float32), 0, 4, 0.016)).round().tolist()
+    [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0], [2.0, 2.0]]
     """
     labels = np.zeros((n_frames, 2), np.float32)
     frames = np.arange(n_frames, dtype=np.float64)
