@@ -73,8 +73,12 @@ def join_thread(thread: threading.Thread, seconds: float, least: float = 0.0) ->
 
     if _wait_until(is_over, seconds, least):
         return True
-    _abandoned[:] = [*(one for one in _abandoned if one.is_alive()), thread]
+    _leave_behind(thread)
     return False
+
+
+def _leave_behind(thread: threading.Thread) -> None:
+    _abandoned[:] = [*(one for one in _abandoned if one.is_alive()), thread]
 
 
 def get_with_timeout(items: "queue.SimpleQueue[T]", seconds: float) -> T:
@@ -92,7 +96,11 @@ def get_with_timeout(items: "queue.SimpleQueue[T]", seconds: float) -> T:
 
 
 def has_abandoned_threads() -> bool:
-    """Return whether a thread still runs that :func:`join_thread` has given up."""
+    """Return whether a thread still runs that :func:`join_thread` has given up.
+
+    Or one of :func:`call_in_thread`, which nobody joins: a library that is at work there may end
+    the process with an error while the interpreter ends.
+    """
     return any(thread.is_alive() for thread in tuple(_abandoned))
 
 
@@ -157,7 +165,9 @@ def call_in_thread(call: Callable[[], T], name: str) -> Future[T]:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    _leave_behind(thread)
     return future
 
 

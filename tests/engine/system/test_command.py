@@ -13,7 +13,7 @@ import pytest
 
 from engine.core.errors import ConfigError, LiveCoverError
 from engine.system import bounded, command
-from engine.system.bounded import join_thread
+from engine.system.bounded import call_in_thread, join_thread
 from engine.system.command import FAULT_FILE, end_process, run_command, say, verdict
 
 Output = pytest.CaptureFixture[str]
@@ -183,6 +183,19 @@ def test_a_call_that_never_returns_does_not_keep_the_process(
     assert join_thread(thread, 60.0)
     end_process("lc", 0)
     assert codes == [2, 3]
+
+
+def test_a_start_that_is_still_underway_is_left_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    monkeypatch.setattr(command, "list_hung_calls", list)
+    monkeypatch.setattr(bounded, "_abandoned", [])  # of other tests
+    may_end = threading.Event()
+    starting = call_in_thread(may_end.wait, "start")
+    end_process("lc", 0)
+    assert codes == [0]
+    may_end.set()
+    starting.result(60.0)
 
 
 def test_lines_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
