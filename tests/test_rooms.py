@@ -40,7 +40,7 @@ TABLE: dict[str, str] = {
     "engine.cover": "models engine.core engine.system engine.signal engine.model engine.perform "
     "engine.midi",
     "engine.live": "models engine.core engine.system engine.signal engine.audio engine.model "
-    "engine.perform engine.midi engine.cover",
+    "engine.beat engine.perform engine.midi engine.cover",
     "engine.whole_song": "models engine.core engine.system engine.signal engine.audio "
     "engine.model engine.perform engine.midi engine.cover",
     # livecover: the face

@@ -9,9 +9,9 @@ Times are seconds of the stream; positions are beats since the clock first locke
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 
 from engine.beat.filter import BeatEstimate
+from engine.core.tempo import BeatState
 
 SETTLE_S = 0.2
 SLOWEST, FASTEST = 0.25, 3.0  # while it settles: its pace over the tempo's
@@ -23,14 +23,6 @@ HOLD_S = 8.0  # without sure estimates until it is lost
 BAR_S = 1.0  # of estimates of another bar until it is taken
 NEAR_BEATS = 0.15
 NEAR_TEMPO = 0.1
-
-
-class ClockState(Enum):
-    """Whether a clock follows the beat, continues without evidence, or has lost it."""
-
-    LOCKED = "locked"
-    HOLDING = "holding"
-    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +56,10 @@ class BeatClock:
 
     def reset(self) -> None:
         """Begin anew: no beat, position 0."""
-        self.state = ClockState.LOST
+        self.state = BeatState.LOST
         self.confidence = 0.0
         self.metre = 4
-        self._downbeat = 0  # a position at which a bar begins
+        self._downbeat = 0  # the position at which bar 0 began, bars being as long as now
         self._line = _Line()
         self._steady_since: float | None = None  # estimates agree with each other
         self._heard = -math.inf  # the last time an estimate agreed with the clock
@@ -101,6 +93,13 @@ class BeatClock:
         """Return which beat of its bar a whole position is, from 0."""
         return (beat - self._downbeat) % self.metre
 
+    def bar_of(self, beat: int) -> int:
+        """Return the number of the bar of a whole position; bar 0 is that of the first lock.
+
+        Never less for a later position; a bar that turns out to be shorter or longer counts once.
+        """
+        return (beat - self._downbeat) // self.metre
+
     def update(self, estimate: BeatEstimate, time: float, now: float, is_heard: bool) -> None:
         """Take an estimate of a frame at ``time``, known at ``now``; both never go back.
 
@@ -110,14 +109,14 @@ class BeatClock:
         is_sure = is_heard and estimate.confidence >= SURE
         if is_heard:
             self._watch(estimate, time, is_sure)
-        if self.state is ClockState.LOST:
+        if self.state is BeatState.LOST:
             if is_sure and _for(self._steady_since, now) >= LOCK_S:
                 self._lock(estimate, time, now)
             return
         error = _wrapped(estimate.phase - self._line.at(time))
         change = abs(math.log(estimate.period / self._line.period))
         if is_sure and abs(error) <= NEAR_BEATS and change <= NEAR_TEMPO:
-            self.state, self._heard, self._other_since = ClockState.LOCKED, now, None
+            self.state, self._heard, self._other_since = BeatState.LOCKED, now, None
             self._follow(error, estimate.period, time, now)
             self._follow_bar(estimate, time, now)
             return
@@ -128,9 +127,9 @@ class BeatClock:
         if is_sure and _for(self._other_since, now) >= RELOCK_S:
             self._lock(estimate, time, now)
         elif now - self._heard > HOLD_S:
-            self.state = ClockState.LOST
+            self.state = BeatState.LOST
         elif now - self._heard > LOCK_S:
-            self.state = ClockState.HOLDING
+            self.state = BeatState.HOLDING
 
     def _watch(self, estimate: BeatEstimate, time: float, is_sure: bool) -> None:
         """Note since when estimates are sure and follow from each other."""
@@ -153,8 +152,8 @@ class BeatClock:
         position += (phase - position) % 1.0
         self._line = _Line(now, position, now, position, estimate.period)
         self._heard, self._other_since, self._other_bar_since = now, None, None
-        self.state = ClockState.LOCKED
-        self.metre, self._downbeat = estimate.metre, self._downbeat_of(estimate, time)
+        self.state = BeatState.LOCKED
+        self._take_bar(estimate.metre, self._downbeat_of(estimate, time), now)
 
     def _follow(self, error: float, period: float, time: float, now: float) -> None:
         """Turn towards where the estimate says that the music is."""
@@ -180,7 +179,15 @@ class BeatClock:
         if self._other_bar_since is None or bar != self._other_bar:
             self._other_bar, self._other_bar_since = bar, now
         if now - self._other_bar_since >= BAR_S:
-            self.metre, self._downbeat = metre, downbeat
+            self._take_bar(metre, downbeat, now)
+
+    def _take_bar(self, metre: int, downbeat: int, now: float) -> None:
+        """Count bars of a metre, one of which begins at a position, on from the present bar."""
+        beat = math.floor(self._line.at(now))
+        bar, before, place = self.bar_of(beat), self.beat_in_bar(beat), (beat - downbeat) % metre
+        if place < before:
+            bar += 1
+        self.metre, self._downbeat = metre, beat - place - bar * metre
 
 
 def _wrapped(beats: float) -> float:

@@ -40,17 +40,29 @@ class BeatTracker:
         self.delay = spec.half_window_s + model.spec.lookahead_frames * spec.frame_s
         self.reset()
 
-    def reset(self) -> None:
-        """Begin a new stream at frame 0."""
+    def reset(self, start: float = 0.0) -> None:
+        """Begin anew with a frame whose centre stands at ``start`` s of the stream."""
+        self._start = start
         self.model.reset()
         self.filter.reset()
         self.clock.reset()
         self._frame, self._loudest, self._period = 0, 0.0, USUAL_PERIOD_S
+        self._n_pending = 0  # frames that the network holds
 
     def push(self, features: Array) -> None:
         """Take the next features (n, F)."""
-        for beat, downbeat in self.model.step(features).tolist():
+        activations = self.model.step(features).tolist()
+        self._n_pending += len(features) - len(activations)
+        for beat, downbeat in activations:
             self.hear(beat, downbeat)
+
+    def skip(self, n_frames: int) -> None:
+        """Pass over frames that nobody heard; the network begins anew after them."""
+        self._loudest = 0.0
+        for _ in range(self._n_pending + n_frames):
+            self.hear(0.0, 0.0)
+        self._n_pending = 0
+        self.model.reset()
 
     def hear(self, beat: float, downbeat: float) -> None:
         """Take the activations of the next frame, 0 to 1."""
@@ -59,7 +71,7 @@ class BeatTracker:
         is_heard = self._loudest >= AUDIBLE
         self.filter.push(beat, downbeat, is_heard)
         if self._frame % STEP_FRAMES == STEP_FRAMES - 1:
-            time = self._frame * self.frame_s
+            time = self._start + self._frame * self.frame_s
             estimate = self.filter.estimate()
             self._period = estimate.period
             self.clock.update(estimate, time, time + self.delay, is_heard)

@@ -19,6 +19,7 @@ STYLE_FROM = "from:"
 """What stands before the path of a MIDI file whose style is meant."""
 PARTS_PLAYED = ("full", "accompaniment", "melody")
 PEDALS = ("off", "harmony")
+BEAT_SOURCES = ("auto", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +253,17 @@ class GateSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BeatSettings:
+    """Section ``beat``: how the song's beat is followed."""
+
+    source: str = "auto"
+    """auto: it is heard; or off."""
+
+    def __post_init__(self) -> None:
+        checks.choice("beat.source", self.source, BEAT_SOURCES)
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSettings:
     """All sections."""
 
@@ -262,3 +274,4 @@ class EngineSettings:
     midi: MidiSettings = field(default_factory=MidiSettings)
     time: TimeSettings = field(default_factory=TimeSettings)
     gate: GateSettings = field(default_factory=GateSettings)
+    beat: BeatSettings = field(default_factory=BeatSettings)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from engine.core.notes import Event
 from engine.core.settings import EngineSettings
+from engine.core.tempo import Beat
 
 Array = NDArray[np.float32]
 
@@ -65,6 +66,9 @@ class Tap:
     def changed(self, settings: EngineSettings, latency: float) -> None:
         """Take settings that count from now on, and the session's latency under them."""
 
+    def beat(self, beat: Beat) -> None:
+        """Take the beat: as one comes, and as soon as anything of it is not as it was."""
+
     def silenced(self) -> None:
         """Take that all notes were ended and all that was found is dropped. On any thread."""
 
@@ -106,6 +110,9 @@ class Taps(Tap):
 
     def changed(self, settings: EngineSettings, latency: float) -> None:  # noqa: D102
         self._each("changed", settings, latency)
+
+    def beat(self, beat: Beat) -> None:  # noqa: D102
+        self._each("beat", beat)
 
     def silenced(self) -> None:  # noqa: D102
         self._each("silenced")

@@ -1,7 +1,8 @@
-"""The tempo of the song, as given from outside. Not here: measuring it (``control.clock``)."""
+"""The tempo of the song, and where its beat is. Not here: hearing it (``engine.beat``)."""
 
 import math
 from dataclasses import dataclass
+from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +40,32 @@ class Tempo:
             return None
         line = math.floor(beat / self.beats_per_bar + 1e-9) * self.beats_per_bar
         return self.beat_at + (line - self.beat) * self.beat_s
+
+
+class BeatState(Enum):
+    """Whether a beat is followed, goes on without evidence, or is lost."""
+
+    LOCKED = "locked"
+    HOLDING = "holding"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Where the beat is, as far as is known at one time."""
+
+    source: str = "off"
+    """``off``, ``heard``, ``tapped``, or ``clock``: a sequencer's MIDI clock."""
+    state: BeatState = BeatState.LOST
+    confidence: float = 0.0
+    """How sure what is heard is of it, 0 to 1."""
+    tempo: Tempo | None = None
+    """None before a beat was found. Bars are counted from the first one that was."""
+
+    def is_news(self, before: "Beat") -> bool:
+        """Return whether a beat has passed since, or anything is not as it was."""
+        return self._facts() != before._facts()
+
+    def _facts(self) -> tuple[object, ...]:
+        tempo = self.tempo
+        return self.source, self.state, tempo and (tempo.beat, tempo.beats_per_bar)

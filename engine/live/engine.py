@@ -11,8 +11,15 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from engine.audio.opening import AudioSource, open_source
+from engine.beat.follower import BeatFollower, open_beat
 from engine.core.errors import StoppedError
-from engine.core.settings import AudioSettings, EngineSettings, ModelSettings, TimeSettings
+from engine.core.settings import (
+    AudioSettings,
+    BeatSettings,
+    EngineSettings,
+    ModelSettings,
+    TimeSettings,
+)
 from engine.core.taps import Tap, Taps
 from engine.cover.stream import open_pipeline
 from engine.cover.style import style_vector
@@ -25,6 +32,7 @@ from engine.model.latency import LatencyBudget
 from engine.model.pipeline import Pipeline
 from engine.signal.meters import SILENCE_DBFS, Status
 from engine.system.bounded import remaining_timeout
+from models.spec import FeatureSpec
 
 STOP_TIMEOUT = 0.5
 """Seconds that ``stop`` waits for a thread; one that a library blocks longer is abandoned."""
@@ -44,7 +52,7 @@ class Engine:
         All of the engine's; :meth:`change` takes others.
     taps
         Get audio and events; :meth:`add_tap` adds more.
-    open_source, open_pipeline, open_sink
+    open_source, open_pipeline, open_beat, open_sink
         Ways to open what the settings name; a test passes its own.
 
     Raises
@@ -61,12 +69,15 @@ class Engine:
         *,
         open_source: Callable[[str, AudioSettings], AudioSource] = open_source,
         open_pipeline: Callable[[ModelSettings], Pipeline] = open_pipeline,
+        open_beat: Callable[[BeatSettings, FeatureSpec], BeatFollower | None] = open_beat,
         open_sink: Callable[[Sequence[str], Sequence[MidiSink]], MidiSink] = open_sink,
     ) -> None:
         self._open_source = open_source
         self._open_pipeline = open_pipeline
+        self._open_beat = open_beat
         self._open_sink = open_sink
         pipeline = open_pipeline(settings.model)
+        follower = open_beat(settings.beat, pipeline.spec.features)
         session = self._open_session(settings, 0.0)
         budget = session.budget(pipeline, settings)  # as promised: what cannot be is refused now
         self.sink = open_sink(settings.midi.midi_out, ())
@@ -76,7 +87,14 @@ class Engine:
             self.sink, budget.total, settings.time.late_tolerance, on_sent=self._taps.sent
         )
         self._worker = Worker(
-            settings, budget, pipeline, session, self._scheduler, self._taps, self._open_session
+            settings,
+            budget,
+            pipeline,
+            follower,
+            session,
+            self._scheduler,
+            self._taps,
+            self._open_session,
         )
         self._changing = threading.Lock()  # one change at a time
         self._closing = threading.Lock()  # guards what follows, and the sink
@@ -241,6 +259,7 @@ class Engine:
             is_asleep=stream.is_asleep,
             is_connected=worker.is_connected,
             is_midi_connected=self.sink.is_there,
+            beat=worker.beat,
         )
 
     def _open_session(self, settings: EngineSettings, offset: float) -> Session:
@@ -281,7 +300,10 @@ class Engine:
         if settings.midi.midi_out != now.midi.midi_out:
             sink = self._open_sink(settings.midi.midi_out, sinks_of(self.sink))
             undo.callback(_close_unused, sink, self.sink)
-        return Change(settings, budget, style, pipeline, session), sink
+        follower = worker.follower
+        if pipeline is not None or settings.beat != now.beat:
+            follower = self._open_beat(settings.beat, (pipeline or self.pipeline).spec.features)
+        return Change(settings, budget, follower, style, pipeline, session), sink
 
 
 def _counted(time: TimeSettings) -> tuple[float | None, ...]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from engine.audio.opening import AudioSource, FileSource
 from engine.core.notes import Event
 from engine.core.settings import EngineSettings
+from engine.core.tempo import Beat
 from engine.cover.stream import CoverStream
 from engine.model.latency import LatencyBudget, latency_budget
 from engine.model.pipeline import Pipeline
@@ -75,8 +76,15 @@ class Session:
 
     def placed(self, events: Sequence[Event]) -> list[Event]:
         """Return the stream's events in the engine's time."""
-        offset = self.offset + self._stream_start / self.source.sample_rate
+        offset = self.time_of(self._stream_start)
         return [replace(event, time=event.time + offset) for event in events]
+
+    def placed_beat(self, beat: Beat) -> Beat:
+        """Return the stream's beat in host times."""
+        if beat.tempo is None:
+            return beat
+        beat_at = self.host_time(beat.tempo.beat_at + self.time_of(self._stream_start))
+        return replace(beat, tempo=replace(beat.tempo, beat_at=beat_at))
 
     def time_of(self, sample: int) -> float:
         """Return a sample's place in the engine's time."""

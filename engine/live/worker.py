@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.beat.follower import BeatFollower
 from engine.core.notes import Event
 from engine.core.settings import EngineSettings
 from engine.core.taps import Taps
+from engine.core.tempo import Beat
 from engine.live.change import Change
 from engine.live.recovery import SourceReopener, warn_of_latency
 from engine.live.session import Session
@@ -37,7 +39,7 @@ class Worker(WorkerThread):
 
     Parameters
     ----------
-    settings, budget, pipeline, session
+    settings, budget, pipeline, follower, session
         At first; the session is not started. :meth:`apply` brings others.
     scheduler, taps
         Get the events, and audio and events.
@@ -48,6 +50,8 @@ class Worker(WorkerThread):
     ----------
     is_connected : bool
         Whether the source is there.
+    beat : Beat
+        As it is now, in host times.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Worker(WorkerThread):
         settings: EngineSettings,
         budget: LatencyBudget,
         pipeline: Pipeline,
+        follower: BeatFollower | None,
         session: Session,
         scheduler: Scheduler,
         taps: Taps,
@@ -62,8 +67,9 @@ class Worker(WorkerThread):
     ) -> None:
         super().__init__()
         self.settings, self.budget = settings, budget
-        self.pipeline, self.session = pipeline, session
+        self.pipeline, self.follower, self.session = pipeline, follower, session
         self.is_connected = False
+        self.beat = Beat()
         self.load, self.meter = LoadMeter(), LevelMeter()
         self.started = 0.0
         self.n_losses = 0
@@ -71,6 +77,7 @@ class Worker(WorkerThread):
         self._reopener = SourceReopener(open_session)
         self._n_skipped_before = self._n_overruns_before = 0  # of streams and sources that are over
         self._last_warning = -WARN_EVERY_S
+        pipeline.tap = follower
         session.begin(pipeline, settings)
 
     @property
@@ -116,6 +123,8 @@ class Worker(WorkerThread):
             is_sooner = change.budget.total < self.budget.total
             self._finish(old, is_whole=pipeline is self.pipeline or not is_sooner)
             self._begin(session, pipeline, settings)
+        if change.follower is not self.follower:
+            pipeline.tap = self.follower = change.follower
         if change.style is not None:
             pipeline.style = change.style
         if settings.model.tuning != before.model.tuning:
@@ -135,6 +144,7 @@ class Worker(WorkerThread):
         if settings.play.hold != before.play.hold or settings.midi != before.midi:
             self._hold()
         self._taps.changed(settings, change.budget.total)
+        self._look_at_beat(session)
 
     def panic(self) -> None:
         """Silence every receiver and drop what is queued, at once. Any thread."""
@@ -160,6 +170,7 @@ class Worker(WorkerThread):
             if len(block):
                 self.load.begin()
                 self._submit(session, session.stream.push(block))
+                self._look_at_beat(session)
                 self.load.end(len(block) / rate)
             return
         # Rather than fall behind more and more. In pieces: seconds of sound at once would leave the
@@ -168,6 +179,7 @@ class Worker(WorkerThread):
         while n_left and len(block := self._read(session, n_left)):
             self._submit(session, session.stream.skip(block))
             n_left -= len(block)
+        self._look_at_beat(session)
         self._warn_of_skipping(n_waiting / rate)
 
     def _read(self, session: Session, n_samples: int) -> NDArray[np.float32]:
@@ -238,6 +250,7 @@ class Worker(WorkerThread):
         while True:
             self._commands.news.wait(self._reopener.pause)
             lost.begin(self.pipeline, self.settings)  # so that a change finds nothing to finish
+            self._look_at_beat(lost)
             self._do_commands()
             if self._is_over or self.session is not lost:
                 return
@@ -269,6 +282,13 @@ class Worker(WorkerThread):
         except BaseException:
             self.session.begin(self.pipeline, self.settings)
             raise
+
+    def _look_at_beat(self, session: Session) -> None:
+        """Note where the beat is now; taps hear of each beat, and of every other change."""
+        before = self.beat
+        self.beat = session.placed_beat(Beat() if self.follower is None else self.follower.beat)
+        if self.beat.is_news(before):
+            self._taps.beat(self.beat)
 
     def _hold(self) -> None:
         """Keep the pedals down if the settings say so."""

@@ -64,6 +64,12 @@ class FrontEnd:
         """Index of the next frame."""
         return self._next_frame
 
+    @property
+    def n_samples(self) -> int:
+        """Samples of the stream so far."""
+        spec = self.spec
+        return self._next_frame * spec.hop_length + self._n_held - spec.win_length // 2
+
     def reset(self) -> None:
         """Begin a new stream at frame 0."""
         self._n_held = self.spec.win_length // 2

@@ -5,6 +5,7 @@ model's rate; posteriors rows are (n, 88).
 """
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,19 @@ from engine.signal.tuning import TuningEstimator, cents_of
 from models.spec import ModelSpec
 
 Array = NDArray[np.float32]
+
+
+class FeatureTap(Protocol):
+    """Gets what the model hears, on the thread that runs the pipeline."""
+
+    def begin(self, start: float, first_frame: float) -> None:
+        """Begin: the next sample is at ``start`` s, the next frame's centre at ``first_frame``."""
+
+    def push(self, samples: Array, features: Array, cents: float) -> None:
+        """Take the next samples (n,), the features (k, F) that they completed, and the tuning."""
+
+    def skip(self, samples: Array, n_frames: int) -> None:
+        """Take that samples (n,) were passed over, and the frames that they completed."""
 
 
 class Pipeline:
@@ -43,6 +57,7 @@ class Pipeline:
         assert frontend.spec == model.spec.features
         self.frontend = frontend
         self.model = model
+        self._tap: FeatureTap | None = None
         self.style: Array = np.zeros(model.spec.style_dim, np.float32) if style is None else style
         self._gain = AutomaticGain(model.spec.features.sample_rate)
         self._estimator = TuningEstimator(model.spec.features.sample_rate)
@@ -70,6 +85,19 @@ class Pipeline:
         """Estimated or given tuning, in cents above A = 440 Hz."""
         return self.frontend.cents
 
+    @property
+    def tap(self) -> FeatureTap | None:
+        """Gets the features too, from the next ones on; it begins when it is set."""
+        return self._tap
+
+    @tap.setter
+    def tap(self, tap: FeatureTap | None) -> None:
+        self._tap = tap
+        if tap is not None:
+            features = self.spec.features
+            first_frame = self.frontend.next_frame * features.frame_s
+            tap.begin(self.frontend.n_samples / features.sample_rate, first_frame)
+
     def push(self, samples: Array) -> Posteriors:
         """Return what became final with these samples (n,)."""
         self._is_pending = True
@@ -85,6 +113,8 @@ class Pipeline:
 
     def _process(self, samples: Array) -> Posteriors:
         frames, features = self.frontend.push(samples)
+        if self._tap is not None:
+            self._tap.push(samples, features, self.cents)
         return self.model.step(frames, features, self.style)
 
     def prime(self, samples: Array) -> None:
@@ -106,7 +136,9 @@ class Pipeline:
         anew, with exact features and true frame indices. The model runs once in a gap, whatever its
         number of calls.
         """
-        self.frontend.skip(samples)
+        n_frames = self.frontend.skip(samples)
+        if self._tap is not None:
+            self._tap.skip(samples, n_frames)
         if not self._is_pending:
             return join_posteriors([])
         self._is_pending = False
@@ -114,14 +146,17 @@ class Pipeline:
 
     def flush(self) -> Posteriors:
         """Return the frames not answered yet, and begin a new stream at frame 0."""
-        frames, features = self.frontend.flush()
-        last = self.model.step(frames, features, self.style)
+        last = self._process(np.zeros(self.spec.features.win_length // 2, np.float32))
         posteriors = join_posteriors([last, self.model.flush(self.style)])
-        self.reset()
+        self._reset()
         return posteriors
 
     def reset(self) -> None:
         """Begin a new stream at frame 0; pending frames are dropped."""
+        self._reset()
+        self.tap = self._tap
+
+    def _reset(self) -> None:
         self._gain.reset()
         self._estimator.reset()
         self.tuning = self._tuning

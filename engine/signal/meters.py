@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.tempo import Beat
 from engine.signal.tuning import A4_HZ
 
 Array = NDArray[np.float32]
@@ -58,6 +59,7 @@ class Status:
     levels: tuple[Level, ...] = ()  # of each channel of the input, before they are mixed
     n_clipped: int = 0  # samples at full scale or beyond
     is_clipping: bool = False  # within the last seconds
+    beat: Beat = Beat()  # host times
 
 
 class LevelMeter:

@@ -5,7 +5,7 @@ The ``dest`` of each is the ``section.key`` that it sets.
 
 import argparse
 
-from engine.core.settings import PARTS_PLAYED, PEDALS
+from engine.core.settings import BEAT_SOURCES, PARTS_PLAYED, PEDALS
 from livecover.options.values import add_switch, add_value, channel, hertz, number_or_text, seconds
 from livecover.settings.sections import Settings
 
@@ -88,6 +88,12 @@ def add_playing(group: argparse._ArgumentGroup, defaults: Settings) -> None:
         choices=PEDALS,
         help="the sustain pedal: off, or harmony, which changes it with the harmony"
         f" (default: {defaults.play.pedal})",
+    )
+    group.add_argument(
+        "--beat",
+        dest="beat.source",
+        choices=BEAT_SOURCES,
+        help=f"the song's beat: auto, which hears it, or off (default: {defaults.beat.source})",
     )
     add_switch(group, "--mute", "play.mute", "start muted: play nothing until you unmute")
     add_switch(group, "--hold", "play.hold", "hold the sustain pedal down")

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.files.file_source import SUFFIXES
-from engine.beat.clock import BeatClock, ClockState
+from engine.beat.clock import BeatClock
 from engine.beat.tracker import BeatTracker
 from engine.core.errors import DataError
+from engine.core.tempo import BeatState
 from engine.model.frontend import load_frontend
 from engine.signal.level import AutomaticGain
 from offline_train.data.beats.offline_trackers import agreed_beats
@@ -78,7 +79,7 @@ class BeatTeller:
     def ask(self, now: float) -> None:
         """Note the beats that fall within ``ahead`` of ``now``."""
         clock = self._clock
-        if clock.state is ClockState.LOST:
+        if clock.state is BeatState.LOST:
             return
         if self._lock_s is None:
             self._lock_s = now

@@ -15,8 +15,15 @@ from numpy.typing import NDArray
 
 from engine.core.errors import DeviceError, MidiError
 from engine.core.notes import Event, NoteEvent, Posteriors, notes_of
-from engine.core.settings import AudioSettings, EngineSettings, GateSettings, TimeSettings
+from engine.core.settings import (
+    AudioSettings,
+    BeatSettings,
+    EngineSettings,
+    GateSettings,
+    TimeSettings,
+)
 from engine.core.taps import Tap, TappedSource
+from engine.core.tempo import Beat, BeatState
 from engine.model.frontend import FrontEnd
 from engine.model.pipeline import Pipeline
 from engine.signal.clock import StreamClock
@@ -45,6 +52,7 @@ SETTINGS = EngineSettings(
     audio=AudioSettings(ring=20.0),
     time=TimeSettings(latency=0.5, late_tolerance=10.0, backlog=20.0),
     gate=GateSettings(enabled=False),
+    beat=BeatSettings(source="off"),
 )
 """Under which every note of a scripted source is due at once, and none is dropped."""
 
@@ -64,6 +72,8 @@ class ListeningTap(Tap):
         self.found_events: list[Event] = []
         self.sent_events: list[tuple[Event, float, float]] = []
         self.changes: list[tuple[EngineSettings, float]] = []
+        self.beats: list[Beat] = []
+        self.is_locked = threading.Event()  # a beat was heard
         self.calls: list[str] = []
 
     def begin(self, source: TappedSource, offset: float, latency: float) -> None:
@@ -81,6 +91,11 @@ class ListeningTap(Tap):
 
     def changed(self, settings: EngineSettings, latency: float) -> None:
         self.changes.append((settings, latency))
+
+    def beat(self, beat: Beat) -> None:
+        self.beats.append(beat)
+        if beat.state is BeatState.LOCKED:
+            self.is_locked.set()
 
     def silenced(self) -> None:
         self.calls.append("silenced")

@@ -8,20 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.beat.clock import ClockState
+from engine.core.tempo import BeatState
 from tests.engine.beat.activations_of import FRAME_S, activations, tracker
 
 Rows = NDArray[np.float64]
 
 
-def told(rows: Rows, ahead: float = 0.1) -> tuple[NDArray[np.float64], list[ClockState]]:
+def told(rows: Rows, ahead: float = 0.1) -> tuple[NDArray[np.float64], list[BeatState]]:
     """Beats as the clock tells them ahead, and its state at each frame."""
     beat_tracker, beats, states, coming = tracker(), [], [], 0
     for k, (beat, downbeat) in enumerate(rows.tolist()):
         beat_tracker.hear(beat, downbeat)
         clock, now = beat_tracker.clock, k * FRAME_S + beat_tracker.delay
         states.append(clock.state)
-        if clock.state is ClockState.LOST:
+        if clock.state is BeatState.LOST:
             continue
         coming = max(coming, math.ceil(clock.position(now)))
         while (at := clock.time_of(coming)) <= now + ahead:
@@ -39,7 +39,7 @@ def apart(beats: NDArray[np.float64], true: NDArray[np.float64]) -> NDArray[np.f
 def test_a_click_is_locked_within_six_seconds(period: float, first: float, metre: int) -> None:
     true = np.arange(first, 14.0, period)
     beats, states = told(activations(true, metre, 10.0))
-    assert states.index(ClockState.LOCKED) * FRAME_S < 6.0
+    assert states.index(BeatState.LOCKED) * FRAME_S < 6.0
     late = beats[beats > 7.0]
     assert len(late) >= int(3.0 / period) - 1
     assert apart(late, true).max() < 0.02  # two ticks and a half
@@ -52,7 +52,7 @@ def test_a_tempo_that_changes_is_followed(change: float) -> None:
     shares = np.clip((np.arange(80) - 16) / 20, 0, 1)
     true = np.cumsum(0.5 * np.exp(change * shares))
     beats, states = told(activations(true, 4, 32.0))
-    assert ClockState.LOST not in states[states.index(ClockState.LOCKED) :]
+    assert BeatState.LOST not in states[states.index(BeatState.LOCKED) :]
     assert np.median(apart(beats, true)) < 0.02
     assert apart(beats[beats > 24], true).max() < 0.03
 
@@ -65,15 +65,15 @@ def test_the_beat_goes_on_through_silence_and_is_lost_after_long() -> None:
     silent = beats[(beats > 11) & (beats < 16)]
     assert len(silent) == pytest.approx(5 / 0.48, abs=1)
     assert apart(silent, true).max() < 0.05
-    assert states[round(14 / FRAME_S)] is ClockState.HOLDING
-    assert states[-1] is ClockState.LOST
+    assert states[round(14 / FRAME_S)] is BeatState.HOLDING
+    assert states[-1] is BeatState.LOST
 
 
 def test_it_locks_again_on_another_song() -> None:
     first, second = np.arange(0.3, 12.0, 0.5), np.arange(12.2, 40.0, 0.37)
     rows = activations(np.concatenate([first, second]), 4, 30.0)
     beats, states = told(rows)
-    assert states[-1] is ClockState.LOCKED
+    assert states[-1] is BeatState.LOCKED
     assert apart(beats[beats > 22], second).max() < 0.02
 
 

@@ -15,15 +15,19 @@ from engine.core.errors import ConfigError, DeviceError, MidiError, StoppedError
 from engine.core.notes import PedalEvent, Posteriors, notes_of
 from engine.core.settings import (
     AudioSettings,
+    BeatSettings,
     MidiSettings,
     ModelSettings,
     PlaySettings,
     TimeSettings,
 )
+from engine.core.tempo import Beat, BeatState
 from engine.live.engine import Engine
 from engine.midi.sinks import MidiSink
 from engine.perform.performer import Performer
+from tests.engine.beat.band import clicks, make_follower
 from tests.engine.fakes import (
+    JITTER,
     PITCH,
     PROMISED,
     SETTINGS,
@@ -50,6 +54,7 @@ class Band:
             [self.tap],
             open_source=self._source,
             open_pipeline=lambda model: self.pipelines[model.model],
+            open_beat=lambda beat, _: None if beat.source == "off" else make_follower(),
             open_sink=self._sink,
         )
 
@@ -446,3 +451,22 @@ def test_a_device_that_opens_slower_than_the_latency_asked_for_is_refused() -> N
             band.change(audio=AudioSettings(input="two", ring=20.0))
         assert not band.sources["two"].is_running
         assert band.engine.budget.total == 0.5
+
+
+def test_the_beat_is_told_in_host_times_and_may_be_switched_on_and_off() -> None:
+    band, times = Band("one"), np.arange(0.3, 30.0, 0.48)
+    source = band.sources["one"]
+    with band.engine:
+        source.play(clicks(times, 8.0)[:1000])
+        band.change(beat=BeatSettings())
+        source.play(clicks(times, 8.0)[1000:])
+        assert band.tap.is_locked.wait(20.0)
+        band.change(beat=BeatSettings(source="off"))
+        assert band.engine.status().beat == Beat()
+        band.end("one")
+    locked = [beat for beat in band.tap.beats if beat.state is BeatState.LOCKED]
+    for beat in locked:
+        assert beat.tempo is not None
+        at = beat.tempo.beat_at - source.begun + source.latency
+        assert np.abs(times - at).min() < 0.025 + JITTER
+    assert band.tap.beats[-1] == Beat()

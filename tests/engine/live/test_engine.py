@@ -70,6 +70,7 @@ def make_engine(
         taps,
         open_source=open_source,
         open_pipeline=lambda model: make_pipeline() if pipeline is None else pipeline,
+        open_beat=lambda *_: None,
         open_sink=open_sink,
     )
 

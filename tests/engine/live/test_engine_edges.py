@@ -47,6 +47,7 @@ def make_engine(
         settings_of() if settings is None else settings,
         open_source=lambda text, audio: remaining.pop(0),
         open_pipeline=lambda model: make_pipeline(),
+        open_beat=lambda *_: None,
         open_sink=open_sink if sink is None else lambda names, already: sink,
     )
 
@@ -111,6 +112,7 @@ def test_stop_in_mid_note_saves_a_take_whose_notes_end(tmp_path: Path) -> None:
         settings_of(midi_out=str(take)),
         open_source=lambda text, audio: ScriptedSource(lambda s: s.play(sound(1.0, (0.2, 1.0)))),
         open_pipeline=lambda model: make_pipeline(),
+        open_beat=lambda *_: None,
         open_sink=open_both,
     )
     engine.start()

@@ -103,6 +103,7 @@ def test_whatever_hangs_no_wait_has_a_time_of_its_own(
             taps,
             open_source=lambda text, audio: source,
             open_pipeline=lambda model: pipeline,
+            open_beat=lambda *_: None,
             open_sink=lambda names, already: HungSink(trap),
         )
 
@@ -160,6 +161,7 @@ def test_the_end_runs_from_that_of_the_only_song(ends_program: bool) -> None:
             taps,
             open_source=lambda text, audio: source,
             open_pipeline=lambda model: make_pipeline(),
+            open_beat=lambda *_: None,
             open_sink=lambda names, already: CollectingSink(),
         )
 

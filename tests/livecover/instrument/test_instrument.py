@@ -33,6 +33,7 @@ class Stage:
             taps,
             open_source=lambda text, audio: self.sources.pop(0),
             open_pipeline=lambda model: make_pipeline(),
+            open_beat=lambda *_: None,
             open_sink=lambda names, already: self._open_sink(),
         )
 

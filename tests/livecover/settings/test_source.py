@@ -155,6 +155,7 @@ HARMLESS = {
     "play.pedal": "one of a few words",
     "midi.velocity_curve": "one of a few words",
     "arranger.metre": "one of a few words",
+    "beat.source": "one of a few words",
     "log.level": "one of a few words",
     "monitor.device": "an output of this machine",
     "piano.device": "an output of this machine",
