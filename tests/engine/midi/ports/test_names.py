@@ -26,7 +26,7 @@ pytestmark = [
         os.path.exists("/dev/snd/seq"), reason="ports open in the ALSA sequencer, not in JACK"
     ),
 ]
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 
 
 @pytest.fixture(scope="module")
