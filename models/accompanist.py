@@ -1,13 +1,13 @@
 """The accompanist: a decoder-only network over sixteenths that plans the harmony, then plays it.
 
-Plain likelihood at a horizon wanders: a network that must write ahead of what it hears leans on
+Plain likelihood at a horizon wanders: a network that must write ahead of its input leans on
 its own history, and falls silent where it is unsure. So harmony is planned apart from texture:
 
-1. ``Planner`` hears, ``lag`` steps late, what sounds, and what followed where the song was alike
-   before; it says the chord of the step that is to be written. It never sees what was played. It
-   is equivariant: in another key it says the same, moved, so each song teaches it all keys;
+1. ``Planner`` gets, ``lag`` steps late, what sounds, and what followed where the song was alike
+   before; it predicts the chord of the step that is to be written. What was played is no input. It
+   is equivariant: in another key its output is the same, moved, so each song teaches it all keys;
 2. ``Player`` reads what it played, the planned chord, style, place and tempo: how it is played;
-3. ``NoteWriter`` says the step's notes from low to high, one after another, until "done": pitch,
+3. ``NoteWriter`` gives the step's notes from low to high, one after another, until "done": pitch,
    then length, velocity and hand.
 
 Planner and player are causal Transformers with rotary positions, one position a sixteenth, whose
@@ -40,10 +40,10 @@ LOWEST_CLASS = MIN_PITCH % N_CLASSES
 HIGHEST_CLASS = (MIN_PITCH + N_PITCHES - 1) % N_CLASSES
 CHORD_DIM = 36
 N_STYLES = 6
-HEARD_DIM = 44
-"""Of the summary of what was heard on a step."""
+SUMMARY_DIM = 44
+"""Of the summary of a step's posteriors."""
 N_HARMONY = 36  # of a summary and of what is expected: three chromas
-N_LOUDNESS = HEARD_DIM - N_HARMONY
+N_LOUDNESS = SUMMARY_DIM - N_HARMONY
 EXPECTED_DIM = 38
 """Of what repetition lets expect of a step."""
 
@@ -245,7 +245,7 @@ class Stack(nn.Module):
         keys, values = (tuple(torch.zeros(shape) for _ in self.layers) for _ in range(2))
         return Memory(keys, values, torch.zeros(1, dtype=torch.int64))
 
-    def look(self, x: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
+    def advance(self, x: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
         """Return the last layer of one more step (B, 1, W), its keys and values.
 
         These are (layers, B, heads, 1, D), and belong into slot ``n_steps % M`` of the memory.
@@ -262,7 +262,7 @@ class Stack(nn.Module):
 
     def step(self, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         """Return the last layer of one more step (B, 1, W), and the memory with it."""
-        hidden, key, value = self.look(x, memory)
+        hidden, key, value = self.advance(x, memory)
         slot = int(memory.n_steps) % (self.memory - 1)
         keys, values = (tuple(x.clone() for x in kept) for kept in memory[:2])
         for k in range(len(self.layers)):
@@ -271,10 +271,10 @@ class Stack(nn.Module):
 
 
 class Situation(NamedTuple):
-    """What planner and player know of a step apart from sound and notes."""
+    """What planner and player get of a step apart from sound and notes."""
 
     place: Tensor  # (B, S) int64, steps since the bar began, below N_PLACES
-    lag: Tensor  # (B,) int64, steps by which hearing is late, below N_LAGS
+    lag: Tensor  # (B,) int64, steps by which the input is late, below N_LAGS
     tempo: Tensor  # (B,) log2 of beats a minute over 90
 
 
@@ -288,13 +288,13 @@ class Placed(nn.Module):
         self.tempo = nn.Linear(1, width)
 
     def forward(self, where: Situation) -> Tensor:
-        """Return the sum of what is known."""
+        """Return the sum of the embeddings."""
         of_song = self.lag(where.lag) + self.tempo(where.tempo[:, None])
         return torch.as_tensor(self.place(where.place) + of_song[:, None])
 
 
 class Planner(nn.Module):
-    """What was heard -> logits of the chord's class (B, S, 97) and of the bass under one (.., 12).
+    """Posteriors -> logits of the chord's class (B, S, 97) and of the bass under one (.., 12).
 
     Features are channels of twelve pitch classes, channel by channel.
     """
@@ -312,9 +312,9 @@ class Planner(nn.Module):
         self.to_bass = Circulant(c.width, N_CLASSES * N_CLASSES, N_CLASSES)
         self.of_quality = nn.Embedding(N_QUALITIES, N_CLASSES)
 
-    def read(self, heard: Tensor, expected: Tensor, where: Situation) -> Tensor:
-        """Return the stack's input of late hearing (B, S, 220) and expectation (B, S, 38)."""
-        keys, summary = heard[..., : 2 * N_PITCHES], heard[..., 2 * N_PITCHES :]
+    def read(self, observed: Tensor, expected: Tensor, where: Situation) -> Tensor:
+        """Return the stack's input of late posteriors (B, S, 220) and expectation (B, S, 38)."""
+        keys, summary = observed[..., : 2 * N_PITCHES], observed[..., 2 * N_PITCHES :]
         octaves = functional.pad(keys, (2 * LOWEST_CLASS, 2 * (N_CLASSES - 1 - HIGHEST_CLASS)))
         octaves = octaves.reshape(*keys.shape[:-1], N_OCTAVES, N_CLASSES, 2)
         octaves = octaves.transpose(-1, -2).flatten(-3)
@@ -323,9 +323,9 @@ class Planner(nn.Module):
         of_all = self.loudness(rest) + self.situation(where)
         return torch.as_tensor(self.harmony(harmony) + each(of_all, N_CLASSES))
 
-    def forward(self, heard: Tensor, expected: Tensor, where: Situation) -> Tensor:
+    def forward(self, observed: Tensor, expected: Tensor, where: Situation) -> Tensor:
         """Return the hidden plan (B, S, W)."""
-        return torch.as_tensor(self.stack(self.read(heard, expected, where)))
+        return torch.as_tensor(self.stack(self.read(observed, expected, where)))
 
     def chord(self, hidden: Tensor) -> Tensor:
         """Return the logits (..., 97) of the chord's class: root by root, and none."""
@@ -337,7 +337,7 @@ class Planner(nn.Module):
     def bass(self, hidden: Tensor, chord: Tensor) -> Tensor:
         """Return the logits (n, 12) of the lowest pitch class of hidden (n, W) under chords (n,).
 
-        Said as an interval above the root; of no chord they mean nothing.
+        As an interval above the root; of no chord they mean nothing.
         """
         root, quality = chord // N_QUALITIES % N_CLASSES, chord % N_QUALITIES
         intervals = self.to_bass(hidden).reshape(-1, N_CLASSES, N_CLASSES)
@@ -347,14 +347,14 @@ class Planner(nn.Module):
 
 
 class Player(nn.Module):
-    """What was played, planned, heard and asked for -> the texture's hidden state (B, S, W)."""
+    """What was played, planned, observed and asked for -> the texture's hidden state (B, S, W)."""
 
     def __init__(self, c: StackConfig, memory: int) -> None:
         super().__init__()
         self.situation = Placed(c.width)
         self.own = nn.Linear(2 * N_PITCHES, c.width)
         self.plan = nn.Linear(CHORD_DIM + 1, c.width)
-        self.heard = nn.Linear(HEARD_DIM, c.width)
+        self.heard = nn.Linear(SUMMARY_DIM, c.width)
         self.style = nn.Linear(2 * N_STYLES, c.width)
         self.part = nn.Embedding(2, c.width)
         self.stack = Stack(c, memory)
@@ -363,7 +363,7 @@ class Player(nn.Module):
         self,
         own: Tensor,
         plan: Tensor,
-        heard: Tensor,
+        observed: Tensor,
         style: Tensor,
         part: Tensor,
         where: Situation,
@@ -376,8 +376,8 @@ class Player(nn.Module):
             (B, S, 176) velocity of what was struck on the step before, what is still held.
         plan
             (B, S, 37) the planned chord, and whether it is another than before.
-        heard
-            (B, S, 44) the summary of late hearing.
+        observed
+            (B, S, 44) the summary of late posteriors.
         style
             (B, S, 12) values, and which of them are asked for.
         part
@@ -385,7 +385,7 @@ class Player(nn.Module):
         where
             Of the step.
         """
-        x = self.own(own) + self.plan(plan) + self.heard(heard) + self.style(style)
+        x = self.own(own) + self.plan(plan) + self.heard(observed) + self.style(style)
         return torch.as_tensor(x + self.situation(where) + self.part(part)[:, None])
 
 

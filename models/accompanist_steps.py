@@ -9,7 +9,7 @@ this order; of the step itself (layers, heads, D). Who runs the graphs writes th
 import torch
 from torch import Tensor, nn
 
-from models.accompanist import HEARD_DIM, N_CHORDS, Accompanist, Memory, Situation, Stack
+from models.accompanist import N_CHORDS, SUMMARY_DIM, Accompanist, Memory, Situation, Stack
 
 
 def _situation(place: Tensor, lag: Tensor, tempo: Tensor) -> Situation:
@@ -22,7 +22,7 @@ def _memory(kept: tuple[Tensor, ...], position: Tensor) -> Memory:
 
 
 class PlanStep(nn.Module):
-    """What was heard last -> probabilities of the coming step's chord, and of basses under each."""
+    """The last posteriors -> probabilities of the coming step's chord, and of basses under each."""
 
     def __init__(self, network: Accompanist) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class PlanStep(nn.Module):
 
     def forward(
         self,
-        heard: Tensor,
+        observed: Tensor,
         expected: Tensor,
         place: Tensor,
         lag: Tensor,
@@ -47,21 +47,21 @@ class PlanStep(nn.Module):
 
         Parameters
         ----------
-        heard
-            (1, 220) what was heard ``lag`` steps ago.
+        observed
+            (1, 220) posteriors of ``lag`` steps ago.
         expected
             (1, 38) what repetition lets expect.
         place, lag, position
-            (1,) int64: steps since the bar began, by which hearing is late, that came before.
+            (1,) int64: steps since the bar began, by which the input is late, that came before.
         tempo
             (1,) log2 of beats a minute over 90.
         kept
             The memory: each layer's keys, then each layer's values.
         """
         where = _situation(place, lag, tempo)
-        x = self.planner.read(heard[None], expected[None], where)
+        x = self.planner.read(observed[None], expected[None], where)
         memory = _memory(kept, position)
-        hidden, key, value = self.stack.look(x, memory)
+        hidden, key, value = self.stack.advance(x, memory)
         hidden = hidden[0, 0]
         chord = self.planner.chord(hidden).softmax(-1)
         classes = torch.arange(N_CHORDS, device=chord.device)
@@ -85,7 +85,7 @@ class PlayStep(nn.Module):
         self,
         own: Tensor,
         plan: Tensor,
-        heard: Tensor,
+        observed: Tensor,
         style: Tensor,
         part: Tensor,
         place: Tensor,
@@ -96,8 +96,8 @@ class PlayStep(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return hidden (1, W), and the step's own keys and values; see ``Player.read``."""
         where = _situation(place, lag, tempo)
-        rows = own[None], plan[None], heard[None, :, -HEARD_DIM:], style[None]
+        rows = own[None], plan[None], observed[None, :, -SUMMARY_DIM:], style[None]
         x = self.player.read(*rows, part, where)
         memory = _memory(kept, position)
-        hidden, key, value = self.stack.look(x, memory)
+        hidden, key, value = self.stack.advance(x, memory)
         return hidden[0], key[:, 0, :, 0], value[:, 0, :, 0]

@@ -2,13 +2,13 @@
 
 Log-frequency magnitudes go in, how near a beat and a downbeat are comes out, ``lookahead_frames``
 later. After BeatNet (Heydari et al., ISMIR 2021): a small convolution, then recurrent layers; here
-on the features that the cover network hears anyway, with its rise over the past beside its level
+on the features of the cover network, with its rise over the past beside its level
 (SuperFlux, Böck and Widmer, DAFx 2013).
 
 1. level, and rise: how far a bin exceeds the loudest of its neighbourhood two frames ago, each by
    semitones;
 2. a convolution over three frames of all of them;
-3. two GRUs over time, which know tempo and metre;
+3. two GRUs over time, for tempo and metre;
 4. beat and downbeat logits.
 
 What tempo and metre are is decided by a filter on these (``engine.beat``). Shapes: B batch,

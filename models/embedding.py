@@ -129,7 +129,7 @@ class JointEmbedding(nn.Module):
         return self.posterior(rolls)[0]
 
     def embed_sound(self, spectra: Tensor) -> Tensor:
-        """Return embeddings (B, D) of spectra (B, F, T), as ``matching.sound`` makes them."""
+        """Return embeddings (B, D) of spectra (B, F, T), as ``matching.views`` makes them."""
         out: Tensor = self.sound(spectra)
         return out
 

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from models.prior import guess
+from models.prior import init_bias
 from models.spec import N_PITCHES
 
 Kind = Literal["seq2seq", "blind", "encoder"]
@@ -28,7 +28,7 @@ Kind = Literal["seq2seq", "blind", "encoder"]
 
 @dataclass(frozen=True, slots=True)
 class TransformerConfig:
-    """Sizes and settings; the defaults are the paper's, or the plainest where it says nothing."""
+    """Sizes and settings; the defaults are the paper's, or the plainest where it gives none."""
 
     kind: Kind = "seq2seq"
     n_bins: int = 229
@@ -110,9 +110,9 @@ class Transformer(nn.Module):
         kernel = 3 if config.kind == "encoder" else 1
         self.head = nn.Conv1d(config.width, N_PITCHES, kernel, padding=kernel // 2)
         if config.first_probability != 0.5:
-            guess(self.head, config.first_probability)
+            init_bias(self.head, config.first_probability)
 
-    def remember(self, features: Tensor) -> Tensor:
+    def encode(self, features: Tensor) -> Tensor:
         """Return the encoder's output for features, (B, T, W)."""
         if self.config.is_scaled:
             features = (features - self.config.feature_mean) / self.config.feature_scale
@@ -120,10 +120,10 @@ class Transformer(nn.Module):
         places = sinusoids(x.shape[1], self.config.width).to(x)
         return torch.as_tensor(self.encoder(x + places))
 
-    def answer(self, memory: Tensor, roll: Tensor | None = None) -> Tensor:
+    def decode(self, memory: Tensor, roll: Tensor | None = None) -> Tensor:
         """Return logits (B, S, P) of the frames that follow those of a roll (B, S - 1, P).
 
-        Only ``seq2seq`` reads the roll; the others answer all frames of the memory (B, T, W).
+        Only ``seq2seq`` reads the roll; the others decode all frames of the memory (B, T, W).
         """
         x = memory
         if self.decoder is not None:
@@ -141,19 +141,19 @@ class Transformer(nn.Module):
 
     def forward(self, features: Tensor, roll: Tensor) -> Tensor:
         """Return logits (B, T, P) with teacher forcing: the true roll (B, T, P), a frame late."""
-        return self.answer(self.remember(features), roll[:, :-1])
+        return self.decode(self.encode(features), roll[:, :-1])
 
     @torch.no_grad()
-    def listen(self, features: Tensor) -> Tensor:
+    def generate(self, features: Tensor) -> Tensor:
         """Return logits (B, T, P), autoregressively: a decoder reads its own outputs."""
-        memory = self.remember(features)
+        memory = self.encode(features)
         if self.embed_roll is None:
-            return self.answer(memory)
+            return self.decode(memory)
         n_frames = memory.shape[1]
-        heard = memory.new_zeros(len(memory), 0, N_PITCHES)
+        roll = memory.new_zeros(len(memory), 0, N_PITCHES)
         logits = memory.new_zeros(len(memory), 0, N_PITCHES)
         for _ in range(n_frames):
-            last = self.answer(memory, heard)[:, -1:]
+            last = self.decode(memory, roll)[:, -1:]
             logits = torch.cat([logits, last], 1)
-            heard = torch.cat([heard, (last > 0).to(heard)], 1)
+            roll = torch.cat([roll, (last > 0).to(roll)], 1)
         return logits

@@ -40,7 +40,7 @@ class TrunkConfig:
     bins_per_semitone: int = 3
     conv_channels: int = 16
     channels: int = 48
-    partials: int = 8  # gathered for each pitch; low keys are told apart by high ones
+    partials: int = 8  # gathered for each pitch; low keys are distinguished by high ones
     trunk: int = 48
     related: int = 16  # channels that each pitch passes to related pitches
     compared: int = 64
@@ -156,8 +156,8 @@ class Comparison(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """Return each pitch's features, given those of its related pitches."""
         reach = max(RELATED)
-        told = functional.pad(torch.relu(self.tell(hidden)), (0, 0, reach, reach))
-        others = [told[:, :, reach + k : reach + k + N_PITCHES] for k in RELATED]
+        messages = functional.pad(torch.relu(self.tell(hidden)), (0, 0, reach, reach))
+        others = [messages[:, :, reach + k : reach + k + N_PITCHES] for k in RELATED]
         return torch.relu(self.compare(torch.cat([hidden, *others], 3)))
 
 

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.prior import guess
+from models.prior import init_bias
 from models.spec import N_PITCHES
 
-FIRST_GUESS = 0.05  # of a key to sound; ours, theirs begins at one half
+FIRST_PROBABILITY = 0.05  # of a key to sound; ours, theirs begins at one half
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class UnetLstm(nn.Module):
         self.up_norms = nn.ModuleList(nn.BatchNorm2d(size) for size in reversed(sizes[:-1]))
         self.lstm = nn.LSTM(config.n_bins, config.hidden, batch_first=True, bidirectional=True)
         self.head = nn.Linear(2 * config.hidden, N_PITCHES)
-        guess(self.head, FIRST_GUESS)
+        init_bias(self.head, FIRST_PROBABILITY)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits; as in the paper's code each item is first scaled to 0 to 1."""

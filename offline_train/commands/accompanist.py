@@ -12,7 +12,9 @@ RUNS = Path("runs/accompanist")
 
 def add(command: Add) -> None:
     """Add the options of these commands."""
-    sub = command("hear-songs", analyze_songs, "let the live models hear rendered songs of POP909")
+    sub = command(
+        "hear-songs", analyze_songs, "keep the live models' posteriors of rendered songs of POP909"
+    )
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
     sub.add_argument("--prepared", type=Path, default=Path("runs/prepared/train"))
     sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
@@ -38,21 +40,26 @@ def add(command: Add) -> None:
 
 
 def analyze_songs(args: argparse.Namespace) -> None:
-    """Keep what is heard of shards, for training, and of rung b, for measuring."""
-    from offline_train.data.accompaniment.hearing_noise import HearingNoise
-    from offline_train.evaluation.heard_steps import hear, noise_pairs, of_rung, of_shards
+    """Keep the live models' posteriors of shards, for training, and of rung b, for evaluation."""
+    from offline_train.data.accompaniment.posterior_noise import PosteriorNoise
     from offline_train.evaluation.rungs import EvaluateConfig
+    from offline_train.evaluation.step_posteriors import (
+        keep_posteriors,
+        noise_pairs,
+        of_rung,
+        of_shards,
+    )
 
     data = data_folder(args)
     takes = range(1, args.takes + 1)
     for take in takes:
-        hear(of_shards(args.prepared, take), data, args.out / "heard" / "train")
-    heard = args.out / "heard" / "train"
-    pairs = chain.from_iterable(noise_pairs(args.prepared, heard, take) for take in takes)
-    HearingNoise.fit(pairs).save(args.out / "noise-live.npz")
+        keep_posteriors(of_shards(args.prepared, take), data, args.out / "heard" / "train")
+    kept = args.out / "heard" / "train"
+    pairs = chain.from_iterable(noise_pairs(args.prepared, kept, take) for take in takes)
+    PosteriorNoise.fit(pairs).save(args.out / "noise-live.npz")
     for split in ("valid", "test"):
         config = EvaluateConfig(data, args.cache, split, "b", limit=args.limit)
-        hear(of_rung(config), data, args.out / "heard" / f"b-{split}")
+        keep_posteriors(of_rung(config), data, args.out / "heard" / f"b-{split}")
 
 
 def accompaniment(args: argparse.Namespace) -> None:
@@ -69,11 +76,11 @@ def accompaniment(args: argparse.Namespace) -> None:
         measure,
         table,
     )
-    from offline_train.evaluation.heard_steps import load_real
+    from offline_train.evaluation.step_posteriors import load_posteriors
     from offline_train.exporting.accompanist import export_accompanist
     from offline_train.recipes.accompanist import load_network
 
-    real = load_real(args.heard / "heard" / f"b-{args.split}")
+    real = load_posteriors(args.heard / "heard" / f"b-{args.split}")
     every = prepare_songs(data_folder(args), args.split, args.heard / f"songs-{args.split}")
     songs = [song for song in every if song.song_id in real][: args.limit or None]
     with tempfile.TemporaryDirectory() as temporary:

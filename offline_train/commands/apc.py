@@ -18,7 +18,9 @@ def add(command: Add) -> None:
     stages = ("amt", "extend", "apc")
     add_key(training, "--stages", "stages", nargs="+", choices=stages, help="those to go through")
     ablating = command("ablation", ablation, "AMT-APC's table of what each part gives")
-    ablating.add_argument("--test", type=Path, nargs="+", required=True, help="shards to judge on")
+    ablating.add_argument(
+        "--test", type=Path, nargs="+", required=True, help="shards to evaluate on"
+    )
     add_recipe_options(ablating, "amt_apc", "ablation")
     for sub in (training, ablating):
         add_key(sub, "--shards", "train", type=Path, nargs="+", help="folders to learn from")
@@ -64,7 +66,7 @@ def export_apc(args: argparse.Namespace) -> None:
 
 
 def ablation(args: argparse.Namespace) -> None:
-    """Train and judge AMT-APC with a part left out."""
+    """Train and evaluate AMT-APC with a part left out."""
     from offline_train.studies.exploration import ablation as study
 
     settings = cast("ApcSettings", new_settings(args))

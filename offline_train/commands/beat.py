@@ -38,7 +38,7 @@ def add(command: Add) -> None:
     sub.add_argument("checkpoint", type=Path)
     sub.add_argument("--out", type=Path, default=Path("runs/beat"))
 
-    sub = command("evaluate-beat", evaluate_beat, "measure beats as they are told ahead")
+    sub = command("evaluate-beat", evaluate_beat, "evaluate beats as they are predicted")
     sub.add_argument("model", type=Path, nargs="?", help="a beat.onnx; the one that ships")
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
     sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
@@ -47,7 +47,9 @@ def add(command: Add) -> None:
     sub.add_argument("--recordings", type=Path, help="a folder of sound files, in place of POP909")
     sub.add_argument("--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all")
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
-    sub.add_argument("--ahead", type=number(), default=100.0, help="ms before it falls, told")
+    sub.add_argument(
+        "--ahead", type=number(), default=100.0, help="ms from the prediction of a beat to the beat"
+    )
     sub.add_argument("--songs", action="store_true", help="also print every song's figures")
 
 
@@ -98,7 +100,7 @@ def export_beat(args: argparse.Namespace) -> None:
 
 
 def evaluate_beat(args: argparse.Namespace) -> None:
-    """Measure beats as they are told ahead."""
+    """Evaluate beats as they are predicted."""
     from engine.beat.activations import load_beat_model
     from engine.beat.tracker import BeatTracker
     from offline_train.evaluation import EvaluateConfig, beats
@@ -120,7 +122,7 @@ def evaluate_beat(args: argparse.Namespace) -> None:
     scores, costs = [], []
     for song in songs:
         features = beats.features_of(song.samples, tracker)
-        score = beats.judge(song, beats.follow(tracker, features, args.ahead / 1000))
+        score = beats.score_beats(song, beats.track(tracker, features, args.ahead / 1000))
         scores.append(score)
         costs.append(beats.real_time_factor(tracker, features[:1000]))
         if args.songs:

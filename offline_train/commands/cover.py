@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 SIZES = {
     "conv_channels": "channels of the first convolution",
     "channels": "channels of what follows it",
-    "partials": "partials that a pitch is heard by",
+    "partials": "partials gathered for a pitch",
     "refine_hidden": "units of the transcription's second GRU, 0 for none",
     "context": "units of the cover over the whole keyboard",
     "hidden": "units of the cover for each pitch",
@@ -112,7 +112,7 @@ def _add_training(command: Add) -> None:
         "--part",
         "part",
         choices=("all", "transcriber", "heads"),
-        help="what learns: all, what transcribes, or that on a trunk that stays as it is",
+        help="what is trained: all, the transcriber, or its heads alone",
     )
     training.add_argument("--workers", type=at_least(1), default=2, help="workers of a cluster")
     training.add_argument("--cluster", help="train on Ray: an address, or local")
@@ -122,12 +122,16 @@ def _add_training(command: Add) -> None:
     )
     exploring.add_argument("--data", help="folder with pop909/ and splits.json")
     exploring.add_argument("--cache", type=Path, default=Path("runs/rendered"))
-    exploring.add_argument("--split", default="valid", choices=SPLITS, help="judged on its rung b")
+    exploring.add_argument(
+        "--split", default="valid", choices=SPLITS, help="evaluated on its rung b"
+    )
     exploring.add_argument(
         "--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all"
     )
     exploring.add_argument("--limit", type=at_least(0), default=16, help="songs; 0 is all")
-    exploring.add_argument("--workers", type=at_least(1), default=1, help="songs judged at a time")
+    exploring.add_argument(
+        "--workers", type=at_least(1), default=1, help="songs evaluated at a time"
+    )
 
 
 def train(args: argparse.Namespace) -> None:
@@ -146,7 +150,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def explore(args: argparse.Namespace) -> None:
-    """Train and judge the streaming cover model in several settings."""
+    """Train and evaluate the streaming cover model in several settings."""
     from offline_train.evaluation import EvaluateConfig
     from offline_train.studies.exploration import explore as study
     from offline_train.studies.exploration import report as explore_report
@@ -219,8 +223,10 @@ def quantize(args: argparse.Namespace) -> None:
     from offline_train.exporting.quantize import compare
 
     songs = EvaluateConfig(data_folder(args), args.cache, limit=args.limit)
-    heard = EvaluateConfig(data_folder(args), args.cache, "valid", "a", excerpt_s=60.0, limit=4)
-    print(compare(model_path(args.model), args.out, songs, heard))
+    calibration = EvaluateConfig(
+        data_folder(args), args.cache, "valid", "a", excerpt_s=60.0, limit=4
+    )
+    print(compare(model_path(args.model), args.out, songs, calibration))
 
 
 def bench(args: argparse.Namespace) -> None:

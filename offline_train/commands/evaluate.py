@@ -32,8 +32,8 @@ def _add_evaluate(command: Add) -> None:
         nargs="+",
         default=["b"],
         choices=("a", "b", "c", "d", "piano", "folder"),
-        help="a: heard sounds, b: unheard, c: and sung and mastered, d: recordings, piano: solo "
-        "piano, folder: any sound files, NAME.mid beside one being its human cover",
+        help="a: sounds of training, b: held-out sounds, c: and sung and mastered, d: recordings, "
+        "piano: solo piano, folder: any sound files, NAME.mid beside one being its human cover",
     )
     sub.add_argument("--recordings", type=Path, help="folder of rungs d and folder")
     sub.add_argument("--split", default="test", choices=SPLITS)

@@ -23,7 +23,7 @@ def add(command: Add) -> None:
     sub.add_argument("--size", default="small", choices=SIZES)
     sub.add_argument("--data", help="folder with a folder for each corpus, and splits.json")
     sub.add_argument("--prepared", type=Path, help="shards of bands that are there already")
-    sub.add_argument("--out", type=Path, help="runs/NAME-SIZE unless told")
+    sub.add_argument("--out", type=Path, help="runs/NAME-SIZE by default")
     sub.add_argument(
         "--minutes", type=number(), default=0.0, help="of each training, where the clock ends it"
     )

@@ -1,6 +1,6 @@
 """Reads MIDI files: notes, programs, pedal and the beat grid, in seconds.
 
-Not here: which track plays which part of a song, which each corpus knows for itself.
+Not here: which track plays which part of a song, which each corpus's reader says.
 """
 
 from collections import defaultdict
@@ -143,7 +143,7 @@ def _pedal_changes(pedals: list[Pedal]) -> list[Pedal]:
 def midi_beats(midi: mido.MidiFile) -> list[Beat]:
     """Return the beats of the file's own grid, from its time signatures, to its last event.
 
-    There are none where time is told in SMPTE's frames.
+    There are none where time is given in SMPTE's frames.
     A beat is the time signature's lower figure; 6/8, 9/8 and 12/8 have three quavers a beat.
     Performances that were recorded without a click have a grid that means nothing.
 

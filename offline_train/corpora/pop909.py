@@ -61,8 +61,8 @@ class Song:
             Part("bridge", self.bridge, name="BRIDGE"),
             Part("piano", self.piano, 0, list(pedals), "PIANO"),
         )
-        heard = tuple(part for part in parts if part.notes)
-        return Piece(self.song_id, heard, LICENCE, self.beats, self.chords)
+        playing = tuple(part for part in parts if part.notes)
+        return Piece(self.song_id, playing, LICENCE, self.beats, self.chords)
 
 
 def _rows(path: Path) -> list[list[str]]:

@@ -86,12 +86,12 @@ class Slakh:
                 _part(path, bool(is_drum), int(program), str(name))
                 for path, is_drum, program, name in stems
             )
-        heard = tuple(part for part in parts if part.notes)
-        if not heard:
+        playing = tuple(part for part in parts if part.notes)
+        if not playing:
             raise DataError(f"{folder}: expected stems with notes in MIDI/, found none")
         mix = Path(track.midi_path)
         beats = midi_beats(read_midi(mix)) if mix.is_file() else []
-        return Piece(piece_id, heard, self.licence, beats, audio=audio_beside(folder / "mix.mid"))
+        return Piece(piece_id, playing, self.licence, beats, audio=audio_beside(folder / "mix.mid"))
 
     def _multitrack(self, folder: Path) -> Any:
         """Return mirdata's multitrack of a folder: stems that have MIDI, not sound effects."""

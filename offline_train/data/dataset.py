@@ -1,11 +1,11 @@
-"""Crops with the labels of the streaming network: its cover, and what is heard.
+"""Crops with the labels of the streaming network: its cover, and the transcription.
 
 Shapes: n samples at 16 kHz, T frames, F bins, P = 88 pitches. Labels are float32 (T, P): ``onset``
 a triangle of two frames to either side of the exact onset (its peak carries the sub-frame
 position), ``velocity`` (of 127) around the onset, ``frame`` and ``melody`` where a note sounds.
-``heard_*`` are those of everything that sounds, from the score or from a teacher. Not here: the
-crops (``sampler``), making stems (``prepare``, ``recordings``), and features, which are computed
-where the network runs.
+``transcription_*`` are those of everything that sounds, from the score or from a teacher. Not here:
+the crops (``sampler``), making stems (``prepare``, ``recordings``), and features, which are
+computed where the network runs.
 """
 
 from collections.abc import Mapping
@@ -75,8 +75,8 @@ class CoverCrops:
 
     Every crop has ``samples`` (n,) for T frames, ``clean`` the same before mastering (of
     recordings, which are not bent), ``shift`` in semitones for the features, ``style`` (24,), the
-    labels of the cover and of what is heard, and ``has_cover``, ``has_heard`` and ``has_velocity``
-    (1 or 0), which say what of them counts.
+    labels of the cover and of the transcription, and ``has_cover``, ``has_transcription`` and
+    ``has_velocity`` (1 or 0), which say what of them counts.
     """
 
     def __init__(
@@ -125,23 +125,23 @@ class CoverCrops:
         cover = labels_of(np.array(notes))
         if has_teacher:
             frame = round(first / spec.frame_s) - self.lookahead
-            heard = teacher_labels(piece.array("teacher"), frame, self.n_frames, shift)
+            sounding = teacher_labels(piece.array("teacher"), frame, self.n_frames, shift)
         else:
             score = np.array(piece.array("score")) if "score" in piece else empty
-            is_heard = audible(crop.gains)[score[:, 4].astype(int)]
-            heard = labels_of(score[is_heard])
+            is_audible = audible(crop.gains)[score[:, 4].astype(int)]
+            sounding = labels_of(score[is_audible])
         style = self._style(np.array(notes), mean_style, crop.start / spec.sample_rate, rng)
         arrays = {
             "samples": crop.samples,
             "clean": crop.dry,
             "style": style.astype(np.float32),
             **cover,
-            **{f"transcription_{name}": heard[name] for name in ("onset", "frame", "velocity")},
+            **{f"transcription_{name}": sounding[name] for name in ("onset", "frame", "velocity")},
         }
         item = {name: torch.from_numpy(array) for name, array in arrays.items()}
         item["shift"] = torch.tensor(shift)
         item["has_cover"] = torch.tensor(float("notes" in piece))
-        item["has_heard"] = torch.tensor(float(has_teacher or "score" in piece))
+        item["has_transcription"] = torch.tensor(float(has_teacher or "score" in piece))
         item["has_velocity"] = torch.tensor(float("score" in piece))
         return item
 

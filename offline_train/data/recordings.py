@@ -1,4 +1,4 @@
-"""Real recordings without labels: chosen, cut, and stored with what the teacher hears in them.
+"""Real recordings without labels: chosen, cut, and stored with the teacher's posteriors.
 
 The music is that of ``sources.SOURCES``. A piece of a shard holds ``stems`` int16 (n, 1), mono at
 16 kHz, and ``teacher`` uint8 (T, 88, 2), 255 times the teacher's onset and frame posteriors on our
@@ -149,8 +149,8 @@ def read_excerpt(excerpt: Excerpt) -> Array:
 def labelled(excerpt: Excerpt, teacher: Teacher) -> Piece:
     """Return an excerpt with the teacher's labels, as a shard keeps it."""
     samples = read_excerpt(excerpt)
-    heard = teacher.posteriors(samples, SAMPLE_RATE)
-    both = np.stack([heard.onset, heard.frame], axis=-1)
+    posteriors = teacher.posteriors(samples, SAMPLE_RATE)
+    both = np.stack([posteriors.onset, posteriors.frame], axis=-1)
     source = excerpt.song.source
     return Piece(
         excerpt.name,

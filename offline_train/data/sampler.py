@@ -29,7 +29,7 @@ RELOAD_AFTER = 2000
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A passage of a piece: ``start`` in samples of the stems, ``samples`` (n,) as they are heard.
+    """A passage of a piece: ``start`` in samples of the stems, ``samples`` (n,) mastered.
 
     ``dry`` (n,) is the same before bending and mastering; ``gains`` are those of the stems.
     """
@@ -140,7 +140,7 @@ def draw_crop(
     Parameters
     ----------
     n_samples
-        Its length, as it is heard.
+        Its length, after resampling.
     ratio
         By which it is played faster and higher, as by a tape.
     grid

@@ -1,4 +1,4 @@
-"""Reads sound files as networks hear them: mono float32 (n,) at 16 kHz.
+"""Reads sound files as inputs of the networks: mono float32 (n,) at 16 kHz.
 
 Not here: songs as an evaluation keeps them (``evaluation.songs``).
 """

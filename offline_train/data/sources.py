@@ -3,8 +3,8 @@
 Every licence was read in the package's ``/usr/share/doc/PACKAGE/copyright`` (Debian 12). Listed is
 only what that file grants under a permissive licence, GPL, CC BY or CC BY-SA; what it grants by its
 general clause alone, for all files, says so. Split by artist, or by package where the artists of
-the songs are not told apart, so that nobody is on both sides. No credit in these packages names a
-singer. Not here: reading the music (``recordings``).
+the songs are not named one by one, so that nobody is on both sides. No credit in these packages
+names a singer. Not here: reading the music (``recordings``).
 """
 
 from dataclasses import dataclass

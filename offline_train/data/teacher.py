@@ -2,8 +2,9 @@
 
 The network is Spotify's (Bittner et al., "A Lightweight Instrument-Agnostic Model for Polyphonic
 Note Transcription and Multipitch Estimation", ICASSP 2022; Apache-2.0), the ONNX file is read out
-of the package ``basic-pitch`` without importing it, for it would want TensorFlow. ``decode_notes``
-follows its ``note_creation.py`` (Apache-2.0, (c) Spotify AB) and differs in the time base only.
+of the package ``basic-pitch`` without importing it, since importing it needs TensorFlow.
+``decode_notes`` follows its ``note_creation.py`` (Apache-2.0, (c) Spotify AB) and differs in the
+time base only.
 
 The time base: basic-pitch advances its windows by 36,164 samples, 141.27 of its frames, and keeps
 142 of each, so its frames drift by half a second in two minutes. Here a window advances by 142
@@ -48,7 +49,7 @@ _ONSET, _FRAME = "StatefulPartitionedCall:2", "StatefulPartitionedCall:1"
 
 @dataclass(frozen=True, slots=True)
 class TeacherPosteriors:
-    """What the teacher hears on our frames: ``onset`` and ``frame``, (T, 88) float32 in 0..1.
+    """The teacher's posteriors on our frames: ``onset`` and ``frame``, (T, 88) float32 in 0..1.
 
     Row k is centred on second k * 0.016. ``onset`` is the greatest value within the frame, so that
     a peak keeps its height; ``frame`` is interpolated.
@@ -65,7 +66,7 @@ def teacher_path() -> Path:
         path = Path(folder) / "saved_models" / "icassp_2022" / "nmp.onnx"
         if path.is_file():
             return path
-    how = install(["basic-pitch"], ["--no-deps"])  # its package wants TensorFlow
+    how = install(["basic-pitch"], ["--no-deps"])  # its package needs TensorFlow
     raise DataError(f"expected basic-pitch's network nmp.onnx, it is not installed; type: {how}")
 
 
@@ -86,17 +87,17 @@ class Teacher:
     def __init__(self, path: Path | None = None) -> None:
         self._graph = Graph(path or teacher_path(), "cpu", 1)
 
-    def listen(self, samples: Array, sample_rate: int) -> tuple[Array, Array]:
+    def predict(self, samples: Array, sample_rate: int) -> tuple[Array, Array]:
         """Return (onset, frame), both (S, 88), of mono samples (n,) on the teacher's frames."""
-        heard = np.asarray(samples, np.float32)
+        resampled = np.asarray(samples, np.float32)
         if sample_rate != TEACHER_RATE:
-            heard = np.asarray(soxr.resample(heard, sample_rate, TEACHER_RATE), np.float32)
-        n_frames = len(heard) // TEACHER_HOP + 1
+            resampled = np.asarray(soxr.resample(resampled, sample_rate, TEACHER_RATE), np.float32)
+        n_frames = len(resampled) // TEACHER_HOP + 1
         n_windows = -(-n_frames // KEPT_FRAMES)
         step = KEPT_FRAMES * TEACHER_HOP
         padded = np.zeros((n_windows - 1) * step + WINDOW_SAMPLES, np.float32)
         margin = MARGIN_FRAMES * TEACHER_HOP
-        fitting = heard[: len(padded) - margin]
+        fitting = resampled[: len(padded) - margin]
         padded[margin : margin + len(fitting)] = fitting
         windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::step]
         onsets, frames = [], []
@@ -108,14 +109,14 @@ class Teacher:
         return np.concatenate(onsets)[:n_frames], np.concatenate(frames)[:n_frames]
 
     def posteriors(self, samples: Array, sample_rate: int) -> TeacherPosteriors:
-        """Return what is heard in mono samples (n,), on our frames."""
-        onset, frame = self.listen(samples, sample_rate)
+        """Return the posteriors of mono samples (n,), on our frames."""
+        onset, frame = self.predict(samples, sample_rate)
         n_frames = int(len(samples) / sample_rate * FRAME_RATE) // FRAME_SAMPLES + 1
         return TeacherPosteriors(*to_our_frames(onset, frame, n_frames))
 
     def notes(self, samples: Array, sample_rate: int) -> Array:
         """Return notes (m, 5) of mono samples (n,), by onset: onset, offset, pitch, velocity, 0."""
-        return decode_notes(*self.listen(samples, sample_rate))
+        return decode_notes(*self.predict(samples, sample_rate))
 
 
 def to_our_frames(onset: Array, frame: Array, n_frames: int) -> tuple[Array, Array]:

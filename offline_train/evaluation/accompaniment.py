@@ -1,9 +1,10 @@
-"""The accompanist on songs that were really heard, played with true causality.
+"""The accompanist on the live model's posteriors of songs, strictly causal.
 
 Each song is played from its beginning: at every sixteenth the accompanist knows only what the live
 chain had said of the sound by then, given how far ahead it must write. Notes are on the true grid
-(where the beat clock puts them is measured elsewhere). Beside it a trivial accompanist, who hears
-the same, and the human. Not here: hearing (``heard_steps``), what each measure is (``measures``).
+(where the beat clock puts them is measured elsewhere). Beside it a trivial accompanist, with the
+same input, and the human. Not here: the posteriors (``step_posteriors``), what each measure is
+(``measures``).
 """
 
 import math
@@ -21,7 +22,7 @@ from engine.accompany.planning import Plan, choose
 from engine.core.note_tracker import pair_notes
 from engine.core.notes import NoteEvent
 from engine.perform.hands import Hands
-from offline_train.data.accompaniment.crops import RealHearing
+from offline_train.data.accompaniment.crops import ExcerptPosteriors
 from offline_train.data.accompaniment.songs import STEPS_PER_BEAT, GridSong
 from offline_train.evaluation.measures.faults import count_repeated
 from offline_train.evaluation.measures.pianist import (
@@ -34,24 +35,24 @@ from offline_train.evaluation.measures.playability import find_unplayable
 Notes = NDArray[np.float32]
 Array = NDArray[np.float32]
 
-HEARD_AFTER_S = 0.14
-"""From a sound to what ``live`` says of it: half a window, lookahead, a step, a block."""
+ANALYSIS_DELAY_S = 0.14
+"""From a sound to the posteriors of ``live``: half a window, lookahead, a step, a block."""
 WRITTEN_BEFORE_S = 0.02
 """From writing a step to its sound."""
-COMPLETE = 0.5  # of a step after its beginning, when it has been heard (``gathering``)
-ENTRY_STEPS = 32  # that are listened to first
+COMPLETE = 0.5  # of a step after its beginning, when its posteriors are complete (``gathering``)
+ENTRY_STEPS = 32  # at the beginning, without notes
 AFTER_CHANGE = 4
 RIGHT = 0.66  # share of a plan's tones
 HALF_BEAT = 2
 
 
 def lag_of(step_s: float, ahead_s: float) -> int:
-    """Return by how many steps hearing is late where notes are written ``ahead_s`` ahead.
+    """Return by how many steps the input is late where notes are written ``ahead_s`` ahead.
 
     >>> lag_of(0.2, 0.0), lag_of(0.125, 0.5)
     (2, 6)
     """
-    return math.ceil(COMPLETE + (HEARD_AFTER_S + WRITTEN_BEFORE_S + ahead_s) / step_s - 1e-9)
+    return math.ceil(COMPLETE + (ANALYSIS_DELAY_S + WRITTEN_BEFORE_S + ahead_s) / step_s - 1e-9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,9 @@ class AccompanimentScore:
 
     n_notes: int = 0
     n_human: int = 0
-    n_judged: int = 0  # where a chord is annotated
+    n_evaluated: int = 0  # where a chord is annotated
     n_tones: int = 0
-    n_judged_after: int = 0  # on the first beat after a change
+    n_evaluated_after: int = 0  # on the first beat after a change
     n_tones_after: int = 0
     n_half_beats: int = 0
     n_unplayable: int = 0
@@ -84,8 +85,8 @@ class AccompanimentScore:
         """By name, what the table shows."""
         n = max(self.n_notes, 1)
         return {
-            "chord tones": self.n_tones / max(self.n_judged, 1),
-            "on the first beat after a change": self.n_tones_after / max(self.n_judged_after, 1),
+            "chord tones": self.n_tones / max(self.n_evaluated, 1),
+            "on the first beat after a change": self.n_tones_after / max(self.n_evaluated_after, 1),
             "beats from a wrong guess to the right chord": _middle(self.recoveries),
             "notes for each of the human's": self.n_notes / max(self.n_human, 1),
             "pulse": _median(self.songs, "pulse"),
@@ -109,8 +110,8 @@ def _middle(values: Sequence[float]) -> float:
     return float(np.median(known)) if known else math.nan
 
 
-Player = Callable[[GridSong, RealHearing, int, int], Played]
-"""Plays to an excerpt: song, what was heard, lag in steps, seed."""
+Player = Callable[[GridSong, ExcerptPosteriors, int, int], Played]
+"""Plays to an excerpt: song, posteriors, lag in steps, seed."""
 
 
 class Accompanying:
@@ -121,7 +122,7 @@ class Accompanying:
     ) -> None:
         self._model, self._settings, self._style = model, settings, style
 
-    def __call__(self, song: GridSong, real: RealHearing, lag: int, seed: int) -> Played:
+    def __call__(self, song: GridSong, real: ExcerptPosteriors, lag: int, seed: int) -> Played:
         """Return what it plays."""
         accompanist = Accompanist(self._model, self._settings, seed, self._style)
         rows = real.rows(song.n_steps - real.first)
@@ -149,15 +150,15 @@ class Accompanying:
 
 
 class Trivial:
-    """The bass on one and the last chord heard on each beat: what must be beaten.
+    """The bass on one and the last chord found on each beat: the baseline.
 
-    It hears chords as the planner does, of the newest step that was heard.
+    Its chords are the planner's, of the newest step observed.
     """
 
     def __init__(self, model: AccompanistModel, settings: SamplingSettings) -> None:
         self._model, self._settings = model, settings
 
-    def __call__(self, song: GridSong, real: RealHearing, lag: int, seed: int) -> Played:
+    def __call__(self, song: GridSong, real: ExcerptPosteriors, lag: int, seed: int) -> Played:
         """Return what it plays."""
         del seed
         self._model.reset()
@@ -167,8 +168,8 @@ class Trivial:
         plans: list[Plan] = []
         for k, row in enumerate(rows):
             where = Place(int(song.place[real.first + k]), 0, song.bpm)
-            heard = np.concatenate([row.ravel(), summary[k, -SUMMARY_DIM:]])
-            chord, bass = self._model.plan(heard, expected[k], where)
+            observed = np.concatenate([row.ravel(), summary[k, -SUMMARY_DIM:]])
+            chord, bass = self._model.plan(observed, expected[k], where)
             before = plans[-1] if plans else None
             plans.append(choose(chord, bass, before, where.place % 4 == 0, self._settings.plan))
         events = []
@@ -193,11 +194,11 @@ def in_two_hands(events: list[NoteEvent], song: GridSong) -> Played:
     return Played(notes, np.argmin(np.abs(notes[:, :1] - song.times[None]), 1))
 
 
-def human_playing(song: GridSong, real: RealHearing) -> Played:
+def human_playing(song: GridSong, real: ExcerptPosteriors) -> Played:
     """Return what the human plays in an excerpt, on the grid."""
     rows = song.piano[
         (song.piano[:, 0] >= real.first + ENTRY_STEPS)
-        & (song.piano[:, 0] < min(real.first + len(real.heard), song.n_steps))
+        & (song.piano[:, 0] < min(real.first + len(real.values), song.n_steps))
     ].astype(np.int64)
     on = np.array([_time(song, step) for step in rows[:, 0]])
     off = np.array([_time(song, step) for step in rows[:, 0] + rows[:, 1]])
@@ -212,19 +213,23 @@ def _time(song: GridSong, step: int) -> float:
 
 
 def add_song(
-    score: AccompanimentScore, song: GridSong, real: RealHearing, played: Played, human: Played
+    score: AccompanimentScore,
+    song: GridSong,
+    real: ExcerptPosteriors,
+    played: Played,
+    human: Played,
 ) -> None:
     """Add one song's counts and figures to a score."""
     notes, steps = played.notes, played.steps
-    stop = min(real.first + len(real.heard), song.n_steps)
+    stop = min(real.first + len(real.values), song.n_steps)
     tones = song.tones[steps].astype(np.int64)
     is_tone = (tones >> (notes[:, 2].astype(np.int64) % 12)) & 1
     is_after = after_change(song)[steps]
     score.n_notes += len(notes)
     score.n_human += len(human.notes)
-    score.n_judged += int((tones > 0).sum())
+    score.n_evaluated += int((tones > 0).sum())
     score.n_tones += int(is_tone.sum())
-    score.n_judged_after += int((is_after & (tones > 0)).sum())
+    score.n_evaluated_after += int((is_after & (tones > 0)).sum())
     score.n_tones_after += int(is_tone[is_after].sum())
     score.n_half_beats += int((steps % HALF_BEAT == 0).sum())
     score.n_unplayable += int(find_unplayable(notes, notes[:, 4] > 0.5).any.sum())
@@ -265,7 +270,7 @@ def after_change(song: GridSong) -> NDArray[np.bool_]:
 
 def measure(
     songs: Sequence[GridSong],
-    real: dict[str, list[RealHearing]],
+    real: dict[str, list[ExcerptPosteriors]],
     player: Player | None,
     ahead_s: float,
     seed: int = 0,

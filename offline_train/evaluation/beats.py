@@ -1,7 +1,7 @@
-"""The beat as livecover hears it: songs go through the tracker with true causality, and are scored.
+"""The beat tracker, strictly causal, evaluated on songs.
 
-A beat counts as it was told ``ahead`` seconds before it fell, from no more than had sounded by
-then. Songs are POP909's rungs, or recordings whose beat nobody knows: there those beats are taken
+A beat counts as it was predicted ``ahead`` seconds before, from no more than had sounded by
+then. Songs are POP909's rungs, or recordings without annotated beats: there those beats are taken
 for true on which two offline trackers agree, in songs where they agree mostly. Not here: the
 trackers (``data.beats.offline_trackers``), the figures (``measures.beats``).
 """
@@ -33,8 +33,8 @@ from offline_train.evaluation.measures.beats import (
 )
 from offline_train.evaluation.rungs import (
     EvaluateConfig,
-    heard_piece,
     read_reference_song,
+    reference_piece,
     song_names,
 )
 
@@ -45,7 +45,7 @@ Times = NDArray[np.float64]
 
 AHEAD_S = 0.1
 PUSH_FRAMES = 2
-AGREEMENT = 0.7  # of the offline trackers, from which on a recording can be judged
+AGREEMENT = 0.7  # of the offline trackers, from which on a recording can be evaluated
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +59,24 @@ class KnownBeats:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldBeats:
-    """Beats as they were told ahead, and when the clock first locked (seconds), if ever."""
+class PredictedBeats:
+    """Beats as they were predicted, and when the clock first locked (seconds), if ever."""
 
     beats: Times
     downbeats: Times
     lock_s: float | None
 
 
-class BeatTeller:
-    """Asks a clock for each beat ``ahead`` seconds before it falls; what was told stays told."""
+class BeatPredictor:
+    """Asks a clock for each beat ``ahead`` seconds before it falls; a prediction is final."""
 
     def __init__(self, clock: BeatClock, ahead: float = AHEAD_S) -> None:
         self._clock, self._ahead = clock, ahead
         self._next: int | None = None
-        self._told: list[tuple[float, bool]] = []
+        self._beats: list[tuple[float, bool]] = []
         self._lock_s: float | None = None
 
-    def ask(self, now: float) -> None:
+    def update(self, now: float) -> None:
         """Note the beats that fall within ``ahead`` of ``now``."""
         clock = self._clock
         if clock.state is BeatState.LOST:
@@ -86,48 +86,48 @@ class BeatTeller:
         first = math.ceil(clock.position(now))
         self._next = first if self._next is None else max(self._next, first)
         while (at := clock.time_of(self._next)) <= now + self._ahead:
-            self._told.append((at, clock.beat_in_bar(self._next) == 0))
+            self._beats.append((at, clock.beat_in_bar(self._next) == 0))
             self._next += 1
 
-    def told(self) -> ToldBeats:
-        """Return what was told."""
-        times = np.array([at for at, _ in self._told])
-        is_down = np.array([down for _, down in self._told], bool)
-        return ToldBeats(times, times[is_down], self._lock_s)
+    def beats(self) -> PredictedBeats:
+        """Return the predictions."""
+        times = np.array([at for at, _ in self._beats])
+        is_down = np.array([down for _, down in self._beats], bool)
+        return PredictedBeats(times, times[is_down], self._lock_s)
 
 
 def features_of(samples: Array, tracker: BeatTracker) -> Array:
-    """Return the features (T, F) of samples (n,), at the level that a model would hear."""
+    """Return the features (T, F) of samples (n,), at the level that a model gets."""
     frontend = load_frontend(tracker.model.spec.features)
     gain = AutomaticGain(SAMPLE_RATE)
     parts = [frontend.push(gain.push(block))[1] for block in np.array_split(samples, 50)]
     return np.concatenate([*parts, frontend.flush()[1]])
 
 
-def follow(tracker: BeatTracker, features: Array, ahead: float = AHEAD_S) -> ToldBeats:
-    """Return the beats that a tracker tells of features (T, F), from its beginning."""
+def track(tracker: BeatTracker, features: Array, ahead: float = AHEAD_S) -> PredictedBeats:
+    """Return the beats that a tracker predicts from features (T, F), from its beginning."""
     tracker.reset()
-    teller = BeatTeller(tracker.clock, ahead)
+    predictor = BeatPredictor(tracker.clock, ahead)
     frame_s, half_window = tracker.frame_s, tracker.model.spec.features.half_window_s
     for start in range(0, len(features), PUSH_FRAMES):
         part = features[start : start + PUSH_FRAMES]
         tracker.push(part)
-        teller.ask((start + len(part) - 1) * frame_s + half_window)
-    return teller.told()
+        predictor.update((start + len(part) - 1) * frame_s + half_window)
+    return predictor.beats()
 
 
-def judge(song: KnownBeats, told: ToldBeats) -> BeatScore:
-    """Return the score of what was told of a song."""
+def score_beats(song: KnownBeats, predicted: PredictedBeats) -> BeatScore:
+    """Return the score of the predicted beats of a song."""
     downbeat = None
     if song.downbeats is not None and len(song.downbeats):
-        downbeat = f_measure(song.downbeats, told.downbeats)
+        downbeat = f_measure(song.downbeats, predicted.downbeats)
     return BeatScore(
         song.name,
-        f_measure(song.beats, told.beats),
+        f_measure(song.beats, predicted.beats),
         downbeat,
-        distances(song.beats, told.beats),
-        told.lock_s,
-        level(song.beats, told.beats),
+        distances(song.beats, predicted.beats),
+        predicted.lock_s,
+        level(song.beats, predicted.beats),
     )
 
 
@@ -136,7 +136,7 @@ def pop909_songs(config: EvaluateConfig) -> Iterator[KnownBeats]:
     for name in song_names(config):
         try:
             sound = read_reference_song(config, name)
-            piece, _ = heard_piece(config, name)
+            piece, _ = reference_piece(config, name)
         except DataError as error:
             log.warning("skipped %s: %s", name, error)
             continue

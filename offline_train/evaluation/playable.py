@@ -1,6 +1,6 @@
 """Whether a model's covers can be played: parts, hands, pedal and faults, beside the human's.
 
-A recipe: each song is heard once, by the live path; then the decoder runs with each melody
+A recipe: each song is transcribed once, by the live path; then the decoder runs with each melody
 threshold, and the engine's own hands and pedal on what it gives. Needs POP909 (rungs a to c), whose
 tracks, chords and pedal are the truth. Not here: what each measure is (``parts``, ``playability``,
 ``pedalling``, ``faults``), the tables (``playable_report``).
@@ -33,8 +33,8 @@ from offline_train.evaluation.measures.playability import Unplayable, find_unpla
 from offline_train.evaluation.measures.transcription import Count, match_notes, score_onsets
 from offline_train.evaluation.rungs import (
     EvaluateConfig,
-    heard_piece,
     read_reference_song,
+    reference_piece,
     song_names,
 )
 from offline_train.evaluation.songs import ReferenceSong
@@ -111,18 +111,18 @@ def measure(
     for name in tqdm(song_names(config), f"rung {config.rung}", unit="song"):
         song = read_reference_song(config, name)
         posteriors = listen(pipeline, song.samples, style)
-        truth, pedals = heard_piece(config, name)
+        truth, pedals = reference_piece(config, name)
         for threshold in sorted({*thresholds, decoding.melody_threshold}):
             tried = dataclasses.replace(decoding, melody_threshold=threshold)
             notes = events_to_notes(_decoded(posteriors, frame_s, tried, pace))
             total.parts[threshold] += score_parts(_truth(song), notes, _array(truth.piano))
-        _judge(total, song, _decoded(posteriors, frame_s, decoding, pace), truth, pedals, span)
+        _score(total, song, _decoded(posteriors, frame_s, decoding, pace), truth, pedals, span)
         total.n_songs += 1
         total.seconds += song.seconds
     return total
 
 
-def _judge(
+def _score(
     total: PlayableScore,
     song: ReferenceSong,
     events: list[NoteEvent],

@@ -13,9 +13,9 @@ from offline_train.evaluation.rungs import EvaluateConfig, read_reference_song
 from offline_train.evaluation.scoring import RungResult
 
 RUNG_TITLES = {
-    "a": "heard sound sources and grooves",
-    "b": "sound source and grooves unheard in training",
-    "c": "as (b), the melody sung by an unheard voice, mastered, MP3",
+    "a": "sound sources and grooves of training",
+    "b": "held-out sound source and grooves",
+    "c": "as (b), the melody sung by a held-out voice, mastered, MP3",
     "d": "real recordings, without truth",
     "piano": "solo piano, held-out pieces",
     "folder": "a folder of songs",
@@ -126,8 +126,8 @@ def save_page(
         for song in result.songs[:n_pictures]:
             image = Path("rolls") / f"{result.rung}-{Path(song.name).stem}.png"
             (folder / image).parent.mkdir(parents=True, exist_ok=True)
-            heard = read_reference_song(configs[result.rung], song.name)
-            draw_rolls(folder / image, heard, song.covers)
+            reference = read_reference_song(configs[result.rung], song.name)
+            draw_rolls(folder / image, reference, song.covers)
             caption = html.escape(f"{song.name}, rung {result.rung}")
             body.append(
                 f"<figure><img src='{html.escape(image.as_posix())}' alt='{caption}'>"

@@ -1,4 +1,4 @@
-"""The ladder: on what a model is tried, from sounds that it knows to real recordings.
+"""The ladder: on what a model is evaluated, from sounds of training to real recordings.
 
 ======  =============================================================================
 a       POP909 in sound sources and grooves of training
@@ -10,7 +10,7 @@ folder  any sound files, ``NAME.mid`` beside ``NAME.wav`` being its human cover,
 ======  =============================================================================
 
 Every choice of a rendering comes from a seed of the song's own. Not here: what is measured
-(``judging``), the voice and mastering of rung c (``sung``).
+(``scoring``), the voice and mastering of rung c (``sung``).
 """
 
 import zlib
@@ -72,7 +72,7 @@ class EvaluateConfig:
 
     @property
     def longest_s(self) -> float:
-        """Seconds of a song that are heard at most."""
+        """Seconds of a song that are used at most."""
         return min(self.excerpt_s or LONGEST_S, LONGEST_S)
 
     @property
@@ -159,8 +159,8 @@ def _keep(config: EvaluateConfig, name: str) -> str:
     return ""
 
 
-def heard_piece(config: EvaluateConfig, name: str) -> tuple[Song, list[Pedal]]:
-    """Return what POP909 knows of a song of rungs a to c, cut as it is heard, and its pedal."""
+def reference_piece(config: EvaluateConfig, name: str) -> tuple[Song, list[Pedal]]:
+    """Return what POP909 knows of a song of rungs a to c, cut as it is evaluated, and its pedal."""
     song, start = _excerpt(config, name, _rng(config, name, config.rung == "a"))
     pedals = Pop909(config.data).read(name).pedals
     before = [pedal._replace(time=0.0) for pedal in pedals if pedal.time <= start]
@@ -263,7 +263,7 @@ def _middle(config: EvaluateConfig, name: str, found: Path | StoredPiece) -> tup
     seconds = duration(found) if isinstance(found, Path) else len(stems) / SAMPLE_RATE
     start = round(max(seconds - config.longest_s, 0) / 2, 2)
     if seconds > LONGEST_S and config.longest_s == LONGEST_S:
-        log.warning("%s: of %.0f s the %.0f in the middle are heard", name, seconds, LONGEST_S)
+        log.warning("%s: of %.0f s the %.0f in the middle are used", name, seconds, LONGEST_S)
     if isinstance(found, StoredPiece):
         first, last = (round(s * SAMPLE_RATE) for s in (start, start + config.longest_s))
         return start, stems[first:last].astype(np.float32).sum(1) / 32768

@@ -116,7 +116,7 @@ def evaluate(
     baselines
         ``human``, ``basic-pitch``.
     paths
-        How the model hears: live, which for a large window model is slow, or whole files; at least
+        How the model runs: live, which for a large window model is slow, or whole files; at least
         one.
     with_qmax
         Qmax costs ten seconds a minute of song; it is left out, with a warning, without essentia.
@@ -273,7 +273,7 @@ def score_cover(
 ) -> SongScore:
     """Return how well a cover does, Qmax apart; the human's own is not compared with itself.
 
-    ``teacher`` is what basic-pitch hears in the song.
+    ``teacher`` is basic-pitch's notes of the song.
     """
     notes, late = cover.notes, shifted(cover.notes)
     transcription, melody = None, None

@@ -1,4 +1,4 @@
-"""A song as an evaluation hears it, kept on disk so that it is rendered once.
+"""A song as an evaluation uses it, kept on disk so that it is rendered once.
 
 A song is ``NAME.flac`` (mono, 16 kHz, 16 bits) and ``NAME.npz`` (notes, beats, length of the
 sound). A file that was cut short is noticed by its length and made again. Not here: what is
@@ -62,7 +62,7 @@ def cached_song(folder: Path, name: str, make: Callable[[], ReferenceSong]) -> R
         _write(folder, song)
     except (OSError, soundfile.LibsndfileError) as error:
         raise DataError(f"{folder}: expected to keep rendered songs there ({error})") from error
-    return _read(folder, name)  # 16 bits, as every later run will hear it
+    return _read(folder, name)  # 16 bits, as every later run reads it
 
 
 def _read(folder: Path, name: str) -> ReferenceSong:

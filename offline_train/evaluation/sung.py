@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from pedalboard import Pedalboard  # type: ignore[attr-defined]  # its stubs hide it
 
 from offline_train.corpora import Song
-from offline_train.synthesis.band_renders import UNHEARD_SOUNDFONT
+from offline_train.synthesis.band_renders import HELD_OUT_SOUNDFONT
 from offline_train.synthesis.bands.band import arrange
-from offline_train.synthesis.bands.grooves import UNHEARD_GROOVES
+from offline_train.synthesis.bands.grooves import HELD_OUT_GROOVES
 from offline_train.synthesis.render import RENDER_RATE, fluidsynth, mix, players_to_midi
-from offline_train.synthesis.voices.voice import UNHEARD_VOICES, sing
+from offline_train.synthesis.voices.voice import HELD_OUT_VOICES, sing
 
 Audio = NDArray[np.float32]
 
@@ -26,14 +26,14 @@ MP3_QUALITY = 5.0  # of LAME's variable bit rate: about 130 kbit/s
 
 def render_sung(song: Song, band_rng: np.random.Generator, voice_rng: np.random.Generator) -> Audio:
     """Return the song (n, 2), its melody sung; the band comes from the first generator alone."""
-    players = arrange(song, UNHEARD_GROOVES, band_rng)
+    players = arrange(song, HELD_OUT_GROOVES, band_rng)
     lead = [player for player in players if player.role == "melody"]
     band = [player for player in players if player.role != "melody"]
-    stems = [fluidsynth(players_to_midi(band), UNHEARD_SOUNDFONT)] if band else []
+    stems = [fluidsynth(players_to_midi(band), HELD_OUT_SOUNDFONT)] if band else []
     for player in lead:
-        played = fluidsynth(players_to_midi([player]), UNHEARD_SOUNDFONT)
+        played = fluidsynth(players_to_midi([player]), HELD_OUT_SOUNDFONT)
         duration = len(played) / RENDER_RATE
-        voice = sing(player.notes, duration, voice_rng, UNHEARD_VOICES, RENDER_RATE)
+        voice = sing(player.notes, duration, voice_rng, HELD_OUT_VOICES, RENDER_RATE)
         stems.append(_placed(voice, played, voice_rng))
     return master_hard(mix(stems), voice_rng)
 

@@ -164,7 +164,7 @@ class ModelSystem:
 
 
 class BasicPitch:
-    """Raw basic-pitch: the notes that it hears, played on the piano."""
+    """Raw basic-pitch: the notes that it finds, played on the piano."""
 
     timing = Timing()
 
@@ -172,7 +172,7 @@ class BasicPitch:
         self._teacher = Teacher()
 
     def cover(self, song: ReferenceSong) -> Cover:
-        """Return what basic-pitch hears."""
+        """Return basic-pitch's notes."""
         return Cover(self._teacher.notes(song.samples, SAMPLE_RATE))
 
 

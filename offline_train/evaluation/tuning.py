@@ -40,8 +40,8 @@ SANE_LENGTH = (0.5, 2.0)
 """Median note length, in human ones, within which the best frame F1 is looked for."""
 
 
-class HeardCover(NamedTuple):
-    """What a model says of a song, and the human's notes (n, 5)."""
+class TuningExample(NamedTuple):
+    """A model's posteriors of a song, and the human's notes (n, 5)."""
 
     posteriors: Posteriors
     human: Array
@@ -65,7 +65,7 @@ def tune(
     frame_s = pipeline.spec.features.frame_s
     path: Path_ = "whole file" if pipeline.spec.kind == "window" else "streamed"  # what is quick
     covers = [
-        HeardCover(listen(pipeline, song.samples, style, path), song.notes)
+        TuningExample(listen(pipeline, song.samples, style, path), song.notes)
         for song in tqdm(rendered_songs(config), desc="tune", unit="song")
         if song.notes is not None
     ]
@@ -73,7 +73,7 @@ def tune(
 
 
 def tune_thresholds(
-    covers: Sequence[HeardCover],
+    covers: Sequence[TuningExample],
     frame_s: float,
     onsets: Sequence[float] = ONSETS,
     notes_per_second: float = 0.0,
@@ -88,7 +88,7 @@ def tune_thresholds(
     return tune_restrike(covers, frame_s, decoding, densities)
 
 
-def total_onsets(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Count:
+def total_onsets(covers: Sequence[TuningExample], frame_s: float, decoding: Decoding) -> Count:
     """Return the onsets found by a decoding over all covers."""
     scores = (score_onsets(c.human, decode(c.posteriors, frame_s, decoding)) for c in covers)
     return sum(scores, Count())
@@ -96,7 +96,7 @@ def total_onsets(covers: Sequence[HeardCover], frame_s: float, decoding: Decodin
 
 def _best_onsets(
     candidates: Sequence[Decoding],
-    covers: Sequence[HeardCover],
+    covers: Sequence[TuningExample],
     frame_s: float,
     densities: tuple[float, float],
 ) -> Decoding:
@@ -136,7 +136,7 @@ def _off_density(score: Count) -> float:
 
 
 def tune_restrike(
-    covers: Sequence[HeardCover],
+    covers: Sequence[TuningExample],
     frame_s: float,
     decoding: Decoding,
     densities: tuple[float, float] = ANY_DENSITY,
@@ -144,7 +144,7 @@ def tune_restrike(
     """Return the decoding with the restrike threshold of the best onset F1.
 
     Where a density is followed, which sees to the rest, the lowest that is near the best: on sounds
-    that it never heard a cover model is less sure of everything.
+    that are not in its training a cover model is less sure of everything.
     """
     thresholds = [round(min(r * decoding.onset_threshold, 1.0), 3) for r in RESTRIKE_RATIOS]
     candidates = [dataclasses.replace(decoding, restrike_threshold=t) for t in thresholds]
@@ -152,7 +152,7 @@ def tune_restrike(
 
 
 def tune_onsets(
-    covers: Sequence[HeardCover],
+    covers: Sequence[TuningExample],
     frame_s: float,
     onsets: Sequence[float] = ONSETS,
     notes_per_second: float = 0.0,
@@ -169,7 +169,7 @@ def tune_onsets(
     return _best_onsets(candidates, covers, frame_s, densities)
 
 
-def tune_frames(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Decoding:
+def tune_frames(covers: Sequence[TuningExample], frame_s: float, decoding: Decoding) -> Decoding:
     """Return the decoding whose notes end best, its frame thresholds near those of the best frames.
 
     Of the thresholds within 2% of the best frame F1, those with the best F1 of onset and offset:
@@ -193,7 +193,7 @@ def tune_frames(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding
     return max(good, key=lambda candidate: _offset_f1(covers, frame_s, candidate))
 
 
-def _offset_f1(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> float:
+def _offset_f1(covers: Sequence[TuningExample], frame_s: float, decoding: Decoding) -> float:
     counts = (score_offsets(c.human, decode(c.posteriors, frame_s, decoding)) for c in covers)
     f1 = sum(counts, Count()).f1
     _log_frames(decoding, f"onset and offset F1 {f1:.3f}")
@@ -205,7 +205,7 @@ def _log_frames(decoding: Decoding, words: str) -> None:
     log.info("frame %.2f/%.3f: %s", on, off, words)
 
 
-def tune_length(covers: Sequence[HeardCover], frame_s: float, decoding: Decoding) -> Decoding:
+def tune_length(covers: Sequence[TuningExample], frame_s: float, decoding: Decoding) -> Decoding:
     """Return the decoding with the frame thresholds whose median note length is the human's."""
     wanted = _median_length([cover.human for cover in covers])
 

@@ -18,8 +18,8 @@ from engine.model.graph import Graph
 from models.accompanist import (
     CHORD_DIM,
     EXPECTED_DIM,
-    HEARD_DIM,
     N_STYLES,
+    SUMMARY_DIM,
     Accompanist,
 )
 from models.accompanist_steps import PlanStep, PlayStep
@@ -45,13 +45,13 @@ def export_accompanist(network: Accompanist, folder: Path, trained: dict[str, An
     def numbers(*shape: int) -> Tensor:
         return torch.rand(shape, generator=rng)
 
-    heard = numbers(1, 2 * N_PITCHES + HEARD_DIM)
+    observed = numbers(1, 2 * N_PITCHES + SUMMARY_DIM)
     where = {"place": torch.tensor([3]), "lag": torch.tensor([2]), "tempo": torch.tensor([0.1])}
-    plan = {"heard": heard, "expected": numbers(1, EXPECTED_DIM), **where}
+    plan = {"heard": observed, "expected": numbers(1, EXPECTED_DIM), **where}
     play = {
         "own": numbers(1, 2 * N_PITCHES),
         "plan": numbers(1, CHORD_DIM + 1),
-        "heard": heard,
+        "heard": observed,
         "style": numbers(1, 2 * N_STYLES),
         "part": torch.tensor([0]),
         **where,

@@ -190,16 +190,16 @@ def export_window(network: WindowNetwork, spec: ModelSpec, path: Path) -> Path:
     sample = _sample(spec, spec.window_frames + 2 * margin)
     features, style = torch.from_numpy(sample["features"]), torch.from_numpy(sample["style"])
     with torch.no_grad():
-        heard = {"features": features}
+        inputs = {"features": features}
         if "style" in inspect.signature(network.local).parameters:
-            heard["style"] = style
-        embedding = network.local(*heard.values())
+            inputs["style"] = style
+        embedding = network.local(*inputs.values())
         logits = network.mix(embedding, style)
     expected = {name: torch.sigmoid(logits[name]).numpy() for name in spec.outputs}
     spec = _with_tolerance(spec)
     local_path = path.with_name(path.stem + LOCAL_SUFFIX)
     free = {"features": {1: "n_seen"}, "embedding": {1: "n_frames"}}
-    write_onnx(_Local(network), heard, ["embedding"], spec.to_metadata(), local_path, free)
+    write_onnx(_Local(network), inputs, ["embedding"], spec.to_metadata(), local_path, free)
     mix = _Mix(network, spec.outputs)
     write_onnx(
         mix, {"embedding": embedding, "style": style}, spec.outputs, spec.to_metadata(), path
@@ -235,7 +235,7 @@ def _with_tolerance(spec: ModelSpec) -> ModelSpec:
 
 
 def _keep(path: Path, sample: Arrays, expected: Arrays, found: Arrays) -> None:
-    """Judge the file's outputs, and write the sample pair beside it."""
+    """Check the file's outputs, and write the sample pair beside it."""
     check_equal(path, list(expected.values()), [found[name] for name in expected])
     pair: dict[str, Any] = {**sample, **expected}
     np.savez_compressed(path.with_suffix(".sample.npz"), **pair)

@@ -46,7 +46,7 @@ class _Stateful(nn.Module):
 def export_beat(checkpoint_path: Path, out: Path) -> Path:
     """Write ``beat.onnx`` into a folder; return its path.
 
-    Torch hears a sample in one call, the file in calls of several lengths.
+    Torch gets a sample in one call, the file in calls of several lengths.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 ONNX Runtime has no GRU in eight bits, so only convolutions and matrix products change: with
 ``dynamic``, products whose inputs are scaled as they come; with ``static``, both, their inputs
-scaled by ranges found on songs in sounds heard in training (QDQ).
+scaled by ranges found on songs in sounds of training (QDQ).
 """
 
 import logging
@@ -40,12 +40,12 @@ Array = NDArray[np.float32]
 Feed = dict[str, Array]
 
 CALIBRATION_S = 10.0  # of each song
-COST_S = 20.0  # of the first song judged
+COST_S = 20.0  # of the first song evaluated
 STATE, NEXT = "state_", "next_"
 
 
 class Calibration(CalibrationDataReader):  # type: ignore[misc]  # it has no type information
-    """The inputs of a model's steps, states and all, while it hears songs."""
+    """The inputs of a model's steps, states and all, while it runs on songs."""
 
     def __init__(self, pipeline: Pipeline, songs: EvaluateConfig) -> None:
         self._feeds = _feeds(pipeline, songs)
@@ -73,7 +73,7 @@ def _feeds(pipeline: Pipeline, songs: EvaluateConfig) -> Iterator[Feed]:
             state = dict(zip(states, values, strict=True))
 
 
-def quantized(model: Path, out: Path, heard: EvaluateConfig) -> dict[str, Path]:
+def quantized(model: Path, out: Path, calibration: EvaluateConfig) -> dict[str, Path]:
     """Write the model in eight bits into ``out``, each way; return the files by the way's name.
 
     Raises
@@ -96,7 +96,7 @@ def quantized(model: Path, out: Path, heard: EvaluateConfig) -> dict[str, Path]:
     quantize_static(
         folded,
         files["static"],
-        Calibration(pipeline, heard),
+        Calibration(pipeline, calibration),
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=["Conv", "MatMul", "Gemm"],
         per_channel=True,
@@ -105,12 +105,13 @@ def quantized(model: Path, out: Path, heard: EvaluateConfig) -> dict[str, Path]:
     return files
 
 
-def compare(model: Path, out: Path, songs: EvaluateConfig, heard: EvaluateConfig) -> str:
+def compare(model: Path, out: Path, songs: EvaluateConfig, calibration: EvaluateConfig) -> str:
     """Return a table of the model as it is and in eight bits: speed, in the same run, and F1.
 
-    ``songs`` are judged, ``heard`` calibrate. Raises as ``quantized`` and ``evaluate`` do.
+    ``songs`` are evaluated, those of ``calibration`` calibrate. Raises as ``quantized`` and
+    ``evaluate`` do.
     """
-    files: Mapping[str, Path] = {"float": model, **quantized(model, out, heard)}
+    files: Mapping[str, Path] = {"float": model, **quantized(model, out, calibration)}
     pipelines = {way: load_pipeline(path, threads=1) for way, path in files.items()}
     song = read_reference_song(songs, song_names(songs)[0])
     costs = compare_costs(pipelines, song.samples[: round(COST_S * SAMPLE_RATE)])

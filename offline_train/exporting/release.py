@@ -22,7 +22,7 @@ from models.trunk import STEP_FRAMES, TRANSCRIPTION
 from offline_train.data.shards import read_shards
 from offline_train.data.style import presets
 from offline_train.evaluation.systems import listen
-from offline_train.evaluation.tuning import HeardCover, tune_thresholds
+from offline_train.evaluation.tuning import TuningExample, tune_thresholds
 from offline_train.exporting.export import export_frontend, export_stateful
 from offline_train.exporting.thresholds import cover_decoding, untuned
 from offline_train.training.cover_task import load_checkpoint, network_of
@@ -133,7 +133,7 @@ def release(
     transcriber = Transcriber(network_of(checkpoint)).eval()
     spec = transcriber_spec(transcriber, trained_facts(checkpoint, credit))
     with untuned(transcriber, spec) as model:
-        pieces = heard_pieces(model, prepared / TRANSCRIBER_PIECES)
+        pieces = score_examples(model, prepared / TRANSCRIBER_PIECES)
     decoding = tune_thresholds(pieces, spec.features.frame_s, TRANSCRIPTION_ONSETS)
     spec = dataclasses.replace(spec, decoding=decoding)
     log.info("%s: %s", spec.name, spec.decoding)
@@ -154,7 +154,7 @@ def release_cover(
     """Write ``NAME.onnx`` and its front end into ``out``; return the model.
 
     The covers of ``prepared/train`` give the styles. The decoder is tuned on the validation songs
-    of ``data``, in sounds heard in training, so that the test split and its sounds stay unseen;
+    of ``data``, in sounds of training, so that the test split and its sounds stay unseen;
     where that is None, on the pairs of ``prepared/valid`` (``thresholds.cover_decoding``).
     ``credit`` names the data and its licences. ``transcription_residual_weight`` replaces
     the network's own.
@@ -171,16 +171,16 @@ def release_cover(
     return export_stateful(network, spec, out / f"{name}.onnx")
 
 
-def heard_pieces(model: Path, folder: Path) -> list[HeardCover]:
-    """Return what a transcriber says of the pieces in a folder of shards, dry, and their scores."""
+def score_examples(model: Path, folder: Path) -> list[TuningExample]:
+    """Return a transcriber's posteriors of the dry pieces of shards, and their scores."""
     pipeline = load_pipeline(model)
-    heard = []
+    examples = []
     for piece in read_shards(folder):
         samples = piece.array("stems").astype(np.float32).sum(1) / 32768
         score = np.array(piece.array("score"))
         score[:, 4] = 0
-        heard.append(HeardCover(listen(pipeline, samples, "balanced"), score))
-    return heard
+        examples.append(TuningExample(listen(pipeline, samples, "balanced"), score))
+    return examples
 
 
 def restyle(model: Path, songs: Path, out: Path | None = None) -> Path:

@@ -24,7 +24,7 @@ from offline_train.data.shards import MANIFEST, StoredPiece, read_shards
 from offline_train.evaluation import EvaluateConfig, tune
 from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.evaluation.systems import listen
-from offline_train.evaluation.tuning import SANE_DENSITY, HeardCover, tune_thresholds
+from offline_train.evaluation.tuning import SANE_DENSITY, TuningExample, tune_thresholds
 from offline_train.exporting.export import export_frontend, export_stateful
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def cover_decoding(
     valid : Path
         Shards of songs kept apart; those that are pairs count.
     data : Path or None
-        The folder with POP909, whose validation songs are asked then, in sounds heard in training.
+        The folder with POP909, whose validation songs are asked then, in sounds of training.
     cache : Path
         Keeps the rendered ones.
     """
@@ -65,9 +65,9 @@ def cover_decoding(
     if pieces:
         log.info("%s: tuning thresholds on the covers in %s: %d", spec.name, valid, len(pieces))
         with untuned(network, spec) as model:
-            heard = heard_covers(model, pieces)
+            examples = pair_examples(model, pieces)
         frame_s = spec.features.frame_s
-        return tune_thresholds(heard, frame_s, notes_per_second=rate, densities=SANE_DENSITY)
+        return tune_thresholds(examples, frame_s, notes_per_second=rate, densities=SANE_DENSITY)
     name = spec.name if spec.name in list_models() else SHIPPED
     log.warning(
         "%s: keeping the thresholds of the shipped model %s: there are no covers to tune on in %s,"
@@ -88,15 +88,15 @@ def untuned(network: StreamingCover | Transcriber, spec: ModelSpec) -> Iterator[
         yield export_stateful(network, spec, Path(folder) / f"{spec.name}.onnx")
 
 
-def heard_covers(model: Path, pieces: Sequence[StoredPiece]) -> list[HeardCover]:
-    """Return what a model says of pairs, ``TUNING_SONGS`` at most, and their covers.
+def pair_examples(model: Path, pieces: Sequence[StoredPiece]) -> list[TuningExample]:
+    """Return a model's posteriors of pairs, ``TUNING_SONGS`` at most, and their covers.
 
     The middles of them, together no longer than ``TUNING_SONGS`` of ``TUNING_S``.
     """
     pipeline = load_pipeline(model)
     chosen = pieces[:: -(-len(pieces) // TUNING_SONGS)]
     seconds = TUNING_S * TUNING_SONGS / len(chosen)
-    heard = []
+    examples = []
     for piece in tqdm(chosen, desc="tune", unit="cover"):
         stems = piece.array("stems")
         start = max(len(stems) - round(seconds * SAMPLE_RATE), 0) // 2
@@ -105,5 +105,5 @@ def heard_covers(model: Path, pieces: Sequence[StoredPiece]) -> list[HeardCover]
         notes = np.array(piece.array("notes"))
         notes[:, :2] -= start / SAMPLE_RATE
         inside = (notes[:, 0] >= 0) & (notes[:, 0] < len(part) / SAMPLE_RATE)
-        heard.append(HeardCover(listen(pipeline, samples, "balanced"), notes[inside]))
-    return heard
+        examples.append(TuningExample(listen(pipeline, samples, "balanced"), notes[inside]))
+    return examples

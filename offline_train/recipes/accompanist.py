@@ -2,7 +2,7 @@
 
 They share no weights: the planner's loss is the song's chord at the step that is to be written,
 the player's and writer's are the human's notes, moved to the plan that they are given. What each
-learns from is drawn by ``offline_train.data.accompaniment.crops``. Judge by what is sampled
+learns from is drawn by ``offline_train.data.accompaniment.crops``. Evaluate what is sampled
 (``offline_train.evaluation.accompaniment``), never by these losses.
 """
 
@@ -31,10 +31,10 @@ from models.accompanist import (
 )
 from offline_train.corpora.data_folder import find_data_folder
 from offline_train.data.accompaniment.batches import Batch, collate
-from offline_train.data.accompaniment.crops import Crops, RealHearing, make_crop
-from offline_train.data.accompaniment.hearing_noise import HearingNoise
+from offline_train.data.accompaniment.crops import Crops, ExcerptPosteriors, make_crop
+from offline_train.data.accompaniment.posterior_noise import PosteriorNoise
 from offline_train.data.accompaniment.songs import GridSong, prepare_songs
-from offline_train.evaluation.heard_steps import load_real
+from offline_train.evaluation.step_posteriors import load_posteriors
 from offline_train.training.checkpoints import read_checkpoint
 from offline_train.training.loading import draw_batches
 from offline_train.training.loop import TrainingLoop
@@ -56,7 +56,7 @@ WEIGHTS = {
 }
 CLIP = 1.0
 OWN_PAST_FROM = 0.3  # of a run: before, what it would play is not worth reading
-JUDGED_LAGS = (0, 2, 4, 8)
+EVALUATED_LAGS = (0, 2, 4, 8)
 AFTER_CHANGE = 4  # steps: the first beat
 
 
@@ -64,7 +64,7 @@ AFTER_CHANGE = 4  # steps: the first beat
 class AccompanistSettings(SteppedSettings):
     """One run; ``heard`` is the folder that ``livecover-train hear-songs`` left.
 
-    ``data`` is the data folder, ``LIVECOVER_DATA`` unless told.
+    ``data`` is the data folder, ``LIVECOVER_DATA`` by default.
     """
 
     MAY_CHANGE: ClassVar[frozenset[str]] = SteppedSettings.MAY_CHANGE | {
@@ -105,7 +105,7 @@ def losses(network: Accompanist, batch: Batch, learns: Learns) -> Losses:
 
 def plan_losses(network: Accompanist, batch: Batch) -> Losses:
     """Return the planner's: the class of the chord, and its bass where there is one."""
-    hidden = network.planner(batch.heard, batch.expected, batch.where)[batch.is_step]
+    hidden = network.planner(batch.observed, batch.expected, batch.where)[batch.is_step]
     chord, bass = batch.chord[batch.is_step], batch.bass[batch.is_step]
     has_bass = chord != NO_CHORD
     bass_logits = network.planner.bass(hidden[has_bass], chord[has_bass])
@@ -133,37 +133,39 @@ def note_losses(network: Accompanist, batch: Batch) -> Losses:
     }
 
 
-def valid_batch(songs: list[GridSong], real: dict[str, list[RealHearing]], n_steps: int) -> Batch:
-    """Return crops of songs that were really heard, the same each time."""
+def valid_batch(
+    songs: list[GridSong], real: dict[str, list[ExcerptPosteriors]], n_steps: int
+) -> Batch:
+    """Return crops of songs with the model's posteriors, the same each time."""
     rng = np.random.default_rng(0)
     crops = []
     for song in songs:
         for excerpt in real.get(song.song_id, []):
-            heard = excerpt.rows(min(n_steps, song.n_steps - excerpt.first))
-            crops.append(make_crop(song, excerpt.first, heard, 2, 0, rng))
+            posteriors = excerpt.rows(min(n_steps, song.n_steps - excerpt.first))
+            crops.append(make_crop(song, excerpt.first, posteriors, 2, 0, rng))
     return collate(crops, n_steps)
 
 
 @torch.no_grad()
 def score_plan(
-    network: Accompanist, songs: list[GridSong], real: dict[str, list[RealHearing]]
+    network: Accompanist, songs: list[GridSong], real: dict[str, list[ExcerptPosteriors]]
 ) -> dict[str, Any]:
     """Return the plan's share of right tones by lag, everywhere and after changes."""
     network.eval()
     found: dict[str, Any] = {}
     tones = torch.from_numpy(CLASS_TONES)
-    for lag in JUDGED_LAGS:
+    for lag in EVALUATED_LAGS:
         right, after = [], []
         for song in songs:
             for excerpt in real.get(song.song_id, []):
-                heard = excerpt.rows(song.n_steps - excerpt.first)
-                crop = make_crop(song, excerpt.first, heard, lag, 0, np.random.default_rng(0))
+                posteriors = excerpt.rows(song.n_steps - excerpt.first)
+                crop = make_crop(song, excerpt.first, posteriors, lag, 0, np.random.default_rng(0))
                 where = Situation(
                     torch.from_numpy(crop.place)[None],
                     torch.tensor([lag]),
                     torch.tensor([crop.tempo]),
                 )
-                x = torch.from_numpy(crop.heard)[None], torch.from_numpy(crop.expected)[None]
+                x = torch.from_numpy(crop.observed)[None], torch.from_numpy(crop.expected)[None]
                 chosen = network.planner.chord(network.planner(*x, where))[0].argmax(-1)
                 true = torch.from_numpy(crop.chord)
                 shared = (tones[chosen] * tones[true]).sum(-1) / tones[chosen].sum(-1).clamp(min=1)
@@ -179,7 +181,7 @@ def score_plan(
 
 
 class AccompanistTask(Task[Batch]):
-    """The network, crops of songs as they are heard, and the plan on songs of validation."""
+    """The network, crops of songs with posteriors, and the plan on songs of validation."""
 
     recipe = RECIPE
 
@@ -187,14 +189,14 @@ class AccompanistTask(Task[Batch]):
         self.settings, self.c, self.network, self.accompanist = c, c, network, network
         self.optimizer = torch.optim.Adam(network.parameters(), c.learning_rate)
         self.songs = c.songs("valid")
-        self.real = load_real(c.heard / "heard" / "b-valid")
+        self.real = load_posteriors(c.heard / "heard" / "b-valid")
         self.valid_batch = moved_to(valid_batch(self.songs, self.real, c.n_steps), c.device)
 
     def batches(self, first: int) -> Iterator[Batch]:
         """Yield batches from number ``first`` on."""
         c = self.c
-        noise = HearingNoise.load(c.heard / "noise-live.npz")
-        real = load_real(c.heard / "heard" / "train")
+        noise = PosteriorNoise.load(c.heard / "noise-live.npz")
+        real = load_posteriors(c.heard / "heard" / "train")
         crops = Crops(c.songs("train"), noise, real, c.n_steps, has_notes=c.learns != "plan")
         return draw_batches(partial(crops.draw, c.batch), c.seed, first)
 

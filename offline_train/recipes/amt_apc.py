@@ -72,7 +72,7 @@ class StageTask(Task[Batch]):
         c, stage = self.c, self.stage
         margin = self.hft.config.margin_frames
         crops = HftCrops(c.train, stage.target, MEL_HFT, stage.n_frames, margin)
-        crops.pieces()  # bad shards are told of here, in one line, rather than by a worker
+        crops.pieces()  # bad shards are reported here, in one line, rather than by a worker
         return load_batches(crops, self.seed, c.batch, first, c.workers, collate)
 
     def loss(self, batch: Batch, progress: float) -> Losses:
@@ -118,7 +118,7 @@ class StageTask(Task[Batch]):
         return amt_loss(both, batch.targets), both[1]
 
     def state(self) -> dict[str, Any]:
-        """Return the network's sizes, the data, and how much was heard."""
+        """Return the network's sizes, the data, and how much audio was seen."""
         return {
             "network": self.hft.config.to_dict(),
             "data": data_hashes(self.c),

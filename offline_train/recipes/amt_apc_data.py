@@ -52,7 +52,7 @@ class HftCrops:
     folders
         Of shards, as ``livecover-train prepare`` makes them.
     task
-        ``transcribe`` asks for the notes of every stem that can be heard, ``cover`` for the human's
+        ``transcribe`` asks for the notes of every audible stem, ``cover`` for the human's
         piano cover, in its own style.
     spec
         Of the features, for sample rate, hop and window.

@@ -125,7 +125,7 @@ def train(c: BeatSettings) -> Path:
 
 
 def network_of(checkpoint: dict[str, Any]) -> BeatNetwork:
-    """Return the network of a checkpoint, ready to hear."""
+    """Return the network of a checkpoint, ready to run."""
     network = BeatNetwork(BeatConfig(**checkpoint["network"]))
     network.load_state_dict(checkpoint["model"])
     return network.eval()

@@ -32,8 +32,9 @@ def bench_step(
 
     Both networks begin alike and take the same made-up batch, one after the other, ``n_steps``
     times after a first that does not count. Beside busy programs trust the processor's seconds, of
-    all threads, from which speed and gain are told. Where there is no C compiler both are torch's.
-    ``batch`` counts crops of ``n_frames``; a network of today's size is timed if none is given.
+    all threads, from which speed and gain are computed. Where there is no C compiler both are
+    torch's. ``batch`` counts crops of ``n_frames``; a network of today's size is timed if none is
+    given.
     """
     c = CoverSettings(
         Path(),
@@ -77,7 +78,7 @@ def made_up_batch(c: CoverSettings) -> dict[str, Tensor]:
     torch.manual_seed(c.seed)
     n_samples = (c.n_frames - 1) * LOG_STFT_16K.hop_length + LOG_STFT_16K.win_length
     samples = 0.1 * torch.randn(c.batch, n_samples)
-    flags = ("has_cover", "has_heard", "has_velocity")
+    flags = ("has_cover", "has_transcription", "has_velocity")
     labels = {
         name: (torch.rand(c.batch, c.n_frames, N_PITCHES) < SPARSE).float()
         for name in (*COVER, *(TRANSCRIPTION_PREFIX + name for name in TRANSCRIPTION))

@@ -32,13 +32,13 @@ TIMED = ("arrangement", "embedding")
 
 @dataclass(frozen=True, slots=True)
 class ExperimentConfig:
-    """What every experiment is told.
+    """What every experiment is given.
 
     ``tiny`` is a slice that tests run, ``small`` ends within half an hour on two cores, ``full``
     is what figures are measured with. ``data`` is the data folder, as for the other commands;
     ``prepared`` holds shards of bands (``livecover-train prepare``), to use instead of new ones.
     Those whose trainings have a time (``TIMED``) can be given another, in ``minutes`` for each,
-    and can be told to train some ``rows`` of their table only; those trained before stay in it.
+    and can train some ``rows`` of their table only; those trained before stay in it.
     """
 
     data: Path

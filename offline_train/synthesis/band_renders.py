@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from offline_train.corpora import Note, Song
 from offline_train.synthesis.bands.band import Player, arrange
-from offline_train.synthesis.bands.grooves import TRAIN_GROOVES, UNHEARD_GROOVES
+from offline_train.synthesis.bands.grooves import HELD_OUT_GROOVES, TRAIN_GROOVES
 from offline_train.synthesis.render import (
     RENDER_RATE,
     fluidsynth,
@@ -21,7 +21,7 @@ from offline_train.synthesis.render import (
 
 TRAIN_SOUNDFONTS = ("FluidR3_GM.sf2", "FluidR3_GM.sf2", "OPL-3_FM_128M.sf2")
 TRAIN_DRUMS = ("Black_Pearl_4_LV2.sf2", "Red_Zeppelin_4_LV2.sf2")
-UNHEARD_SOUNDFONT = "TimGM6mb.sf2"
+HELD_OUT_SOUNDFONT = "TimGM6mb.sf2"
 
 
 def cut(song: Song, start: float, seconds: float) -> Song:
@@ -49,18 +49,22 @@ def cut(song: Song, start: float, seconds: float) -> Song:
 
 
 def render_band(
-    song: Song, rng: np.random.Generator, heard: bool = True
+    song: Song, rng: np.random.Generator, in_training: bool = True
 ) -> tuple[NDArray[np.float32], dict[str, object]]:
     """Return (audio (n, 2) at ``RENDER_RATE``, what was chosen) of a song played by a band."""
-    players = arrange(song, TRAIN_GROOVES if heard else UNHEARD_GROOVES, rng)
+    players = arrange(song, TRAIN_GROOVES if in_training else HELD_OUT_GROOVES, rng)
     stems, sources = [], {}
     groups: dict[str, list[Player]] = {}
-    fonts = rng.choice(TRAIN_SOUNDFONTS, 2) if heard else [UNHEARD_SOUNDFONT] * 2
+    fonts = rng.choice(TRAIN_SOUNDFONTS, 2) if in_training else [HELD_OUT_SOUNDFONT] * 2
     for player in players:
         source = str(fonts[int(player.role in ("melody", "bridge"))])
-        if heard and player.role == "drums" and rng.random() < 0.35:
+        if in_training and player.role == "drums" and rng.random() < 0.35:
             source = str(rng.choice(TRAIN_DRUMS))
-        if heard and player.role in ("melody", "bridge", "pad", "comp") and rng.random() < 0.2:
+        if (
+            in_training
+            and player.role in ("melody", "bridge", "pad", "comp")
+            and rng.random() < 0.2
+        ):
             source = "random_synth"
             stems.append(random_synth(player, rng))
         else:

@@ -24,7 +24,7 @@ GAINS_DB = {  # mean and deviation, by role
     "piano": (-5.0, 4.0),
     "drums": (-4.0, 4.5),
 }
-SHARE_HEARD = {
+SHARE_AUDIBLE = {
     "second": 0.85,
     "bass": 0.94,
     "chords": 0.92,
@@ -39,7 +39,7 @@ def draw_gains(roles: Sequence[str], rng: np.random.Generator) -> Array:
     """Return the gain (stems,) of each stem, 0 for those left out: one band, or both at once.
 
     A melody that is sung is not often played as well. Other roles than ``GAINS_DB`` names, such
-    as a solo's or a recording's, are heard as they are.
+    as a solo's or a recording's, are mixed as they are.
     """
     has_machine = any(role.startswith(MACHINE) for role in roles)
     band = rng.choice(("hand", "machine", "both"), p=(0.4, 0.42, 0.18)) if has_machine else "hand"
@@ -52,13 +52,13 @@ def draw_gains(roles: Sequence[str], rng: np.random.Generator) -> Array:
         mean, deviation = GAINS_DB.get(part, (0.0, 0.0))
         gain = 10 ** (rng.normal(mean, deviation) / 20)
         if part in ("lead", "voice"):
-            is_heard = melody in (part, "both")
+            is_audible = melody in (part, "both")
         elif part in ("bass", "chords", "pads", "drums"):
-            is_heard = band in ("both", "machine" if role.startswith(MACHINE) else "hand")
-            is_heard &= rng.random() < SHARE_HEARD[part]
+            is_audible = band in ("both", "machine" if role.startswith(MACHINE) else "hand")
+            is_audible &= rng.random() < SHARE_AUDIBLE[part]
         else:
-            is_heard = rng.random() < SHARE_HEARD.get(part, 1.0)
-        gains[k] = gain * is_heard
+            is_audible = rng.random() < SHARE_AUDIBLE.get(part, 1.0)
+        gains[k] = gain * is_audible
     if not gains.any():
         gains[:] = 1.0
     return gains

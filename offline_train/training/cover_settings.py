@@ -13,7 +13,7 @@ from offline_train.training.schedule import Schedule
 from offline_train.training.settings import SMALLEST_RATE, RunSettings, check_run
 
 Part = Literal["all", "transcriber", "heads"]
-"""What learns: everything; trunk and transcription alone; or what it says of a trunk that stays."""
+"""What is trained: everything; trunk and transcription alone; or heads on a fixed trunk."""
 
 SHARES: dict[Part, dict[str, float]] = {
     "all": {"train": 0.63, "recordings": 0.2, "giantmidi-solo-train": 0.17},

@@ -127,7 +127,7 @@ class CoverTask(Task[dict[str, Tensor]]):
         return validate(average.eval(), self.c)
 
     def state(self) -> dict[str, Any]:
-        """Return the network's sizes, its average, and what was heard."""
+        """Return the network's sizes, its average, and how much audio was seen."""
         return {
             "network": self.cover.config.to_dict(),
             "ema": self.average.module.state_dict(),
@@ -154,8 +154,8 @@ class CoverTask(Task[dict[str, Tensor]]):
         """Return the modules that do not learn."""
         n = self.cover
         heads = n.transcription if self.c.part == "heads" else None
-        hearing = (n.trunk, n.transcription) if self.c.part == "transcriber" else (heads,)
-        return [] if self.c.part == "all" else [m for m in n.children() if m not in hearing]
+        trained = (n.trunk, n.transcription) if self.c.part == "transcriber" else (heads,)
+        return [] if self.c.part == "all" else [m for m in n.children() if m not in trained]
 
     def _answer(self, features: Tensor, style: Tensor) -> dict[str, Tensor]:
         """Return logits by name; without the cover's where the cover does not learn."""

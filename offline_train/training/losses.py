@@ -20,7 +20,7 @@ class Weights:
     frame: float = 1.0
     velocity: float = 8.0
     melody: float = 0.3
-    heard: float = 0.5  # all of the trunk's terms, against the cover's
+    transcription: float = 0.5  # all of the trunk's terms, against the cover's
     consistency: float = 0.5
 
 
@@ -57,10 +57,15 @@ def cover_loss(
     logits: dict[str, Tensor], batch: dict[str, Tensor], w: Weights
 ) -> dict[str, Tensor]:
     """Return all weighted terms of a batch by name; those of the cover where there is one."""
-    has_cover, has_heard = batch["has_cover"], batch["has_heard"]
+    has_cover, has_transcription = batch["has_cover"], batch["has_transcription"]
     cover = note_loss(logits, batch, "", has_cover, has_cover, w) if "onset" in logits else {}
-    heard = note_loss(logits, batch, TRANSCRIPTION_PREFIX, has_heard, batch["has_velocity"], w)
-    return cover | {TRANSCRIPTION_PREFIX + name: w.heard * value for name, value in heard.items()}
+    transcription = note_loss(
+        logits, batch, TRANSCRIPTION_PREFIX, has_transcription, batch["has_velocity"], w
+    )
+    return cover | {
+        TRANSCRIPTION_PREFIX + name: w.transcription * value
+        for name, value in transcription.items()
+    }
 
 
 def as_dense_as(logits: Tensor, mass: Tensor) -> Tensor:

@@ -11,9 +11,9 @@ from models.accompanist import CHORD_DIM as NETWORK_CHORD_DIM
 from models.accompanist import (
     DONE,
     EXPECTED_DIM,
-    HEARD_DIM,
     N_CHORDS,
     N_LENGTHS,
+    SUMMARY_DIM,
     Accompanist,
     AccompanistConfig,
     NoteWriter,
@@ -30,7 +30,7 @@ CONFIG = AccompanistConfig(EQUIVARIANT, TINY, writer=16, memory=12)
 
 
 def test_the_network_and_the_engine_agree_on_sizes() -> None:
-    assert features.SUMMARY_DIM == HEARD_DIM
+    assert features.SUMMARY_DIM == SUMMARY_DIM
     assert features.EXPECTED_DIM == EXPECTED_DIM
     assert N_CLASSES == N_CHORDS
     assert CHORD_DIM == NETWORK_CHORD_DIM

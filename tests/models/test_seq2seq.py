@@ -46,14 +46,14 @@ def test_the_others_are_told_nothing(kind: Kind) -> None:
     network = transformer(kind)
     features = torch.randn(2, 12, 229)
     told = network(features, torch.ones(2, 12, N_PITCHES))
-    torch.testing.assert_close(told, network.listen(features))
+    torch.testing.assert_close(told, network.generate(features))
 
 
 @torch.inference_mode()
 def test_listening_is_being_told_ones_own_answers() -> None:
     network = transformer("seq2seq")
     features = torch.randn(2, 9, 229)
-    logits = network.listen(features)
+    logits = network.generate(features)
     assert logits.shape == (2, 9, N_PITCHES)
     torch.testing.assert_close(
         network(features, (logits > 0).float()), logits, atol=1e-5, rtol=1e-4
@@ -64,7 +64,7 @@ def test_listening_is_being_told_ones_own_answers() -> None:
 def test_the_settings_of_the_mended_one() -> None:
     settings = {"has_stem": True, "norm_first": True, "first_probability": 0.05, "is_scaled": True}
     network = transformer("encoder", **settings)
-    probability = torch.sigmoid(network.listen(torch.randn(3, 20, 229) * 4 - 4)).mean().item()
+    probability = torch.sigmoid(network.generate(torch.randn(3, 20, 229) * 4 - 4)).mean().item()
     assert probability == pytest.approx(0.05, abs=0.03)
 
 

@@ -23,7 +23,7 @@ Notes = NDArray[np.int16]
 class Crop(NamedTuple):
     """One crop, as arrays; rows of notes are step, length, pitch, velocity, hand."""
 
-    heard: Array
+    observed: Array
     summary: Array
     expected: Array
     place: NDArray[np.int64]
@@ -41,8 +41,8 @@ class Crop(NamedTuple):
 class Batch(NamedTuple):
     """Crops, each padded to S steps; ``is_step`` says which of them are of the song."""
 
-    heard: Tensor  # (B, S, 220) what the planner hears, late
-    summary: Tensor  # (B, S, 44) what the player hears of it
+    observed: Tensor  # (B, S, 220) input of the planner, late
+    summary: Tensor  # (B, S, 44) the player's part of it
     expected: Tensor  # (B, S, 38)
     where: Situation
     chord: Tensor  # (B, S) int64, true class
@@ -88,7 +88,7 @@ def collate(crops: Sequence[Crop], n_steps: int) -> Batch:
     )
     names = ("at", "struck", "last", "pitch", "length", "velocity", "is_right")
     return Batch(
-        padded("heard"),
+        padded("observed"),
         padded("summary"),
         padded("expected"),
         where,

@@ -20,7 +20,6 @@ from engine.accompany.features import SUMMARY_DIM, expect, summarise
 from models.accompanist import N_PLACES
 from models.spec import MIN_PITCH, N_PITCHES
 from offline_train.data.accompaniment.batches import Batch, Crop, collate
-from offline_train.data.accompaniment.hearing_noise import HearingNoise
 from offline_train.data.accompaniment.plans import (
     follow,
     mistaken,
@@ -30,6 +29,7 @@ from offline_train.data.accompaniment.plans import (
     plan_rows,
     style_rows,
 )
+from offline_train.data.accompaniment.posterior_noise import PosteriorNoise
 from offline_train.data.accompaniment.songs import GridSong
 
 Array = NDArray[np.float32]
@@ -39,20 +39,20 @@ LAGS = (2.0, 1.0, 3.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5)
 """How often each lag is drawn, from 0 steps on."""
 SHARE_TRUE_PLAN = 0.4
 SHARE_WITH_MELODY = 0.2
-SHARE_REAL = 0.5  # of crops, of songs that were really heard
-SHARE_WITHOUT_OWN = 0.1  # of crops that do not know their own notes in some passage
-SHARE_UNGUIDED = 0.1  # of crops whose player knows neither plan nor sound, for guidance
+SHARE_REAL = 0.5  # of crops, of songs with the model's posteriors
+SHARE_WITHOUT_OWN = 0.1  # of crops without their own notes in some passage
+SHARE_UNGUIDED = 0.1  # of crops whose player gets neither plan nor sound, for guidance
 
 
-class RealHearing(NamedTuple):
-    """What the real chain heard of an excerpt."""
+class ExcerptPosteriors(NamedTuple):
+    """The live model's posteriors of an excerpt."""
 
     first: int  # step of the song
-    heard: NDArray[np.uint8]  # (S, P, 2)
+    values: NDArray[np.uint8]  # (S, P, 2)
 
     def rows(self, n: int) -> Array:
         """Return the first n steps at the most, in [0, 1]."""
-        return np.asarray(self.heard[:n] / np.float32(255), np.float32)
+        return np.asarray(self.values[:n] / np.float32(255), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ class Crops:
     songs
         On their grids.
     noise
-        Of simulated hearing.
+        Simulated errors of the model.
     real
-        Song id -> what was really heard of it.
+        Song id -> the model's posteriors of it.
     n_steps
         Of a crop.
     has_notes
@@ -74,8 +74,8 @@ class Crops:
     """
 
     songs: Sequence[GridSong]
-    noise: HearingNoise
-    real: dict[str, list[RealHearing]]
+    noise: PosteriorNoise
+    real: dict[str, list[ExcerptPosteriors]]
     n_steps: int = 512
     has_notes: bool = True
 
@@ -84,39 +84,39 @@ class Crops:
         return collate([self.crop(rng) for _ in range(n)], self.n_steps)
 
     def crop(self, rng: np.random.Generator) -> "Crop":
-        """Return one crop: of what was really heard, or of a song as it might be heard."""
+        """Return one crop: of a model's posteriors, or of simulated ones."""
         known = [song for song in self.songs if song.song_id in self.real]
         if known and rng.random() < SHARE_REAL:
             song = known[rng.integers(len(known))]
             excerpts = self.real[song.song_id]
             excerpt = excerpts[rng.integers(len(excerpts))]
             first = excerpt.first
-            heard = excerpt.rows(min(self.n_steps, song.n_steps - first))
+            posteriors = excerpt.rows(min(self.n_steps, song.n_steps - first))
         else:
             sizes = np.array([song.n_steps for song in self.songs], float)
             song = self.songs[rng.choice(len(self.songs), p=sizes / sizes.sum())]
             first = int(rng.integers(max(song.n_steps - self.n_steps, 0) + 1))
             cells = song.bands[rng.integers(len(song.bands)), first : first + self.n_steps]
-            heard = self.noise.simulate(cells, rng)
+            posteriors = self.noise.simulate(cells, rng)
         lag = int(rng.choice(len(LAGS), p=np.array(LAGS) / sum(LAGS)))
         semitones = int(rng.integers(-5, 7))
-        return make_crop(song, first, heard, lag, semitones, rng, self.has_notes)
+        return make_crop(song, first, posteriors, lag, semitones, rng, self.has_notes)
 
 
 def make_crop(
     song: GridSong,
     first: int,
-    heard: Array,
+    posteriors: Array,
     lag: int,
     semitones: int,
     rng: np.random.Generator,
     has_notes: bool = True,
 ) -> Crop:
-    """Return the crop of a song that begins at step ``first`` and lasts as long as ``heard``."""
-    n = len(heard)
-    heard = moved(heard, semitones)
+    """Return the crop of a song that begins at ``first`` and lasts as long as ``posteriors``."""
+    n = len(posteriors)
+    posteriors = moved(posteriors, semitones)
     chord, bass = moved_chords(song.chords[first : first + n], semitones)
-    summary = summarise(heard)
+    summary = summarise(posteriors)
     part = int(rng.random() < SHARE_WITH_MELODY)
     notes = crop_notes(song, first, n * has_notes, semitones, with_melody=bool(part))
     style = style_rows(notes, n, rng)
@@ -127,7 +127,7 @@ def make_crop(
     if rng.random() < SHARE_WITHOUT_OWN:
         begin = int(rng.integers(n))
         own[begin : begin + int(rng.integers(16, 129))] = 0
-    rows = late(np.concatenate([heard.reshape(n, -1), summary], 1), lag)
+    rows = late(np.concatenate([posteriors.reshape(n, -1), summary], 1), lag)
     return Crop(
         rows,
         rows[:, -SUMMARY_DIM:] * np.float32(is_guided),
@@ -145,11 +145,11 @@ def make_crop(
     )
 
 
-def moved(heard: Array, semitones: int) -> Array:
-    """Return what was heard (S, P, 2) in another key; what the shift uncovers is silence."""
-    out = np.zeros_like(heard)
+def moved(posteriors: Array, semitones: int) -> Array:
+    """Return posteriors (S, P, 2) in another key; what the shift uncovers is silence."""
+    out = np.zeros_like(posteriors)
     low, high = max(semitones, 0), N_PITCHES + min(semitones, 0)
-    out[:, low:high] = heard[:, low - semitones : high - semitones]
+    out[:, low:high] = posteriors[:, low - semitones : high - semitones]
     return out
 
 

@@ -1,4 +1,4 @@
-"""Plans with mistakes, notes that follow them, and what the player knows of both.
+"""Plans with mistakes, notes that follow them, and the player's inputs of both.
 
 Shapes: S steps, n notes, P = 88 pitches. Not here: crops (``crops``).
 """

@@ -2,7 +2,7 @@
 
 ``prepare_songs`` lays each song on its grid and keeps it as arrays in shards; ``load_songs`` reads
 them. Shapes: S steps (sixteenths), n notes, P = 88 pitches.
-Not here: what is heard of a song (``hearing_noise``, ``heard_steps``), crops (``crops``).
+Not here: posteriors of a song (``posterior_noise``, ``step_posteriors``), crops (``crops``).
 """
 
 import zlib
@@ -31,7 +31,7 @@ STEPS_PER_BEAT = 4
 SONGS_A_SHARD = 50
 N_BANDS = 2  # that play each song
 ROLES = ("melody", "bass", "chords")
-"""Who sounds, as the simulated hearing tells them apart; a cell of a band is 1 + the index."""
+"""Who sounds, as the simulated errors distinguish them; a cell of a band is 1 + the index."""
 STRUCK = 4  # added to a cell of a band on the step on which it is struck
 _ROLE_OF = {"melody": 0, "bridge": 0, "bass": 1, "comp": 2, "pad": 2, "piano": 2}
 _OTHER_QUALITIES = {
@@ -173,9 +173,9 @@ def band_cells(players: Sequence[Player], beats: Times) -> NDArray[np.uint8]:
     """
     n_steps = STEPS_PER_BEAT * len(beats)
     cells = np.zeros((n_steps, N_PITCHES), np.uint8)
-    heard = [player for player in players if player.role in _ROLE_OF]
-    heard.sort(key=lambda player: -_ROLE_OF[player.role])
-    tables = [(1 + _ROLE_OF[player.role], grid_notes(player.notes, beats)) for player in heard]
+    pitched = [player for player in players if player.role in _ROLE_OF]
+    pitched.sort(key=lambda player: -_ROLE_OF[player.role])
+    tables = [(1 + _ROLE_OF[player.role], grid_notes(player.notes, beats)) for player in pitched]
     for role, notes in tables:
         for step, length, pitch in notes[:, :3]:
             cells[step : step + length, pitch - MIN_PITCH] = role

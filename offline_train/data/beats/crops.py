@@ -59,7 +59,7 @@ def targets(beats: Array, first_frame: float, n_frames: int, frame_s: float) -> 
 
 
 class BeatCrops:
-    """Random crops of folders of shards, ``shares`` giving how often each is heard.
+    """Random crops of folders of shards, ``shares`` giving how often each is drawn.
 
     Folders and shards that appear later join in.
 

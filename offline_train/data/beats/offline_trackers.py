@@ -1,9 +1,9 @@
 """Beats of recordings that nobody annotated: those on which two offline trackers agree.
 
 librosa's dynamic programming (ISC, the extra ``pairs``) and essentia's RhythmExtractor2013 (AGPL,
-the extra ``evaluate``) are opinions of different kinds. Not here: what is learned from such beats
-(``recordings``) or judged by them (``evaluation.beats``). Samples are mono at 16 kHz, times in
-seconds.
+the extra ``evaluate``) are methods of different kinds. Not here: what is learned from such beats
+(``recordings``) or evaluated against them (``evaluation.beats``). Samples are mono at 16 kHz, times
+in seconds.
 """
 
 import importlib

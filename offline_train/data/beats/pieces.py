@@ -2,7 +2,7 @@
 
 POP909 songs have true beats; a share of them is made to be in three. Freedoom's pieces have those
 of their tempo maps, whose bar lines are unreliable. Every choice comes from the seed in the facts.
-Not here: other timing (``timing``), what training hears of it (``crops``).
+Not here: other timing (``timing``), crops of them (``crops``).
 """
 
 import logging
@@ -109,7 +109,8 @@ def _pieces(config: BeatPiecesConfig, wanted: list[tuple[str, int]]) -> Iterator
             log.warning("skipped %s: no beats or no sound", piece_id)
             continue
         mixes = [
-            heard(master(sound, rng, SAMPLE_RATE), frontend, seconds) for _ in range(config.mixes)
+            quantized_features(master(sound, rng, SAMPLE_RATE), frontend, seconds)
+            for _ in range(config.mixes)
         ]
         facts = {"seconds": seconds * config.mixes, "corpus": config.corpus}
         name = f"{piece_id.replace('.', '_').replace('/', '-')}-{take}"
@@ -181,7 +182,7 @@ def _mixed(sounds: NDArray[np.int16], roles: list[str], rng: np.random.Generator
     return master(mix(sounds, gains), rng, SAMPLE_RATE)
 
 
-def heard(sound: Array, frontend: FrontEnd, seconds: float) -> NDArray[np.uint8]:
+def quantized_features(sound: Array, frontend: FrontEnd, seconds: float) -> NDArray[np.uint8]:
     """Return the features (T, F) of a sound (n,) in eight bits, of the frames in ``seconds``."""
     frontend.reset()
     _, features = frontend.push(sound)
@@ -214,6 +215,6 @@ def _remixed(piece: StoredPiece, spec: FeatureSpec, number: int) -> Iterator[Pie
     seconds = len(sound) / SAMPLE_RATE
     song = Song(piece.name, [], [], [], [Beat(t, bool(d)) for t, d in beats.tolist()], [])
     beats = beats_of(in_bars_of_three(song)) / np.array([faster, 1], np.float32)
-    features = heard(sound, load_frontend(spec), seconds)
+    features = quantized_features(sound, load_frontend(spec), seconds)
     facts = {"seconds": seconds, "roles": piece.facts["roles"], "corpus": "pop909"}
     yield Piece(f"{piece.name}-{number}", {"features": features[None], "beats": beats}, facts)

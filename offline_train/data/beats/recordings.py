@@ -17,7 +17,7 @@ from engine.model.frontend import load_frontend
 from engine.whole_song.beats import smooth
 from models.spec import FeatureSpec
 from offline_train.data.beats.offline_trackers import agreed_beats
-from offline_train.data.beats.pieces import LEAST_BEATS, UNKNOWN, heard, make_shards
+from offline_train.data.beats.pieces import LEAST_BEATS, UNKNOWN, make_shards, quantized_features
 from offline_train.data.recordings import Recording, excerpts, read_excerpt, songs
 from offline_train.data.shards import Piece
 from offline_train.data.sound_files import SAMPLE_RATE
@@ -72,6 +72,6 @@ def _pieces(song: Recording, spec: FeatureSpec, excerpt_s: float) -> Iterator[Pi
     beats = np.stack([smooth(times), np.full(len(times), UNKNOWN)], 1).astype(np.float32)
     frontend, seconds = load_frontend(spec), len(sound) / SAMPLE_RATE
     sounds = [sound, *(master(sound, rng, SAMPLE_RATE) for _ in range(MASTERS))]
-    features = np.stack([heard(each, frontend, seconds) for each in sounds])
+    features = np.stack([quantized_features(each, frontend, seconds) for each in sounds])
     facts = {"seconds": seconds * len(sounds), "source": song.source.name, "agreement": agreement}
     yield Piece(excerpt.name, {"features": features, "beats": beats}, facts)

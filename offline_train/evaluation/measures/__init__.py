@@ -1,1 +1,1 @@
-"""The measures, a module for each family; none knows a system or a rung."""
+"""The measures, a module for each family; none depends on a system or a rung."""

@@ -116,15 +116,15 @@ def chroma_agreement(notes: Array, samples: Array, sample_rate: int) -> float:
     Moments when the audio is silent do not count; when it sounds and the notes do not, 0 counts.
     0 if the audio is silent throughout.
     """
-    heard = audio_chroma(samples, sample_rate)
-    played = notes_chroma(notes, len(heard))
-    loudness = np.linalg.norm(heard, axis=1)
+    chroma = audio_chroma(samples, sample_rate)
+    played = notes_chroma(notes, len(chroma))
+    loudness = np.linalg.norm(chroma, axis=1)
     sounds = loudness > SILENCE * max(loudness.max(initial=0.0), 1e-9)
     if not sounds.any():
         return 0.0
-    heard, played = heard[sounds], played[sounds]
-    lengths = np.linalg.norm(heard, axis=1) * np.linalg.norm(played, axis=1)
-    cosines = (heard * played).sum(1) / np.maximum(lengths, 1e-12)
+    chroma, played = chroma[sounds], played[sounds]
+    lengths = np.linalg.norm(chroma, axis=1) * np.linalg.norm(played, axis=1)
+    cosines = (chroma * played).sum(1) / np.maximum(lengths, 1e-12)
     return float(cosines.mean())
 
 

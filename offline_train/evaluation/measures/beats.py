@@ -1,4 +1,4 @@
-"""How well beats were told ahead: against the true ones, in seconds.
+"""How well beats were predicted: against the reference, in seconds.
 
 The F-measure is mir_eval's (Davies, Degara and Plumbley, 2009): a window of 70 ms, nothing before
 ``TRIM_S``. The distance is that of each predicted beat from the true one that it is nearest to; one
@@ -21,7 +21,7 @@ SAME_LEVEL = 0.25  # octaves
 
 @dataclass(frozen=True, slots=True)
 class BeatScore:
-    """One song's; None where it cannot be told. ``distances`` (n,) are signed: late is positive."""
+    """One song's; None where it is undefined. ``distances`` (n,) are signed: late is positive."""
 
     name: str
     beat: float
@@ -47,34 +47,34 @@ class BeatScore:
         )
 
 
-def f_measure(true: Times, told: Times) -> float:
+def f_measure(true: Times, predicted: Times) -> float:
     """Return mir_eval's F-measure of beats, those before ``TRIM_S`` left out; 0 without any."""
-    true, told = (mir_eval.beat.trim_beats(np.sort(x), TRIM_S) for x in (true, told))
-    return float(mir_eval.beat.f_measure(true, told)) if len(true) and len(told) else 0.0
+    true, predicted = (mir_eval.beat.trim_beats(np.sort(x), TRIM_S) for x in (true, predicted))
+    return float(mir_eval.beat.f_measure(true, predicted)) if len(true) and len(predicted) else 0.0
 
 
-def distances(true: Times, told: Times) -> Times:
+def distances(true: Times, predicted: Times) -> Times:
     """Return how late each predicted beat after ``TRIM_S`` is that is near to a true one.
 
     >>> distances(np.array([5.0, 6.0, 7.0]), np.array([4.9, 6.01, 6.5])).round(3).tolist()
     [0.01]
     """
-    told = told[told >= TRIM_S]
-    if len(true) < 2 or not len(told):
+    predicted = predicted[predicted >= TRIM_S]
+    if len(true) < 2 or not len(predicted):
         return np.zeros(0)
-    nearest = np.abs(true[:, None] - told).argmin(0)
-    late = np.asarray(told - true[nearest], np.float64)
+    nearest = np.abs(true[:, None] - predicted).argmin(0)
+    late = np.asarray(predicted - true[nearest], np.float64)
     intervals = np.diff(true, append=2 * true[-1] - true[-2])
     near: Times = late[np.abs(late) <= intervals[nearest] / 4]
     return near
 
 
-def level(true: Times, told: Times) -> float | None:
+def level(true: Times, predicted: Times) -> float | None:
     """Return the predicted tempo over the true one; None where either has too few beats."""
-    true, told = true[true >= TRIM_S], told[told >= TRIM_S]
-    if len(true) < 3 or len(told) < 3:
+    true, predicted = true[true >= TRIM_S], predicted[predicted >= TRIM_S]
+    if len(true) < 3 or len(predicted) < 3:
         return None
-    return float(np.median(np.diff(true)) / np.median(np.diff(told)))
+    return float(np.median(np.diff(true)) / np.median(np.diff(predicted)))
 
 
 def beat_table(scores: Sequence[BeatScore]) -> str:

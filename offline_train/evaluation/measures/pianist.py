@@ -28,7 +28,7 @@ LEAST_DEVIATION = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class PianistScore:
-    """One song's figures; nan where they cannot be told."""
+    """One song's figures; nan where they are undefined."""
 
     notes_a_second: float
     pulse: float
@@ -110,7 +110,7 @@ def pulse(notes: Notes) -> float:
 def human_deviations(ours: list[PianistScore], humans: list[PianistScore]) -> dict[str, float]:
     """Return by figure how far the mean of ours is from the humans', in their deviations.
 
-    Without what cannot be told of any song.
+    Without figures that are undefined for every song.
     """
     found = {}
     for f in fields(PianistScore):

@@ -1,10 +1,10 @@
 """Whether ten fingers could play it: density, each hand's span and polyphony, broken rules.
 
-Our own measures; there is no standard. Hands are told apart by a running split point: at every
-attack (onsets within 50 ms of the first) the split moves a quarter of the way to the middle
-between the lowest and the highest note struck, and stays between G3 and G4; notes from it upwards
-are the right hand's. A hand's span is measured over the notes that it strikes together, its
-polyphony is the number of its notes that sound when it strikes. Pedal is not known and not counted.
+Our own measures; there is no standard. Hands are separated by a running split point: at every
+attack (onsets within 50 ms of the first) the split moves a quarter of the way to the middle between
+the lowest and the highest note struck, and stays between G3 and G4; notes from it upwards are the
+right hand's. A hand's span is measured over the notes that it strikes together, its polyphony is
+the number of its notes that sound when it strikes. Pedal is not an input and not counted.
 
 ``find_unplayable`` holds a cover whose hands are known against the rules that
 ``engine.perform.hands`` promises to keep; it shares no code with it.

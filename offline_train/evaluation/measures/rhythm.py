@@ -30,7 +30,7 @@ TICK_S = 0.5 / 220
 
 @dataclass(frozen=True, slots=True)
 class RhythmScore:
-    """One song's; None where it cannot be told."""
+    """One song's; None where it is undefined."""
 
     n_onsets: int
     n_near_grid: int | None  # without beats there is no grid

@@ -131,7 +131,7 @@ def score_transcription(
 ) -> TranscriptionScore:
     """Return every count of notes (m, >= 4) against notes (n, 5), the fifth column "is melody".
 
-    ``cells`` are what a model's posteriors say every ``frame_s``; without them the estimated
+    ``cells`` are a model's posteriors every ``frame_s``; without them the estimated
     notes' own cells are taken, as a network without doubt would have given them.
     """
     sizes = len(reference), len(estimated)

@@ -1,6 +1,7 @@
 """Units of two bars drawn in batches: in random keys, as groups of notes and as images.
 
-Not here: how songs are heard and laid on their grid (``units``), and what is learned (``train``).
+Not here: how songs are analysed and laid on their grid (``units``), and what is learned
+(``train``).
 """
 
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ class Corruption:
 
 
 class Units:
-    """Draws units of heard songs, in random keys.
+    """Draws units of analysed songs, in random keys.
 
     Raises
     ------
@@ -106,10 +107,10 @@ class Units:
         # Without an annotation, as at inference, what was recognised stands in.
         chords = annotated if rng.random() < 0.5 and np.any(annotated) else recognised
         chords = np.asarray(chords[beat : beat + UNIT_BEATS], np.float32)
-        heard = np.asarray(sound[first : first + UNIT_STEPS], np.float32)
+        posteriors = np.asarray(sound[first : first + UNIT_STEPS], np.float32)
         return (
             np.roll(chords.reshape(UNIT_BEATS, 3, 12), shift, 2).reshape(UNIT_BEATS, CHORD_DIM),
-            _shifted(heard, shift),
+            _shifted(posteriors, shift),
             *groups_of(own),
             image_of(own),
             image_of(corrupt(own, rng)),

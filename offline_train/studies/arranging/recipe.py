@@ -24,7 +24,7 @@ class ArrangerSettings(ArrangerConfig):
     _: KW_ONLY
     train: tuple[Path, ...] = (Path("runs/prepared/train"),)
     valid: tuple[Path, ...] = (Path("runs/prepared/valid"),)
-    data: Path | None = None  # LIVECOVER_DATA unless told
+    data: Path | None = None  # LIVECOVER_DATA by default
     max_songs: int = 0  # to learn from; 0 is all
 
 

@@ -1,7 +1,7 @@
 """The experiment of "Audio-to-symbolic arrangement", as one command.
 
-Renders POP909 as bands, lets the product's models listen, trains the arranger and its ablations,
-each with the same number of steps, exports them, and judges them in the evaluation table beside the
+Renders POP909 as bands, runs the product's models, trains the arranger and its ablations,
+each with the same number of steps, exports them, and evaluates them beside the
 cover model, the human and basic-pitch. Every part is kept, so the command goes on where it stopped.
 """
 
@@ -76,18 +76,18 @@ def rows(c: ExperimentConfig) -> dict[str, tuple[str, ArrangerConfig]]:
         valid_every=max(size.steps // 40, 1),
         valid_units=min(256, 16 * size.batch),
     )
-    heard = replace(base, stages=("hear",))
+    sound_only = replace(base, stages=("hear",))
     table = {
         MODEL: ("arranger", base),
         "not-following": (
             "without the unit before",
             replace(base, stages=("rebuild", "lean", "hear")),
         ),
-        "not-staged": ("no staged training", heard),
-        "no-texture": ("no texture: chords, melody", replace(heard, hears_texture=False)),
+        "not-staged": ("no staged training", sound_only),
+        "no-texture": ("no texture: chords, melody", replace(sound_only, hears_texture=False)),
         "chord-only": (
             "chord only",
-            replace(heard, hears_texture=False, hears_melody=False),
+            replace(sound_only, hears_texture=False, hears_melody=False),
         ),
     }
     check_rows(c.rows, table)
@@ -95,7 +95,7 @@ def rows(c: ExperimentConfig) -> dict[str, tuple[str, ArrangerConfig]]:
 
 
 def units(c: ExperimentConfig, split: str) -> Units:
-    """Return the units of a split, rendered and listened to now if they are not there."""
+    """Return the units of a split, rendered and analysed now if they are not there."""
     size = SLICES[c.size]
     limit = size.train_limit if split == "train" else size.valid_limit
     if c.prepared is not None and (c.prepared / split / MANIFEST).is_file():

@@ -118,7 +118,7 @@ def kl_from_normal(texture: Texture) -> Tensor:
 
 
 def masked(sound: Tensor, c: ArrangerConfig) -> Tensor:
-    """Return the sound (B, S, P, 4) that a run hears: all, the melody alone, or nothing."""
+    """Return the sound (B, S, P, 4) that a run gets: all, the melody alone, or nothing."""
     if c.hears_texture:
         return sound
     kept = torch.zeros_like(sound)
@@ -189,7 +189,7 @@ def train(c: ArrangerConfig, units: Units, valid: Units) -> Path:
 def validation_losses(
     network: Arrangement, batch: UnitBatch, c: ArrangerConfig
 ) -> dict[str, float]:
-    """Return the parts of the loss on unseen units, heard as at inference."""
+    """Return the parts of the loss on unseen units, with the texture of inference."""
     network.eval()
     with torch.random.fork_rng():
         torch.manual_seed(0)

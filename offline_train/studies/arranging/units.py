@@ -1,4 +1,4 @@
-"""Songs as units of two bars: what is heard at each step, chords, and the human's accompaniment.
+"""Songs as units of two bars: posteriors at each step, chords, and the human's accompaniment.
 
 ``analyze_songs`` mixes and masters each piece of shards of POP909, runs the models of
 ``engine.whole_song`` on it, and lays everything on the grid of the annotated beats, once; the same
@@ -56,13 +56,13 @@ def analyze_songs(
     Raises
     ------
     DataError
-        If no piece has beats and a cover, or ``out`` holds what was heard of other shards.
+        If no piece has beats and a cover, or ``out`` holds an analysis of other shards.
     """
     record_sources(out, folders, {"seed": seed, "limit": limit})
     sources = group_by_shard(
         folders, lambda p: "beats" in p and "notes" in p, "songs of POP909", limit
     )
-    jobs = {_file(pieces[0].shard): partial(_heard, data, seed, pieces) for _, pieces in sources}
+    jobs = {_file(pieces[0].shard): partial(_analyzed, data, seed, pieces) for _, pieces in sources}
     return cached_pieces(out, jobs, workers)
 
 
@@ -75,15 +75,15 @@ def _analyzer() -> SongAnalyzer:
     return SongAnalyzer()
 
 
-def _heard(data: Path, seed: int, pieces: list[StoredPiece]) -> Iterator[Piece]:
+def _analyzed(data: Path, seed: int, pieces: list[StoredPiece]) -> Iterator[Piece]:
     for piece in pieces:
         try:
-            yield hear_piece(piece, data, seed, _analyzer())
+            yield analyze_piece(piece, data, seed, _analyzer())
         except DataError as error:
             log.warning("skipped %s: %s", piece.name, error)
 
 
-def hear_piece(piece: StoredPiece, data: Path, seed: int, analyzer: SongAnalyzer) -> Piece:
+def analyze_piece(piece: StoredPiece, data: Path, seed: int, analyzer: SongAnalyzer) -> Piece:
     """Return a piece on its grid. Raises DataError if it has no beats enough."""
     rng = np.random.default_rng(zlib.crc32(f"{seed}/arranging/{piece.name}".encode()))
     sound, _ = mix_piece(piece, rng)

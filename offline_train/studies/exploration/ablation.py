@@ -1,8 +1,8 @@
 """AMT-APC's Table II at the scale at hand: what pre-training, fine-tuning and style are worth.
 
 Four rows, one recipe: full; without AMT pre-training (the cover loss from the beginning); without
-APC fine-tuning (the transcriber as it is, judged as a cover); without the style vector. Each row is
-a run of ``amt_apc`` in a folder of its own, so the same command goes on where it stopped.
+APC fine-tuning (the transcriber as it is, evaluated as a cover); without the style vector. Each row
+is a run of ``amt_apc`` in a folder of its own, so the same command goes on where it stopped.
 """
 
 import dataclasses
@@ -65,7 +65,7 @@ def ablation(c: ApcSettings, test: tuple[Path, ...]) -> list[Row]:
         Settings of all runs; its ``stages``, ``has_style`` and ``begin_with`` do not count, and
         ``minutes`` must be 0.
     test
-        Folders of shards of test songs; ``valid_crops`` of them are judged.
+        Folders of shards of test songs; ``valid_crops`` of them are evaluated.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 Settings of one axis are compared with each other, so they begin alike: with the weights of
 ``start_from`` if these fit all of them, else from nothing. All are trained for equally long,
-exported with a tuned decoder and judged through the engine on the same songs. A setting that is
+exported with a tuned decoder and evaluated through the engine on the same songs. A setting that is
 done is not run again; one that is underway goes on. Not here: tables and pictures
 (``explore_report``).
 """
@@ -53,7 +53,7 @@ class Setting:
 
 
 def lookahead(frames: int) -> Setting:
-    """Return the usual network that hears so many frames of the future."""
+    """Return the usual network with so many frames of lookahead."""
     network = dataclasses.replace(BASE, lookahead_frames=frames)
     return Setting(f"lookahead-{frames}", "lookahead", network)
 
@@ -116,7 +116,7 @@ class Result:
 
 
 def explore(c: ExploreConfig) -> list[Result]:
-    """Train and judge what is not done yet; return the results there are of the grid.
+    """Train and evaluate what is not done yet; return the results there are of the grid.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def chosen(c: ExploreConfig) -> list[Setting]:
 
 
 def run(c: ExploreConfig, setting: Setting) -> None:
-    """Train, export and judge a setting, unless it is done."""
+    """Train, export and evaluate a setting, unless it is done."""
     if read_result(c, setting) is not None:
         log.info("%s: done", setting.name)
         return

@@ -23,7 +23,8 @@ def table(results: Sequence[Result]) -> str:
     | width-1 | nothing | 4 | 0.45 | 9 | 0.5 | 0.400 | 0.500 | 0.300 | 0.500 | 0.90 | 199 | 0.000 |
     """
     header = [
-        "setting", "begins with", "lookahead, frames", "parameters, M", "steps", "audio heard, h",
+        "setting", "begins with", "lookahead, frames", "parameters, M", "steps",
+        "audio trained on, h",
         "onset F1", "precision", "recall", "frame F1", "notes for each of the human",
         "latency, ms", "real-time factor",
     ]  # fmt: skip

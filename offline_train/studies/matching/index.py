@@ -1,8 +1,8 @@
 """An index of passages by their embedding: faiss, HNSW graph, cosine.
 
 A passage is a window of a file, perhaps moved in pitch. The graph (Malkov and Yashunin, 2018)
-answers from a million in well under a millisecond; what it misses is told by ``benchmark``, which
-compares it with looking at every passage. Not here: embedding (``train``), songs (``match``).
+answers from a million in well under a millisecond; what it misses is measured by ``benchmark``,
+which compares it with looking at every passage. Not here: embedding (``train``), songs (``match``).
 """
 
 import json

@@ -34,6 +34,6 @@ settings = partial(settings_from, MatchingSettings)
 
 def train(c: MatchingSettings) -> Path:
     """Train, or resume; return the best checkpoint. Raises as ``training.train``."""
-    heard = analyze_pieces(c.train, c.out / "heard" / "train", c.task, c.n_mixes, c.seed)
+    pieces = analyze_pieces(c.train, c.out / "heard" / "train", c.task, c.n_mixes, c.seed)
     valid = analyze_pieces(c.valid, c.out / "heard" / "valid", c.task, 1, c.seed)
-    return training.train(c, heard, valid)
+    return training.train(c, pieces, valid)

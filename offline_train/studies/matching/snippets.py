@@ -1,9 +1,9 @@
-"""Pairs of snippets: pieces heard once and kept as spectra, then drawn in batches.
+"""Pairs of snippets: pieces analysed once and kept as spectra, then drawn in batches.
 
-``hear`` mixes and masters each piece of some folders of shards, ``hearings`` times over, and keeps
-its spectrum and notes as shards of its own: what is slow is done once, and the same command goes on
-where it stopped. Two tasks: ``piano`` pairs the sound of a piano with its own notes, as the paper
-does; ``cover`` pairs a band with the piano arrangement that a human made of its song.
+``analyze_pieces`` mixes and masters each piece of some folders of shards, some times over, and
+keeps its spectrum and notes as shards of its own: what is slow is done once, and the same command
+goes on where it stopped. Two tasks: ``piano`` pairs the sound of a piano with its own notes, as the
+paper does; ``cover`` pairs a band with the piano arrangement that a human made of its song.
 
 In a batch every snippet has exactly one partner: pop music repeats itself, so a snippet whose roll
 is nearly that of another in the batch is drawn anew. Not here: rendering (``prepare``).

@@ -1,7 +1,7 @@
 """The experiment of "Automatic transcription using embedding latent space", as one command.
 
 Renders piano pieces (GiantMIDI-Piano and POP909's arrangements, on several pianos, mastered anew
-at each hearing) and bands, trains the rows of ``rows``, and asks for the partners of unseen
+in each mix) and bands, trains the rows of ``rows``, and asks for the partners of unseen
 snippets among candidates: the paper's Table 2, the variational decoder's transcription beside it,
 and what an index of many snippets costs. Every part is kept, so the command goes on where it
 stopped.
@@ -107,14 +107,14 @@ def rows(c: ExperimentConfig) -> dict[str, Row]:
     variational = replace(ours, is_variational=True)
     register = c.out / "register" / "best.pt"  # what is asked of the rows after it is what they add
     begun = replace(base, network=variational, begin_with=register)
-    hears = replace(begun, sound_reconstruction_weight=1.0)
+    with_sound = replace(begun, sound_reconstruction_weight=1.0)
     cover = replace(base, network=ours, begin_with=register)
     table = {
         "printed": Row("networks, rate and batch as printed, keys not moved", "piano", as_printed),
         "average": Row("networks as printed, our training", "piano", base),
         "register": Row("and a head that reads the register", "piano", replace(base, network=ours)),
         "decoder": Row("begun with it: and the decoder", "piano", begun),
-        "hearing": Row("and the decoder learns from sound too", "piano", hears),
+        "hearing": Row("and the decoder learns from sound too", "piano", with_sound),
         "cover": Row("begun with it: band to human arrangement", "cover", cover),
     }
     check_rows(c.rows, table)
@@ -152,7 +152,7 @@ def shards(c: ExperimentConfig, task: Task, split: str) -> list[Path]:
 
 
 def analyzed(c: ExperimentConfig, task: Task, split: str) -> list[StoredPiece]:
-    """Return the heard pieces of a split."""
+    """Return the analysed pieces of a split."""
     n_mixes = SLICES[c.size].n_mixes if split == "train" else 1
     return analyze_pieces(
         shards(c, task, split), c.out / "heard" / f"{task}-{split}", task, n_mixes, c.seed
@@ -224,7 +224,7 @@ class Evaluation:
     nearest: NDArray[np.int64]  # its own partner left out
     scores: NDArray[np.float32]  # embeddings of the rolls
     decoded: NDArray[np.bool_] | None
-    n_pairs: int  # heard in training
+    n_pairs: int  # in training
 
 
 def evaluate_networks(
@@ -257,7 +257,7 @@ def report(c: ExperimentConfig, table: list[tuple[str, Evaluation]], figures: An
     """Return the tables as Markdown."""
     n = table[0][1].retrieval.n_candidates
     scores = ["R@1", "R@25", "MRR", "median rank"]
-    columns = ["", "pairs heard", *scores, "TM, nearest", "TM, partner absent", "TM, decoder"]
+    columns = ["", "pairs trained on", *scores, "TM, nearest", "TM, partner absent", "TM, decoder"]
     lines = [
         f"Joint embedding, size {c.size}, seed {c.seed}: {n} unseen candidates, or as said.",
         "",

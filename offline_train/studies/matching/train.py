@@ -161,7 +161,7 @@ class EmbeddingTask(Task[Snippets]):
         return {"best_score": checkpoint.get("best", -math.inf), **checkpoint}
 
 
-def train(c: MatchingConfig, heard: list[StoredPiece], valid: list[StoredPiece]) -> Path:
+def train(c: MatchingConfig, pieces: list[StoredPiece], valid: list[StoredPiece]) -> Path:
     """Train, or resume; return the best checkpoint on unseen snippets.
 
     That is by MRR; with a decoder, by the loss of what it writes for sounds.
@@ -180,7 +180,7 @@ def train(c: MatchingConfig, heard: list[StoredPiece], valid: list[StoredPiece])
     if c.begin_with is not None:
         begin(network, load_checkpoint(c.begin_with)["model"])
     snippets_valid = candidates(valid, c.valid_candidates)
-    task = EmbeddingTask(c, network, SnippetSource(heard, c.max_shift), snippets_valid)
+    task = EmbeddingTask(c, network, SnippetSource(pieces, c.max_shift), snippets_valid)
     loop = TrainingLoop(task, c.schedule(), c.out)
     loop.run()
     return loop.best

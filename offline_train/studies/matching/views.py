@@ -1,8 +1,8 @@
-"""What the two networks see: a spectrum of sound, a piano roll of notes, both in real time.
+"""The inputs of the two networks: a spectrum of sound, a piano roll of notes, both in real time.
 
-The paper cuts four beats into 96 columns and hears them as about 172 frames: at 120 beats a minute
-that is two seconds. Here a window is two seconds whatever the tempo, so that neither a song nor a
-folder of MIDI needs beats. Spectrum: librosa's CQT, 128 bins, 16 an octave, from 30 Hz, as
+The paper cuts four beats into 96 columns and their sound into about 172 frames: at 120 beats a
+minute that is two seconds. Here a window is two seconds whatever the tempo, so that neither a song
+nor a folder of MIDI needs beats. Spectrum: librosa's CQT, 128 bins, 16 an octave, from 30 Hz, as
 printed; a logarithm, then each window at mean 0 and deviation 1, so that loudness does not tell.
 
 Shapes: n samples at 16 kHz, T frames, F = 128 bins, P = 128 pitches, C columns.

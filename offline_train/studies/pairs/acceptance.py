@@ -29,7 +29,7 @@ class Limits:
     chroma_agreement: float = 0.30  # mean, at least
     agreeing: float = 0.70  # share of knots whose chroma agrees, at least
     bend: float = 0.05  # share of knots at the steepest or flattest tempo allowed, at most
-    notes_a_second: float = 0.5  # that the transcriber hears, at least
+    notes_a_second: float = 0.5  # that the transcriber finds, at least
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -42,7 +42,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a pair was judged by; see ``Limits``. ``tempo`` is cover seconds for a song second."""
+    """What a pair is accepted by; see ``Limits``. ``tempo`` is cover seconds for a song second."""
 
     song_seconds: float
     cover_seconds: float

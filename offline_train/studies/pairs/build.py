@@ -62,7 +62,7 @@ VERSION = 1  # of what makes a pair's result: a change does every pair again
 
 @dataclass(frozen=True, slots=True)
 class PairsConfig:
-    """Which pairs, where to, and how they are judged.
+    """Which pairs, where to, and how they are accepted.
 
     ``transcriber`` is ``basic-pitch``, or the name or path of a model of ours. ``accept`` are names
     of pairs that are taken though the limits reject them, where there is an alignment at all.
@@ -186,17 +186,17 @@ def _write_pair(
     partial.replace(out / "midi" / f"{pair.name}.mid")
     start, end = max(measured.start, 0.0), measured.end
     covered = song[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
-    heard = np.clip(soxr.resample(covered, SAMPLE_RATE, SHARD_RATE), -1, 1)
+    resampled = np.clip(soxr.resample(covered, SAMPLE_RATE, SHARD_RATE), -1, 1)
     moved = notes - np.array([start, start, 0, 0, 0], np.float32)
     piece = Piece(
         pair.name,
-        {"stems": np.round(heard * 32767).astype(np.int16)[:, None], "notes": moved},
+        {"stems": np.round(resampled * 32767).astype(np.int16)[:, None], "notes": moved},
         {
             "kind": "pair",
             "song": pair.song.name,
             "cover": pair.cover.name,
             "start": start,
-            "seconds": len(heard) / SHARD_RATE,
+            "seconds": len(resampled) / SHARD_RATE,
             "sample_rate": SHARD_RATE,
             "roles": ["recording"],
             "sources": [pair.song.name],

@@ -79,7 +79,7 @@ def render_proof(data: Path, cache: Path, song_id: str, seconds: float) -> Proof
         rng = np.random.default_rng(zlib.crc32(song_id.encode()))
         song = read_song(data / "pop909" / song_id)
         song = cut(song, float(rng.uniform(0, max(song.duration - seconds, 0.0))), seconds)
-        band, _ = render_band(song, rng, heard=False)
+        band, _ = render_band(song, rng, in_training=False)
         times, mapped = random_warp(seconds, rng)
         lead = float(rng.uniform(0, 3))
         true = np.array([(*note, is_melody) for note, is_melody in song.cover()], np.float32)
@@ -100,7 +100,7 @@ def render_proof(data: Path, cache: Path, song_id: str, seconds: float) -> Proof
         return Proof(song_id, song_path, cover_path, notes["true"], notes["played"])
 
 
-def heard_errors(proof: Proof, found: NDArray[np.float32], mapped: Double) -> Double:
+def transcription_errors(proof: Proof, found: NDArray[np.float32], mapped: Double) -> Double:
     """Return the onset errors on the song (m,) of the notes that a transcriber found rightly.
 
     ``found`` (k, 5) are its notes in the cover's time, ``mapped`` (k,) their onsets on the song.
@@ -132,10 +132,10 @@ def prove(
     """Return (a table in Markdown, the figures) of rendered pairs; None leaves transcribing out."""
     recordings: list[tuple[Recording, Recording]] = []
     lines = [
-        "| song | true notes within 50 ms | median error, ms | transcribed ones | judged | why |",
+        "| song | true notes within 50 ms | median error, ms | transcribed ones | verdict | why |",
         "|---|---|---|---|---|---|",
     ]
-    errors, heard, right = [], [], 0
+    errors, transcribed, right = [], [], 0
     agreements: dict[str, list[float]] = {"right": [], "wrong": []}
     transcribe = open_transcriber(transcriber) if transcriber else None
     for proof in tqdm(proofs, desc="right pairs", unit="pair"):
@@ -152,9 +152,9 @@ def prove(
             if transcribe is not None:
                 found = transcribe(samples, SAMPLE_RATE)
                 mapped = alignment.to_song(found[:, 0].astype(np.float64))
-                notes_error = heard_errors(proof, found, mapped)
+                notes_error = transcription_errors(proof, found, mapped)
         errors.append(error)
-        heard.append(notes_error)
+        transcribed.append(notes_error)
         lines.append(
             f"| {proof.song_id} | {within(error):.3f} | {1000 * np.median(error):.0f} | "
             f"{within(notes_error):.3f} ({len(notes_error)}) | "
@@ -170,8 +170,8 @@ def prove(
         agreements["wrong"].append(found_figures.onset_agreement if found_figures else 0.0)
         wrong += reason is None
         names = f"{proofs[k].song_id} with the cover of {proofs[other].song_id}"
-        judged = "accepted" if reason is None else "rejected"
-        lines.append(f"| {names} | | | | {judged} | {reason or ''} |")
+        verdict = "accepted" if reason is None else "rejected"
+        lines.append(f"| {names} | | | | {verdict} | {reason or ''} |")
     facts = {
         "pairs": float(len(proofs)),
         "true notes within 50 ms": within(np.concatenate(errors)),
@@ -182,7 +182,7 @@ def prove(
         "greatest onset agreement of a wrong pair": max(agreements["wrong"], default=0.0),
     }
     if transcribe is not None:
-        facts["transcribed notes within 50 ms"] = within(np.concatenate(heard))
+        facts["transcribed notes within 50 ms"] = within(np.concatenate(transcribed))
     lines += ["", *(f"- {name}: {value:.3f}" for name, value in facts.items())]
     return "\n".join(lines), facts
 

@@ -1,4 +1,4 @@
-"""The cover's notes: heard by a transcriber in the cover's time, then moved onto the song's."""
+"""The cover's notes: transcribed in the cover's time, then moved onto the song's."""
 
 from collections.abc import Callable
 
@@ -26,15 +26,15 @@ def open_transcriber(name: str, style: str = "balanced") -> Transcriber:
 
         return Teacher().notes
     from engine.model.pipeline import load_pipeline
-    from offline_train.evaluation.songs import SAMPLE_RATE as HEARD_RATE
+    from offline_train.evaluation.songs import SAMPLE_RATE as MODEL_RATE
     from offline_train.evaluation.systems import decode, listen
 
     pipeline = load_pipeline(name)
     spec = pipeline.spec
 
     def transcribe(samples: Array, sample_rate: int) -> Array:
-        heard = np.asarray(soxr.resample(samples, sample_rate, HEARD_RATE), np.float32)
-        return decode(listen(pipeline, heard, style), spec.features.frame_s, spec.decoding)
+        resampled = np.asarray(soxr.resample(samples, sample_rate, MODEL_RATE), np.float32)
+        return decode(listen(pipeline, resampled, style), spec.features.frame_s, spec.decoding)
 
     return transcribe
 

@@ -1,12 +1,12 @@
 """Adapts the shipped transcriber to a user's instrument, from a few recordings with MIDI.
 
-What paper 2 finds, made a command: weights that have heard many instruments are taken to another
+What paper 2 finds, made a command: weights trained on many instruments are taken to another
 (``livecover-train transfer FOLDER``). Recordings held out show what was gained: of three or more
 every fourth, counted from the last; of fewer the last quarter of each. Both decoders, before and
 after, are tuned on what was learned from, so that the network alone makes the difference.
 
 Normalisation keeps the statistics it has: a handful of recordings has none worth the name. Not
-here: the loop (``learning``), the network (``models.streaming``), mixing and labels (``dataset``).
+here: the loop (``epochs``), the network (``models.streaming``), mixing and labels (``dataset``).
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ from offline_train.data.sound_files import duration
 from offline_train.evaluation.systems import decode
 from offline_train.evaluation.tuning import tune_thresholds
 from offline_train.exporting.export import export_frontend, export_stateful
-from offline_train.exporting.release import TRANSCRIPTION_ONSETS, heard_pieces, transcriber_spec
+from offline_train.exporting.release import TRANSCRIPTION_ONSETS, score_examples, transcriber_spec
 from offline_train.studies.transcription.epochs import Batch, FitConfig, Metrics, fit
 from offline_train.studies.transcription.rolls import Score as Result
 from offline_train.studies.transcription.rolls import score_notes
@@ -55,7 +55,7 @@ Array = NDArray[np.float32]
 
 EXCERPT_S = 60.0
 LEAST_S = 5.0  # of a recording
-ROUNDS = 10  # into which the steps are cut: what an epoch is to ``learning``
+ROUNDS = 10  # into which the steps are cut: what an epoch is to ``epochs``
 WHERE = "name the MIDI file of a recording as the recording is named: take1.wav, take1.mid"
 
 
@@ -211,10 +211,10 @@ def learn(network: Transcriber, c: AdaptConfig, train: Path) -> None:
         keep_statistics(network)
         features = shifted_features(layer, batch["samples"], batch["shift"])
         logits, _ = network(features, batch["style"], network.init_state(len(features)))
-        heard = {TRANSCRIPTION_PREFIX + name: value for name, value in logits.items()}
-        has = batch["has_heard"], batch["has_velocity"]
+        prefixed = {TRANSCRIPTION_PREFIX + name: value for name, value in logits.items()}
+        has = batch["has_transcription"], batch["has_velocity"]
         return torch.stack(
-            list(note_loss(heard, batch, TRANSCRIPTION_PREFIX, *has, Weights()).values())
+            list(note_loss(prefixed, batch, TRANSCRIPTION_PREFIX, *has, Weights()).values())
         ).sum()
 
     def validate() -> Metrics:
@@ -260,8 +260,8 @@ def _tune_and_score(
 ) -> tuple[Decoding, dict[str, Result]]:
     """Return the decoding that suits what was learned from, and the scores with it of the rest."""
     model, frame_s = _export(network, c, c.out / "untuned", Decoding()), LOG_STFT_16K.frame_s
-    known = heard_pieces(model, train)
+    known = score_examples(model, train)
     decoding = tune_thresholds(known, frame_s, TRANSCRIPTION_ONSETS)
-    held_out = heard_pieces(model, test)
+    held_out = score_examples(model, test)
     pairs = [(p.human, decode(p.posteriors, frame_s, decoding)) for p in held_out]
     return decoding, score_notes(pairs)

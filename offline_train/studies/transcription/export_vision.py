@@ -12,9 +12,9 @@ from models.features import MEL_VISION
 from models.roll import OUTPUTS, RollModel
 from models.spec import STYLE_DIM, ModelSpec
 from offline_train.evaluation.systems import decode
-from offline_train.evaluation.tuning import HeardCover, tune_thresholds
+from offline_train.evaluation.tuning import TuningExample, tune_thresholds
 from offline_train.exporting.export import export_frontend, export_stateful
-from offline_train.exporting.release import heard_pieces
+from offline_train.exporting.release import score_examples
 from offline_train.studies.transcription.rolls import Score, score_notes
 
 ONSETS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
@@ -50,7 +50,7 @@ def export_vision(network: Fcnn | Crnn, path: Path, valid: Path, facts: dict[str
     with tempfile.TemporaryDirectory() as folder:
         export_frontend(MEL_VISION, Path(folder))
         untuned = export_stateful(model, spec, Path(folder) / path.name)
-        pieces = heard_pieces(untuned, valid)[:TUNING_PIECES]
+        pieces = score_examples(untuned, valid)[:TUNING_PIECES]
     frame_s = MEL_VISION.frame_s
     decoding = tune_thresholds(pieces, frame_s, ONSETS)
     export_frontend(MEL_VISION, path.parent)
@@ -60,7 +60,7 @@ def export_vision(network: Fcnn | Crnn, path: Path, valid: Path, facts: dict[str
 def live_scores(model: Path, folder: Path) -> dict[str, Score]:
     """Return the scores of what the engine plays to the pieces in a folder of shards."""
     spec = load_pipeline(model).spec
-    pieces: list[HeardCover] = heard_pieces(model, folder)
+    pieces: list[TuningExample] = score_examples(model, folder)
     frame_s = spec.features.frame_s
     return score_notes([(p.human, decode(p.posteriors, frame_s, spec.decoding)) for p in pieces])
 

@@ -30,7 +30,7 @@ def notes_of(roll: Roll, frame_s: float) -> Array:
     """Return the notes (n, 5) of a roll: a note begins where it rises and ends where it falls.
 
     Both lie between two frames, and half a frame is taken off. A key struck again while it sounds
-    makes no edge: like the paper's, such a decoding hears one long note.
+    makes no edge: like the paper's, such a decoding gives one long note.
 
     >>> roll = np.zeros((5, 88), bool)
     >>> roll[1:3, 39] = True

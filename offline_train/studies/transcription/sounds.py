@@ -1,7 +1,7 @@
 """The sounds of the transfer study: synthesized instruments, the piano and the guitar it goes to.
 
 ``synthesized`` plays the scores of both targets on programs of the training soundfonts; ``piano``
-is the recorded Salamander grand, ``guitar`` a soundfont that nothing else here hears. Where the
+is the recorded Salamander grand, ``guitar`` a soundfont that nothing else here uses. Where the
 data folder holds MAPS (``maps``) or GuitarSet (``guitarset``), their recordings are the targets.
 Scores are GiantMIDI-Piano's and, for the guitar, the pianists' of POP909 laid on six strings.
 
@@ -27,7 +27,7 @@ from offline_train.data.jobs import missing_shards, run_missing
 from offline_train.data.prepare import cut_piece, score_of, shard_name, to_int16
 from offline_train.data.shards import Piece as Stored
 from offline_train.data.sound_files import read_part
-from offline_train.synthesis.band_renders import UNHEARD_SOUNDFONT
+from offline_train.synthesis.band_renders import HELD_OUT_SOUNDFONT
 from offline_train.synthesis.bands.band import Player
 from offline_train.synthesis.pianos.salamander import play_piano
 from offline_train.synthesis.stems import SAMPLE_RATE, Stem, level, play_in_turn
@@ -47,7 +47,7 @@ SYNTHESIZED = tuple(
 )
 """Pianos, harpsichord, vibraphone, organs, guitars, harp, strings, flute and a lead."""
 
-GUITARS = ((UNHEARD_SOUNDFONT, 24), (UNHEARD_SOUNDFONT, 25))
+GUITARS = ((HELD_OUT_SOUNDFONT, 24), (HELD_OUT_SOUNDFONT, 25))
 LOWEST_STRING, HIGHEST_FRET, N_STRINGS = 40, 88, 6
 
 Play = Callable[[list[Note], float, np.random.Generator], tuple[Array, str]]

@@ -3,11 +3,11 @@
 "Transfer of knowledge among instruments in automatic music transcription" (Leś and Woźniak, 2023).
 One network (``models.unet_lstm``) learns from synthesized instruments, from the piano and from the
 guitar, each from nothing; from each of these weights it then goes on to a target. All seven are
-judged on the test pieces of both targets (tables 1 to 3), validated on the way (figure 3), and the
-three research questions are answered by what came out.
+evaluated on the test pieces of both targets (tables 1 to 3), validated on the way (figure 3), and
+the three research questions are answered by what came out.
 
 Where the paper's code slips, this is what the paper means: gradients are clipped after they are
-there, the pieces that choose are not those that judge, and the head is linear. Weights go over to
+there, validation and test pieces differ, and the head is linear. Weights go over to
 a target, Adam's moments do not. Last comes what a user does: the shipped transcriber is adapted to
 a few recordings of the guitar (``adapt``). What it leaves in ``out``: ``data/``, a folder for each
 training, ``recordings/``, ``product/``, ``results.json``, ``report.md`` and ``figure3.png``.
@@ -81,7 +81,7 @@ TRAININGS = (
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is heard and for how long; minutes are those of each domain."""
+    """How much is trained on and for how long; minutes are those of each domain."""
 
     minutes: float
     valid_minutes: float
@@ -168,7 +168,7 @@ def _curves_of(target: str, curves: dict[str, list[Metrics]]) -> dict[str, list[
 
 
 def excerpts_of(c: ExperimentConfig, scale: Scale, domain: str, split: str) -> list[Excerpt]:
-    """Return the excerpts of a domain's split, made and heard if they are not there."""
+    """Return the excerpts of a domain's split, made if they are not there."""
     return load_excerpts(prepare_sounds(sounds_of(c, scale, domain, split)), CQT_TRANSFER)
 
 
@@ -190,8 +190,8 @@ def trained(c: ExperimentConfig, scale: Scale, training: Training) -> UnetLstm:
     if len(read_log(folder)) == scale.epochs:
         network.load_state_dict(load_run(folder / "last.pt", training.name)["model"])
         return network.eval()
-    heard = excerpts_of(c, scale, training.domain, "train")
-    segments = Segments(heard, scale.n_frames, scale.batch, c.seed)
+    excerpts = excerpts_of(c, scale, training.domain, "train")
+    segments = Segments(excerpts, scale.n_frames, scale.batch, c.seed)
     valid = excerpts_of(c, scale, training.domain, "valid")
 
     def loss_of(batch: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -1,11 +1,11 @@
 """Paper 3's study as one resumable recipe: pictures of sound, β, and a Transformer that fails.
 
 "Neural Music Transcription with Spatiotemporal Vision Models" (Sharma and Xiao, 2022). The FCNN and
-the CRNN learn with three values of β for two epochs each and are judged after either (its tables 1
-to 3); so is β = 0.5 in the formula as printed (``losses``). The Transformers follow under the same
-roof: as the paper has them, then with one thing changed at a time, then mended. A constant output
-shows in "movement", how far each key's probability strays along time from its mean, the true roll's
-being 1. The better of FCNN and CRNN is exported and measured through the engine.
+the CRNN learn with three values of β for two epochs each and are evaluated after either (its tables
+1 to 3); so is β = 0.5 in the formula as printed (``losses``). The Transformers follow under the
+same roof: as the paper has them, then with one thing changed at a time, then mended. A constant
+output shows in "movement", how far each key's probability strays along time from its mean, the true
+roll's being 1. The better of FCNN and CRNN is exported and measured through the engine.
 
 Piano is GiantMIDI-Piano's, on pianos of soundfonts, where the paper has MAESTRO's recordings;
 split by piece where its code splits by year. What it leaves in ``out``: ``data/``, a folder for
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from models.crnn import Crnn
 from models.fcnn import Fcnn, VisionConfig
 from models.features import MEL_VISION
-from models.prior import guess
+from models.prior import init_bias
 from models.seq2seq import Transformer
 from offline_train.data.prepare import PrepareConfig, prepare
 from offline_train.studies.experiments import ExperimentConfig, Size
@@ -52,7 +52,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is heard. ``limit``: pieces of a split, 0 for all; times are seconds."""
+    """How much is trained on. ``limit``: pieces of a split, 0 for all; times are seconds."""
 
     limits: dict[str, int]
     takes: int
@@ -63,7 +63,7 @@ class Scale:
     transformer_batch: int  # segments of one second
     picture: VisionConfig = VisionConfig()
     width: int = 128  # of the Transformers
-    n_listened: int = 60  # seconds of test that a decoder answers frame by frame
+    n_generated: int = 60  # seconds of test that a decoder answers frame by frame
 
 
 SCALES: dict[Size, Scale] = {
@@ -88,7 +88,7 @@ def run(c: ExperimentConfig) -> str:
         size = sum(parameter.numel() for parameter in network.parameters())
         rows += [row_of(rung, line, size) for line in lines]
         if rung in PICTURES or rung.setting in DRAWN:
-            drawn[f"{rung.network}, {rung.setting}"] = answer(network, picture, rung)
+            drawn[f"{rung.network}, {rung.setting}"] = predict(network, picture, rung)
     drawn["true"] = picture.roll().astype(np.float32)
     draw_rolls(c.out / "rolls.png", drawn, MEL_VISION.frame_s)
     best = max(PICTURES, key=lambda rung: last_f1(rows, rung))
@@ -99,7 +99,7 @@ def run(c: ExperimentConfig) -> str:
         facts = {"recipe": "livecover-train experiment vision", "run": best.name, "seed": c.seed}
         export_vision(network, path, prepared(c, scale, "valid"), facts)
     parts = [vision_table(rows, epoch + 1) for epoch in range(EPOCHS)]
-    parts.append(told_line(rows, c, scale))
+    parts.append(teacher_forcing_line(rows, c, scale))
     parts.append(
         f"Best by F1: {best.network}, {best.setting}. {live_line(path, prepared(c, scale, 'test'))}"
     )
@@ -135,7 +135,7 @@ def prepared(c: ExperimentConfig, scale: Scale, split: str) -> Path:
 
 
 def excerpts_of(c: ExperimentConfig, scale: Scale, split: str) -> list[Excerpt]:
-    """Return the excerpts of a split, rendered and heard if they are not there."""
+    """Return the excerpts of a split, rendered if they are not there."""
     return load_excerpts(prepared(c, scale, split), MEL_VISION)
 
 
@@ -193,16 +193,18 @@ def network_of(scale: Scale, rung: Rung) -> Fcnn | Crnn | Transformer:
     if rung.transformer is not None:
         return Transformer(replace(rung.transformer, width=scale.width))
     network = (Fcnn if rung.network == "FCNN" else Crnn)(scale.picture)
-    guess(network.head, seeming_share(rung.beta, rung.as_printed))
+    init_bias(network.head, seeming_share(rung.beta, rung.as_printed))
     return network
 
 
 @torch.no_grad()
-def answer(network: nn.Module, excerpt: Excerpt, rung: Rung, told: bool = False) -> Array:
+def predict(
+    network: nn.Module, excerpt: Excerpt, rung: Rung, teacher_forcing: bool = False
+) -> Array:
     """Return the roll of probabilities (T, 88) that a network finds in an excerpt.
 
-    Transformers hear it second by second, as they learned to; ``told`` lets a decoder read the true
-    roll. What is left at the end, less than a second, is silent.
+    Transformers take it second by second, as in training; with ``teacher_forcing`` a decoder reads
+    the true roll. What is left at the end, less than a second, is silent.
     """
     n = len(excerpt.features)
     device = next(network.parameters()).device
@@ -216,7 +218,7 @@ def answer(network: nn.Module, excerpt: Excerpt, rung: Rung, told: bool = False)
     x = torch.from_numpy(window(excerpt, 0, whole * second, 0)).reshape(whole, second, -1)
     roll = torch.from_numpy(excerpt.roll()[: whole * second].astype(np.float32))
     roll = roll.reshape(whole, second, -1).to(device)
-    logits = network(x.to(device), roll) if told else network.listen(x.to(device))
+    logits = network(x.to(device), roll) if teacher_forcing else network.generate(x.to(device))
     found = np.zeros((n, logits.shape[2]), np.float32)
     found[: whole * second] = torch.sigmoid(logits).flatten(0, 1).cpu().numpy()
     return found
@@ -225,8 +227,8 @@ def answer(network: nn.Module, excerpt: Excerpt, rung: Rung, told: bool = False)
 def score_cells(network: nn.Module, test: list[Excerpt], rung: Rung, scale: Scale) -> Metrics:
     """Return the counts over the cells of test, and how the roll moves."""
     is_decoder = rung.transformer is not None and rung.transformer.kind == "seq2seq"
-    budget = scale.n_listened / MEL_VISION.frame_s if is_decoder else np.inf
-    cells, told, copied = Cells(), Cells(), Cells()
+    budget = scale.n_generated / MEL_VISION.frame_s if is_decoder else np.inf
+    cells, forced, copied = Cells(), Cells(), Cells()
     moved = moves = 0.0
     for excerpt in test:
         n = int(min(len(excerpt.features), budget))
@@ -234,16 +236,18 @@ def score_cells(network: nn.Module, test: list[Excerpt], rung: Rung, scale: Scal
         if n < 1 / MEL_VISION.frame_s:
             break
         part = replace(excerpt, features=excerpt.features[:n])
-        true, found = part.roll(), answer(network, part, rung)
+        true, found = part.roll(), predict(network, part, rung)
         cells += Cells.of(true, found >= THRESHOLD)
         moved += float(found.std(0).sum())
         moves += float(true.std(0).sum())
         if is_decoder:
-            told += Cells.of(true, answer(network, part, rung, told=True) >= THRESHOLD)
+            forced += Cells.of(
+                true, predict(network, part, rung, teacher_forcing=True) >= THRESHOLD
+            )
             copied += Cells.of(true[1:], true[:-1])
     counts = {"n_true": cells.n_true, "n_found": cells.n_found, "n_both": cells.n_both}
     metrics: Metrics = {**counts, "n_cells": cells.n_cells, "liveliness": moved / max(moves, 1e-6)}
-    return metrics | ({"told_f1": told.f1, "copied_f1": copied.f1} if is_decoder else {})
+    return metrics | ({"told_f1": forced.f1, "copied_f1": copied.f1} if is_decoder else {})
 
 
 def row_of(rung: Rung, line: Metrics, parameters: int) -> VisionRow:
@@ -260,11 +264,11 @@ def row_of(rung: Rung, line: Metrics, parameters: int) -> VisionRow:
     )
 
 
-def told_line(rows: list[VisionRow], c: ExperimentConfig, scale: Scale) -> str:
-    """Return what the decoder of sequence to sequence does when it is told the truth."""
+def teacher_forcing_line(rows: list[VisionRow], c: ExperimentConfig, scale: Scale) -> str:
+    """Return the F1 of sequence to sequence under teacher forcing."""
     rung = TRANSFORMERS[0]
     line = read_log(c.out / rung.name)[-1]
     return (
-        f"Sequence to sequence, told the true roll a frame late: F1 {line['told_f1']:.3f}; copying"
-        f" that frame: {line['copied_f1']:.3f}; telling itself: {last_f1(rows, rung):.3f}."
+        f"Sequence to sequence, given the true roll a frame late: F1 {line['told_f1']:.3f}; copying"
+        f" that frame: {line['copied_f1']:.3f}; given its own: {last_f1(rows, rung):.3f}."
     )

@@ -1,7 +1,7 @@
 """Hand-made grooves for ``band``: a bar of sixteenth steps for drums, bass and chords.
 
-``TRAIN_GROOVES`` and ``UNHEARD_GROOVES`` are disjoint, so that a model can be judged on a band it
-never heard.
+``TRAIN_GROOVES`` and ``HELD_OUT_GROOVES`` are disjoint, so that a model can be evaluated on a band
+that is not in its training.
 """
 
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ TRAIN_GROOVES = (
            {KICK: "x.......x.......", SHAKER: "xoxoxoxoxoxoxoxo"},
            "1-------5-------", "xxxxxxxxxxxxxxxx", "arpeggio"),
 )  # fmt: skip
-UNHEARD_GROOVES = (
+HELD_OUT_GROOVES = (
     Groove("bossa",
            {KICK: "x..xx..xx..xx..x", SIDE_STICK: "x..x..x...x..x..", HAT: "x.x.x.x.x.x.x.x."},
            "1-----5-5-----1-", "x..x..x...x..x..", "block"),

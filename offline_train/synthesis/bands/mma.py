@@ -64,7 +64,7 @@ def mma_players(
     if unknown or not grooves:
         raise DataError(
             f"expected MMA grooves out of STYLE_OF_GROOVE, got {unknown or 'none'}; "
-            "name some of TRAIN_GROOVES_MMA or UNHEARD_GROOVES_MMA"
+            "name some of TRAIN_GROOVES_MMA or HELD_OUT_GROOVES_MMA"
         )
     beats = beat_times(song)
     if len(beats) < 3 or not any(parse_chord(c.symbol) for c in song.chords):

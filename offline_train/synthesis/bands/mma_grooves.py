@@ -1,8 +1,8 @@
-"""The grooves of MMA's standard library that accompany songs: those to train on, those unheard.
+"""The grooves of MMA's standard library that accompany songs: those to train on, those held out.
 
-The two sets share no style file, so that a model can be judged on bands it never heard. Left out
-are introductions, fills and endings, marches, and what no pop band plays. Not here: playing them
-(``mma``).
+The two sets share no style file, so that a model can be evaluated on bands not in training. Left
+out are introductions, fills and endings, marches, and what no pop band plays. Not here: playing
+them (``mma``).
 """
 
 from collections.abc import Iterator
@@ -60,7 +60,7 @@ _TRAIN_STYLES = {
     """,
     6: "68swing: 68Swing 68Swing1 68Swing2; arpeggio68: Arpeggio68",
 }
-_UNHEARD_STYLES = {
+_HELD_OUT_STYLES = {
     4: """
         boneym: BoneyMPlus; countryswing: CountrySwing; folkrock: FolkRockPlus; samba: SambaPlus
         popballad: PopBallad; rb-ballad: R&B-BalladPlus; jazzcombo: JazzCombo; ska: Ska
@@ -79,7 +79,7 @@ class Style(NamedTuple):
 
 
 def _catalogue() -> Iterator[tuple[str, Style]]:
-    for styles in (_TRAIN_STYLES, _UNHEARD_STYLES):
+    for styles in (_TRAIN_STYLES, _HELD_OUT_STYLES):
         for beats, text in styles.items():
             for entry in text.replace("\n", ";").split(";"):
                 style, _, names = entry.strip().partition(":")
@@ -96,4 +96,4 @@ def _names(styles: dict[int, str]) -> tuple[str, ...]:
 
 
 TRAIN_GROOVES_MMA = _names(_TRAIN_STYLES)
-UNHEARD_GROOVES_MMA = _names(_UNHEARD_STYLES)
+HELD_OUT_GROOVES_MMA = _names(_HELD_OUT_STYLES)

@@ -1,6 +1,6 @@
 """A physical model of a piano with random parameters: strings in pairs, hammer, soundboard.
 
-Few pianos are free, and a transcriber that knows few takes another one's strong second partial for
+Few pianos are free, and a transcriber trained on few takes another one's strong second partial for
 an octave. Each ``ModelledPiano`` has other partials, and no two of its strings are alike.
 
 Stiff strings and the usual inharmonicity along the keyboard: Rigaud et al., "A parametric model and
@@ -110,8 +110,8 @@ class ModelledPiano:
         loudness = 10 ** (self._range_db * (velocity - 1) / 20) * self._voicing[pitch]
         # Of the same power whatever its shape, so that velocity and voicing alone make it loud.
         shape = loudness * shape / np.sqrt(np.square(shape).sum())
-        is_heard = (hz < 0.48 * self.sample_rate) & (shape > 1e-4 * shape.max())
-        return hz[is_heard], shape[is_heard]
+        is_audible = (hz < 0.48 * self.sample_rate) & (shape > 1e-4 * shape.max())
+        return hz[is_audible], shape[is_audible]
 
     def _sum_of(
         self,

@@ -47,7 +47,7 @@ def ensure_salamander(folder: Path | None = None, layers: Sequence[int] = LAYERS
     ----------
     folder
         Where the samples lie: ``velocityN/`` and ``release/``, each with Ogg files. Below the
-        user's cache unless told.
+        user's cache by default.
     layers
         Velocity layers, 1 to 16, about 5 MB each.
 
@@ -209,7 +209,7 @@ def play_piano(
     sample_rate
         Hz.
     folder
-        The samples; fetched with ``ensure_salamander`` unless told.
+        The samples; fetched with ``ensure_salamander`` by default.
 
     Returns
     -------

@@ -17,16 +17,16 @@ from offline_train.synthesis.voices.singing import SILENT_DB, Plan, Singer, draw
 from offline_train.synthesis.voices.voices import (
     BINS,
     FRAME,
+    HELD_OUT_VOICES,
     SAMPLE_RATE,
     TRAIN_VOICES,
-    UNHEARD_VOICES,
     SyllableBank,
     Voice,
     load_bank,
     world,
 )
 
-__all__ = ["TRAIN_VOICES", "UNHEARD_VOICES", "choir", "sing"]
+__all__ = ["TRAIN_VOICES", "HELD_OUT_VOICES", "choir", "sing"]
 
 _HZ = np.linspace(0, SAMPLE_RATE / 2, BINS)
 _SHORTEST = 0.03  # seconds; a shorter note is sung this long

@@ -86,7 +86,7 @@ TRAIN_VOICES = (
 )
 """Voices for training and validation."""
 
-UNHEARD_VOICES = (
+HELD_OUT_VOICES = (
     Voice("flite", "slt", _ENGLISH, True, (0.96, 1.1), (4.5, 5.6), (20.0, 48.0)),
     Voice("flite", "rms", _ENGLISH, False, (1.0, 1.18), (4.5, 5.2), (10.0, 40.0)),
     Voice("espeak-ng", "fr+Annie", _FRENCH, True, (1.02, 1.14), (5.5, 6.5), (25.0, 45.0)),
@@ -149,7 +149,7 @@ def load_bank(voice: Voice, folder: Path | None = None) -> SyllableBank:
     voice
         Who speaks.
     folder
-        Where banks are kept; ``bank_folder()`` unless told.
+        Where banks are kept; ``bank_folder()`` by default.
 
     Raises
     ------
@@ -264,7 +264,7 @@ def analyse(sound: NDArray[np.float64]) -> SyllableBank | None:
     gain_db[end:] += held[-1]
     outside = np.concatenate([np.arange(start), np.arange(end, len(f0))])
     gain_db[outside] -= np.clip((all_db + gain_db)[outside], 0, None)  # no hiss above the vowel
-    # A nasal or liquid as loud as its vowel would be heard as the note's onset.
+    # A nasal or liquid as loud as its vowel would sound like the note's onset.
     gain_db[:start] -= np.clip((vowel_db + gain_db)[:start] - _BEFORE_DB, 0, None)
     log_power = np.log(power + 1e-12) + (gain_db * np.log(10) / 10)[:, None]
     return SyllableBank(

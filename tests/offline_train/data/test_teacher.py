@@ -43,7 +43,7 @@ def tune() -> tuple[Array, list[tuple[float, int]]]:
 
 @pytest.fixture(scope="module")
 def heard(tune: tuple[Array, list[tuple[float, int]]]) -> tuple[Array, TeacherPosteriors]:
-    onset, frame = Teacher().listen(tune[0], RATE)  # once for both, it takes seconds
+    onset, frame = Teacher().predict(tune[0], RATE)  # once for both, it takes seconds
     ours = to_our_frames(onset, frame, 120 * RATE // 256 + 1)
     return decode_notes(onset, frame), TeacherPosteriors(*ours)
 

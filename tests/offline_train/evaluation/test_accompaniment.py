@@ -10,7 +10,7 @@ import pytest
 from engine.accompany.accompanist import SamplingSettings
 from engine.accompany.chords import N_CLASSES
 from offline_train.corpora import read_song
-from offline_train.data.accompaniment.crops import RealHearing
+from offline_train.data.accompaniment.crops import ExcerptPosteriors
 from offline_train.data.accompaniment.songs import GridSong, grid_song
 from offline_train.evaluation import accompaniment
 from offline_train.evaluation.accompaniment import (
@@ -40,8 +40,8 @@ def song(tmp_path: Path) -> GridSong:
 
 
 @pytest.fixture
-def real() -> RealHearing:
-    return RealHearing(0, np.zeros((64, 88, 2), np.uint8))
+def real() -> ExcerptPosteriors:
+    return ExcerptPosteriors(0, np.zeros((64, 88, 2), np.uint8))
 
 
 def steady(interval: float, n: int = 60, jitter: float = 0.0) -> Notes:
@@ -86,7 +86,7 @@ def test_deviations_are_the_humans_own() -> None:
     assert human_deviations(others, humans)["pulse"] > 1
 
 
-def test_the_human_is_his_own_measure(song: GridSong, real: RealHearing) -> None:
+def test_the_human_is_his_own_measure(song: GridSong, real: ExcerptPosteriors) -> None:
     score = measure([song], {"001": [real]}, None, 0.0)
     figures = score.figures
     assert figures["notes for each of the human's"] == 1
@@ -94,15 +94,15 @@ def test_the_human_is_his_own_measure(song: GridSong, real: RealHearing) -> None
     assert score.n_notes == len(song.piano[song.piano[:, 0] >= 32])
 
 
-def test_chord_tones_count_after_changes_apart(song: GridSong, real: RealHearing) -> None:
+def test_chord_tones_count_after_changes_apart(song: GridSong, real: ExcerptPosteriors) -> None:
     assert np.flatnonzero(after_change(song)).tolist() == [
         *range(16, 20), *range(32, 36), *range(48, 52),
     ]  # fmt: skip
     notes = np.array([[4.0, 4.4, 65, 70, 1], [4.5, 5.0, 66, 70, 1]], np.float32)  # over F
     score = AccompanimentScore()
     add_song(score, song, real, Played(notes, np.array([32, 36])), human_playing(song, real))
-    assert (score.n_judged, score.n_tones) == (2, 1)
-    assert (score.n_judged_after, score.n_tones_after) == (1, 1)
+    assert (score.n_evaluated, score.n_tones) == (2, 1)
+    assert (score.n_evaluated_after, score.n_tones_after) == (1, 1)
     assert score.n_half_beats == 2
 
 
@@ -132,7 +132,9 @@ class OneChord:
         return p, bass
 
 
-def test_the_trivial_accompanist_plays_the_bass_on_one(song: GridSong, real: RealHearing) -> None:
+def test_the_trivial_accompanist_plays_the_bass_on_one(
+    song: GridSong, real: ExcerptPosteriors
+) -> None:
     model: Any = OneChord()
     played = Trivial(model, SamplingSettings())(song, real, 2, 0)
     on_one = played.notes[played.steps == 32]
@@ -141,7 +143,7 @@ def test_the_trivial_accompanist_plays_the_bass_on_one(song: GridSong, real: Rea
     assert set(played.steps % 4) == {0}
 
 
-def test_the_table_has_a_column_each(song: GridSong, real: RealHearing) -> None:
+def test_the_table_has_a_column_each(song: GridSong, real: ExcerptPosteriors) -> None:
     human = measure([song], {"001": [real]}, None, 0.0)
     text = table({"0 ms": human}, human)
     assert text.splitlines()[0] == "| | human | 0 ms |"

@@ -14,7 +14,7 @@ from offline_train.evaluation import EvaluateConfig
 from offline_train.evaluation.measures.playability import find_unplayable
 from offline_train.evaluation.playable import PlayableScore, measure, notes_in_hands, pedalled
 from offline_train.evaluation.playable_report import report
-from offline_train.evaluation.rungs import heard_piece
+from offline_train.evaluation.rungs import reference_piece
 from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong, cached_song
 from tests.note_streams import rows, streams
 from tests.offline_train.fixtures import write_data
@@ -25,7 +25,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> EvaluateConfig:
     """The test song of a tiny POP909, its rendering a tone that comes and goes."""
     base = tmp_path_factory.mktemp("playable")
     config = EvaluateConfig(write_data(base / "data"), base / "cache")
-    song, _ = heard_piece(config, "902")
+    song, _ = reference_piece(config, "902")
     time = np.arange(8 * SAMPLE_RATE) / SAMPLE_RATE
     sound = 0.3 * np.sin(2 * np.pi * 220 * time) * (np.floor(time / 0.25) % 2)
     notes = np.array([(*note, is_melody) for note, is_melody in song.cover()], np.float32)

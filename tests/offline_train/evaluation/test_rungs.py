@@ -56,13 +56,13 @@ def config(data: Path, rung: rungs.Rung, **changes: object) -> EvaluateConfig:
     return EvaluateConfig(data, data / "cache", rung=rung, **changes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("rung", "is_heard"), [("a", True), ("b", False)])
+@pytest.mark.parametrize(("rung", "in_training"), [("a", True), ("b", False)])
 def test_rungs_a_and_b_are_the_renderings_of_the_published_figures(
-    data: Path, rung: rungs.Rung, is_heard: bool
+    data: Path, rung: rungs.Rung, in_training: bool
 ) -> None:
     song = read_reference_song(config(data, rung), "902")
-    rng = np.random.default_rng(zlib.crc32(f"7/902/{is_heard}".encode()))
-    audio, _ = band_renders.render_band(read_song(data / "pop909" / "902"), rng, is_heard)
+    rng = np.random.default_rng(zlib.crc32(f"7/902/{in_training}".encode()))
+    audio, _ = band_renders.render_band(read_song(data / "pop909" / "902"), rng, in_training)
     wanted = np.clip(band_renders.waveform(audio, SAMPLE_RATE), -1, 1)
     assert song.samples == pytest.approx(wanted, abs=2**-15)
     assert song.notes is not None and len(song.notes) == 16 + 24
@@ -176,7 +176,7 @@ def test_a_folder_of_sounds_with_a_human_cover_beside_one(data: Path, tmp_path: 
     assert late is not None and np.array_equal(late, mine.notes)
 
 
-def test_of_a_song_of_an_hour_the_middle_is_heard_and_no_more_is_read(
+def test_of_a_song_of_an_hour_the_middle_in_training_and_no_more_is_read(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(rungs, "LONGEST_S", 3.0)
@@ -192,10 +192,10 @@ def test_of_a_song_of_an_hour_the_middle_is_heard_and_no_more_is_read(
     whole = config(data, "folder", recordings=tmp_path, excerpt_s=0.0)
     song = read_reference_song(whole, "long.wav")
     assert song.seconds == 3.0 and read == [(tmp_path / "long.wav", 2.5, 3.0)]
-    assert "long.wav: of 8 s the 3 in the middle are heard" in caplog.text
+    assert "long.wav: of 8 s the 3 in the middle are used" in caplog.text
 
 
-def test_of_a_recording_that_holds_less_than_it_declares_the_beginning_is_heard(
+def test_of_a_recording_that_holds_less_than_it_declares_the_beginning_in_training(
     data: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "cut.flac"

@@ -18,7 +18,7 @@ from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.evaluation.style_figure import draw_styles, measure_styles, style_table
 from offline_train.evaluation.systems import decode, events_to_notes
 from offline_train.evaluation.tuning import (
-    HeardCover,
+    TuningExample,
     tune_frames,
     tune_length,
     tune_onsets,
@@ -133,7 +133,7 @@ def test_events_become_notes() -> None:
 HUMAN = np.array([[0.2 + 0.5 * k, 0.6 + 0.5 * k, 60 + k % 5, 80, 0] for k in range(10)], np.float32)
 
 
-def heard_cover() -> HeardCover:
+def tuning_example() -> TuningExample:
     """Posteriors of a model that is right at 0.5 and hears ghosts at 0.2; notes ring at 0.25."""
     n_frames = 400
     true = cells_of_notes(HUMAN, n_frames)
@@ -144,7 +144,7 @@ def heard_cover() -> HeardCover:
     ringing = HUMAN.copy()
     ringing[:, 1] += 0.3
     frame = np.maximum(frame, 0.12 * cells_of_notes(ringing, n_frames).frame)
-    return HeardCover(
+    return TuningExample(
         Posteriors(
             np.arange(n_frames),
             onset.astype(np.float32),
@@ -156,7 +156,7 @@ def heard_cover() -> HeardCover:
 
 
 def test_tuning_leaves_out_ghosts_and_ringing() -> None:
-    covers = [heard_cover()]
+    covers = [tuning_example()]
     decoding = tune_onsets(covers, 0.016)
     assert decoding.onset_threshold > 0.2
     for choose in (tune_frames, tune_length):
@@ -168,7 +168,7 @@ def test_tuning_leaves_out_ghosts_and_ringing() -> None:
 
 
 def test_of_equally_good_thresholds_restrikes_take_the_lowest_above_the_ghosts() -> None:
-    covers = [heard_cover()]
+    covers = [tuning_example()]
     decoding = replace(tune_onsets(covers, 0.016), onset_threshold=0.3)
     assert tune_restrike(covers, 0.016, decoding).restrike_threshold == 0.225
 
@@ -176,12 +176,12 @@ def test_of_equally_good_thresholds_restrikes_take_the_lowest_above_the_ghosts()
 def test_where_a_density_is_followed_the_lowest_onset_threshold_is_taken() -> None:
     rate = len(HUMAN) / float(HUMAN[:, 1].max())
     onsets = (0.3, 0.35, 0.4)
-    decoding = tune_onsets([heard_cover()], 0.016, onsets, notes_per_second=rate)
+    decoding = tune_onsets([tuning_example()], 0.016, onsets, notes_per_second=rate)
     assert (decoding.onset_threshold, decoding.notes_per_second) == (0.3, rate)
 
 
 def test_a_model_that_plays_nothing_can_be_tuned() -> None:
     silent = Posteriors(np.arange(100), *np.zeros((3, 100, 88), np.float32))
-    covers = [HeardCover(silent, HUMAN)]
+    covers = [TuningExample(silent, HUMAN)]
     decoding = tune_onsets(covers, 0.016, (0.3, 0.6))
     assert tune_frames(covers, 0.016, decoding).onset_threshold in (0.3, 0.6)

@@ -6,7 +6,7 @@ from engine.core.notes import Posteriors
 from offline_train.evaluation.systems import decode
 from offline_train.evaluation.tuning import (
     SANE_DENSITY,
-    HeardCover,
+    TuningExample,
     tune_frames,
     tune_onsets,
     tune_restrike,
@@ -17,7 +17,7 @@ FRAME_S = 0.016
 N_FRAMES, FADE = 400, 60
 
 
-def heard_cover() -> HeardCover:
+def tuning_example() -> TuningExample:
     """Five notes whose frame posterior fades over 60 frames; the human lets go at one half."""
     onset, frame = (np.zeros((N_FRAMES, 88), np.float32) for _ in range(2))
     notes = []
@@ -28,11 +28,11 @@ def heard_cover() -> HeardCover:
         notes.append((start, end, 51 + k, 80, 0))
     velocity = np.full_like(onset, 0.6)
     frames = np.arange(N_FRAMES, dtype=np.int64)
-    return HeardCover(Posteriors(frames, onset, frame, velocity), np.array(notes, np.float32))
+    return TuningExample(Posteriors(frames, onset, frame, velocity), np.array(notes, np.float32))
 
 
 def test_notes_end_where_the_human_lets_go() -> None:
-    cover = heard_cover()
+    cover = tuning_example()
     decoding = tune_onsets([cover], FRAME_S)
     assert decoding.onset_threshold < 0.6
     decoding = tune_restrike([cover], FRAME_S, tune_frames([cover], FRAME_S, decoding))
@@ -42,7 +42,7 @@ def test_notes_end_where_the_human_lets_go() -> None:
 
 
 def test_without_a_sane_length_the_nearest_is_taken() -> None:
-    cover = heard_cover()
+    cover = tuning_example()
     human = cover.human.copy()
     human[:, 1] = human[:, 0] + 0.01
     decoding = tune_onsets([cover], FRAME_S)
@@ -50,7 +50,7 @@ def test_without_a_sane_length_the_nearest_is_taken() -> None:
     assert chosen.frame_on_threshold > 0.5
 
 
-def doubtful_cover() -> HeardCover:
+def doubtful_cover() -> TuningExample:
     """Ten notes: seven and a ghost heard surely, the others and four ghosts in doubt."""
     heights = [0.4] * 8 + [0.15] * 7
     onset, frame = (np.zeros((1000, 88), np.float32) for _ in range(2))
@@ -62,7 +62,7 @@ def doubtful_cover() -> HeardCover:
         notes.append((first * FRAME_S, (first + 30) * FRAME_S, 51 + k, 80, 0))
     velocity = np.full_like(onset, 0.6)
     human = np.array([*notes[:7], *notes[8:11]], np.float32)
-    return HeardCover(Posteriors(np.arange(1000), onset, frame, velocity), human)
+    return TuningExample(Posteriors(np.arange(1000), onset, frame, velocity), human)
 
 
 def test_notes_come_as_often_as_the_human_s_where_that_is_asked_for() -> None:

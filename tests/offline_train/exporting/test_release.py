@@ -16,10 +16,10 @@ from models.spec import Decoding
 from models.streaming import StreamingConfig, StreamingCover
 from offline_train.cli import main
 from offline_train.data.shards import Piece
-from offline_train.evaluation.tuning import HeardCover
+from offline_train.evaluation.tuning import TuningExample
 from offline_train.exporting import thresholds
 from offline_train.exporting.release import cover_spec, restyle
-from offline_train.exporting.thresholds import cover_decoding, heard_covers, own_covers
+from offline_train.exporting.thresholds import cover_decoding, own_covers, pair_examples
 from offline_train.training.cover_task import load_checkpoint
 from tests.offline_train.shard_fixtures import recording, song, write_folder
 
@@ -84,8 +84,8 @@ def test_the_middle_of_a_cover_is_tuned_on(mine: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(thresholds, "listen", listen)
     monkeypatch.setattr(thresholds, "load_pipeline", lambda _: None)
     monkeypatch.setattr(thresholds, "TUNING_S", 4.2 / thresholds.TUNING_SONGS)
-    (heard,) = heard_covers(Path(), own_covers(mine / "valid"))  # one has the time of all
-    assert isinstance(heard, HeardCover) and heard_s == [4.2]
+    (heard,) = pair_examples(Path(), own_covers(mine / "valid"))  # one has the time of all
+    assert isinstance(heard, TuningExample) and heard_s == [4.2]
     assert heard.human[0, 0] == pytest.approx(0.1, abs=0.01) and heard.human[-1, 0] < 4.2
 
 

@@ -12,7 +12,7 @@ from engine.accompany.model import AccompanistModel, Place
 from engine.core.errors import ModelError
 from models.accompanist import Accompanist as Network
 from models.accompanist import AccompanistConfig, StackConfig
-from offline_train.data.accompaniment.hearing_noise import HearingNoise
+from offline_train.data.accompaniment.posterior_noise import PosteriorNoise
 from offline_train.data.accompaniment.songs import prepare_songs
 from offline_train.exporting.accompanist import export_accompanist
 from offline_train.recipes.accompanist import (
@@ -34,7 +34,7 @@ def config(tmp_path: Path) -> AccompanistSettings:
     data = write_data(tmp_path / "data", 1)
     songs = prepare_songs(data, "train", tmp_path / "songs-train")
     heard = np.where(songs[0].bands[0, ..., None] > 0, 200, 3).astype(np.uint8).repeat(2, -1)
-    HearingNoise.fit([(songs[0].bands[0], heard)]).save(tmp_path / "noise-live.npz")
+    PosteriorNoise.fit([(songs[0].bands[0], heard)]).save(tmp_path / "noise-live.npz")
     (tmp_path / "heard" / "b-valid").mkdir(parents=True)
     np.savez(tmp_path / "heard" / "b-valid" / "901.npz", first=0, live=heard)
     return AccompanistSettings(

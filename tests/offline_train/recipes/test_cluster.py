@@ -120,7 +120,7 @@ def cover_batches() -> list[dict[str, torch.Tensor]]:
         batch["features"] = torch.randn(BATCH, FRAMES, SMALL.n_bins, generator=draw).double()
         batch["style"] = torch.randn(BATCH, 24, generator=draw).double()
         batch["has_cover"] = torch.tensor([1.0, 0.0, 1.0, 1.0]).double()
-        batch["has_heard"] = torch.tensor([0.0, 1.0, 1.0, 1.0]).double()
+        batch["has_transcription"] = torch.tensor([0.0, 1.0, 1.0, 1.0]).double()
         batch["has_velocity"] = torch.tensor([1.0, 0.0, 0.0, 1.0]).double()
         batches.append(batch)
     return batches

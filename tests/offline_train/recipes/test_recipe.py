@@ -8,7 +8,7 @@ import pytest
 from engine.model.model_files import load_model
 from offline_train.cli import main
 from offline_train.synthesis import band_renders, stems
-from offline_train.synthesis.band_renders import UNHEARD_SOUNDFONT
+from offline_train.synthesis.band_renders import HELD_OUT_SOUNDFONT
 from tests.offline_train.fixtures import write_data, write_solo
 
 
@@ -17,9 +17,9 @@ def test_prepare_train_export_evaluate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for names in ("TRAIN_SOUNDFONTS", "TRAIN_DRUMS"):  # what the tests' machine has
-        monkeypatch.setattr(stems, names, (UNHEARD_SOUNDFONT,) * 3)
-        monkeypatch.setattr(band_renders, names, (UNHEARD_SOUNDFONT,) * 3)
-    monkeypatch.setattr(stems, "PIANOS", ((UNHEARD_SOUNDFONT, 0),))
+        monkeypatch.setattr(stems, names, (HELD_OUT_SOUNDFONT,) * 3)
+        monkeypatch.setattr(band_renders, names, (HELD_OUT_SOUNDFONT,) * 3)
+    monkeypatch.setattr(stems, "PIANOS", ((HELD_OUT_SOUNDFONT, 0),))
     data = write_data(tmp_path / "data")
     write_solo(data / "giantmidi", 2)
     monkeypatch.setenv("LIVECOVER_DATA", str(data))

@@ -49,7 +49,7 @@ from offline_train.training.cover_task import load_checkpoint, network_of
 from offline_train.training.loading import NumberedExamples, load_batches
 from tests.offline_train.recipes.test_amt_apc import TINY as TINY_HFT
 from tests.offline_train.shard_fixtures import recording, song, write_folder
-from tests.offline_train.studies.arranging.test_arranging import heard_piece
+from tests.offline_train.studies.arranging.test_arranging import analyzed_piece
 from tests.offline_train.studies.transcription.test_adapt import write_start
 from tests.offline_train.studies.transcription.test_transfer_study import make_data
 from tests.offline_train.studies.transcription.test_vision_study import sines
@@ -222,7 +222,7 @@ def test_matching(shards: Path, tmp_path: Path) -> None:
 def test_arranging(tmp_path: Path) -> None:
     folder = tmp_path / "units"
     folder.mkdir()
-    append_manifest(folder, write_shard(folder / "shard-00000.tar", [heard_piece()]))
+    append_manifest(folder, write_shard(folder / "shard-00000.tar", [analyzed_piece()]))
     units = Units(read_shards(folder))
 
     def train(out: Path) -> None:

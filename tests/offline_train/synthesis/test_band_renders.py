@@ -38,7 +38,7 @@ def test_the_test_band_has_the_unheard_source_only(
     monkeypatch.setattr(module, "fluidsynth", tone)
     song = read_song(write_song(tmp_path / "007"))
     for seed in range(5):
-        audio, chosen = render_band(song, np.random.default_rng(seed), heard=False)
+        audio, chosen = render_band(song, np.random.default_rng(seed), in_training=False)
         assert audio.shape[1] == 2 and chosen["players"]
     assert asked == {"TimGM6mb.sf2"}
 

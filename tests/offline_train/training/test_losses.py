@@ -17,7 +17,7 @@ def batch_of(size: int) -> dict[str, Tensor]:
     for prefix in ("", TRANSCRIPTION_PREFIX):
         batch[prefix + "onset"][:, 1, 40] = batch[prefix + "frame"][:, 1, 40] = 1.0
         batch[prefix + "velocity"][:, 1, 40] = 0.7
-    return batch | {n: torch.ones(size) for n in ("has_cover", "has_heard", "has_velocity")}
+    return batch | {n: torch.ones(size) for n in ("has_cover", "has_transcription", "has_velocity")}
 
 
 def logits_of(size: int) -> dict[str, Tensor]:

@@ -13,14 +13,14 @@ from offline_train.corpora import Note, read_song
 from offline_train.data.accompaniment.batches import collate, step_tokens
 from offline_train.data.accompaniment.crops import (
     Crops,
-    RealHearing,
+    ExcerptPosteriors,
     crop_notes,
     late,
     make_crop,
     moved,
 )
-from offline_train.data.accompaniment.hearing_noise import N_KINDS, HearingNoise, kinds_of
 from offline_train.data.accompaniment.plans import follow, mistaken, own_rows
+from offline_train.data.accompaniment.posterior_noise import N_KINDS, PosteriorNoise, kinds_of
 from offline_train.data.accompaniment.songs import (
     STRUCK,
     GridSong,
@@ -46,9 +46,9 @@ def song(tmp_path: Path) -> GridSong:
 
 
 @pytest.fixture
-def noise(song: GridSong) -> HearingNoise:
-    heard = np.where(song.bands[0, ..., None] > 0, 200, 3).astype(np.uint8)
-    return HearingNoise.fit([(song.bands[0], np.repeat(heard, 2, -1))])
+def noise(song: GridSong) -> PosteriorNoise:
+    posteriors = np.where(song.bands[0, ..., None] > 0, 200, 3).astype(np.uint8)
+    return PosteriorNoise.fit([(song.bands[0], np.repeat(posteriors, 2, -1))])
 
 
 def test_places_count_from_each_downbeat_and_back_from_the_first() -> None:
@@ -98,32 +98,32 @@ def test_a_song_without_beats_is_named(tmp_path: Path) -> None:
 
 
 def test_each_cell_has_a_kind_and_the_noise_draws_from_its_table(
-    song: GridSong, noise: HearingNoise
+    song: GridSong, noise: PosteriorNoise
 ) -> None:
     kinds = kinds_of(song.bands[0])
     assert kinds.min() >= 0
     assert kinds.max() < N_KINDS
-    heard = noise.simulate(song.bands[0], np.random.default_rng(1))
+    posteriors = noise.simulate(song.bands[0], np.random.default_rng(1))
     sounds = song.bands[0] > 0
-    assert heard[sounds].min() == pytest.approx(200 / 255)
-    assert heard[~sounds].max() == pytest.approx(3 / 255)
+    assert posteriors[sounds].min() == pytest.approx(200 / 255)
+    assert posteriors[~sounds].max() == pytest.approx(3 / 255)
 
 
-def test_noise_comes_back_and_needs_songs(noise: HearingNoise, tmp_path: Path) -> None:
+def test_noise_comes_back_and_needs_songs(noise: PosteriorNoise, tmp_path: Path) -> None:
     noise.save(tmp_path / "noise.npz")
-    kept = HearingNoise.load(tmp_path / "noise.npz")
+    kept = PosteriorNoise.load(tmp_path / "noise.npz")
     np.testing.assert_allclose(kept.tables, noise.tables, atol=1e-3)
-    with pytest.raises(DataError, match="expected songs that were heard"):
-        HearingNoise.fit([])
-    with pytest.raises(DataError, match="expected tables of hearing noise"):
-        HearingNoise.load(tmp_path / "none.npz")
+    with pytest.raises(DataError, match="expected songs with posteriors"):
+        PosteriorNoise.fit([])
+    with pytest.raises(DataError, match="expected tables of posterior noise"):
+        PosteriorNoise.load(tmp_path / "none.npz")
 
 
 def test_what_is_heard_moves_with_the_key() -> None:
-    heard = np.zeros((1, 88, 2), np.float32)
-    heard[0, [0, 40, 87]] = 1
-    assert np.flatnonzero(moved(heard, 3)[0, :, 0]).tolist() == [3, 43]
-    assert np.flatnonzero(moved(heard, -3)[0, :, 0]).tolist() == [37, 84]
+    posteriors = np.zeros((1, 88, 2), np.float32)
+    posteriors[0, [0, 40, 87]] = 1
+    assert np.flatnonzero(moved(posteriors, 3)[0, :, 0]).tolist() == [3, 43]
+    assert np.flatnonzero(moved(posteriors, -3)[0, :, 0]).tolist() == [37, 84]
 
 
 def test_late_rows_are_those_of_steps_before() -> None:
@@ -171,21 +171,21 @@ def test_tokens_are_the_notes_of_each_step_and_its_end() -> None:
     assert tokens["length"].tolist() == [1, 3, 0, 0, 0, 0]
 
 
-def test_a_crop_is_one_key_and_lag_throughout(song: GridSong, noise: HearingNoise) -> None:
-    heard = noise.simulate(song.bands[0], np.random.default_rng(0))
-    crop = make_crop(song, 0, heard, 2, 3, np.random.default_rng(0))
+def test_a_crop_is_one_key_and_lag_throughout(song: GridSong, noise: PosteriorNoise) -> None:
+    posteriors = noise.simulate(song.bands[0], np.random.default_rng(0))
+    crop = make_crop(song, 0, posteriors, 2, 3, np.random.default_rng(0))
     assert crop.chord[0] == 3 * 8
-    assert crop.heard.shape == (64, 220)
-    assert not crop.heard[:2].any()
-    np.testing.assert_array_equal(crop.heard[5, :176], moved(heard, 3)[3].ravel())
+    assert crop.observed.shape == (64, 220)
+    assert not crop.observed[:2].any()
+    np.testing.assert_array_equal(crop.observed[5, :176], moved(posteriors, 3)[3].ravel())
     assert crop_notes(song, 0, 64, 3, False)[0, 2] == song.piano[0, 2] + 3
 
 
-def test_a_batch_is_padded_and_says_so(song: GridSong, noise: HearingNoise) -> None:
-    real = {"001": [RealHearing(16, np.full((20, 88, 2), 9, np.uint8))]}
+def test_a_batch_is_padded_and_says_so(song: GridSong, noise: PosteriorNoise) -> None:
+    real = {"001": [ExcerptPosteriors(16, np.full((20, 88, 2), 9, np.uint8))]}
     crops = Crops([song], noise, real, n_steps=80)
     batch = crops.draw(12, np.random.default_rng(0))
-    assert batch.heard.shape == (12, 80, 220)
+    assert batch.observed.shape == (12, 80, 220)
     assert set(batch.is_step.sum(1).tolist()) == {20, 64}
     of_step = batch.is_step.flatten()[batch.at]
     assert of_step.all()

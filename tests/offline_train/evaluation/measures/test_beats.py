@@ -25,9 +25,9 @@ def test_distances_are_signed_and_leave_out_what_was_no_guess_at_a_beat() -> Non
     assert len(distances(TRUE, TRUE + 0.25)) == 0
 
 
-@pytest.mark.parametrize(("told", "expected"), [(TRUE, 1.0), (TRUE[::2], 0.5)])
-def test_the_level_is_the_tempo_told_over_the_songs(told: np.ndarray, expected: float) -> None:
-    assert level(TRUE, told) == pytest.approx(expected)
+@pytest.mark.parametrize(("predicted", "expected"), [(TRUE, 1.0), (TRUE[::2], 0.5)])
+def test_the_level_is_the_tempo_told_over_the_songs(predicted: np.ndarray, expected: float) -> None:
+    assert level(TRUE, predicted) == pytest.approx(expected)
 
 
 def test_too_few_beats_have_no_level() -> None:

@@ -35,7 +35,7 @@ from offline_train.studies.arranging.units import grid_notes, unit_starts
 N_UNITS = 3
 
 
-def heard_piece() -> Piece:
+def analyzed_piece() -> Piece:
     rng = np.random.default_rng(1)
     rows = [
         (step, 4, pitch, 60 + 10 * (step % 3))
@@ -57,7 +57,7 @@ def heard_piece() -> Piece:
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> list[StoredPiece]:
     folder = tmp_path_factory.mktemp("units")
-    append_manifest(folder, write_shard(folder / "shard-00000.tar", [heard_piece()]))
+    append_manifest(folder, write_shard(folder / "shard-00000.tar", [analyzed_piece()]))
     return read_shards(folder)
 
 
@@ -94,7 +94,7 @@ def test_groups_rise_and_end() -> None:
 
 
 def test_corruption_spoils_but_keeps_to_the_keys() -> None:
-    notes = np.array(heard_piece().arrays["notes"])[:48]
+    notes = np.array(analyzed_piece().arrays["notes"])[:48]
     notes[:, 0] %= 32
     rng = np.random.default_rng(1)
     spoiled = corrupt(notes, rng)

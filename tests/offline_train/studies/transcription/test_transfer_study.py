@@ -22,7 +22,7 @@ from offline_train.studies.transcription.tables import (
     transfer_answers,
     transfer_table,
 )
-from offline_train.synthesis.band_renders import UNHEARD_SOUNDFONT
+from offline_train.synthesis.band_renders import HELD_OUT_SOUNDFONT
 from tests.offline_train.fixtures import write_data, write_solo
 from tests.offline_train.shard_fixtures import song, tones
 
@@ -137,7 +137,7 @@ def test_a_guitar_has_six_strings_and_a_range() -> None:
 def test_sounds_are_made_once_from_the_scores(
     domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sounds, "PLAYERS", {domain: sounds._play_font([(UNHEARD_SOUNDFONT, 24)])})
+    monkeypatch.setattr(sounds, "PLAYERS", {domain: sounds._play_font([(HELD_OUT_SOUNDFONT, 24)])})
     data = write_data(tmp_path / "data")
     write_solo(data / "giantmidi", 4)
     config = SoundConfig(data, tmp_path / "out", domain, "train", minutes=0.1, seconds=3.0)

@@ -38,7 +38,7 @@ def test_the_study_runs_to_its_end_and_again_from_its_logs(
         "After 2 epochs of",
         "| CRNN | β 0.2 |",
         "mended",
-        "told the",
+        "given the true",
     ):
         assert words in report
     assert "Through the engine, `crnn.onnx`" in report or "it waits 204 ms" in report

@@ -17,15 +17,15 @@ from offline_train.synthesis.bands.band import (
 )
 from offline_train.synthesis.bands.grooves import (
     HAT,
+    HELD_OUT_GROOVES,
     KICK,
     SNARE,
     TRAIN_GROOVES,
-    UNHEARD_GROOVES,
     Groove,
 )
 from tests.offline_train.fixtures import write_song
 
-GROOVES = (*TRAIN_GROOVES, *UNHEARD_GROOVES)
+GROOVES = (*TRAIN_GROOVES, *HELD_OUT_GROOVES)
 
 
 @pytest.fixture
@@ -61,9 +61,9 @@ def test_a_groove_is_one_bar_of_sixteen_steps(groove: Groove) -> None:
 
 
 def test_the_unheard_grooves_are_not_trained_on() -> None:
-    assert {g.name for g in TRAIN_GROOVES}.isdisjoint(g.name for g in UNHEARD_GROOVES)
+    assert {g.name for g in TRAIN_GROOVES}.isdisjoint(g.name for g in HELD_OUT_GROOVES)
     trained = [(g.drums, g.bass, g.comp) for g in TRAIN_GROOVES]
-    assert not any((g.drums, g.bass, g.comp) in trained for g in UNHEARD_GROOVES)
+    assert not any((g.drums, g.bass, g.comp) in trained for g in HELD_OUT_GROOVES)
 
 
 def lay(groove: Groove, song: Song) -> Rhythm:

@@ -11,9 +11,9 @@ from offline_train.corpora import Beat, Chord, Song
 from offline_train.synthesis.bands.chart import chord_name, write_chart
 from offline_train.synthesis.bands.mma import MAX_PLAYERS, mma_players
 from offline_train.synthesis.bands.mma_grooves import (
+    HELD_OUT_GROOVES_MMA,
     STYLE_OF_GROOVE,
     TRAIN_GROOVES_MMA,
-    UNHEARD_GROOVES_MMA,
 )
 from offline_train.synthesis.render import players_to_midi
 from tests.programs import needs
@@ -59,11 +59,11 @@ def test_a_harte_symbol_gets_mmas_name(harte: str, expected: str) -> None:
 
 def test_the_unheard_grooves_share_no_style_with_training() -> None:
     trained = {STYLE_OF_GROOVE[name].name for name in TRAIN_GROOVES_MMA}
-    unheard = {STYLE_OF_GROOVE[name].name for name in UNHEARD_GROOVES_MMA}
+    unheard = {STYLE_OF_GROOVE[name].name for name in HELD_OUT_GROOVES_MMA}
     assert trained.isdisjoint(unheard)
-    assert len(TRAIN_GROOVES_MMA) >= 60 and 8 <= len(UNHEARD_GROOVES_MMA) <= 12
+    assert len(TRAIN_GROOVES_MMA) >= 60 and 8 <= len(HELD_OUT_GROOVES_MMA) <= 12
     assert len(set(TRAIN_GROOVES_MMA)) == len(TRAIN_GROOVES_MMA)
-    for names in (TRAIN_GROOVES_MMA, UNHEARD_GROOVES_MMA):
+    for names in (TRAIN_GROOVES_MMA, HELD_OUT_GROOVES_MMA):
         assert {STYLE_OF_GROOVE[name].beats for name in names} == {3, 4, 6}
 
 
@@ -143,7 +143,7 @@ def test_bass_and_drums_sit_on_the_songs_beats_and_chords() -> None:
 @pytest.mark.parametrize("bar", [3, 4, 5, 6])
 def test_bands_of_any_bar_length_have_sound_notes(bar: int) -> None:
     song = song_of(beats_of([0.45] * (4 * bar), bar), ["C:maj", "A:min", "F:maj", "G:7"], bar)
-    for seed, grooves in enumerate((TRAIN_GROOVES_MMA, UNHEARD_GROOVES_MMA)):
+    for seed, grooves in enumerate((TRAIN_GROOVES_MMA, HELD_OUT_GROOVES_MMA)):
         players = mma_players(song, np.random.default_rng(seed), grooves)
         assert 0 < len(players) <= MAX_PLAYERS
         players_to_midi(players)  # all have a channel

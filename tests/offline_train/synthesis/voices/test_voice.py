@@ -14,9 +14,9 @@ from offline_train.synthesis.voices import voices as voices_module
 from offline_train.synthesis.voices.voice import choir, sing
 from offline_train.synthesis.voices.voices import (
     BINS,
+    HELD_OUT_VOICES,
     SAMPLE_RATE,
     TRAIN_VOICES,
-    UNHEARD_VOICES,
     SyllableBank,
     Voice,
     analyse,
@@ -92,11 +92,11 @@ def level(sound: NDArray[np.float32], start: float, end: float, high: bool = Fal
 
 def test_voices_for_training_and_for_judging_share_no_speaker() -> None:
     heard = {(v.program, v.name) for v in TRAIN_VOICES}
-    unheard = {(v.program, v.name) for v in UNHEARD_VOICES}
-    assert len(heard) == len(TRAIN_VOICES) and len(unheard) == len(UNHEARD_VOICES)
+    unheard = {(v.program, v.name) for v in HELD_OUT_VOICES}
+    assert len(heard) == len(TRAIN_VOICES) and len(unheard) == len(HELD_OUT_VOICES)
     assert not heard & unheard
-    assert {v.is_high for v in UNHEARD_VOICES} == {True, False}
-    assert all(v.vibrato_cents[1] < 50 for v in (*TRAIN_VOICES, *UNHEARD_VOICES))
+    assert {v.is_high for v in HELD_OUT_VOICES} == {True, False}
+    assert all(v.vibrato_cents[1] < 50 for v in (*TRAIN_VOICES, *HELD_OUT_VOICES))
 
 
 @pytest.mark.usefixtures("made")

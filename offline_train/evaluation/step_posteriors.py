@@ -1,4 +1,4 @@
-"""What the shipped models really hear of rendered songs, gathered by sixteenth, and kept.
+"""The shipped models' posteriors of rendered songs, gathered by sixteenth, and kept.
 
 Each song is one ``NAME.npz`` in a folder: ``transcribe`` and ``live``, each uint8 (S, 88, 2), onset
 and frame in steps of 1/255; ``first``, the step of the whole song with which the excerpt begins.
@@ -18,14 +18,14 @@ from engine.accompany.gathering import gather_steps
 from engine.core.errors import DataError
 from engine.model.pipeline import load_pipeline
 from offline_train.corpora import Note, read_song
-from offline_train.data.accompaniment.crops import RealHearing
+from offline_train.data.accompaniment.crops import ExcerptPosteriors
 from offline_train.data.accompaniment.songs import band_cells, step_times
 from offline_train.data.sampler import mix_piece
 from offline_train.data.shards import read_shards
 from offline_train.evaluation.rungs import (
     EvaluateConfig,
-    heard_piece,
     read_reference_song,
+    reference_piece,
     song_names,
 )
 from offline_train.evaluation.systems import listen
@@ -77,14 +77,14 @@ def take_name(name: str, take: int) -> str:
 
 
 def of_rung(config: EvaluateConfig) -> Iterator[Sound]:
-    """Yield the songs of a rung of POP909, as ``livecover-train evaluate`` hears them."""
+    """Yield the songs of a rung of POP909, as ``livecover-train evaluate`` renders them."""
     for name in song_names(config):
-        song, _ = heard_piece(config, name)
-        heard = read_reference_song(config, name)
+        song, _ = reference_piece(config, name)
+        song_sound = read_reference_song(config, name)
         beats = np.array([beat.time for beat in song.beats])
         whole = read_song(config.data / "pop909" / name)
         start = _start(np.array([beat.time for beat in whole.beats]), beats)
-        yield Sound(name, name, heard.samples, beats, start)
+        yield Sound(name, name, song_sound.samples, beats, start)
 
 
 def _start(whole: NDArray[np.floating], beats: NDArray[np.floating]) -> float:
@@ -94,8 +94,8 @@ def _start(whole: NDArray[np.floating], beats: NDArray[np.floating]) -> float:
     return float(whole[int(np.argmin(distances))] - beats[0])
 
 
-def hear(sounds: Iterator[Sound], data: Path, out: Path) -> int:
-    """Let the models hear each sound that is not kept yet; return how many are there.
+def keep_posteriors(sounds: Iterator[Sound], data: Path, out: Path) -> int:
+    """Run the models on each sound that is not kept yet; return how many are there.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def hear(sounds: Iterator[Sound], data: Path, out: Path) -> int:
     out.mkdir(parents=True, exist_ok=True)
     pipelines = {name: load_pipeline(name) for name in MODELS}
     n = 0
-    for sound in tqdm(sounds, f"hear {out.name}", unit="song"):
+    for sound in tqdm(sounds, f"posteriors {out.name}", unit="song"):
         n += 1
         path = out / f"{sound.name}.npz"
         if path.is_file():
@@ -114,47 +114,47 @@ def hear(sounds: Iterator[Sound], data: Path, out: Path) -> int:
         beats = np.array([beat.time for beat in whole.beats])
         first = int(np.argmin(np.abs(beats - sound.start - sound.beats[0])))
         steps = step_times(sound.beats)
-        heard: dict[str, Any] = {"first": np.array(first * 4)}
+        arrays: dict[str, Any] = {"first": np.array(first * 4)}
         for name, pipeline in pipelines.items():
             posteriors = listen(pipeline, sound.samples, "balanced")
             frame_s = pipeline.spec.features.frame_s
             rows = gather_steps(posteriors.onset, posteriors.frame, frame_s, steps)
-            heard[name] = np.round(255 * rows).astype(np.uint8)
+            arrays[name] = np.round(255 * rows).astype(np.uint8)
         try:
             with path.with_suffix(".partial").open("wb") as file:
-                np.savez_compressed(file, **heard)
+                np.savez_compressed(file, **arrays)
             path.with_suffix(".partial").replace(path)
         except OSError as error:
-            raise DataError(f"{out}: expected to keep what was heard there ({error})") from error
+            raise DataError(f"{out}: expected to keep posteriors there ({error})") from error
     return n
 
 
 def noise_pairs(
-    shards: Path, heard: Path, take: int = 1, model: str = "live"
+    shards: Path, folder: Path, take: int = 1, model: str = "live"
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Yield who sounded (S, 88) and what was heard (S, 88, 2) of songs that ``of_shards`` gave."""
+    """Yield who sounded (S, 88) and posteriors (S, 88, 2) of songs that ``of_shards`` gave."""
     for k, piece in enumerate(read_shards(shards)):
-        path = heard / f"{take_name(piece.name, take)}.npz"
+        path = folder / f"{take_name(piece.name, take)}.npz"
         if not path.is_file():
             continue
         roles = piece.facts["roles"]
-        is_heard = audible(draw_gains(roles, np.random.default_rng((take, k))))
+        is_audible = audible(draw_gains(roles, np.random.default_rng((take, k))))
         score = np.array(piece.array("score"))
         players = [
             Player(part, 0, [Note(*row[:4]) for row in score[score[:, 4] == number].tolist()])
             for number, role in enumerate(roles)
-            if is_heard[number] and (part := _PARTS.get(role.removeprefix(MACHINE)))
+            if is_audible[number] and (part := _PARTS.get(role.removeprefix(MACHINE)))
         ]
         with np.load(path) as kept:
             rows = kept[model]
         yield band_cells(players, np.array(piece.array("beats"), float)[:, 0])[: len(rows)], rows
 
 
-def load_real(heard: Path, model: str = "live") -> dict[str, list[RealHearing]]:
-    """Return what was really heard in a folder, by song id."""
-    found: dict[str, list[RealHearing]] = {}
-    for path in sorted(heard.glob("*.npz")):
+def load_posteriors(folder: Path, model: str = "live") -> dict[str, list[ExcerptPosteriors]]:
+    """Return the posteriors kept in a folder, by song id."""
+    found: dict[str, list[ExcerptPosteriors]] = {}
+    for path in sorted(folder.glob("*.npz")):
         with np.load(path) as kept:
-            rows = RealHearing(int(kept["first"]), kept[model])
+            rows = ExcerptPosteriors(int(kept["first"]), kept[model])
         found.setdefault(path.stem.partition("-")[0], []).append(rows)
     return found

@@ -1,10 +1,10 @@
-"""What the real chain would hear of notes on a grid, by its errors on songs that it really heard.
+"""Posteriors that a model would give for notes on a grid, by its errors on rendered songs.
 
 Each cell (step, pitch) of a band has a kind: who sounds there and for how long, or, where nobody
 does, what near it does (octaves and twelfths, neighbours, what just ended). For each kind the real
-onset and frame posteriors are kept as a table; simulated hearing draws from it. Draws of one pitch
-and of one kind hang together over a song, as real errors do: a part that is not heard stays
-unheard. Shapes: S steps, P = 88 pitches.
+onset and frame posteriors are kept as a table; simulated posteriors are drawn from it. Draws of one
+pitch and of one kind hang together over a song, as real errors do: a part that is missed stays
+missed. Shapes: S steps, P = 88 pitches.
 """
 
 from collections.abc import Iterable
@@ -79,14 +79,14 @@ def lasting(noise: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True)
-class HearingNoise:
+class PosteriorNoise:
     """Tables (kinds, 512, 2) of onset and frame, each ordered by their sum."""
 
     tables: Array
 
     @staticmethod
-    def fit(pairs: Iterable[tuple[Cells, NDArray[np.uint8]]], seed: int = 0) -> "HearingNoise":
-        """Return the noise of songs: who sounded (S, P), what was heard uint8 (S, P, 2).
+    def fit(pairs: Iterable[tuple[Cells, NDArray[np.uint8]]], seed: int = 0) -> "PosteriorNoise":
+        """Return the noise of songs: who sounded (S, P), posteriors uint8 (S, P, 2).
 
         Raises
         ------
@@ -95,24 +95,24 @@ class HearingNoise:
         """
         rng = np.random.default_rng(seed)
         found: list[list[Array]] = [[] for _ in range(N_KINDS)]
-        for cells, heard in pairs:
+        for cells, posteriors in pairs:
             kinds = kinds_of(cells)
-            values = heard.astype(np.float32) / 255
+            values = posteriors.astype(np.float32) / 255
             for kind in np.unique(kinds):
                 own = values[kinds == kind]
                 found[kind].append(own[rng.permutation(len(own))[:TABLE]])
         if not any(found):
-            raise DataError("expected songs that were heard, to learn the hearing's errors from")
+            raise DataError("expected songs with posteriors, to fit the model's errors on")
         tables = np.zeros((N_KINDS, TABLE, 2), np.float32)
         for kind, parts in enumerate(found):
             if parts:
                 own = np.concatenate(parts)
                 own = own[np.argsort(own.sum(1), kind="stable")]
                 tables[kind] = own[np.linspace(0, len(own) - 1, TABLE).round().astype(int)]
-        return HearingNoise(tables)
+        return PosteriorNoise(tables)
 
     def simulate(self, cells: Cells, rng: np.random.Generator) -> Array:
-        """Return what might be heard (S, P, 2) of a band's cells (S, P)."""
+        """Return simulated posteriors (S, P, 2) of a band's cells (S, P)."""
         kinds = kinds_of(cells)
         own = 1 - OF_PITCH - OF_KIND
         drawn = (
@@ -128,10 +128,10 @@ class HearingNoise:
         np.savez_compressed(path, tables=self.tables.astype(np.float16))
 
     @staticmethod
-    def load(path: Path) -> "HearingNoise":
+    def load(path: Path) -> "PosteriorNoise":
         """Return the tables that ``save`` wrote. Raises DataError where there are none."""
         try:
             with np.load(path) as kept:
-                return HearingNoise(kept["tables"].astype(np.float32))
+                return PosteriorNoise(kept["tables"].astype(np.float32))
         except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{path}: expected tables of hearing noise ({error})") from error
+            raise DataError(f"{path}: expected tables of posterior noise ({error})") from error
