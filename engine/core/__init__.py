@@ -1,1 +1,1 @@
-"""What every room knows: errors, settings, notes, the note tracker, taps."""
+"""What every room shares: errors, settings, notes, the note tracker, taps."""

@@ -45,7 +45,7 @@ class AudioSettings:
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """Section ``model``: who plays, and how."""
+    """Section ``model``: which model plays, and how."""
 
     model: str = "live"
     """A shipped model's name or the path of an ONNX file."""

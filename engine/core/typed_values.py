@@ -15,7 +15,7 @@ from engine.core.errors import ConfigError
 
 AUTO = "auto"
 MAX_BYTES = 1024 * 1024
-"""Of a file of settings."""
+"""Of a settings file."""
 MAX_WHOLE = 2**63
 """TOML's whole numbers lie below it; Python reads larger ones, which nothing else can hold."""
 MAX_SAID = 80
@@ -40,7 +40,7 @@ _TYPE_NAMES: dict[Any, str] = {
 def parse_toml(content: bytes) -> dict[str, Any]:
     """Return the tables of a file's content. Raises ConfigError if it is not TOML."""
     if len(content) > MAX_BYTES:
-        raise ConfigError(f"a file of settings has at most {MAX_BYTES // 1024} kB")
+        raise ConfigError(f"a settings file has at most {MAX_BYTES // 1024} kB")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))  # Notepad puts a mark before it
     except UnicodeDecodeError as error:

@@ -20,7 +20,7 @@ from engine.midi.messages import (
     message,
     panic_messages,
 )
-from engine.midi.ports.kept_port import LOOK_EVERY_S, KeptPort
+from engine.midi.ports.kept_port import CHECK_EVERY_S, KeptPort
 from engine.midi.ports.names import MidiOutput, is_control_port, open_output
 
 
@@ -32,7 +32,7 @@ class PortSink:
     name
         An existing port's name, as :func:`ports.names.find_port` reads it, else a virtual
         port's.
-    connect, look_every
+    connect, check_every
         As :class:`KeptPort` takes them.
 
     Raises MidiError where neither an existing nor a virtual port of that name can be opened.
@@ -43,7 +43,7 @@ class PortSink:
         name: str,
         *,
         connect: Callable[[], MidiOutput] = open_output,
-        look_every: float | None = LOOK_EVERY_S,
+        check_every: float | None = CHECK_EVERY_S,
     ) -> None:
         if is_control_port(name):
             raise MidiError(
@@ -53,7 +53,7 @@ class PortSink:
         self.name = name
         self._channels: set[int] = set()  # used since it was silenced
         try:
-            self.port = KeptPort(name, connect, look_every=look_every)
+            self.port = KeptPort(name, connect, check_every=check_every)
         except (rtmidi.UnsupportedOperationError, NotImplementedError) as error:
             raise MidiError(
                 f"no MIDI port {name!r} (ports here: {_named(connect)}), and this system makes no"

@@ -37,7 +37,7 @@ class ForeignMidi(mido.MidiFile):  # type: ignore[misc]  # it has no type inform
     n_broken : int
         Events and parts that were left out or mended.
     has_beats : bool
-        Whether its time is told in beats; with SMPTE's frames, what counts as one is a second.
+        Whether its time is given in beats; with SMPTE's frames, what counts as one is a second.
     """
 
     n_broken = 0
@@ -269,7 +269,7 @@ def _follow(tracks: list[mido.MidiTrack]) -> None:
 
 
 def _in_frames(tracks: list[mido.MidiTrack], division: int) -> int:
-    """Let a beat last a second where time is told in SMPTE's frames; return its ticks.
+    """Let a beat last a second where time is given in SMPTE's frames; return its ticks.
 
     29 stands for 29.97 frames a second; there is no other tempo then.
     """

@@ -35,7 +35,7 @@ class CoverModel(Protocol):
         ...
 
     def flush(self, style: Array) -> Posteriors:
-        """Return the frames not answered yet, as if silence followed."""
+        """Return the pending frames, as if silence followed."""
         ...
 
     def reset(self) -> None:
@@ -66,7 +66,7 @@ def join_posteriors(parts: Sequence[Posteriors]) -> Posteriors:
 class StepQueue:
     """Collects frames to whole steps, and matches the model's rows to their frame indices.
 
-    Row t of a model's answers describes input t - lookahead_frames, so the first
+    Row t of a model's outputs describes input t - lookahead_frames, so the first
     ``lookahead_frames`` rows of a stream are dropped.
 
     Parameters
@@ -95,7 +95,7 @@ class StepQueue:
         return rows[:n_ready]
 
     def finish(self) -> Array:
-        """Return the last rows, padded with silence until every frame has its answer."""
+        """Return the last rows, padded with silence until every frame has its row."""
         if not len(self._unanswered):
             return self._waiting
         step = self._spec.step_frames
@@ -105,7 +105,7 @@ class StepQueue:
         self._waiting = rows[:0]
         return rows
 
-    def answer(self, outputs: Mapping[str, Array]) -> Posteriors:
+    def to_posteriors(self, outputs: Mapping[str, Array]) -> Posteriors:
         """Return the model's next rows {name: (n, 88)} as posteriors of their frames."""
         n_dropped = min(self._n_before, len(outputs["onset"]))
         self._n_before -= n_dropped
@@ -158,7 +158,7 @@ class StepModel:
         return self._advance(self._queue.push(frames, features), style)
 
     def flush(self, style: Array) -> Posteriors:
-        """Return the frames not answered yet, as if silence followed; begin a new stream."""
+        """Return the pending frames, as if silence followed; begin a new stream."""
         posteriors = self._advance(self._queue.finish(), style)
         self.reset()
         return posteriors
@@ -168,7 +168,7 @@ class StepModel:
         self._queue.clear()
 
     def _advance(self, rows: Array, style: Array) -> Posteriors:
-        """Return the answers to rows (n, F) of whole steps."""
+        """Return the posteriors of rows (n, F) of whole steps."""
         raise NotImplementedError
 
 

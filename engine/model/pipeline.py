@@ -63,7 +63,7 @@ class Pipeline:
         self._estimator = TuningEstimator(model.spec.features.sample_rate)
         self._tuning: float | None = None
         self.tuning = None
-        self._is_pending = False  # the model holds frames that it has not answered
+        self._is_pending = False  # the model holds pending frames
 
     @property
     def spec(self) -> ModelSpec:
@@ -130,9 +130,9 @@ class Pipeline:
         self.tuning = self._tuning
 
     def skip(self, samples: Array) -> Posteriors:
-        """Skip samples (n,) without computing; return the frames not answered yet.
+        """Skip samples (n,) without computing; return the pending frames.
 
-        The frames before the gap are answered as if silence followed; after it the model begins
+        Posteriors before the gap are as if silence followed; after it the model begins
         anew, with exact features and true frame indices. The model runs once in a gap, whatever its
         number of calls.
         """
@@ -145,7 +145,7 @@ class Pipeline:
         return self.model.flush(self.style)
 
     def flush(self) -> Posteriors:
-        """Return the frames not answered yet, and begin a new stream at frame 0."""
+        """Return the pending frames, and begin a new stream at frame 0."""
         last = self._process(np.zeros(self.spec.features.win_length // 2, np.float32))
         posteriors = join_posteriors([last, self.model.flush(self.style)])
         self._reset()

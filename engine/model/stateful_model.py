@@ -70,14 +70,14 @@ class StatefulModel(StepModel):
         if not len(rows):
             return join_posteriors([])
         outputs, _ = self._run(rows, style, self._zero_state())
-        return queue.answer(outputs)
+        return queue.to_posteriors(outputs)
 
     def _advance(self, rows: Array, style: Array) -> Posteriors:
         chunk = max(1, MAX_CALL_FRAMES // self._spec.step_frames) * self._spec.step_frames
         parts = []
         for start in range(0, len(rows), chunk):
             outputs, self._state = self._run(rows[start : start + chunk], style, self._state)
-            parts.append(self._queue.answer(outputs))
+            parts.append(self._queue.to_posteriors(outputs))
         return parts[0] if len(parts) == 1 else join_posteriors(parts)
 
     def _run(

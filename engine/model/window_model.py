@@ -111,7 +111,7 @@ class WindowModel(StepModel):
     def _advance(self, rows: Array, style: Array) -> Posteriors:
         step = self._spec.step_frames
         parts = [
-            self._queue.answer(self._run(rows[start : start + step], style))
+            self._queue.to_posteriors(self._run(rows[start : start + step], style))
             for start in range(0, len(rows), step)
         ]
         return parts[0] if len(parts) == 1 else join_posteriors(parts)

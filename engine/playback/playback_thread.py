@@ -71,7 +71,7 @@ class PlaybackThread(Taps):
         self._thread.start()  # at once: an output without writes loses its timing
 
     def play(self, players: Sequence[Player]) -> None:
-        """Play these from now on; those that are taps hear the engine from now on."""
+        """Play these from now on; those that are taps get the engine's calls from now on."""
         with self._lock:
             self._players = tuple(players)
             self._taps = tuple(player for player in players if isinstance(player, Tap))

@@ -66,9 +66,9 @@ def run_command(name: str, body: Callable[[], int], when_interrupted: str = "") 
 def end_process(name: str, code: int) -> None:
     """End the process where a thread hangs, and print which library's; else return.
 
-    Everything is saved by then, and all is told. Nothing waits for the interpreter, which takes its
-    time to end beside such a thread; a thread that waits for a disk without interruption keeps the
-    process all the same.
+    Everything is saved by then, and all is reported. Nothing waits for the interpreter, which takes
+    its time to end beside such a thread; a thread that waits for a disk without interruption keeps
+    the process all the same.
     """
     stuck = list_hung_calls()
     if stuck:

@@ -16,7 +16,7 @@ from engine.system.paths import shown
 
 def check_writable(path: Path) -> None:
     """Raise DataError unless a file can be put at ``path``; what is there stays as it is."""
-    with _told(path):
+    with _as_data_error(path):
         place = _place(path)
         part = _part(place)
         part.touch()
@@ -32,7 +32,7 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     DataError
         If it cannot be written.
     """
-    with _told(path):
+    with _as_data_error(path):
         place = _place(path)
         part = _part(place)
         try:
@@ -60,7 +60,7 @@ def _part(place: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _as_data_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -111,7 +111,7 @@ class Arranger:
     def arrange(
         self, analysis: SongAnalysis, on_progress: Callable[[float], None] | None = None
     ) -> Arranged:
-        """Return the arrangement of a song; ``on_progress`` is told the share that is done."""
+        """Return the arrangement of a song; ``on_progress`` gets the share that is done."""
         chords = analysis.chord_vectors()
         written: list[GridNote] = []
         previous: list[GridNote] = []

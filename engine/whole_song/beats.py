@@ -28,7 +28,7 @@ WINDOWS = 256  # correlated at once: bounds the memory
 TIGHTNESS = 100.0  # how much a beat off the tempo costs
 SHARPNESS = 32.0  # periods over the standard deviation of what counts as on a beat
 AUDIBLE = 0.01  # of the strongest beat: before it the first one does not come
-SMOOTHING_BEATS = 9  # neighbours, itself among them, that are asked where a beat is
+SMOOTHING_BEATS = 9  # neighbours, itself among them, by which a beat is placed
 MOST_JITTER_S = 0.03
 
 

@@ -104,7 +104,7 @@ def cover_song(
     on_progress
         Called with the share done, 0 to 1, about twice a second of audio.
     is_stopped
-        Asked as often; once it says True, what was found so far is kept.
+        Called as often; once it returns True, what was found so far is kept.
     open_sink
         Called once all else is open.
 

@@ -149,7 +149,7 @@ def sound_blocks(
 ) -> Iterator[Array]:
     """Yield a sound file in the models' format: blocks (n,) of mono at 16 kHz.
 
-    ``on_progress`` is told the share that was read. Raises LiveCoverError where the file cannot be
+    ``on_progress`` gets the share that was read. Raises LiveCoverError where the file cannot be
     read.
     """
     source = open_source(name, AudioSettings(), paced=False)

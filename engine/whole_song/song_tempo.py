@@ -21,7 +21,7 @@ LEAST_LEAD_STEPS = 0.5
 
 
 class SongTempo:
-    """Ticks of a song's seconds, and the track that says so.
+    """Ticks of a song's seconds, and the track that holds them.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The benchmarks of the live program, for docs/results.md: ``python -m livecover.bench``.
 
 ``models`` (features to notes, no devices), ``live`` (real servers) and ``install`` (size, start)
-return tables; ``cli`` prints them. A timing is no test: these judge nothing.
+return tables; ``cli`` prints them. A timing is no test: these check nothing.
 """
 
 from collections.abc import Sequence

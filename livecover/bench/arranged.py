@@ -1,7 +1,7 @@
 """Measures how far an arrangement's MIDI is from the song, for any start. Times are seconds.
 
-The song is cut, or silence is put before it, at random; each is heard, arranged, written and read
-again. The example song comes with its tune as it was written, which is the truth.
+The song is cut, or silence is put before it, at random; each is analysed, arranged, written and
+read again. The example song comes with its tune as it was written, which is the truth.
 """
 
 import io

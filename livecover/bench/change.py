@@ -69,7 +69,7 @@ def style(model: str, song: Path, n_changes: int) -> str:
     )
     instrument.add_tap(tap)
     taken: list[float] = []
-    heard: list[float] = []
+    delays: list[float] = []
     with instrument:
         instrument.start()
         assert instrument.engine is not None
@@ -84,11 +84,11 @@ def style(model: str, song: Path, n_changes: int) -> str:
             instrument.change({"model.style": STYLES[k % 2]})
             taken.append(tap.taken - start)
             if tap.has_left.wait(WAIT_S):
-                heard.append(tap.left - start)
+                delays.append(tap.left - start)
     step = max(block, spec.step_frames * spec.features.frame_s)
     rows = [
         _row("message to the step that reads it", taken, step),
-        _row("message to the first note under it", heard, step + latency),
+        _row("message to the first note under it", delays, step + latency),
     ]
     columns = ["a change of style", "median, ms", "p95, ms", "max, ms", "bar, ms", "changes"]
     return markdown(columns, rows)

@@ -100,7 +100,7 @@ def metres(model: str, n_songs: int) -> str:
                 off = np.abs((begins + bar / 2) % bar - bar / 2)
                 count[2] += bool(np.median(off) <= ON_TIME_S)
     rows = [[f"{metre}/4", *count] for metre, count in counts.items()]
-    return markdown(["songs in", "songs", "heard so", "and bars begin where they do"], rows)
+    return markdown(["songs in", "songs", "found so", "and bars begin where they do"], rows)
 
 
 def played(tune: Tune, bpm: float, rng: np.random.Generator) -> tuple[mido.MidiFile, float]:

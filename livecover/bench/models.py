@@ -85,7 +85,7 @@ def window(model: str, n_steps: int) -> str:
     """Return the real-time factor of a window model on one thread, features to posteriors.
 
     Live with what it keeps and without, and over a file that nobody waits for. Processor time of
-    ``n_steps`` steps live and of one step of a file, of silence: what is heard makes no difference.
+    ``n_steps`` steps live and of one step of a file, of silence: the sound makes no difference.
 
     Raises
     ------

@@ -39,7 +39,7 @@ def delay(model: str, n_impulses: int) -> str:
             off = 1000 * (delays(raw) - latency)
     rows: list[list[object]] = [
         ["declared latency", f"{1000 * latency:.1f}"],
-        ["impulses played, heard", f"{n_impulses}, {len(off)}"],
+        ["impulses played, recorded", f"{n_impulses}, {len(off)}"],
         ["delay less latency, median", f"{np.median(off):+.2f}"],
         ["5th and 95th percentile", " ".join(f"{q:+.2f}" for q in np.quantile(off, [0.05, 0.95]))],
         ["share within 1 ms", f"{np.mean(np.abs(off) <= 1.0):.0%}"],

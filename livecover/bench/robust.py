@@ -2,7 +2,7 @@
 
 Each altered song is covered as a file, and onset F1 (50 ms) against the untouched song's cover is
 printed, the time stretched back where the alteration stretched it. A cover of the song 8 ms later
-tells what any change of the samples costs. Where there is a reference, a human's cover as
+shows what any change of the samples costs. Where there is a reference, a human's cover as
 MIDI, F1 to that is printed too, and how far it is from the untouched song's.
 """
 

@@ -85,7 +85,7 @@ def _measure(name: str, model: str, song: Path) -> list[object]:
         with chain.pulse.playing(song):
             chain.recorder.wait_for("notes", lambda found: len(takes.unended(found)) >= 2)
             case.kill()
-        wait_until("word of the loss", lambda: _is_told(livecover), processes=[livecover])
+        wait_until("word of the loss", lambda: _is_reported(livecover), processes=[livecover])
         case.start()
         start = time.monotonic()
         audio = port = "-"
@@ -93,22 +93,22 @@ def _measure(name: str, model: str, song: Path) -> list[object]:
             audio = _seconds(start, lambda: chain.pulse.is_heard_by("livecover"))
         if case.midi_dies:
             port = _seconds(start, lambda: real.has_port(chain.jack.ports()))
-        before, heard = chain.recorder.messages(), chain.recorder
-        if case.midi_dies:  # and with it who heard them
-            before, heard = [], ends.enter_context(real.recorder(work / "again", chain.jack))
-            heard.wait_until_connected()
+        before, recorder = chain.recorder.messages(), chain.recorder
+        if case.midi_dies:  # and with it the recorder
+            before, recorder = [], ends.enter_context(real.recorder(work / "again", chain.jack))
+            recorder.wait_until_connected()
         with chain.pulse.playing(song):
-            heard.wait_for("notes", lambda found: len(takes.ons(found[len(before) :])) >= 10)
+            recorder.wait_for("notes", lambda found: len(takes.ons(found[len(before) :])) >= 10)
         livecover.stop(timeout=15)
         with contextlib.suppress(AssertionError):  # hanging notes are in the table
-            heard.wait_for("the end of all notes", lambda found: not takes.unended(found), 3.0)
-        found, words = heard.messages(), livecover.text()
+            recorder.wait_for("the end of all notes", lambda found: not takes.unended(found), 3.0)
+        found, words = recorder.messages(), livecover.text()
         said = re.findall(r"the input was lost \d+ times|a MIDI port was lost \d+ times", words)
     n_after = len(takes.ons(found[len(before) :]))
     return [audio, port, n_after, len(takes.unended(found)), ", ".join(said) or "nothing"]
 
 
-def _is_told(livecover: "Process") -> bool:
+def _is_reported(livecover: "Process") -> bool:
     return "trying again" in livecover.text() or "is gone" in livecover.text()
 
 

@@ -56,7 +56,7 @@ def arrange_file(
     Parameters
     ----------
     settings
-        Input, outputs, the arranger's folder, the cover model that hears the melody.
+        Input, outputs, the arranger's folder, the cover model that finds the melody.
     on_progress
         Called with the share done, 0 to 1.
 
@@ -97,6 +97,6 @@ def no_music_text(arranged: Arranged, settings: Settings) -> str | None:
     if arranged.notes:
         return None
     return (
-        f"nothing to arrange: no music is heard in {settings.audio.input};"
+        f"nothing to arrange: no music was found in {settings.audio.input};"
         f" {', '.join(settings.midi.midi_out)} without notes"
     )

@@ -30,7 +30,8 @@ class Feedback:
     send
         Sends a message.
     channel
-        The channel to send on where the mapping names none, until the controller has been heard.
+        The channel to send on where the mapping names none, until the controller has sent
+        something.
     """
 
     def __init__(self, send: Callable[[Message], None], channel: int = 1) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import rtmidi
 
 from engine.core.errors import MidiError
-from engine.midi.ports.kept_port import LOOK_EVERY_S, KeptPort
+from engine.midi.ports.kept_port import CHECK_EVERY_S, KeptPort
 from engine.midi.ports.names import (
     CONTROL_CLIENT,
     MAX_WAITING,
@@ -49,7 +49,7 @@ class ControlPort:
         Open the RtMidi clients.
     clock
         Monotonic seconds.
-    look_every
+    check_every
         As :class:`engine.midi.ports.kept_port.KeptPort` takes it.
 
     Raises
@@ -64,7 +64,7 @@ class ControlPort:
         connect_input: Callable[[], MidiInput] = open_input,
         connect_output: Callable[[], MidiOutput] = lambda: open_output(CONTROL_CLIENT),
         clock: Callable[[], float] = time.perf_counter,
-        look_every: float | None = LOOK_EVERY_S,
+        check_every: float | None = CHECK_EVERY_S,
     ) -> None:
         self.name = name
         self._clock = clock
@@ -78,9 +78,9 @@ class ControlPort:
 
         with contextlib.ExitStack() as undo:
             try:
-                self._input = KeptPort(name, connect, _others, look_every=look_every)
+                self._input = KeptPort(name, connect, _others, check_every=check_every)
                 undo.callback(self._input.close)
-                self._output = self._open_output(connect_output, look_every)
+                self._output = self._open_output(connect_output, check_every)
             except (rtmidi.RtMidiError, NotImplementedError) as error:
                 raise MidiError(
                     f"the MIDI port {name!r} for controllers cannot be opened ({error}); give"
@@ -119,11 +119,11 @@ class ControlPort:
             with contextlib.suppress(MidiError):
                 self._output.use(lambda client: client.send_message(message))
 
-    def look(self) -> None:
-        """Check whether both ports still exist (``engine.midi.ports.kept_port.KeptPort.look``)."""
+    def check(self) -> None:
+        """Check whether both ports still exist (``engine.midi.ports.kept_port.KeptPort.check``)."""
         for port in (self._input, self._output):
             if port is not None:
-                port.look()
+                port.check()
 
     def close(self) -> None:
         """Close both. A second call does nothing.
@@ -138,12 +138,12 @@ class ControlPort:
             port.close(max(0.0, until - time.monotonic()))
 
     def _open_output(
-        self, connect: Callable[[], MidiOutput], look_every: float | None
+        self, connect: Callable[[], MidiOutput], check_every: float | None
     ) -> KeptPort[MidiOutput] | None:
         """Return the output; None for a controller that takes no MIDI."""
         may_make = self._input.is_virtual
         try:
-            return KeptPort(self.name, connect, _others, may_make, look_every)
+            return KeptPort(self.name, connect, _others, may_make, check_every)
         except MidiError as error:
             if may_make:
                 raise

@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 class TakeRecorder(Tap):
     """Records takes into a folder, from the next block on after ``record(True)``.
 
-    It listens even while not recording, to know which notes sound when a take begins.
+    It tracks notes even while not recording, for those that sound when a take begins.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """The true length of a sound file's samples, where its header is wrong, and where it ends.
 
-A recorder that crashed leaves a length of 0, one of 32 bits wraps at 4 GB, and copies are cut.
-WAV (RIFF, RIFX, RF64), AIFF, CAF and AU say a length before their samples; what follows those are
-chunks, or nothing. W64 is believed. A header that says too much needs no help: libsndfile stops at
-the file's end.
+A recorder that crashed leaves a length of 0, one of 32 bits wraps at 4 GB, and copies are cut. WAV
+(RIFF, RIFX, RF64), AIFF, CAF and AU declare a length before their samples; what follows those are
+chunks, or nothing. A W64's is taken as it is. A header that declares too much needs no help:
+libsndfile stops at the file's end.
 """
 
 import io
@@ -92,13 +92,13 @@ def true_head(path: Path, start: int = 0, end: int | None = None) -> Head | None
         if magic[:4] == b"RF64" and head[12:16] == b"ds64":
             n_declared = int.from_bytes(head[28:36], "little")
         n_held = size - at
-        if not _says_too_little(file, at, n_declared, size, layout):
+        if not _declares_too_little(file, at, n_declared, size, layout):
             return None
     return Head(_patched(head, found[1], n_held, layout), at, n_declared, n_held)
 
 
 def declared_end(file: BufferedReader, at: int, size: int) -> int | None:
-    """Return where what begins with a head at a byte says that it ends, None if nowhere.
+    """Return where what begins with a head at a byte ends by its header, None if nowhere.
 
     ``size`` is the file's, which goes on there or not.
     """
@@ -129,7 +129,7 @@ def _of_au(file: BufferedReader, magic: bytes, size: int) -> Head | None:
     return Head(head[:8] + b"\xff\xff\xff\xff" + head[12:], at, n_declared, size - at)
 
 
-def _says_too_little(
+def _declares_too_little(
     file: BufferedReader, at: int, n_declared: int, size: int, layout: _Layout
 ) -> bool:
     """Return whether samples from a byte on go on after the declared ones."""

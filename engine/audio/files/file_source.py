@@ -189,7 +189,7 @@ class FileSource(BlockSource):
                         self._warn(f"is broken at {self.position:.1f} s: {file.fault}")
                     break
                 file, start, n_lost = resumed
-                if not n_lost:  # an MP3 tells the length of what is left
+                if not n_lost:  # an MP3 declares the length of what is left
                     n_before, n_declared = n_read, file.frames
                 self._warn(f"is damaged at {self.position:.1f} s; what follows is heard")
                 n_read += n_lost

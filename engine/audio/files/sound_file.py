@@ -41,14 +41,14 @@ class SequentialFile(soundfile.SoundFile):  # type: ignore[misc]  # it has no ty
 
 def find_streams(path: Path) -> list[tuple[int, int | None]]:
     """Return the first byte and the end of each stream of an audio file. Raises DeviceError."""
-    with _told(path):
+    with _as_device_error(path):
         starts = [0, *later_streams(path)]
     return list(zip(starts, [*starts[1:], None], strict=True))
 
 
 def open_sound(path: Path, end: int | None = None) -> SequentialFile:
     """Open the first stream of an audio file; DeviceError says what is wrong with it."""
-    with _told(path):
+    with _as_device_error(path):
         return open_stream(path, 0, end)
 
 
@@ -72,7 +72,7 @@ def open_stream(
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _as_device_error(path: Path) -> Iterator[None]:
     """Say in a DeviceError why a file cannot be opened."""
     if fault := file_fault(path):
         if fault == NO_SUCH_FILE:

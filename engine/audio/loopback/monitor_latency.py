@@ -1,7 +1,7 @@
 """The latency of a sink's monitor as an audio source.
 
 A monitor delivers what its sink has mixed, before the sink plays it: the sink's buffer, whose
-length the server tells, comes first. So the latency is negative.
+length the server reports, comes first. So the latency is negative.
 """
 
 import collections

@@ -26,7 +26,7 @@ from engine.system.priority import raise_thread_priority
 
 LIBRARY = "LIVECOVER_LIBJACK"
 """Names the libjack to use instead of the one that RtMidi brings."""
-LOOK_EVERY_S = 0.1
+CHECK_EVERY_S = 0.1
 STALLED_S = 2.0
 """After which a server whose time stands still counts as gone."""
 HANG_S = 10
@@ -42,7 +42,7 @@ _writing = threading.Lock()
 
 
 def main(kind: str, name: str) -> None:
-    """Open an ``input`` or ``output`` client called ``name``, and obey until told to end."""
+    """Open an ``input`` or ``output`` client called ``name``; serve commands until the end."""
     signal.alarm(HANG_S)
     library = os.environ.get(LIBRARY)
     if library:
@@ -59,7 +59,7 @@ def main(kind: str, name: str) -> None:
     if kind == "output":
         raise_thread_priority()
     say(reply="PipeWire" if library else "JACK")
-    child.obey()
+    child.serve()
 
 
 def say(**words: object) -> None:
@@ -96,7 +96,7 @@ class Child:
         self._sounding: set[tuple[int, int]] = set()
         self._channels: set[int] = set()
 
-    def obey(self) -> None:
+    def serve(self) -> None:
         """Do what each line asks for, until one says close or there are no more."""
         commands: dict[str, Callable[..., object]] = {
             "ports": self._client.get_ports,
@@ -104,7 +104,7 @@ class Child:
             "ignore": lambda *types: self._client.ignore_types(*types),
             "reconnect": lambda *ports: self._lost.extend(ports),
         }
-        works = [self._look, self._fetch] if self._is_input else [self._look]
+        works = [self._check, self._fetch] if self._is_input else [self._check]
         threads = [threading.Thread(target=work, daemon=True) for work in works]
         for thread in threads:
             thread.start()
@@ -157,16 +157,16 @@ class Child:
         """Forward incoming messages. On a thread of its own."""
         while not self._stop.wait(FETCH_EVERY_S):
             while (event := self._client.get_message()) is not None:
-                say(heard=event)
+                say(received=event)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         """Leave a server that has stalled; report connections, and restore lost ones."""
         frame, still = 0, 0.0
         seen: list[str] = []
-        told: list[str] = []
-        while not self._stop.wait(LOOK_EVERY_S):
+        reported: list[str] = []
+        while not self._stop.wait(CHECK_EVERY_S):
             before, frame = frame, self._watch.frame()
-            still = still + LOOK_EVERY_S if frame == before else 0.0
+            still = still + CHECK_EVERY_S if frame == before else 0.0
             if still >= STALLED_S:
                 leave()
             self._port = self._port or self._own_port()
@@ -174,11 +174,11 @@ class Child:
                 continue
             before_seen, seen = seen, self._watch.connections(self._port)
             self._reconnect(self._port)
-            # A loss is told when seen twice: where a server ends, connections may go first.
-            is_sure = seen == before_seen or set(seen) >= set(told)
-            if seen != told and is_sure and not self._lost:
-                told = seen
-                say(connections=told)
+            # A loss is reported when seen twice: where a server ends, connections may go first.
+            is_sure = seen == before_seen or set(seen) >= set(reported)
+            if seen != reported and is_sure and not self._lost:
+                reported = seen
+                say(connections=reported)
 
     def _own_port(self) -> str | None:
         """Return our port's name, once everybody sees it; JACK may have changed the client's."""

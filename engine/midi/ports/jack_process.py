@@ -143,8 +143,8 @@ class JackClient:
         with self._process.stdout as lines:
             for line in lines:
                 said = json.loads(line)
-                if "heard" in said:
-                    message, since_last = said["heard"]
+                if "received" in said:
+                    message, since_last = said["received"]
                     self._heard.append((message, since_last))
                 elif "connections" in said:
                     self.connections = tuple(said["connections"])

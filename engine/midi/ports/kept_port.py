@@ -17,7 +17,7 @@ from engine.midi.ports.jack_process import JackClient
 from engine.midi.ports.names import find_port, without_numbers
 from engine.system.bounded import join_thread
 
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 CLOSE_S = 1.0
 """Seconds that closing may take before it is left to its thread."""
 
@@ -50,8 +50,8 @@ class KeptPort(Generic[Client]):
         Returns the ports with those that are never meant left nameless.
     may_make
         Whether to make a virtual port where none fits.
-    look_every
-        Seconds; None: only calls of :meth:`look` check.
+    check_every
+        Seconds; None: only calls of :meth:`check` check.
 
     Attributes
     ----------
@@ -72,23 +72,23 @@ class KeptPort(Generic[Client]):
         connect: Callable[[], Client],
         offered: Callable[[Sequence[str]], Sequence[str]] = lambda ports: ports,
         may_make: bool = True,
-        look_every: float | None = LOOK_EVERY_S,
+        check_every: float | None = CHECK_EVERY_S,
     ) -> None:
         self.name = name
         self.n_losses = 0
         self._connect = connect
         self._offered = offered
         self._may_make = may_make
-        self._look_every = look_every
+        self._look_every = check_every
         self._found: str | None = None  # the other program's port, in full
         self._connections: Sequence[str] = ()
         self._using = threading.Lock()  # guards the client
-        self._lost: list[Client] = []  # to be closed by who looks
+        self._lost: list[Client] = []  # to be closed by the thread that checks
         self._client: Client | None = self._open(is_first=True)
         self._is_closing = self._was_there = False
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        if look_every is not None:
+        if check_every is not None:
             self._thread = threading.Thread(target=self._run, name="midi-port", daemon=True)
             self._thread.start()
 
@@ -116,8 +116,8 @@ class KeptPort(Generic[Client]):
                 self._lose(self._client, str(error))
                 raise MidiError(f"MIDI port {self.name!r} is gone ({error})") from error
 
-    def look(self) -> None:
-        """See whether the port is still there; if it is gone, try to open it again."""
+    def check(self) -> None:
+        """Check whether the port is still there; if it is gone, try to open it again."""
         client = self._client
         if client is not None:
             try:
@@ -154,7 +154,7 @@ class KeptPort(Generic[Client]):
             self._wake.wait(self._look_every)
             self._wake.clear()
             if not self._is_closing:
-                self.look()
+                self.check()
         self._release()
 
     def _release(self) -> None:

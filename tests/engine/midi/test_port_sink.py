@@ -35,16 +35,16 @@ def test_find_port_names_what_is_ambiguous() -> None:
 
 def test_a_known_name_opens_that_port_and_another_a_virtual_one() -> None:
     client = Client(HARDWARE)
-    assert not PortSink("yamaha", connect=lambda: client, look_every=None).is_virtual
+    assert not PortSink("yamaha", connect=lambda: client, check_every=None).is_virtual
     assert client.opened == (1, "yamaha")
     client = Client(HARDWARE)
-    assert PortSink("LiveCover", connect=lambda: client, look_every=None).is_virtual
+    assert PortSink("LiveCover", connect=lambda: client, check_every=None).is_virtual
     assert client.opened == (None, "LiveCover")
 
 
 def test_port_sends_notes_pedals_and_silence() -> None:
     client = Client()
-    sink = PortSink("LiveCover", connect=lambda: client, look_every=None)
+    sink = PortSink("LiveCover", connect=lambda: client, check_every=None)
     sink.send(NoteEvent(0.0, 60, 100, channel=2))
     sink.send(PedalEvent(0.0, True, channel=16))
     silence = [(s, c, 0) for s in (0xB1, 0xBF) for c in (64, 123)]
@@ -69,7 +69,7 @@ def test_notes_never_go_to_where_controllers_are_heard(name: str) -> None:
 
 def test_panic_silences_all_channels_whatever_was_used() -> None:
     client = Client()
-    PortSink("LiveCover", connect=lambda: client, look_every=None).panic()
+    PortSink("LiveCover", connect=lambda: client, check_every=None).panic()
     assert client.sent == [(0xB0 + c, k, 0) for c in range(16) for k in (64, 120, 121, 123)]
 
 
@@ -77,7 +77,7 @@ def test_without_virtual_ports_the_error_says_loopmidi() -> None:
     clients = [Client(["Microsoft GS Wavetable Synth 0"], can_make_virtual=False) for _ in "12"]
     remaining = iter(clients)
     with refused(MidiError, "'Microsoft GS", "install loopMIDI"):
-        PortSink("LiveCover", connect=lambda: next(remaining), look_every=None)
+        PortSink("LiveCover", connect=lambda: next(remaining), check_every=None)
     assert all(client.is_deleted for client in clients)
 
 
@@ -85,14 +85,14 @@ def test_port_in_use() -> None:
     client = Client(HARDWARE)
     client.error = rtmidi.SystemError("error creating output port")
     with refused(MidiError, "'yamaha'", "error creating", "close"):
-        PortSink("yamaha", connect=lambda: client, look_every=None)
+        PortSink("yamaha", connect=lambda: client, check_every=None)
     assert client.is_deleted
 
 
 def test_ambiguous_port_releases_the_client() -> None:
     client = Client(HARDWARE)
     with pytest.raises(MidiError, match="in full"):
-        PortSink("usb", connect=lambda: client, look_every=None)
+        PortSink("usb", connect=lambda: client, check_every=None)
     assert client.is_deleted
 
 

@@ -17,7 +17,7 @@ from tests.messages import refused
 
 def test_open_sink_takes_a_port_and_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client()
-    port = partial(PortSink, connect=lambda: client, look_every=None)
+    port = partial(PortSink, connect=lambda: client, check_every=None)
     monkeypatch.setattr("engine.midi.sinks.PortSink", port)
     path = tmp_path / "Take.MID"
     sink = open_sink(["LiveCover", str(path)], autosave=None)
@@ -50,7 +50,7 @@ def test_a_file_of_another_kind_is_no_port(name: str, monkeypatch: pytest.Monkey
 
 def test_a_port_may_be_called_as_files_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.midi.sinks.list_ports", lambda: ["Synth v1.ab"])
-    port = partial(PortSink, connect=Client, look_every=None)
+    port = partial(PortSink, connect=Client, check_every=None)
     monkeypatch.setattr("engine.midi.sinks.PortSink", port)
     for name in ("Synth v1.ab", "LiveCover 2.0"):
         open_sink([name]).close()
@@ -94,7 +94,7 @@ def test_open_sink_closes_the_port_when_the_file_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = Client()
-    port = partial(PortSink, connect=lambda: client, look_every=None)
+    port = partial(PortSink, connect=lambda: client, check_every=None)
     monkeypatch.setattr("engine.midi.sinks.PortSink", port)
     with pytest.raises(MidiError, match="cannot be written"):
         open_sink([str(tmp_path / "missing" / "take.mid"), "LiveCover"])
@@ -104,8 +104,8 @@ def test_open_sink_closes_the_port_when_the_file_fails(
 def test_one_broken_sink_does_not_silence_the_other(tmp_path: Path) -> None:
     client, other = Client(), Client()
     sinks: list[MidiSink] = [
-        PortSink("a", connect=lambda: client, look_every=None),
-        PortSink("b", connect=lambda: other, look_every=None),
+        PortSink("a", connect=lambda: client, check_every=None),
+        PortSink("b", connect=lambda: other, check_every=None),
     ]
     tee = TeeSink(sinks)
     client.error = rtmidi.SystemError("gone")

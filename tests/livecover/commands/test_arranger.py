@@ -64,7 +64,7 @@ def test_nothing_is_made_of_nothing(
     assert main(["--arranger", "--input", str(source), *outputs]) == 0
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("nothing to arrange: no music is heard in")
+    assert said.err.startswith("nothing to arrange: no music was found in")
     assert said.err.count("\n") == 1
     assert not any(m.type == "note_on" for m in mido.MidiFile(midi))
     assert "<rest" in score.read_text() and "<pitch" not in score.read_text()

@@ -87,12 +87,12 @@ def test_a_port_that_breaks_is_opened_again() -> None:
         lambda: next(to_open[0]),
         lambda: next(to_open[1]),
         lambda: now[0],
-        look_every=None,
+        check_every=None,
     )
     inputs[0].waiting = [([0xB0, 1, 2], 0.0)]
     assert port.fetch() == [((0xB0, 1, 2), 5.0)]
     inputs[0].has_server = outputs[0].has_server = False
-    port.look()
+    port.check()
     assert inputs[0].is_deleted and outputs[0].is_deleted
     assert inputs[1].opened == outputs[1].opened == ["virtual LiveCover Control"]
     assert inputs[1].ignored == (False, False, False)

@@ -17,7 +17,7 @@ for line in sys.stdin:
     if what == "close":
         break
     if what == "send":
-        print(json.dumps({"heard": [how, 0.5]}), flush=True)
+        print(json.dumps({"received": [how, 0.5]}), flush=True)
     elif what == "ports":
         print(json.dumps({"connections": ["piano:in"]}), flush=True)
         print(json.dumps({"reply": ["piano:in"]}), flush=True)

@@ -23,7 +23,7 @@ NOTE = NoteEvent(0.0, 60, 100)
 def sink_of(name: str, clients: Sequence[Client]) -> PortSink:
     """Return a sink that takes one client after the other."""
     remaining: Iterator[MidiOutput] = iter(clients)
-    return PortSink(name, connect=lambda: next(remaining), look_every=None)
+    return PortSink(name, connect=lambda: next(remaining), check_every=None)
 
 
 def test_a_virtual_port_that_breaks_is_made_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -37,9 +37,9 @@ def test_a_virtual_port_that_breaks_is_made_again(caplog: pytest.LogCaptureFixtu
     with pytest.raises(MidiError, match="still gone"):
         sink.send(NOTE)
     clients[1].has_server = False
-    sink.port.look()
+    sink.port.check()
     assert clients[0].is_deleted and clients[1].is_deleted and not sink.is_there
-    sink.port.look()
+    sink.port.check()
     sink.send(NOTE)
     assert clients[2].opened == (None, "LiveCover")  # what it was it stays
     assert clients[2].sent == [(0x90, 60, 100)]
@@ -54,15 +54,15 @@ def test_hardware_that_has_left_is_waited_for_and_never_made() -> None:
     without = [port for port in HARDWARE if port != PIANO]
     clients = [Client(HARDWARE), Client(without), Client([*without, PIANO.replace("20:0", "28:0")])]
     sink = sink_of("yamaha", clients)
-    sink.port.look()
+    sink.port.check()
     sink.send(NOTE)
     clients[0].ports = without  # ALSA takes what is sent to nobody without a word
-    sink.port.look()
+    sink.port.check()
     assert not sink.is_there and sink.n_losses == 1
     assert clients[1].opened is None and clients[1].is_deleted
     with refused(MidiError, "'yamaha'", "gone"):
         sink.send(NOTE)
-    sink.port.look()
+    sink.port.check()
     assert sink.is_there and not sink.is_virtual
     assert clients[2].opened == (len(without), "yamaha")
 
@@ -71,7 +71,7 @@ def test_a_server_that_ends_is_seen_though_nothing_is_sent() -> None:
     clients = [Client(), Client()]
     sink = sink_of("LiveCover", clients)
     clients[0].has_server = False
-    sink.port.look()
+    sink.port.check()
     assert clients[0].is_deleted
     assert sink.is_there and sink.n_losses == 1
 
@@ -90,7 +90,7 @@ def test_no_client_is_deleted_while_it_sends() -> None:
             assert not self.is_deleted
 
     client = Slow()
-    port: KeptPort[Client] = KeptPort("LiveCover", lambda: client, look_every=None)
+    port: KeptPort[Client] = KeptPort("LiveCover", lambda: client, check_every=None)
     sender = threading.Thread(target=port.use, args=(lambda c: c.send_message((0x90, 60, 1)),))
     sender.start()
     assert client.is_sending.wait(20.0)
@@ -131,7 +131,7 @@ def test_a_port_that_is_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) 
         assert may_answer.wait(60)
         raise rtmidi.SystemError("the JACK server does not answer")
 
-    port = KeptPort("LiveCover", connect, look_every=0.001)
+    port = KeptPort("LiveCover", connect, check_every=0.001)
     first.has_server = False
     assert asks.wait(60)
     waits: list[float] = []
@@ -145,7 +145,7 @@ def test_a_port_that_is_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) 
 def test_the_thread_brings_a_port_back() -> None:
     clients = [Client(), Client()]
     remaining = iter(clients)
-    port: KeptPort[Client] = KeptPort("LiveCover", lambda: next(remaining), look_every=1000.0)
+    port: KeptPort[Client] = KeptPort("LiveCover", lambda: next(remaining), check_every=1000.0)
     clients[0].error = rtmidi.SystemError("gone")
     with pytest.raises(MidiError):
         port.use(lambda client: client.send_message((0x90, 60, 1)))
