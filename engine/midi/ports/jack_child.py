@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -35,6 +36,8 @@ the interpreter's lock; whoever started it has given up by then, or is gone."""
 LEAVE_S = 0.75
 """Seconds for closing; with a server that hangs the process is then killed."""
 FETCH_EVERY_S = 0.005
+CYCLE_CHECK_S = 0.001
+DELIVERY_CYCLES = 2  # one begins and takes what was sent; when the next begins it was read
 QUEUE_LIMIT = 4096
 SILENCE = (64, 123)  # sustain pedal up, All Notes Off
 
@@ -125,7 +128,9 @@ class Child:
         signal.setitimer(signal.ITIMER_REAL, LEAVE_S)  # kills, whoever holds the interpreter
         for thread in threads:
             thread.join()
-        self._client.delete()  # waits until what was sent has left, a second at most
+        if not self._is_input:
+            self._flush()
+        self._client.delete()
         self._watch.close()
 
     def _open(self, index: int | None, name: str) -> None:
@@ -152,6 +157,16 @@ class Child:
         for channel in self._channels:
             for number in SILENCE:
                 self._client.send_message([0xB0 | channel, number, 0])
+
+    def _flush(self) -> None:
+        """Wait until what was sent is delivered: RtMidi waits only until it lies in its own port.
+
+        A port that is closed in the same cycle takes it along, and with it the last note-offs.
+        """
+        for _ in range(DELIVERY_CYCLES):
+            frame = self._watch.frame()
+            while self._watch.frame() == frame:
+                time.sleep(CYCLE_CHECK_S)  # there is nothing to wait for
 
     def _fetch(self) -> None:
         """Forward incoming messages. On a thread of its own."""
