@@ -21,6 +21,7 @@ def add(command: Add) -> None:
     sub.add_argument("--out", type=Path, default=RUNS)
     sub.add_argument("--limit", type=at_least(0), default=12, help="songs of rung b; 0 is all")
     sub.add_argument("--takes", type=at_least(1), default=1, help="mixes of each prepared song")
+    sub.add_argument("--songs", type=at_least(0), default=0, help="training songs to render, more")
     sub = command("train-accompanist", train, "train the accompanist by a recipe, or resume")
     add_recipe_options(sub, "accompanist")
     add_key(sub, "--data", "data", type=Path, help="folder with pop909/ and splits.json")
@@ -48,6 +49,7 @@ def analyze_songs(args: argparse.Namespace) -> None:
         noise_pairs,
         of_rung,
         of_shards,
+        of_songs,
     )
 
     data = data_folder(args)
@@ -57,6 +59,8 @@ def analyze_songs(args: argparse.Namespace) -> None:
     kept = args.out / "heard" / "train"
     pairs = chain.from_iterable(noise_pairs(args.prepared, kept, take) for take in takes)
     PosteriorNoise.fit(pairs).save(args.out / "noise-live.npz")
+    if args.songs:
+        keep_posteriors(of_songs(data, kept, args.songs), data, kept)
     for split in ("valid", "test"):
         config = EvaluateConfig(data, args.cache, split, "b", limit=args.limit)
         keep_posteriors(of_rung(config), data, args.out / "heard" / f"b-{split}")

@@ -1,14 +1,15 @@
-"""The shipped models' posteriors of rendered songs, gathered by sixteenth, and kept.
+"""The posteriors of ``live`` of rendered songs, gathered by sixteenth, and kept.
 
-Each song is one ``NAME.npz`` in a folder: ``transcribe`` and ``live``, each uint8 (S, 88, 2), onset
-and frame in steps of 1/255; ``first``, the step of the whole song with which the excerpt begins.
+Each song is one ``NAME.npz`` in a folder: ``live``, uint8 (S, 88, 2), onset and frame in steps of
+1/255; ``first``, the step of the whole song with which the excerpt begins.
 The same command goes on where it stopped. Not here: the songs' notes (``accompaniment``).
 """
 
 import logging
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,10 @@ from tqdm import tqdm
 from engine.accompany.gathering import gather_steps
 from engine.core.errors import DataError
 from engine.model.pipeline import load_pipeline
-from offline_train.corpora import Note, read_song
+from offline_train.corpora import Note, open_corpus, read_song
 from offline_train.data.accompaniment.crops import ExcerptPosteriors
 from offline_train.data.accompaniment.songs import band_cells, step_times
+from offline_train.data.beats.pieces import band, played
 from offline_train.data.sampler import mix_piece
 from offline_train.data.shards import read_shards
 from offline_train.evaluation.rungs import (
@@ -29,14 +31,20 @@ from offline_train.evaluation.rungs import (
     song_names,
 )
 from offline_train.evaluation.systems import listen
+from offline_train.synthesis.band_renders import cut
 from offline_train.synthesis.bands.band import Player
-from offline_train.synthesis.mixing import MACHINE, audible, draw_gains
+from offline_train.synthesis.mixing import MACHINE, audible, draw_gains, master
+from offline_train.synthesis.stems import SAMPLE_RATE, TRAIN_SOUNDFONTS
 
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 
-MODELS = ("transcribe", "live")
+MODEL = "live"
+EXCERPT_S = 90.0
+SONG_SOUNDFONTS = (*TRAIN_SOUNDFONTS, *["MuseScore_General_Lite.sf3"] * 4)
+"""Half of the songs sound as ``live`` was not trained on."""
+
 _PARTS = {
     "lead": "melody", "voice": "melody", "second": "bridge", "bass": "bass", "chords": "comp",
     "pads": "pad", "piano": "piano",
@@ -67,6 +75,28 @@ def of_shards(folder: Path, take: int = 1) -> Iterator[Sound]:
             yield Sound(song_id, take_name(piece.name, take), samples, beats, start)
 
 
+def of_songs(data: Path, kept: Path, limit: int = 0) -> Iterator[Sound]:
+    """Yield training songs of POP909 in a fixed random order, each played by a band of its own.
+
+    Those whose posteriors lie in ``kept`` are passed over.
+    """
+    ids = open_corpus("pop909", data / "pop909").ids("train")
+    for song_id in np.random.default_rng(0).permutation(ids)[: limit or None]:
+        name = f"{song_id}-song"
+        if (kept / f"{name}.npz").is_file():
+            continue
+        rng = np.random.default_rng(zlib.crc32(f"posteriors/{song_id}".encode()))
+        whole = read_song(data / "pop909" / song_id)
+        start = float(rng.uniform(0, max(whole.duration - EXCERPT_S, 0.0)))
+        song = cut(whole, start, EXCERPT_S)
+        if len(song.beats) < 2:
+            continue
+        font = str(rng.choice(SONG_SOUNDFONTS))
+        sound = played(band(song, rng), font, min(whole.duration + 1.0, EXCERPT_S))
+        beats = np.array([beat.time for beat in song.beats])
+        yield Sound(song_id, name, master(sound, rng, SAMPLE_RATE), beats, start)
+
+
 def take_name(name: str, take: int) -> str:
     """Return the name of a take of a piece.
 
@@ -95,7 +125,7 @@ def _start(whole: NDArray[np.floating], beats: NDArray[np.floating]) -> float:
 
 
 def keep_posteriors(sounds: Iterator[Sound], data: Path, out: Path) -> int:
-    """Run the models on each sound that is not kept yet; return how many are there.
+    """Run ``live`` on each sound that is not kept yet; return how many are there.
 
     Raises
     ------
@@ -103,7 +133,7 @@ def keep_posteriors(sounds: Iterator[Sound], data: Path, out: Path) -> int:
         If the folder cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pipelines = {name: load_pipeline(name) for name in MODELS}
+    pipeline = load_pipeline(MODEL)
     n = 0
     for sound in tqdm(sounds, f"posteriors {out.name}", unit="song"):
         n += 1
@@ -114,15 +144,13 @@ def keep_posteriors(sounds: Iterator[Sound], data: Path, out: Path) -> int:
         beats = np.array([beat.time for beat in whole.beats])
         first = int(np.argmin(np.abs(beats - sound.start - sound.beats[0])))
         steps = step_times(sound.beats)
-        arrays: dict[str, Any] = {"first": np.array(first * 4)}
-        for name, pipeline in pipelines.items():
-            posteriors = listen(pipeline, sound.samples, "balanced")
-            frame_s = pipeline.spec.features.frame_s
-            rows = gather_steps(posteriors.onset, posteriors.frame, frame_s, steps)
-            arrays[name] = np.round(255 * rows).astype(np.uint8)
+        posteriors = listen(pipeline, sound.samples, "balanced")
+        frame_s = pipeline.spec.features.frame_s
+        rows = gather_steps(posteriors.onset, posteriors.frame, frame_s, steps)
+        quantized = np.round(255 * rows).astype(np.uint8)
         try:
             with path.with_suffix(".partial").open("wb") as file:
-                np.savez_compressed(file, **arrays)
+                np.savez_compressed(file, first=np.array(first * 4), live=quantized)
             path.with_suffix(".partial").replace(path)
         except OSError as error:
             raise DataError(f"{out}: expected to keep posteriors there ({error})") from error
@@ -130,7 +158,7 @@ def keep_posteriors(sounds: Iterator[Sound], data: Path, out: Path) -> int:
 
 
 def noise_pairs(
-    shards: Path, folder: Path, take: int = 1, model: str = "live"
+    shards: Path, folder: Path, take: int = 1
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     """Yield who sounded (S, 88) and posteriors (S, 88, 2) of songs that ``of_shards`` gave."""
     for k, piece in enumerate(read_shards(shards)):
@@ -146,15 +174,15 @@ def noise_pairs(
             if is_audible[number] and (part := _PARTS.get(role.removeprefix(MACHINE)))
         ]
         with np.load(path) as kept:
-            rows = kept[model]
+            rows = kept[MODEL]
         yield band_cells(players, np.array(piece.array("beats"), float)[:, 0])[: len(rows)], rows
 
 
-def load_posteriors(folder: Path, model: str = "live") -> dict[str, list[ExcerptPosteriors]]:
+def load_posteriors(folder: Path) -> dict[str, list[ExcerptPosteriors]]:
     """Return the posteriors kept in a folder, by song id."""
     found: dict[str, list[ExcerptPosteriors]] = {}
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as kept:
-            rows = ExcerptPosteriors(int(kept["first"]), kept[model])
+            rows = ExcerptPosteriors(int(kept["first"]), kept[MODEL])
         found.setdefault(path.stem.partition("-")[0], []).append(rows)
     return found

@@ -130,7 +130,7 @@ def _play(
         start = float(rng.uniform(0, max(song.duration - config.excerpt_s, 0.0)))
         seconds = min(song.duration + 1.0, config.excerpt_s)
         song = cut(song, start, seconds)
-        return _played(band(song, rng), font, seconds), beats_of(song), seconds
+        return played(band(song, rng), font, seconds), beats_of(song), seconds
     faster = float(np.exp(rng.uniform(-TEMPO_SHARE, TEMPO_SHARE)))
     piece = retimed_piece(corpus.read(piece_id), faster)
     end = max(note.offset for part in piece.parts for note in part.notes)
@@ -143,7 +143,7 @@ def _play(
         for part in cut_piece(piece, start, seconds).parts
         if part.notes
     ]
-    return _played(_without_drums(players, rng), font, seconds), beats, seconds
+    return played(_without_drums(players, rng), font, seconds), beats, seconds
 
 
 def band(song: Song, rng: np.random.Generator) -> list[Player]:
@@ -160,7 +160,7 @@ def _without_drums(players: list[Player], rng: np.random.Generator) -> list[Play
     return others if others and rng.random() < NO_DRUMS_SHARE else players
 
 
-def _played(players: list[Player], font: str, seconds: float) -> Array:
+def played(players: list[Player], font: str, seconds: float) -> Array:
     """Return the players' sound (n,), mono."""
     sound = fluidsynth(players_to_midi(players[:MOST_PLAYERS]), font, DRY_RATE).mean(1)
     total = sum_of([soxr.resample(sound, DRY_RATE, SAMPLE_RATE)], seconds)

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+
+from offline_train.corpora import read_song
+from offline_train.data.accompaniment.crops import ExcerptPosteriors
+from offline_train.evaluation.step_posteriors import keep_posteriors, load_posteriors, of_songs
+from offline_train.synthesis.render import Audio
+from tests.offline_train.fixtures import write_data
+
+
+@pytest.fixture(autouse=True)
+def tones(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every note is a sine; no MMA. Returns the SoundFonts asked for."""
+    fonts: list[str] = []
+
+    def sines(midi: mido.MidiFile, font: str, sample_rate: int) -> Audio:
+        fonts.append(font)
+        sound, now = np.zeros((int((midi.length + 1) * sample_rate), 2), np.float32), 0.0
+        t = np.arange(int(0.3 * sample_rate)) / sample_rate
+        for message in midi:
+            now += message.time
+            if message.type == "note_on" and message.velocity and message.channel != 9:
+                at = int(now * sample_rate)
+                wave = np.sin(2 * np.pi * 440 * 2 ** ((message.note - 69) / 12) * t)
+                sound[at : at + len(t)] += 0.1 * wave[: len(sound) - at, None]
+        return sound
+
+    monkeypatch.setattr("offline_train.data.beats.pieces.fluidsynth", sines)
+    monkeypatch.setattr("offline_train.data.beats.pieces.mma_players", lambda song, rng: [])
+    return fonts
+
+
+def test_songs_of_training_are_played_and_kept_once(tmp_path: Path, tones: list[str]) -> None:
+    data, kept = write_data(tmp_path / "data", 2), tmp_path / "kept"
+    assert keep_posteriors(of_songs(data, kept), data, kept) == 2
+    assert len(tones) == 2
+    found = load_posteriors(kept)
+    assert keep_posteriors(of_songs(data, kept), data, kept) == 0  # nothing is rendered again
+    assert len(tones) == 2
+    for song_id, (excerpt,) in found.items():
+        assert isinstance(excerpt, ExcerptPosteriors)
+        beats = read_song(data / "pop909" / song_id).beats
+        assert excerpt.first + len(excerpt.rows(10_000)) <= 4 * len(beats)
+        assert excerpt.rows(10_000)[..., 1].max() > 0.5
