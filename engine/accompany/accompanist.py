@@ -91,6 +91,11 @@ class Accompanist:
         for. The usual of each if not given.
     part
         0 without, 1 with the melody.
+
+    Attributes
+    ----------
+    settings, style
+        May be replaced between two steps.
     """
 
     def __init__(
@@ -101,7 +106,7 @@ class Accompanist:
         style: Array | None = None,
         part: int = 0,
     ) -> None:
-        self._model, self._settings = model, settings or SamplingSettings()
+        self._model, self.settings = model, settings or SamplingSettings()
         self.style = USUAL_STYLE if style is None else style
         self._part, self._seed = part, seed
         self.reset()
@@ -114,8 +119,15 @@ class Accompanist:
         self._struck = np.zeros(N_PITCHES, np.float32)  # on the step before
         self._left = np.zeros(N_PITCHES, np.int64)  # steps for which keys are still held
         self._plan: Plan | None = None
-        self._usual = self._settings.notes_per_step
+        self._usual = self.settings.notes_per_step
         self._attacks: deque[bool] = deque(maxlen=BAR_STEPS)  # whether each last step had one
+
+    def let_go(self) -> tuple[int, ...]:
+        """Let go all keys, as before a rest; return which were held."""
+        held = np.flatnonzero(self._left) + MIN_PITCH
+        self._left[:] = 0
+        self._struck[:] = 0
+        return tuple(held.tolist())
 
     def hear(self, heard: Array) -> None:
         """Take what was heard on the next steps, (n, 88, 2), as ``gathering`` has it."""
@@ -130,7 +142,7 @@ class Accompanist:
         heard, expected = self._known(where.lag)
         chord, bass = self._model.plan(heard, expected, where)
         is_beat = where.place % 4 == 0
-        plan = choose(chord, bass, self._plan, is_beat, self._settings.plan)
+        plan = choose(chord, bass, self._plan, is_beat, self.settings.plan)
         released = self._release(plan)
         self._plan = plan
         if not plays:
@@ -148,7 +160,7 @@ class Accompanist:
         """Return the player's hidden state, and that without plan and sound where it guides."""
         style, part = self.style, self._part
         guided = self._model.play(own, plan.row, heard, style, part, where)
-        if not self._settings.guidance:
+        if not self.settings.guidance:
             return _Hidden(guided, None)
         no_plan, silence = np.zeros_like(plan.row), np.zeros_like(heard)
         free = self._model.play(own, no_plan, silence, style, part, where, is_guided=False)
@@ -178,14 +190,14 @@ class Accompanist:
         Steadiness is to strike, or not, as a bar ago. Harmony is how likely the notes belong to
         what sounds, in the mean; a rest is neither better nor worse in it than those that play.
         """
-        drawn = [self._write(hidden, plan) for _ in range(max(self._settings.candidates, 1))]
+        drawn = [self._write(hidden, plan) for _ in range(max(self.settings.candidates, 1))]
         if len(drawn) == 1:
             return drawn[0]
         safe = np.log(np.maximum(plan.safety, LEAST_SAFETY))
         harmony = [float(np.mean([safe[n.pitch % 12] for n in notes] or np.nan)) for notes in drawn]
         usual = float(np.nanmean(harmony)) if any(drawn) else 0.0
         is_steady = [self._was_struck_a_bar_ago() in (None, bool(notes)) for notes in drawn]
-        worth = np.nan_to_num(harmony, nan=usual) + self._settings.steadiness * np.array(is_steady)
+        worth = np.nan_to_num(harmony, nan=usual) + self.settings.steadiness * np.array(is_steady)
         return drawn[int(np.argmax(worth))]
 
     def _was_struck_a_bar_ago(self) -> bool | None:
@@ -222,11 +234,11 @@ class Accompanist:
         if hidden.unguided is None:
             return logits
         free = self._model.note(hidden.unguided, np.zeros_like(row), struck, last, 0).pitch
-        return np.asarray(logits + self._settings.guidance * (logits - free), np.float32)
+        return np.asarray(logits + self.settings.guidance * (logits - free), np.float32)
 
     def _bias(self, plan: Plan) -> Array:
         """Return what is added to the logits (89,): safe pitches, usual density."""
-        s = self._settings
+        s = self.settings
         bias = np.zeros(N_PITCHES + 1, np.float32)
         classes = (np.arange(N_PITCHES) + MIN_PITCH) % 12
         bias[:N_PITCHES] = s.safety * np.log(np.maximum(plan.safety[classes], LEAST_SAFETY))
@@ -236,7 +248,7 @@ class Accompanist:
 
     def _draw(self, logits: Array) -> int:
         """Return a choice by temperature, of the likeliest that make up ``top_p``."""
-        s = self._settings
+        s = self.settings
         scaled = (logits - logits.max()) / max(s.temperature, 1e-3)
         p = np.exp(scaled.astype(np.float64))
         p /= p.sum()

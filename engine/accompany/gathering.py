@@ -9,12 +9,14 @@ Not here: where the steps lie (the beat clock), the models that hear.
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.notes import Posteriors
 from models.spec import N_PITCHES
 
 Array = NDArray[np.float32]
 Times = NDArray[np.floating]
 
 CHANNELS = 2  # onset, frame
+KEPT_S = 16.0  # at the least, before a beat is found
 
 
 def gather_steps(onset: Array, frame: Array, frame_s: float, steps: Times) -> Array:
@@ -42,3 +44,70 @@ def gather_steps(onset: Array, frame: Array, frame_s: float, steps: Times) -> Ar
         if start < stop and start < len(frame):
             heard[k, :, 1] = frame[start:stop].mean(0)
     return heard
+
+
+class StepGatherer:
+    """Gathers posteriors as they come, and says what was heard on a step once that is known.
+
+    Parameters
+    ----------
+    frame_s
+        Seconds of a frame.
+    """
+
+    def __init__(self, frame_s: float) -> None:
+        self.frame_s = frame_s
+        self._n_kept = round(KEPT_S / frame_s)
+        self._rows = np.zeros((CHANNELS, 2 * self._n_kept, N_PITCHES), np.float32)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new stream at frame 0."""
+        self._first = 0  # frame of the first row
+        self._n = 0  # rows
+
+    @property
+    def since(self) -> float:
+        """Seconds from which on it knows what was heard."""
+        return self._first * self.frame_s
+
+    @property
+    def until(self) -> float:
+        """Seconds up to which it knows what was heard."""
+        return (self._first + self._n) * self.frame_s
+
+    def push(self, posteriors: Posteriors) -> None:
+        """Take the next frames; those that were left out were silent."""
+        for frame, onset, sounding in zip(
+            posteriors.frames.tolist(), posteriors.onset, posteriors.frame, strict=True
+        ):
+            self.skip_to(frame)
+            row = self._next_row()
+            row[0], row[1] = onset, sounding
+
+    def skip_to(self, frame: int) -> None:
+        """Take that the frames before ``frame`` that did not come were silent."""
+        if frame - self._first - self._n > self._n_kept:
+            self._first, self._n = frame - self._n_kept, 0
+        while self._first + self._n < frame:
+            self._next_row()[:] = 0
+
+    def gather(self, begin: float, end: float) -> Array | None:
+        """Return what was heard on the step from ``begin`` to ``end``, (88, 2).
+
+        None where that is not known yet.
+        """
+        if (begin + end) / 2 > self.until:
+            return None
+        onset, frame = self._rows[:, : self._n]
+        steps = np.array([begin, end]) - self.since
+        return np.asarray(gather_steps(onset, frame, self.frame_s, steps)[0])
+
+    def _next_row(self) -> Array:
+        """Return the row (2, 88) of the next frame, to write into; the oldest may be forgotten."""
+        if self._n == self._rows.shape[1]:
+            kept = self._rows[:, -self._n_kept :].copy()
+            self._first, self._n = self._first + self._n - self._n_kept, self._n_kept
+            self._rows[:, : self._n] = kept
+        self._n += 1
+        return self._rows[:, self._n - 1]
