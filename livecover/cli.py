@@ -246,7 +246,7 @@ def _quantize(takes: Sequence[str], settings: Settings) -> None:
     """Quantize takes; print a line about each."""
     from livecover.commands.quantize import run  # imported only here, for a quick start
 
-    record, metre = settings.record, settings.arranger.beats_per_bar
+    record, metre = settings.record, settings.beat.beats_per_bar
     paths = [given_path(take) for take in takes]
     with stop_on_signals(is_at_once=True):
         for line in run(paths, record.strength, record.steps, metre):

@@ -20,6 +20,7 @@ SURE_OF_BAR = 0.5
 LOCK_S = 1.2  # of sure and steady estimates until it locks
 RELOCK_S = 2.0  # of sure estimates that say something else
 HOLD_S = 8.0  # without sure estimates until it is lost
+TOLD_BAR = 0.9  # how sure a bar is that somebody follows
 BAR_S = 1.0  # of estimates of another bar until it is taken
 NEAR_BEATS = 0.15
 NEAR_TEMPO = 0.1
@@ -67,6 +68,7 @@ class BeatClock:
         self._other_bar: tuple[int, int] = (0, 0)
         self._other_bar_since: float | None = None
         self._last: tuple[float, BeatEstimate] | None = None
+        self._is_bar_known = False  # a player has said where bars begin
 
     @property
     def period(self) -> float:
@@ -88,6 +90,18 @@ class BeatClock:
         Infinite before the clock first locked.
         """
         return self._line.when(position)
+
+    def estimate(self, time: float) -> BeatEstimate:
+        """Return what the clock says of a time, once it has locked; ``frame`` is 0."""
+        position = self._line.at(time)
+        beat = math.floor(position)
+        place = self.beat_in_bar(beat)
+        return BeatEstimate(0, position - beat, self.period, place, self.metre, 1.0, TOLD_BAR)
+
+    def lose(self) -> None:
+        """Take that there is no beat any more; what was counted stays."""
+        self.state, self.confidence, self._is_bar_known = BeatState.LOST, 0.0, False
+        self._steady_since = None
 
     def beat_in_bar(self, beat: int) -> int:
         """Return which beat of its bar a whole position is, from 0."""
@@ -127,9 +141,25 @@ class BeatClock:
         if is_sure and _for(self._other_since, now) >= RELOCK_S:
             self._lock(estimate, time, now)
         elif now - self._heard > HOLD_S:
-            self.state = BeatState.LOST
+            self.state, self._is_bar_known = BeatState.LOST, False
         elif now - self._heard > LOCK_S:
             self.state = BeatState.HOLDING
+
+    def take(self, estimate: BeatEstimate, now: float, is_bar_known: bool = False) -> None:
+        """Take what somebody says of ``now``, a player or a sequencer: it is true.
+
+        ``is_bar_known`` says that no estimate may move the bar any more, until the beat is lost.
+        """
+        error = _wrapped(estimate.phase - self._line.at(now))
+        change = abs(math.log(estimate.period / self._line.period)) if self.bpm else math.inf
+        if abs(error) <= NEAR_BEATS and change <= NEAR_TEMPO:
+            self.state, self._heard, self._other_since = BeatState.LOCKED, now, None
+            self._follow(error, estimate.period, now, now)
+            self._take_bar(estimate.metre, self._downbeat_of(estimate, now), now)
+        else:
+            self._lock(estimate, now, now)
+        self.confidence = 1.0
+        self._is_bar_known = is_bar_known
 
     def _watch(self, estimate: BeatEstimate, time: float, is_sure: bool) -> None:
         """Note since when estimates are sure and follow from each other."""
@@ -174,6 +204,8 @@ class BeatClock:
         is_same = metre == self.metre and (downbeat - self._downbeat) % metre == 0
         if is_same or estimate.bar_confidence < SURE_OF_BAR:
             self._other_bar_since = None
+            return
+        if self._is_bar_known:
             return
         bar = (metre, downbeat % metre)
         if self._other_bar_since is None or bar != self._other_bar:

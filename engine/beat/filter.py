@@ -15,7 +15,7 @@ Shapes: M tempos, R rows (the beats of all metres), S places (all ticks of all t
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ LEAST_LEVEL = 0.1  # from which on an activation speaks for a beat, at least
 LATEST = 1 - 1e-9  # phase
 FINEST = 1.012  # a tempo over the next slower one, at least
 FRESHEN_EVERY = 4  # frames
+WITHIN = math.sqrt(2)  # factor on a tempo that is known: no other level of it is thought of
+KNOWN_TEMPO = 0.05  # standard deviations of what a player says: of a tempo,
+KNOWN_PLACE = 0.08  # of a beat
+KNOWN_SPREAD = 0.2  # octaves around a tempo that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,21 @@ class FilterSettings:
     peak_memory: float = 3.0  # seconds
     downbeat_prior: float = 0.27  # of a beat
 
+    def known(self, bpm: float | None, metre: int | None) -> "FilterSettings":
+        """Return these beliefs where a tempo, within its octave, or a metre is known."""
+        found = self
+        if bpm is not None:
+            found = replace(
+                found,
+                slowest_bpm=bpm / WITHIN,
+                fastest_bpm=bpm * WITHIN,
+                usual_bpm=bpm,
+                spread_octaves=KNOWN_SPREAD,
+            )
+        if metre is not None:
+            found = replace(found, metres=(metre,), metre_shares=(1.0,))
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class BeatEstimate:
@@ -69,6 +88,12 @@ class BeatEstimate:
     metre: int
     confidence: float
     bar_confidence: float
+
+    def later(self, seconds: float) -> "BeatEstimate":
+        """Return the same, so many seconds later; earlier where they are negative."""
+        beats = self.beat_in_bar + self.phase + seconds / self.period
+        beat = math.floor(beats)
+        return replace(self, phase=beats - beat, beat_in_bar=beat % self.metre)
 
 
 class BeatFilter:
@@ -126,6 +151,33 @@ class BeatFilter:
         shares = np.repeat(np.array(s.metre_shares) / s.metres, s.metres)
         states = tempo[self._tempo_of, None] * shares
         return np.asarray(states / states.sum(), np.float32)
+
+    def begin_at(self, estimate: BeatEstimate) -> None:
+        """Begin where somebody says that the music is; ``bar_confidence`` says how sure of the bar.
+
+        Where its metre is none of these, nothing is known of the bar.
+        """
+        self.reset()
+        lengths = self._lengths[self._tempo_of]
+        tempo = np.log(lengths * self.tick_s / estimate.period) / KNOWN_TEMPO
+        apart = self._own_place / lengths - estimate.phase
+        turns = np.round(apart)  # 1 where a state is yet in the beat before
+        near = np.exp(-0.5 * (tempo**2 + ((apart - turns) / KNOWN_PLACE) ** 2))
+        rows = np.full(len(self._metre_of), 1 - estimate.bar_confidence)
+        rows[(self._metre_of == estimate.metre) & (self._beat_of == estimate.beat_in_bar)] = 1
+        if not rows.any():
+            rows[:] = 1
+        shifted = {k: self._shifted(rows, k) for k in (-1, 0, 1)}
+        weights = np.stack([shifted[int(k)] for k in turns])
+        self._states *= near[:, None] * weights
+        self._states /= self._states.sum()
+
+    def _shifted(self, rows: NDArray[np.float64], n_beats: int) -> NDArray[np.float64]:
+        """Return the same of rows (R,), told so many beats earlier."""
+        shifted = rows.copy()
+        for first, metre in zip(self._first_rows, self.settings.metres, strict=True):
+            shifted[first : first + metre] = np.roll(rows[first : first + metre], -n_beats)
+        return shifted
 
     def push(self, beat: float, downbeat: float, is_heard: bool = True) -> None:
         """Advance a frame, then observe its activations (0 to 1), if ``is_heard``."""

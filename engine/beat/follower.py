@@ -1,34 +1,42 @@
-"""The beat of a stream: what is heard of it beside the cover's model, and what is known of it now.
+"""The beat of a stream: heard beside the cover's model, told by a player or by a sequencer.
 
-Not here: hearing (``tracker``), the clock (``clock``). Times are seconds of the stream. Belongs to
-the worker thread; :attr:`BeatFollower.beat` may be read by any.
+Not here: hearing (``tracker``), the clock (``clock``), opening (``opening``). Times are seconds of
+the stream. Belongs to the worker thread; :attr:`BeatFollower.beat` may be read by any.
 """
 
-import logging
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.beat.activations import load_beat_model
-from engine.beat.clock import BeatClock
+from engine.beat.clock import NEAR_TEMPO, BeatClock
+from engine.beat.filter import BeatEstimate, FilterSettings
+from engine.beat.tapping import TapTempo
 from engine.beat.tracker import BeatTracker
-from engine.core.errors import ModelError
 from engine.core.settings import BeatSettings
-from engine.core.tempo import Beat, Tempo
-from engine.model.frontend import FrontEnd, load_frontend
+from engine.core.tempo import Beat, BeatState, Tempo
+from engine.model.frontend import FrontEnd
 from models.spec import FeatureSpec
 
 Array = NDArray[np.float32]
 
-_log = logging.getLogger(__name__)
+SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0
+"""Of what a player says."""
+USUAL_METRE = 4
+EVEN_TAPS = 4  # from which on taps tell a tempo better than it was known
+SURE, VERY_SURE = 0.9, 0.9999  # of the bar
 
 
 class BeatFollower:
     """Follows the beat of one stream after the other; a ``FeatureTap`` of the pipeline.
 
+    A sequencer that plays takes precedence over what is heard, and a player over both.
+
     Parameters
     ----------
+    settings
+        Which source; what is known; :meth:`change` takes others of the same source.
     features
         Of the pipeline.
     tracker
@@ -45,20 +53,34 @@ class BeatFollower:
     """
 
     def __init__(
-        self, features: FeatureSpec, tracker: BeatTracker | None, frontend: FrontEnd | None = None
+        self,
+        settings: BeatSettings,
+        features: FeatureSpec,
+        tracker: BeatTracker | None = None,
+        frontend: FrontEnd | None = None,
     ) -> None:
+        self._settings = settings
         self._sample_rate = features.sample_rate
         self._tracker, self._frontend = tracker, frontend
+        self._taps = TapTempo()
         self.clock = BeatClock() if tracker is None else tracker.clock
         self.begin(0.0, 0.0)
 
     def begin(self, start: float, first_frame: float) -> None:
         """Begin anew, with a sample at ``start`` s and a frame centred at ``first_frame`` s."""
         self._start, self._n_samples = start, 0
+        self._taps.reset()
+        self._sequencer: Tempo | None = None  # that plays
+        self._standing: Tempo | None = None  # of a sequencer that does not
+        self._told_bpm: float | None = None  # by a player, or a sequencer before
+        self.clock.reset()
         if self._frontend is not None:
             self._frontend.reset()
         if self._tracker is not None:
+            self._tracker.offset = self._settings.offset
             self._tracker.reset(first_frame if self._frontend is None else start)
+            self._believe()
+        self.clock.metre = self._metre
         self._look()
 
     @property
@@ -85,35 +107,156 @@ class BeatFollower:
             self._tracker.skip(n_frames)
         self._look()
 
+    def change(self, settings: BeatSettings) -> None:
+        """Go on with another tempo, metre or offset."""
+        before, self._settings = self._settings, settings
+        later = settings.offset - before.offset
+        if self._tracker is not None:
+            self._tracker.offset = settings.offset
+        elif later and self._is_there:
+            self.clock.take(self._here.later(-later), self.now)
+        if (settings.tempo, settings.metre) == (before.tempo, before.metre):
+            return
+        if settings.tempo != before.tempo:
+            self._told_bpm = None
+        if not self._is_there:
+            self.clock.metre = self._metre
+            self._believe()
+            return
+        here = replace(self._here, metre=self._metre)
+        if settings.tempo is not None:
+            here = replace(here, period=60 / settings.tempo)
+        self._say(replace(here, beat_in_bar=here.beat_in_bar % here.metre))
+
+    def correct(self, correction: str, time: float) -> None:
+        """Take what a player says of a time; see ``CORRECTIONS``. Does nothing without a beat."""
+        if correction == "tap" or (correction == "one" and not self._is_there):
+            self._tap(time)
+        elif not self._is_there:
+            return
+        elif correction == "one":
+            beat = math.floor(self.clock.position(self.now))
+            first = math.floor(self.clock.position(time) + 0.5)
+            here = replace(self._here, beat_in_bar=(beat - first) % self.clock.metre)
+            self._say(replace(here, bar_confidence=VERY_SURE))
+        else:
+            self._scale_tempo(2.0 if correction == "double" else 0.5)
+        self._look()
+
+    def sequence(self, tempo: Tempo | None) -> None:
+        """Take a sequencer's tempo, in seconds of the stream; None where there is none.
+
+        It is followed while the sequencer plays, that is, tells which beat it is.
+        """
+        if self._settings.source not in ("auto", "clock"):
+            return
+        was_followed = self._sequencer is not None
+        plays = tempo is not None and tempo.beat is not None
+        self._sequencer, self._standing = (tempo, None) if plays else (None, tempo)
+        if self._sequencer is None and was_followed:
+            self._leave_sequencer()
+        self._look()
+
+    @property
+    def _is_there(self) -> bool:
+        return self.clock.state is not BeatState.LOST
+
+    @property
+    def _here(self) -> BeatEstimate:
+        return self.clock.estimate(self.now)
+
+    @property
+    def _metre(self) -> int:
+        return self._settings.beats_per_bar or USUAL_METRE
+
+    def _tap(self, time: float) -> None:
+        """Take a beat at a time; a count that begins while there is none is that of a bar."""
+        if self._settings.source == "clock":
+            return
+        self._taps.tap(time)
+        period = self._tapped_period()
+        if period is None or not SLOWEST_BPM <= 60 / period <= FASTEST_BPM:
+            return
+        metre = self.clock.metre
+        place = (self._taps.n_taps - 1) % metre
+        if self._is_there:
+            place = self.clock.beat_in_bar(math.floor(self.clock.position(time) + 0.5))
+        tapped = BeatEstimate(0, 0.0, period, place, metre, 1.0, SURE)
+        self._say(tapped.later(self.now - self._taps.beat_at))
+
+    def _tapped_period(self) -> float | None:
+        """Return seconds a beat; few taps are less even than a tempo that is known."""
+        bpm = self.clock.bpm if self._is_there else self._settings.tempo
+        known, tapped = (60 / bpm if bpm else None), self._taps.period
+        if known is None or tapped is None:
+            return known or tapped
+        is_few = self._taps.n_taps < EVEN_TAPS
+        return known if is_few and abs(math.log(tapped / known)) < NEAR_TEMPO else tapped
+
+    def _scale_tempo(self, factor: float) -> None:
+        """Count ``factor`` beats for each; those on which bars begin stay beats."""
+        clock, now = self.clock, self.now
+        if not SLOWEST_BPM <= clock.bpm * factor <= FASTEST_BPM:
+            return
+        position = clock.position(now)
+        beat = math.floor(position)
+        beats = clock.bar_of(beat) * clock.metre + clock.beat_in_bar(beat) + position - beat
+        beats *= factor
+        here = replace(self._here, phase=beats % 1.0, period=clock.period / factor)
+        self._say(replace(here, beat_in_bar=math.floor(beats) % clock.metre))
+
+    def _say(self, estimate: BeatEstimate) -> None:
+        """Take what a player says of now."""
+        self.clock.take(estimate, self.now, estimate.bar_confidence >= VERY_SURE)
+        self._told_bpm = 60 / estimate.period
+        self._believe(estimate)
+
+    def _believe(self, estimate: BeatEstimate | None = None) -> None:
+        """Let the tracker believe what is known."""
+        if self._tracker is not None:
+            bpm = self._told_bpm or self._settings.tempo
+            known = FilterSettings().known(bpm, self._settings.beats_per_bar)
+            self._tracker.believe(known, estimate, self.now)
+
+    def _leave_sequencer(self) -> None:
+        """Go on by what is heard; without that, the beat is over."""
+        if self._tracker is None:
+            self.clock.lose()
+        else:
+            self._told_bpm = self.clock.bpm
+            self._believe(self._here)
+
     def _look(self) -> None:
-        """Note how the beat is now."""
+        """Follow the sequencer, forget what a player said of a beat that is lost, tell the beat."""
+        if self._tracker is not None:
+            self._tracker.leads = self._sequencer is None
+        if self._sequencer is not None:
+            self.beat = self._sequenced(self._sequencer)
+            return
+        if not self._is_there and self._told_bpm is not None:
+            self._told_bpm = None
+            self._believe()
+        source = "tapped" if self._tracker is None else "heard"
+        if self._settings.source == "clock":
+            source = "clock"
         clock = self.clock
-        if clock.period == math.inf:
-            self.beat = Beat("heard")
+        if self._standing is not None and not self._is_there:
+            self.beat = Beat("clock", BeatState.LOCKED, 1.0, self._standing)
+            return
+        if not clock.bpm:
+            self.beat = Beat(source)
             return
         coming = math.floor(clock.position(self.now)) + 1
         number = clock.bar_of(coming) * clock.metre + clock.beat_in_bar(coming)
         tempo = Tempo(clock.bpm, clock.time_of(coming), number, clock.metre)
-        self.beat = Beat("heard", clock.state, clock.confidence, tempo)
+        self.beat = Beat(source, clock.state, clock.confidence, tempo)
 
-
-def open_beat(settings: BeatSettings, features: FeatureSpec) -> BeatFollower | None:
-    """Return what follows the beat as the settings say, beside a model of these features; or None.
-
-    Where no beat can be heard a line in the log says why.
-    """
-    if settings.source == "off":
-        return None
-    try:
-        model = load_beat_model()
-        wanted = model.spec.features
-        if wanted.sample_rate != features.sample_rate:
-            raise ModelError(
-                f"the model hears {features.sample_rate} Hz, and the beat network"
-                f" {wanted.sample_rate} Hz: take a model that comes with livecover"
-            )
-        frontend = None if wanted == features else load_frontend(wanted)
-    except ModelError as error:
-        _log.warning("no beat is heard: %s", error)
-        return None
-    return BeatFollower(features, BeatTracker(model), frontend)
+    def _sequenced(self, tempo: Tempo) -> Beat:
+        """Follow a sequencer; return its beat."""
+        beats, metre = tempo.beat_of(self.now - self._settings.offset), tempo.beats_per_bar
+        assert beats is not None
+        beat = math.floor(beats)
+        here = BeatEstimate(0, beats - beat, tempo.beat_s, beat % metre, metre, 1.0, SURE)
+        self.clock.take(here, self.now)
+        at = self.now + (beat + 1 - beats) * tempo.beat_s
+        return Beat("clock", BeatState.LOCKED, 1.0, Tempo(tempo.bpm, at, beat + 1, metre))

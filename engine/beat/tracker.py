@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.beat.activations import BeatModel
 from engine.beat.clock import BeatClock
-from engine.beat.filter import BeatFilter, FilterSettings
+from engine.beat.filter import BeatEstimate, BeatFilter, FilterSettings
 
 Array = NDArray[np.float32]
 
@@ -29,22 +29,31 @@ class BeatTracker:
         The beat network.
     settings
         Of the filter.
+
+    Attributes
+    ----------
+    leads : bool
+        Whether the clock follows what is heard; False while it follows somebody else.
+    offset : float
+        Seconds by which the clock's beats are later than they are heard.
     """
 
     def __init__(self, model: BeatModel, settings: FilterSettings | None = None) -> None:
         self.model = model
         spec = model.spec.features
-        self.filter = BeatFilter(spec.frame_s, settings)
+        self.settings = settings or FilterSettings()
+        self.filter = BeatFilter(spec.frame_s, self.settings)
         self.clock = BeatClock()
         self.frame_s = spec.frame_s
+        self.leads, self.offset = True, 0.0
         self.delay = spec.half_window_s + model.spec.lookahead_frames * spec.frame_s
         self.reset()
 
     def reset(self, start: float = 0.0) -> None:
         """Begin anew with a frame whose centre stands at ``start`` s of the stream."""
-        self._start = start
+        self._start, self.leads = start, True
         self.model.reset()
-        self.filter.reset()
+        self.filter = BeatFilter(self.frame_s, self.settings)
         self.clock.reset()
         self._frame, self._loudest, self._period = 0, 0.0, USUAL_PERIOD_S
         self._n_pending = 0  # frames that the network holds
@@ -64,6 +73,18 @@ class BeatTracker:
         self._n_pending = 0
         self.model.reset()
 
+    def believe(
+        self, settings: FilterSettings, estimate: BeatEstimate | None = None, time: float = 0.0
+    ) -> None:
+        """Believe something else from now on; where ``estimate`` says that the music is at a time.
+
+        As the clock tells times: ``offset`` after they are heard.
+        """
+        self.filter = BeatFilter(self.frame_s, settings)
+        if estimate is not None:
+            coming = self._start + self._frame * self.frame_s + self.offset
+            self.filter.begin_at(estimate.later(coming - time))
+
     def hear(self, beat: float, downbeat: float) -> None:
         """Take the activations of the next frame, 0 to 1."""
         fade = math.exp(-self.frame_s / (MEMORY_BEATS * self._period))
@@ -74,5 +95,6 @@ class BeatTracker:
             time = self._start + self._frame * self.frame_s
             estimate = self.filter.estimate()
             self._period = estimate.period
-            self.clock.update(estimate, time, time + self.delay, is_heard)
+            if self.leads:
+                self.clock.update(estimate, time + self.offset, time + self.delay, is_heard)
         self._frame += 1

@@ -19,7 +19,8 @@ STYLE_FROM = "from:"
 """What stands before the path of a MIDI file whose style is meant."""
 PARTS_PLAYED = ("full", "accompaniment", "melody")
 PEDALS = ("off", "harmony")
-BEAT_SOURCES = ("auto", "off")
+BEAT_SOURCES = ("auto", "tap", "clock", "off")
+METRES = ("3/4", "4/4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,10 +258,26 @@ class BeatSettings:
     """Section ``beat``: how the song's beat is followed."""
 
     source: str = "auto"
-    """auto: it is heard; or off."""
+    """auto: it is heard, unless a sequencer tells it; tap; clock, a sequencer's alone; or off."""
+    tempo: float | None = None
+    """Beats a minute, within its octave; None finds it."""
+    metre: str | None = None
+    """3/4 or 4/4; None finds it."""
+    offset: float = 0.0
+    """Seconds by which beats are later than they are heard, or a sequencer tells them."""
 
     def __post_init__(self) -> None:
         checks.choice("beat.source", self.source, BEAT_SOURCES)
+        if self.tempo is not None:
+            checks.number("beat.tempo", self.tempo, 40.0, 240.0, " beats a minute")
+        if self.metre is not None:
+            checks.choice("beat.metre", self.metre, METRES)
+        checks.number("beat.offset", self.offset, -0.5, 0.5, " s")
+
+    @property
+    def beats_per_bar(self) -> int | None:
+        """The metre's; None if it is to be found."""
+        return None if self.metre is None else int(self.metre[0])
 
 
 @dataclass(frozen=True, slots=True)

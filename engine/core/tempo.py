@@ -42,6 +42,11 @@ class Tempo:
         return self.beat_at + (line - self.beat) * self.beat_s
 
 
+CORRECTIONS = ("tap", "halve", "double", "one")
+"""What a player may say of the beat: a beat is here; the tempo is half or twice as fast; a bar
+begins here."""
+
+
 class BeatState(Enum):
     """Whether a beat is followed, goes on without evidence, or is lost."""
 
@@ -68,4 +73,6 @@ class Beat:
 
     def _facts(self) -> tuple[object, ...]:
         tempo = self.tempo
-        return self.source, self.state, tempo and (tempo.beat, tempo.beats_per_bar)
+        if tempo is None or tempo.beat is not None:
+            return self.source, self.state, tempo and (tempo.beat, tempo.beats_per_bar)
+        return self.source, self.state, round(tempo.bpm, 1)

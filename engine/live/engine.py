@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from engine.audio.opening import AudioSource, open_source
-from engine.beat.follower import BeatFollower, open_beat
-from engine.core.errors import StoppedError
+from engine.beat.follower import BeatFollower
+from engine.beat.opening import open_beat
+from engine.core.errors import ConfigError, StoppedError
 from engine.core.settings import (
     AudioSettings,
     BeatSettings,
@@ -21,6 +22,7 @@ from engine.core.settings import (
     TimeSettings,
 )
 from engine.core.taps import Tap, Taps
+from engine.core.tempo import Tempo
 from engine.cover.stream import open_pipeline
 from engine.cover.style import style_vector
 from engine.live.change import Change
@@ -182,6 +184,21 @@ class Engine:
             sink = self.sink
         sink.close()
 
+    def correct_beat(self, correction: str, host_time: float) -> None:
+        """Take what a player says of the beat (``CORRECTIONS``) at a host time. Any other thread.
+
+        Raises ConfigError if no beat is followed.
+        """
+        if self._worker.follower is None:
+            raise ConfigError("there is no beat to correct, it is off: choose --beat auto or tap")
+        with contextlib.suppress(StoppedError):
+            self._worker.run_on_worker(lambda: self._worker.correct_beat(correction, host_time))
+
+    def sequence(self, tempo: Tempo | None) -> None:
+        """Follow a sequencer's tempo, if the settings say so; None without. Any other thread."""
+        with contextlib.suppress(StoppedError):
+            self._worker.run_on_worker(lambda: self._worker.sequence(tempo))
+
     def panic(self) -> None:
         """Silence every receiver and drop what is queued, at once. Any thread."""
         self._worker.panic()
@@ -301,7 +318,7 @@ class Engine:
             sink = self._open_sink(settings.midi.midi_out, sinks_of(self.sink))
             undo.callback(_close_unused, sink, self.sink)
         follower = worker.follower
-        if pipeline is not None or settings.beat != now.beat:
+        if pipeline is not None or settings.beat.source != now.beat.source:
             follower = self._open_beat(settings.beat, (pipeline or self.pipeline).spec.features)
         return Change(settings, budget, follower, style, pipeline, session), sink
 

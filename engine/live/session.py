@@ -99,6 +99,11 @@ class Session:
             _log.debug("a note found the clock between two starts")
         return self._last_host_time
 
+    def stream_time(self, host_time: float) -> float:
+        """Return the second of the stream that is captured at a host time."""
+        read = self.time_of(self.ring.total_read)
+        return read - self.time_of(self._stream_start) + host_time - self.host_time(read)
+
     @property
     def n_overruns(self) -> int:
         """Gaps in the audio so far."""

@@ -7,6 +7,7 @@ Not here: what happens to a block (``engine.cover.stream``), and what is opened 
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from engine.beat.follower import BeatFollower
 from engine.core.notes import Event
 from engine.core.settings import EngineSettings
 from engine.core.taps import Taps
-from engine.core.tempo import Beat
+from engine.core.tempo import Beat, Tempo
 from engine.live.change import Change
 from engine.live.recovery import SourceReopener, warn_of_latency
 from engine.live.session import Session
@@ -125,6 +126,8 @@ class Worker(WorkerThread):
             self._begin(session, pipeline, settings)
         if change.follower is not self.follower:
             pipeline.tap = self.follower = change.follower
+        elif self.follower is not None:
+            self.follower.change(settings.beat)
         if change.style is not None:
             pipeline.style = change.style
         if settings.model.tuning != before.model.tuning:
@@ -145,6 +148,19 @@ class Worker(WorkerThread):
             self._hold()
         self._taps.changed(settings, change.budget.total)
         self._look_at_beat(session)
+
+    def correct_beat(self, correction: str, host_time: float) -> None:
+        """Take what a player says of the beat at a host time. By ``run_on_worker``."""
+        if self.follower is not None:
+            self.follower.correct(correction, self.session.stream_time(host_time))
+            self._look_at_beat(self.session)
+
+    def sequence(self, tempo: Tempo | None) -> None:
+        """Take a sequencer's tempo, in host times; None without one. By ``run_on_worker``."""
+        if self.follower is not None:
+            if tempo is not None:
+                tempo = replace(tempo, beat_at=self.session.stream_time(tempo.beat_at))
+            self.follower.sequence(tempo)
 
     def panic(self) -> None:
         """Silence every receiver and drop what is queued, at once. Any thread."""

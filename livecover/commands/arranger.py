@@ -71,7 +71,7 @@ def arrange_file(
     outputs = SongAnalyzer(cover=settings.model.model, tuning=settings.model.tuning).run(blocks)
     if outputs.is_music:
         arranged = arranger.arrange(
-            analyze(outputs, settings.arranger.beats_per_bar),
+            analyze(outputs, settings.beat.beats_per_bar),
             lambda share: on_progress(ANALYSIS_SHARE + (1 - ANALYSIS_SHARE) * share),
         )
     else:

@@ -236,10 +236,21 @@ class Instrument:
         self._tell()
 
     def set_tempo(self, tempo: Tempo | None) -> None:
-        """Set the song's tempo, for takes and displays; None if it is not known."""
+        """Take a sequencer's tempo, for the beat and for displays; None if it is not known."""
         self.tempo = tempo
-        if self._recorder is not None:
-            self._recorder.set_tempo(tempo)
+        engine = self.engine
+        if engine is not None:
+            engine.sequence(tempo)
+
+    def correct_beat(self, correction: str, host_time: float) -> None:
+        """Take what a player says of the beat (``CORRECTIONS``) at a host time.
+
+        Raises ConfigError if nothing plays, or no beat is followed.
+        """
+        engine = self.engine
+        if engine is None:
+            raise ConfigError("there is no beat yet, since nothing plays: start first")
+        engine.correct_beat(correction, host_time)
 
     def change(self, values: Mapping[str, object]) -> None:
         """Change settings by ``section.key``, all or none; at once if something plays.

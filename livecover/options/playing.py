@@ -6,7 +6,15 @@ The ``dest`` of each is the ``section.key`` that it sets.
 import argparse
 
 from engine.core.settings import BEAT_SOURCES, PARTS_PLAYED, PEDALS
-from livecover.options.values import add_switch, add_value, channel, hertz, number_or_text, seconds
+from livecover.options.values import (
+    add_switch,
+    add_value,
+    bpm,
+    channel,
+    hertz,
+    number_or_text,
+    seconds,
+)
 from livecover.settings.sections import Settings
 
 
@@ -89,12 +97,6 @@ def add_playing(group: argparse._ArgumentGroup, defaults: Settings) -> None:
         help="the sustain pedal: off, or harmony, which changes it with the harmony"
         f" (default: {defaults.play.pedal})",
     )
-    group.add_argument(
-        "--beat",
-        dest="beat.source",
-        choices=BEAT_SOURCES,
-        help=f"the song's beat: auto, which hears it, or off (default: {defaults.beat.source})",
-    )
     add_switch(group, "--mute", "play.mute", "start muted: play nothing until you unmute")
     add_switch(group, "--hold", "play.hold", "hold the sustain pedal down")
     add_value(
@@ -105,6 +107,32 @@ def add_playing(group: argparse._ArgumentGroup, defaults: Settings) -> None:
         "from a note in the song to its MIDI note: seconds, 300ms, or auto, the shortest possible"
         " (default: auto)",
         seconds,
+    )
+
+
+def add_beat(group: argparse._ArgumentGroup, defaults: Settings) -> None:
+    """Add the options of the song's beat."""
+    group.add_argument(
+        "--beat",
+        dest="beat.source",
+        choices=BEAT_SOURCES,
+        help="where the beat comes from: auto, the sound, or a DAW's MIDI clock while it plays;"
+        f" tap, only you; clock, only the DAW; or off (default: {defaults.beat.source})",
+    )
+    add_value(
+        group,
+        "--tempo",
+        "beat.tempo",
+        "BPM",
+        "beats a minute, if you know them, or auto (default: auto)",
+        bpm,
+    )
+    add_value(
+        group,
+        "--metre",
+        "beat.metre",
+        "METRE",
+        "4/4, 3/4, or auto, which detects it; of scores and quantized takes too (default: auto)",
     )
 
 

@@ -83,14 +83,6 @@ def add_scores(group: argparse._ArgumentGroup, defaults: Settings) -> None:
         "FOLDER",
         f"an arranger's name or folder (default: {defaults.arranger.model})",
     )
-    add_value(
-        group,
-        "--metre",
-        "arranger.metre",
-        "METRE",
-        "of scores and quantized takes: 4/4, 3/4, or auto, which detects it"
-        f" (default: {defaults.arranger.metre})",
-    )
 
 
 def add_interfaces(group: argparse._ArgumentGroup, defaults: Settings) -> None:

@@ -38,8 +38,14 @@ def hertz(text: str) -> float | None:
     return None if text == AUTO else float(text)
 
 
+def bpm(text: str) -> float | None:
+    """Return beats a minute, None for ``auto``."""
+    return None if text == AUTO else float(text)
+
+
 # argparse shows these names: invalid time value: 'soon'.
 seconds.__name__, channel.__name__, hertz.__name__ = "time", "channel", "tuning"
+bpm.__name__ = "tempo"
 
 
 def add_switch(group: argparse._ArgumentGroup, option: str, dest: str, text: str) -> None:

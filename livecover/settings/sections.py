@@ -13,14 +13,13 @@ from typing import Any, get_type_hints
 from engine.core import checks
 from engine.core.errors import ConfigError
 from engine.core.settings import EngineSettings
-from engine.core.typed_values import AUTO, convert, nearest, parse_toml, shown, word
+from engine.core.typed_values import convert, nearest, parse_toml, shown, word
 from livecover.mapping.bindings import merge_maps
 from livecover.mapping.settings import ControlSettings
 from livecover.settings.output import MonitorSettings, PianoSettings, RecordSettings
 from livecover.settings.panel import PanelSettings
 from livecover.settings.terminal import TuiSettings
 
-METRES = (AUTO, "4/4", "3/4")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -43,18 +42,10 @@ class ArrangerSettings:
     """True: a file is arranged instead of covered."""
     model: str = "arranger"
     """A shipped arranger's name or the folder of one."""
-    metre: str = "auto"
-    """``4/4`` or ``3/4``, of quantized takes too; auto detects it."""
 
     def __post_init__(self) -> None:
         checks.flag("arranger.enabled", self.enabled)
         checks.text("arranger.model", self.model)
-        checks.choice("arranger.metre", self.metre, METRES)
-
-    @property
-    def beats_per_bar(self) -> int | None:
-        """The metre's; None if it is detected."""
-        return None if self.metre == AUTO else int(self.metre[0])
 
 
 @dataclass(frozen=True, slots=True)

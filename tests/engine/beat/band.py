@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from engine.beat.follower import BeatFollower
 from engine.beat.tracker import BeatTracker
+from engine.core.settings import BeatSettings
 from engine.model.pipeline import Pipeline
 from models.spec import BeatSpec
 from tests.engine.fakes import SPEC, Array, make_pipeline, sound
 
 LOOKAHEAD = 2
+AUTO = BeatSettings()
 CLICK_S = 0.02
 
 
@@ -36,9 +38,10 @@ class LoudBeats:
         return np.stack(rows, 1).astype(np.float32)
 
 
-def make_follower(pipeline: Pipeline | None = None) -> BeatFollower:
-    """Return a follower, as the pipeline's tap."""
-    follower = BeatFollower(SPEC.features, BeatTracker(LoudBeats()))  # type: ignore[arg-type]
+def make_follower(pipeline: Pipeline | None = None, settings: BeatSettings = AUTO) -> BeatFollower:
+    """Return a follower, as the pipeline's tap; it hears where the source is auto."""
+    tracker = BeatTracker(LoudBeats()) if settings.source == "auto" else None  # type: ignore[arg-type]
+    follower = BeatFollower(settings, SPEC.features, tracker)
     if pipeline is not None:
         pipeline.tap = follower
     return follower
@@ -51,10 +54,15 @@ def clicks(times: NDArray[np.float64], seconds: float, metre: int = 4) -> Array:
     return np.asarray(np.maximum(soft, first))
 
 
+def play(pipeline: Pipeline, song: Array, block: int = 50) -> None:
+    """Let a pipeline hear a song (n, 1)."""
+    for start in range(0, len(song), block):
+        pipeline.push(song[start : start + block, 0])
+
+
 def follow(song: Array, block: int) -> tuple[BeatFollower, Pipeline]:
     """Return what followed a whole song (n, 1)."""
     pipeline = make_pipeline()
     follower = make_follower(pipeline)
-    for start in range(0, len(song), block):
-        pipeline.push(song[start : start + block, 0])
+    play(pipeline, song, block)
     return follower, pipeline

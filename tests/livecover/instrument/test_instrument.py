@@ -9,11 +9,13 @@ import pytest
 from engine.core.errors import ConfigError, DeviceError, StoppedError
 from engine.core.settings import EngineSettings
 from engine.core.taps import Tap
+from engine.core.tempo import Tempo
 from engine.live.engine import Engine
 from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import Settings
 from livecover.settings.source import load_settings
 from tests.engine.fakes import CollectingSink, ListeningTap, ScriptedSource, make_pipeline, sound
+from tests.messages import refused
 
 
 class Stage:
@@ -83,6 +85,19 @@ def test_changes_are_kept_when_idle_and_heard_when_playing() -> None:
     assert stage.sink.notes[0].pitch == 63
     assert stage.instrument.settings.midi.transpose == 3
     assert stage.changes[0].midi.transpose == 2
+
+
+def test_a_beat_is_corrected_where_something_plays_with_a_beat() -> None:
+    source = ScriptedSource()
+    stage = Stage(source)
+    with refused(ConfigError, "nothing plays", "start"):
+        stage.instrument.correct_beat("tap", 0.0)
+    stage.instrument.set_tempo(Tempo(90.0, 0.0))
+    stage.instrument.start()
+    with refused(ConfigError, "--beat auto"):  # the stage opens none
+        stage.instrument.correct_beat("tap", 0.0)
+    stage.instrument.set_tempo(None)
+    stage.instrument.stop()
 
 
 def test_what_cannot_start_says_so_and_stays_idle() -> None:

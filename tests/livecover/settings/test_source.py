@@ -154,7 +154,7 @@ HARMLESS = {
     "play.parts": "one of a few words",
     "play.pedal": "one of a few words",
     "midi.velocity_curve": "one of a few words",
-    "arranger.metre": "one of a few words",
+    "beat.metre": "one of a few words",
     "beat.source": "one of a few words",
     "log.level": "one of a few words",
     "monitor.device": "an output of this machine",
