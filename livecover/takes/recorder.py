@@ -19,7 +19,7 @@ from engine.core.errors import ConfigError, LiveCoverError
 from engine.core.notes import Event, NoteEvent, PedalEvent
 from engine.core.settings import EngineSettings
 from engine.core.taps import Tap, TappedSource
-from engine.core.tempo import Tempo
+from engine.core.tempo import Beat
 from engine.system.bounded import MIN_SAVE_S, join_thread
 from livecover.takes.files import TakeFiles, check_folder_in_time
 from livecover.takes.journal import Contents
@@ -32,8 +32,6 @@ STUCK_S = 5.0
 """Seconds in one step of the writer after which the disk is reported as not answering."""
 STILL_S = 2.0
 """Seconds in one step of the writer after which shutting down stops waiting for it."""
-LEAST_CHANGE_BPM = 0.1
-"""Least change of tempo that is written, in beats a minute."""
 MAX_FAULTS = 8
 """Most faults that are kept for the end of the program."""
 ADVICE = "Make room, or give --record another folder"
@@ -96,7 +94,6 @@ class TakeRecorder(Tap):
         self._fault = ""
         self._queue = RecordingQueue()
         self._n_lost_notes = 0  # that the writer knows of
-        self._bpm: float | None = None  # the last one written
         self._sample_rate = 0  # of the input
         self._step_at: float | None = None  # start of the writer's step; None while it waits
         self._n_steps = 0
@@ -132,18 +129,6 @@ class TakeRecorder(Tap):
         self._is_wanted = is_on
         at = self._clock()
         self._put(lambda: self._arm(is_on, at))
-
-    def set_tempo(self, tempo: Tempo | None) -> None:
-        """Take the song's tempo from now on; None if it is not known. Any thread.
-
-        A change of less than ``LEAST_CHANGE_BPM`` is not written.
-        """
-        bpm = None if tempo is None else tempo.bpm
-        if bpm is not None and self._bpm is not None and abs(bpm - self._bpm) < LEAST_CHANGE_BPM:
-            return
-        if bpm is not None or self._bpm is not None:
-            self._bpm = bpm
-            self._put(lambda: self._writer.set_tempo(tempo))
 
     def shut_down(self, still: float = STILL_S) -> None:
         """End the take, write what waits and end the thread. A second call does nothing.
@@ -187,6 +172,9 @@ class TakeRecorder(Tap):
 
     def changed(self, settings: EngineSettings, latency: float) -> None:  # noqa: D102
         self._put(lambda: self._writer.changed(settings, latency))
+
+    def beat(self, beat: Beat) -> None:  # noqa: D102
+        self._put(lambda: self._writer.beat(beat))
 
     def silenced(self) -> None:  # noqa: D102
         at = self._clock()

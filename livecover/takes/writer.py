@@ -8,7 +8,7 @@ import datetime
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from engine.core.errors import ConfigError, DataError
 from engine.core.note_tracker import NoteTracker
 from engine.core.notes import Event
 from engine.core.settings import EngineSettings
-from engine.core.tempo import Tempo
+from engine.core.tempo import Beat, BeatState, Tempo
 from engine.system.paths import exists
 from livecover import __version__
 from livecover.takes.files import TakeFiles, begin_take
@@ -34,6 +34,9 @@ TAIL_S = 0.25
 
 LEAD_S = 1.0
 """Least seconds from a tempo to the bar line that the take's bars start from."""
+
+LEAST_CHANGE_BPM = 0.1
+"""Least change of tempo that is written where bars are not known."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +57,15 @@ class _EndingTake:
     take: TakeSession
     end_time: float  # the engine's
     end_at: float  # host time
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What was last written of the beat into a take."""
+
+    bpm: float
+    beats_per_bar: int
+    bar: float | None = None  # a bar line, in the engine's time
 
 
 class TakeWriter:
@@ -96,6 +108,7 @@ class TakeWriter:
         self._input: Input | None = None
         self._latency = 0.0
         self._tempo: Tempo | None = None
+        self._written: _Written | None = None
         self._sounding = NoteTracker()  # at the port, for a take that begins now
         self._take: TakeSession | None = None
         self._ending: list[_EndingTake] = []
@@ -123,6 +136,7 @@ class TakeWriter:
             raise
         self._take.hold(self._sounding)
         self._n_overruns_before = self._n_overruns()
+        self._written = None
         self._write_tempo(self._take, time)
         _log.info("recording %s", files.midi)
 
@@ -169,11 +183,25 @@ class TakeWriter:
             for text in _differences(before, settings):
                 self._take.text(text, self.time)
 
-    def set_tempo(self, tempo: Tempo | None) -> None:
-        """Take the song's tempo from now on; None if it is not known."""
-        self._tempo = tempo
-        if self._take is not None:
-            self._write_tempo(self._take, self.time)
+    def beat(self, beat: Beat) -> None:
+        """Take the song's beat; a take's bars are those of the metre that it began with."""
+        self._tempo = None if beat.state is BeatState.LOST else beat.tempo
+        take, tempo, known = self._take, self._tempo, self._written
+        if take is None or tempo is None:
+            return
+        line = tempo.bar_at(self._host_time)
+        if known is None or (line is not None and known.bar is None):
+            self._write_tempo(take, self.time)
+        elif line is None or known.bar is None:
+            if abs(tempo.bpm - known.bpm) >= LEAST_CHANGE_BPM:
+                take.tempo(tempo.bpm, self.time)
+                self._written = replace(known, bpm=tempo.bpm)
+        elif tempo.beats_per_bar == known.beats_per_bar:
+            second = self.time + line - self._host_time
+            if second - known.bar > 0.5 * tempo.beats_per_bar * tempo.beat_s:
+                take.tempo(tempo.bpm, second)
+                take.bar(second, tempo.beats_per_bar)
+                self._written = replace(known, bar=second)
 
     def _write_tempo(self, take: TakeSession, time: float) -> None:
         """Write the tempo at ``time``, and the first bar line at least ``LEAD_S`` later."""
@@ -181,6 +209,7 @@ class TakeWriter:
         if tempo is None:
             return
         take.tempo(tempo.bpm, time)
+        self._written = _Written(tempo.bpm, tempo.beats_per_bar)
         line = tempo.bar_at(self._host_time)
         if line is None:
             return
@@ -188,6 +217,7 @@ class TakeWriter:
         second = self.time + line - self._host_time
         second += max(0, math.ceil((time + LEAD_S - second) / bar_s)) * bar_s
         take.bar(second, tempo.beats_per_bar)
+        self._written = replace(self._written, bar=second)
 
     def lost(self) -> None:
         """Note that the input is gone."""

@@ -3,6 +3,7 @@
 import datetime
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import mido
@@ -15,7 +16,7 @@ from engine.core.errors import ConfigError
 from engine.core.note_tracker import pair_notes
 from engine.core.notes import Event, NoteEvent, PedalEvent
 from engine.core.settings import EngineSettings, ModelSettings
-from engine.core.tempo import Tempo
+from engine.core.tempo import Beat, BeatState, Tempo
 from livecover.takes import recording_queue as module
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
@@ -210,7 +211,7 @@ def test_changes_are_texts_and_hands_are_tracks(band: Band, tmp_path: Path) -> N
     band.play(1.0)
     calm = EngineSettings(model=ModelSettings(style="calm"))
     band.recorder.changed(calm, LATENCY)
-    band.recorder.set_tempo(Tempo(90.0, 0.0))
+    band.recorder.beat(Beat("clock", BeatState.LOCKED, 1.0, Tempo(90.0, 0.0)))
     band.send(*note(0.1, 0.2, hand="left"), *note(0.3, 0.4, 72, hand="right"))
     band.recorder.close()
     band.recorder.run_pending()
@@ -229,7 +230,8 @@ def test_bar_lines_of_the_clock_are_the_files(band: Band, tmp_path: Path, bpm: f
     bar_s = 3 * 60 / bpm
     lines = 0.4 + bar_s * np.arange(40)
     band.play(2.0)
-    band.recorder.set_tempo(Tempo(bpm, 0.4, beat=0, beats_per_bar=3))
+    tempo = Tempo(bpm, 0.4, beat=0, beats_per_bar=3)
+    band.recorder.beat(Beat("clock", BeatState.LOCKED, 1.0, tempo))
     band.recorder.record(True)
     band.play(12.0)
     in_take = [line for line in lines if 3.0 + bar_s < line < 13.0]
@@ -246,6 +248,29 @@ def test_bar_lines_of_the_clock_are_the_files(band: Band, tmp_path: Path, bpm: f
     assert np.minimum(off, 3 * file.ticks_per_beat - off).max() <= 2  # of 2880
     starts = [start for start, _, _ in notes_of(tmp_path / f"{NAME}.mid")]
     assert starts == pytest.approx([line - 2.0 for line in in_take], abs=0.002)
+
+
+def test_bar_lines_of_a_beat_that_is_heard_follow_its_tempo(band: Band, tmp_path: Path) -> None:
+    """A song that hurries, from 100 to 140 beats a minute; then it is lost."""
+    beats = 0.3 + np.cumsum(60 / np.linspace(100, 140, 64))
+    band.recorder.record(True)
+    for k, (last, at) in enumerate(pairwise(beats.tolist()), 1):
+        tempo = Tempo(60 / (at - last), at, k, 4)
+        band.recorder.beat(Beat("heard", BeatState.LOCKED, 0.9, tempo))
+        band.play(at - band.second)
+        band.send(*note(at, at + 0.1))
+    band.recorder.beat(Beat("heard", BeatState.LOST))
+    band.recorder.close()
+    band.recorder.run_pending()
+    file = mido.MidiFile(tmp_path / f"{NAME}.mid")
+    assert [m.numerator for m in file.tracks[0] if m.type == "time_signature"] == [4]
+    ticks = np.cumsum([m.time for m in file.tracks[2]])
+    ons = [t for t, m in zip(ticks, file.tracks[2], strict=True) if m.type == "note_on"]
+    bars = (np.array(ons) / file.ticks_per_beat)[7::4]  # beats 8, 12, ...: bars begin there
+    assert np.abs(bars - np.round(bars / 4) * 4).max() < 0.05  # of a beat
+    assert np.diff(bars) == pytest.approx(4, abs=0.05)
+    starts = [start for start, _, _ in notes_of(tmp_path / f"{NAME}.mid")]
+    assert starts == pytest.approx(beats[1:].tolist(), abs=0.002)
 
 
 def test_takes_are_numbered_and_never_written_over(band: Band, tmp_path: Path) -> None:
