@@ -96,7 +96,8 @@ class BeatFollower:
             _, features = self._frontend.push(samples)
         if self._tracker is not None:
             self._tracker.push(features)
-        self._look()
+        if len(features):
+            self._look()
 
     def skip(self, samples: Array, n_frames: int) -> None:
         """Pass over samples (n,) and the frames that they complete."""

@@ -56,20 +56,34 @@ class BeatTracker:
         self.filter = BeatFilter(self.frame_s, self.settings)
         self.clock.reset()
         self._frame, self._loudest, self._period = 0, 0.0, USUAL_PERIOD_S
-        self._n_pending = 0  # frames that the network holds
+        self._held: list[Array] = []  # frames (F,) for the network's next step
+        self._n_pending = 0  # frames that the network has not answered
 
     def push(self, features: Array) -> None:
-        """Take the next features (n, F)."""
-        activations = self.model.step(features).tolist()
-        self._n_pending += len(features) - len(activations)
+        """Take the next features (n, F).
+
+        The network gets as many at once as the clock waits for: each call has its cost.
+        """
+        lookahead = self.model.spec.lookahead_frames
+        for frame in features:
+            self._held.append(frame)
+            n_given = self._frame + self._n_pending + len(self._held)
+            if (n_given - lookahead) % STEP_FRAMES == 0:
+                self._step()
+
+    def _step(self) -> None:
+        activations = self.model.step(np.stack(self._held)).tolist()
+        self._n_pending += len(self._held) - len(activations)
+        self._held.clear()
         for beat, downbeat in activations:
             self.hear(beat, downbeat)
 
     def skip(self, n_frames: int) -> None:
         """Pass over frames that nobody heard; the network begins anew after them."""
         self._loudest = 0.0
-        for _ in range(self._n_pending + n_frames):
+        for _ in range(self._n_pending + len(self._held) + n_frames):
             self.hear(0.0, 0.0)
+        self._held.clear()
         self._n_pending = 0
         self.model.reset()
 

@@ -34,6 +34,13 @@ def test_beats_are_told_where_the_clicks_are(block: int) -> None:
     assert np.abs(BEATS - beat.tempo.beat_at).min() < NEAR_S
 
 
+def test_the_beat_is_the_same_for_blocks_of_any_length() -> None:
+    song = clicks(BEATS, 9.0)
+    found = [follow(song, block)[0].beat for block in (1, 7, 64, 9000)]
+    assert found[0].tempo is not None
+    assert found == [found[0]] * 4
+
+
 def test_bars_begin_on_the_loud_clicks_and_are_counted_on() -> None:
     follower, _ = follow(clicks(BEATS, 12.0), 64)
     tempo = follower.beat.tempo
