@@ -37,12 +37,12 @@ TABLE: dict[str, str] = {
     "engine.midi": "engine.core engine.system engine.midi.ports",
     "engine.playback": "engine.core engine.system engine.signal engine.midi "
     "engine.audio.devices engine.audio.loopback",
-    "engine.cover": "models engine.core engine.system engine.signal engine.model engine.perform "
-    "engine.midi",
+    "engine.cover": "models models.shipped engine.core engine.system engine.signal engine.model "
+    "engine.beat engine.accompany engine.perform engine.midi",
     "engine.live": "models engine.core engine.system engine.signal engine.audio engine.model "
-    "engine.beat engine.perform engine.midi engine.cover",
+    "engine.beat engine.accompany engine.perform engine.midi engine.cover",
     "engine.whole_song": "models engine.core engine.system engine.signal engine.audio "
-    "engine.model engine.perform engine.midi engine.cover",
+    "engine.model engine.beat engine.perform engine.midi engine.cover",
     # livecover: the face
     "livecover.mapping": "engine",
     "livecover.settings": "engine livecover.mapping",

@@ -159,6 +159,12 @@ class BeatFollower:
         self._look()
 
     @property
+    def is_told(self) -> bool:
+        """Whether a player or a sequencer said what the tempo is."""
+        told = (self._told_bpm, self._settings.tempo, self._sequencer)
+        return self._tracker is None or any(tempo is not None for tempo in told)
+
+    @property
     def _is_there(self) -> bool:
         return self.clock.state is not BeatState.LOST
 

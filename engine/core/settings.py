@@ -17,7 +17,9 @@ from models.spec import STYLE_DIM, Decoding
 MIDI_FILE_SUFFIXES = (".mid", ".midi")
 STYLE_FROM = "from:"
 """What stands before the path of a MIDI file whose style is meant."""
+MODES = ("cover", "accompany")
 PARTS_PLAYED = ("full", "accompaniment", "melody")
+HEARS_ITSELF = ("auto", "on", "off")
 PEDALS = ("off", "harmony")
 BEAT_SOURCES = ("auto", "tap", "clock", "off")
 METRES = ("3/4", "4/4")
@@ -143,8 +145,10 @@ class DecoderSettings:
 
 @dataclass(frozen=True, slots=True)
 class PlaySettings:
-    """Section ``play``: what of the cover is played, and how it lies under the hands."""
+    """Section ``play``: what is played, and how it lies under the hands."""
 
+    mode: str = "cover"
+    """cover: the song, by a constant latency later; accompany: an accompaniment on its beat."""
     parts: str = "full"
     """full, accompaniment (the melody is left to a singer or soloist) or melody."""
     hands: bool = False
@@ -159,6 +163,7 @@ class PlaySettings:
     """True: the sustain pedal stays down."""
 
     def __post_init__(self) -> None:
+        checks.choice("play.mode", self.mode, MODES)
         checks.choice("play.parts", self.parts, PARTS_PLAYED)
         checks.flag("play.hands", self.hands)
         checks.integer("play.hand_span", self.hand_span, 7, 24, " semitones")
@@ -281,6 +286,24 @@ class BeatSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AccompanySettings:
+    """Section ``accompany``: how mode accompany plays."""
+
+    ahead: float = 0.0
+    """Seconds that notes are sent before their beat: what synth, interface and air take."""
+    seed: int = 0
+    """Of its choices: the same sound and seed give the same notes."""
+    hears_itself: str = "auto"
+    """on: what it plays is in the input too, and is taken out; off; auto: where that is a device,
+    such as a microphone."""
+
+    def __post_init__(self) -> None:
+        checks.number("accompany.ahead", self.ahead, 0.0, 1.0, " s")
+        checks.integer("accompany.seed", self.seed, 0, 2**31 - 1)
+        checks.choice("accompany.hears_itself", self.hears_itself, HEARS_ITSELF)
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSettings:
     """All sections."""
 
@@ -292,3 +315,16 @@ class EngineSettings:
     time: TimeSettings = field(default_factory=TimeSettings)
     gate: GateSettings = field(default_factory=GateSettings)
     beat: BeatSettings = field(default_factory=BeatSettings)
+    accompany: AccompanySettings = field(default_factory=AccompanySettings)
+
+    def __post_init__(self) -> None:
+        if self.play.mode == "accompany" and self.play.parts == "melody":
+            raise ConfigError(
+                "play.parts = melody leaves nothing to play where play.mode = accompany: take full"
+                " or accompaniment"
+            )
+
+    @property
+    def is_accompanying(self) -> bool:
+        """Whether an accompaniment is played."""
+        return self.play.mode == "accompany"

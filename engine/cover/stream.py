@@ -3,15 +3,18 @@
 One stream is one source from its first sample to its end or loss; times are seconds of it.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.notes import Event, Posteriors
+from engine.accompany.step_writer import PlayState
+from engine.core.notes import Event
 from engine.core.settings import EngineSettings, ModelSettings
-from engine.cover.style import style_pace, style_vector
+from engine.cover.accompaniment import AccompanimentPlayer, Accompanying
+from engine.cover.player import CoverPlayer, Player
+from engine.cover.style import style_vector
 from engine.model.pipeline import Pipeline, load_pipeline
-from engine.perform.decoder import NoteDecoder
-from engine.perform.performer import Performer
 from engine.signal.conditioning import InputConditioner
 from engine.signal.gate import Gate
 from engine.signal.tuning import hertz_of
@@ -38,21 +41,30 @@ class CoverStream:
         Of the decoder, the gate and the performance; :meth:`change` takes others.
     sample_rate, n_channels
         Of the blocks.
+    accompanying
+        What an accompaniment is made with; None where a cover is played.
     """
 
     def __init__(
-        self, pipeline: Pipeline, settings: EngineSettings, sample_rate: int, n_channels: int
+        self,
+        pipeline: Pipeline,
+        settings: EngineSettings,
+        sample_rate: int,
+        n_channels: int,
+        accompanying: Accompanying | None = None,
     ) -> None:
-        spec = pipeline.spec
+        features = pipeline.spec.features
         pipeline.reset()
         self._pipeline = pipeline
-        self._input = InputConditioner(sample_rate, spec.features.sample_rate, n_channels)
-        self._gate = Gate(settings.gate, spec.features.sample_rate)
-        decoding = settings.decoder.resolved(spec.decoding)
-        self._decoder = NoteDecoder(spec.features.frame_s, decoding)
-        self._performer = Performer(settings.play, settings.midi)
-        self._hop_length = spec.features.hop_length
-        self._is_idle = False  # no frame is pending and no note sounds
+        self._input = InputConditioner(sample_rate, features.sample_rate, n_channels)
+        self._gate = Gate(settings.gate, features.sample_rate)
+        self._player: Player = (
+            CoverPlayer(pipeline, settings)
+            if accompanying is None
+            else AccompanimentPlayer(pipeline, settings, accompanying)
+        )
+        self._sample_rate, self._hop_length = features.sample_rate, features.hop_length
+        self._n_samples = 0  # that were taken or skipped
         self._n_samples_over = 0  # skipped ones that fill no frame yet
         self.n_skipped_frames = 0
         """Frames passed over because the machine was too slow; sleep is not among them."""
@@ -72,10 +84,15 @@ class CoverStream:
         """Seconds that the resampler holds back."""
         return self._input.delay
 
+    @property
+    def accompanist(self) -> PlayState | None:
+        """What the accompanist does; None where a cover is played."""
+        player = self._player
+        return player.state if isinstance(player, AccompanimentPlayer) else None
+
     def change(self, settings: EngineSettings) -> list[Event]:
         """Take other settings of the decoder and the performance; return the note-offs for them."""
-        self._decoder.change(settings.decoder.resolved(self._pipeline.spec.decoding))
-        return self._performer.change(settings.play, settings.midi)
+        return list(self._player.change(settings))
 
     def prime(self, block: Array) -> None:
         """Estimate DC offset, polarity, level and tuning from a song's first block (n, c).
@@ -88,12 +105,7 @@ class CoverStream:
         """Return the events that a block (n, c) completes, in time order."""
         samples = self._input.push(block)
         to_skip, to_process = self._gate.push(samples)
-        events: list[Event] = []
-        if len(to_skip):
-            events += self._skip(to_skip)
-        if len(to_process):
-            events += self._decode(self._pipeline.push(to_process))
-        return events
+        return [*self._skip(to_skip), *self._process(to_process)]
 
     def skip(self, block: Array) -> list[Event]:
         """Skip a block (n, c) that there was no time for; sounding notes end."""
@@ -108,30 +120,39 @@ class CoverStream:
         """Return the last events; every sounding note ends. The stream is over."""
         to_skip, to_process = self._gate.push(self._input.flush())
         to_skip = np.concatenate((to_skip, self._gate.flush()))
-        events = self._skip(to_skip) if len(to_skip) else []
-        events += self._decode(self._pipeline.push(to_process))
-        return events + self._decode(self._pipeline.flush()) + self._end_notes()
+        events = [*self._skip(to_skip), *self._process(to_process)]
+        nothing = to_process[:0]
+        events += self._player.push(nothing, self._pipeline.flush(), self._now)
+        return [*events, *self._player.end()]
 
     def cut(self) -> list[Event]:
         """Return the note-offs of all notes; pending frames are dropped. The stream is over."""
-        return self._end_notes()
+        return list(self._player.end())
+
+    @property
+    def _now(self) -> float:
+        """Seconds of the stream up to which its player was told the time."""
+        piece = self._player.piece_samples or 1
+        return self._n_samples // piece * piece / self._sample_rate
+
+    def _process(self, samples: Array) -> list[Event]:
+        events: list[Event] = []
+        for piece in self._pieces(samples):
+            heard = self._pipeline.push(piece)
+            events += self._player.push(piece, heard, self._now)
+        return events
 
     def _skip(self, samples: Array) -> list[Event]:
-        """Skip samples; at the start of a gap pending frames are decoded and all notes end."""
-        pending = self._pipeline.skip(samples)
-        return [] if self._is_idle else self._decode(pending) + self._end_notes()
+        events: list[Event] = []
+        for piece in self._pieces(samples):
+            events += self._player.skip(self._pipeline.skip(piece), self._now)
+        return events
 
-    def _decode(self, posteriors: Posteriors) -> list[Event]:
-        self._is_idle = False
-        self._decoder.pace = style_pace(self._pipeline.style, self._pipeline.spec)
-        events = self._decoder.push(posteriors)
-        if not len(posteriors):
-            return self._performer.push(events)
-        # Events lie within half a frame of the row that is decided next, which is the last one.
-        now = (int(posteriors.frames[-1]) - 0.5) * self._decoder.frame_s
-        return self._performer.push(events, now)
-
-    def _end_notes(self) -> list[Event]:
-        """Return the note-offs of all notes, before a gap or the end."""
-        self._is_idle = True
-        return self._performer.push(self._decoder.flush()) + self._performer.release_all()
+    def _pieces(self, samples: Array) -> Iterator[Array]:
+        """Yield the samples, cut where the player has to be told the time."""
+        size = self._player.piece_samples or len(samples)
+        while len(samples):
+            n = size - self._n_samples % size if self._player.piece_samples else size
+            piece, samples = samples[:n], samples[n:]
+            self._n_samples += len(piece)
+            yield piece

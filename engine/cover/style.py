@@ -167,6 +167,15 @@ def expected_onset_rate(style: Array) -> float:
     return float(np.dot(style[-8:], mean + deviation * middles))
 
 
+def mean_deviations(style: Array) -> NDArray[np.float64]:
+    """Return the means (3,) of a style's histograms, in standard deviations of the corpus.
+
+    Of velocity, pitch and onset rate; a bin counts as its middle.
+    """
+    middles = np.append(EDGES - 1 / 3, EDGES[-1] + 1 / 3)
+    return np.asarray(style.reshape(3, -1) @ middles, np.float64)
+
+
 def style_pace(style: Array, spec: ModelSpec) -> float:
     """Return how many notes a style (24,) asks for, for each that the balanced preset does.
 

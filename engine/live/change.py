@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.accompany.accompanist import Accompanist
 from engine.beat.follower import BeatFollower
 from engine.core.settings import EngineSettings
 from engine.live.session import Session
@@ -16,12 +17,14 @@ from engine.model.pipeline import Pipeline
 class Change:
     """Other settings, and what was read and opened for them; None where all stays as it was.
 
-    ``follower`` is what follows the beat from now on, None where nothing does.
+    ``follower`` is what follows the beat from now on, ``accompanist`` who accompanies; None where
+    nothing does.
     """
 
     settings: EngineSettings
     budget: LatencyBudget
     follower: BeatFollower | None
+    accompanist: Accompanist | None
     style: NDArray[np.float32] | None = None
     pipeline: Pipeline | None = None
     session: Session | None = None

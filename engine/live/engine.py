@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Self
 
+from engine.accompany.accompanist import Accompanist
 from engine.audio.opening import AudioSource, open_source
 from engine.beat.follower import BeatFollower
 from engine.beat.opening import open_beat
@@ -19,10 +20,10 @@ from engine.core.settings import (
     BeatSettings,
     EngineSettings,
     ModelSettings,
-    TimeSettings,
 )
 from engine.core.taps import Tap, Taps
 from engine.core.tempo import Tempo
+from engine.cover.accompaniment import needed_accompanist, open_accompanist
 from engine.cover.stream import open_pipeline
 from engine.cover.style import style_vector
 from engine.live.change import Change
@@ -54,7 +55,7 @@ class Engine:
         All of the engine's; :meth:`change` takes others.
     taps
         Get audio and events; :meth:`add_tap` adds more.
-    open_source, open_pipeline, open_beat, open_sink
+    open_source, open_pipeline, open_beat, open_accompanist, open_sink
         Ways to open what the settings name; a test passes its own.
 
     Raises
@@ -72,14 +73,17 @@ class Engine:
         open_source: Callable[[str, AudioSettings], AudioSource] = open_source,
         open_pipeline: Callable[[ModelSettings], Pipeline] = open_pipeline,
         open_beat: Callable[[BeatSettings, FeatureSpec], BeatFollower | None] = open_beat,
+        open_accompanist: Callable[[EngineSettings], Accompanist] = open_accompanist,
         open_sink: Callable[[Sequence[str], Sequence[MidiSink]], MidiSink] = open_sink,
     ) -> None:
         self._open_source = open_source
         self._open_pipeline = open_pipeline
         self._open_beat = open_beat
+        self._open_accompanist = open_accompanist
         self._open_sink = open_sink
         pipeline = open_pipeline(settings.model)
         follower = open_beat(settings.beat, pipeline.spec.features)
+        accompanist = needed_accompanist(settings, pipeline.spec, follower, open_accompanist)
         session = self._open_session(settings, 0.0)
         budget = session.budget(pipeline, settings)  # as promised: what cannot be is refused now
         self.sink = open_sink(settings.midi.midi_out, ())
@@ -93,6 +97,7 @@ class Engine:
             budget,
             pipeline,
             follower,
+            accompanist,
             session,
             self._scheduler,
             self._taps,
@@ -277,6 +282,7 @@ class Engine:
             is_connected=worker.is_connected,
             is_midi_connected=self.sink.is_there,
             beat=worker.beat,
+            accompanist="" if stream.accompanist is None else stream.accompanist.value,
         )
 
     def _open_session(self, settings: EngineSettings, offset: float) -> Session:
@@ -310,7 +316,7 @@ class Engine:
             if worker.is_started:
                 session.start()
         budget = worker.budget  # a constant, unless something that it is made of changes
-        if pipeline or session or _counted(settings.time) != _counted(now.time):
+        if pipeline or session or _counted(settings) != _counted(now):
             used = session or worker.session
             budget = used.budget(pipeline or self.pipeline, settings)
         sink = self.sink
@@ -320,12 +326,23 @@ class Engine:
         follower = worker.follower
         if pipeline is not None or settings.beat.source != now.beat.source:
             follower = self._open_beat(settings.beat, (pipeline or self.pipeline).spec.features)
-        return Change(settings, budget, follower, style, pipeline, session), sink
+        accompanist = worker.accompanist
+        if pipeline is not None or follower is not worker.follower or _who(settings) != _who(now):
+            spec = (pipeline or self.pipeline).spec
+            accompanist = needed_accompanist(settings, spec, follower, self._open_accompanist)
+        return Change(settings, budget, follower, accompanist, style, pipeline, session), sink
 
 
-def _counted(time: TimeSettings) -> tuple[float | None, ...]:
+def _who(settings: EngineSettings) -> tuple[object, ...]:
+    """Return the settings that say who plays."""
+    return settings.play.mode, settings.accompany.seed
+
+
+def _counted(settings: EngineSettings) -> tuple[object, ...]:
     """Return the settings that are parts of the latency."""
-    return time.latency, time.compute_allowance, time.output_allowance
+    time, ahead = settings.time, settings.accompany.ahead
+    allowances = time.latency, time.compute_allowance, time.output_allowance
+    return *allowances, settings.play.mode, ahead
 
 
 def _close_unused(old: MidiSink, new: MidiSink) -> None:

@@ -8,12 +8,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from engine.audio.opening import AudioSource, FileSource
+from engine.accompany.accompanist import Accompanist
+from engine.audio.opening import AudioSource, DeviceSource, FileSource
+from engine.beat.follower import BeatFollower
 from engine.core.notes import Event
 from engine.core.settings import EngineSettings
 from engine.core.tempo import Beat
+from engine.cover.accompaniment import Accompanying
 from engine.cover.stream import CoverStream
-from engine.model.latency import LatencyBudget, latency_budget
+from engine.model.latency import LatencyBudget, latency_budget, writing_lead
 from engine.model.pipeline import Pipeline
 from engine.perform.decoder import NoteDecoder
 from engine.signal.clock import StreamClock
@@ -56,6 +59,8 @@ class Session:
 
     def budget(self, pipeline: Pipeline, settings: EngineSettings) -> LatencyBudget:
         """Return the latency, part by part. Raises ConfigError as ``latency_budget``."""
+        if settings.is_accompanying:
+            return LatencyBudget((("ahead", -settings.accompany.ahead),))
         source, rate = self.source, pipeline.spec.features.sample_rate
         return latency_budget(
             pipeline.spec,
@@ -66,13 +71,37 @@ class Session:
             decoder_frames=NoteDecoder.lookahead_frames,
         )
 
-    def begin(self, pipeline: Pipeline, settings: EngineSettings) -> None:
-        """Begin a new stream at the next sample; the one before is finished."""
+    def begin(
+        self,
+        pipeline: Pipeline,
+        settings: EngineSettings,
+        accompanist: Accompanist | None = None,
+        follower: BeatFollower | None = None,
+    ) -> None:
+        """Begin a new stream at the next sample; the one before is finished.
+
+        With an accompanist it accompanies, on the follower's beat.
+        """
         source = self.source
         self._stream_start = self.ring.total_read
-        self.stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels)
+        parts = None
+        if accompanist is not None and follower is not None:
+            is_device = isinstance(source, DeviceSource)
+            lead = self._lead(pipeline, settings)
+            parts = Accompanying(accompanist, follower, lead, is_device)
+        self.stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels, parts)
         if isinstance(source, FileSource) and not self._stream_start:
             self.stream.prime(source.head(PRIME_S))
+
+    def _lead(self, pipeline: Pipeline, settings: EngineSettings) -> float:
+        source, rate = self.source, pipeline.spec.features.sample_rate
+        return writing_lead(
+            pipeline.spec,
+            settings.time,
+            block=source.block_size / source.sample_rate,
+            device=self.device_latency,
+            resampler=Resampler(source.sample_rate, rate, source.n_channels).delay,
+        )
 
     def placed(self, events: Sequence[Event]) -> list[Event]:
         """Return the stream's events in the engine's time."""

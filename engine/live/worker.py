@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.accompany.accompanist import Accompanist
 from engine.beat.follower import BeatFollower
 from engine.core.notes import Event
 from engine.core.settings import EngineSettings
@@ -40,7 +41,7 @@ class Worker(WorkerThread):
 
     Parameters
     ----------
-    settings, budget, pipeline, follower, session
+    settings, budget, pipeline, follower, accompanist, session
         At first; the session is not started. :meth:`apply` brings others.
     scheduler, taps
         Get the events, and audio and events.
@@ -61,6 +62,7 @@ class Worker(WorkerThread):
         budget: LatencyBudget,
         pipeline: Pipeline,
         follower: BeatFollower | None,
+        accompanist: Accompanist | None,
         session: Session,
         scheduler: Scheduler,
         taps: Taps,
@@ -69,6 +71,7 @@ class Worker(WorkerThread):
         super().__init__()
         self.settings, self.budget = settings, budget
         self.pipeline, self.follower, self.session = pipeline, follower, session
+        self.accompanist = accompanist
         self.is_connected = False
         self.beat = Beat()
         self.load, self.meter = LoadMeter(), LevelMeter()
@@ -79,7 +82,7 @@ class Worker(WorkerThread):
         self._n_skipped_before = self._n_overruns_before = 0  # of streams and sources that are over
         self._last_warning = -WARN_EVERY_S
         pipeline.tap = follower
-        session.begin(pipeline, settings)
+        session.begin(pipeline, settings, accompanist, follower)
 
     @property
     def n_overruns(self) -> int:
@@ -116,14 +119,18 @@ class Worker(WorkerThread):
         before, settings = self.settings, change.settings
         old, session = self.session, change.session or self.session
         pipeline = change.pipeline or self.pipeline
-        if session is old and pipeline is self.pipeline:
+        is_same_player = change.accompanist is self.accompanist and (
+            change.accompanist is None or change.follower is self.follower
+        )
+        if session is old and pipeline is self.pipeline and is_same_player:
             self._submit(old, old.stream.change(settings))
         else:
             # What a slower model still holds would sound among the notes of the faster one, and
             # takes it so long to tell that what comes meanwhile would be skipped.
             is_sooner = change.budget.total < self.budget.total
             self._finish(old, is_whole=pipeline is self.pipeline or not is_sooner)
-            self._begin(session, pipeline, settings)
+            self._begin(session, pipeline, change)
+            self.accompanist = change.accompanist
         if change.follower is not self.follower:
             pipeline.tap = self.follower = change.follower
         elif self.follower is not None:
@@ -265,7 +272,7 @@ class Worker(WorkerThread):
         self._reopener.begin()
         while True:
             self._commands.news.wait(self._reopener.pause)
-            lost.begin(self.pipeline, self.settings)  # so that a change finds nothing to finish
+            self._begin_stream(lost)  # so that a change finds nothing to finish
             self._look_at_beat(lost)
             self._do_commands()
             if self._is_over or self.session is not lost:
@@ -277,7 +284,7 @@ class Worker(WorkerThread):
             session.source.stop()
             return
         self._n_overruns_before += lost.n_overruns
-        session.begin(self.pipeline, self.settings)
+        self._begin_stream(session)
         self._pass_to(session)
         _log.warning("audio is back: %s", session.source.name)
         warn_of_latency(session, self.pipeline, self.settings, self.budget.total)
@@ -291,13 +298,17 @@ class Worker(WorkerThread):
         self._taps.begin(session.source, session.offset, self.budget.total)
         self._hold()
 
-    def _begin(self, session: Session, pipeline: Pipeline, settings: EngineSettings) -> None:
+    def _begin(self, session: Session, pipeline: Pipeline, change: Change) -> None:
         """Begin a new stream of a session; where that fails, the present one goes on."""
         try:
-            session.begin(pipeline, settings)
+            session.begin(pipeline, change.settings, change.accompanist, change.follower)
         except BaseException:
-            self.session.begin(self.pipeline, self.settings)
+            self._begin_stream(self.session)
             raise
+
+    def _begin_stream(self, session: Session) -> None:
+        """Begin a new stream of a session, all else as it is."""
+        session.begin(self.pipeline, self.settings, self.accompanist, self.follower)
 
     def _look_at_beat(self, session: Session) -> None:
         """Note where the beat is now; taps hear of each beat, and of every other change."""

@@ -32,6 +32,22 @@ class LatencyBudget:
         return f"latency {1000 * self.total:.0f} ms = {parts}"
 
 
+def writing_lead(
+    spec: ModelSpec,
+    time: TimeSettings,
+    *,
+    block: float,
+    device: float,
+    resampler: float,
+) -> float:
+    """Return the seconds from a moment to the time for which a note written then can be sent.
+
+    Of a player who writes ahead, at each hop of the front end; parameters as ``latency_budget``.
+    """
+    waiting = block + device + resampler + spec.features.frame_s
+    return waiting + time.compute_allowance + time.output_allowance
+
+
 def latency_budget(
     spec: ModelSpec,
     time: TimeSettings,

@@ -51,6 +51,11 @@ class Pipeline:
         Any kind.
     style : (24,) float32, optional
         Read at every step; may be replaced at any time by any thread. Zeros if not given.
+
+    Attributes
+    ----------
+    heard_style : (24,) float32 or None
+        The style in which the model runs, where that is not ``style``.
     """
 
     def __init__(self, frontend: FrontEnd, model: CoverModel, style: Array | None = None) -> None:
@@ -59,6 +64,7 @@ class Pipeline:
         self.model = model
         self._tap: FeatureTap | None = None
         self.style: Array = np.zeros(model.spec.style_dim, np.float32) if style is None else style
+        self.heard_style: Array | None = None
         self._gain = AutomaticGain(model.spec.features.sample_rate)
         self._estimator = TuningEstimator(model.spec.features.sample_rate)
         self._tuning: float | None = None
@@ -79,6 +85,10 @@ class Pipeline:
     def tuning(self, a4_hz: float | None) -> None:
         self._tuning = a4_hz
         self.frontend.cents = self._estimator.cents if a4_hz is None else cents_of(a4_hz)
+
+    @property
+    def _model_style(self) -> Array:
+        return self.style if self.heard_style is None else self.heard_style
 
     @property
     def cents(self) -> float:
@@ -115,7 +125,7 @@ class Pipeline:
         frames, features = self.frontend.push(samples)
         if self._tap is not None:
             self._tap.push(samples, features, self.cents)
-        return self.model.step(frames, features, self.style)
+        return self.model.step(frames, features, self._model_style)
 
     def prime(self, samples: Array) -> None:
         """Estimate level and tuning from a song's first samples (n,), pushed afterwards.
@@ -142,12 +152,12 @@ class Pipeline:
         if not self._is_pending:
             return join_posteriors([])
         self._is_pending = False
-        return self.model.flush(self.style)
+        return self.model.flush(self._model_style)
 
     def flush(self) -> Posteriors:
         """Return the pending frames, and begin a new stream at frame 0."""
         last = self._process(np.zeros(self.spec.features.win_length // 2, np.float32))
-        posteriors = join_posteriors([last, self.model.flush(self.style)])
+        posteriors = join_posteriors([last, self.model.flush(self._model_style)])
         self._reset()
         return posteriors
 

@@ -60,6 +60,7 @@ class Status:
     n_clipped: int = 0  # samples at full scale or beyond
     is_clipping: bool = False  # within the last seconds
     beat: Beat = Beat()  # host times
+    accompanist: str = ""  # listening, playing or resting; nothing where a cover is played
 
 
 class LevelMeter:

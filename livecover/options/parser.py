@@ -118,6 +118,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     playing.add_source_and_sink(parser.add_argument_group("input and output"), defaults)
     playing.add_playing(parser.add_argument_group("how it plays"), defaults)
     playing.add_beat(parser.add_argument_group("the song's beat"), defaults)
+    playing.add_accompaniment(parser.add_argument_group("with --mode accompany"), defaults)
     playing.add_midi(parser.add_argument_group("MIDI notes"), defaults)
     program.add_recording(parser.add_argument_group("recording and playback"), defaults)
     program.add_scores(parser.add_argument_group("scores"), defaults)

@@ -5,7 +5,7 @@ The ``dest`` of each is the ``section.key`` that it sets.
 
 import argparse
 
-from engine.core.settings import BEAT_SOURCES, PARTS_PLAYED, PEDALS
+from engine.core.settings import BEAT_SOURCES, HEARS_ITSELF, MODES, PARTS_PLAYED, PEDALS
 from livecover.options.values import (
     add_switch,
     add_value,
@@ -75,6 +75,13 @@ def add_playing(group: argparse._ArgumentGroup, defaults: Settings) -> None:
         int,
     )
     group.add_argument(
+        "--mode",
+        dest="play.mode",
+        choices=MODES,
+        help="cover, the song by a constant latency later, or accompany, an accompaniment on its"
+        f" beat, without the melody (default: {defaults.play.mode})",
+    )
+    group.add_argument(
         "--parts",
         dest="play.parts",
         choices=PARTS_PLAYED,
@@ -133,6 +140,35 @@ def add_beat(group: argparse._ArgumentGroup, defaults: Settings) -> None:
         "beat.metre",
         "METRE",
         "4/4, 3/4, or auto, which detects it; of scores and quantized takes too (default: auto)",
+    )
+
+
+def add_accompaniment(group: argparse._ArgumentGroup, defaults: Settings) -> None:
+    """Add the options of mode accompany."""
+    add_value(
+        group,
+        "--ahead",
+        "accompany.ahead",
+        "TIME",
+        "send notes so long before their beat, such as 20ms: what synth,"
+        " interface and air take (default: 0)",
+        seconds,
+    )
+    add_value(
+        group,
+        "--seed",
+        "accompany.seed",
+        "N",
+        "of its choices: the same song and seed give the same notes"
+        f" (default: {defaults.accompany.seed})",
+        int,
+    )
+    group.add_argument(
+        "--hears-itself",
+        dest="accompany.hears_itself",
+        choices=HEARS_ITSELF,
+        help="whether what it plays is in the input too: on, off, or auto,"
+        f" which takes it out of a device's (default: {defaults.accompany.hears_itself})",
     )
 
 

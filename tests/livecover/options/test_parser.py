@@ -69,7 +69,7 @@ def test_a_curve_may_be_a_number() -> None:
         ("--log-level x", ("--log-level", "'x'")),
         ("--chanel 3", ("--chanel", "did you mean", "--channel")),
         ("--chanel=3", ("--chanel", "did you mean", "--channel")),
-        ("--mod x", ("--mod", "did you mean", "--model")),
+        ("--modell x", ("--modell", "did you mean", "--model")),
         ("-q", ("-q",)),
         ("song.wav", ("'song.wav'", "--input song.wav")),
         (

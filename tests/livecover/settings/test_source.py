@@ -156,6 +156,8 @@ HARMLESS = {
     "midi.velocity_curve": "one of a few words",
     "beat.metre": "one of a few words",
     "beat.source": "one of a few words",
+    "play.mode": "one of a few words",
+    "accompany.hears_itself": "one of a few words",
     "log.level": "one of a few words",
     "monitor.device": "an output of this machine",
     "piano.device": "an output of this machine",

@@ -1,0 +1,89 @@
+"""What plays: from posteriors to events. One is the cover's, one the accompaniment's.
+
+Times are seconds of the stream. Belongs to the worker thread.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.notes import Event, Posteriors
+from engine.core.settings import EngineSettings
+from engine.cover.style import style_pace
+from engine.model.pipeline import Pipeline
+from engine.perform.decoder import NoteDecoder
+from engine.perform.performer import Performer
+
+Array = NDArray[np.float32]
+
+
+class Player(Protocol):
+    """Turns what is heard into events."""
+
+    piece_samples: int | None
+    """Where the stream's time has to be told: at every multiple of so many samples; None: never."""
+
+    def change(self, settings: EngineSettings) -> Sequence[Event]:
+        """Take other settings; return what ends for them."""
+
+    def push(self, samples: Array, heard: Posteriors, now: float) -> Sequence[Event]:
+        """Take samples (n,) up to ``now``, and the posteriors that they completed."""
+
+    def skip(self, pending: Posteriors, now: float) -> Sequence[Event]:
+        """Take that nothing is heard up to ``now``, and the posteriors of before."""
+
+    def end(self) -> Sequence[Event]:
+        """Return the note-offs of all notes."""
+
+
+class CoverPlayer:
+    """Decodes the model's notes and plays them.
+
+    Parameters
+    ----------
+    pipeline
+        Whose posteriors come, in the style that is asked for.
+    settings
+        Of the decoder and the performance.
+    """
+
+    piece_samples: int | None = None
+
+    def __init__(self, pipeline: Pipeline, settings: EngineSettings) -> None:
+        spec = pipeline.spec
+        self._pipeline = pipeline
+        pipeline.heard_style = None
+        decoding = settings.decoder.resolved(spec.decoding)
+        self._decoder = NoteDecoder(spec.features.frame_s, decoding)
+        self._performer = Performer(settings.play, settings.midi)
+        self._is_idle = False  # no frame is pending and no note sounds
+
+    def change(self, settings: EngineSettings) -> Sequence[Event]:
+        """Take other settings; return the note-offs for them."""
+        self._decoder.change(settings.decoder.resolved(self._pipeline.spec.decoding))
+        return self._performer.change(settings.play, settings.midi)
+
+    def push(self, samples: Array, heard: Posteriors, now: float) -> Sequence[Event]:
+        """Return the events that posteriors complete, in time order."""
+        del samples, now
+        self._is_idle = False
+        self._decoder.pace = style_pace(self._pipeline.style, self._pipeline.spec)
+        events = self._decoder.push(heard)
+        if not len(heard):
+            return self._performer.push(events)
+        # Events lie within half a frame of the row that is decided next, which is the last one.
+        last = (int(heard.frames[-1]) - 0.5) * self._decoder.frame_s
+        return self._performer.push(events, last)
+
+    def skip(self, pending: Posteriors, now: float) -> Sequence[Event]:
+        """At the start of a gap pending frames are decoded and all notes end."""
+        if self._is_idle:
+            return ()
+        return [*self.push(np.zeros(0, np.float32), pending, now), *self.end()]
+
+    def end(self) -> Sequence[Event]:
+        """Return the note-offs of all notes, before a gap or the end."""
+        self._is_idle = True
+        return self._performer.push(self._decoder.flush()) + self._performer.release_all()
