@@ -170,7 +170,7 @@ class StepWriter:
     def _write(self, step: int, now: float) -> list[NoteEvent]:
         """Return the events of a step that is due."""
         step_s = self._clock.period / STEPS
-        lag = math.ceil(0.5 + (self._hearing + self.lead) / step_s - 1e-9)
+        lag = max(math.ceil(0.5 + (self._hearing + self.lead) / step_s - 1e-9), 0)
         self._hear(step - lag)
         place = Place(self._place(step), step - self._heard + 1, 60 / self._clock.period)
         time, earliest = self._time_of(step), now + self.lead - LATE_S

@@ -291,6 +291,8 @@ class AccompanySettings:
 
     ahead: float = 0.0
     """Seconds that notes are sent before their beat: what synth, interface and air take."""
+    song_later: float = 0.0
+    """Seconds that the song is heard later than it comes in; a monitor needs some."""
     seed: int = 0
     """Of its choices: the same sound and seed give the same notes."""
     hears_itself: str = "auto"
@@ -299,8 +301,14 @@ class AccompanySettings:
 
     def __post_init__(self) -> None:
         checks.number("accompany.ahead", self.ahead, 0.0, 1.0, " s")
+        checks.number("accompany.song_later", self.song_later, 0.0, 2.0, " s")
         checks.integer("accompany.seed", self.seed, 0, 2**31 - 1)
         checks.choice("accompany.hears_itself", self.hears_itself, HEARS_ITSELF)
+
+    @property
+    def latency(self) -> float:
+        """Seconds from a beat in the input to its notes."""
+        return self.song_later - self.ahead
 
 
 @dataclass(frozen=True, slots=True)

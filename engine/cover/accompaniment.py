@@ -134,7 +134,7 @@ class AccompanimentPlayer:
     def change(self, settings: EngineSettings) -> Sequence[Event]:
         """Take other settings; return the note-offs for them."""
         self._settings = settings
-        self._writer.lead = self._parts.lead + settings.accompany.ahead
+        self._writer.lead = self._parts.lead - settings.accompany.latency
         self._style = None
         return self._performer.change(_two_hands(settings.play), settings.midi)
 

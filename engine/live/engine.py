@@ -340,9 +340,9 @@ def _who(settings: EngineSettings) -> tuple[object, ...]:
 
 def _counted(settings: EngineSettings) -> tuple[object, ...]:
     """Return the settings that are parts of the latency."""
-    time, ahead = settings.time, settings.accompany.ahead
+    time, own = settings.time, settings.accompany
     allowances = time.latency, time.compute_allowance, time.output_allowance
-    return *allowances, settings.play.mode, ahead
+    return *allowances, settings.play.mode, own.song_later, own.ahead
 
 
 def _close_unused(old: MidiSink, new: MidiSink) -> None:

@@ -60,7 +60,8 @@ class Session:
     def budget(self, pipeline: Pipeline, settings: EngineSettings) -> LatencyBudget:
         """Return the latency, part by part. Raises ConfigError as ``latency_budget``."""
         if settings.is_accompanying:
-            return LatencyBudget((("ahead", -settings.accompany.ahead),))
+            own = settings.accompany
+            return LatencyBudget((("song", own.song_later), ("ahead", -own.ahead)))
         source, rate = self.source, pipeline.spec.features.sample_rate
         return latency_budget(
             pipeline.spec,

@@ -23,9 +23,18 @@ def start_lines(engine: Engine, settings: Settings) -> list[str]:
         f"livecover {__version__}: {source.name} ({source.sample_rate} Hz, {source.n_channels} ch)"
         f" to {engine.sink.name}",
         f"model {spec.name} {spec.version}, {style}, on {settings.model.provider}",
-        engine.budget.describe(),
+        _accompanies(settings) if settings.is_accompanying else engine.budget.describe(),
         "Ctrl-C stops",
     ]
+
+
+def _accompanies(settings: Settings) -> str:
+    """Return what mode accompany does first, in one line."""
+    ahead = settings.accompany.ahead
+    sent = f", sent {1000 * ahead:.0f} ms ahead" if ahead else ""
+    given = settings.beat.tempo is not None or settings.beat.source in ("tap", "clock")
+    bars = "a bar" if given else "two bars, one if the tempo is tapped"
+    return f"accompanies on the beat{sent}: listens for {bars}, then enters on a bar"
 
 
 def status_line(status: Status, source: str, fault: str = "") -> str:
@@ -111,6 +120,8 @@ def _state(status: Status, source: str) -> str:
         return f"waiting for {source}"
     if not status.is_midi_connected:
         return f"{source}, the MIDI port is gone"
+    if status.accompanist in ("listening", "resting"):
+        return f"{source}, {status.accompanist}"
     tuned = tuning_text(status.a4_hz)
     return f"{source}, asleep in silence" if status.is_asleep else f"{source}{tuned}"
 

@@ -30,6 +30,8 @@ from livecover.takes.journal import Contents
 from livecover.takes.recorder import TakeRecorder
 from livecover.takes.rendering import Renderer
 
+MONITOR_S = 0.1
+"""Seconds, beside the output's, by which a song has to be heard later to be played here."""
 RECOVERY_S = 5.0
 """Seconds that the start waits for the recovery of takes."""
 
@@ -129,6 +131,9 @@ class Rig:
         if monitor.is_on:
             self._monitor = Monitor(playback.sample_rate, _factor(monitor.gain_db))
             players.append(self._monitor)
+            own = self.settings.accompany
+            later = max(own.song_later, round(playback.latency + MONITOR_S, 3))
+            self.settings = replace(self.settings, accompany=replace(own, song_later=later))
         if piano.enabled:
             synth = open_live_synth(piano, playback.sample_rate)
             self._piano = Piano(synth, playback.sample_rate)

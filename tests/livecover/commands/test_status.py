@@ -43,6 +43,12 @@ def test_sleeping_and_waiting() -> None:
         assert line(lost, "Speakers").endswith("| waiting for Speakers")
 
 
+def test_an_accompanist_that_does_not_play_says_so() -> None:
+    for line in (status_line, log_line):
+        for state, words in (("listening", "Speakers, listening"), ("playing", "Speakers")):
+            assert line(replace(PLAYING, accompanist=state), "Speakers").endswith(f"| {words}")
+
+
 def test_clipping_is_shown_while_it_lasts_and_counted_to_the_end() -> None:
     clipped = replace(PLAYING, n_clipped=3)
     assert " dB CLIP | " in status_line(replace(clipped, is_clipping=True), "S")

@@ -92,6 +92,9 @@ def test_the_latency_holds_what_the_piano_needs_and_the_monitor_alone_needs_none
     with Rig(settings(tmp_path, monitor=MonitorSettings(device="default"))) as rig:
         assert rig.settings.time == Settings().time
         assert len(rig.taps) == 1
+        assert rig.playback is not None
+        least = rig.playback.latency + 0.05  # a song that is accompanied is heard later here
+        assert least < rig.settings.accompany.song_later < least + 0.1
 
 
 def test_an_input_that_hears_the_output_is_refused(wall: Wall, tmp_path: Path) -> None:
