@@ -18,12 +18,15 @@ from engine.accompany.model import AccompanistModel
 from engine.accompany.own_sound import OwnSound
 from engine.accompany.step_writer import LISTEN_BARS, PlayState, StepWriter
 from engine.beat.follower import BeatFollower
+from engine.beat.opening import open_beat
 from engine.core.errors import ConfigError
 from engine.core.notes import Event, Posteriors, notes_of
 from engine.core.settings import EngineSettings, PlaySettings
 from engine.cover.style import PITCH, VELOCITY, mean_deviations, style_pace
+from engine.model.latency import writing_lead
 from engine.model.pipeline import Pipeline
 from engine.perform.performer import Performer
+from engine.signal.resample import Resampler
 from models import shipped
 from models.spec import ModelSpec
 
@@ -86,6 +89,31 @@ def needed_accompanist(
             " not: take model.model = live"
         )
     return open_one(settings)
+
+
+def open_accompanying(
+    pipeline: Pipeline, settings: EngineSettings, sample_rate: int, n_channels: int
+) -> Accompanying | None:
+    """Return what a whole song's accompaniment is made with; None where a cover is played.
+
+    As late as from a device that gives blocks of the settings' size at once. Raises as
+    ``needed_accompanist``.
+    """
+    if not settings.is_accompanying:
+        return None
+    features = pipeline.spec.features
+    follower = open_beat(settings.beat, features)
+    accompanist = needed_accompanist(settings, pipeline.spec, follower)
+    assert accompanist is not None and follower is not None
+    pipeline.tap = follower
+    lead = writing_lead(
+        pipeline.spec,
+        settings.time,
+        block=settings.audio.block_size / sample_rate,
+        device=0.0,
+        resampler=Resampler(sample_rate, features.sample_rate, n_channels).delay,
+    )
+    return Accompanying(accompanist, follower, lead, is_device=False)
 
 
 class AccompanimentPlayer:

@@ -13,18 +13,14 @@ from typing import Protocol
 import numpy as np
 
 from engine.audio.opening import FileSource, path_of_input
-from engine.beat.opening import open_beat
 from engine.core.notes import Event, NoteEvent, notes_of
 from engine.core.settings import EngineSettings, GateSettings
-from engine.cover.accompaniment import Accompanying, needed_accompanist
+from engine.cover.accompaniment import open_accompanying
 from engine.cover.stream import CoverStream, open_pipeline
 from engine.midi.function_sink import FunctionSink
 from engine.midi.sinks import MidiSink, open_sink
-from engine.model.latency import writing_lead
-from engine.model.pipeline import Pipeline
 from engine.model.window_model import WindowModel
 from engine.signal.conditioning import PRIME_S, WholeSource
-from engine.signal.resample import Resampler
 from engine.signal.tuning import A4_HZ
 
 BLOCK_SECONDS = 0.5
@@ -121,7 +117,7 @@ def cover_song(
     pipeline = open_pipeline(settings.model)
     if isinstance(pipeline.model, WindowModel):
         pipeline.model = pipeline.model.offline_variant()
-    parts = _accompanying(pipeline, settings, song)
+    parts = open_accompanying(pipeline, settings, song.sample_rate, song.n_channels)
     stream = CoverStream(pipeline, settings, song.sample_rate, song.n_channels, parts)
     stream.prime(song.head(PRIME_S))
     a4_hz = stream.a4_hz
@@ -152,28 +148,6 @@ def cover_song(
     if is_whole and cover.n_notes < cover.seconds * FEW_NOTES:
         _warn_of_few(cover.n_notes, peak, song.name, settings.gate)
     return cover
-
-
-def _accompanying(
-    pipeline: Pipeline, settings: EngineSettings, song: WholeSong
-) -> Accompanying | None:
-    """Return what an accompaniment is made with, as late as from a device without delay."""
-    follower = (
-        open_beat(settings.beat, pipeline.spec.features) if settings.is_accompanying else None
-    )
-    accompanist = needed_accompanist(settings, pipeline.spec, follower)
-    if accompanist is None or follower is None:
-        return None
-    pipeline.tap = follower
-    rate = pipeline.spec.features.sample_rate
-    lead = writing_lead(
-        pipeline.spec,
-        settings.time,
-        block=settings.audio.block_size / song.sample_rate,
-        device=0.0,
-        resampler=Resampler(song.sample_rate, rate, song.n_channels).delay,
-    )
-    return Accompanying(accompanist, follower, lead, is_device=False)
 
 
 def _warn_of_few(n_notes: int, peak: float, name: str, gate: GateSettings) -> None:

@@ -6,6 +6,7 @@ from engine.system.command import run_command, say
 from engine.system.paths import given_path
 from livecover import examples
 from livecover.bench import (
+    accompany,
     arranged,
     change,
     endings,
@@ -78,6 +79,10 @@ def parser() -> argparse.ArgumentParser:
     remembered.add_argument("--minutes", type=float, nargs="+", default=[5.0, 60.0])
     humming = add("hum", "response to a mains hum and a fan: notes, sleep, processor")
     humming.add_argument("--seconds", type=float, default=30.0)
+    add("accompany", "cost of beat and accompanist beside the model, on one core")
+    timed = add("onbeat", "onsets of mode accompany against the song's beats, on real servers")
+    timed.add_argument("--ahead", type=float, default=0.0, help="milliseconds")
+    timed.add_argument("--beats", type=given_path, help="of the song: seconds, a line each")
     add("startup", "seconds from the command to MIDI-ready, on real servers")
     add("size", "installed size without extras")
     return main
@@ -132,6 +137,12 @@ def measure(arguments: argparse.Namespace) -> str:
             return memory.peaks(arguments.model, arguments.song, arguments.minutes)
         case "hum":
             return hum.table(arguments.model, arguments.seconds)
+        case "accompany":
+            return accompany.cost(arguments.model, arguments.song)
+        case "onbeat":
+            return accompany.on_beat(
+                arguments.model, arguments.song, arguments.beats, arguments.ahead / 1000
+            )
         case "startup":
             return install.startup()
         case _:
