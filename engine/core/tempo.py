@@ -67,6 +67,18 @@ class Beat:
     tempo: Tempo | None = None
     """None before a beat was found. Bars are counted from the first one that was."""
 
+    def place(self, host_time: float) -> tuple[int, int] | None:
+        """Return bar and beat at a host time, both from 1; None if they are not known.
+
+        >>> Beat("heard", BeatState.LOCKED, 1.0, Tempo(120.0, 10.0, 8)).place(10.6)
+        (3, 2)
+        """
+        beats = None if self.tempo is None else self.tempo.beat_of(host_time)
+        if beats is None or self.tempo is None:
+            return None
+        bar, beat = divmod(math.floor(beats), self.tempo.beats_per_bar)
+        return max(0, bar) + 1, beat + 1
+
     def is_news(self, before: "Beat") -> bool:
         """Return whether a beat has passed since, or anything is not as it was."""
         return self._facts() != before._facts()

@@ -3,6 +3,7 @@
 Not here: when it is shown (``livecover.cli``).
 """
 
+from engine.core.tempo import Beat, BeatState
 from engine.live.engine import Engine
 from engine.signal.meters import Status
 from engine.signal.tuning import A4_HZ
@@ -110,8 +111,20 @@ def _counts(status: Status) -> str:
     return (
         f"{1000 * status.latency:.0f} ms | {status.n_notes} notes, {status.n_late} late,"
         f" {status.n_dropped} dropped | {status.n_overruns} overruns{skipped}"
-        f" | load {status.load:.0%}"
+        f" | load {status.load:.0%}{_tempo(status.beat)}"
     )
+
+
+def _tempo(beat: Beat) -> str:
+    """Return the song's tempo, after a line, with a question mark where it is not sure.
+
+    >>> from engine.core.tempo import Tempo
+    >>> _tempo(Beat("heard", BeatState.HOLDING, 0.0, Tempo(120.0, 10.0, 8)))
+    ' | ♩ 120?'
+    """
+    if beat.tempo is None or beat.state is BeatState.LOST:
+        return ""
+    return f" | ♩ {beat.tempo.bpm:.0f}{'' if beat.state is BeatState.LOCKED else '?'}"
 
 
 def _state(status: Status, source: str) -> str:

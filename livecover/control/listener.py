@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from engine.core.errors import LiveCoverError, MidiError
-from engine.core.tempo import Tempo
+from engine.core.tempo import CORRECTIONS, Tempo
 from engine.cover.style import INTENSITIES
 from engine.system.bounded import join_thread
 from livecover.control.clock import MidiClockReceiver
@@ -81,7 +81,7 @@ class ControlListener:
             if message[0] >= 0xF0:
                 self._handle_transport(message, host_time)
             elif not self._feedback.is_echo(message, now):
-                self._handle_control(message, now)
+                self._handle_control(message, host_time, now)
                 self._needs_feedback = True
         self._report_tempo(now)
         is_due = self._feedback_at is not None and now >= self._feedback_at
@@ -115,7 +115,7 @@ class ControlListener:
             self._tempo, self._tempo_at = tempo, now
             self._instrument.set_tempo(tempo)
 
-    def _handle_control(self, message: Message, now: float) -> None:
+    def _handle_control(self, message: Message, host_time: float, now: float) -> None:
         """Take a controller's message: learn it, or make the change that it is mapped to."""
         found = parse_message(message)
         if found is None:
@@ -133,9 +133,9 @@ class ControlListener:
         if binding is None:
             return
         self._feedback.received(binding, value, source.channel or 1, now)
-        self._apply(binding, source, value)
+        self._apply(binding, source, value, host_time)
 
-    def _apply(self, binding: Binding, source: Source, value: int) -> None:
+    def _apply(self, binding: Binding, source: Source, value: int, host_time: float) -> None:
         target = binding.target
         if target.name == PRESETS:
             if value < len(INTENSITIES):
@@ -145,8 +145,16 @@ class ControlListener:
         elif self._is_press(source, value):
             if target.name == PANIC:
                 self._instrument.panic()
+            elif target.name in CORRECTIONS:
+                self._correct_beat(target.name, host_time)
             else:
                 self._queue.put(target.name, target.pressed(self._queue.value(target.name)))
+
+    def _correct_beat(self, correction: str, host_time: float) -> None:
+        try:
+            self._instrument.correct_beat(correction, host_time)
+        except LiveCoverError as error:
+            _log.warning("%s", error)
 
     def _is_press(self, source: Source, value: int) -> bool:
         """Return whether a button has just been pressed."""

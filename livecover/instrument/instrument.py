@@ -13,7 +13,7 @@ from typing import Self
 
 from engine.core.errors import ConfigError, LiveCoverError, StoppedError
 from engine.core.taps import Tap
-from engine.core.tempo import Tempo
+from engine.core.tempo import Beat, BeatState, Tempo
 from engine.live.engine import Engine
 from engine.model.latency import LatencyBudget
 from engine.signal.meters import Status
@@ -100,9 +100,11 @@ class Instrument:
         return self.engine is not None
 
     def status(self) -> Status:
-        """Return the engine's state; all zeros when idle."""
-        engine = self.engine
-        return Status() if engine is None else engine.status()
+        """Return the engine's state; when idle all zeros, with a sequencer's tempo."""
+        engine, tempo = self.engine, self.tempo
+        if engine is not None:
+            return engine.status()
+        return Status(beat=Beat("clock", BeatState.LOCKED, 1.0, tempo)) if tempo else Status()
 
     @property
     def last_status(self) -> Status:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from engine.core.errors import ConfigError
 from livecover.mapping.sources import Source, parse_source
 from livecover.mapping.targets import (
-    PANIC,
+    COMMANDS,
     PRESETS,
     SETTINGS,
     STATES,
@@ -106,7 +106,7 @@ def _target(source: Source, text: str) -> Target:
     check_target(name)
     if (name == PRESETS) != (source.kind == "program" and source.number is None):
         raise ConfigError(f"{PRESETS} goes with program, and program with {PRESETS}")
-    if name in (PANIC, PRESETS):
+    if name in (*COMMANDS, PRESETS):
         if words:
             raise ConfigError(f"expected nothing after {name}, got {' '.join(words)}")
         return Target(name)

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.core.errors import ConfigError
 from engine.core.settings import PARTS_PLAYED, PEDALS
+from engine.core.tempo import CORRECTIONS
 from engine.core.velocity import GAMMAS
 from engine.cover.style import INTENSITIES
 
@@ -92,13 +93,16 @@ SETTINGS: dict[str, Range | Choice] = {
     "midi.transpose": Range(-12, 0, 12, (-48, 48), True),
     "midi.octave": Range(-2, 0, 2, (-4, 4), True),
     "midi.velocity_curve": Range(0.4, 1.0, 2.5, (0.1, 10.0), names=GAMMAS),
+    "beat.offset": Range(-0.1, 0.0, 0.1, (-0.5, 0.5)),
 }
 """Settings that change at once, without opening anything; the middle is the default."""
 
 STATES = ("record", "play")
 """States that are not settings: a take is being recorded; livecover plays."""
 PANIC, PRESETS = "panic", "presets"
-TARGETS = (*SETTINGS, *STATES, PANIC, PRESETS)
+COMMANDS = (PANIC, *CORRECTIONS)
+"""What a press does, without a state: panic, and corrections of the beat."""
+TARGETS = (*SETTINGS, *STATES, *COMMANDS, PRESETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class Target:
     """What a controller controls, and how."""
 
     name: str
-    """A setting's ``section.key``, one of STATES, PANIC or PRESETS."""
+    """A setting's ``section.key``, one of STATES, COMMANDS or PRESETS."""
     scale: Range | Choice | None = None
     """None for a command, which has no value."""
     value: Any = None

@@ -7,6 +7,7 @@ Not here: parsing (``livecover.panel.requests``), and who gets the answer
 import dataclasses
 import hashlib
 import io
+import time
 
 from engine.core.errors import ConfigError
 from engine.cover.style import parse_style
@@ -14,11 +15,14 @@ from livecover.instrument.instrument import Instrument
 from livecover.panel.choices import AllowList, find_choices
 from livecover.panel.mapping_messages import lines_to_unmap
 from livecover.panel.messages import encode_one
-from livecover.panel.requests import Change, Do, Save, StyleFile
+from livecover.panel.requests import Change, CorrectBeat, Do, Save, StyleFile
 from livecover.panel.snapshots import Snapshots
 
 Message = dict[str, object]
-Command = Change | Do | Save | StyleFile
+AGO_S = 1.0
+"""Seconds ago that a page's tap may be: what is older is not its true time."""
+
+Command = Change | Do | CorrectBeat | Save | StyleFile
 
 
 class CommandRunner:
@@ -53,6 +57,8 @@ class CommandRunner:
             case StyleFile(name, content):
                 style = parse_style(name, io.BytesIO(content))
                 self._instrument.change({"model.style": tuple(map(float, style))})
+            case CorrectBeat(correction, at):
+                self._correct_beat(correction, at)
             case Do("learn", key):
                 self._instrument.learn(None if self._instrument.learning == key else key)
             case Do("forget", key):
@@ -76,6 +82,12 @@ class CommandRunner:
         settings = self._instrument.settings
         self.allowed.add_in_use(settings)
         return dataclasses.asdict(settings)
+
+    def _correct_beat(self, correction: str, at: float | None) -> None:
+        """Correct the beat at a time that a page tells, if that is just now."""
+        now = time.perf_counter()
+        is_told = at is not None and now - AGO_S <= at <= now
+        self._instrument.correct_beat(correction, at if is_told and at is not None else now)
 
     def _do(self, action: str) -> Message | None:
         instrument = self._instrument

@@ -29,9 +29,10 @@ Each message is an object with ``type``:
     slow); ``a4_hz``, the song's tuning; since the start ``n_notes``, ``n_late``, ``n_dropped``,
     ``n_overruns``, ``n_skipped_frames``, ``n_losses`` (of the input), ``n_midi_losses`` (of MIDI
     ports); ``latency`` seconds; ``budget`` [[name, seconds], ...], whose sum is ``latency``;
-    ``source``, ``sink``, ``model`` names, empty when idle; from MIDI clock ``tempo`` beats a minute
-    or null, and ``bar`` null or {"at": time of a bar line, "seconds": length of a bar, "beats": in
-    a bar}; ``fault`` why playing ended by itself, or empty.
+    ``source``, ``sink``, ``model`` names, empty when idle; ``beat`` {"source": off, heard, tapped
+    or clock, "state": locked, holding or lost, "bpm": beats a minute or null}, and where that is
+    known "at" the time of a beat at the input, "number" which one it is, from 0 at the first bar,
+    or null, and "metre" beats in a bar; ``fault`` why playing ended by itself, or empty.
 ``notes``
     As they are found, before they sound. ``notes`` [[due, pitch, velocity, part, hand], ...]: the
     time at which it is sent, MIDI pitch 0 to 127, velocity 1 to 127 or 0 for a note-off, part 0

@@ -11,6 +11,9 @@ connection (code 1008), as does a larger frame (1009). A message that is not val
     ``action``, one of ``ACTIONS``. With ``learn`` and ``forget`` also ``key``, the setting or
     command to map or to unmap; with ``snapshot`` also ``key``, the one to recall.
     ``copy_snapshot`` copies the active snapshot to the other.
+``beat``
+    ``correction`` of the song's beat, one of ``CORRECTIONS``; ``at`` the server's time of it, or
+    null for now.
 ``save``
     Write what was changed by hand. ``id`` of the ``unsaved`` that was shown: if other lines would
     be written by now, nothing is.
@@ -36,6 +39,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from engine.core.errors import ConfigError
+from engine.core.tempo import CORRECTIONS
 from livecover.mapping.targets import TARGETS
 
 MAX_MESSAGE = 8192
@@ -65,6 +69,10 @@ SETTABLE = frozenset(
         "play.pedal",
         "play.mute",
         "play.hold",
+        "beat.source",
+        "beat.tempo",
+        "beat.metre",
+        "beat.offset",
     }
 )
 """Settings that a page may change: none names a file to read or write."""
@@ -92,6 +100,14 @@ class Do:
 
     action: str
     key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectBeat:
+    """One of ``CORRECTIONS``, and the server's time of it; None for now."""
+
+    correction: str
+    at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +139,7 @@ class Drawn:
     notes: tuple[tuple[float, int, float], ...]
 
 
-Request = Change | Do | Save | StyleFile | Ping | Drawn
+Request = Change | Do | CorrectBeat | Save | StyleFile | Ping | Drawn
 
 
 def parse(text: str) -> Request:
@@ -143,6 +159,8 @@ def parse(text: str) -> Request:
             return Change(_values(*_only(message, "values")))
         case "do":
             return _do(message)
+        case "beat":
+            return _correct_beat(*_only(message, "correction", "at"))
         case "save":
             (shown,) = _only(message, "id")
             return Save(_cut(shown))
@@ -195,6 +213,15 @@ def _do(message: dict[str, Any]) -> Do:
     if action != "snapshot" and key not in TARGETS:
         raise ConfigError(f"no controller can control {_cut(key)}")
     return Do(str(action), str(key))
+
+
+def _correct_beat(correction: Any, at: Any) -> CorrectBeat:
+    if correction not in CORRECTIONS:
+        known = ", ".join(CORRECTIONS)
+        raise ConfigError(f"correction must be one of {known}, not {_cut(correction)}")
+    if at is not None and not _is_number(at):
+        raise ConfigError(f"at must be a number or null, not {_cut(at)}")
+    return CorrectBeat(correction, None if at is None else float(at))
 
 
 def _values(values: Any) -> dict[str, object]:

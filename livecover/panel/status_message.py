@@ -1,6 +1,6 @@
 """The ``status`` message: what a page shows of the instrument's state."""
 
-from engine.core.tempo import Tempo
+from engine.core.tempo import Beat
 from livecover.instrument.instrument import Instrument
 
 
@@ -9,7 +9,7 @@ def status_message(instrument: Instrument, now: float) -> dict[str, object]:
 
     ``now`` is seconds of ``time.perf_counter``.
     """
-    status, tempo = instrument.status(), instrument.tempo
+    status = instrument.status()
     return {
         "type": "status",
         "now": round(now, 4),
@@ -38,15 +38,20 @@ def status_message(instrument: Instrument, now: float) -> dict[str, object]:
         "source": instrument.source_name,
         "sink": instrument.sink_name,
         "model": instrument.model_name,
-        "tempo": None if tempo is None else round(tempo.bpm, 1),
-        "bar": None if tempo is None else _bar(tempo, now),
+        "beat": _beat(status.beat),
         "fault": instrument.error,
     }
 
 
-def _bar(tempo: Tempo, now: float) -> dict[str, object] | None:
-    """Return the last bar line, the length of a bar and its beats; None if they are not known."""
-    at, beats = tempo.bar_at(now), tempo.beats_per_bar
-    if at is None:
-        return None
-    return {"at": round(at, 4), "seconds": round(beats * tempo.beat_s, 5), "beats": beats}
+def _beat(beat: Beat) -> dict[str, object]:
+    """Return the beat, with the time and the number of the one that comes next."""
+    message: dict[str, object] = {"source": beat.source, "state": beat.state.value, "bpm": None}
+    if (tempo := beat.tempo) is None:
+        return message
+    return {
+        **message,
+        "bpm": round(tempo.bpm, 3),
+        "at": round(tempo.beat_at, 4),
+        "number": tempo.beat,
+        "metre": tempo.beats_per_bar,
+    }

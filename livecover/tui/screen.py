@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console, Group
 from rich.live import Live
 
-from engine.core.errors import ConfigError
+from engine.core.errors import ConfigError, LiveCoverError
 from engine.cover.style import INTENSITIES
 from engine.system import paths
 from livecover.control.command_queue import CommandQueue
@@ -27,8 +27,13 @@ from livecover.tui.view import ViewState, render_lines
 REFRESH = 0.08  # seconds between two pictures: twelve a second
 STYLE_STEP = 0.05
 DENSITY_STEP = 2**0.25
+OFFSET_STEP = 0.01  # seconds
+CORRECTION_KEYS = {"t": "tap", "[": "halve", "]": "double", "o": "one"}
 MAX_TOLD = 50
 """Most log entries that are written again after the view is closed."""
+
+
+_log = logging.getLogger(__name__)
 
 
 def check_terminal(console: Console) -> None:
@@ -79,10 +84,21 @@ class KeyCommands:
                 put("play.parts", parts.pressed(value("play.parts")))
             case "r":
                 put("record", not value("record"))
+            case "," | ".":
+                offset = value("beat.offset") + (OFFSET_STEP if key == "." else -OFFSET_STEP)
+                put("beat.offset", _within("beat.offset", offset))
+            case _ if key in CORRECTION_KEYS:
+                self._correct_beat(CORRECTION_KEYS[key])
             case "p":
                 self._instrument.panic()
             case "q":
                 self._stop.set()
+
+    def _correct_beat(self, correction: str) -> None:
+        try:
+            self._instrument.correct_beat(correction, time.perf_counter())
+        except LiveCoverError as error:
+            _log.warning("%s", error)
 
 
 def _moved(style: object, steps: int) -> float:
@@ -152,7 +168,6 @@ def _view_state(instrument: Instrument, tap: RollTap, log_line: str) -> ViewStat
         ),
         instrument.is_recording,
         instrument.recording_fault,
-        instrument.tempo,
         tuple(tap.spans(now - instrument.settings.tui.seconds, now)),
         now,
         log_line,

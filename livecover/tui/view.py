@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from engine.core.tempo import Tempo
+from engine.core.tempo import Beat, BeatState
 from engine.model.latency import LatencyBudget
 from engine.signal.meters import Level, Status
 from livecover.commands.status import tuning_text
@@ -36,6 +36,9 @@ KEYS = (
 )
 
 
+BEAT_KEYS = ("t tap", "[ ] half, double", "o one", ", . earlier, later")
+
+
 @dataclass(frozen=True, slots=True)
 class ViewState:
     """Everything that the view shows."""
@@ -47,7 +50,6 @@ class ViewState:
     """Of source, sink and model; empty when idle."""
     is_recording: bool
     recording_fault: str
-    tempo: Tempo | None
     spans: tuple[Span, ...]
     now: float
     log_line: str
@@ -62,6 +64,7 @@ def render_lines(state: ViewState, width: int, height: int) -> list[Text]:
         _latency(state.budget, width),
         _counts(state.status),
         _played(state.settings),
+        _beat(state.status.beat, state.now).append_text(_fitting(BEAT_KEYS, width)),
         _fitting(KEYS, width),
         Text(state.log_line, "bright_yellow"),
     ]
@@ -80,13 +83,26 @@ def _title(state: ViewState) -> Text:
         text.append(f"  ✗ {state.recording_fault}", "bold red")
     elif state.is_recording:
         text.append("  ● recording", "bold red")
-    if state.tempo is not None:
-        beat = state.tempo.beat_of(state.now)
-        bar = "" if beat is None else f", bar {int(beat // state.tempo.beats_per_bar) + 1}"
-        text.append(f"  {state.tempo.bpm:.1f} bpm{bar}")
     if state.status.is_asleep:
         text.append("  asleep in silence", "dim")
     return text
+
+
+def _beat(beat: Beat, now: float) -> Text:
+    """Return tempo, bar, and a light for each of its beats; dim where they are not sure.
+
+    >>> from engine.core.tempo import Tempo
+    >>> _beat(Beat("heard", BeatState.LOCKED, 1.0, Tempo(120.0, 10.0, 8)), 10.6).plain
+    '♩ 120.0  bar 3 ·●··   '
+    """
+    if beat.tempo is None:
+        return Text("♩ –   ", "dim")
+    text = f"♩ {beat.tempo.bpm:.1f}"
+    if (place := beat.place(now)) is not None:
+        lights = ["·"] * beat.tempo.beats_per_bar
+        lights[place[1] - 1] = "●"
+        text += f"  bar {place[0]} {''.join(lights)}"
+    return Text(f"{text}   ", "bold" if beat.state is BeatState.LOCKED else "dim")
 
 
 def _where(state: ViewState) -> Text:

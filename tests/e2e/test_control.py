@@ -127,8 +127,9 @@ def test_hardware_and_daw_work_the_instrument(chain: Chain, tune: songs.Song) ->
             chain.play(tune)
             while (status := page.hear("status"))["now"] < time.perf_counter() - 0.5:
                 pass  # what has piled up
-            assert status["tempo"] == pytest.approx(BPM, abs=0.5)
-            assert status["bar"]["seconds"] == pytest.approx(240 / BPM, abs=0.01)
+            assert status["beat"]["bpm"] == pytest.approx(BPM, abs=0.5)
+            assert (status["beat"]["source"], status["beat"]["metre"]) == ("clock", 4)
+            assert status["beat"]["number"] is not None
             knobs.send(STOP)
             while page.hear("status")["recording"]:
                 pass

@@ -12,7 +12,8 @@ import pytest
 
 from engine.core.errors import ConfigError
 from engine.core.notes import NoteEvent
-from engine.core.tempo import Tempo
+from engine.core.settings import BeatSettings
+from engine.core.tempo import Beat, BeatState, Tempo
 from engine.signal.meters import Level, Status
 from livecover.panel import choices
 from livecover.panel.web import browser as panel_browser
@@ -123,6 +124,52 @@ def test_each_channel_has_a_meter_and_clipping_lights_the_lamp(
     page.wait_for_selector("#clip[data-lit=true]")
     page.click("#clip")
     page.wait_for_selector("#clip[data-lit=false]")
+
+
+LIT = "[...document.querySelectorAll('#beat-lights li')].findIndex((li) => li.className === 'lit')"
+
+
+def test_the_beat_is_shown_and_tapped(page: Page, instrument: Instrument) -> None:
+    """The light stands on the beat of the bar, whose place is told; a tap says when it was."""
+    text = "document.querySelector('#{}').textContent"
+    assert page.evaluate(text.format("beat-source")) == "off"
+    now = time.perf_counter()
+    third = Tempo(6.0, now + 8.0, 27)  # ten seconds a beat; 26 is the third of the seventh bar
+    instrument.beat = Beat("heard", BeatState.LOCKED, 0.9, third)
+    wait_for(page, f"{text.format('beat-place')} === '7.3'")
+    assert page.evaluate(LIT) == 2
+    assert page.evaluate(text.format("beat-tempo")) == "♩ 6.0"
+    assert page.evaluate(text.format("beat-source")) == "heard"
+    instrument.beat = Beat("clock", BeatState.HOLDING, 0.9, replace(third, beats_per_bar=3))
+    wait_for(page, "document.querySelectorAll('#beat-lights li').length === 3")
+    wait_for(page, "document.querySelector('#beat').dataset.state === 'holding'")
+    before = time.perf_counter()
+    page.click("[data-beat=tap]")
+    page.keyboard.press("t")
+    page.locator("[data-beat=one]").press("Enter")
+    for correction in ("halve", "double"):
+        page.click(f"[data-beat={correction}]")
+    wait_until("all corrections", lambda: len(instrument.asked) == 5, 5)
+    assert instrument.asked == ["tap", "tap", "one", "halve", "double"]
+    assert all(before - 0.05 < at < time.perf_counter() for at in instrument.corrected_at)
+    instrument.beat = Beat("heard")
+    wait_for(page, f"{text.format('beat-source')} === 'listening'")
+    wait_for(page, f"{LIT} === -1")
+
+
+def test_what_is_known_of_the_beat_is_set(page: Page, instrument: Instrument) -> None:
+    page.locator("[name=beat-source][value=tap]").check()
+    page.locator("[name=metre][value='3/4']").check()
+    page.locator("#beat-bpm").fill("96.5")
+    page.locator("#beat-bpm").press("Enter")
+    page.click("[aria-label='10 ms later']")
+    wanted = BeatSettings("tap", 96.5, "3/4", 0.01)
+    wait_until("the beat", lambda: instrument.settings.beat == wanted, 5)
+    page.locator("#beat-bpm").fill("")
+    page.locator("#beat-bpm").press("Enter")
+    page.locator("[name=metre][value=auto]").check()
+    wanted = BeatSettings("tap", None, None, 0.01)
+    wait_until("the beat again", lambda: instrument.settings.beat == wanted, 5)
 
 
 def test_a_recording_that_failed_is_told(page: Page, instrument: Instrument) -> None:
@@ -327,11 +374,11 @@ def test_what_goes_wrong_has_its_room(
         is_connected=True,
         levels=levels,
         a4_hz=431.8,
+        beat=Beat("heard", BeatState.LOCKED, 1.0, Tempo(120.0, 10.0, 0)),
         **counts,  # type: ignore[arg-type]
     )
     instrument.seen = status
     instrument.is_playing = True
-    instrument.tempo = Tempo(120.0, 10.0)
     with open_panel(browser, panel.url, {"width": width, "height": 800}) as page:
         wait_for(page, "document.querySelector('#n-midi-losses').textContent === '1234'")
         wide = page.evaluate(
@@ -354,7 +401,8 @@ def test_it_fits_a_phone_and_names_everything(browser: Browser, panel: PanelServ
         )
         assert unnamed == []
         small = page.evaluate(
-            """[...document.querySelectorAll(".dock .big-key, .stepper button, .row button")]
+            """[...document.querySelectorAll(
+                 ".dock .big-key, .stepper button, .row button, .beat .key")]
                .filter((e) => e.getBoundingClientRect().height < 44).map((e) => e.outerHTML)"""
         )
         assert small == []

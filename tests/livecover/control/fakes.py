@@ -24,6 +24,7 @@ class FakeInstrument(Instrument):
         self.n_panics = 0
         self.changes: list[Mapping[str, object]] = []
         self.tempos: list[Tempo | None] = []
+        self.corrections: list[tuple[str, float]] = []
         self.refused: tuple[str, ...] = ()
 
     def change(self, values: Mapping[str, object]) -> None:
@@ -44,6 +45,9 @@ class FakeInstrument(Instrument):
 
     def panic(self) -> None:
         self.n_panics += 1
+
+    def correct_beat(self, correction: str, host_time: float) -> None:
+        self.corrections.append((correction, host_time))
 
     def set_tempo(self, tempo: Tempo | None) -> None:
         self.tempos.append(tempo)

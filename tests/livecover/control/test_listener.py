@@ -11,6 +11,7 @@ from livecover.control.command_queue import CommandQueue
 from livecover.control.feedback import EVERY_S, MAX_MESSAGES
 from livecover.control.listener import midi_control
 from livecover.control.ports import Message
+from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import with_values
 from tests.livecover.control.fakes import ControlSetup, FakeInstrument
 
@@ -181,6 +182,28 @@ def test_deeds() -> None:
     setup.hear((CC, 20, 0), (NOTE, 3, 0), (NOTE, 3, 90))
     setup.turn()
     assert not setup.instrument.is_recording and setup.instrument.is_playing
+
+
+def test_pads_correct_the_beat_at_the_time_of_the_press() -> None:
+    setup = ControlSetup(note_1="tap", cc_20="one", note_2="halve", note_3="double")
+    setup.hear((NOTE, 1, 90))
+    pressed = setup.now
+    setup.now += 0.02  # until it is read
+    setup.hear((NOTE, 1, 0), (CC, 20, 127), (CC, 20, 0), (NOTE, 2, 1), (NOTE, 3, 1))
+    setup.turn()
+    assert setup.instrument.corrections[0] == ("tap", pressed)
+    assert [name for name, _ in setup.instrument.corrections[1:]] == ["one", "halve", "double"]
+    setup.instrument.corrections.clear()
+    assert setup.rest() == []  # a command has no state to show
+
+
+def test_a_tap_where_no_beat_is_becomes_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    setup = ControlSetup(note_1="tap", cc_21="beat.offset")
+    setup.instrument.correct_beat = Instrument.correct_beat.__get__(setup.instrument)  # type: ignore[method-assign]
+    setup.hear((NOTE, 1, 90), (CC, 21, 127))
+    setup.turn()
+    assert "nothing plays" in caplog.text
+    assert setup.setting("beat.offset") == pytest.approx(0.1)
 
 
 def test_another_channel_is_not_heard() -> None:

@@ -13,6 +13,7 @@ from websockets.typing import Origin
 
 from engine.core.errors import ConfigError
 from engine.core.taps import Tap
+from engine.core.tempo import Beat
 from engine.model.latency import LatencyBudget
 from engine.signal.meters import Status
 from livecover.instrument.instrument import Instrument
@@ -44,6 +45,8 @@ class FakeInstrument(Instrument):
         self.is_free.set()
         self.changed = threading.Event()
         """Set at each change."""
+        self.beat = Beat()
+        self.corrected_at: list[float] = []
         self._given: dict[str, object] = {}
 
     @property
@@ -65,8 +68,8 @@ class FakeInstrument(Instrument):
 
     def status(self) -> Status:
         if not self.is_playing:
-            return Status()
-        return Status(seconds=1.0, peak_dbfs=-6.04, latency=0.069, n_notes=len(self.asked))
+            return Status(beat=self.beat)
+        return Status(1.0, -6.04, 0.069, n_notes=len(self.asked), beat=self.beat)
 
     def change(self, values: Mapping[str, object]) -> None:
         super().change(values)
@@ -87,6 +90,10 @@ class FakeInstrument(Instrument):
         self.asked.append("panic")
         for tap in self.taps:
             tap.silenced()
+
+    def correct_beat(self, correction: str, host_time: float) -> None:
+        self.asked.append(correction)
+        self.corrected_at.append(host_time)
 
     def record(self, on: bool) -> None:
         if on and not self.is_playing:

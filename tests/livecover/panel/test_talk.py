@@ -1,6 +1,7 @@
 """A page and the panel's server: what it is told, and what becomes of what it asks."""
 
 import base64
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 
 from engine.core.errors import ConfigError
 from engine.core.notes import NoteEvent, PedalEvent
-from engine.core.tempo import Tempo
+from engine.core.tempo import Beat, BeatState, Tempo
 from livecover import __version__
-from livecover.panel.requests import MAX_STYLE_FILE
+from livecover.panel.command_runner import CommandRunner
+from livecover.panel.requests import MAX_STYLE_FILE, CorrectBeat
 from livecover.panel.web import sessions
 from livecover.panel.web.server import PanelServer
 from tests.livecover.panel.fakes import Client, FakeInstrument
@@ -123,17 +125,32 @@ def test_what_cannot_be_learned(panel: PanelServer, asked: dict[str, str], text:
         assert page.hear("error")["text"] == text
 
 
-def test_tempo_and_bars(panel: PanelServer, instrument: FakeInstrument) -> None:
+def test_the_beat_is_told_and_corrected(panel: PanelServer, instrument: FakeInstrument) -> None:
     with Client(panel.url) as page:
-        status = page.hear("status")
-        assert status["tempo"] is None and status["bar"] is None
-        instrument.tempo = Tempo(120.04, 10.0, 8)
-        while (status := page.hear("status"))["tempo"] is None:
+        beat = page.hear("status")["beat"]
+        assert beat == {"source": "off", "state": "lost", "bpm": None}
+        instrument.beat = Beat("heard", BeatState.HOLDING, 0.7, Tempo(120.04, 10.0, 8, 3))
+        while (beat := page.hear("status")["beat"])["bpm"] is None:
             pass
-        assert status["tempo"] == 120.0
-        bar = status["bar"]
-        assert bar["beats"] == 4 and bar["seconds"] == pytest.approx(240 / 120.04, abs=1e-4)
-        assert 0 <= status["now"] - bar["at"] < bar["seconds"]
+        assert beat == {
+            **{"source": "heard", "state": "holding", "bpm": 120.04},
+            **{"at": 10.0, "number": 8, "metre": 3},
+        }
+        page.say(type="beat", correction="tap", at=None)
+        page.say(type="beat", correction="halve", at=1e9)
+        while len(instrument.asked) < 2:
+            page.hear("status")
+    assert instrument.asked == ["tap", "halve"]
+
+
+def test_a_tap_counts_when_it_was_and_not_when_it_came() -> None:
+    instrument = FakeInstrument()
+    now = time.perf_counter()
+    for at in (now - 0.2, now - 60.0, now + 60.0):
+        CommandRunner(instrument).run(CorrectBeat("tap", at))
+    assert instrument.corrected_at[0] == now - 0.2
+    assert min(instrument.corrected_at[1:]) >= now
+    assert max(instrument.corrected_at[1:]) < now + 60.0
 
 
 def test_changes_are_done_and_told_to_every_page(

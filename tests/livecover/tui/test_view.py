@@ -11,7 +11,7 @@ from rich.console import Console
 
 from engine.core.errors import ConfigError
 from engine.core.notes import NoteEvent, PedalEvent
-from engine.core.tempo import Tempo
+from engine.core.tempo import Beat, BeatState, Tempo
 from engine.model.latency import LatencyBudget
 from engine.signal.meters import Level, Status
 from livecover.control.command_queue import CommandQueue
@@ -25,12 +25,17 @@ from livecover.tui.view import ViewState, render_lines
 BUDGET = LatencyBudget((("capture block", 0.005), ("half window", 0.064), ("lookahead", 0.13)))
 SEEN = ViewState(
     Settings(),
-    Status(61.0, -12.0, 0.199, 0.3, 0.5, n_notes=123, n_late=2, is_connected=True),
+    Status(
+        *(61.0, -12.0, 0.199, 0.3, 0.5),
+        n_notes=123,
+        n_late=2,
+        is_connected=True,
+        beat=Beat("heard", BeatState.LOCKED, 1.0, Tempo(120.0, 100.0, 9)),
+    ),
     BUDGET,
     ("Speakers", "LiveCover", "live 1"),
     True,
     "",
-    Tempo(120.0, 100.0, 8),
     ((96.0, 99.0, 40, ACCOMPANIMENT), (98.0, 100.0, 72, MELODY)),
     100.0,
     "recording take.mid",
@@ -48,7 +53,8 @@ def test_lines_fit(width: int, height: int) -> None:
 def test_all_is_said_in_80_by_24() -> None:
     text = "\n".join(line.plain for line in render_lines(SEEN, 80, 24))
     for words in (
-        "live 1  ● recording  120.0 bpm, bar 3",
+        "live 1  ● recording",
+        "♩ 120.0  bar 3 ·●··   t tap",
         "Speakers → LiveCover",
         " -12 dB",
         "load",
@@ -147,6 +153,7 @@ def keyboard() -> tuple[KeyCommands, Instrument, CommandQueue, threading.Event, 
         (["m"], "play.mute", True),
         (["h", "h"], "play.hold", False),
         (["h", "p"], "play.hold", False),
+        ([".", ".", ","], "beat.offset", 0.01),
     ],
 )
 def test_keys(keys: list[str], key: str, value: object) -> None:
@@ -167,6 +174,23 @@ def test_other_keys() -> None:
     assert told == ["takes cannot be recorded here: start livecover with --record FOLDER"]
     board.handle("q")
     assert stop.is_set()
+
+
+def test_keys_correct_the_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    board, instrument, *_ = keyboard()
+    said: list[str] = []
+    monkeypatch.setattr(
+        instrument, "correct_beat", lambda correction, host_time: said.append(correction)
+    )
+    for key in "t[]o":
+        board.handle(key)
+    assert said == ["tap", "halve", "double", "one"]
+
+
+def test_where_no_beat_is_a_key_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    board, *_ = keyboard()
+    board.handle("t")
+    assert "nothing plays" in caplog.text
 
 
 def test_what_is_no_terminal() -> None:

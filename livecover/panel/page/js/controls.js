@@ -40,7 +40,7 @@ function bindSwitch(input, settings) {
 function bindSegments(group, settings) {
   group.addEventListener("change", (event) => settings.change({ [group.dataset.key]: event.target.value }));
   settings.watch(group.dataset.key, (value) => {
-    for (const input of group.querySelectorAll("input")) input.checked = input.value === value;
+    for (const input of group.querySelectorAll("input")) input.checked = input.value === (value ?? "auto");
   });
 }
 

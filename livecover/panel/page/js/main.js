@@ -2,6 +2,7 @@
 // changes to the server.
 
 import { announce, toast } from "./announce.js";
+import { BeatView, barOf } from "./beat.js";
 import { pageNow } from "./clock.js";
 import { Connection } from "./connection.js";
 import { bindControls, offer } from "./controls.js";
@@ -52,6 +53,7 @@ const saving = bindSave(settings, send);
 const showSnapshot = bindSnapshots(settings, send);
 
 const serverNow = () => (connection.clock.isKnown ? connection.clock.toServer(pageNow()) : NaN);
+const beat = new BeatView(send, serverNow);
 
 const handlers = {
   hello(message) {
@@ -77,7 +79,8 @@ const handlers = {
   status(message) {
     meters.take(message, pageNow());
     roll.setLatency(message.latency);
-    roll.bar = message.bar;
+    roll.bar = barOf(message.beat);
+    beat.take(message.beat);
     state.take(message);
   },
   notes(message) {
@@ -146,6 +149,7 @@ function frame() {
     drawn = page;
   }
   meters.draw(page);
+  beat.draw(now);
   if (measure && now) measure.frame(notes, now, pageNow(), connection.clock);
   requestAnimationFrame(frame);
 }

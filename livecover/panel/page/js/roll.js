@@ -115,7 +115,7 @@ export class Roll {
     if (!this.isTimed) return;
     context.fillStyle = palette.line;
     if (this.bar) {
-      // With MIDI clock: a line for each beat, a strong one for each bar.
+      // Where bars are known: a line for each beat, a strong one for each bar.
       const beat = this.bar.seconds / this.bar.beats;
       const first = this.bar.at + this.#latency;
       for (let k = Math.floor((now - first) / beat); now - first - k * beat < time.seconds; k -= 1) {

@@ -33,6 +33,12 @@ export const SCALES = {
     toValue: (place) => (place === "" ? null : Number(place) / 1000),
     text: (value) => (value === null ? "auto" : `${Math.round(value * 1000)} ms`),
   },
+  /** Seconds, shown as milliseconds; empty is 0. */
+  shift: {
+    toPlace: (value) => Math.round(value * 1000),
+    toValue: (place) => Number(place) / 1000,
+    text: (value) => `${Math.round(value * 1000)} ms`,
+  },
   /** A number, or null for auto. */
   optional: {
     toPlace: (value) => value ?? "",

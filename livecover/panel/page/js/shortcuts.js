@@ -20,7 +20,10 @@ const shortcuts = (settings) => [
   [["-", "+"], "Transpose down, up", (_, key) => step($("transpose"), key === "-" ? -1 : 1)],
   [["[", "]"], "Octave down, up", (_, key) => step($("octave"), key === "[" ? -1 : 1)],
   [["f"], "Full, accompaniment, melody", () => cycle(settings)],
-  [["t"], "Dark or light", () => press("#theme")],
+  [["t"], "Tap the beat", () => press("[data-beat=tap]")],
+  [["/", "*"], "Half, double tempo", (_, key) => press(`[data-beat=${key === "/" ? "halve" : "double"}]`)],
+  [["o"], "A bar begins here: one", () => press("[data-beat=one]")],
+  [["d"], "Dark or light", () => press("#theme")],
   [["v"], "Still picture", () => press("#still")],
   [["?"], "This help", () => $("help").showModal()],
 ];

@@ -87,8 +87,6 @@ export class StateView {
     $("state-text").title = fault;
     this.#keepAwake(status.playing);
     write($("song-time"), clockText(status.seconds ?? 0));
-    $("tempo").hidden = !status.tempo;
-    if (status.tempo) write($("tempo"), `♩ ${Math.round(status.tempo)}`);
     $("tuning").hidden = !status.playing || Math.abs(status.a4_hz - 440) <= 0.5;
     write($("tuning"), `A ${status.a4_hz.toFixed(0)}`);
     const taken = clockText(Math.max(0, status.seconds - this.#recordedFrom));
