@@ -45,9 +45,9 @@ def cost(model: str, song: Path, n_rounds: int = 3) -> str:
     cover = EngineSettings(model=ModelSettings(model=model))
     accompany = EngineSettings(model=cover.model, play=PlaySettings(mode="accompany"))
     ways: dict[str, Callable[[], CoverStream]] = {
-        "cover": lambda: _stream(cover, samples.shape[1], rate, with_beat=False),
-        "beat": lambda: _stream(cover, samples.shape[1], rate, with_beat=True),
-        "all": lambda: _stream(accompany, samples.shape[1], rate, with_beat=True),
+        "cover": lambda: open_stream(cover, samples.shape[1], rate, with_beat=False),
+        "beat": lambda: open_stream(cover, samples.shape[1], rate, with_beat=True),
+        "all": lambda: open_stream(accompany, samples.shape[1], rate, with_beat=True),
     }
     spent = {
         name: min(_spent(make(), samples, rate) for _ in range(n_rounds))
@@ -64,7 +64,10 @@ def cost(model: str, song: Path, n_rounds: int = 3) -> str:
     return markdown([f"real-time factor, {song.name}", "one core"], rows)
 
 
-def _stream(settings: EngineSettings, n_channels: int, rate: int, with_beat: bool) -> CoverStream:
+def open_stream(
+    settings: EngineSettings, n_channels: int, rate: int, with_beat: bool = False
+) -> CoverStream:
+    """Return a stream as for a whole song; a cover's may hear the beat too."""
     pipeline = open_pipeline(settings.model)
     if with_beat:
         pipeline.tap = open_beat(settings.beat, pipeline.spec.features)
@@ -92,7 +95,7 @@ def on_beat(model: str, song: Path, beats: Path | None, ahead: float) -> str:
     with tempfile.TemporaryDirectory(prefix="livecover-") as folder:
         with real.chain(Path(folder)) as chain:
             heard, sent, started = _perform(chain, model, _as_song(song, chain.work), ahead)
-    grid = _sixteenths(_beats_of(song, beats))
+    grid = sixteenths(beats_of(song, beats))
     rows = []
     for name, times in (("the piano's sound", heard), ("MIDI at the port", sent)):
         off = 1000 * _distances(times - started, grid)
@@ -153,7 +156,7 @@ def _as_song(song: Path, work: Path) -> "Song":
     return Song(path, mono, SAMPLE_RATE)
 
 
-def _beats_of(song: Path, beats: Path | None) -> Times:
+def beats_of(song: Path, beats: Path | None) -> Times:
     """Return a song's beats: of a text file, a line each; of the example, by its chords."""
     if beats is not None:
         return np.asarray(np.loadtxt(beats, ndmin=1), float)
@@ -168,7 +171,8 @@ def _beats_of(song: Path, beats: Path | None) -> Times:
     return np.asarray(np.interp(at, np.arange(len(chords)), chords))
 
 
-def _sixteenths(beats: Times) -> Times:
+def sixteenths(beats: Times) -> Times:
+    """Return the times of all sixteenths of beats."""
     at = np.arange(0, len(beats) - 1 + 1e-9, 1 / STEPS)
     return np.asarray(np.interp(at, np.arange(len(beats)), beats))
 

@@ -12,6 +12,7 @@ from livecover.bench import (
     endings,
     hum,
     install,
+    itself,
     live,
     memory,
     metre,
@@ -80,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     humming = add("hum", "response to a mains hum and a fan: notes, sleep, processor")
     humming.add_argument("--seconds", type=float, default=30.0)
     add("accompany", "cost of beat and accompanist beside the model, on one core")
+    add("itself", "plans of mode accompany where its piano is in the microphone too")
     timed = add("onbeat", "onsets of mode accompany against the song's beats, on real servers")
     timed.add_argument("--ahead", type=float, default=0.0, help="milliseconds")
     timed.add_argument("--beats", type=given_path, help="of the song: seconds, a line each")
@@ -139,6 +141,8 @@ def measure(arguments: argparse.Namespace) -> str:
             return hum.table(arguments.model, arguments.seconds)
         case "accompany":
             return accompany.cost(arguments.model, arguments.song)
+        case "itself":
+            return itself.table(arguments.model)
         case "onbeat":
             return accompany.on_beat(
                 arguments.model, arguments.song, arguments.beats, arguments.ahead / 1000

@@ -12,7 +12,7 @@ from tests.messages import refused
 
 
 def test_the_examples_beats_are_two_for_each_chord() -> None:
-    beats = accompany._beats_of(examples.path(), None)
+    beats = accompany.beats_of(examples.path(), None)
     assert np.median(np.diff(beats)) == pytest.approx(60 / 106, abs=0.001)
     assert len(beats) > 80
 
@@ -20,13 +20,13 @@ def test_the_examples_beats_are_two_for_each_chord() -> None:
 def test_beats_are_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "beats.txt"
     path.write_text("0.5\n1.0\n1.5\n")
-    assert accompany._beats_of(Path("song.wav"), path).tolist() == [0.5, 1.0, 1.5]
+    assert accompany.beats_of(Path("song.wav"), path).tolist() == [0.5, 1.0, 1.5]
     with refused(DataError, "--beats"):
-        accompany._beats_of(Path("song.wav"), None)
+        accompany.beats_of(Path("song.wav"), None)
 
 
 def test_distances_are_to_the_nearest_sixteenth_within_the_song() -> None:
-    grid = accompany._sixteenths(np.array([1.0, 2.0, 3.0]))
+    grid = accompany.sixteenths(np.array([1.0, 2.0, 3.0]))
     np.testing.assert_allclose(np.diff(grid), 0.25)
     found = accompany._distances(np.array([0.2, 1.01, 1.24, 2.9, 9.0]), grid)
     np.testing.assert_allclose(found, [0.01, -0.01, -0.1])
