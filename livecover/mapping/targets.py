@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.core.errors import ConfigError
-from engine.core.settings import PARTS_PLAYED, PEDALS
+from engine.core.settings import MODES, PARTS_PLAYED, PEDALS
 from engine.core.tempo import CORRECTIONS
 from engine.core.velocity import GAMMAS
 from engine.cover.style import INTENSITIES
@@ -84,6 +84,7 @@ SETTINGS: dict[str, Range | Choice] = {
     "model.style": Range(0.0, 0.5, 1.0, (0.0, 1.0), names=_INTENSITY),
     "decoder.density": Range(0.1, 1.0, 4.0, (0.1, 4.0)),
     "decoder.polyphony": Range(1, 16, 88, (1, 88), True),
+    "play.mode": Choice(MODES),
     "play.parts": Choice(PARTS_PLAYED),
     "play.hands": SWITCH,
     "play.hand_span": Range(7, 14, 24, (7, 24), True),
@@ -95,7 +96,8 @@ SETTINGS: dict[str, Range | Choice] = {
     "midi.velocity_curve": Range(0.4, 1.0, 2.5, (0.1, 10.0), names=GAMMAS),
     "beat.offset": Range(-0.1, 0.0, 0.1, (-0.5, 0.5)),
 }
-"""Settings that change at once, without opening anything; the middle is the default."""
+"""Settings that change while it plays, without another input, model or port; the middle is the
+default."""
 
 STATES = ("record", "play")
 """States that are not settings: a take is being recorded; livecover plays."""

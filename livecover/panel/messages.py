@@ -29,7 +29,8 @@ Each message is an object with ``type``:
     slow); ``a4_hz``, the song's tuning; since the start ``n_notes``, ``n_late``, ``n_dropped``,
     ``n_overruns``, ``n_skipped_frames``, ``n_losses`` (of the input), ``n_midi_losses`` (of MIDI
     ports); ``latency`` seconds; ``budget`` [[name, seconds], ...], whose sum is ``latency``;
-    ``source``, ``sink``, ``model`` names, empty when idle; ``beat`` {"source": off, heard, tapped
+    ``source``, ``sink``, ``model`` names, empty when idle; ``accompanist`` listening, playing or
+    resting, or empty in mode cover; ``beat`` {"source": off, heard, tapped
     or clock, "state": locked, holding or lost, "bpm": beats a minute or null}, and where that is
     known "at" the time of a beat at the input, "number" which one it is, from 0 at the first bar,
     or null, and "metre" beats in a bar; ``fault`` why playing ended by itself, or empty.

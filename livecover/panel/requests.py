@@ -63,6 +63,8 @@ SETTABLE = frozenset(
         "midi.octave",
         "midi.velocity_curve",
         "time.latency",
+        "accompany.ahead",
+        "play.mode",
         "play.parts",
         "play.hands",
         "play.hand_span",

@@ -38,6 +38,7 @@ def status_message(instrument: Instrument, now: float) -> dict[str, object]:
         "source": instrument.source_name,
         "sink": instrument.sink_name,
         "model": instrument.model_name,
+        "accompanist": status.accompanist,
         "beat": _beat(status.beat),
         "fault": instrument.error,
     }

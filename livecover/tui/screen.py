@@ -79,9 +79,9 @@ class KeyCommands:
             case "m" | "h":
                 name = "play.mute" if key == "m" else "play.hold"
                 put(name, not value(name))
-            case "a":
-                parts = Target("play.parts", SETTINGS["play.parts"])
-                put("play.parts", parts.pressed(value("play.parts")))
+            case "a" | "c":
+                name = "play.parts" if key == "a" else "play.mode"
+                put(name, Target(name, SETTINGS[name]).pressed(value(name)))
             case "r":
                 put("record", not value("record"))
             case "," | ".":

@@ -36,7 +36,7 @@ KEYS = (
 )
 
 
-BEAT_KEYS = ("t tap", "[ ] half, double", "o one", ", . earlier, later")
+BEAT_KEYS = ("t tap", "[ ] half, double", "o one", ", . earlier, later", "c mode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,8 @@ def _title(state: ViewState) -> Text:
         text.append(f"  ✗ {state.recording_fault}", "bold red")
     elif state.is_recording:
         text.append("  ● recording", "bold red")
+    if state.status.accompanist:
+        text.append(f"  {state.status.accompanist}", "bold cyan")
     if state.status.is_asleep:
         text.append("  asleep in silence", "dim")
     return text
@@ -184,7 +186,8 @@ def _latency(budget: LatencyBudget, width: int) -> Text:
     names = Text()
     for k, (name, seconds) in enumerate(budget.parts):
         colour = PARTS[k % len(PARTS)]
-        text.append("█" * round(n_columns * seconds / max(budget.total, 1e-9)), colour)
+        share = seconds / budget.total if budget.total > 0 else 0.0
+        text.append("█" * round(n_columns * min(share, 1.0)), colour)
         names.append(f" {name} {1000 * seconds:.0f}", colour)
     return text.append_text(names)
 
@@ -215,7 +218,8 @@ def _played(settings: Settings) -> Text:
         place = round(12 * intensity)
         text.append("─" * place).append("●", "bold").append("─" * (12 - place))
     shown = "own" if isinstance(name, tuple) else f"{name:.2f}" if isinstance(name, float) else name
-    text.append(f" {shown}   density {settings.decoder.density:g}   {settings.play.parts}")
+    text.append(f" {shown}   density {settings.decoder.density:g}")
+    text.append(f"   {settings.play.mode}   {settings.play.parts}")
     for is_on, word in (
         (settings.play.mute, "MUTE"),
         (settings.play.hold, "HOLD"),

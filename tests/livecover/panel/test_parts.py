@@ -114,7 +114,14 @@ def test_what_was_in_use_may_be_chosen_again() -> None:
         allowed.check({"model.style": " from:/etc/passwd"})
 
 
-WORDS = {"midi.velocity_curve", "play.parts", "play.pedal", "beat.source", "beat.metre"}
+WORDS = {
+    "midi.velocity_curve",
+    "play.mode",
+    "play.parts",
+    "play.pedal",
+    "beat.source",
+    "beat.metre",
+}
 """Texts that a page may set which are one of a few words."""
 
 

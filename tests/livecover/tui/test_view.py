@@ -61,7 +61,7 @@ def test_all_is_said_in_80_by_24() -> None:
         "199 ms",
         "half window 64",
         "123 notes   2 late",
-        "style ──────●────── balanced   density 1   full",
+        "style ──────●────── balanced   density 1   cover   full",
         "q quit",
         "recording take.mid",
     ):
@@ -150,6 +150,7 @@ def keyboard() -> tuple[KeyCommands, Instrument, CommandQueue, threading.Event, 
         (["up"] * 4, "decoder.density", 2.0),
         (["down"] * 40, "decoder.density", 0.1),
         (["a", "a"], "play.parts", "melody"),
+        (["c"], "play.mode", "accompany"),
         (["m"], "play.mute", True),
         (["h", "h"], "play.hold", False),
         (["h", "p"], "play.hold", False),
@@ -196,3 +197,12 @@ def test_where_no_beat_is_a_key_says_so(caplog: pytest.LogCaptureFixture) -> Non
 def test_what_is_no_terminal() -> None:
     with pytest.raises(ConfigError, match="--tui needs a terminal"):
         check_terminal(Console(file=io.StringIO()))
+
+
+def test_an_accompanist_says_what_it_does_and_a_latency_below_zero_has_no_bar() -> None:
+    budget = LatencyBudget((("song", 0.01), ("ahead", -0.02)))
+    status = replace(SEEN.status, accompanist="listening")
+    lines = render_lines(replace(SEEN, status=status, budget=budget), 80, 24)
+    text = "\n".join(line.plain for line in lines)
+    assert "live 1  ● recording  listening" in text
+    assert "-10 ms  song 10 ahead -20" in text

@@ -19,7 +19,8 @@ const shortcuts = (settings) => [
   [[",", "."], "Fewer, more notes", (_, key) => nudge("density", key === "." ? 5 : -5)],
   [["-", "+"], "Transpose down, up", (_, key) => step($("transpose"), key === "-" ? -1 : 1)],
   [["[", "]"], "Octave down, up", (_, key) => step($("octave"), key === "[" ? -1 : 1)],
-  [["f"], "Full, accompaniment, melody", () => cycle(settings)],
+  [["c"], "Cover, accompany", () => cycle(settings, "play.mode", ["cover", "accompany"])],
+  [["f"], "Full, accompaniment, melody", () => cycle(settings, "play.parts", ["full", "accompaniment", "melody"])],
   [["t"], "Tap the beat", () => press("[data-beat=tap]")],
   [["/", "*"], "Half, double tempo", (_, key) => press(`[data-beat=${key === "/" ? "halve" : "double"}]`)],
   [["o"], "A bar begins here: one", () => press("[data-beat=one]")],
@@ -34,10 +35,8 @@ function nudge(id, steps) {
   input.dispatchEvent(new Event("input"));
 }
 
-function cycle(settings) {
-  const parts = ["full", "accompaniment", "melody"];
-  const next = parts[(parts.indexOf(settings.get("play.parts")) + 1) % parts.length];
-  settings.change({ "play.parts": next });
+function cycle(settings, key, values) {
+  settings.change({ [key]: values[(values.indexOf(settings.get(key)) + 1) % values.length] });
 }
 
 /** Return whether the focused element uses the key. */

@@ -34,6 +34,9 @@ export function describe(link, status, names) {
   const muted = names.isMuted ? ", muted" : "";
   if (status.recording_fault) return ["failed", status.recording_fault.split(":")[0], null, null];
   if (status.recording) return ["recording", `Recording${muted}`, null, null];
+  if (["listening", "resting"].includes(status.accompanist)) {
+    return ["playing", status.accompanist === "resting" ? `Resting${muted}` : `Listening${muted}`, null, null];
+  }
   return ["playing", status.asleep ? `Listening${muted}` : `Playing${muted}`, null, null];
 }
 
