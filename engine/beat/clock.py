@@ -127,7 +127,7 @@ class BeatClock:
             if is_sure and _for(self._steady_since, now) >= LOCK_S:
                 self._lock(estimate, time, now)
             return
-        error = _wrapped(estimate.phase - self._line.at(time))
+        error = wrapped(estimate.phase - self._line.at(time))
         change = abs(math.log(estimate.period / self._line.period))
         if is_sure and abs(error) <= NEAR_BEATS and change <= NEAR_TEMPO:
             self.state, self._heard, self._other_since = BeatState.LOCKED, now, None
@@ -139,6 +139,7 @@ class BeatClock:
         elif self._other_since is None:
             self._other_since = now
         if is_sure and _for(self._other_since, now) >= RELOCK_S:
+            self._is_bar_known = False
             self._lock(estimate, time, now)
         elif now - self._heard > HOLD_S:
             self.state, self._is_bar_known = BeatState.LOST, False
@@ -150,7 +151,7 @@ class BeatClock:
 
         ``is_bar_known`` says that no estimate may move the bar any more, until the beat is lost.
         """
-        error = _wrapped(estimate.phase - self._line.at(now))
+        error = wrapped(estimate.phase - self._line.at(now))
         change = abs(math.log(estimate.period / self._line.period)) if self.bpm else math.inf
         if abs(error) <= NEAR_BEATS and change <= NEAR_TEMPO:
             self.state, self._heard, self._other_since = BeatState.LOCKED, now, None
@@ -159,7 +160,7 @@ class BeatClock:
         else:
             self._lock(estimate, now, now)
         self.confidence = 1.0
-        self._is_bar_known = is_bar_known
+        self._is_bar_known = is_bar_known or self._is_bar_known
 
     def _watch(self, estimate: BeatEstimate, time: float, is_sure: bool) -> None:
         """Note since when estimates are sure and follow from each other."""
@@ -167,7 +168,7 @@ class BeatClock:
             before, last = self._last
             expected = last.phase + (time - before) / last.period
             is_sure &= time - before <= LOCK_S
-            is_sure &= abs(_wrapped(estimate.phase - expected)) <= NEAR_BEATS
+            is_sure &= abs(wrapped(estimate.phase - expected)) <= NEAR_BEATS
             is_sure &= abs(math.log(estimate.period / last.period)) <= NEAR_TEMPO
         self._last = time, estimate
         if not is_sure:
@@ -222,7 +223,12 @@ class BeatClock:
         self.metre, self._downbeat = metre, beat - place - bar * metre
 
 
-def _wrapped(beats: float) -> float:
+def near_tempo(one: float, other: float) -> bool:
+    """Return whether two periods are nearly the same tempo."""
+    return abs(math.log(one / other)) <= NEAR_TEMPO
+
+
+def wrapped(beats: float) -> float:
     """Return a distance in beats, to the nearest beat: -0.5 to 0.5."""
     return beats - math.floor(beats + 0.5)
 

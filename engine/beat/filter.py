@@ -33,6 +33,7 @@ FRESHEN_EVERY = 4  # frames
 WITHIN = math.sqrt(2)  # factor on a tempo that is known: no other level of it is thought of
 KNOWN_TEMPO = 0.05  # standard deviations of what a player says: of a tempo,
 KNOWN_PLACE = 0.08  # of a beat
+FARTHEST = 0.25  # of a beat: what a player says may be wrong by as much
 KNOWN_SPREAD = 0.2  # octaves around a tempo that is known
 
 
@@ -57,9 +58,14 @@ class FilterSettings:
     peak_memory: float = 3.0  # seconds
     downbeat_prior: float = 0.27  # of a beat
 
-    def known(self, bpm: float | None, metre: int | None) -> "FilterSettings":
-        """Return these beliefs where a tempo, within its octave, or a metre is known."""
-        found = self
+    def known(
+        self, bpm: float | None, metre: int | None, is_placed: bool = False
+    ) -> "FilterSettings":
+        """Return these beliefs where a tempo, within its octave, or a metre is known.
+
+        ``is_placed`` says that the beat's place is known, too: nothing begins anew elsewhere.
+        """
+        found = replace(self, restart=0.0) if is_placed else self
         if bpm is not None:
             found = replace(
                 found,
@@ -163,6 +169,7 @@ class BeatFilter:
         apart = self._own_place / lengths - estimate.phase
         turns = np.round(apart)  # 1 where a state is yet in the beat before
         near = np.exp(-0.5 * (tempo**2 + ((apart - turns) / KNOWN_PLACE) ** 2))
+        near[np.abs(apart - turns) > FARTHEST] = 0.0
         rows = np.full(len(self._metre_of), 1 - estimate.bar_confidence)
         rows[(self._metre_of == estimate.metre) & (self._beat_of == estimate.beat_in_bar)] = 1
         if not rows.any():

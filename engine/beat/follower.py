@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.beat.clock import NEAR_TEMPO, BeatClock
+from engine.beat.clock import SURE as SURE_OF_BEAT
+from engine.beat.clock import BeatClock, near_tempo, wrapped
 from engine.beat.filter import BeatEstimate, FilterSettings
 from engine.beat.tapping import TapTempo
 from engine.beat.tracker import BeatTracker
@@ -25,6 +26,9 @@ SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0
 """Of what a player says."""
 USUAL_METRE = 4
 EVEN_TAPS = 4  # from which on taps tell a tempo better than it was known
+PLACING_TAPS = 3  # from which on they mean it, where they lie between what is heard
+BETWEEN = 0.2  # of a beat: so far from what is heard
+FORGET_S = 4.0  # of silence until what a player said counts no more: another song may begin
 SURE, VERY_SURE = 0.9, 0.9999  # of the bar
 
 
@@ -73,11 +77,12 @@ class BeatFollower:
         self._sequencer: Tempo | None = None  # that plays
         self._standing: Tempo | None = None  # of a sequencer that does not
         self._told_bpm: float | None = None  # by a player, or a sequencer before
+        self._is_placed = False  # by a player: the beat is nowhere else
         self.clock.reset()
         if self._frontend is not None:
             self._frontend.reset()
         if self._tracker is not None:
-            self._tracker.offset = self._settings.offset
+            self._tracker.offset, self._tracker.turn = self._settings.offset, 0.0
             self._tracker.reset(first_frame if self._frontend is None else start)
             self._believe()
         self.clock.metre = self._metre
@@ -139,6 +144,7 @@ class BeatFollower:
             beat = math.floor(self.clock.position(self.now))
             first = math.floor(self.clock.position(time) + 0.5)
             here = replace(self._here, beat_in_bar=(beat - first) % self.clock.metre)
+            self._is_placed = True
             self._say(replace(here, bar_confidence=VERY_SURE))
         else:
             self._scale_tempo(2.0 if correction == "double" else 0.5)
@@ -189,7 +195,24 @@ class BeatFollower:
         if self._is_there:
             place = self.clock.beat_in_bar(math.floor(self.clock.position(time) + 0.5))
         tapped = BeatEstimate(0, 0.0, period, place, metre, 1.0, SURE)
-        self._say(tapped.later(self.now - self._taps.beat_at))
+        tapped = tapped.later(self.now - self._taps.beat_at)
+        heard = self._heard_like(tapped)
+        if heard is None or self._tracker is None:
+            self._say(tapped)
+        elif self._taps.n_taps < PLACING_TAPS:
+            self.clock.take(tapped, self.now)  # for now: what is heard may know better
+        else:
+            apart = wrapped(heard.phase - tapped.phase)
+            self._tracker.turn = apart if abs(apart) > BETWEEN else 0.0
+            self._say(tapped)
+
+    def _heard_like(self, tapped: BeatEstimate) -> BeatEstimate | None:
+        """Return what is heard now, where that is surely the tempo that is tapped."""
+        if self._tracker is None or self._tracker.silence:
+            return None
+        heard = self._tracker.heard(self.now)
+        is_sure = heard.confidence >= SURE_OF_BEAT and near_tempo(heard.period, tapped.period)
+        return heard if is_sure else None
 
     def _tapped_period(self) -> float | None:
         """Return seconds a beat; few taps are less even than a tempo that is known."""
@@ -198,7 +221,7 @@ class BeatFollower:
         if known is None or tapped is None:
             return known or tapped
         is_few = self._taps.n_taps < EVEN_TAPS
-        return known if is_few and abs(math.log(tapped / known)) < NEAR_TEMPO else tapped
+        return known if is_few and near_tempo(tapped, known) else tapped
 
     def _scale_tempo(self, factor: float) -> None:
         """Count ``factor`` beats for each; those on which bars begin stay beats."""
@@ -209,6 +232,7 @@ class BeatFollower:
         beat = math.floor(position)
         beats = clock.bar_of(beat) * clock.metre + clock.beat_in_bar(beat) + position - beat
         beats *= factor
+        self._is_placed = True
         here = replace(self._here, phase=beats % 1.0, period=clock.period / factor)
         self._say(replace(here, beat_in_bar=math.floor(beats) % clock.metre))
 
@@ -222,27 +246,35 @@ class BeatFollower:
         """Let the tracker believe what is known."""
         if self._tracker is not None:
             bpm = self._told_bpm or self._settings.tempo
-            known = FilterSettings().known(bpm, self._settings.beats_per_bar)
+            metre = self._settings.beats_per_bar
+            known = FilterSettings().known(bpm, metre, self._is_placed)
             self._tracker.believe(known, estimate, self.now)
+
+    def _forget(self) -> None:
+        """Believe no more what a player said, once its song is over."""
+        is_silent = self._tracker is not None and self._tracker.silence > FORGET_S
+        if self._told_bpm is not None and (is_silent or not self._is_there):
+            self._told_bpm, self._is_placed = None, False
+            if self._tracker is not None:
+                self._tracker.turn = 0.0
+            self._believe()
 
     def _leave_sequencer(self) -> None:
         """Go on by what is heard; without that, the beat is over."""
         if self._tracker is None:
             self.clock.lose()
         else:
-            self._told_bpm = self.clock.bpm
+            self._told_bpm, self._is_placed = self.clock.bpm, False
             self._believe(self._here)
 
     def _look(self) -> None:
-        """Follow the sequencer, forget what a player said of a beat that is lost, tell the beat."""
+        """Follow the sequencer, or what is heard; tell the beat."""
         if self._tracker is not None:
             self._tracker.leads = self._sequencer is None
         if self._sequencer is not None:
             self.beat = self._sequenced(self._sequencer)
             return
-        if not self._is_there and self._told_bpm is not None:
-            self._told_bpm = None
-            self._believe()
+        self._forget()
         source = "tapped" if self._tracker is None else "heard"
         if self._settings.source == "clock":
             source = "clock"

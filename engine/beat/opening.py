@@ -2,9 +2,11 @@
 
 import logging
 
+import numpy as np
+
 from engine.beat.activations import load_beat_model
 from engine.beat.follower import BeatFollower
-from engine.beat.tracker import BeatTracker
+from engine.beat.tracker import STEP_FRAMES, BeatTracker
 from engine.core.errors import ModelError
 from engine.core.settings import BeatSettings
 from engine.model.frontend import FrontEnd, load_frontend
@@ -39,4 +41,5 @@ def _open_tracker(features: FeatureSpec) -> tuple[BeatTracker, FrontEnd | None]:
             f"the model hears {features.sample_rate} Hz, the beat network {own.sample_rate} Hz:"
             " take a model of that rate"
         )
+    model.step(np.zeros((STEP_FRAMES, own.n_bins), np.float32))  # warm; a tracker begins anew
     return BeatTracker(model), None if own == features else load_frontend(own)

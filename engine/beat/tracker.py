@@ -36,6 +36,8 @@ class BeatTracker:
         Whether the clock follows what is heard; False while it follows somebody else.
     offset : float
         Seconds by which the clock's beats are later than they are heard.
+    turn : float
+        Beats by which they are, too: a half for a player who counts between what is heard.
     """
 
     def __init__(self, model: BeatModel, settings: FilterSettings | None = None) -> None:
@@ -45,7 +47,7 @@ class BeatTracker:
         self.filter = BeatFilter(spec.frame_s, self.settings)
         self.clock = BeatClock()
         self.frame_s = spec.frame_s
-        self.leads, self.offset = True, 0.0
+        self.leads, self.offset, self.turn = True, 0.0, 0.0
         self.delay = spec.half_window_s + model.spec.lookahead_frames * spec.frame_s
         self.reset()
 
@@ -56,8 +58,14 @@ class BeatTracker:
         self.filter = BeatFilter(self.frame_s, self.settings)
         self.clock.reset()
         self._frame, self._loudest, self._period = 0, 0.0, USUAL_PERIOD_S
+        self._n_unheard = 0  # frames since something was heard
         self._held: list[Array] = []  # frames (F,) for the network's next step
         self._n_pending = 0  # frames that the network has not answered
+
+    @property
+    def silence(self) -> float:
+        """Seconds since there was music in which a beat may be heard."""
+        return self._n_unheard * self.frame_s
 
     def push(self, features: Array) -> None:
         """Take the next features (n, F).
@@ -92,23 +100,30 @@ class BeatTracker:
     ) -> None:
         """Believe something else from now on; where ``estimate`` says that the music is at a time.
 
-        As the clock tells times: ``offset`` after they are heard.
+        As the clock tells times: ``offset`` and ``turn`` after they are heard.
         """
         self.filter = BeatFilter(self.frame_s, settings)
         if estimate is not None:
             coming = self._start + self._frame * self.frame_s + self.offset
-            self.filter.begin_at(estimate.later(coming - time))
+            self.filter.begin_at(estimate.later(coming - time + self.turn * estimate.period))
+
+    def heard(self, time: float) -> BeatEstimate:
+        """Return what is heard, told of a time; ``turn`` is not in it."""
+        last = self._start + (self._frame - 1) * self.frame_s + self.offset
+        return self.filter.estimate().later(time - last)
 
     def hear(self, beat: float, downbeat: float) -> None:
         """Take the activations of the next frame, 0 to 1."""
         fade = math.exp(-self.frame_s / (MEMORY_BEATS * self._period))
         self._loudest = max(beat, self._loudest * fade)
         is_heard = self._loudest >= AUDIBLE
+        self._n_unheard = 0 if is_heard else self._n_unheard + 1
         self.filter.push(beat, downbeat, is_heard)
         if self._frame % STEP_FRAMES == STEP_FRAMES - 1:
             time = self._start + self._frame * self.frame_s
             estimate = self.filter.estimate()
             self._period = estimate.period
             if self.leads:
-                self.clock.update(estimate, time + self.offset, time + self.delay, is_heard)
+                counted = estimate.later(-self.turn * estimate.period)
+                self.clock.update(counted, time + self.offset, time + self.delay, is_heard)
         self._frame += 1

@@ -115,6 +115,16 @@ def test_taps_lock_what_is_heard_before_it_would_by_itself() -> None:
     assert is_near(room.tempo.beat_at, BEATS)
 
 
+def test_taps_between_the_clicks_stay_there_and_one_tap_may_be_a_mistake() -> None:
+    """A song that a listener may count on the offbeat: the player does."""
+    for n_taps, beats in ((1, BEATS), (4, BEATS + 0.25)):
+        room = Room()
+        room.until(8.0)
+        room.tap(*(BEATS[18 : 18 + n_taps] + 0.25).tolist())
+        room.until(35.0)
+        assert is_near(room.tempo.beat_at, beats)
+
+
 @pytest.mark.parametrize(("correction", "bpm"), [("halve", 60.0), ("double", 240.0)])
 def test_another_level_is_kept_while_the_same_music_is_heard(correction: str, bpm: float) -> None:
     room = Room()
