@@ -165,6 +165,11 @@ class BeatFollower:
         self._look()
 
     @property
+    def hears(self) -> bool:
+        """Whether it can find a beat by itself."""
+        return self._tracker is not None
+
+    @property
     def is_told(self) -> bool:
         """Whether a player or a sequencer said what the tempo is."""
         told = (self._told_bpm, self._settings.tempo, self._sequencer)

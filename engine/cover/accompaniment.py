@@ -19,7 +19,7 @@ from engine.accompany.own_sound import OwnSound
 from engine.accompany.step_writer import LISTEN_BARS, PlayState, StepWriter
 from engine.beat.follower import BeatFollower
 from engine.beat.opening import open_beat
-from engine.core.errors import ConfigError
+from engine.core.errors import ConfigError, ModelError
 from engine.core.notes import Event, Posteriors, notes_of
 from engine.core.settings import EngineSettings, PlaySettings
 from engine.cover.style import PITCH, VELOCITY, mean_deviations, style_pace
@@ -57,7 +57,13 @@ class Accompanying:
 
 def open_accompanist(settings: EngineSettings) -> Accompanist:
     """Return the accompanist that ships. Raises ModelError."""
-    model = AccompanistModel(shipped.path() / NAME, settings.model.threads)
+    folder = shipped.path() / NAME
+    if not folder.is_dir():
+        raise ModelError(
+            f"play.mode = accompany needs the accompanist's models, which are not in {folder}:"
+            " install livecover anew, or take --mode cover"
+        )
+    model = AccompanistModel(folder, settings.model.threads)
     return Accompanist(model, seed=settings.accompany.seed)
 
 
@@ -65,7 +71,7 @@ def needed_accompanist(
     settings: EngineSettings,
     spec: ModelSpec,
     follower: BeatFollower | None,
-    open_one: Callable[[EngineSettings], Accompanist] = open_accompanist,
+    open_one: Callable[[EngineSettings], Accompanist],
 ) -> Accompanist | None:
     """Return the accompanist that the settings ask for; None where a cover is played.
 
@@ -103,8 +109,13 @@ def open_accompanying(
         return None
     features = pipeline.spec.features
     follower = open_beat(settings.beat, features)
-    accompanist = needed_accompanist(settings, pipeline.spec, follower)
+    accompanist = needed_accompanist(settings, pipeline.spec, follower, open_accompanist)
     assert accompanist is not None and follower is not None
+    if not follower.hears:
+        raise ConfigError(
+            "play.mode = accompany needs to hear a file's beat: set beat.source to auto, with a"
+            " livecover that has its beat network"
+        )
     pipeline.tap = follower
     lead = writing_lead(
         pipeline.spec,

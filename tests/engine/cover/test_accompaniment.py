@@ -1,6 +1,7 @@
 """A stream that accompanies clicks: on their beat, from what had arrived, in any blocks."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,18 +9,27 @@ import pytest
 
 from engine.accompany.accompanist import USUAL_STYLE, Accompanist, SamplingSettings
 from engine.accompany.step_writer import PlayState
-from engine.core.errors import ConfigError
+from engine.core.errors import ConfigError, ModelError
 from engine.core.notes import Event, NoteEvent, PedalEvent, notes_of
 from engine.core.settings import (
     AccompanySettings,
+    BeatSettings,
     DecoderSettings,
     EngineSettings,
     GateSettings,
     MidiSettings,
     PlaySettings,
 )
-from engine.cover.accompaniment import Accompanying, asked_style, needed_accompanist
+from engine.cover import accompaniment as subject
+from engine.cover.accompaniment import (
+    Accompanying,
+    asked_style,
+    needed_accompanist,
+    open_accompanist,
+    open_accompanying,
+)
 from engine.cover.stream import CoverStream
+from models import shipped
 from models.spec import STYLE_DIM
 from tests.engine.accompany.graphs import Graphs
 from tests.engine.beat.band import clicks, make_follower
@@ -186,15 +196,30 @@ def test_a_style_asks_within_what_it_was_trained_with() -> None:
     assert asked[4] == 2
 
 
+def test_files_whose_beat_is_not_heard_and_missing_models(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(shipped, "path", lambda: tmp_path)
+    with pytest.raises(ModelError) as missing:
+        open_accompanist(ACCOMPANY)
+    says(missing.value, "play.mode", "accompany", str(tmp_path), "install", "--mode cover")
+    model: Any = Graphs()
+    monkeypatch.setattr(subject, "open_accompanist", lambda _: Accompanist(model))
+    tapped = dataclasses.replace(ACCOMPANY, beat=BeatSettings(source="tap"))
+    with pytest.raises(ConfigError) as refused:
+        open_accompanying(make_pipeline(), tapped, RATE, 1)
+    says(refused.value, "play.mode", "accompany", "file", "beat.source", "auto")
+
+
 def test_without_a_beat_or_for_the_melody_alone() -> None:
     with pytest.raises(ConfigError) as error:
-        needed_accompanist(ACCOMPANY, SPEC, None)
+        needed_accompanist(ACCOMPANY, SPEC, None, open_accompanist)
     says(error.value, "play.mode", "accompany", "beat", "beat.source")
     with pytest.raises(ConfigError) as error:
         EngineSettings(play=PlaySettings(mode="accompany", parts="melody"))
     says(error.value, "play.parts", "melody", "play.mode", "accompany")
     spec = dataclasses.replace(SPEC, styles={})
     with pytest.raises(ConfigError) as error:
-        needed_accompanist(ACCOMPANY, spec, make_follower())
+        needed_accompanist(ACCOMPANY, spec, make_follower(), open_accompanist)
     says(error.value, "play.mode", "balanced", "loudness", "model.model", "live")
-    assert needed_accompanist(EngineSettings(), SPEC, None) is None
+    assert needed_accompanist(EngineSettings(), SPEC, None, open_accompanist) is None
