@@ -1,0 +1,49 @@
+"""A file that is accompanied into a file, as it would have been live."""
+
+from pathlib import Path
+from typing import Any
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+
+from engine.accompany.accompanist import Accompanist, SamplingSettings
+from engine.core.settings import AudioSettings, EngineSettings, MidiSettings, PlaySettings
+from engine.cover.accompaniment import Accompanying
+from engine.model.pipeline import Pipeline
+from engine.whole_song import cover as subject
+from engine.whole_song.cover import cover_file
+from tests.engine.accompany.graphs import Graphs
+from tests.engine.beat.band import clicks, make_follower
+from tests.engine.fakes import RATE, make_pipeline
+
+BEATS = np.arange(0.3, 30.0, 0.48)
+NEAR_S = 0.03
+
+
+def test_the_notes_are_in_the_file_on_the_songs_beats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_accompanying(pipeline: Pipeline, *_: object) -> Accompanying:
+        model: Any = Graphs()
+        accompanist = Accompanist(model, SamplingSettings(candidates=1))
+        return Accompanying(accompanist, make_follower(pipeline), 0.04, is_device=False)
+
+    monkeypatch.setattr(subject, "open_pipeline", lambda _: make_pipeline())
+    monkeypatch.setattr(subject, "open_accompanying", open_accompanying)
+    song, midi = tmp_path / "song.wav", tmp_path / "piano.mid"
+    soundfile.write(song, np.repeat(clicks(BEATS, 15.0), 8), 8 * RATE)
+    settings = EngineSettings(
+        audio=AudioSettings(input=str(song)),
+        play=PlaySettings(mode="accompany"),
+        midi=MidiSettings(midi_out=(str(midi),)),
+    )
+    cover = cover_file(settings)
+    ons = np.array(sorted({note.time for note in cover.notes if note.is_on}))
+    assert len(ons) > 10
+    assert np.abs(BEATS[None] - ons[:, None]).min(1).max() < NEAR_S
+    messages = [m for track in mido.MidiFile(midi).tracks for m in track]
+    n_on = sum(m.type == "note_on" and m.velocity > 0 for m in messages)
+    assert n_on == cover.n_notes
+    assert len([m for m in messages if m.type.startswith("note")]) == 2 * n_on
