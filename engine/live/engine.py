@@ -8,6 +8,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Self
 
 from engine.accompany.accompanist import Accompanist
@@ -28,12 +29,13 @@ from engine.cover.stream import open_pipeline
 from engine.cover.style import style_vector
 from engine.live.change import Change
 from engine.live.session import Session
+from engine.live.status import read_status
 from engine.live.worker import Worker
 from engine.midi.scheduler import Scheduler
 from engine.midi.sinks import MidiSink, open_sink, sinks_of
 from engine.model.latency import LatencyBudget
 from engine.model.pipeline import Pipeline
-from engine.signal.meters import SILENCE_DBFS, Status
+from engine.signal.meters import Status
 from engine.system.bounded import remaining_timeout
 from models.spec import FeatureSpec
 
@@ -194,15 +196,17 @@ class Engine:
 
         Raises ConfigError if no beat is followed.
         """
-        if self._worker.follower is None:
+        worker = self._worker
+        if worker.beat.follower is None:
             raise ConfigError("there is no beat to correct, it is off: choose --beat auto or tap")
         with contextlib.suppress(StoppedError):
-            self._worker.run_on_worker(lambda: self._worker.correct_beat(correction, host_time))
+            worker.run_on_worker(lambda: worker.beat.correct(worker.session, correction, host_time))
 
     def sequence(self, tempo: Tempo | None) -> None:
         """Follow a sequencer's tempo, if the settings say so; None without. Any other thread."""
+        worker = self._worker
         with contextlib.suppress(StoppedError):
-            self._worker.run_on_worker(lambda: self._worker.sequence(tempo))
+            worker.run_on_worker(lambda: worker.beat.sequence(worker.session, tempo))
 
     def panic(self) -> None:
         """Silence every receiver and drop what is queued, at once. Any thread."""
@@ -257,32 +261,11 @@ class Engine:
 
     def status(self) -> Status:
         """Return the state now. Any thread."""
-        worker, scheduler = self._worker, self._scheduler
-        stream = worker.session.stream
-        levels = worker.meter.levels if worker.is_connected else ()
-        return Status(
-            seconds=worker.now,
-            peak_dbfs=max((level.peak_dbfs for level in levels), default=SILENCE_DBFS),
-            levels=levels,
-            n_clipped=worker.meter.n_clipped,
-            is_clipping=worker.meter.is_clipping and worker.is_connected,
-            latency=worker.budget.total,
-            load=worker.load.load,
-            max_load=worker.load.highest,
-            n_notes=scheduler.n_sent,
-            n_late=scheduler.n_late,
-            n_dropped=scheduler.n_dropped + scheduler.n_overflowed,
-            n_overruns=worker.n_overruns,
-            n_skipped_frames=worker.n_skipped_frames,
-            n_losses=worker.n_losses,
+        status = read_status(self._worker, self._scheduler)
+        return replace(
+            status,
             n_midi_losses=self._n_midi_losses + self.sink.n_losses,
-            n_refused=scheduler.n_failed,
-            a4_hz=stream.a4_hz,
-            is_asleep=stream.is_asleep,
-            is_connected=worker.is_connected,
             is_midi_connected=self.sink.is_there,
-            beat=worker.beat,
-            accompanist="" if stream.accompanist is None else stream.accompanist.value,
         )
 
     def _open_session(self, settings: EngineSettings, offset: float) -> Session:
@@ -323,11 +306,15 @@ class Engine:
         if settings.midi.midi_out != now.midi.midi_out:
             sink = self._open_sink(settings.midi.midi_out, sinks_of(self.sink))
             undo.callback(_close_unused, sink, self.sink)
-        follower = worker.follower
+        follower = worker.beat.follower
         if pipeline is not None or settings.beat.source != now.beat.source:
             follower = self._open_beat(settings.beat, (pipeline or self.pipeline).spec.features)
         accompanist = worker.accompanist
-        if pipeline is not None or follower is not worker.follower or _who(settings) != _who(now):
+        if (
+            pipeline is not None
+            or follower is not worker.beat.follower
+            or _who(settings) != _who(now)
+        ):
             spec = (pipeline or self.pipeline).spec
             accompanist = needed_accompanist(settings, spec, follower, self._open_accompanist)
         return Change(settings, budget, follower, accompanist, style, pipeline, session), sink

@@ -7,7 +7,6 @@ Not here: what happens to a block (``engine.cover.stream``), and what is opened 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from engine.beat.follower import BeatFollower
 from engine.core.notes import Event
 from engine.core.settings import EngineSettings
 from engine.core.taps import Taps
-from engine.core.tempo import Beat, Tempo
+from engine.live.beat import LiveBeat
 from engine.live.change import Change
 from engine.live.recovery import SourceReopener, warn_of_latency
 from engine.live.session import Session
@@ -52,8 +51,8 @@ class Worker(WorkerThread):
     ----------
     is_connected : bool
         Whether the source is there.
-    beat : Beat
-        As it is now, in host times.
+    beat : LiveBeat
+        What follows the beat, and where it is now.
     """
 
     def __init__(
@@ -70,10 +69,10 @@ class Worker(WorkerThread):
     ) -> None:
         super().__init__()
         self.settings, self.budget = settings, budget
-        self.pipeline, self.follower, self.session = pipeline, follower, session
+        self.pipeline, self.session = pipeline, session
+        self.beat = LiveBeat(follower, taps)
         self.accompanist = accompanist
         self.is_connected = False
-        self.beat = Beat()
         self.load, self.meter = LoadMeter(), LevelMeter()
         self.started = 0.0
         self.n_losses = 0
@@ -120,7 +119,7 @@ class Worker(WorkerThread):
         old, session = self.session, change.session or self.session
         pipeline = change.pipeline or self.pipeline
         is_same_player = change.accompanist is self.accompanist and (
-            change.accompanist is None or change.follower is self.follower
+            change.accompanist is None or change.follower is self.beat.follower
         )
         if session is old and pipeline is self.pipeline and is_same_player:
             self._submit(old, old.stream.change(settings))
@@ -131,10 +130,10 @@ class Worker(WorkerThread):
             self._finish(old, is_whole=pipeline is self.pipeline or not is_sooner)
             self._begin(session, pipeline, change)
             self.accompanist = change.accompanist
-        if change.follower is not self.follower:
-            pipeline.tap = self.follower = change.follower
-        elif self.follower is not None:
-            self.follower.change(settings.beat)
+        if change.follower is not self.beat.follower:
+            pipeline.tap = self.beat.follower = change.follower
+        elif self.beat.follower is not None:
+            self.beat.follower.change(settings.beat)
         if change.style is not None:
             pipeline.style = change.style
         if settings.model.tuning != before.model.tuning:
@@ -154,20 +153,7 @@ class Worker(WorkerThread):
         if settings.play.hold != before.play.hold or settings.midi != before.midi:
             self._hold()
         self._taps.changed(settings, change.budget.total)
-        self._look_at_beat(session)
-
-    def correct_beat(self, correction: str, host_time: float) -> None:
-        """Take what a player says of the beat at a host time. By ``run_on_worker``."""
-        if self.follower is not None:
-            self.follower.correct(correction, self.session.stream_time(host_time))
-            self._look_at_beat(self.session)
-
-    def sequence(self, tempo: Tempo | None) -> None:
-        """Take a sequencer's tempo, in host times; None without one. By ``run_on_worker``."""
-        if self.follower is not None:
-            if tempo is not None:
-                tempo = replace(tempo, beat_at=self.session.stream_time(tempo.beat_at))
-            self.follower.sequence(tempo)
+        self.beat.look(session)
 
     def panic(self) -> None:
         """Silence every receiver and drop what is queued, at once. Any thread."""
@@ -193,7 +179,7 @@ class Worker(WorkerThread):
             if len(block):
                 self.load.begin()
                 self._submit(session, session.stream.push(block))
-                self._look_at_beat(session)
+                self.beat.look(session)
                 self.load.end(len(block) / rate)
             return
         # Rather than fall behind more and more. In pieces: seconds of sound at once would leave the
@@ -202,7 +188,7 @@ class Worker(WorkerThread):
         while n_left and len(block := self._read(session, n_left)):
             self._submit(session, session.stream.skip(block))
             n_left -= len(block)
-        self._look_at_beat(session)
+        self.beat.look(session)
         self._warn_of_skipping(n_waiting / rate)
 
     def _read(self, session: Session, n_samples: int) -> NDArray[np.float32]:
@@ -273,7 +259,7 @@ class Worker(WorkerThread):
         while True:
             self._commands.news.wait(self._reopener.pause)
             self._begin_stream(lost)  # so that a change finds nothing to finish
-            self._look_at_beat(lost)
+            self.beat.look(lost)
             self._do_commands()
             if self._is_over or self.session is not lost:
                 return
@@ -308,14 +294,7 @@ class Worker(WorkerThread):
 
     def _begin_stream(self, session: Session) -> None:
         """Begin a new stream of a session, all else as it is."""
-        session.begin(self.pipeline, self.settings, self.accompanist, self.follower)
-
-    def _look_at_beat(self, session: Session) -> None:
-        """Note where the beat is now; taps hear of each beat, and of every other change."""
-        before = self.beat
-        self.beat = session.placed_beat(Beat() if self.follower is None else self.follower.beat)
-        if self.beat.is_news(before):
-            self._taps.beat(self.beat)
+        session.begin(self.pipeline, self.settings, self.accompanist, self.beat.follower)
 
     def _hold(self) -> None:
         """Keep the pedals down if the settings say so."""
