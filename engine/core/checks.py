@@ -29,10 +29,11 @@ def text(name: str, value: object) -> None:
         raise ConfigError(f"{name} must be text without a NUL character, not {value!r}")
 
 
-def choice(name: str, value: object, known: Sequence[str]) -> None:
-    """Raise ConfigError unless ``value`` is one of ``known``."""
+def choice(name: str, value: object, known: Sequence[str], or_auto: bool = False) -> None:
+    """Raise ConfigError unless ``value`` is one of ``known``; ``auto`` may be None already."""
     if value not in known:
-        raise ConfigError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+        named = ", ".join(["auto", *known] if or_auto else known)
+        raise ConfigError(f"{name} must be one of {named}, not {value!r}")
 
 
 def flag(name: str, value: object) -> None:

@@ -276,7 +276,7 @@ class BeatSettings:
         if self.tempo is not None:
             checks.number("beat.tempo", self.tempo, 40.0, 240.0, " beats a minute")
         if self.metre is not None:
-            checks.choice("beat.metre", self.metre, METRES)
+            checks.choice("beat.metre", self.metre, METRES, or_auto=True)
         checks.number("beat.offset", self.offset, -0.5, 0.5, " s")
 
     @property

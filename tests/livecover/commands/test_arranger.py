@@ -166,4 +166,4 @@ def test_bars_are_as_told_or_as_heard(tmp_path: Path, metre: str, beats: int) ->
 
 def test_a_metre_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--arranger", "--input", str(examples.path()), "--metre", "5/4"]) == 2
-    assert "beat.metre must be one of 3/4, 4/4, not '5/4'" in capsys.readouterr().err
+    assert "beat.metre must be one of auto, 3/4, 4/4, not '5/4'" in capsys.readouterr().err

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from engine.core.errors import ConfigError
+from engine.core.settings import BeatSettings
 from livecover.options.parser import HELP, make_parser, parse
-from livecover.settings.sections import Settings
+from livecover.settings.sections import Settings, with_values
 from livecover.settings.source import load_settings
 from tests.messages import refused
 
@@ -55,6 +56,28 @@ def test_style(text: str, value: str | float) -> None:
     assert parse(["--style", text]).overrides == {"model.style": value}
 
 
+def test_the_beat() -> None:
+    words = "--beat tap --tempo 96.5 --metre 3/4".split()
+    wanted = {"beat.source": "tap", "beat.tempo": 96.5, "beat.metre": "3/4"}
+    assert parse(words).overrides == wanted
+    settings = with_values(Settings(), parse(["--tempo", "auto", "--metre", "auto"]).overrides)
+    assert settings.beat == BeatSettings()
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ({"beat.source": "drums"}, ("beat.source", "auto, tap, clock, off", "'drums'")),
+        ({"beat.tempo": 500}, ("beat.tempo", "40 to 240", "500")),
+        ({"beat.metre": "7/8"}, ("beat.metre", "auto", "3/4", "'7/8'")),
+        ({"beat.offset": 2}, ("beat.offset", "-0.5 to 0.5", "2")),
+    ],
+)
+def test_what_is_no_beat(values: dict[str, object], parts: tuple[str, ...]) -> None:
+    with refused(ConfigError, *parts):
+        with_values(Settings(), values)
+
+
 def test_a_curve_may_be_a_number() -> None:
     assert parse(["--velocity-curve", "1.3"]).overrides == {"midi.velocity_curve": 1.3}
 
@@ -64,6 +87,7 @@ def test_a_curve_may_be_a_number() -> None:
     [
         ("--latency soon", ("--latency", "time", "'soon'")),
         ("--channel x", ("--channel", "'x'")),
+        ("--tempo fast", ("--tempo", "tempo", "'fast'")),
         ("--density x", ("--density", "'x'")),
         ("--input", ("--input", "one argument")),
         ("--log-level x", ("--log-level", "'x'")),
