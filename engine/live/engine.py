@@ -192,21 +192,20 @@ class Engine:
         sink.close()
 
     def correct_beat(self, correction: str, host_time: float) -> None:
-        """Take what a player says of the beat (``CORRECTIONS``) at a host time. Any other thread.
+        """Take what a player says of the beat (``CORRECTIONS``) at a host time.
 
-        Raises ConfigError if no beat is followed.
+        With the next block. Any thread; returns at once. Raises ConfigError if no beat is followed.
         """
-        worker = self._worker
-        if worker.beat.follower is None:
+        if self._worker.beat.follower is None:
             raise ConfigError("there is no beat to correct, it is off: choose --beat auto or tap")
-        with contextlib.suppress(StoppedError):
-            worker.run_on_worker(lambda: worker.beat.correct(worker.session, correction, host_time))
+        self._worker.beat.correct(correction, host_time)
 
     def sequence(self, tempo: Tempo | None) -> None:
-        """Follow a sequencer's tempo, if the settings say so; None without. Any other thread."""
-        worker = self._worker
-        with contextlib.suppress(StoppedError):
-            worker.run_on_worker(lambda: worker.beat.sequence(worker.session, tempo))
+        """Follow a sequencer's tempo, if the settings say so; None without.
+
+        Any thread; returns at once.
+        """
+        self._worker.beat.sequence(tempo)
 
     def panic(self) -> None:
         """Silence every receiver and drop what is queued, at once. Any thread."""
