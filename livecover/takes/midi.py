@@ -78,11 +78,11 @@ def tempo_map(
     """Return the map of tempos (second, beats a minute); known bar lines lie on the file's.
 
     What comes before a bar line (second, beats of the bar) is stretched, so that whole bars of the
-    file end there.
+    file end there. Where bars are known, the song's first tempo was that before it was known, too.
     """
-    changes = [(0.0, 0.0, _tempo(BPM))]
+    bpm = tempos[0][1] if tempos and bars else BPM
+    changes = [(0.0, 0.0, _tempo(bpm))]
     told = [(max(0.0, second), bpm, 0) for second, bpm in tempos]
-    bpm = BPM
     for second, value, n_beats in sorted([*told, *((s, 0.0, n) for s, n in bars)]):
         bpm = value or bpm
         start, tick, before = changes[-1]

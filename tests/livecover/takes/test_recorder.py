@@ -273,6 +273,22 @@ def test_bar_lines_of_a_beat_that_is_heard_follow_its_tempo(band: Band, tmp_path
     assert starts == pytest.approx(beats[1:].tolist(), abs=0.002)
 
 
+def test_before_the_beat_is_found_its_tempo_was_the_same(band: Band, tmp_path: Path) -> None:
+    beats = 0.3 + 0.6 * np.arange(24)
+    band.recorder.record(True)
+    for k, at in enumerate(beats.tolist()):
+        if k > 5:
+            band.recorder.beat(Beat("heard", BeatState.LOCKED, 0.9, Tempo(100.0, at, k)))
+        band.play(at - band.second)
+        band.send(*note(at, at + 0.1))
+    band.recorder.close()
+    band.recorder.run_pending()
+    file = mido.MidiFile(tmp_path / f"{NAME}.mid")
+    ticks = np.cumsum([m.time for m in file.tracks[2]])
+    ons = [t for t, m in zip(ticks, file.tracks[2], strict=True) if m.type == "note_on"]
+    assert np.diff(ons[:6]) == pytest.approx(file.ticks_per_beat, abs=1)
+
+
 def test_takes_are_numbered_and_never_written_over(band: Band, tmp_path: Path) -> None:
     (tmp_path / "2025-01-01 00-00-00 Take 7.mid").touch()
     for _ in range(2):
