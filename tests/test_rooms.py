@@ -31,7 +31,7 @@ TABLE: dict[str, str] = {
     "engine.audio.devices engine.audio.files engine.audio.loopback",
     "engine.model": "models models.shipped engine.core engine.system engine.signal",
     "engine.beat": "models models.shipped engine.core engine.model",
-    "engine.accompany": "models engine.core engine.model",
+    "engine.accompany": "models engine.core engine.model engine.beat",
     "engine.perform": "models engine.core",
     "engine.midi.ports": "engine.core engine.system",
     "engine.midi": "engine.core engine.system engine.midi.ports",

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.accompany.chords import CLASS_TONES, NO_CHORD
-from engine.accompany.features import COMPARED, PERIODS, SUMMARY_DIM, expect, summarise
+from engine.accompany.features import COMPARED, PERIODS, expect
 from engine.accompany.model import AccompanistModel, Place
 from engine.accompany.planning import Plan, PlanSettings, choose
 from engine.accompany.playing import HELD_SCALE, LENGTHS, velocity_of
+from engine.beat.summary import SUMMARY_DIM, summarise
 from engine.core.notes import Hand
 from models.spec import MIN_PITCH, N_PITCHES
 

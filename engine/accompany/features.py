@@ -1,47 +1,25 @@
-"""What planner and player are told of what was heard: a summary, and what repetition lets expect.
+"""What repetition lets expect of the coming steps.
 
 Songs repeat themselves. Where the last bars resemble bars heard before, what came after those is
 likely to come now: ``expect`` says what that was. Shapes: S steps, P = 88 pitches, heard (S, P, 2)
-as ``gathering`` has it.
+as ``engine.beat.gathering`` has it.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.chroma import bass_of, fold
-from models.spec import N_PITCHES
+from engine.beat.summary import HARMONY_DIM
 
 Array = NDArray[np.float32]
 Steps = NDArray[np.int64]
 
-SUMMARY_DIM = 44
 EXPECTED_DIM = 38
-HARMONY_DIM = 36  # of a summary: chroma of what sounds, of what is struck, and the bass
-_BANDS = (0, 22, 36, 50, N_PITCHES)  # borders of four registers
-_MOST = 3.0
 
 PERIODS = np.arange(8, 385, 8)
 """Steps after which a song may repeat itself: half bars up to 24 bars."""
 COMPARED = 32  # steps
 LEAST_COMPARED = 16
 SHARPNESS = 40.0
-
-
-def summarise(heard: Array) -> Array:
-    """Return the summary (S, 44): three chromas of 12, then loudness struck and held by register.
-
-    >>> summarise(np.zeros((3, 88, 2), np.float32)).shape
-    (3, 44)
-    """
-    struck, held = heard[..., 0], heard[..., 1]
-    bands = [
-        kind[:, low:high].sum(1) / 2
-        for kind in (struck, held)
-        for low, high in zip(_BANDS, _BANDS[1:], strict=False)
-    ]
-    chromas = [fold(held), fold(struck), bass_of(held + struck)]
-    rows = np.concatenate([*chromas, np.stack(bands, 1)], 1)
-    return np.asarray(np.minimum(rows, _MOST), np.float32)
 
 
 def expect(summaries: Array, targets: Steps, lag: int) -> Array:

@@ -14,9 +14,9 @@ from enum import Enum
 from typing import Protocol
 
 from engine.accompany.accompanist import Accompanist, Step
-from engine.accompany.gathering import StepGatherer
 from engine.accompany.model import Place
 from engine.accompany.presence import Presence
+from engine.beat.gathering import StepGatherer
 from engine.core.notes import NoteEvent
 from engine.core.tempo import BeatState
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from engine.accompany.accompanist import Accompanist, SamplingSettings
 from engine.accompany.chords import CLASS_TONES, NO_CHORD
-from engine.accompany.features import SUMMARY_DIM, expect, summarise
+from engine.accompany.features import expect
 from engine.accompany.model import AccompanistModel, Place
 from engine.accompany.planning import Plan, choose
+from engine.beat.summary import SUMMARY_DIM, summarise
 from engine.core.note_tracker import pair_notes
 from engine.core.notes import NoteEvent
 from engine.perform.hands import Hands

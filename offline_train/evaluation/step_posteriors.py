@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from engine.accompany.gathering import gather_steps
+from engine.beat.gathering import gather_steps
 from engine.core.errors import DataError
 from engine.model.pipeline import load_pipeline
 from offline_train.corpora import Note, open_corpus, read_song

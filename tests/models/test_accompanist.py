@@ -6,6 +6,7 @@ import torch
 from engine.accompany import features
 from engine.accompany.chords import N_CLASSES
 from engine.accompany.playing import LENGTHS
+from engine.beat import summary
 from engine.core.chords import CHORD_DIM
 from models.accompanist import CHORD_DIM as NETWORK_CHORD_DIM
 from models.accompanist import (
@@ -30,7 +31,7 @@ CONFIG = AccompanistConfig(EQUIVARIANT, TINY, writer=16, memory=12)
 
 
 def test_the_network_and_the_engine_agree_on_sizes() -> None:
-    assert features.SUMMARY_DIM == SUMMARY_DIM
+    assert summary.SUMMARY_DIM == SUMMARY_DIM
     assert features.EXPECTED_DIM == EXPECTED_DIM
     assert N_CLASSES == N_CHORDS
     assert CHORD_DIM == NETWORK_CHORD_DIM

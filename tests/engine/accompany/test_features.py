@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from engine.accompany.features import COMPARED, HARMONY_DIM, expect, summarise
-from engine.accompany.gathering import gather_steps
+from engine.accompany.features import COMPARED, expect
+from engine.beat.gathering import gather_steps
+from engine.beat.summary import HARMONY_DIM, summarise
 
 FRAME_S = 0.016
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from engine.accompany.accompanist import Accompanist, SamplingSettings
-from engine.accompany.gathering import StepGatherer
 from engine.accompany.model import Place
 from engine.accompany.step_writer import PlayState, StepWriter
+from engine.beat.gathering import StepGatherer
 from engine.core.notes import NoteEvent, Posteriors
 from engine.core.tempo import BeatState
 from tests.engine.accompany.graphs import Graphs

@@ -1,4 +1,4 @@
-"""What was heard, gathered by sixteenth: the form in which the accompanist listens.
+"""Posteriors gathered by sixteenth: the form in which bar tracker and accompanist take them.
 
 Shapes: T frames, S steps (sixteenths), P = 88 pitches. A step's onsets are those from half a step
 before it to half a step after it; what sounds on it is taken from the half after it alone, so that

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.accompany.gathering import KEPT_S, StepGatherer, gather_steps
 from engine.accompany.loudness import LoudnessFollower
 from engine.accompany.presence import Presence
+from engine.beat.gathering import KEPT_S, StepGatherer, gather_steps
 from engine.core.notes import Posteriors
 
 Array = NDArray[np.float32]
