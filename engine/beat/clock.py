@@ -8,7 +8,7 @@ Times are seconds of the stream; positions are beats since the clock first locke
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.beat.filter import BeatEstimate
 from engine.core.tempo import BeatState
@@ -97,6 +97,19 @@ class BeatClock:
         beat = math.floor(position)
         place = self.beat_in_bar(beat)
         return BeatEstimate(0, position - beat, self.period, place, self.metre, 1.0, TOLD_BAR)
+
+    def scaled(self, factor: float, time: float) -> BeatEstimate:
+        """Return what it would say if it counted ``factor`` beats for each.
+
+        Beats on which bars begin stay beats.
+        """
+        position = self.position(time)
+        beat = math.floor(position)
+        beats = self.bar_of(beat) * self.metre + self.beat_in_bar(beat) + position - beat
+        beats *= factor
+        place, period = math.floor(beats) % self.metre, self.period / factor
+        here = self.estimate(time)
+        return replace(here, phase=beats % 1.0, period=period, beat_in_bar=place)
 
     def lose(self) -> None:
         """Take that there is no beat any more; what was counted stays."""

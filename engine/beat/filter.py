@@ -30,6 +30,7 @@ LEAST_LEVEL = 0.1  # from which on an activation speaks for a beat, at least
 LATEST = 1 - 1e-9  # phase
 FINEST = 1.012  # a tempo over the next slower one, at least
 FRESHEN_EVERY = 4  # frames
+SURE_ODDS = 4.0  # log odds, at the most, of what the bar network says
 WITHIN = math.sqrt(2)  # factor on a tempo that is known: no other level of it is thought of
 KNOWN_TEMPO = 0.05  # standard deviations of what a player says: of a tempo,
 KNOWN_PLACE = 0.08  # of a beat
@@ -49,14 +50,15 @@ class FilterSettings:
     metre_shares: tuple[float, ...] = (0.12, 0.88)
     tempo_steadiness: float = 60.0  # a change by a share x has probability exp(-steadiness x)
     metre_change: float = 0.002  # on a bar's first beat
-    bar_slip: float = 0.002  # on any beat: another beat of the bar than was thought
+    bar_slip: float = 0.02  # on any beat: another beat of the bar than was thought
     restart: float = 1e-5  # in a frame: everything anew
     trust: float = 0.35  # in one frame's activation: neighbouring frames say the same again
-    downbeat_trust: float = 0.8
+    downbeat_trust: float = 0.3
     rest: float = 0.08  # of beats on which nothing is struck, in each frame near one
     struck: float = 0.5  # an activation speaks for a beat from this share of recent peaks on
     peak_memory: float = 3.0  # seconds
     downbeat_prior: float = 0.27  # of a beat
+    bar_trust: float = 1.2  # in what the bar network says of one beat
 
     def known(
         self, bpm: float | None, metre: int | None, is_placed: bool = False
@@ -228,6 +230,15 @@ class BeatFilter:
         near = self._states.take(at, 0)
         near *= factors.repeat(len(self._lengths), 0)
         self._states[at] = near
+
+    def push_bar(self, log_odds: float, beats_ago: int) -> None:
+        """Weigh all states by the log odds that the beat ``beats_ago`` ago was a downbeat."""
+        s = self.settings
+        p = 1 / (1 + math.exp(-min(max(log_odds, -SURE_ODDS), SURE_ODDS)))
+        down = s.bar_trust * math.log(p / s.downbeat_prior)
+        other = s.bar_trust * math.log((1 - p) / (1 - s.downbeat_prior))
+        is_down = (self._beat_of - beats_ago) % self._metre_of == 0
+        self._states *= np.exp(np.where(is_down, down, other)).astype(np.float32)
 
     def estimate(self) -> BeatEstimate:
         """Return what is most likely at the frame that was pushed last."""

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from engine.beat.clock import SURE as SURE_OF_BEAT
 from engine.beat.clock import BeatClock, near_tempo, wrapped
 from engine.beat.filter import BeatEstimate, FilterSettings
+from engine.beat.gathering import StepGatherer
 from engine.beat.tapping import TapTempo
 from engine.beat.tracker import BeatTracker
+from engine.core.notes import Posteriors
 from engine.core.settings import BeatSettings
 from engine.core.tempo import Beat, BeatState, Tempo
 from engine.model.frontend import FrontEnd
@@ -67,6 +69,7 @@ class BeatFollower:
         self._sample_rate = features.sample_rate
         self._tracker, self._frontend = tracker, frontend
         self._taps = TapTempo()
+        self._gatherer = StepGatherer(features.frame_s)
         self.clock = BeatClock() if tracker is None else tracker.clock
         self.begin(0.0, 0.0)
 
@@ -74,6 +77,7 @@ class BeatFollower:
         """Begin anew, with a sample at ``start`` s and a frame centred at ``first_frame`` s."""
         self._start, self._n_samples = start, 0
         self._taps.reset()
+        self._gatherer.reset()
         self._sequencer: Tempo | None = None  # that plays
         self._standing: Tempo | None = None  # of a sequencer that does not
         self._told_bpm: float | None = None  # by a player, or a sequencer before
@@ -103,6 +107,12 @@ class BeatFollower:
             self._tracker.push(features)
         if len(features):
             self._look()
+
+    def push_posteriors(self, posteriors: Posteriors) -> None:
+        """Take the pipeline's next posteriors."""
+        if self._tracker is not None and len(posteriors):
+            self._gatherer.push(posteriors)
+            self._tracker.push_posteriors(self._gatherer)
 
     def skip(self, samples: Array, n_frames: int) -> None:
         """Pass over samples (n,) and the frames that they complete."""
@@ -233,13 +243,8 @@ class BeatFollower:
         clock, now = self.clock, self.now
         if not SLOWEST_BPM <= clock.bpm * factor <= FASTEST_BPM:
             return
-        position = clock.position(now)
-        beat = math.floor(position)
-        beats = clock.bar_of(beat) * clock.metre + clock.beat_in_bar(beat) + position - beat
-        beats *= factor
         self._is_placed = True
-        here = replace(self._here, phase=beats % 1.0, period=clock.period / factor)
-        self._say(replace(here, beat_in_bar=math.floor(beats) % clock.metre))
+        self._say(clock.scaled(factor, now))
 
     def _say(self, estimate: BeatEstimate) -> None:
         """Take what a player says of now."""

@@ -5,6 +5,7 @@ import logging
 import numpy as np
 
 from engine.beat.activations import load_beat_model
+from engine.beat.bars import BarTracker, load_bar_model
 from engine.beat.follower import BeatFollower
 from engine.beat.tracker import STEP_FRAMES, BeatTracker
 from engine.core.errors import ModelError
@@ -42,4 +43,5 @@ def _open_tracker(features: FeatureSpec) -> tuple[BeatTracker, FrontEnd | None]:
             " take a model of that rate"
         )
     model.step(np.zeros((STEP_FRAMES, own.n_bins), np.float32))  # warm; a tracker begins anew
-    return BeatTracker(model), None if own == features else load_frontend(own)
+    bars = BarTracker(load_bar_model())
+    return BeatTracker(model, bars=bars), None if own == features else load_frontend(own)

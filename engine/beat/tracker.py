@@ -9,14 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.beat.activations import BeatModel
+from engine.beat.bars import LEVELS, BarTracker, BeatInBar
 from engine.beat.clock import BeatClock
 from engine.beat.filter import BeatEstimate, BeatFilter, FilterSettings
+from engine.beat.gathering import StepGatherer
+from engine.core.tempo import BeatState
 
 Array = NDArray[np.float32]
 
 STEP_FRAMES = 4  # the clock asks the filter at every so many frames
 AUDIBLE = 0.15  # where no activation was higher for a while, there is no beat to be heard
 MEMORY_BEATS = 0.8  # in which an activation fades to a third
+LEVEL_MEMORY = 0.9  # from beat to beat, of the odds that beats are too fast or slow
+LEVEL_ODDS = 10.0  # log odds from which on they are
+NEAR_BEAT = 0.15  # of a beat: where the clock and the filter may not be in the same one
 USUAL_PERIOD_S = 0.6  # before there is an estimate
 
 
@@ -29,6 +35,9 @@ class BeatTracker:
         The beat network.
     settings
         Of the filter.
+    bars
+        Finds where bars begin, and how fast beats are counted, by the cover model's posteriors;
+        without, the beat network alone says so.
 
     Attributes
     ----------
@@ -40,12 +49,18 @@ class BeatTracker:
         Beats by which they are, too: a half for a player who counts between what is heard.
     """
 
-    def __init__(self, model: BeatModel, settings: FilterSettings | None = None) -> None:
+    def __init__(
+        self,
+        model: BeatModel,
+        settings: FilterSettings | None = None,
+        bars: BarTracker | None = None,
+    ) -> None:
         self.model = model
         spec = model.spec.features
         self.settings = settings or FilterSettings()
         self.filter = BeatFilter(spec.frame_s, self.settings)
         self.clock = BeatClock()
+        self._bars = bars
         self.frame_s = spec.frame_s
         self.leads, self.offset, self.turn = True, 0.0, 0.0
         self.delay = spec.half_window_s + model.spec.lookahead_frames * spec.frame_s
@@ -55,12 +70,16 @@ class BeatTracker:
         """Begin anew with a frame whose centre stands at ``start`` s of the stream."""
         self._start, self.leads = start, True
         self.model.reset()
-        self.filter = BeatFilter(self.frame_s, self.settings)
+        self.believe(self.settings)
         self.clock.reset()
         self._frame, self._loudest, self._period = 0, 0.0, USUAL_PERIOD_S
         self._n_unheard = 0  # frames since something was heard
         self._held: list[Array] = []  # frames (F,) for the network's next step
         self._n_pending = 0  # frames that the network has not answered
+        self._in_bars: list[BeatInBar] = []  # that the filter has not yet been told
+        self._level = np.zeros(len(LEVELS), np.float32)  # log odds, over the last beats
+        if self._bars is not None:
+            self._bars.reset()
 
     @property
     def silence(self) -> float:
@@ -86,6 +105,11 @@ class BeatTracker:
         for beat, downbeat in activations:
             self.hear(beat, downbeat)
 
+    def push_posteriors(self, gatherer: StepGatherer) -> None:
+        """Take that the cover model's posteriors went on, which a gatherer keeps."""
+        if self._bars is not None and self.leads and not self.turn:
+            self._in_bars += self._bars.update(self.clock, gatherer)
+
     def skip(self, n_frames: int) -> None:
         """Pass over frames that nobody heard; the network begins anew after them."""
         self._loudest = 0.0
@@ -102,6 +126,12 @@ class BeatTracker:
 
         As the clock tells times: ``offset`` and ``turn`` after they are heard.
         """
+        self._told, self._is_scaled = settings, False
+        self._restart_filter(settings, estimate, time)
+
+    def _restart_filter(
+        self, settings: FilterSettings, estimate: BeatEstimate | None, time: float
+    ) -> None:
         self.filter = BeatFilter(self.frame_s, settings)
         if estimate is not None:
             coming = self._start + self._frame * self.frame_s + self.offset
@@ -119,11 +149,39 @@ class BeatTracker:
         is_heard = self._loudest >= AUDIBLE
         self._n_unheard = 0 if is_heard else self._n_unheard + 1
         self.filter.push(beat, downbeat, is_heard)
+        time = self._start + self._frame * self.frame_s
+        if self._in_bars:
+            self._weigh_bars(self.clock.position(time + self.offset), time + self.delay)
         if self._frame % STEP_FRAMES == STEP_FRAMES - 1:
-            time = self._start + self._frame * self.frame_s
             estimate = self.filter.estimate()
             self._period = estimate.period
             if self.leads:
                 counted = estimate.later(-self.turn * estimate.period)
                 self.clock.update(counted, time + self.offset, time + self.delay, is_heard)
+            if self._is_scaled and self.clock.state is BeatState.LOST:
+                self.believe(self._told)
         self._frame += 1
+
+    def _weigh_bars(self, position: float, now: float) -> None:
+        """Tell the filter which beats began a bar, where it is sure which beat it is in itself."""
+        beat = math.floor(position)
+        if not NEAR_BEAT < position - beat < 1 - NEAR_BEAT:
+            return
+        for past in self._in_bars:
+            self.filter.push_bar(past.downbeat, beat - past.beat)
+            self._level = LEVEL_MEMORY * self._level + past.level
+        self._in_bars.clear()
+        wrong = int(self._level.argmax())
+        if self._level[wrong] > LEVEL_ODDS:
+            self._scale_tempo(1 / LEVELS[wrong], now)
+            self._level[:] = 0
+
+    def _scale_tempo(self, factor: float, now: float) -> None:
+        """Count half or twice as many beats, as such songs are, unless a tempo was given."""
+        here = self.clock.scaled(factor, now)
+        bpm, told, usual = 60 / here.period, self._told, self.settings
+        is_given = told.fastest_bpm != usual.fastest_bpm
+        if self.leads and not is_given and usual.slowest_bpm <= bpm <= usual.fastest_bpm:
+            self.clock.take(here, now)
+            self._restart_filter(told.known(bpm, None), here, now)
+            self._is_scaled = True

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.accompany.accompanist import N_STYLES, Accompanist, SamplingSettings
-from engine.accompany.gathering import StepGatherer
 from engine.accompany.loudness import LoudnessFollower
 from engine.accompany.model import AccompanistModel
 from engine.accompany.own_sound import OwnSound
 from engine.accompany.step_writer import LISTEN_BARS, PlayState, StepWriter
 from engine.beat.follower import BeatFollower
+from engine.beat.gathering import StepGatherer
 from engine.beat.opening import open_beat
 from engine.core.errors import ConfigError, ModelError
 from engine.core.notes import Event, Posteriors, notes_of

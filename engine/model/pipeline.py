@@ -33,6 +33,9 @@ class FeatureTap(Protocol):
     def push(self, samples: Array, features: Array, cents: float) -> None:
         """Take the next samples (n,), the features (k, F) that they completed, and the tuning."""
 
+    def push_posteriors(self, posteriors: Posteriors) -> None:
+        """Take the posteriors that became final with the samples pushed last."""
+
     def skip(self, samples: Array, n_frames: int) -> None:
         """Take that samples (n,) were passed over, and the frames that they completed."""
 

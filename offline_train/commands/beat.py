@@ -38,8 +38,18 @@ def add(command: Add) -> None:
     sub.add_argument("checkpoint", type=Path)
     sub.add_argument("--out", type=Path, default=Path("runs/beat"))
 
+    sub = command("train-bar", train, "train the bar network by a recipe, or resume")
+    add_recipe_options(sub, "bar")
+    add_key(sub, "--data", "data", type=Path, help="folder with pop909/ and splits.json")
+    add_key(sub, "--heard", "heard", type=Path, help="what hear-songs left")
+
+    sub = command("export-bar", export_bar, "export a checkpoint of the bar network to ONNX")
+    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("--out", type=Path, default=Path("runs/bar"))
+
     sub = command("evaluate-beat", evaluate_beat, "evaluate beats as they are predicted")
     sub.add_argument("model", type=Path, nargs="?", help="a beat.onnx; the one that ships")
+    sub.add_argument("--bars", type=Path, help="a bar.onnx; the one that ships")
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
     sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
     sub.add_argument("--rung", default="b", choices=("a", "b", "c"))
@@ -99,14 +109,24 @@ def export_beat(args: argparse.Namespace) -> None:
     print(export(args.checkpoint, args.out))
 
 
+def export_bar(args: argparse.Namespace) -> None:
+    """Export a checkpoint of the bar network."""
+    from offline_train.exporting.export_bar import export_bar as export
+
+    print(export(args.checkpoint, args.out))
+
+
 def evaluate_beat(args: argparse.Namespace) -> None:
     """Evaluate beats as they are predicted."""
     from engine.beat.activations import load_beat_model
+    from engine.beat.bars import BarTracker, load_bar_model
     from engine.beat.tracker import BeatTracker
     from offline_train.evaluation import EvaluateConfig, beats
     from offline_train.evaluation.measures.beats import beat_table
 
-    tracker = BeatTracker(load_beat_model(args.model))
+    bars = BarTracker(load_bar_model(args.bars))
+    tracker = BeatTracker(load_beat_model(args.model), bars=bars)
+    listener = beats.Listener(tracker)
     if args.recordings:
         songs = beats.recorded_songs(args.recordings, args.excerpt, args.limit)
     else:
@@ -121,10 +141,10 @@ def evaluate_beat(args: argparse.Namespace) -> None:
         songs = beats.pop909_songs(config)
     scores, costs = [], []
     for song in songs:
-        features = beats.features_of(song.samples, tracker)
-        score = beats.score_beats(song, beats.track(tracker, features, args.ahead / 1000))
+        score = beats.score_beats(song, listener.track(song.samples, args.ahead / 1000))
         scores.append(score)
-        costs.append(beats.real_time_factor(tracker, features[:1000]))
+        features = beats.features_of(song.samples[: beats.TIMED_SAMPLES], tracker)
+        costs.append(beats.real_time_factor(tracker, features))
         if args.songs:
             print(score.line())
     if scores:

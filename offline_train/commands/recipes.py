@@ -29,6 +29,7 @@ KINDS = {
     "cover": Kind("offline_train.recipes.cover"),
     "amt_apc": Kind("offline_train.recipes.amt_apc"),
     "beat": Kind("offline_train.recipes.beat"),
+    "bar": Kind("offline_train.recipes.bar"),
     "accompanist": Kind("offline_train.recipes.accompanist"),
     "embedding": Kind("offline_train.studies.matching.recipe"),
     "arranger": Kind("offline_train.studies.arranging.recipe"),

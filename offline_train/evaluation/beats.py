@@ -18,10 +18,14 @@ from numpy.typing import NDArray
 
 from engine.audio.files.file_source import SUFFIXES
 from engine.beat.clock import BeatClock
+from engine.beat.follower import BeatFollower
 from engine.beat.tracker import BeatTracker
 from engine.core.errors import DataError
+from engine.core.settings import BeatSettings
 from engine.core.tempo import BeatState
+from engine.cover.style import style_vector
 from engine.model.frontend import load_frontend
+from engine.model.pipeline import load_pipeline
 from engine.signal.level import AutomaticGain
 from offline_train.data.beats.offline_trackers import agreed_beats
 from offline_train.data.sound_files import SAMPLE_RATE, read_part
@@ -45,6 +49,9 @@ Times = NDArray[np.float64]
 
 AHEAD_S = 0.1
 PUSH_FRAMES = 2
+BLOCK = 256  # samples
+TIMED_SAMPLES = 16 * SAMPLE_RATE
+MODEL = "live"  # beside which the beat is followed
 AGREEMENT = 0.7  # of the offline trackers, from which on a recording can be evaluated
 
 
@@ -104,16 +111,23 @@ def features_of(samples: Array, tracker: BeatTracker) -> Array:
     return np.concatenate([*parts, frontend.flush()[1]])
 
 
-def track(tracker: BeatTracker, features: Array, ahead: float = AHEAD_S) -> PredictedBeats:
-    """Return the beats that a tracker predicts from features (T, F), from its beginning."""
-    tracker.reset()
-    predictor = BeatPredictor(tracker.clock, ahead)
-    frame_s, half_window = tracker.frame_s, tracker.model.spec.features.half_window_s
-    for start in range(0, len(features), PUSH_FRAMES):
-        part = features[start : start + PUSH_FRAMES]
-        tracker.push(part)
-        predictor.update((start + len(part) - 1) * frame_s + half_window)
-    return predictor.beats()
+class Listener:
+    """Follows the beat of songs beside ``live``, as the program does."""
+
+    def __init__(self, tracker: BeatTracker) -> None:
+        self._pipeline = load_pipeline(MODEL)
+        self._pipeline.style = style_vector("balanced", self._pipeline.spec)
+        self._follower = BeatFollower(BeatSettings(), self._pipeline.spec.features, tracker)
+        self._pipeline.tap = self._follower
+
+    def track(self, samples: Array, ahead: float = AHEAD_S) -> PredictedBeats:
+        """Return the beats that are predicted of a song (n,), from its beginning."""
+        self._pipeline.reset()
+        predictor = BeatPredictor(self._follower.clock, ahead)
+        for start in range(0, len(samples), BLOCK):
+            self._pipeline.push(samples[start : start + BLOCK])
+            predictor.update(self._follower.now)
+        return predictor.beats()
 
 
 def score_beats(song: KnownBeats, predicted: PredictedBeats) -> BeatScore:

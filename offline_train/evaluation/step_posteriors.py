@@ -1,8 +1,9 @@
 """The posteriors of ``live`` of rendered songs, gathered by sixteenth, and kept.
 
 Each song is one ``NAME.npz`` in a folder: ``live``, uint8 (S, 88, 2), onset and frame in steps of
-1/255; ``first``, the step of the whole song with which the excerpt begins.
-The same command goes on where it stopped. Not here: the songs' notes (``accompaniment``).
+1/255; ``fine``, uint8 (2S, 88, 2), the same by thirty-seconds; ``first``, the step of the whole
+song with which the excerpt begins. The same command goes on where it stopped.
+Not here: the songs' notes (``data.accompaniment``).
 """
 
 import logging
@@ -146,11 +147,19 @@ def keep_posteriors(sounds: Iterator[Sound], data: Path, out: Path) -> int:
         steps = step_times(sound.beats)
         posteriors = listen(pipeline, sound.samples, "balanced")
         frame_s = pipeline.spec.features.frame_s
-        rows = gather_steps(posteriors.onset, posteriors.frame, frame_s, steps)
-        quantized = np.round(255 * rows).astype(np.uint8)
+        halves = np.interp(np.arange(2 * len(steps) - 1) / 2, np.arange(len(steps)), steps)
+        live, fine = (
+            np.round(255 * gather_steps(posteriors.onset, posteriors.frame, frame_s, times))
+            for times in (steps, halves)
+        )
         try:
             with path.with_suffix(".partial").open("wb") as file:
-                np.savez_compressed(file, first=np.array(first * 4), live=quantized)
+                np.savez_compressed(
+                    file,
+                    first=np.array(first * 4),
+                    live=live.astype(np.uint8),
+                    fine=fine.astype(np.uint8),
+                )
             path.with_suffix(".partial").replace(path)
         except OSError as error:
             raise DataError(f"{out}: expected to keep posteriors there ({error})") from error
@@ -178,11 +187,12 @@ def noise_pairs(
         yield band_cells(players, np.array(piece.array("beats"), float)[:, 0])[: len(rows)], rows
 
 
-def load_posteriors(folder: Path) -> dict[str, list[ExcerptPosteriors]]:
-    """Return the posteriors kept in a folder, by song id."""
+def load_posteriors(folder: Path, is_fine: bool = False) -> dict[str, list[ExcerptPosteriors]]:
+    """Return the posteriors kept in a folder, by song id; by thirty-seconds too if asked for."""
     found: dict[str, list[ExcerptPosteriors]] = {}
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as kept:
-            rows = ExcerptPosteriors(int(kept["first"]), kept[MODEL])
+            fine = kept["fine"] if is_fine and "fine" in kept else None
+            rows = ExcerptPosteriors(int(kept["first"]), kept[MODEL], fine)
         found.setdefault(path.stem.partition("-")[0], []).append(rows)
     return found

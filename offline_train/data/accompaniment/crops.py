@@ -50,6 +50,7 @@ class ExcerptPosteriors(NamedTuple):
 
     first: int  # step of the song
     values: NDArray[np.uint8]  # (S, P, 2)
+    fine: NDArray[np.uint8] | None = None  # (2S, P, 2), by thirty-seconds
 
     def rows(self, n: int) -> Array:
         """Return the first n steps at the most, in [0, 1]."""

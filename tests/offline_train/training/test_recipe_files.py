@@ -19,7 +19,7 @@ from offline_train.training.recipe_files import (
 )
 from offline_train.training.settings import SteppedSettings, settings_from
 
-KINDS = ("cover", "amt_apc", "embedding", "arranger", "accompanist", "beat")
+KINDS = ("cover", "amt_apc", "embedding", "arranger", "accompanist", "beat", "bar")
 
 
 @dataclass(frozen=True, slots=True)

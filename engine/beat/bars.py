@@ -1,0 +1,126 @@
+"""Where bars begin, by what the cover's model hears: a network on the posteriors of each beat.
+
+It is asked once a beat, as soon as the posteriors of the beat's last sixteenth are there. Not
+here: the beat itself, what is made of the answer (``tracker``). Belongs to the worker thread.
+"""
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.beat.clock import BeatClock
+from engine.beat.gathering import StepGatherer
+from engine.beat.summary import SUMMARY_DIM, summarise
+from engine.core.tempo import BeatState
+from engine.model.graph import Graph
+from models import shipped
+
+Array = NDArray[np.float32]
+
+NAME = "bar.onnx"
+STEPS = 4  # of a beat
+BEAT_DIM = STEPS * SUMMARY_DIM + 1
+USUAL_BPM = 90.0
+LEVELS = (0.5, 1.0, 2.0)
+"""How many times faster than the song's the beats may be."""
+OTHER_BEATS = 1.25  # from which on beats are other beats: the network begins anew
+_INPUTS, _OUTPUTS = ("beats", "state"), ("downbeat", "level", "next_state")
+
+
+class BarModel:
+    """The exported bar network, with its state.
+
+    Parameters
+    ----------
+    graph
+        Inputs ``beats`` (1, T, 177) and ``state``, outputs ``downbeat`` (1, T) and ``level``
+        (1, T, 3), logits, and ``next_state``.
+
+    Raises
+    ------
+    ModelError
+        If the graph has others.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        graph.check(_INPUTS, _OUTPUTS)
+        self._graph = graph
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new stream of beats."""
+        self._state = self._graph.zeros("state").numpy()
+
+    def step(self, beats: Array) -> tuple[Array, Array]:
+        """Return the logits that beats (T, 177) are downbeats (T,), and of their levels (T, 3)."""
+        inputs = {"beats": beats[None], "state": self._state}
+        downbeat, level, self._state = self._graph.run(inputs, _OUTPUTS)
+        return np.asarray(downbeat[0]), np.asarray(level[0])
+
+
+class BeatInBar(NamedTuple):
+    """What the network finds of a beat of the clock."""
+
+    beat: int
+    downbeat: float  # log odds
+    level: Array  # (3,) log odds of half and of twice against right, and 0 between them
+
+
+class BarTracker:
+    """Asks the network about each beat of a clock, in order.
+
+    Parameters
+    ----------
+    model
+        The network; used by this tracker alone.
+    """
+
+    def __init__(self, model: BarModel) -> None:
+        self._model = model
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new stream."""
+        self._model.reset()
+        self._next: int | None = None
+        self._period = math.inf
+
+    def update(self, clock: BeatClock, gatherer: StepGatherer) -> list[BeatInBar]:
+        """Return what is found of the beats whose posteriors are there now."""
+        if clock.state is BeatState.LOST:
+            self.reset()
+            return []
+        newest = math.floor(clock.position(gatherer.until)) - 1
+        ratio = clock.period / self._period
+        if self._next is None or not 1 / OTHER_BEATS < ratio < OTHER_BEATS:
+            self._model.reset()
+            self._next = newest
+        self._period = clock.period
+        found = []
+        while self._next <= newest:
+            beat = self._beat(self._next, clock, gatherer)
+            if beat is None:
+                break
+            downbeat, level = self._model.step(beat)
+            found.append(BeatInBar(self._next, float(downbeat[0]), level[0] - level[0, 1]))
+            self._next += 1
+        return found
+
+    def _beat(self, beat: int, clock: BeatClock, gatherer: StepGatherer) -> Array | None:
+        """Return the input (1, 177) of a beat; None where its end is not known yet."""
+        times = [clock.time_of(beat + k / STEPS) for k in range(STEPS + 1)]
+        rows = [gatherer.gather(a, b) for a, b in zip(times, times[1:], strict=False)]
+        known = [row for row in rows if row is not None]
+        if len(known) < STEPS:
+            return None
+        summaries = summarise(np.stack(known)).reshape(1, STEPS * SUMMARY_DIM)
+        tempo = np.full((1, 1), np.log2(clock.bpm / USUAL_BPM), np.float32)
+        return np.concatenate([summaries, tempo], 1)
+
+
+def load_bar_model(path: Path | None = None, threads: int = 1) -> BarModel:
+    """Return the bar network of a file, or the one that ships. Every failure is a ModelError."""
+    return BarModel(Graph(path or shipped.path() / NAME, threads=threads))

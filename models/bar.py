@@ -1,0 +1,61 @@
+"""The bar network: which beats begin a bar, and whether they are the song's beats or half or twice.
+
+A beat's input is the summaries of its four sixteenths (``engine.beat.summary``) of the cover
+model's posteriors, which show chords and bass more plainly than features do, and its tempo. Harmony
+changes on downbeats, and hardly between beats: with a GRU over the beats so far the network learns
+how long bars are and how fast songs are counted. Shapes: B batch, T beats.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+STEPS = 4  # sixteenths of a beat
+SUMMARY_DIM = 44
+BEAT_DIM = STEPS * SUMMARY_DIM + 1  # the last is the octaves that the tempo is above 90
+USUAL_BPM = 90.0
+LEVELS = (0.5, 1.0, 2.0)
+"""Of a beat that is taken for the song's: how many times too fast it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarConfig:
+    """Sizes of the network."""
+
+    width: int = 128
+    hidden: int = 128
+    dropout: float = 0.25
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for a checkpoint."""
+        return asdict(self)
+
+
+class BarNetwork(nn.Module):
+    """Beats (B, T, 177), state (1, B, hidden) -> logits, next state.
+
+    The logits are (B, T) of a downbeat, and (B, T, 3) of ``LEVELS``.
+    """
+
+    def __init__(self, config: BarConfig) -> None:
+        super().__init__()
+        c = self.config = config
+        self.beat = nn.Linear(BEAT_DIM, c.width)
+        self.over_beats = nn.GRU(c.width, c.hidden, batch_first=True)
+        self.heads = nn.Linear(c.width + c.hidden, 1 + len(LEVELS))
+        self.dropout = nn.Dropout(c.dropout)
+
+    def init_state(self, batch: int) -> Tensor:
+        """Return the state before the first beat."""
+        return torch.zeros(1, batch, self.config.hidden)
+
+    def forward(self, beats: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return both logits and the state after the last beat."""
+        summaries, tempo = beats[..., :-1], beats[..., -1:]
+        x = torch.cat([torch.sqrt(torch.relu(summaries) + 1e-6), tempo], -1)
+        x = self.dropout(torch.relu(self.beat(x)))
+        hidden, state = self.over_beats(x, state)
+        logits = self.heads(torch.cat([x, self.dropout(hidden)], -1))
+        return logits[..., 0], logits[..., 1:], state

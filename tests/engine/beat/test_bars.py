@@ -1,0 +1,135 @@
+"""Bars by the harmony of beats: which beats the network is asked about, and what follows."""
+
+import math
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from engine.beat.bars import BEAT_DIM, STEPS, BarTracker
+from engine.beat.clock import BeatClock
+from engine.beat.filter import BeatEstimate
+from engine.beat.gathering import StepGatherer
+from engine.beat.summary import SUMMARY_DIM
+from engine.beat.tracker import BeatTracker
+from engine.core.notes import Posteriors
+from engine.core.tempo import BeatState
+from tests.engine.beat.activations_of import FRAME_S, Silent, activations
+
+C4 = 60 - 21
+PERIOD = 0.512  # 32 frames
+
+
+class Chord:
+    """In place of the network: a beat on which C sounds is a downbeat; the level is given."""
+
+    def __init__(self, level: int = 1) -> None:
+        self.level = level
+        self.beats: list[np.ndarray] = []
+        self.n_resets = 0
+
+    def reset(self) -> None:
+        self.n_resets += 1
+
+    def step(self, beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert beats.shape[1] == BEAT_DIM
+        self.beats += list(beats)
+        has_c = beats[:, :-1].reshape(len(beats), STEPS, SUMMARY_DIM)[..., 0].mean(1) > 0.2
+        level = np.zeros((len(beats), 3), np.float32)
+        level[:, self.level] = 2.0
+        return np.where(has_c, 2.0, -2.0).astype(np.float32), level
+
+
+def bars(chord: Chord) -> BarTracker:
+    return BarTracker(cast(Any, chord))
+
+
+def posteriors(first: int, n: int, period: float = PERIOD, bar: int = 4) -> Posteriors:
+    """C on the first beat of each bar, from 0 s on, and else D."""
+    frames = np.arange(first, first + n)
+    onset, frame = np.zeros((n, 88), np.float32), np.zeros((n, 88), np.float32)
+    beat = np.floor(frames * FRAME_S / period + 1e-6).astype(int)
+    frame[np.arange(n), np.where(beat % bar == 0, C4, C4 + 2)] = 1
+    return Posteriors(frames, onset, frame, frame)
+
+
+def test_each_beat_is_asked_about_once_as_soon_as_it_is_known() -> None:
+    clock, gatherer, chord = BeatClock(), StepGatherer(FRAME_S), Chord()
+    clock.take(BeatEstimate(0, 0.0, PERIOD, 0, 4, 1.0, 1.0), 0.0)
+    tracker = bars(chord)
+    found, known = [], []
+    for first in range(0, 320, 4):
+        gatherer.push(posteriors(first, 4))
+        new = tracker.update(clock, gatherer)
+        found += new
+        known += [gatherer.until] * len(new)
+    beats = [each.beat for each in found]
+    assert beats == list(range(beats[0], beats[0] + len(beats))) and len(beats) > 6
+    origin = clock.position(0.0)
+    for each, at in zip(found, known, strict=True):
+        is_first = round(each.beat - origin) % 4 == 0
+        assert (each.downbeat > 0) == is_first
+        end = clock.time_of(each.beat + 1)
+        assert end - PERIOD / 8 <= at <= end + 5 * FRAME_S
+    assert chord.beats[0][-1] == pytest.approx(math.log2(60 / PERIOD / 90))
+
+
+def test_without_a_beat_nothing_is_asked_and_other_beats_begin_anew() -> None:
+    clock, gatherer, chord = BeatClock(), StepGatherer(FRAME_S), Chord()
+    tracker = bars(chord)
+    gatherer.push(posteriors(0, 300))
+    assert tracker.update(clock, gatherer) == []
+    clock.take(BeatEstimate(0, 0.0, PERIOD, 0, 4, 1.0, 1.0), 4.8)
+    tracker.update(clock, gatherer)
+    before = chord.n_resets
+    clock.take(BeatEstimate(0, 0.0, PERIOD / 2, 0, 4, 1.0, 1.0), 4.9)
+    tracker.update(clock, gatherer)
+    assert chord.n_resets == before + 1
+
+
+def follow(chord: Chord, seconds: float, period: float = PERIOD, bar: int = 4) -> BeatTracker:
+    """A tracker on beats that are all alike, with the harmony of bars from the first one on."""
+    tracker = BeatTracker(cast(Any, Silent()), bars=bars(chord))
+    gatherer = StepGatherer(FRAME_S)
+    rows = activations(np.arange(0, seconds, period), 1, seconds)
+    rows[:, 1] = 0.27 * rows[:, 0]
+    for k, (beat, downbeat) in enumerate(rows.tolist()):
+        tracker.hear(beat, downbeat)
+        gatherer.push(posteriors(k, 1, period, bar))
+        tracker.push_posteriors(gatherer)
+    return tracker
+
+
+@pytest.mark.parametrize("bar", [3, 4])
+def test_bars_begin_where_the_harmony_changes(bar: int) -> None:
+    tracker = follow(Chord(), 20.0, bar=bar)
+    clock = tracker.clock
+    assert (clock.state, clock.metre) == (BeatState.LOCKED, bar)
+    beat = math.floor(clock.position(19.9))
+    true = round(clock.time_of(beat) / PERIOD)
+    assert clock.beat_in_bar(beat) == true % bar
+
+
+@pytest.mark.parametrize(("level", "factor"), [(0, 2.0), (2, 0.5)])
+def test_beats_that_are_too_slow_or_fast_are_counted_anew(level: int, factor: float) -> None:
+    period = 0.768
+    before = follow(Chord(1), 14.0, period).clock
+    assert before.bpm == pytest.approx(60 / period, rel=0.02)
+    after = follow(Chord(level), 14.0, period).clock
+    assert after.state is BeatState.LOCKED
+    if level == 0:
+        assert after.bpm == pytest.approx(factor * 60 / period, rel=0.03)
+    else:  # 39 beats a minute is slower than it counts
+        assert after.bpm == pytest.approx(60 / period, rel=0.02)
+
+
+def test_a_tempo_that_somebody_gave_stays() -> None:
+    tracker = BeatTracker(cast(Any, Silent()), bars=bars(Chord(0)))
+    gatherer = StepGatherer(FRAME_S)
+    period = 0.768
+    tracker.believe(tracker.settings.known(60 / period, None))
+    for k, (beat, downbeat) in enumerate(activations(np.arange(0, 14, period), 4, 14.0).tolist()):
+        tracker.hear(beat, downbeat)
+        gatherer.push(posteriors(k, 1, period))
+        tracker.push_posteriors(gatherer)
+    assert tracker.clock.bpm == pytest.approx(60 / period, rel=0.02)
