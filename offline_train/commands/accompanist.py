@@ -29,6 +29,10 @@ def add(command: Add) -> None:
     add_key(sub, "--minutes", "minutes", type=number(), help="of training; 0 is to the end")
     add_key(sub, "--threads", "threads", type=at_least(1))
     add_key(sub, "--device", "device", help="cpu or cuda")
+    sub = command("export-accompanist", export_accompanist, "export planner and player to ONNX")
+    sub.add_argument("plan", type=Path, help="the planner's checkpoint")
+    sub.add_argument("play", type=Path, help="the player's checkpoint")
+    sub.add_argument("--out", type=Path, default=RUNS / "accompanist")
     sub = command("accompaniment", accompaniment, "measure what the accompanist plays")
     sub.add_argument("model", type=Path, help="a checkpoint, or a folder of exported graphs")
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
@@ -64,6 +68,15 @@ def analyze_songs(args: argparse.Namespace) -> None:
     for split in ("valid", "test"):
         config = EvaluateConfig(data, args.cache, split, "b", limit=args.limit)
         keep_posteriors(of_rung(config), data, args.out / "heard" / f"b-{split}")
+
+
+def export_accompanist(args: argparse.Namespace) -> None:
+    """Export the planner of one checkpoint with the player of another."""
+    from offline_train.exporting.accompanist import export_accompanist as export
+    from offline_train.recipes.accompanist import join_networks
+
+    network, trained = join_networks(args.plan, args.play)
+    print(export(network, args.out, trained))
 
 
 def accompaniment(args: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from offline_train.recipes.accompanist import (
     AccompanistSettings,
     Learns,
     begin_with,
+    join_networks,
     load_network,
     train,
 )
@@ -90,6 +91,17 @@ def test_what_is_exported_plays(config: AccompanistSettings, tmp_path: Path) -> 
         accompanist.hear(np.full((1, 88, 2), 0.1, np.float32))
         step = accompanist.step(Place(k, 2, 90.0))
         assert all(21 <= note.pitch <= 108 for note in step.notes)
+
+
+def test_planner_and_player_of_two_runs_are_joined(
+    config: AccompanistSettings, tmp_path: Path
+) -> None:
+    plan, play = train(config), train(replace(config, out=tmp_path / "other", seed=2))
+    network, trained = join_networks(plan, play)
+    for name, value in network.state_dict().items():
+        source = plan if name.startswith("planner.") else play
+        assert torch.equal(value, read_checkpoint(source, "train-accompanist")["model"][name])
+    assert (trained["plan"]["seed"], trained["play"]["seed"]) == (1, 2)
 
 
 def test_another_kind_of_folder_or_checkpoint_is_refused(
