@@ -118,6 +118,11 @@ class Instrument:
         return LatencyBudget(()) if engine is None else engine.budget
 
     @property
+    def song_delay(self) -> float:
+        """Seconds from the input until the song is heard here: the monitor's, 0 without."""
+        return self.budget.total if self.settings.monitor.is_on else 0.0
+
+    @property
     def source_name(self) -> str:
         """The input's name; empty when idle."""
         engine = self.engine
@@ -245,14 +250,14 @@ class Instrument:
             engine.sequence(tempo)
 
     def correct_beat(self, correction: str, host_time: float) -> None:
-        """Take what a player says of the beat (``CORRECTIONS``) at a host time.
+        """Take what a player says of the beat (``CORRECTIONS``) as it is heard at a host time.
 
         Raises ConfigError if nothing plays, or no beat is followed.
         """
         engine = self.engine
         if engine is None:
             raise ConfigError("there is no beat yet, since nothing plays: start first")
-        engine.correct_beat(correction, host_time)
+        engine.correct_beat(correction, host_time - self.song_delay)
 
     def change(self, values: Mapping[str, object]) -> None:
         """Change settings by ``section.key``, all or none; at once if something plays.

@@ -33,7 +33,8 @@ Each message is an object with ``type``:
     resting, or empty in mode cover; ``beat`` {"source": off, heard, tapped
     or clock, "state": locked, holding or lost, "bpm": beats a minute or null}, and where that is
     known "at" the time of a beat at the input, "number" which one it is, from 0 at the first bar,
-    or null, and "metre" beats in a bar; ``fault`` why playing ended by itself, or empty.
+    or null, and "metre" beats in a bar; ``song_delay`` seconds until a monitor plays the input;
+    ``fault`` why playing ended by itself, or empty.
 ``notes``
     As they are found, before they sound. ``notes`` [[due, pitch, velocity, part, hand], ...]: the
     time at which it is sent, MIDI pitch 0 to 127, velocity 1 to 127 or 0 for a note-off, part 0

@@ -40,6 +40,7 @@ def status_message(instrument: Instrument, now: float) -> dict[str, object]:
         "model": instrument.model_name,
         "accompanist": status.accompanist,
         "beat": _beat(status.beat),
+        "song_delay": round(instrument.song_delay, 4),
         "fault": instrument.error,
     }
 

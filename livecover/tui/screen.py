@@ -170,6 +170,7 @@ def _view_state(instrument: Instrument, tap: RollTap, log_line: str) -> ViewStat
         instrument.recording_fault,
         tuple(tap.spans(now - instrument.settings.tui.seconds, now)),
         now,
+        now - instrument.song_delay,
         log_line,
     )
 

@@ -52,6 +52,8 @@ class ViewState:
     recording_fault: str
     spans: tuple[Span, ...]
     now: float
+    song_now: float
+    """The time of the input that is heard now: a monitor plays it later."""
     log_line: str
     """The last line of the log."""
 
@@ -64,7 +66,7 @@ def render_lines(state: ViewState, width: int, height: int) -> list[Text]:
         _latency(state.budget, width),
         _counts(state.status),
         _played(state.settings),
-        _beat(state.status.beat, state.now).append_text(_fitting(BEAT_KEYS, width)),
+        _beat(state.status.beat, state.song_now).append_text(_fitting(BEAT_KEYS, width)),
         _fitting(KEYS, width),
         Text(state.log_line, "bright_yellow"),
     ]

@@ -100,6 +100,22 @@ def test_a_beat_is_corrected_where_something_plays_with_a_beat() -> None:
     stage.instrument.stop()
 
 
+def test_a_beat_that_a_monitor_plays_later_is_tapped_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage, told = Stage(ScriptedSource()), []
+    stage.instrument.start()
+    engine = stage.instrument.engine
+    assert engine is not None
+    monkeypatch.setattr(engine, "correct_beat", lambda correction, at: told.append(at))
+    stage.instrument.correct_beat("tap", 10.0)
+    stage.instrument.change({"monitor.device": "wall"})
+    assert stage.instrument.song_delay == engine.budget.total
+    stage.instrument.correct_beat("tap", 10.0)
+    assert told == [10.0, 10.0 - engine.budget.total]
+    stage.instrument.stop()
+
+
 def test_what_cannot_start_says_so_and_stays_idle() -> None:
     stage = Stage(ScriptedSource(fails_to_start=True, name="mic"))
     with pytest.raises(DeviceError, match="mic does not start"):

@@ -38,6 +38,7 @@ SEEN = ViewState(
     "",
     ((96.0, 99.0, 40, ACCOMPANIMENT), (98.0, 100.0, 72, MELODY)),
     100.0,
+    100.0,
     "recording take.mid",
 )
 

@@ -31,6 +31,7 @@ export function describeBeat(beat) {
 
 export class BeatView {
   #beat = null;
+  #delay = 0;
   #shown = "";
 
   /** `send(message)`; `serverNow()` is the server's time, NaN before it is known. */
@@ -48,9 +49,10 @@ export class BeatView {
     this.#lightBar(4);
   }
 
-  /** Take the `beat` of a `status`. */
-  take(beat) {
+  /** Take the `beat` of a `status`, and the seconds until its song is heard. */
+  take(beat, delay = 0) {
     this.#beat = beat;
+    this.#delay = delay;
     const isKnown = Boolean(beat?.bpm) && beat.state !== "lost";
     $("beat").dataset.state = isKnown ? beat.state : "lost";
     write($("beat-tempo"), isKnown ? `♩ ${beat.bpm.toFixed(1)}` : "♩ –");
@@ -61,7 +63,7 @@ export class BeatView {
 
   /** Light the present beat, once a frame. */
   draw(now) {
-    const place = $("beat").dataset.state === "lost" ? null : placeAt(this.#beat, now);
+    const place = $("beat").dataset.state === "lost" ? null : placeAt(this.#beat, now - this.#delay);
     const text = place ? `${place[0]}.${place[1]}` : "";
     if (text === this.#shown) return;
     this.#shown = text;

@@ -80,7 +80,7 @@ const handlers = {
     meters.take(message, pageNow());
     roll.setLatency(message.latency);
     roll.bar = barOf(message.beat);
-    beat.take(message.beat);
+    beat.take(message.beat, message.song_delay);
     state.take(message);
   },
   notes(message) {
