@@ -57,8 +57,8 @@ class _Remembering:
     def reset(self) -> None:
         self._position = 0
         names = [name for kind in _MEMORY for name in self._graph.inputs if name.startswith(kind)]
-        zeros = {name: np.array(self._graph.zeros(name).numpy()) for name in names}  # own copies
-        self._memory = zeros
+        shapes = {name: self._graph.zeros(name).shape() for name in names}
+        self._memory = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> list[Array]:
         feed = {**inputs, "position": np.array([self._position], np.int64), **self._memory}
