@@ -128,7 +128,12 @@ class Pipeline:
         frames, features = self.frontend.push(samples)
         if self._tap is not None:
             self._tap.push(samples, features, self.cents)
-        return self.model.step(frames, features, self._model_style)
+        return self._told(self.model.step(frames, features, self._model_style))
+
+    def _told(self, posteriors: Posteriors) -> Posteriors:
+        if self._tap is not None:
+            self._tap.push_posteriors(posteriors)
+        return posteriors
 
     def prime(self, samples: Array) -> None:
         """Estimate level and tuning from a song's first samples (n,), pushed afterwards.
@@ -155,12 +160,12 @@ class Pipeline:
         if not self._is_pending:
             return join_posteriors([])
         self._is_pending = False
-        return self.model.flush(self._model_style)
+        return self._told(self.model.flush(self._model_style))
 
     def flush(self) -> Posteriors:
         """Return the pending frames, and begin a new stream at frame 0."""
         last = self._process(np.zeros(self.spec.features.win_length // 2, np.float32))
-        posteriors = join_posteriors([last, self.model.flush(self._model_style)])
+        posteriors = join_posteriors([last, self._told(self.model.flush(self._model_style))])
         self._reset()
         return posteriors
 

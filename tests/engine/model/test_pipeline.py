@@ -109,3 +109,43 @@ def test_no_samples_give_the_one_frame_at_zero(pipeline: Pipeline) -> None:
     none = np.zeros(0, np.float32)
     found = stream_posteriors(none, pipeline.model, pipeline.frontend, STYLE)
     assert found.frames.tolist() == [0]
+
+
+class Listener:
+    """A tap that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.posteriors: list[Posteriors] = []
+        self.n_samples = 0
+        self.n_frames = 0
+
+    def begin(self, start: float, first_frame: float) -> None:
+        pass
+
+    def push(self, samples: Array, features: Array, cents: float) -> None:
+        self.n_samples += len(samples)
+        self.n_frames += len(features)
+
+    def push_posteriors(self, posteriors: Posteriors) -> None:
+        self.posteriors.append(posteriors)
+
+    def skip(self, samples: Array, n_frames: int) -> None:
+        self.n_samples += len(samples)
+        self.n_frames += n_frames
+
+
+def test_a_tap_gets_all_that_the_model_gets_and_says(pipeline: Pipeline, tiny_song: Array) -> None:
+    pipeline.tap = tap = Listener()
+    pipeline.reset()
+    found = [pipeline.push(tiny_song[:3000]), pipeline.push(tiny_song[3000:6000])]
+    found += [pipeline.skip(tiny_song[6000:8000]), pipeline.push(tiny_song[8000:])]
+    n_samples, n_frames = tap.n_samples, tap.n_frames
+    assert n_samples == len(tiny_song)
+    assert n_frames == pipeline.frontend.next_frame
+    found.append(pipeline.flush())
+    told, said = join_posteriors(tap.posteriors), join_posteriors(found)
+    assert told.frames.tolist() == said.frames.tolist()
+    assert np.array_equal(told.onset, said.onset)
+    assert tap.n_frames == n_frames + pipeline.spec.features.half_window_s // (
+        pipeline.spec.features.frame_s
+    )
