@@ -41,7 +41,22 @@ def _from_json(cls: type[Any], text: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureSpec:
+class Spec:
+    """A value that an ONNX file carries as JSON in its metadata."""
+
+    def to_metadata(self) -> str:
+        """Return the spec as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_metadata(cls, text: str) -> Self:
+        """Return the spec from its JSON. Raises ValueError on anything else."""
+        spec: Self = _from_json(cls, text)
+        return spec
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec(Spec):
     """A front end: mono samples in, one feature column every ``hop_length`` samples out.
 
     ``name`` is also the file name of the exported graph (``NAME.frontend.onnx``). Frame k is
@@ -71,16 +86,6 @@ class FeatureSpec:
         """Seconds of audio after a frame's centre that the frame needs."""
         return self.win_length / 2 / self.sample_rate
 
-    def to_metadata(self) -> str:
-        """Return the spec as one line of JSON."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_metadata(cls, text: str) -> Self:
-        """Return the spec from its JSON. Raises ValueError on anything else."""
-        spec: Self = _from_json(cls, text)
-        return spec
-
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
@@ -95,7 +100,7 @@ class Decoding:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSpec:
+class ModelSpec(Spec):
     """A cover model: feature frames and a style vector in, posteriors out.
 
     ``stateful``: the graph's outputs for input frame t describe frame ``t - lookahead_frames``.
@@ -117,10 +122,6 @@ class ModelSpec:
     decoding: Decoding = Decoding()
     trained: dict[str, Any] = field(default_factory=dict)  # data, recipe, seed, commit, tolerance
 
-    def to_metadata(self) -> str:
-        """Return the spec as one line of JSON."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
-
     @classmethod
     def from_metadata(cls, text: str) -> Self:
         """Return the spec from its JSON. Raises ValueError on anything else."""
@@ -135,7 +136,7 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class BeatSpec:
+class BeatSpec(Spec):
     """The beat network: feature frames in, beat and downbeat activations out.
 
     Its outputs for input frame t describe frame ``t - lookahead_frames``.
@@ -146,10 +147,6 @@ class BeatSpec:
     version: str
     lookahead_frames: int
     trained: dict[str, Any] = field(default_factory=dict)  # data, recipe, seed, commit, tolerance
-
-    def to_metadata(self) -> str:
-        """Return the spec as one line of JSON."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
     @classmethod
     def from_metadata(cls, text: str) -> Self:

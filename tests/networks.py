@@ -9,9 +9,20 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from models.hft import HftConfig
 from models.spec import N_PITCHES, STYLE_DIM, ModelSpec
 from offline_train.exporting.export import export_frontend, export_stateful, export_window
 from tests.tiny import TINY_FEATURES, TINY_STATEFUL, TINY_WINDOW
+
+TINY_HFT = HftConfig(
+    n_frames=24,
+    hidden=16,
+    feed_forward=32,
+    n_heads=2,
+    n_encoder_layers=1,
+    n_decoder_layers=2,
+    n_time_layers=1,
+)
 
 
 class TinyStateful(nn.Module):

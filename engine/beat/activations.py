@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import ModelError
 from engine.model.graph import Graph
+from engine.model.stateful_graph import StatefulGraph
 from models import shipped
 from models.spec import BeatSpec
 
@@ -37,16 +38,12 @@ class BeatModel:
 
     def __init__(self, spec: BeatSpec, graph: Graph) -> None:
         self.spec = spec
-        self._graph = graph
-        names = [n.removeprefix("state_") for n in graph.inputs if n.startswith("state_")]
-        self._states = [f"state_{name}" for name in names]
-        self._next_states = [f"next_{name}" for name in names]
-        graph.check(["features", *self._states], [*OUTPUTS, *self._next_states])
+        self._graph = StatefulGraph(graph, ["features"], OUTPUTS)
         self.reset()
 
     def reset(self) -> None:
         """Begin a new stream."""
-        self._state = {name: self._graph.zeros(name) for name in self._states}
+        self._state = self._graph.first_state()
         self._n_before = self.spec.lookahead_frames
 
     def step(self, features: Array) -> Array:
@@ -54,10 +51,7 @@ class BeatModel:
         parts = [np.zeros((0, len(OUTPUTS)), np.float32)]
         for start in range(0, len(features), MAX_CALL_FRAMES):
             rows = features[None, start : start + MAX_CALL_FRAMES]
-            arrays, values = self._graph.run_with_state(
-                {"features": rows}, self._state, OUTPUTS, self._next_states
-            )
-            self._state = dict(zip(self._states, values, strict=True))
+            arrays, self._state = self._graph.run({"features": rows}, self._state)
             parts.append(np.stack([array[0] for array in arrays], 1))
         answered = np.concatenate(parts)
         n_dropped = min(self._n_before, len(answered))

@@ -3,8 +3,6 @@
 Shapes: n frames, F bins, 88 pitches, style (24,). Everything belongs to the worker thread.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +14,8 @@ from engine.model.cover_model import (
     silent_features,
     style_row,
 )
-from engine.model.graph import Graph, Value
+from engine.model.graph import Graph
+from engine.model.stateful_graph import State, StatefulGraph
 from models.spec import ModelSpec
 
 Array = NDArray[np.float32]
@@ -45,18 +44,15 @@ class StatefulModel(StepModel):
 
     def __init__(self, spec: ModelSpec, graph: Graph) -> None:
         super().__init__(spec, graph)
-        names = [n.removeprefix("state_") for n in graph.inputs if n.startswith("state_")]
-        self._states = [f"state_{name}" for name in names]
-        self._next_states = [f"next_{name}" for name in names]
-        graph.check(["features", "style", *self._states], [*spec.outputs, *self._next_states])
-        self._state = self._zero_state()
+        self._stateful = StatefulGraph(graph, ["features", "style"], spec.outputs)
+        self._state = self._stateful.first_state()
         silence = silent_features(spec, spec.step_frames)  # warm
         self._run(silence, np.zeros(spec.style_dim, np.float32), self._state)
 
     def reset(self) -> None:
         """Begin a new stream."""
         super().reset()
-        self._state = self._zero_state()
+        self._state = self._stateful.first_state()
 
     def offline(self, features: Array, style: Array) -> Posteriors:
         """Return posteriors of a whole song (n, F) from one call of the graph.
@@ -69,7 +65,7 @@ class StatefulModel(StepModel):
         rows = np.concatenate((ready, queue.finish()))
         if not len(rows):
             return join_posteriors([])
-        outputs, _ = self._run(rows, style, self._zero_state())
+        outputs, _ = self._run(rows, style, self._stateful.first_state())
         return queue.to_posteriors(outputs)
 
     def _advance(self, rows: Array, style: Array) -> Posteriors:
@@ -80,15 +76,7 @@ class StatefulModel(StepModel):
             parts.append(self._queue.to_posteriors(outputs))
         return parts[0] if len(parts) == 1 else join_posteriors(parts)
 
-    def _run(
-        self, rows: Array, style: Array, state: Mapping[str, Value]
-    ) -> tuple[dict[str, Array], dict[str, Value]]:
+    def _run(self, rows: Array, style: Array, state: State) -> tuple[dict[str, Array], State]:
         inputs = {"features": rows[None], "style": style_row(self._spec, style)}
-        arrays, values = self._graph.run_with_state(
-            inputs, state, self._spec.outputs, self._next_states
-        )
-        outputs = {name: a[0] for name, a in zip(self._spec.outputs, arrays, strict=True)}
-        return outputs, dict(zip(self._states, values, strict=True))
-
-    def _zero_state(self) -> dict[str, Value]:
-        return {name: self._graph.zeros(name) for name in self._states}
+        arrays, state = self._stateful.run(inputs, state)
+        return {name: a[0] for name, a in zip(self._spec.outputs, arrays, strict=True)}, state

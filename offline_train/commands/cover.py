@@ -172,10 +172,10 @@ def explore(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """Tune and export a checkpoint."""
-    from offline_train.exporting.release import release
+    from offline_train.exporting.release import ReleaseConfig, release
     from offline_train.training.cover_task import load_checkpoint, write_start
 
-    for path in release(
+    config = ReleaseConfig(
         args.checkpoint,
         args.prepared,
         _tuning_data(args),
@@ -184,7 +184,8 @@ def export(args: argparse.Namespace) -> None:
         args.name,
         args.credit,
         args.transcription_residual_weight,
-    ):
+    )
+    for path in release(config):
         print(path)
     if args.weights:
         print(write_start(load_checkpoint(args.checkpoint), args.weights))

@@ -8,9 +8,7 @@ the crops (``sampler``), making stems (``prepare``, ``recordings``), and feature
 computed where the network runs.
 """
 
-from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.spec import MIN_PITCH, N_PITCHES, FeatureSpec
-from offline_train.data.sampler import PieceSampler, draw_crop
+from offline_train.data.sampler import FrameCrops, PieceSampler, draw_crop
 from offline_train.data.shards import StoredPiece
 from offline_train.data.style import style_vector
 from offline_train.synthesis.mixing import audible
@@ -70,7 +68,7 @@ def shift_bins(features: Tensor, semitones: Tensor, spec: FeatureSpec) -> Tensor
     return moved
 
 
-class CoverCrops:
+class CoverCrops(FrameCrops):
     """Random crops of folders of shards, ``shares`` giving how often each is drawn from.
 
     Every crop has ``samples`` (n,) for T frames, ``clean`` the same before mastering (of
@@ -79,15 +77,10 @@ class CoverCrops:
     ``has_velocity`` (1 or 0), which say what of them counts.
     """
 
-    def __init__(
-        self,
-        shares: Mapping[Path, float],
-        spec: FeatureSpec,
-        n_frames: int,
-        lookahead: int,
-    ) -> None:
-        self.spec, self.n_frames, self.lookahead = spec, n_frames, lookahead
-        self.sampler = PieceSampler(shares)
+    @cached_property
+    def sampler(self) -> PieceSampler:
+        """Draws the pieces."""
+        return PieceSampler(self.shares)
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Return one more crop, by the choices of ``rng``."""

@@ -14,6 +14,7 @@ import soxr
 from numpy.typing import NDArray
 
 from engine.core.errors import DataError
+from models.spec import FeatureSpec
 from offline_train.data.shards import MANIFEST, StoredPiece, read_shards
 from offline_train.synthesis.mixing import draw_gains, master, mix
 from offline_train.synthesis.stems import SAMPLE_RATE
@@ -38,6 +39,19 @@ class Crop:
     samples: Array
     dry: Array
     gains: Array
+
+
+@dataclass(eq=False)
+class FrameCrops:
+    """Crops of ``n_frames`` features of ``spec`` from folders of shards.
+
+    ``shares`` gives how often each folder is drawn from. Targets come ``lookahead`` frames late.
+    """
+
+    shares: Mapping[Path, float]
+    spec: FeatureSpec
+    n_frames: int
+    lookahead: int
 
 
 class PieceSampler:

@@ -40,6 +40,21 @@ SANE_LENGTH = (0.5, 2.0)
 """Median note length, in human ones, within which the best frame F1 is looked for."""
 
 
+class Search(NamedTuple):
+    """What the decoder's thresholds are chosen among, and for.
+
+    ``notes_per_second`` is what the decoder is to follow (``engine.perform.density``), 0 for none;
+    ``densities`` bound the notes for each human one; where none are within, the nearest count.
+    """
+
+    onsets: Sequence[float] = ONSETS
+    notes_per_second: float = 0.0
+    densities: tuple[float, float] = ANY_DENSITY
+
+
+ANY = Search()
+
+
 class TuningExample(NamedTuple):
     """A model's posteriors of a song, and the human's notes (n, 5)."""
 
@@ -51,15 +66,12 @@ def tune(
     model: str | Path,
     config: EvaluateConfig,
     style: str = "balanced",
-    notes_per_second: float = 0.0,
-    onsets: Sequence[float] = ONSETS,
-    densities: tuple[float, float] = ANY_DENSITY,
+    search: Search = ANY,
 ) -> Decoding:
     """Return the decoding with the best onset F1 on a validation split, then the best frames.
 
     Onset thresholds by ``tune_onsets``; frame thresholds by ``tune_frames``; the restrike
-    threshold, which matters while notes sound, by ``tune_restrike``. ``notes_per_second`` is what
-    the decoder is to follow (``engine.perform.density``); the rest as for ``tune_thresholds``.
+    threshold, which matters while notes sound, by ``tune_restrike``.
     """
     pipeline = load_pipeline(model)
     frame_s = pipeline.spec.features.frame_s
@@ -69,23 +81,16 @@ def tune(
         for song in tqdm(rendered_songs(config), desc="tune", unit="song")
         if song.notes is not None
     ]
-    return tune_thresholds(covers, frame_s, onsets, notes_per_second, densities)
+    return tune_thresholds(covers, frame_s, search)
 
 
 def tune_thresholds(
-    covers: Sequence[TuningExample],
-    frame_s: float,
-    onsets: Sequence[float] = ONSETS,
-    notes_per_second: float = 0.0,
-    densities: tuple[float, float] = ANY_DENSITY,
+    covers: Sequence[TuningExample], frame_s: float, search: Search = ANY
 ) -> Decoding:
-    """Return the decoding that ``tune`` would, of posteriors that are there already.
-
-    ``densities`` bound the notes for each human one; where none are within, the nearest count.
-    """
-    decoding = tune_onsets(covers, frame_s, onsets, notes_per_second, densities)
+    """Return the decoding that ``tune`` would, of posteriors that are there already."""
+    decoding = tune_onsets(covers, frame_s, search)
     decoding = tune_frames(covers, frame_s, decoding)
-    return tune_restrike(covers, frame_s, decoding, densities)
+    return tune_restrike(covers, frame_s, decoding, search.densities)
 
 
 def total_onsets(covers: Sequence[TuningExample], frame_s: float, decoding: Decoding) -> Count:
@@ -151,22 +156,17 @@ def tune_restrike(
     return _best_onsets(candidates, covers, frame_s, densities)
 
 
-def tune_onsets(
-    covers: Sequence[TuningExample],
-    frame_s: float,
-    onsets: Sequence[float] = ONSETS,
-    notes_per_second: float = 0.0,
-    densities: tuple[float, float] = ANY_DENSITY,
-) -> Decoding:
+def tune_onsets(covers: Sequence[TuningExample], frame_s: float, search: Search = ANY) -> Decoding:
     """Return the decoding with the onset threshold, the same for re-strikes, of the best F1.
 
     Where a density is followed, the lowest within 1% of it, as for re-strikes. Frames are from 0.3
     to 0.15.
     """
     candidates = [
-        Decoding(onset, 0.3, 0.15, onset, notes_per_second=notes_per_second) for onset in onsets
+        Decoding(onset, 0.3, 0.15, onset, notes_per_second=search.notes_per_second)
+        for onset in search.onsets
     ]
-    return _best_onsets(candidates, covers, frame_s, densities)
+    return _best_onsets(candidates, covers, frame_s, search.densities)
 
 
 def tune_frames(covers: Sequence[TuningExample], frame_s: float, decoding: Decoding) -> Decoding:

@@ -42,10 +42,11 @@ class StatefulNetwork(Protocol):
         """Return the state before the first frame."""
         ...
 
-    def __call__(
-        self, features: Tensor, style: Tensor, state: dict[str, Tensor]
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return logits {name: (B, T, 88)} and the next state."""
+    def __call__(self, *inputs: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return logits {name: (B, T, ...)} and the next state.
+
+        Of features (B, T, F), of a style (B, 24) if it takes one, and of the state.
+        """
         ...
 
 
@@ -65,8 +66,11 @@ class WindowNetwork(Protocol):
         ...
 
 
-class _Stateful(nn.Module):
-    """Named outputs after a sigmoid, then the next states; every state starts at zero."""
+class Stateful(nn.Module):
+    """Named outputs after a sigmoid, then the next states; every state starts at zero.
+
+    Takes what the network takes before its state, then each state.
+    """
 
     def __init__(self, network: StatefulNetwork, outputs: Sequence[str]) -> None:
         super().__init__()
@@ -75,12 +79,15 @@ class _Stateful(nn.Module):
         self.first = {name: value.detach() for name, value in network.init_state(1).items()}
         self.shifted = {name for name, value in self.first.items() if bool(value.any())}
 
-    def forward(self, features: Tensor, style: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs and the next states of the inputs and the states."""
         # A state that does not begin with zeros is carried as its distance from the beginning.
-        named = {n: self._shift(n, value, 1.0) for n, value in zip(self.first, state, strict=True)}
-        logits, after = self.network(features, style, named)
-        states = [self._shift(n, after[n], -1.0) for n in self.first]
-        return (*(torch.sigmoid(logits[n]) for n in self.outputs), *states)
+        n_inputs = len(values) - len(self.first)
+        states = zip(self.first, values[n_inputs:], strict=True)
+        named = {name: self._shift(name, value, 1.0) for name, value in states}
+        logits, after = self.network(*values[:n_inputs], named)
+        next_states = [self._shift(n, after[n], -1.0) for n in self.first]
+        return (*(torch.sigmoid(logits[n]) for n in self.outputs), *next_states)
 
     def _shift(self, name: str, state: Tensor, sign: float) -> Tensor:
         return state + sign * self.first[name] if name in self.shifted else state
@@ -146,7 +153,7 @@ def export_stateful(network: StatefulNetwork, spec: ModelSpec, path: Path) -> Pa
         If they differ by more than 1e-4.
     """
     cast(nn.Module, network).cpu().eval()
-    wrapper = _Stateful(network, spec.outputs).eval()
+    wrapper = Stateful(network, spec.outputs).eval()
     sample = _sample(spec, SAMPLE_FRAMES)
     states = {name: torch.zeros_like(value) for name, value in wrapper.first.items()}
     features, style = torch.from_numpy(sample["features"]), torch.from_numpy(sample["style"])

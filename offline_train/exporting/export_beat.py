@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from engine.beat.activations import NAME, load_beat_model
-from models.beat import OUTPUTS, BeatNetwork
+from models.beat import OUTPUTS
 from models.features import LOG_STFT_16K
 from models.spec import BeatSpec
+from offline_train.exporting.export import Stateful
 from offline_train.exporting.onnx_files import (
     MODEL_TOLERANCE,
     check_equal,
@@ -25,22 +25,6 @@ from offline_train.training.checkpoints import read_checkpoint
 
 VERSION = "1"
 SAMPLE_FRAMES = 24
-
-
-class _Stateful(nn.Module):
-    """Activations after a sigmoid, then the next states."""
-
-    def __init__(self, network: BeatNetwork) -> None:
-        super().__init__()
-        self.network = network
-        self.names = list(network.init_state(1))
-
-    def forward(self, features: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        logits, after = self.network(features, dict(zip(self.names, state, strict=True)))
-        return (
-            *(torch.sigmoid(logits[name]) for name in OUTPUTS),
-            *(after[name] for name in self.names),
-        )
 
 
 def export_beat(checkpoint_path: Path, out: Path) -> Path:
@@ -72,7 +56,7 @@ def export_beat(checkpoint_path: Path, out: Path) -> Path:
     }
     outputs = [*OUTPUTS, *(f"next_{name}" for name in state)]
     free = {name: {1: "n_frames"} for name in ("features", *OUTPUTS)}
-    write_onnx(_Stateful(network), inputs, outputs, spec.to_metadata(), path, free)
+    write_onnx(Stateful(network, OUTPUTS), inputs, outputs, spec.to_metadata(), path, free)
     with removed_on_mismatch(path):
         model = load_beat_model(path)
         parts = [model.step(rows) for rows in np.split(features, [1, 3, 10])]

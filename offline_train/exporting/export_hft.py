@@ -12,7 +12,7 @@ from models.hft import OUTPUTS, HftConfig
 from models.spec import Decoding, ModelSpec
 from offline_train.data.style import presets
 from offline_train.evaluation import EvaluateConfig, tune
-from offline_train.evaluation.tuning import SANE_DENSITY
+from offline_train.evaluation.tuning import SANE_DENSITY, Search
 from offline_train.exporting.export import export_frontend, export_window
 from offline_train.recipes.amt_apc_data import HftCrops
 from offline_train.recipes.amt_apc_run import load_checkpoint, network_of
@@ -75,9 +75,7 @@ def export_hft(
     if songs is None:
         return model
     rate = expected_onset_rate(np.asarray(styles["balanced"], np.float32)) if covers else 0.0
-    decoding = tune(
-        model, songs, notes_per_second=round(rate, 2), onsets=ONSETS, densities=SANE_DENSITY
-    )
+    decoding = tune(model, songs, search=Search(ONSETS, round(rate, 2), SANE_DENSITY))
     return export_window(network, dataclasses.replace(spec, decoding=decoding), model)
 
 

@@ -22,7 +22,7 @@ from models.trunk import STEP_FRAMES, TRANSCRIPTION
 from offline_train.data.shards import read_shards
 from offline_train.data.style import presets
 from offline_train.evaluation.systems import listen
-from offline_train.evaluation.tuning import TuningExample, tune_thresholds
+from offline_train.evaluation.tuning import Search, TuningExample, tune_thresholds
 from offline_train.exporting.export import export_frontend, export_stateful
 from offline_train.exporting.thresholds import cover_decoding, untuned
 from offline_train.training.cover_task import load_checkpoint, network_of
@@ -87,88 +87,74 @@ def transcriber_spec(network: Transcriber, trained: dict[str, Any]) -> ModelSpec
     return dataclasses.replace(spec, styles=styles, trained=trained)
 
 
-def release(
-    checkpoint_path: Path,
-    prepared: Path,
-    data: Path | None,
-    cache: Path,
-    out: Path,
-    name: str,
-    credit: str,
-    transcription_residual_weight: float | None = None,
-) -> list[Path]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReleaseConfig:
+    """A checkpoint of the streaming cover model, and what its files are made with.
+
+    The covers of ``prepared/train`` give the styles. The decoder is tuned on the validation songs
+    of ``data``, in sounds of training, so that the test split and its sounds stay unseen; where
+    that is None, on the pairs of ``prepared/valid`` (``thresholds.cover_decoding``). ``credit``
+    names the data and its licences. ``transcription_residual_weight`` replaces the network's own.
+    """
+
+    checkpoint: Path
+    prepared: Path
+    data: Path | None
+    cache: Path  # keeps the rendered songs
+    out: Path
+    name: str
+    credit: str
+    transcription_residual_weight: float | None = None
+
+
+def release(c: ReleaseConfig) -> list[Path]:
     """Write ``NAME.onnx``, ``transcribe.onnx`` and their front end into ``out``; return the models.
 
     ``prepared/giantmidi-solo-valid`` tunes the transcriber, which is left out where it is missing.
-    The rest as for ``release_cover``. Of a run that trained the transcriber alone, only that.
+    Of a run that trained the transcriber alone, only that.
 
     Raises
     ------
     DataError
         If only the transcriber could be written, and there is nothing to tune it on.
     """
-    checkpoint = load_checkpoint(checkpoint_path)
-    models, pieces_there = [], (prepared / TRANSCRIBER_PIECES).is_dir()
+    checkpoint = load_checkpoint(c.checkpoint)
+    models, pieces_there = [], (c.prepared / TRANSCRIBER_PIECES).is_dir()
     if checkpoint["train"]["part"] != "transcriber":
-        models.append(
-            release_cover(
-                checkpoint_path,
-                prepared,
-                data,
-                cache,
-                out,
-                name,
-                credit,
-                transcription_residual_weight,
-            )
-        )
+        models.append(release_cover(c))
     elif not pieces_there:
         raise DataError(
-            f"{prepared / TRANSCRIBER_PIECES}: expected solo piano to tune {TRANSCRIBE} on; run"
+            f"{c.prepared / TRANSCRIBER_PIECES}: expected solo piano to tune {TRANSCRIBE} on; run"
             " livecover-train prepare --corpus giantmidi --solo --split valid"
         )
     if not pieces_there:
-        log.info("%s alone: no %s to tune %s on", name, prepared / TRANSCRIBER_PIECES, TRANSCRIBE)
+        log.info(
+            "%s alone: no %s to tune %s on", c.name, c.prepared / TRANSCRIBER_PIECES, TRANSCRIBE
+        )
         return models
     transcriber = Transcriber(network_of(checkpoint)).eval()
-    spec = transcriber_spec(transcriber, trained_facts(checkpoint, credit))
+    spec = transcriber_spec(transcriber, trained_facts(checkpoint, c.credit))
     with untuned(transcriber, spec) as model:
-        pieces = score_examples(model, prepared / TRANSCRIBER_PIECES)
-    decoding = tune_thresholds(pieces, spec.features.frame_s, TRANSCRIPTION_ONSETS)
+        pieces = score_examples(model, c.prepared / TRANSCRIBER_PIECES)
+    decoding = tune_thresholds(pieces, spec.features.frame_s, Search(TRANSCRIPTION_ONSETS))
     spec = dataclasses.replace(spec, decoding=decoding)
     log.info("%s: %s", spec.name, spec.decoding)
-    export_frontend(LOG_STFT_16K, out)
-    return [*models, export_stateful(transcriber, spec, out / f"{spec.name}.onnx")]
+    export_frontend(LOG_STFT_16K, c.out)
+    return [*models, export_stateful(transcriber, spec, c.out / f"{spec.name}.onnx")]
 
 
-def release_cover(
-    checkpoint_path: Path,
-    prepared: Path,
-    data: Path | None,
-    cache: Path,
-    out: Path,
-    name: str,
-    credit: str,
-    transcription_residual_weight: float | None = None,
-) -> Path:
-    """Write ``NAME.onnx`` and its front end into ``out``; return the model.
-
-    The covers of ``prepared/train`` give the styles. The decoder is tuned on the validation songs
-    of ``data``, in sounds of training, so that the test split and its sounds stay unseen;
-    where that is None, on the pairs of ``prepared/valid`` (``thresholds.cover_decoding``).
-    ``credit`` names the data and its licences. ``transcription_residual_weight`` replaces
-    the network's own.
-    """
-    checkpoint = load_checkpoint(checkpoint_path)
-    if transcription_residual_weight is not None:
-        checkpoint["network"]["transcription_residual_weight"] = transcription_residual_weight
+def release_cover(c: ReleaseConfig) -> Path:
+    """Write ``NAME.onnx`` and its front end into ``out``; return the model."""
+    checkpoint = load_checkpoint(c.checkpoint)
+    if c.transcription_residual_weight is not None:
+        checkpoint["network"]["transcription_residual_weight"] = c.transcription_residual_weight
     network = network_of(checkpoint)
-    export_frontend(LOG_STFT_16K, out)
-    spec = cover_spec(network, prepared / "train", name, trained_facts(checkpoint, credit))
-    decoding = cover_decoding(network, spec, prepared / "valid", data, cache)
+    export_frontend(LOG_STFT_16K, c.out)
+    spec = cover_spec(network, c.prepared / "train", c.name, trained_facts(checkpoint, c.credit))
+    decoding = cover_decoding(network, spec, c.prepared / "valid", c.data, c.cache)
     spec = dataclasses.replace(spec, decoding=decoding)
-    log.info("%s: %s", name, spec.decoding)
-    return export_stateful(network, spec, out / f"{name}.onnx")
+    log.info("%s: %s", c.name, spec.decoding)
+    return export_stateful(network, spec, c.out / f"{c.name}.onnx")
 
 
 def score_examples(model: Path, folder: Path) -> list[TuningExample]:

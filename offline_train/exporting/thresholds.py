@@ -24,7 +24,7 @@ from offline_train.data.shards import MANIFEST, StoredPiece, read_shards
 from offline_train.evaluation import EvaluateConfig, tune
 from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.evaluation.systems import listen
-from offline_train.evaluation.tuning import SANE_DENSITY, TuningExample, tune_thresholds
+from offline_train.evaluation.tuning import SANE_DENSITY, Search, TuningExample, tune_thresholds
 from offline_train.exporting.export import export_frontend, export_stateful
 
 log = logging.getLogger(__name__)
@@ -60,14 +60,15 @@ def cover_decoding(
         log.info("%s: tuning thresholds on validation songs of POP909 in %s", spec.name, data)
         songs = EvaluateConfig(data, cache, "valid", "a", excerpt_s=TUNING_S, limit=TUNING_SONGS)
         with untuned(network, spec) as model:
-            return tune(model, songs, notes_per_second=rate)
+            return tune(model, songs, search=Search(notes_per_second=rate))
     pieces = own_covers(valid)
     if pieces:
         log.info("%s: tuning thresholds on the covers in %s: %d", spec.name, valid, len(pieces))
         with untuned(network, spec) as model:
+            search = Search(notes_per_second=rate, densities=SANE_DENSITY)
             examples = pair_examples(model, pieces)
         frame_s = spec.features.frame_s
-        return tune_thresholds(examples, frame_s, notes_per_second=rate, densities=SANE_DENSITY)
+        return tune_thresholds(examples, frame_s, search)
     name = spec.name if spec.name in list_models() else SHIPPED
     log.warning(
         "%s: keeping the thresholds of the shipped model %s: there are no covers to tune on in %s,"

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from engine.core.errors import ConfigError
 from offline_train.corpora.text_files import read_json
@@ -74,6 +74,18 @@ def run_experiment(name: str, config: ExperimentConfig) -> str:
     _claim(config.out / "experiment.json", {"name": name, "size": config.size, "seed": config.seed})
     run: Callable[[ExperimentConfig], str] = importlib.import_module(EXPERIMENTS[name]).run
     return run(config)
+
+
+def training_options(c: ExperimentConfig, steps: int, batch: int, minutes: float) -> dict[str, Any]:
+    """Return what each training of an experiment is given; the last three are of its size."""
+    return {
+        "steps": steps,
+        "batch": batch,
+        "minutes": c.minutes or minutes,
+        "seed": c.seed,
+        "threads": c.threads,
+        "device": c.device,
+    }
 
 
 def check_rows(names: Sequence[str], rows: Collection[str]) -> None:

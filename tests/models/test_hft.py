@@ -1,5 +1,7 @@
 """hFT and AMT-APC's gate: published sizes, what each stage sees, exact extension, the mel."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -20,18 +22,9 @@ from models.hft import (
 )
 from models.spec import MIN_PITCH, N_PITCHES, STYLE_DIM
 from models.tonotopy import mel_centres
+from tests.networks import TINY_HFT
 
-TINY = HftConfig(
-    n_frames=24,
-    margin_frames=4,
-    hidden=16,
-    feed_forward=32,
-    n_heads=2,
-    n_encoder_layers=1,
-    n_decoder_layers=2,
-    n_time_layers=1,
-    n_bins=40,
-)
+TINY = replace(TINY_HFT, margin_frames=4, n_bins=40)
 SPAN = 2 * TINY.margin_frames
 
 

@@ -14,23 +14,14 @@ from engine.model.model_files import load_model
 from engine.model.window_model import WindowModel
 from models.hft import OUTPUTS, Hft, HftConfig
 from models.spec import STYLE_DIM, ModelSpec
+from tests.networks import TINY_HFT
 from tests.tiny import TINY_FEATURES, TINY_WINDOW
 
 Array = NDArray[np.float32]
 
 TOLERANCE = 1e-4  # float32 sums in another order, through attention and softmax
-CONFIG = HftConfig(
-    n_frames=24,
-    n_velocities=8,
-    n_bins=TINY_FEATURES.n_bins,
-    margin_frames=3,
-    conv_frames=3,
-    hidden=16,
-    feed_forward=32,
-    n_heads=2,
-    n_encoder_layers=1,
-    n_decoder_layers=2,
-    n_time_layers=1,
+CONFIG = replace(
+    TINY_HFT, n_velocities=8, n_bins=TINY_FEATURES.n_bins, margin_frames=3, conv_frames=3
 )
 SPEC = replace(
     TINY_WINDOW,

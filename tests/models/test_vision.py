@@ -106,11 +106,10 @@ def test_an_onset_is_where_the_roll_rises() -> None:
     assert onset[:, :30].max() < 0.01
 
 
-@pytest.mark.parametrize("kind", ["fcnn", "crnn"])
-def test_the_engine_runs_it_with_blocks_of_any_size(kind: str, tmp_path: Path) -> None:
-    model = RollModel(network_of(kind, TINY), MEL_VISION)
-    spec = ModelSpec(
-        name=kind,
+def spec_of(model: RollModel, name: str) -> ModelSpec:
+    """Return the spec of a model that streams, in one style."""
+    return ModelSpec(
+        name=name,
         kind="stateful",
         features=MEL_VISION,
         version="1",
@@ -118,6 +117,12 @@ def test_the_engine_runs_it_with_blocks_of_any_size(kind: str, tmp_path: Path) -
         outputs=OUTPUTS,
         styles={"balanced": [0.0] * STYLE_DIM},
     )
+
+
+@pytest.mark.parametrize("kind", ["fcnn", "crnn"])
+def test_the_engine_runs_it_with_blocks_of_any_size(kind: str, tmp_path: Path) -> None:
+    model = RollModel(network_of(kind, TINY), MEL_VISION)
+    spec = spec_of(model, kind)
     path = export_stateful(model, spec, tmp_path / f"{kind}.onnx")
     opened = load_model(path)
     assert isinstance(opened, StatefulModel)
@@ -140,15 +145,7 @@ def test_the_engine_runs_it_with_blocks_of_any_size(kind: str, tmp_path: Path) -
 
 def test_from_sound_to_posteriors_with_its_front_end(tmp_path: Path) -> None:
     model = RollModel(network_of("crnn", TINY), MEL_VISION)
-    spec = ModelSpec(
-        name="crnn",
-        kind="stateful",
-        features=MEL_VISION,
-        version="1",
-        lookahead_frames=model.lookahead_frames,
-        outputs=OUTPUTS,
-        styles={"balanced": [0.0] * STYLE_DIM},
-    )
+    spec = spec_of(model, "crnn")
     export_frontend(MEL_VISION, tmp_path)
     path = export_stateful(model, spec, tmp_path / "crnn.onnx")
     samples = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)

@@ -11,18 +11,15 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.devices.source import LiveFeed
+from engine.audio.devices.source import LiveFeed, ThreadedSource
 from engine.core.errors import DeviceError, LiveCoverError
 from engine.signal.clock import RESTART_JUMP_S, StreamClock
 from engine.signal.rings import SampleRing
-from engine.system.bounded import join_thread
-
-JOIN_TIMEOUT = 1.0  # seconds; blocks that do not come are left to end by themselves
 
 _log = logging.getLogger(__name__)
 
 
-class BlockSource:
+class BlockSource(ThreadedSource):
     """An iterable of blocks as a source: :class:`engine.audio.devices.source.AudioSource`.
 
     Parameters
@@ -66,8 +63,7 @@ class BlockSource:
         self.n_bad_samples = 0
         self._blocks = blocks
         self._paced = paced
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        super().__init__()
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         return iter(self._blocks)
@@ -120,13 +116,6 @@ class BlockSource:
                 f" {np.shape(block)}: give one column a channel"
             )
         return shaped
-
-    def stop(self) -> None:
-        """End playing; calling it again does nothing."""
-        self._stop.set()
-        if self._thread is not None:
-            join_thread(self._thread, JOIN_TIMEOUT)
-            self._thread = None
 
     def is_alive(self) -> bool:
         """True while it plays."""

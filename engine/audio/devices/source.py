@@ -5,6 +5,7 @@ Not here: the sources (``device``, ``block_source``, ``engine.audio.files``, ``.
 """
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
+from engine.system.bounded import join_thread
 
 LOST_AFTER = 1.0
 """Seconds without a block after which a live source counts as lost."""
@@ -136,6 +138,24 @@ class LiveFeed:
         if self.error is None and self._now() > self._due:
             self.fail(f"{name}: no audio came for more than {LOST_AFTER:g} s; is it still there?")
         return self.error is None
+
+
+class ThreadedSource:
+    """What sources have in common that write their blocks on a thread of their own."""
+
+    join_timeout = 1.0
+    """Seconds after which a thread that waits for its next block is left to end by itself."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def stop(self) -> None:
+        """End playing or recording; calling it again does nothing."""
+        self._stop.set()
+        if self._thread is not None:
+            join_thread(self._thread, self.join_timeout)
+            self._thread = None
 
 
 class LiveSource:

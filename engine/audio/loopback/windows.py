@@ -14,17 +14,21 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from engine.audio.devices.source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed, LiveSource
+from engine.audio.devices.source import (
+    MAX_LIVE_CHANNELS,
+    InputInfo,
+    LiveFeed,
+    LiveSource,
+    ThreadedSource,
+)
 from engine.core.errors import DeviceError
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
-from engine.system.bounded import join_thread
 from engine.system.extras import install
 
 DEFAULT_SAMPLE_RATE = 48000  # Windows' own default; WASAPI converts what differs
 CHECK_EVERY = 1.0  # seconds between two looks at the default output
 OPEN_TIMEOUT = 3.0  # seconds
-JOIN_TIMEOUT = 0.5  # seconds
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +65,7 @@ def list_speakers() -> list[InputInfo]:
     return [InputInfo(None, name, channels, DEFAULT_SAMPLE_RATE, True, "loopback")]
 
 
-class WasapiLoopback(LiveSource):
+class WasapiLoopback(LiveSource, ThreadedSource):
     """What the default output plays, as a source; lost, so that it is reopened, when that changes.
 
     Parameters
@@ -79,6 +83,8 @@ class WasapiLoopback(LiveSource):
         SoundCard is missing, or there is no output.
     """
 
+    join_timeout = 0.5
+
     def __init__(
         self,
         block_size: int = 256,
@@ -93,8 +99,7 @@ class WasapiLoopback(LiveSource):
         self.block_size = block_size
         self.latency = 2 * block_size / self.sample_rate  # until the device gives its period
         self._now = now
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        super().__init__()
         self._feed: LiveFeed | None = None
 
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
@@ -158,13 +163,6 @@ class WasapiLoopback(LiveSource):
             feed.fail(f"{self.name}: the device was lost ({error})")
             if not opening.done():
                 opening.set_exception(error)
-
-    def stop(self) -> None:
-        """End recording; calling it again does nothing."""
-        self._stop.set()
-        if self._thread is not None:
-            join_thread(self._thread, JOIN_TIMEOUT)
-            self._thread = None
 
     def is_alive(self) -> bool:
         """True while blocks come."""

@@ -8,8 +8,7 @@ Shapes: T frames, F bins. Targets float32 (T, 2): how near a beat is, and a down
 whose peak carries the sub-frame position; ``known`` float32 (2,) says which of the two count.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.spec import FeatureSpec
-from offline_train.data.sampler import PieceSampler
+from offline_train.data.sampler import FrameCrops, PieceSampler
 from offline_train.data.shards import StoredPiece
 
 Array = NDArray[np.float32]
@@ -58,7 +57,7 @@ def targets(beats: Array, first_frame: float, n_frames: int, frame_s: float) -> 
     return labels
 
 
-class BeatCrops:
+class BeatCrops(FrameCrops):
     """Random crops of folders of shards, ``shares`` giving how often each is drawn.
 
     Folders and shards that appear later join in.
@@ -67,15 +66,10 @@ class BeatCrops:
     ``known`` (2,).
     """
 
-    def __init__(
-        self,
-        shares: Mapping[Path, float],
-        spec: FeatureSpec,
-        n_frames: int,
-        lookahead: int,
-    ) -> None:
-        self.spec, self.n_frames, self.lookahead = spec, n_frames, lookahead
-        self.sampler = PieceSampler(shares, wanted="shards of beats", skip_missing=True)
+    @cached_property
+    def sampler(self) -> PieceSampler:
+        """Draws the pieces."""
+        return PieceSampler(self.shares, wanted="shards of beats", skip_missing=True)
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Return one more crop, by the choices of ``rng``."""

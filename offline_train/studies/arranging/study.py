@@ -26,7 +26,11 @@ from offline_train.studies.arranging.train import (
     validation_losses,
 )
 from offline_train.studies.arranging.units import analyze_songs
-from offline_train.studies.experiments import ExperimentConfig, check_rows
+from offline_train.studies.experiments import (
+    ExperimentConfig,
+    check_rows,
+    training_options,
+)
 
 SMALL = ArrangementConfig(
     hidden=96, z_chord=64, z_sound=128, z_texture=96, note=64, time_hidden=256, note_hidden=128
@@ -67,12 +71,7 @@ def rows(c: ExperimentConfig) -> dict[str, tuple[str, ArrangerConfig]]:
     base = ArrangerConfig(
         c.out / MODEL,
         size.network,
-        steps=size.steps,
-        batch=size.batch,
-        minutes=c.minutes or size.minutes,
-        seed=c.seed,
-        threads=c.threads,
-        device=c.device,
+        **training_options(c, size.steps, size.batch, size.minutes),
         valid_every=max(size.steps // 40, 1),
         valid_units=min(256, 16 * size.batch),
     )

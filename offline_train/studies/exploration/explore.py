@@ -27,7 +27,7 @@ from offline_train.data.shards import manifest_hash
 from offline_train.evaluation import EvaluateConfig, evaluate, rendered_songs
 from offline_train.evaluation.rungs import read_reference_song, song_names
 from offline_train.evaluation.songs import SAMPLE_RATE
-from offline_train.exporting.release import release_cover
+from offline_train.exporting.release import ReleaseConfig, release_cover
 from offline_train.recipes.cover import check_shards, train
 from offline_train.training.cover_settings import CoverSettings
 from offline_train.training.cover_task import load_checkpoint, network_of
@@ -166,7 +166,9 @@ def run(c: ExploreConfig, setting: Setting) -> None:
         dataclasses.replace(c.train, out=folder, start_from=start, network=setting.network)
     )
     data, cache = c.songs.data, c.songs.cache
-    model = release_cover(checkpoint_path, c.train.prepared, data, cache, folder, "live", CREDIT)
+    model = release_cover(
+        ReleaseConfig(checkpoint_path, c.train.prepared, data, cache, folder, "live", CREDIT)
+    )
     evaluated = evaluate(model, c.songs, baselines=(), paths=("streamed",), with_qmax=False)
     figures = evaluated.streamed.figures
     checkpoint = load_checkpoint(checkpoint_path)

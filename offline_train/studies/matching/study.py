@@ -19,7 +19,11 @@ from numpy.typing import NDArray
 from models.embedding import EmbeddingConfig, JointEmbedding
 from offline_train.data.prepare import PrepareConfig, prepare
 from offline_train.data.shards import MANIFEST, StoredPiece, manifest_hash
-from offline_train.studies.experiments import ExperimentConfig, check_rows
+from offline_train.studies.experiments import (
+    ExperimentConfig,
+    check_rows,
+    training_options,
+)
 from offline_train.studies.matching.index import benchmark
 from offline_train.studies.matching.pictures import draw_recall, draw_snippets
 from offline_train.studies.matching.ranking import (
@@ -94,12 +98,7 @@ def rows(c: ExperimentConfig) -> dict[str, Row]:
     base = MatchingConfig(
         c.out,
         paper,
-        steps=size.steps,
-        batch=size.batch,
-        minutes=c.minutes or size.minutes,
-        seed=c.seed,
-        threads=c.threads,
-        device=c.device,
+        **training_options(c, size.steps, size.batch, size.minutes),
         valid_every=max(size.steps // 20, 1),
         valid_candidates=min(500, size.n_candidates),
     )

@@ -35,7 +35,7 @@ from offline_train.data.prepare import score_of, to_int16
 from offline_train.data.shards import Piece, append_manifest, read_manifest, write_shard
 from offline_train.data.sound_files import duration
 from offline_train.evaluation.systems import decode
-from offline_train.evaluation.tuning import tune_thresholds
+from offline_train.evaluation.tuning import Search, tune_thresholds
 from offline_train.exporting.export import export_frontend, export_stateful
 from offline_train.exporting.release import TRANSCRIPTION_ONSETS, score_examples, transcriber_spec
 from offline_train.studies.transcription.epochs import Batch, FitConfig, Metrics, fit
@@ -261,7 +261,7 @@ def _tune_and_score(
     """Return the decoding that suits what was learned from, and the scores with it of the rest."""
     model, frame_s = _export(network, c, c.out / "untuned", Decoding()), LOG_STFT_16K.frame_s
     known = score_examples(model, train)
-    decoding = tune_thresholds(known, frame_s, TRANSCRIPTION_ONSETS)
+    decoding = tune_thresholds(known, frame_s, Search(TRANSCRIPTION_ONSETS))
     held_out = score_examples(model, test)
     pairs = [(p.human, decode(p.posteriors, frame_s, decoding)) for p in held_out]
     return decoding, score_notes(pairs)

@@ -12,7 +12,7 @@ from models.features import MEL_VISION
 from models.roll import OUTPUTS, RollModel
 from models.spec import STYLE_DIM, ModelSpec
 from offline_train.evaluation.systems import decode
-from offline_train.evaluation.tuning import TuningExample, tune_thresholds
+from offline_train.evaluation.tuning import Search, TuningExample, tune_thresholds
 from offline_train.exporting.export import export_frontend, export_stateful
 from offline_train.exporting.release import score_examples
 from offline_train.studies.transcription.rolls import Score, score_notes
@@ -52,7 +52,7 @@ def export_vision(network: Fcnn | Crnn, path: Path, valid: Path, facts: dict[str
         untuned = export_stateful(model, spec, Path(folder) / path.name)
         pieces = score_examples(untuned, valid)[:TUNING_PIECES]
     frame_s = MEL_VISION.frame_s
-    decoding = tune_thresholds(pieces, frame_s, ONSETS)
+    decoding = tune_thresholds(pieces, frame_s, Search(ONSETS))
     export_frontend(MEL_VISION, path.parent)
     return export_stateful(model, dataclasses.replace(spec, decoding=decoding), path)
 

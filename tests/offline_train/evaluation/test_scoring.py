@@ -18,6 +18,7 @@ from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.evaluation.style_figure import draw_styles, measure_styles, style_table
 from offline_train.evaluation.systems import decode, events_to_notes
 from offline_train.evaluation.tuning import (
+    Search,
     TuningExample,
     tune_frames,
     tune_length,
@@ -176,12 +177,12 @@ def test_of_equally_good_thresholds_restrikes_take_the_lowest_above_the_ghosts()
 def test_where_a_density_is_followed_the_lowest_onset_threshold_is_taken() -> None:
     rate = len(HUMAN) / float(HUMAN[:, 1].max())
     onsets = (0.3, 0.35, 0.4)
-    decoding = tune_onsets([tuning_example()], 0.016, onsets, notes_per_second=rate)
+    decoding = tune_onsets([tuning_example()], 0.016, Search(onsets, rate))
     assert (decoding.onset_threshold, decoding.notes_per_second) == (0.3, rate)
 
 
 def test_a_model_that_plays_nothing_can_be_tuned() -> None:
     silent = Posteriors(np.arange(100), *np.zeros((3, 100, 88), np.float32))
     covers = [TuningExample(silent, HUMAN)]
-    decoding = tune_onsets(covers, 0.016, (0.3, 0.6))
+    decoding = tune_onsets(covers, 0.016, Search((0.3, 0.6)))
     assert tune_frames(covers, 0.016, decoding).onset_threshold in (0.3, 0.6)

@@ -6,6 +6,7 @@ from engine.core.notes import Posteriors
 from offline_train.evaluation.systems import decode
 from offline_train.evaluation.tuning import (
     SANE_DENSITY,
+    Search,
     TuningExample,
     tune_frames,
     tune_onsets,
@@ -69,7 +70,7 @@ def test_notes_come_as_often_as_the_human_s_where_that_is_asked_for() -> None:
     cover = doubtful_cover()
 
     def n_notes(densities: tuple[float, float]) -> int:
-        decoding = tune_thresholds([cover], FRAME_S, densities=densities)
+        decoding = tune_thresholds([cover], FRAME_S, Search(densities=densities))
         return len(decode(cover.posteriors, FRAME_S, decoding))
 
     assert n_notes((0.0, np.inf)) == 15  # the best F1, by a hair
