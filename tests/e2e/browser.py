@@ -50,7 +50,7 @@ def open_panel(
     options.setdefault("reduced_motion", "no-preference")
     viewport: Any = size or DESK
     with contextlib.closing(browser.new_context(viewport=viewport, **options)) as context:
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         page = context.new_page()
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -61,7 +61,7 @@ def open_panel(
         assert not faults, faults
 
 
-def wait_for(page: Page, condition: str, timeout: float = 10.0) -> None:
+def wait_for(page: Page, condition: str, timeout: float = 60.0) -> None:
     """Wait until a JavaScript expression is true.
 
     ``page.wait_for_function`` evaluates text within the page, which its security policy forbids.

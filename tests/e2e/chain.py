@@ -58,13 +58,13 @@ class Recorder:
         return takes.read_recording(self.folder / "midi.jsonl")
 
     def wait_for(
-        self, what: str, holds: Callable[[list[takes.Message]], bool], timeout: float = 30.0
+        self, what: str, holds: Callable[[list[takes.Message]], bool], timeout: float = 60.0
     ) -> list[takes.Message]:
         """Return the notes once ``holds`` of them is true."""
         wait_until(what, lambda: holds(self.messages()), timeout)
         return self.messages()
 
-    def wait_until_connected(self, timeout: float = 15.0) -> None:
+    def wait_until_connected(self, timeout: float = 60.0) -> None:
         """Return once livecover's port is connected to the one that records."""
         path = self.folder / "connections"
         wait_until(
@@ -116,8 +116,8 @@ class Tap:
 
     def close(self) -> None:
         self._popen.terminate()
-        self._popen.wait(5)
-        self._thread.join(5)
+        self._popen.wait(60)
+        self._thread.join(60)
 
     def start_of(self, song: Song) -> float:
         """Return the ``perf_counter`` at which the song's first sample passed the monitor.
@@ -157,7 +157,7 @@ class Chain:
             self.wait_until_heard(process)
             yield process
         finally:
-            process.stop(timeout=10)
+            process.stop(timeout=60)
 
     def wait_until_heard(self, livecover: Process) -> None:
         """Wait until livecover records the monitor."""

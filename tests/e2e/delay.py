@@ -44,7 +44,7 @@ class Room:
                 yield raw
             finally:
                 recorder.terminate()
-                recorder.wait(5)
+                recorder.wait(60)
 
     def song(self, n_impulses: int) -> Path:
         """Write a song of impulses, with a hum that keeps the engine awake."""

@@ -35,7 +35,7 @@ _serial = itertools.count()
 def wait_until(
     what: str,
     condition: Callable[[], bool],
-    timeout: float = 15.0,
+    timeout: float = 60.0,
     processes: Sequence["Process"] = (),
 ) -> None:
     """Return once ``condition()`` holds.
@@ -164,7 +164,7 @@ class PulseServer:
     def _pactl(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         env = {**os.environ, **self.env, "LC_ALL": "C"}
         return subprocess.run(
-            ["pactl", *arguments], env=env, capture_output=True, text=True, check=check, timeout=10
+            ["pactl", *arguments], env=env, capture_output=True, text=True, check=check, timeout=60
         )
 
     def load(self, module: str, *arguments: str) -> None:
@@ -300,7 +300,7 @@ class JackServer:
         """Return whether no ports are left but the driver's own."""
         return all(port.startswith("system:") for port in self.ports())
 
-    def wait_for_port(self, name: str, *clients: Process, timeout: float = 15.0) -> None:
+    def wait_for_port(self, name: str, *clients: Process, timeout: float = 60.0) -> None:
         """Wait until the port of this full name exists; fail at once if a client dies."""
         processes = [self.process, *clients]
         try:

@@ -48,7 +48,7 @@ def at_terminal(
         yield process, ours
     finally:
         process.kill()
-        keeper.join(5)
+        keeper.join(60)
         os.close(ours)
 
 

@@ -39,8 +39,8 @@ def stop(bash: Shell, pid: int, chain: Chain) -> list[takes.Message]:
     """Press Ctrl-Z while notes sound; return what had come by the end of all."""
     chain.recorder.wait_for("held notes", sounds)
     bash.type(CTRL_Z)
-    wait_until("livecover is stopped", lambda: is_stopped(pid), 10)
-    return chain.recorder.wait_for("the end of all notes", is_quiet, 5)
+    wait_until("livecover is stopped", lambda: is_stopped(pid))
+    return chain.recorder.wait_for("the end of all notes", is_quiet)
 
 
 def leave(bash: Shell, code: int = 0) -> None:
@@ -61,7 +61,7 @@ def test_notes_end_before_the_program_stops_and_come_in_time_after(
             assert player.wait(30) == 0  # the song plays on, unheard
         assert chain.recorder.messages() == before
         bash.type("fg\n")
-        wait_until("livecover goes on", lambda: not is_stopped(pid), 10)
+        wait_until("livecover goes on", lambda: not is_stopped(pid))
         chain.play(tune)
         heard = chain.recorder.messages()[len(before) :]
         started = tap.start_of(tune)
@@ -81,8 +81,8 @@ def test_a_file_goes_on_where_it_was(chain: Chain, tune: songs.Song) -> None:
     with playing(chain, "--input", str(tune.path)) as (bash, pid):
         chain.recorder.wait_for("a note", lambda heard: len(takes.ons(heard)) >= 3)
         bash.type(CTRL_Z)
-        wait_until("livecover is stopped", lambda: is_stopped(pid), 10)
-        before = chain.recorder.wait_for("the end of all notes", is_quiet, 5)
+        wait_until("livecover is stopped", lambda: is_stopped(pid))
+        before = chain.recorder.wait_for("the end of all notes", is_quiet)
         with pytest.raises(AssertionError):  # nothing comes while it is stopped
             chain.recorder.wait_for("more", lambda heard: len(heard) > len(before), pause)
         bash.type("fg\n")

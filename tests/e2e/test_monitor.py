@@ -70,7 +70,7 @@ def test_an_impulse_is_heard_its_latency_later(place: Room) -> None:
     with place.recording() as raw, place.pulse.playing(place.song(12), SONG) as player:
         assert player.wait(60) == 0
     ear.stopped.set()
-    ear.join(5)
+    ear.join(60)
     playback.shut_down()
     off = 1000 * (delays(raw) - LATENCY)
     print("ms off:", np.round(off, 2))
@@ -114,7 +114,7 @@ def test_song_and_piano_sound_at_another_output_and_are_kept(tmp_path: Path, tun
             finally:
                 livecover.kill()
                 recorder.terminate()
-                recorder.wait(5)
+                recorder.wait(60)
     assert code == 0, livecover.tail()
     assert np.abs(np.fromfile(raw, np.float32)).max() > 0.05
     (piano,), (mix,) = (list((tmp_path / "takes").glob(f"* {n}.flac")) for n in ("piano", "mix"))

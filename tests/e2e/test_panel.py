@@ -55,7 +55,7 @@ def panel(chain: Chain, *arguments: str) -> Iterator[tuple[Process, str]]:
         assert found is not None
         yield process, found[0]
     finally:
-        assert process.stop(timeout=10) == 0, process.tail()
+        assert process.stop(timeout=60) == 0, process.tail()
 
 
 def start(chain: Chain, page: Page, livecover: Process) -> None:
@@ -89,7 +89,7 @@ def test_a_song_is_played_from_the_panel(chain: Chain, browser: Browser) -> None
         start(chain, page, livecover)
         with chain.pulse.playing(song.path):
             wait_for(page, f"{N_DRAWN} >= 10", 30)
-            wait_for(page, f"{COLOURED} > 200", 5)
+            wait_for(page, f"{COLOURED} > 200")
             press_pad(page, 0.8, 0.65)
             wait_until(
                 "the engine's style", lambda: settings_of(url)["model"]["style"] != "balanced", 10
@@ -100,7 +100,7 @@ def test_a_song_is_played_from_the_panel(chain: Chain, browser: Browser) -> None
         sent = {m.pitch for m in takes.ons(chain.recorder.messages())}
         assert sent
         missing = f"{sorted(sent)}.some(p => !livecoverMeasure().some(note => note.pitch === p))"
-        wait_for(page, f"!{missing}", 5)  # the page hears of a note a moment after the port
+        wait_for(page, f"!{missing}")  # the page hears of a note a moment after the port
         page.click("#start")
         wait_for(page, f"{STATE} === 'idle'")
     assert takes.has_pairs_only(chain.recorder.messages())
@@ -128,7 +128,7 @@ def test_panic_silences(chain: Chain, browser: Browser, chords: songs.Song) -> N
         with chain.pulse.playing(chords.path):
             chain.recorder.wait_for("held notes", is_held)
             page.click(".panic")
-            chain.recorder.wait_for("the end of all notes", is_quiet, 2)
+            chain.recorder.wait_for("the end of all notes", is_quiet)
             page.wait_for_timeout(50)
     assert takes.has_pairs_only(chain.recorder.messages())
 
@@ -143,7 +143,7 @@ def test_a_lost_device_is_shown_and_heals(
             chain.pulse.kill()
         wait_for(page, f"{STATE} === 'lost'")
         assert page.locator("#veil-title").inner_text().startswith("Waiting for ")
-        chain.recorder.wait_for("the end of all notes", is_quiet, 10)
+        chain.recorder.wait_for("the end of all notes", is_quiet)
         n_drawn = page.evaluate(N_DRAWN)
 
         chain.pulse.start()

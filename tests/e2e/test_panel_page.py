@@ -96,9 +96,9 @@ def test_every_control_sets_its_setting(page: Page, instrument: Instrument) -> N
             and 1.0 < s.decoder.density < 1.1
         )
 
-    wait_until("all settings", is_set, 5)
+    wait_until("all settings", is_set)
     press_pad(page, 0.25, 0.5)
-    wait_until("the pad", lambda: instrument.settings.model.style != "intense", 5)
+    wait_until("the pad", lambda: instrument.settings.model.style != "intense")
     assert instrument.settings.model.style == pytest.approx(0.25, abs=0.02)
     assert instrument.settings.midi.velocity_curve == pytest.approx(1.0, abs=0.06)
     assert page.locator("#pad").get_attribute("aria-valuetext") == "25 % intense, as played"
@@ -149,7 +149,7 @@ def test_the_beat_is_shown_and_tapped(page: Page, instrument: Instrument) -> Non
     page.locator("[data-beat=one]").press("Enter")
     for correction in ("halve", "double"):
         page.click(f"[data-beat={correction}]")
-    wait_until("all corrections", lambda: len(instrument.asked) == 5, 5)
+    wait_until("all corrections", lambda: len(instrument.asked) == 5)
     assert instrument.asked == ["tap", "tap", "one", "halve", "double"]
     assert all(before - 0.05 < at < time.perf_counter() for at in instrument.corrected_at)
     instrument.beat = Beat("heard")
@@ -164,12 +164,12 @@ def test_what_is_known_of_the_beat_is_set(page: Page, instrument: Instrument) ->
     page.locator("#beat-bpm").press("Enter")
     page.click("[aria-label='10 ms later']")
     wanted = BeatSettings("tap", 96.5, "3/4", 0.01)
-    wait_until("the beat", lambda: instrument.settings.beat == wanted, 5)
+    wait_until("the beat", lambda: instrument.settings.beat == wanted)
     page.locator("#beat-bpm").fill("")
     page.locator("#beat-bpm").press("Enter")
     page.locator("[name=metre][value=auto]").check()
     wanted = BeatSettings("tap", None, None, 0.01)
-    wait_until("the beat again", lambda: instrument.settings.beat == wanted, 5)
+    wait_until("the beat again", lambda: instrument.settings.beat == wanted)
 
 
 def test_a_recording_that_failed_is_told(page: Page, instrument: Instrument) -> None:
@@ -206,7 +206,7 @@ def _refuse(values: object) -> None:
 def test_keys_play_it(page: Page, instrument: Instrument) -> None:
     def press(key: str, what: str, value: object) -> None:
         page.keyboard.press(key)
-        wait_until(what, lambda: _read(instrument, what) == value, 5)
+        wait_until(what, lambda: _read(instrument, what) == value)
 
     press("Space", "is_playing", True)
     wait_for(page, "document.body.dataset.state === 'lost'")  # no device here
@@ -246,12 +246,12 @@ def test_snapshots_keep_all_settings(page: Page, instrument: Instrument) -> None
     page.keyboard.press("b")
     page.click("#presets >> text=calm")
     page.click("[aria-label='A semitone up']")
-    wait_until("B", lambda: instrument.settings.midi.transpose == 4, 5)
+    wait_until("B", lambda: instrument.settings.midi.transpose == 4)
     page.keyboard.press("a")
-    wait_until("A", lambda: instrument.settings.midi.transpose == 3, 5)
+    wait_until("A", lambda: instrument.settings.midi.transpose == 3)
     assert instrument.settings.model.style == "balanced"
     page.keyboard.press("b")
-    wait_until("B again", lambda: instrument.settings.model.style == "calm", 5)
+    wait_until("B again", lambda: instrument.settings.model.style == "calm")
     assert instrument.settings.play.parts == "melody"
 
 
@@ -266,7 +266,7 @@ def test_snapshots_outlive_the_page_and_are_the_same_on_another(
 ) -> None:
     assert lit(page) == "A, Copy to B"
     page.click("[aria-label='A semitone up']")
-    wait_until("A", lambda: instrument.settings.midi.transpose == 1, 5)
+    wait_until("A", lambda: instrument.settings.midi.transpose == 1)
     with open_panel(browser, panel.url) as other:
         page.keyboard.press("b")
         wait_for(other, "document.querySelector('[data-snapshot=B]').ariaPressed === 'true'")
@@ -277,9 +277,9 @@ def test_snapshots_outlive_the_page_and_are_the_same_on_another(
     page.wait_for_selector("#presets .key")
     assert lit(page) == "B, Copy to A"
     page.keyboard.press("a")
-    wait_until("A again", lambda: instrument.settings.midi.transpose == 1, 5)
+    wait_until("A again", lambda: instrument.settings.midi.transpose == 1)
     page.keyboard.press("b")
-    wait_until("B again", lambda: instrument.settings.midi.transpose == 2, 5)
+    wait_until("B again", lambda: instrument.settings.midi.transpose == 2)
 
 
 def test_save_shows_what_it_writes(page: Page, instrument: Instrument) -> None:
@@ -305,7 +305,7 @@ def test_save_shows_what_it_writes(page: Page, instrument: Instrument) -> None:
 def test_a_style_comes_from_a_file(page: Page, instrument: Instrument, tmp_path: Path) -> None:
     song = Path(__file__).parents[2] / "livecover" / "examples" / "auld-lang-syne.mid"
     page.set_input_files("#style-file", song)
-    wait_until("the style", lambda: isinstance(instrument.settings.model.style, tuple), 5)
+    wait_until("the style", lambda: isinstance(instrument.settings.model.style, tuple))
     wait_for(page, "document.querySelector('#pad').dataset.place === 'none'")
     text = tmp_path / "words.txt"
     text.write_text("no music")
@@ -315,13 +315,13 @@ def test_a_style_comes_from_a_file(page: Page, instrument: Instrument, tmp_path:
 
 def test_notes_land_at_their_time(page: Page, panel: PanelServer, instrument: Instrument) -> None:
     page.keyboard.press("Space")
-    wait_until("it plays", lambda: instrument.is_playing, 5)
+    wait_until("it plays", lambda: instrument.is_playing)
     instrument.play(*((0.3 + 0.05 * k, 48 + k, 80) for k in range(20)))
     wait_for(page, "livecoverMeasure().length === 20")
     notes = page.evaluate("livecoverMeasure()")
     assert [note["pitch"] for note in notes] == [*range(48, 68)]
     assert all(note["late"] >= 0 for note in notes)  # when they land; how soon is a benchmark
-    wait_until("the page's report", lambda: len(panel.drawn) == 20, 5)
+    wait_until("the page's report", lambda: len(panel.drawn) == 20)
     assert all(at >= due for due, _, at in panel.drawn)
 
 
@@ -329,7 +329,7 @@ def test_what_is_silenced_never_lands(page: Page, instrument: Instrument) -> Non
     instrument.play((0.2, 60, 80), (3.0, 72, 80))
     wait_for(page, "livecoverMeasure().length === 1")
     page.click("text=Panic")
-    wait_until("panic", lambda: "panic" in instrument.asked, 5)
+    wait_until("panic", lambda: "panic" in instrument.asked)
     page.wait_for_timeout(200)
     instrument.play((3.0, 64, 80))
     wait_for(page, "livecoverMeasure().length === 2")

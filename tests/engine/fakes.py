@@ -288,4 +288,4 @@ class CollectingSink:
 
     def has(self, n_events: int) -> bool:
         with self._changed:
-            return self._changed.wait_for(lambda: len(self.events) >= n_events, 20.0)
+            return self._changed.wait_for(lambda: len(self.events) >= n_events, 60.0)

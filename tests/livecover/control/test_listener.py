@@ -312,9 +312,9 @@ def test_the_threads_do_the_same() -> None:
     instrument.record = lambda on: done.set()  # type: ignore[method-assign]
     with midi_control(instrument, lambda name: port):  # type: ignore[arg-type, return-value]
         assert instrument.controller == "LiveCover Control"
-        assert port.has_sent.wait(10.0)
+        assert port.has_sent.wait(60.0)
         port.waiting = [((0xFA, 0, 0), 1.0)]
-        assert done.wait(10.0)
+        assert done.wait(60.0)
     assert port.is_closed.is_set() and instrument.controller == ""
 
 

@@ -21,7 +21,7 @@ from livecover.settings.file import Line, Unsaved
 from livecover.settings.sections import Settings
 
 NO_CONFIG = Path(__file__).parents[3] / "config.toml"  # every setting at its default
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 MAX_FRAMES = 200
 
 

@@ -109,7 +109,7 @@ def test_a_killed_server_is_noticed_and_a_new_one_heard(
     capture.wait_for(1000)
     assert capture.source.is_alive()
     server.kill()
-    wait_until("the loss is noticed", lambda: not capture.source.is_alive(), timeout=5)
+    wait_until("the loss is noticed", lambda: not capture.source.is_alive())
     assert capture.source.error is not None
     assert capture.source.error.startswith("first.monitor: the sound server")
     before = time.monotonic()
@@ -216,7 +216,7 @@ def test_a_server_that_hangs_is_told_and_holds_nothing(server: PulseServer) -> N
     assert server.process is not None
     server.process.popen.send_signal(signal.SIGSTOP)
     try:
-        wait_until("the loss is noticed", lambda: not source.is_alive(), timeout=5)
+        wait_until("the loss is noticed", lambda: not source.is_alive())
         before = time.monotonic()
         source.stop()
         assert time.monotonic() - before < 2  # that it hangs would take for ever
@@ -269,7 +269,7 @@ def test_a_portaudio_device_hears_the_server_and_its_end(
     wait_until("audio comes", lambda: ring.total_written > 10000)
     assert source.is_alive()
     server.kill()
-    wait_until("the loss is noticed", lambda: not source.is_alive(), timeout=5)
+    wait_until("the loss is noticed", lambda: not source.is_alive())
     source.stop()
     with pytest.raises(DeviceError):
         source.start(ring, StreamClock(source.sample_rate))
