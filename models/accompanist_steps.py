@@ -9,7 +9,8 @@ this order; of the step itself (layers, heads, D). Who runs the graphs writes th
 import torch
 from torch import Tensor, nn
 
-from models.accompanist import N_CHORDS, SUMMARY_DIM, Accompanist, Memory, Situation, Stack
+from models.accompanist import N_CHORDS, SUMMARY_DIM, Accompanist, Situation
+from models.causal_stack import Memory, Stack
 
 
 def _situation(place: Tensor, lag: Tensor, tempo: Tensor) -> Situation:

@@ -18,6 +18,7 @@ LIVE_ROOMS = ("engine", "livecover")
 # folders in it too, as far as they stand above the room: nothing is imported from further down.
 TABLE: dict[str, str] = {
     "models": "",
+    "models.papers": "models",
     "models.shipped": "",
     # engine: the signal's way
     "engine.core": "models",

@@ -15,13 +15,7 @@ from torch import Tensor
 
 from engine.accompany.model import KIND
 from engine.model.graph import Graph
-from models.accompanist import (
-    CHORD_DIM,
-    EXPECTED_DIM,
-    N_STYLES,
-    SUMMARY_DIM,
-    Accompanist,
-)
+from models.accompanist import CHORD_DIM, EXPECTED_DIM, N_STYLES, SUMMARY_DIM, Accompanist
 from models.accompanist_steps import PlanStep, PlayStep
 from models.spec import N_PITCHES
 from offline_train.exporting.onnx_files import check_equal, removed_on_mismatch, write_onnx

@@ -12,13 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.accompany.playing import HELD_SCALE, LENGTHS, velocity_of
-from models.accompanist import (
-    CHORD_DIM,
-    DONE,
-    N_LENGTHS,
-    N_VELOCITIES,
-    Accompanist,
-)
+from models.accompanist import CHORD_DIM, DONE, N_LENGTHS, N_VELOCITIES, Accompanist
 from models.spec import MIN_PITCH, N_PITCHES
 from offline_train.data.accompaniment.batches import Batch
 

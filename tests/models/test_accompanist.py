@@ -19,10 +19,9 @@ from models.accompanist import (
     AccompanistConfig,
     NoteWriter,
     Situation,
-    Stack,
-    StackConfig,
     config_from,
 )
+from models.causal_stack import Stack, StackConfig
 from models.spec import N_PITCHES
 
 TINY = StackConfig(width=16, layers=2, heads=2, feed_forward=24, dropout=0.1)

@@ -1,1 +1,1 @@
-"""Sound and score in one space (``models.embedding``): data, training, retrieval and matching."""
+"""Sound and score in one space (``models.papers.embedding``): training, retrieval, matching."""

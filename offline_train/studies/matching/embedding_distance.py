@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.embedding import JointEmbedding
+from models.papers.embedding import JointEmbedding
 from offline_train.studies.matching.match import embed_rolls, embed_sounds, song_windows
 from offline_train.studies.matching.ranking import unit
 from offline_train.studies.matching.train import load_embedding

@@ -2,7 +2,7 @@
 
 Every file is cut into overlapping windows, embedded and indexed, once: the index is kept. The song
 is cut and embedded in the same way; windows whose nearest passages follow each other in one file
-are one match. Not here: the index (``index``) and the networks (``models.embedding``).
+are one match. Not here: the index (``index``) and the networks (``models.papers.embedding``).
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.core.errors import DataError
-from models.embedding import JointEmbedding
+from models.papers.embedding import JointEmbedding
 from offline_train.corpora import Note
 from offline_train.corpora.midi import read_lines
 from offline_train.data.shards import sha256

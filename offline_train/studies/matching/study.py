@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.embedding import EmbeddingConfig, JointEmbedding
+from models.papers.embedding import EmbeddingConfig, JointEmbedding
 from offline_train.data.prepare import PrepareConfig, prepare
 from offline_train.data.shards import MANIFEST, StoredPiece, manifest_hash
 from offline_train.studies.experiments import (

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.embedding import EmbeddingConfig, JointEmbedding
+from models.papers.embedding import EmbeddingConfig, JointEmbedding
 from models.widen import enlarged
 from offline_train.data.shards import StoredPiece
 from offline_train.studies.matching.ranking import ranking_loss, score_retrieval

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import DataError
 from engine.system.extras import needs
-from models.embedding import ROLL_PITCHES
+from models.papers.embedding import ROLL_PITCHES
 
 Array = NDArray[np.float32]
 

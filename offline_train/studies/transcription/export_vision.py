@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.model.pipeline import load_pipeline
-from models.crnn import Crnn
-from models.fcnn import Fcnn
 from models.features import MEL_VISION
-from models.roll import OUTPUTS, RollModel
+from models.papers.crnn import Crnn
+from models.papers.fcnn import Fcnn
+from models.papers.roll import OUTPUTS, RollModel
 from models.spec import STYLE_DIM, ModelSpec
 from offline_train.evaluation.systems import decode
 from offline_train.evaluation.tuning import Search, TuningExample, tune_thresholds

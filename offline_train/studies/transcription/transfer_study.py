@@ -1,10 +1,10 @@
 """Paper 2's study as one resumable recipe: what a transcriber keeps from another instrument.
 
 "Transfer of knowledge among instruments in automatic music transcription" (Leś and Woźniak, 2023).
-One network (``models.unet_lstm``) learns from synthesized instruments, from the piano and from the
-guitar, each from nothing; from each of these weights it then goes on to a target. All seven are
-evaluated on the test pieces of both targets (tables 1 to 3), validated on the way (figure 3), and
-the three research questions are answered by what came out.
+One network (``models.papers.unet_lstm``) learns from synthesized instruments, from the piano and
+from the guitar, each from nothing; from each of these weights it then goes on to a target. All
+seven are evaluated on the test pieces of both targets (tables 1 to 3), validated on the way (figure
+3), and the three research questions are answered by what came out.
 
 Where the paper's code slips, this is what the paper means: gradients are clipped after they are
 there, validation and test pieces differ, and the head is linear. Weights go over to
@@ -27,7 +27,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from models.features import CQT_TRANSFER
-from models.unet_lstm import UnetLstm, UnetLstmConfig
+from models.papers.unet_lstm import UnetLstm, UnetLstmConfig
 from offline_train.corpora import Note
 from offline_train.corpora.text_files import read_json
 from offline_train.data.shards import read_shards

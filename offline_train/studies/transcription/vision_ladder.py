@@ -5,7 +5,7 @@ Not here: how they are trained and evaluated (``vision_study``).
 
 from dataclasses import dataclass, replace
 
-from models.seq2seq import TransformerConfig
+from models.papers.seq2seq import TransformerConfig
 
 
 @dataclass(frozen=True, slots=True)

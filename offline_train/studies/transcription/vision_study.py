@@ -21,11 +21,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.crnn import Crnn
-from models.fcnn import Fcnn, VisionConfig
 from models.features import MEL_VISION
+from models.papers.crnn import Crnn
+from models.papers.fcnn import Fcnn, VisionConfig
+from models.papers.seq2seq import Transformer
 from models.prior import init_bias
-from models.seq2seq import Transformer
 from offline_train.data.prepare import PrepareConfig, prepare
 from offline_train.studies.experiments import ExperimentConfig, Size
 from offline_train.studies.transcription.epochs import FitConfig, Metrics, fit, load_run, read_log

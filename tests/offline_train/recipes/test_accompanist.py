@@ -11,7 +11,8 @@ from engine.accompany.accompanist import Accompanist
 from engine.accompany.model import AccompanistModel, Place
 from engine.core.errors import ModelError
 from models.accompanist import Accompanist as Network
-from models.accompanist import AccompanistConfig, StackConfig
+from models.accompanist import AccompanistConfig
+from models.causal_stack import StackConfig
 from offline_train.data.accompaniment.posterior_noise import PosteriorNoise
 from offline_train.data.accompaniment.songs import prepare_songs
 from offline_train.exporting.accompanist import export_accompanist

@@ -16,10 +16,10 @@ import torch
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from models.embedding import EmbeddingConfig
 from models.features import LOG_STFT_16K, MEL_HFT
+from models.papers.embedding import EmbeddingConfig
+from models.papers.unet_lstm import UnetLstmConfig
 from models.streaming import StreamingConfig, Transcriber
-from models.unet_lstm import UnetLstmConfig
 from offline_train.data.dataset import CoverCrops
 from offline_train.data.shards import append_manifest, read_shards, write_shard
 from offline_train.recipes import amt_apc as train_hft

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.accompanist import Accompanist, AccompanistConfig, StackConfig
+from models.accompanist import Accompanist, AccompanistConfig
+from models.causal_stack import StackConfig
 from offline_train.data.accompaniment.batches import Batch, collate
 from offline_train.data.accompaniment.crops import make_crop
 from offline_train.data.accompaniment.plans import own_rows, plan_rows

@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from engine.core.errors import DataError, ModelError
-from models.embedding import EmbeddingConfig, JointEmbedding
+from models.papers.embedding import EmbeddingConfig, JointEmbedding
 from offline_train.data.shards import StoredPiece
 from offline_train.studies.matching.embedding_distance import EmbeddedSong
 from offline_train.studies.matching.index import PassageIndex, benchmark, build_graph

@@ -9,7 +9,7 @@ import soundfile
 
 from engine.core.errors import ConfigError, DataError
 from models.features import LOG_STFT_16K
-from models.unet_lstm import UnetLstmConfig
+from models.papers.unet_lstm import UnetLstmConfig
 from offline_train.corpora import Note
 from offline_train.corpora.midi import read_notes
 from offline_train.data.shards import append_manifest, read_shards, write_shard

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.model.pipeline import load_pipeline
-from models.seq2seq import Transformer
+from models.papers.seq2seq import Transformer
 from offline_train.data.prepare import PrepareConfig
 from offline_train.data.shards import read_manifest
 from offline_train.studies.experiments import ExperimentConfig, run_experiment

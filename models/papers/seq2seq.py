@@ -5,7 +5,7 @@ and appendix A. ``seq2seq`` is the Transformer of Vaswani et al. (2017) with two
 side and 200 hidden units, its decoder fed the true roll a frame late; ``blind`` feeds the decoder
 nothing but positions; ``encoder`` has no decoder and a convolution over time at its end. All of
 them came to a constant output. What the paper leaves open (width, heads, positions, how features
-are scaled) is a setting here, so that its causes can be looked for one at a time.
+are scaled) is a setting here, so that the causes can be tested one at a time.
 
 Left out is the paper's iterative training (A.2): its graph did not fit, and what it came down to,
 copying the last frame, is what ``seq2seq`` shows.

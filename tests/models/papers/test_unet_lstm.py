@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from models.features import CQT_TRANSFER, Features
+from models.papers.unet_lstm import UnetLstm, UnetLstmConfig
 from models.spec import N_PITCHES
-from models.unet_lstm import UnetLstm, UnetLstmConfig
 
 TINY = UnetLstmConfig(channels=(2, 3, 4), hidden=5)
 

@@ -11,10 +11,10 @@ from engine.model.cover_model import join_posteriors
 from engine.model.model_files import load_model
 from engine.model.pipeline import load_pipeline
 from engine.model.stateful_model import StatefulModel
-from models.crnn import Crnn
-from models.fcnn import Fcnn, VisionConfig
 from models.features import MEL_VISION
-from models.roll import OUTPUTS, RISE_FRAMES, RollModel
+from models.papers.crnn import Crnn
+from models.papers.fcnn import Fcnn, VisionConfig
+from models.papers.roll import OUTPUTS, RISE_FRAMES, RollModel
 from models.spec import N_PITCHES, STYLE_DIM, ModelSpec
 from offline_train.exporting.export import export_frontend, export_stateful
 

@@ -6,14 +6,14 @@ shape, of which only the input differs:
 
 1. blocks of two 3x3 convolutions, each with batch normalisation and ELU, then 2x2 max pooling;
 2. a 1x1 convolution to the embedding's dimensions, normalised, linear;
-3. the average over the whole map (``head="average"``, as printed). It knows a pitch only by what
+3. the average over the whole map (``head="average"``, as printed). Pitch enters only by what
    the padding of the borders lets through, so ``head="register"`` averages over time alone and
    lets a linear layer read the pitch axis; that is ours.
 
 The paper's future work: the score network becomes a variational encoder, and a decoder writes the
 piano roll from the latent space. Likeness is a cosine, so a latent means its direction: the
 decoder reads it at the length sqrt(D), where a standard normal of D dimensions has its mass, and
-so can read the sound's embedding just as well.
+so can decode the sound's embedding as well.
 
 Shapes: B batch, P = 128 pitches, C columns of the roll, F bins and T frames of the sound, D
 dimensions of the embedding. Not here: rolls, spectra and the loss

@@ -2,8 +2,9 @@
 
 "Neural Music Transcription with Spatiotemporal Vision Models" (Sharma and Xiao, 2022), section 2.2:
 a U-Net over the log mel spectrogram whose blocks are residual, with a convolution over time at its
-end. The CRNN (``models.crnn``) has the same backbone and a GRU instead. The paper gives 321,544 and
-384,552 parameters and no sizes; ours were chosen to give nearly as many, 321,537 and 384,561.
+end. The CRNN (``models.papers.crnn``) has the same backbone and a GRU instead. The paper gives
+321,544 and 384,552 parameters and no sizes; ours were chosen to give nearly as many, 321,537 and
+384,561.
 
 Two things differ on purpose. The U-Net halves the axis of frequency alone, and its convolutions
 over time are not padded, so that each row of the roll depends on a fixed number of frames around

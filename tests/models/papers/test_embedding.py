@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.embedding import EmbeddingConfig, Encoder, Head, JointEmbedding, on_sphere
+from models.papers.embedding import EmbeddingConfig, Encoder, Head, JointEmbedding, on_sphere
 
 SMALL = (4, 4, 8, 8)
 

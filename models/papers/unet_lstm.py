@@ -55,7 +55,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Doubles both axes, lets in what the way down had at that size, and mixes the two."""
+    """Doubles both axes, concatenates the skip connection of that size, and mixes the two."""
 
     def __init__(self, channels: int, skip: int, out: int) -> None:
         super().__init__()

@@ -1,14 +1,14 @@
-"""Paper 3's recurrent network: the backbone of ``models.fcnn``, read by a GRU along time.
+"""Paper 3's recurrent network: the backbone of ``models.papers.fcnn``, read by a GRU along time.
 
 "Neural Music Transcription with Spatiotemporal Vision Models" (Sharma and Xiao, 2022), section 2.3:
 "a GRU in place of our Conv1D layer in our FCNN model, and kept everything else the same". Shapes
-as in ``models.fcnn``; H hidden.
+as in ``models.papers.fcnn``; H hidden.
 """
 
 import torch
 from torch import Tensor, nn
 
-from models.fcnn import MARGIN_FRAMES, Backbone, VisionConfig
+from models.papers.fcnn import MARGIN_FRAMES, Backbone, VisionConfig
 from models.spec import N_PITCHES
 
 

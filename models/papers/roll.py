@@ -1,4 +1,4 @@
-"""A piano-roll network as a streaming model that the engine can run.
+"""A piano-roll network as a streaming model for the engine.
 
 Such a network gives frame probabilities, without onsets and velocities. The onset of a frame is the
 rise of the probability across it, and every note has one velocity.

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.seq2seq import Kind, Transformer, TransformerConfig, sinusoids
+from models.papers.seq2seq import Kind, Transformer, TransformerConfig, sinusoids
 from models.spec import N_PITCHES
 
 

@@ -1,0 +1,1 @@
+"""Networks of the papers that are studied; none of them ships."""
