@@ -38,7 +38,6 @@ HEARS_IN = "balanced"
 SPREADS = {"notes": 0.37, "velocity": 9.0, "pitch": 3.5}
 """Of songs: notes a step as a share of the usual, mean velocity, mean pitch in semitones."""
 MOST = 2.0  # deviations that a style may ask for
-SHARE_OF_ATTACKS = 0.6  # of what notes change by
 
 _log = logging.getLogger(__name__)
 
@@ -230,7 +229,7 @@ def asked_style(style: Array, spec: ModelSpec, density: float = 1.0) -> Array:
     louder, higher, _ = (mean_deviations(style) - mean_deviations(balanced)).tolist()
     denser = (style_pace(style, spec) * density - 1) / SPREADS["notes"]
     values = np.zeros(N_STYLES, np.float32)
-    values[0], values[1] = denser, SHARE_OF_ATTACKS * denser
+    values[0] = values[1] = denser
     values[2] = higher * PITCH[1] / SPREADS["pitch"]
     values[4] = louder * VELOCITY[1] / SPREADS["velocity"]
     values = np.clip(values, -MOST, MOST)
