@@ -97,6 +97,13 @@ class BeatEstimate:
     confidence: float
     bar_confidence: float
 
+    def scaled(self, factor: int) -> "BeatEstimate":
+        """Return the same, told in ``factor`` beats for each; its bars are as long in beats."""
+        beats = factor * (self.beat_in_bar + self.phase)
+        beat = math.floor(beats)
+        place, period = beat % self.metre, self.period / factor
+        return replace(self, phase=beats - beat, period=period, beat_in_bar=place)
+
     def later(self, seconds: float) -> "BeatEstimate":
         """Return the same, so many seconds later; earlier where they are negative."""
         beats = self.beat_in_bar + self.phase + seconds / self.period

@@ -86,7 +86,8 @@ class BeatFollower:
         if self._frontend is not None:
             self._frontend.reset()
         if self._tracker is not None:
-            self._tracker.offset, self._tracker.turn = self._settings.offset, 0.0
+            self._tracker.offset = self._settings.offset
+            self._tracker.scale, self._tracker.turn = 1, 0.0
             self._tracker.reset(first_frame if self._frontend is None else start)
             self._believe()
         self.clock.metre = self._metre
@@ -244,11 +245,26 @@ class BeatFollower:
         if not SLOWEST_BPM <= clock.bpm * factor <= FASTEST_BPM:
             return
         self._is_placed = True
-        self._say(clock.scaled(factor, now))
+        tracker, heard = self._tracker, self._here
+        if tracker is not None and factor > 1 and tracker.scale == 1:
+            # What is heard goes on: between its beats there may be nothing to hear.
+            clock.take(clock.scaled(factor, now), now)
+            tracker.scale, self._told_bpm = 2, 60 / heard.period
+            self._believe(heard)
+        elif tracker is not None and factor < 1 and tracker.scale > 1:
+            tracker.scale = 1
+            clock.take(tracker.heard(now), now)
+        else:
+            self._say(clock.scaled(factor, now))
 
     def _say(self, estimate: BeatEstimate) -> None:
         """Take what a player says of now."""
         self.clock.take(estimate, self.now, estimate.bar_confidence >= VERY_SURE)
+        tracker = self._tracker
+        if tracker is not None and tracker.scale > 1:
+            if near_tempo(tracker.heard(self.now).period, estimate.period):
+                return
+            tracker.scale = 1
         self._told_bpm = 60 / estimate.period
         self._believe(estimate)
 
@@ -266,7 +282,7 @@ class BeatFollower:
         if self._told_bpm is not None and (is_silent or not self._is_there):
             self._told_bpm, self._is_placed = None, False
             if self._tracker is not None:
-                self._tracker.turn = 0.0
+                self._tracker.scale, self._tracker.turn = 1, 0.0
             self._believe()
 
     def _leave_sequencer(self) -> None:
@@ -275,6 +291,7 @@ class BeatFollower:
             self.clock.lose()
         else:
             self._told_bpm, self._is_placed = self.clock.bpm, False
+            self._tracker.scale = 1
             self._believe(self._here)
 
     def _look(self) -> None:

@@ -45,8 +45,10 @@ class BeatTracker:
         Whether the clock follows what is heard; False while it follows somebody else.
     offset : float
         Seconds by which the clock's beats are later than they are heard.
+    scale : int
+        Beats that are counted for each that is heard.
     turn : float
-        Beats by which they are, too: a half for a player who counts between what is heard.
+        Beats by which those are later: a half for a player who counts between what is heard.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class BeatTracker:
         self.clock = BeatClock()
         self._bars = bars
         self.frame_s = spec.frame_s
-        self.leads, self.offset, self.turn = True, 0.0, 0.0
+        self.leads, self.offset, self.scale, self.turn = True, 0.0, 1, 0.0
         self.delay = spec.half_window_s + model.spec.lookahead_frames * spec.frame_s
         self.reset()
 
@@ -107,7 +109,7 @@ class BeatTracker:
 
     def push_posteriors(self, gatherer: StepGatherer) -> None:
         """Take that the cover model's posteriors went on, which a gatherer keeps."""
-        if self._bars is not None and self.leads and not self.turn:
+        if self._bars is not None and self.leads and self.scale == 1 and not self.turn:
             self._in_bars += self._bars.update(self.clock, gatherer)
 
     def skip(self, n_frames: int) -> None:
@@ -124,7 +126,7 @@ class BeatTracker:
     ) -> None:
         """Believe something else from now on; where ``estimate`` says that the music is at a time.
 
-        As the clock tells times: ``offset`` and ``turn`` after they are heard.
+        The beats are those that are heard, at times as the clock tells them.
         """
         self._told, self._is_scaled = settings, False
         self._restart_filter(settings, estimate, time)
@@ -135,12 +137,13 @@ class BeatTracker:
         self.filter = BeatFilter(self.frame_s, settings)
         if estimate is not None:
             coming = self._start + self._frame * self.frame_s + self.offset
-            self.filter.begin_at(estimate.later(coming - time + self.turn * estimate.period))
+            turn = self.turn * estimate.period / self.scale
+            self.filter.begin_at(estimate.later(coming - time + turn))
 
     def heard(self, time: float) -> BeatEstimate:
-        """Return what is heard, told of a time; ``turn`` is not in it."""
+        """Return what is heard, told of a time in beats as they are counted, without ``turn``."""
         last = self._start + (self._frame - 1) * self.frame_s + self.offset
-        return self.filter.estimate().later(time - last)
+        return self.filter.estimate().scaled(self.scale).later(time - last)
 
     def hear(self, beat: float, downbeat: float) -> None:
         """Take the activations of the next frame, 0 to 1."""
@@ -156,7 +159,8 @@ class BeatTracker:
             estimate = self.filter.estimate()
             self._period = estimate.period
             if self.leads:
-                counted = estimate.later(-self.turn * estimate.period)
+                counted = estimate.scaled(self.scale)
+                counted = counted.later(-self.turn * counted.period)
                 self.clock.update(counted, time + self.offset, time + self.delay, is_heard)
             if self._is_scaled and self.clock.state is BeatState.LOST:
                 self.believe(self._told)

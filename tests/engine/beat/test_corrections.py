@@ -139,6 +139,25 @@ def test_another_level_is_kept_while_the_same_music_is_heard(correction: str, bp
         assert is_near(room.bar_at, beats)
 
 
+def test_twice_as_fast_one_elsewhere_and_half_again_follow_the_same_music() -> None:
+    room = Room()
+    room.until(10.0)
+    room.follower.correct("double", 10.0)
+    room.until(14.1)
+    between = float(BEATS[27]) + 0.25  # where nothing is struck
+    room.until(between + 0.03)
+    room.follower.correct("one", between)
+    for seconds in range(16, 24):
+        room.until(seconds)
+        assert room.follower.beat.state is BeatState.LOCKED
+        assert room.tempo.bpm == pytest.approx(240.0, rel=0.02)
+        assert is_near(room.bar_at, np.arange(between, 40.0, 1.0))
+    room.follower.correct("halve", 23.0)
+    room.until(36.0)
+    assert room.tempo.bpm == pytest.approx(120.0, rel=0.02)
+    assert is_near(room.tempo.beat_at, BEATS)
+
+
 def test_halved_and_doubled_again_is_as_before() -> None:
     room = silent()
     room.tap(1.0, 1.5, 2.0)
