@@ -45,7 +45,8 @@ def writing_lead(
     Of a player who writes ahead, at each hop of the front end; parameters as ``latency_budget``.
     """
     waiting = block + device + resampler + spec.features.frame_s
-    return waiting + time.compute_allowance + time.output_allowance
+    writing = 2 * time.compute_allowance  # the models' step, and the writer's
+    return waiting + writing + time.output_allowance
 
 
 def latency_budget(

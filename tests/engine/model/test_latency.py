@@ -6,7 +6,7 @@ import pytest
 
 from engine.core.errors import ConfigError
 from engine.core.settings import TimeSettings
-from engine.model.latency import LatencyBudget, latency_budget
+from engine.model.latency import LatencyBudget, latency_budget, writing_lead
 from models.spec import FeatureSpec, ModelSpec
 from tests.messages import refused
 
@@ -68,3 +68,10 @@ def test_describe_is_one_line_in_milliseconds() -> None:
     text = budget().describe()
     assert text.startswith("latency 190 ms = 16.0 capture block + 64.0 half window")
     assert "\n" not in text
+
+
+def test_a_writer_has_time_for_the_models_and_for_its_own_step() -> None:
+    time = TimeSettings(compute_allowance=0.03, output_allowance=0.01)
+    lead = writing_lead(SPEC, time, block=0.005, device=0.02, resampler=0.001)
+    frame = SPEC.features.frame_s
+    assert lead == pytest.approx(0.005 + 0.02 + 0.001 + frame + 2 * 0.03 + 0.01)
