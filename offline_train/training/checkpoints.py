@@ -72,7 +72,10 @@ def read_checkpoint(path: Path, recipe: str) -> dict[str, Any]:
     try:
         checkpoint: Any = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises many kinds on a file that is none of its own
-        raise ModelError(f"{path}: expected a checkpoint of {recipe} ({error})") from error
+        reason = str(error).partition("\n")[0].partition(". ")[0]  # torch explains at length
+        raise ModelError(
+            f"{path}: expected a checkpoint of {recipe} ({reason}); name another file"
+        ) from error
     found: dict[str, Any] = checkpoint if isinstance(checkpoint, dict) else {}
     if found.get("recipe") != recipe:
         came = found.get("recipe", "something else")

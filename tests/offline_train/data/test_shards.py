@@ -19,6 +19,7 @@ from offline_train.data.shards import (
     write_manifest,
     write_shard,
 )
+from tests.messages import refused
 from tests.offline_train.shard_fixtures import recording, song, write_folder
 
 
@@ -34,7 +35,7 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
             assert key in after
             np.testing.assert_array_equal(after.array(key), array)
     assert isinstance(found[0].array("stems"), np.memmap)
-    with pytest.raises(DataError, match=r"b has no notes, only \['stems', 'teacher'\]"):
+    with refused(DataError, "b", "notes", "'stems'", "'teacher'"):
         found[1].array("notes")
 
 
@@ -74,7 +75,7 @@ def test_a_shard_cut_short_is_named_and_left_out(
 
 
 def test_a_folder_without_shards_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected shards .*run livecover-train prepare"):
+    with refused(DataError, "shards", "livecover-train prepare"):
         read_shards(tmp_path)
 
 
@@ -92,6 +93,6 @@ def test_a_full_disk_leaves_nothing_half_written(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shards, "_add", full)
-    with pytest.raises(DataError, match="No space left on device.*run the same command again"):
+    with refused(DataError, "No space left on device", "run the same command again"):
         write_shard(tmp_path / "a.tar", [song("a", 1.0)])
     assert list(tmp_path.iterdir()) == []

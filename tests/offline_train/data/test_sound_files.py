@@ -12,6 +12,7 @@ from engine.core.errors import DataError
 from engine.signal.conditioning import conditioned
 from offline_train.data.sound_files import SAMPLE_RATE, duration, read_part, read_sound
 from offline_train.studies.pairs.sound import read_mono
+from tests.messages import refused
 
 SOUND = (0.3 * np.sin(np.arange(2 * SAMPLE_RATE) / 9)).astype(np.float32)
 
@@ -53,7 +54,7 @@ def test_an_empty_sound_file_is_named(tmp_path: Path) -> None:
 def test_samples_that_are_not_numbers_are_told(tmp_path: Path) -> None:
     path = tmp_path / "song.wav"
     soundfile.write(path, np.full(SAMPLE_RATE, np.nan, np.float32), SAMPLE_RATE, subtype="FLOAT")
-    with pytest.raises(DataError, match=r"song\.wav holds a sample that is not a finite number"):
+    with refused(DataError, "song.wav"):
         read_sound(path)
 
 

@@ -16,6 +16,7 @@ from models.features import LOG_STFT_16K, Features
 from models.spec import METADATA_KEY, FeatureSpec
 from offline_train.exporting import export
 from offline_train.exporting.export import export_frontend, export_stateful, export_window
+from tests.messages import refused
 from tests.networks import TinyStateful, TinyWindow, export_tiny_models
 from tests.tiny import TINY_FEATURES, TINY_STATEFUL, TINY_WINDOW
 
@@ -157,7 +158,7 @@ class Deaf(TinyStateful):
 
 def test_a_stateful_export_that_differs_is_not_kept(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    with pytest.raises(ModelError, match="differs from torch by .* the file was removed"):
+    with refused(ModelError, "torch", "removed"):
         export_stateful(Deaf(), TINY_STATEFUL, tmp_path / "deaf.onnx")
     assert list(tmp_path.iterdir()) == []
 

@@ -11,6 +11,7 @@ from engine.model.model_files import load_model
 from offline_train.evaluation import EvaluateConfig
 from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.exporting.quantize import compare, quantized
+from tests.messages import refused
 from tests.offline_train.fixtures import write_song
 
 
@@ -43,5 +44,5 @@ def test_a_model_is_compared_with_itself_in_eight_bits(
 def test_a_window_model_is_refused(
     tiny_window_path: Path, tmp_path: Path, songs: EvaluateConfig
 ) -> None:
-    with pytest.raises(ModelError, match="tiny-window.onnx: expected a stateful model"):
+    with refused(ModelError, "tiny-window.onnx", "stateful"):
         quantized(tiny_window_path, tmp_path, songs)

@@ -23,6 +23,7 @@ from offline_train.recipes.amt_apc_data import Batch, HftCrops, collate, crop_sa
 from offline_train.recipes.amt_apc_run import ApcSettings, load_checkpoint, network_of
 from offline_train.studies.exploration.ablation import ROWS, ablation, table
 from offline_train.training.checkpoints import write_checkpoint
+from tests.messages import refused
 
 RATE = MEL_HFT.sample_rate
 SECONDS = 6
@@ -133,7 +134,7 @@ def test_a_folder_without_covers_is_refused(tmp_path: Path) -> None:
     piece = song("a-0", 1)
     del piece.arrays["notes"]
     append_manifest(tmp_path, write_shard(tmp_path / "shard-00000.tar", [piece]))
-    with pytest.raises(DataError, match="expected pieces with notes, to cover from"):
+    with refused(DataError, "notes"):
         HftCrops((tmp_path,), "cover", MEL_HFT, 8, 0).draw(np.random.default_rng(0))
 
 
@@ -207,19 +208,17 @@ def test_another_models_checkpoint_is_refused_by_name(config: ApcSettings) -> No
     config.out.mkdir()
     last = config.out / "last.pt"
     torch.save({"recipe": "train-cover"}, last)
-    with pytest.raises(
-        ModelError, match=r"last.pt: expected .* train-hft, came one of train-cover"
-    ):
+    with refused(ModelError, "last.pt", "train-hft", "train-cover"):
         train(config)
     last.write_bytes(b"no checkpoint")
-    with pytest.raises(ModelError, match="last.pt: expected a checkpoint of train-hft"):
+    with refused(ModelError, "last.pt", "train-hft"):
         train(config)
 
 
 def test_a_run_of_other_settings_is_refused_by_name(config: ApcSettings) -> None:
     config = replace(config, stages=("apc",), apc_steps=1)
     train(config)
-    with pytest.raises(ModelError, match="other settings, has_style True instead of False"):
+    with refused(ModelError, "has_style", "True", "False"):
         train(replace(config, has_style=False))
     begun = replace(config, out=config.out / "next", begin_with=config.out / "apc.pt")
     with pytest.raises(ModelError, match="holds .* not the network 'paper'"):
@@ -239,7 +238,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
         raise OSError("No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(DataError, match=r"\.pt: could not .* the one before is whole"):
+    with refused(DataError, ".pt", "make room"):
         train(replace(config, minutes=1e-6))
     assert load_checkpoint(last)["step"] == 1
     assert not list(config.out.glob("*.partial"))

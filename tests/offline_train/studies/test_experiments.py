@@ -6,17 +6,18 @@ import pytest
 
 from engine.core.errors import ConfigError
 from offline_train.studies.experiments import ExperimentConfig, check_rows, run_experiment
+from tests.messages import refused
 
 
 def test_minutes_and_rows_are_for_those_that_the_clock_ends(tmp_path: Path) -> None:
     config = ExperimentConfig(tmp_path, tmp_path / "out", "tiny", minutes=3)
-    with pytest.raises(ConfigError, match="minutes and rows are for arrangement and embedding"):
+    with refused(ConfigError, "minutes", "rows", "arrangement", "embedding"):
         run_experiment("vision", config)
     assert not (tmp_path / "out").exists()
 
 
 def test_unknown_row_is_named_beside_those_there_are() -> None:
-    with pytest.raises(ConfigError, match="rows must be some of average, register, not other"):
+    with refused(ConfigError, "rows", "average", "register", "other"):
         check_rows(("register", "other"), ("average", "register"))
 
 

@@ -18,6 +18,7 @@ from offline_train.training.recipe_files import (
     with_overrides,
 )
 from offline_train.training.settings import SteppedSettings, settings_from
+from tests.messages import refused
 
 KINDS = ("cover", "amt_apc", "embedding", "arranger", "accompanist", "beat", "bar")
 
@@ -48,12 +49,12 @@ def test_a_file_names_what_it_trains(tmp_path: Path) -> None:
     path.write_text('recipe = "arranger"\nbatch = 3\n')
     assert read_recipe(str(path), "cover", KINDS) == (str(path), "arranger", {"batch": 3})
     path.write_text('recipe = "choir"\n')
-    with pytest.raises(ConfigError, match=r"mine\.toml: recipe must be one of cover, .*'choir'"):
+    with refused(ConfigError, "mine.toml", "recipe", "cover", "'choir'"):
         read_recipe(str(path), "cover", KINDS)
     path.write_text("batch = \n")
     with pytest.raises(ConfigError, match=r"mine\.toml: expected TOML"):
         read_recipe(str(path), "cover", KINDS)
-    with pytest.raises(ConfigError, match=r"cannot read the recipe .*mime\.toml .*mine\.toml"):
+    with refused(ConfigError, "mime.toml", "mine.toml"):
         read_recipe(str(tmp_path / "mime.toml"), "cover", KINDS)
 
 
@@ -61,9 +62,9 @@ def test_a_shipped_recipe_has_a_name(tmp_path: Path) -> None:
     for name in ("cover/live", "live"):
         assert read_recipe(name, "amt_apc", KINDS).kind == "cover"
     assert read_recipe("small", "amt_apc", KINDS).kind == "amt_apc"  # the command's own first
-    with pytest.raises(ConfigError, match="small is the name of several recipes: .*cover/small"):
+    with refused(ConfigError, "small", "cover/small"):
         read_recipe("small", "", KINDS)
-    with pytest.raises(ConfigError, match="expected a recipe, FILE.toml or a name, got cover/smal"):
+    with refused(ConfigError, "FILE.toml", "cover/smal"):
         read_recipe("cover/smal", "cover", KINDS)
 
 
@@ -95,7 +96,7 @@ def test_a_wrong_key_or_value_is_told(values: dict[str, Any], words: str) -> Non
 
 
 def test_a_key_without_default_is_asked_for() -> None:
-    with pytest.raises(ConfigError, match="expected the key out, which has no default"):
+    with refused(ConfigError, "out"):
         make({})
 
 
@@ -106,7 +107,7 @@ def test_single_keys_win_over_the_file() -> None:
     assert (c.batch, c.device, c.begin_with) == (2, "cuda", Path("a/b.pt"))
     with pytest.raises(ConfigError, match="expected KEY=VALUE, .* got batch"):
         parse_override("batch")
-    with pytest.raises(ConfigError, match="batch is no table: expected it alone, got batch.size"):
+    with refused(ConfigError, "batch", "batch.size"):
         with_overrides({"batch": 3}, {"batch.size": 4})
 
 

@@ -35,6 +35,7 @@ from offline_train.studies.pairs.sound import (
     read_mono,
 )
 from offline_train.studies.pairs.transcribe import warp_notes
+from tests.messages import refused
 from tests.offline_train.shard_fixtures import song as sines
 from tests.offline_train.shard_fixtures import write_folder
 
@@ -167,7 +168,7 @@ def test_a_cover_of_half_the_song_is_rejected_by_its_length(song: Recording) -> 
 
 
 def test_a_bar_that_is_no_number_is_named() -> None:
-    with pytest.raises(ConfigError, match="bar key_cost: expected a number of 0 or more, got nan"):
+    with refused(ConfigError, "key_cost", "0", "nan"):
         Limits(key_cost=float("nan"))
 
 
@@ -193,7 +194,7 @@ def test_what_cannot_be_a_song_is_named(tmp_path: Path) -> None:
     short, broken = tmp_path / "short.wav", tmp_path / "broken.mp3"
     soundfile.write(short, sound(3), SAMPLE_RATE)
     broken.write_bytes(b"no sound" * 99)
-    with pytest.raises(DataError, match=r"short\.wav: expected 20 s to 20 min of audio, got 3\.0"):
+    with refused(DataError, "short.wav", "20 s", "20 min", "3.0"):
         read_mono(short)
     with pytest.raises(DeviceError, match=r"broken\.mp3 is not an audio file"):
         read_mono(broken)
@@ -220,7 +221,7 @@ def test_a_table_gives_pairs_with_names_of_their_own(tmp_path: Path) -> None:
     assert [(p.name, p.title) for p in pairs] == [("s-c", "x/s"), ("s-c-2", "y/s")]
     assert pairs[1].cover == tmp_path / "y/c.mp3"
     (tmp_path / "pairs.csv").write_text("song,piano\na,b\n")
-    with pytest.raises(DataError, match=r"pairs\.csv, line 2: expected the columns song and cover"):
+    with refused(DataError, "pairs.csv", "line 2", "song", "cover"):
         find_pairs(tmp_path)
 
 
@@ -337,14 +338,14 @@ def test_a_pair_that_its_owner_vouches_for_is_taken(config: PairsConfig) -> None
     vouched = dataclasses.replace(config, limits=strict, accept=("tune-cover-good",))
     statuses = {result.name: result.status for result in build(vouched)[0]}
     assert statuses["tune-cover-good"] == "accepted" != statuses["tune-cover-other"]
-    with pytest.raises(DataError, match="got nothing; there are tune-cover-broken, "):
+    with refused(DataError, "nothing", "tune-cover-broken"):
         build(dataclasses.replace(config, accept=("nothing",)))
 
 
 def test_a_folder_of_other_shards_is_left_alone(config: PairsConfig) -> None:
     train = write_folder(config.out / "train", [sines("a", 1.0)])
     before = (train / "manifest.jsonl").read_text()
-    with pytest.raises(DataError, match=r"train: expected a folder for pairs alone, .* --out"):
+    with refused(DataError, "train", "--out"):
         build(config)
     assert (train / "manifest.jsonl").read_text() == before
 

@@ -16,6 +16,7 @@ from offline_train.studies.transcription.excerpts import Segments, load_excerpts
 from offline_train.studies.transcription.losses import beta_cross_entropy
 from offline_train.studies.transcription.rolls import Cells, notes_of, roll_of, score_notes
 from offline_train.training.checkpoints import read_checkpoint, write_checkpoint
+from tests.messages import refused
 from tests.offline_train.shard_fixtures import song, write_folder
 
 
@@ -90,7 +91,7 @@ def test_segments_are_the_same_for_an_epoch_and_others_for_the_next(tmp_path: Pa
     assert first[0]["roll"].shape == (2, 32, 88)
     assert torch.equal(first[0]["features"], same[0]["features"])
     assert not torch.equal(first[0]["features"], other[0]["features"])
-    with pytest.raises(DataError, match="expected an excerpt of 500 frames or more"):
+    with refused(DataError, "500"):
         Segments(excerpts, 500, 2, seed=1)
 
 
@@ -151,17 +152,15 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None
 def test_another_run_in_the_folder_is_refused(tmp_path: Path) -> None:
     line = Line()
     fit(line, line.loss, batches, dict, fit_config("line", tmp_path))
-    with pytest.raises(ModelError, match="expected a checkpoint of circle, came one of line"):
+    with refused(ModelError, "circle", "line"):
         fit(line, line.loss, batches, dict, fit_config("circle", tmp_path))
-    with pytest.raises(
-        ModelError, match="other settings, seed 1 instead of 2; name another folder"
-    ):
+    with refused(ModelError, "seed", "1", "2", "another folder"):
         fit(line, line.loss, batches, dict, fit_config("line", tmp_path, seed=2))
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
     line = Line()
-    with pytest.raises(DataError, match="step 0: expected a loss and gradients that are numbers"):
+    with refused(DataError, "step 0", "loss"):
         fit(line, lambda b: line.loss(b) * math.nan, batches, dict, fit_config("l", tmp_path))
 
 
