@@ -109,7 +109,8 @@ def _perform(chain: "Chain", model: str, song: "Song", ahead: float) -> tuple[Ti
     """Return when the piano's notes began to sound, when they were sent, and the song's start."""
     from tests.e2e import takes
     from tests.e2e.chain import PORT, Tap
-    from tests.e2e.servers import SAMPLE_RATE, fluidsynth
+    from tests.e2e.processes import SAMPLE_RATE
+    from tests.e2e.servers import fluidsynth
 
     options = ("--model", model, "--mode", "accompany", "--ahead", f"{ahead:g}")
     tap = Tap(chain.pulse)
@@ -145,7 +146,7 @@ def _as_song(song: Path, work: Path) -> "Song":
     """Return the song as the servers play it: mono, at their rate."""
     import soxr
 
-    from tests.e2e.servers import SAMPLE_RATE
+    from tests.e2e.processes import SAMPLE_RATE
     from tests.e2e.songs import Song
 
     samples, rate = soundfile.read(song, dtype="float32", always_2d=True)

@@ -111,7 +111,7 @@ def jack_port() -> Iterator[str | None]:
         _log.warning("%s", error)
         yield None
         return
-    from tests.e2e.servers import jack_server
+    from tests.e2e.jack_server import jack_server
 
     with tempfile.TemporaryDirectory(prefix="livecover-") as folder:
         with jack_server(Path(folder)) as jack:

@@ -18,7 +18,7 @@ from livecover.bench import markdown, require_servers
 
 if TYPE_CHECKING:
     from tests.e2e.chain import Chain
-    from tests.e2e.servers import Process
+    from tests.e2e.processes import Process
 
 BACK_S = 30.0
 SERVERS = ("PulseAudio", "jackd", "PipeWire")
@@ -75,7 +75,7 @@ def _measure(name: str, model: str, song: Path) -> list[object]:
     """Return the row of one server."""
     from tests.e2e import chain as real
     from tests.e2e import takes
-    from tests.e2e.servers import wait_until
+    from tests.e2e.processes import wait_until
 
     with tempfile.TemporaryDirectory(prefix="livecover-") as folder, contextlib.ExitStack() as ends:
         work = Path(folder)
@@ -114,7 +114,7 @@ def _is_reported(livecover: "Process") -> bool:
 
 def _seconds(start: float, is_back: Callable[[], bool]) -> str:
     """Return the seconds until it is back, as text."""
-    from tests.e2e.servers import wait_until
+    from tests.e2e.processes import wait_until
 
     wait_until("it is back", is_back, BACK_S)
     return f"{time.monotonic() - start:.1f}"

@@ -18,17 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.e2e import takes
+from tests.e2e.jack_server import JackServer, jack_server
 from tests.e2e.pipewire import PipeWireServer, pipewire_server
-from tests.e2e.servers import (
-    SAMPLE_RATE,
-    SINK,
-    JackServer,
-    Process,
-    PulseServer,
-    jack_server,
-    pulse_server,
-    wait_until,
-)
+from tests.e2e.processes import SAMPLE_RATE, Process, wait_until
+from tests.e2e.servers import SINK, PulseServer, pulse_server
 from tests.e2e.songs import Song
 
 _serial = itertools.count()

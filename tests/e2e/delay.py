@@ -15,7 +15,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from tests.e2e.servers import SAMPLE_RATE, PulseServer, pulse_server
+from tests.e2e.processes import SAMPLE_RATE
+from tests.e2e.servers import PulseServer, pulse_server
 
 MAP = "front-left,front-right,rear-left,rear-right"
 SONG, HEARD = "song", "heard"

@@ -12,14 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.e2e.servers import (
-    SAMPLE_RATE,
-    SINK,
-    JackServer,
-    Process,
-    PulseServer,
-    wait_until,
-)
+from tests.e2e.jack_server import JackServer
+from tests.e2e.processes import SAMPLE_RATE, Process, wait_until
+from tests.e2e.servers import SINK, PulseServer
 
 PROGRAMS = ("pipewire", "wireplumber", "pipewire-pulse", "dbus-daemon")
 

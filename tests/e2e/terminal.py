@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.servers import Process, wait_until
+from tests.e2e.processes import Process, wait_until
 
 SHELL = ("setsid", "--ctty", "bash", "--norc", "--noprofile", "-i")
 

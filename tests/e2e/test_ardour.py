@@ -10,7 +10,8 @@ import pytest
 
 from tests.e2e import songs, takes
 from tests.e2e.chain import PORT, Chain
-from tests.e2e.servers import JACK_PERIOD, SAMPLE_RATE, Process, wait_until
+from tests.e2e.jack_server import JACK_PERIOD
+from tests.e2e.processes import SAMPLE_RATE, Process, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e import songs
 from tests.e2e.chain import COMMAND, Chain, recorder
-from tests.e2e.servers import Process, wait_until
+from tests.e2e.processes import Process, wait_until
 from tests.livecover.panel.fakes import Client
 
 pytestmark = pytest.mark.e2e

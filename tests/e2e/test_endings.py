@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e import songs, takes
 from tests.e2e.chain import PORT, Chain, recorder
-from tests.e2e.servers import wait_until
+from tests.e2e.processes import wait_until
 
 pytestmark = pytest.mark.e2e
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e import songs, takes
 from tests.e2e.chain import COMMAND, PORT, START_TIMEOUT, Chain, Tap
-from tests.e2e.servers import wait_until
+from tests.e2e.processes import wait_until
 from tests.e2e.terminal import Shell, is_stopped, shell
 from tests.e2e.test_endings import is_quiet, sounds
 from tests.e2e.test_live import CYCLE, declared_latency

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from tests.e2e import songs, takes
 from tests.e2e.chain import PORT, Chain, Tap, cover_file
-from tests.e2e.servers import JACK_PERIOD, SAMPLE_RATE, SINK, fluidsynth
+from tests.e2e.jack_server import JACK_PERIOD
+from tests.e2e.processes import SAMPLE_RATE
+from tests.e2e.servers import SINK, fluidsynth
 
 pytestmark = pytest.mark.e2e
 

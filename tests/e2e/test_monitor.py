@@ -21,7 +21,8 @@ from engine.signal.rings import SampleRing
 from tests.e2e.chain import COMMAND, private_env, run_livecover
 from tests.e2e.conftest import require
 from tests.e2e.delay import HEARD, SONG, Room, delays, room
-from tests.e2e.servers import PROGRAMS, Process, pulse_server, wait_until
+from tests.e2e.processes import Process, wait_until
+from tests.e2e.servers import PROGRAMS, pulse_server
 from tests.e2e.songs import Song
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e import songs, takes
 from tests.e2e.chain import COMMAND, PORT, Chain
-from tests.e2e.servers import Process, wait_until
+from tests.e2e.processes import Process, wait_until
 from tests.livecover.panel.fakes import Client
 
 pytest.importorskip("playwright")

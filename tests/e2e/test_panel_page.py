@@ -19,7 +19,7 @@ from livecover.panel import choices
 from livecover.panel.web import browser as panel_browser
 from livecover.panel.web.server import PanelServer
 from livecover.settings.panel import PanelSettings
-from tests.e2e.servers import wait_until
+from tests.e2e.processes import wait_until
 from tests.livecover.panel.fakes import FakeInstrument
 
 pytest.importorskip("playwright")

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e import pipewire, songs, takes
 from tests.e2e.chain import PipeWireChain, pipewire_chain, recorder
 from tests.e2e.conftest import require
-from tests.e2e.servers import wait_until
+from tests.e2e.processes import wait_until
 from tests.e2e.test_endings import is_quiet, sounds
 
 pytestmark = pytest.mark.e2e

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e import songs, takes
 from tests.e2e.chain import chain
 from tests.e2e.conftest import require_chain
-from tests.e2e.servers import wait_until
+from tests.e2e.processes import wait_until
 from tests.e2e.ways_out import SINKS
 
 pytestmark = pytest.mark.e2e

@@ -15,7 +15,7 @@ import pytest
 from livecover import examples
 from tests.e2e.chain import COMMAND, PORT, START_TIMEOUT, Chain
 from tests.e2e.conftest import require
-from tests.e2e.servers import Process
+from tests.e2e.processes import Process
 from tests.e2e.songs import Song
 from tests.e2e.watching import contacts, watched, written
 

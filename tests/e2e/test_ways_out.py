@@ -11,7 +11,8 @@ import pytest
 from tests.e2e import songs, takes
 from tests.e2e.chain import COMMAND, chain, private_env
 from tests.e2e.conftest import require, require_chain
-from tests.e2e.servers import PROGRAMS, Process, pulse_server, wait_until
+from tests.e2e.processes import Process, wait_until
+from tests.e2e.servers import PROGRAMS, pulse_server
 from tests.e2e.ways_out import SINKS, WAYS, Way, end
 
 pytestmark = pytest.mark.e2e

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.e2e import songs, takes
 from tests.e2e.chain import COMMAND, PORT, START_TIMEOUT, Chain, chain
-from tests.e2e.servers import Process, wait_until
+from tests.e2e.processes import Process, wait_until
 from tests.e2e.terminal import at_terminal
 
 HANGING = ("nothing", "PulseAudio", "jackd", "both")

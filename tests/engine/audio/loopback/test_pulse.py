@@ -19,7 +19,8 @@ from engine.core.settings import AudioSettings
 from engine.playback.output import PulseOutput
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
-from tests.e2e.servers import PulseServer, pulse_server, wait_until
+from tests.e2e.processes import wait_until
+from tests.e2e.servers import PulseServer, pulse_server
 from tests.messages import refused
 from tests.programs import needs
 

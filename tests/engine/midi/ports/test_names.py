@@ -13,7 +13,8 @@ from engine.core.errors import MidiError
 from engine.core.notes import NoteEvent
 from engine.midi.port_sink import PortSink
 from engine.midi.ports.names import CLIENT_NAME, list_ports, midi_system
-from tests.e2e.servers import JackServer, jack_server, wait_until
+from tests.e2e.jack_server import JackServer, jack_server
+from tests.e2e.processes import wait_until
 from tests.messages import refused
 from tests.programs import needs
 
