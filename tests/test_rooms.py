@@ -81,6 +81,7 @@ TABLE: dict[str, str] = {
     "offline_train.evaluation": "models engine offline_train.corpora offline_train.synthesis "
     "offline_train.data offline_train.evaluation.measures",
     "offline_train.training": "models engine offline_train.data",
+    "offline_train.training.cover": "models engine offline_train.data offline_train.training",
     "offline_train.recipes": "models engine offline_train.corpora offline_train.synthesis "
     "offline_train.data "
     "offline_train.training offline_train.evaluation",

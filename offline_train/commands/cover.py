@@ -20,7 +20,7 @@ from offline_train.corpora import SPLITS
 from offline_train.corpora.data_folder import DATA_VARIABLE
 
 if TYPE_CHECKING:
-    from offline_train.training.cover_settings import CoverSettings
+    from offline_train.training.cover.settings import CoverSettings
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ def explore(args: argparse.Namespace) -> None:
 def export(args: argparse.Namespace) -> None:
     """Tune and export a checkpoint."""
     from offline_train.exporting.release import ReleaseConfig, release
-    from offline_train.training.cover_task import load_checkpoint, write_start
+    from offline_train.training.cover.task import load_checkpoint, write_start
 
     config = ReleaseConfig(
         args.checkpoint,

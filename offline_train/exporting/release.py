@@ -25,7 +25,7 @@ from offline_train.evaluation.systems import listen
 from offline_train.evaluation.tuning import Search, TuningExample, tune_thresholds
 from offline_train.exporting.export import export_frontend, export_stateful
 from offline_train.exporting.thresholds import cover_decoding, untuned
-from offline_train.training.cover_task import load_checkpoint, network_of
+from offline_train.training.cover.task import load_checkpoint, network_of
 
 log = logging.getLogger(__name__)
 

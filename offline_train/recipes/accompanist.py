@@ -35,10 +35,10 @@ from offline_train.data.accompaniment.crops import Crops, ExcerptPosteriors, mak
 from offline_train.data.accompaniment.posterior_noise import PosteriorNoise
 from offline_train.data.accompaniment.songs import GridSong, prepare_songs
 from offline_train.evaluation.step_posteriors import load_posteriors
+from offline_train.recipes.own_history import with_own_past
 from offline_train.training.checkpoints import read_checkpoint
 from offline_train.training.loading import draw_batches
 from offline_train.training.loop import TrainingLoop
-from offline_train.training.own_history import with_own_past
 from offline_train.training.settings import SteppedSettings, settings_from
 from offline_train.training.task import Losses, Task
 

@@ -28,7 +28,7 @@ from offline_train.data.jobs import Jobs, Lines, run_job
 from offline_train.data.prepare import PrepareConfig, prepare
 from offline_train.data.shards import ShardLine, is_whole
 from offline_train.recipes.cover import train
-from offline_train.training.cover_settings import CoverSettings
+from offline_train.training.cover.settings import CoverSettings
 
 log = logging.getLogger(__name__)
 

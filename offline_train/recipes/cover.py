@@ -17,8 +17,8 @@ from engine.core.typed_values import AUTO
 from engine.system.paths import given_path
 from models.streaming import StreamingConfig
 from offline_train.data.shards import read_shards
-from offline_train.training.cover_settings import SHARES, CoverSettings
-from offline_train.training.cover_task import RECIPE, CoverTask, load_checkpoint
+from offline_train.training.cover.settings import SHARES, CoverSettings
+from offline_train.training.cover.task import RECIPE, CoverTask, load_checkpoint
 from offline_train.training.data_parallel import join
 from offline_train.training.loop import TrainingLoop
 from offline_train.training.settings import settings_from

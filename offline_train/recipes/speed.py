@@ -12,8 +12,8 @@ from models.spec import N_PITCHES, STYLE_DIM
 from models.streaming import COVER, TRANSCRIPTION_PREFIX, StreamingConfig
 from models.trunk import TRANSCRIPTION
 from offline_train.evaluation.report import markdown_table
-from offline_train.training.cover_settings import CoverSettings
-from offline_train.training.cover_task import CoverTask
+from offline_train.training.cover.settings import CoverSettings
+from offline_train.training.cover.task import CoverTask
 from offline_train.training.fused_gru import FusedGRU
 from offline_train.training.loop import train_step
 

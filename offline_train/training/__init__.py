@@ -1,1 +1,1 @@
-"""What all trainings share: the loop, settings, recipe files, checkpoints, losses, workers."""
+"""What all trainings share: the loop, settings, recipe files, checkpoints, workers."""

@@ -29,8 +29,8 @@ from offline_train.evaluation.rungs import read_reference_song, song_names
 from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.exporting.release import ReleaseConfig, release_cover
 from offline_train.recipes.cover import check_shards, train
-from offline_train.training.cover_settings import CoverSettings
-from offline_train.training.cover_task import load_checkpoint, network_of
+from offline_train.training.cover.settings import CoverSettings
+from offline_train.training.cover.task import load_checkpoint, network_of
 from offline_train.training.renamed import renamed_settings
 
 log = logging.getLogger(__name__)

@@ -44,10 +44,10 @@ from offline_train.studies.transcription.rolls import score_notes
 from offline_train.studies.transcription.sounds import read_excerpt
 from offline_train.studies.transcription.tables import table
 from offline_train.synthesis.stems import Stem, level
-from offline_train.training.cover_task import load_checkpoint, network_of, shifted_features
+from offline_train.training.cover.losses import Weights, note_loss
+from offline_train.training.cover.task import load_checkpoint, network_of, shifted_features
 from offline_train.training.fused_gru import fuse
 from offline_train.training.loading import load_batches
-from offline_train.training.losses import Weights, note_loss
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from offline_train.evaluation.tuning import TuningExample
 from offline_train.exporting import thresholds
 from offline_train.exporting.release import cover_spec, restyle
 from offline_train.exporting.thresholds import cover_decoding, own_covers, pair_examples
-from offline_train.training.cover_task import load_checkpoint
+from offline_train.training.cover.task import load_checkpoint
 from tests.messages import refused
 from tests.offline_train.shard_fixtures import recording, song, write_folder
 

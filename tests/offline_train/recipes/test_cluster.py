@@ -34,8 +34,9 @@ from offline_train.recipes.cluster import (
     train_on_cluster,
 )
 from offline_train.synthesis import stems
-from offline_train.training.cover_settings import CoverSettings
-from offline_train.training.cover_task import load_checkpoint, network_of
+from offline_train.training.cover.losses import Weights, cover_loss
+from offline_train.training.cover.settings import CoverSettings
+from offline_train.training.cover.task import load_checkpoint, network_of
 from offline_train.training.data_parallel import (
     global_batch_norm,
     own_share,
@@ -44,7 +45,6 @@ from offline_train.training.data_parallel import (
     whole_batch,
     world_size,
 )
-from offline_train.training.losses import Weights, cover_loss
 from tests.messages import refused
 from tests.offline_train.fixtures import write_data
 from tests.offline_train.shard_fixtures import song, write_folder

@@ -12,8 +12,8 @@ import torch
 from engine.core.errors import DataError, ModelError
 from models.streaming import StreamingConfig, StreamingCover
 from offline_train.recipes.cover import train
-from offline_train.training.cover_settings import CoverSettings
-from offline_train.training.cover_task import CoverTask, load_checkpoint, network_of, validate
+from offline_train.training.cover.settings import CoverSettings
+from offline_train.training.cover.task import CoverTask, load_checkpoint, network_of, validate
 from offline_train.training.loop import train_step
 from tests.messages import refused
 from tests.offline_train.shard_fixtures import recording, song, write_folder

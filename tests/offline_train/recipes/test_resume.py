@@ -37,15 +37,16 @@ from offline_train.studies.matching.train import MatchingConfig
 from offline_train.studies.matching.train import train as train_matching
 from offline_train.studies.transcription import adapt, transfer_study, vision_ladder, vision_study
 from offline_train.studies.transcription.epochs import FitConfig, fit
-from offline_train.training import cover_task, loop
+from offline_train.training import loop
 from offline_train.training.checkpoints import (
     random_state,
     read_checkpoint,
     restore_random_state,
     write_checkpoint,
 )
-from offline_train.training.cover_settings import CoverSettings, Part
-from offline_train.training.cover_task import load_checkpoint, network_of
+from offline_train.training.cover import task as cover_task
+from offline_train.training.cover.settings import CoverSettings, Part
+from offline_train.training.cover.task import load_checkpoint, network_of
 from offline_train.training.loading import NumberedExamples, load_batches
 from tests.offline_train.recipes.test_amt_apc import TINY as TINY_HFT
 from tests.offline_train.shard_fixtures import recording, song, write_folder

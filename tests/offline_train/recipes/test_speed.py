@@ -5,7 +5,7 @@ from torch import nn
 
 from models.streaming import StreamingConfig
 from offline_train.recipes.speed import bench_step
-from offline_train.training.cover_task import CoverTask
+from offline_train.training.cover.task import CoverTask
 from offline_train.training.fused_gru import FusedGRU
 from offline_train.training.task import Losses
 

@@ -17,8 +17,8 @@ from engine.core.errors import ConfigError
 from models.features import LOG_STFT_16K
 from models.streaming import StreamingConfig
 from offline_train.data.dataset import CoverCrops
-from offline_train.training.cover_settings import CoverSettings
-from offline_train.training.cover_task import CoverTask
+from offline_train.training.cover.settings import CoverSettings
+from offline_train.training.cover.task import CoverTask
 from offline_train.training.data_parallel import (
     GlobalBatchNorm,
     global_batch_norm,

@@ -9,7 +9,7 @@ import torch
 from models.streaming import StreamingConfig, StreamingCover
 from offline_train.cli import main
 from offline_train.training.checkpoints import write_checkpoint
-from offline_train.training.cover_task import load_checkpoint, network_of
+from offline_train.training.cover.task import load_checkpoint, network_of
 from offline_train.training.renamed import OPTIONS, SETTINGS, WEIGHTS
 
 SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=8, hidden=8, refine_hidden=4)

@@ -15,7 +15,7 @@ from offline_train.recipes.cover import train
 from offline_train.studies.exploration import explore as study
 from offline_train.studies.exploration.explore import ExploreConfig, Setting, explore, start_of
 from offline_train.studies.exploration.report import save
-from offline_train.training.cover_settings import CoverSettings
+from offline_train.training.cover.settings import CoverSettings
 from tests.messages import refused
 from tests.offline_train.fixtures import write_data
 from tests.offline_train.shard_fixtures import song, tones, write_folder

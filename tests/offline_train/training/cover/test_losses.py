@@ -7,7 +7,7 @@ from torch import Tensor
 
 from models.streaming import COVER, TRANSCRIPTION_PREFIX
 from models.trunk import TRANSCRIPTION
-from offline_train.training.losses import Weights, as_dense_as, consistency_loss, cover_loss
+from offline_train.training.cover.losses import Weights, as_dense_as, consistency_loss, cover_loss
 
 NAMES = (*COVER, *(TRANSCRIPTION_PREFIX + name for name in TRANSCRIPTION))
 

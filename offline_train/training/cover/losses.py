@@ -1,4 +1,4 @@
-"""The losses of the streaming network: cover, transcription, consistency.
+"""Losses of the streaming cover network: cover, transcription, consistency.
 
 Logits and labels are (B, T, 88); what an item has no labels for does not count in its row.
 """

@@ -1,4 +1,4 @@
-"""The settings of the streaming cover network's training."""
+"""Settings of a run that trains the streaming cover network."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, Literal
 from engine.core import checks
 from engine.core.errors import ConfigError
 from models.streaming import StreamingConfig
-from offline_train.training.losses import Weights
+from offline_train.training.cover.losses import Weights
 from offline_train.training.schedule import Schedule
 from offline_train.training.settings import SMALLEST_RATE, RunSettings, check_run
 

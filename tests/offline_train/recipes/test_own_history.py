@@ -10,7 +10,7 @@ from offline_train.data.accompaniment.batches import Batch, collate
 from offline_train.data.accompaniment.crops import make_crop
 from offline_train.data.accompaniment.plans import own_rows, plan_rows
 from offline_train.data.accompaniment.songs import GridSong
-from offline_train.training.own_history import Sampled, own_of, sample_steps, with_own_past
+from offline_train.recipes.own_history import Sampled, own_of, sample_steps, with_own_past
 
 TINY = StackConfig(width=16, layers=1, heads=2, feed_forward=16)
 PLANNER = StackConfig(width=24, layers=1, heads=1, feed_forward=24, classes=12)

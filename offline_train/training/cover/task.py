@@ -23,11 +23,11 @@ from offline_train.training.checkpoints import (
     warn_of_older,
     write_weights,
 )
-from offline_train.training.cover_settings import CoverSettings
+from offline_train.training.cover.losses import consistency_loss, cover_loss
+from offline_train.training.cover.settings import CoverSettings
 from offline_train.training.data_parallel import global_batch_norm, rank, whole_batch, world_size
 from offline_train.training.fused_gru import fuse
 from offline_train.training.loading import load_batches
-from offline_train.training.losses import consistency_loss, cover_loss
 from offline_train.training.task import Losses, Task
 
 RECIPE = "train-cover"

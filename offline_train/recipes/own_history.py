@@ -1,6 +1,6 @@
-"""Training on its own output: some of the past that the player reads is what it would have played.
+"""Scheduled sampling: some of the past that the player reads is what it would have played itself.
 
-Scheduled sampling in parallel (Mihaylova and Martins, "Scheduled sampling for Transformers", ACL
+In parallel (Mihaylova and Martins, "Scheduled sampling for Transformers", ACL
 2019): a first pass over the true past says what would be played at each step, a second learns the
 human's notes from a past in which some passages are those.
 Shapes: B crops, S steps, P = 88 pitches.

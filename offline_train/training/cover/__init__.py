@@ -1,0 +1,1 @@
+"""The streaming cover network's training: its settings, its task, its losses."""
