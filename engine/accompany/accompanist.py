@@ -29,6 +29,7 @@ N_STYLES = 6
 KEPT_STEPS = int(PERIODS[-1]) + COMPARED + 16  # of what was heard
 MOST_NOTES = 10
 LEAST_SAFETY = 0.02
+BEAT_STEPS = 4
 BAR_STEPS = 16
 USUAL_OVER = 32  # steps over which the number of notes is led back
 USUAL_STYLE: Array = np.repeat(np.array([0, 1], np.float32), N_STYLES)
@@ -47,6 +48,8 @@ class SamplingSettings:
     density: float = 0.3  # how strongly the number of notes is led back to what is usual
     notes_per_step: float = 0.81  # what is usual
     candidates: int = 3  # of each step, of which the best is played
+    fullness: float = 0.0  # how much more readily a note gets others beside it
+    restrike: float = 0.0  # how much a key that was struck within a beat is avoided
     steadiness: float = 1.0  # what striking, or not, as a bar ago is worth to a candidate
     plan: PlanSettings = field(default_factory=PlanSettings)
 
@@ -119,6 +122,7 @@ class Accompanist:
         self._heard = np.zeros((0, HEARD_DIM), np.float32)
         self._struck = np.zeros(N_PITCHES, np.float32)  # on the step before
         self._left = np.zeros(N_PITCHES, np.int64)  # steps for which keys are still held
+        self._since = np.full(N_PITCHES, KEPT_STEPS)  # steps since keys were struck
         self._plan: Plan | None = None
         self._usual = self.settings.notes_per_step
         self._attacks: deque[bool] = deque(maxlen=BAR_STEPS)  # whether each last step had one
@@ -226,7 +230,7 @@ class Accompanist:
                 )
             )
             struck[key], last = 1, key
-            bias[DONE] = 0  # the chord's size is the writer's own choice
+            bias[DONE] = -self.settings.fullness
         return tuple(notes)
 
     def _next_pitch(self, hidden: _Hidden, row: Array, struck: Array, last: int) -> Array:
@@ -244,6 +248,7 @@ class Accompanist:
         classes = (np.arange(N_PITCHES) + MIN_PITCH) % 12
         bias[:N_PITCHES] = s.safety * np.log(np.maximum(plan.safety[classes], LEAST_SAFETY))
         bias[:N_PITCHES] -= s.safety * np.log(max(float(plan.safety.max()), LEAST_SAFETY))
+        bias[:N_PITCHES] -= s.restrike * (self._since <= BEAT_STEPS)
         bias[DONE] = s.density * np.log(max(self._usual, 0.05) / s.notes_per_step)
         return bias
 
@@ -260,9 +265,11 @@ class Accompanist:
 
     def _keep(self, notes: Sequence[StepNote]) -> None:
         self._struck[:] = 0
+        self._since += 1
         for note in notes:
             self._struck[note.pitch - MIN_PITCH] = note.velocity / 127
             self._left[note.pitch - MIN_PITCH] = note.length
+            self._since[note.pitch - MIN_PITCH] = 1
 
 
 _NOTHING = np.zeros((1, SUMMARY_DIM), np.float32)
