@@ -48,7 +48,7 @@ class SamplingSettings:
     density: float = 0.3  # how strongly the number of notes is led back to what is usual
     notes_per_step: float = 0.81  # what is usual
     candidates: int = 3  # of each step, of which the best is played
-    fullness: float = 0.0  # how much more readily a note gets others beside it
+    fullness: float = 0.3  # how much more readily a note gets others beside it
     restrike: float = 0.0  # how much a key that was struck within a beat is avoided
     steadiness: float = 1.0  # what striking, or not, as a bar ago is worth to a candidate
     plan: PlanSettings = field(default_factory=PlanSettings)

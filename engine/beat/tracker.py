@@ -21,7 +21,7 @@ STEP_FRAMES = 4  # the clock asks the filter at every so many frames
 AUDIBLE = 0.15  # where no activation was higher for a while, there is no beat to be heard
 MEMORY_BEATS = 0.8  # in which an activation fades to a third
 LEVEL_MEMORY = 0.9  # from beat to beat, of the odds that beats are too fast or slow
-LEVEL_ODDS = 10.0  # log odds from which on they are
+LEVEL_ODDS = 18.0  # log odds from which on they are
 NEAR_BEAT = 0.15  # of a beat: where the clock and the filter may not be in the same one
 USUAL_PERIOD_S = 0.6  # before there is an estimate
 

@@ -36,7 +36,7 @@ class Chord:
         self.beats += list(beats)
         has_c = beats[:, :-1].reshape(len(beats), STEPS, SUMMARY_DIM)[..., 0].mean(1) > 0.2
         level = np.zeros((len(beats), 3), np.float32)
-        level[:, self.level] = 2.0
+        level[:, self.level] = 5.0
         return np.where(has_c, 2.0, -2.0).astype(np.float32), level
 
 
