@@ -33,6 +33,12 @@ def add(command: Add) -> None:
     sub.add_argument("plan", type=Path, help="the planner's checkpoint")
     sub.add_argument("play", type=Path, help="the player's checkpoint")
     sub.add_argument("--out", type=Path, default=RUNS / "accompanist")
+    sub = command("accompany-files", accompany_files, "measure mode accompany on rendered songs")
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    sub.add_argument("--out", type=Path, default=RUNS, help="holds songs laid on their grids")
+    sub.add_argument("--split", default="test", choices=("valid", "test"))
+    sub.add_argument("--limit", type=at_least(0), default=12, help="songs of rung b; 0 is all")
     sub = command("accompaniment", accompaniment, "measure what the accompanist plays")
     sub.add_argument("model", type=Path, help="a checkpoint, or a folder of exported graphs")
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
@@ -77,6 +83,19 @@ def export_accompanist(args: argparse.Namespace) -> None:
 
     network, trained = join_networks(args.plan, args.play)
     print(export(network, args.out, trained))
+
+
+def accompany_files(args: argparse.Namespace) -> None:
+    """Print what the program plays to songs as files, on the beat that it finds."""
+    from offline_train.data.accompaniment.songs import prepare_songs
+    from offline_train.evaluation.accompanied_files import score_files, table
+    from offline_train.evaluation.rungs import EvaluateConfig
+    from offline_train.evaluation.step_posteriors import of_rung
+
+    data = data_folder(args)
+    config = EvaluateConfig(data, args.cache, args.split, "b", limit=args.limit)
+    songs = prepare_songs(data, args.split, args.out / f"songs-{args.split}")
+    print(table(score_files(songs, of_rung(config))))
 
 
 def accompaniment(args: argparse.Namespace) -> None:

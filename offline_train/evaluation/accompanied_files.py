@@ -1,0 +1,106 @@
+"""Songs through the program as files in mode accompany: on the beat as it is found, causally.
+
+``accompaniment`` measures the accompanist on the true grid; here the beat's errors count too.
+"""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from engine.core.settings import AudioSettings, EngineSettings, MidiSettings, PlaySettings
+from engine.whole_song.cover import cover_file
+from offline_train.data.accompaniment.songs import GridSong, step_times
+from offline_train.evaluation.step_posteriors import Sound
+
+AFTER_CHANGE = 4  # steps: the first beat
+SAMPLE_RATE = 16000
+
+
+@dataclass(frozen=True, slots=True)
+class FileScore:
+    """One song's figures."""
+
+    enters_s: float
+    distance_ms: float  # of onsets from the song's true sixteenths, median
+    distance_90_ms: float
+    on_half_beats: float
+    chord_tones: float
+    after_change: float
+    notes: float  # for each of the human's, from the entry on
+
+
+TITLES = {
+    "enters_s": "seconds until it plays",
+    "distance_ms": "onsets off the true sixteenths, ms, median",
+    "distance_90_ms": "onsets off the true sixteenths, ms, 90th percentile",
+    "on_half_beats": "on half-beats",
+    "chord_tones": "chord tones",
+    "after_change": "on the first beat after a change",
+    "notes": "notes for each of the human's",
+}
+
+
+def play(sound: Sound) -> NDArray[np.float64]:
+    """Return onsets and pitches (n, 2) that the program plays to a song."""
+    with tempfile.TemporaryDirectory() as folder:
+        song, cover = Path(folder) / "song.wav", Path(folder) / "cover.mid"
+        soundfile.write(song, sound.samples, SAMPLE_RATE, "FLOAT")
+        settings = EngineSettings(
+            audio=AudioSettings(input=str(song)),
+            play=PlaySettings(mode="accompany"),
+            midi=MidiSettings(midi_out=(str(cover),)),
+        )
+        notes = [(note.time, note.pitch) for note in cover_file(settings).notes if note.is_on]
+    return np.array(notes, float).reshape(-1, 2)
+
+
+def score_file(song: GridSong, sound: Sound, notes: NDArray[np.float64]) -> FileScore | None:
+    """Return the figures of notes (n, 2) that were played to a song; None of none."""
+    if not len(notes):
+        return None
+    times = step_times(sound.beats)
+    first = int(np.argmin(np.abs(song.times - sound.start - times[0])))
+    nearest = np.abs(notes[:, :1] - times).argmin(1)
+    distances = 1000 * np.abs(notes[:, 0] - times[nearest])
+    steps = np.minimum(first + nearest, song.n_steps - 1)
+    tones = song.tones[steps].astype(int)
+    is_tone = (tones >> (notes[:, 1].astype(int) % 12) & 1).astype(bool)
+    is_new = np.zeros(song.n_steps, bool)
+    for change in np.flatnonzero(np.diff(song.tones.astype(int))) + 1:
+        is_new[change : change + AFTER_CHANGE] = True
+    onsets = song.piano[:, 0]
+    n_human = int(((onsets >= steps[0]) & (onsets < first + len(times))).sum())
+    return FileScore(
+        float(notes[0, 0]),
+        float(np.median(distances)),
+        float(np.quantile(distances, 0.9)),
+        float((steps % 2 == 0).mean()),
+        float(is_tone[tones > 0].mean()),
+        float(is_tone[(tones > 0) & is_new[steps]].mean()),
+        len(notes) / max(n_human, 1),
+    )
+
+
+def score_files(songs: Sequence[GridSong], sounds: Iterable[Sound]) -> list[FileScore]:
+    """Return the figures of those songs to which something is played."""
+    by_id = {song.song_id: song for song in songs}
+    scores = [
+        score_file(by_id[sound.song_id], sound, play(sound))
+        for sound in sounds
+        if sound.song_id in by_id
+    ]
+    return [score for score in scores if score is not None]
+
+
+def table(scores: Sequence[FileScore]) -> str:
+    """Return the means over songs as lines."""
+    lines = [f"{'songs':53}{len(scores)}"]
+    for field in fields(FileScore):
+        mean = float(np.nanmean([getattr(score, field.name) for score in scores]))
+        lines.append(f"{TITLES[field.name]:53}{mean:.3g}")
+    return "\n".join(lines)
