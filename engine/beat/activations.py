@@ -19,6 +19,7 @@ from models.spec import BeatSpec
 
 Array = NDArray[np.float32]
 
+FOLDER = "beat"  # of the shipped models
 NAME = "beat.onnx"
 OUTPUTS = ("beat", "downbeat")
 MAX_CALL_FRAMES = 256
@@ -61,7 +62,7 @@ class BeatModel:
 
 def load_beat_model(path: Path | None = None, provider: str = "cpu", threads: int = 1) -> BeatModel:
     """Return the beat network of a file, or the one that ships. Every failure is a ModelError."""
-    path = path or shipped.path() / NAME
+    path = path or shipped.path() / FOLDER / NAME
     graph = Graph(path, provider, threads)
     try:
         spec = BeatSpec.from_metadata(graph.metadata())

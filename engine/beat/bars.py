@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.beat.activations import FOLDER
 from engine.beat.clock import BeatClock
 from engine.beat.gathering import StepGatherer
 from engine.beat.summary import SUMMARY_DIM, summarise
@@ -123,4 +124,4 @@ class BarTracker:
 
 def load_bar_model(path: Path | None = None, threads: int = 1) -> BarModel:
     """Return the bar network of a file, or the one that ships. Every failure is a ModelError."""
-    return BarModel(Graph(path or shipped.path() / NAME, threads=threads))
+    return BarModel(Graph(path or shipped.path() / FOLDER / NAME, threads=threads))

@@ -203,6 +203,14 @@ def test_threads_sleep_between_runs(
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
+def test_whatever_is_listed_is_a_cover_model() -> None:
+    """Other networks that ship lie in folders of their own."""
+    names = list_models()
+    assert {"live", "studio", "transcribe"} <= set(names)
+    for name in names:
+        assert load_model(name).spec.name
+
+
 def test_the_shipped_folder_is_the_packages_own() -> None:
     assert shipped.path().is_dir()
     assert model_files.list_models() == tuple(sorted(model_files.list_models()))
