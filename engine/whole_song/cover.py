@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.audio.opening import FileSource, path_of_input
 from engine.core.notes import Event, NoteEvent, notes_of
@@ -19,9 +20,12 @@ from engine.cover.accompaniment import open_accompanying
 from engine.cover.stream import CoverStream, open_pipeline
 from engine.midi.function_sink import FunctionSink
 from engine.midi.sinks import MidiSink, open_sink
+from engine.model.pipeline import Pipeline
 from engine.model.window_model import WindowModel
 from engine.signal.conditioning import PRIME_S, WholeSource
 from engine.signal.tuning import A4_HZ
+
+Array = NDArray[np.float32]
 
 BLOCK_SECONDS = 0.5
 FEW_NOTES = 0.1
@@ -117,9 +121,7 @@ def cover_song(
     pipeline = open_pipeline(settings.model)
     if isinstance(pipeline.model, WindowModel):
         pipeline.model = pipeline.model.offline_variant()
-    parts = open_accompanying(pipeline, settings, song.sample_rate, song.n_channels)
-    stream = CoverStream(pipeline, settings, song.sample_rate, song.n_channels, parts)
-    stream.prime(song.head(PRIME_S))
+    stream = open_stream(pipeline, settings, song.sample_rate, song.head(PRIME_S))
     a4_hz = stream.a4_hz
     sink = open_sink()
     events: list[Event] = []
@@ -148,6 +150,20 @@ def cover_song(
     if is_whole and cover.n_notes < cover.seconds * FEW_NOTES:
         _warn_of_few(cover.n_notes, peak, song.name, settings.gate)
     return cover
+
+
+def open_stream(
+    pipeline: Pipeline, settings: EngineSettings, sample_rate: int, head: Array
+) -> CoverStream:
+    """Return the stream of a whole song, which begins with ``head`` (n, channels).
+
+    Raises as ``open_accompanying``.
+    """
+    n_channels = head.shape[1]
+    parts = open_accompanying(pipeline, settings, sample_rate, n_channels)
+    stream = CoverStream(pipeline, settings, sample_rate, n_channels, parts)
+    stream.prime(head)
+    return stream
 
 
 def _warn_of_few(n_notes: int, peak: float, name: str, gate: GateSettings) -> None:

@@ -2,6 +2,8 @@
 
 import argparse
 import logging
+from collections.abc import Mapping
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from offline_train.commands.options import Add, at_least, data_folder, number
 from offline_train.corpora import SPLITS
 
 if TYPE_CHECKING:
+    from engine.core.settings import EngineSettings
     from offline_train import evaluation
     from offline_train.evaluation.systems import Path_
 
@@ -20,6 +23,13 @@ def add(command: Add) -> None:
     """Add the options of these commands."""
     _add_evaluate(command)
     _add_playable(command)
+    sub = command(
+        "human-figures", human_figures, "print how like a pianist POP909's humans play, as a table"
+    )
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument("--split", default="test", choices=SPLITS)
+    sub.add_argument("--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all")
+    sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
 
 
 def _add_evaluate(command: Add) -> None:
@@ -38,6 +48,14 @@ def _add_evaluate(command: Add) -> None:
     sub.add_argument("--recordings", type=Path, help="folder of rungs d and folder")
     sub.add_argument("--split", default="test", choices=SPLITS)
     sub.add_argument("--style", default="balanced")
+    sub.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings of the program, of how it plays, as play.hands=true decoder.density=0.5",
+    )
     sub.add_argument("--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all")
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
     sub.add_argument("--workers", type=at_least(1), default=1)
@@ -85,11 +103,21 @@ def _embed(checkpoint: Path | None) -> "evaluation.Embed | None":
     return partial(embedded_song, checkpoint)
 
 
+def playing_settings(overrides: Mapping[str, object], style: str) -> "EngineSettings":
+    """Return how the program plays, by ``section.key``, in a style. Raises ConfigError."""
+    from engine.core.settings import EngineSettings
+    from livecover.settings.sections import Settings, with_values
+
+    own = with_values(Settings(), {"model.style": style, **overrides})
+    return EngineSettings(**{f.name: getattr(own, f.name) for f in fields(EngineSettings)})
+
+
 def evaluate(args: argparse.Namespace) -> None:
     """Measure covers, rung by rung."""
     from offline_train import evaluation
     from offline_train.evaluation.report import report, save_json, save_page
     from offline_train.evaluation.style_figure import draw_styles, measure_styles, style_table
+    from offline_train.training.recipe_files import parse_override
 
     needs_data = bool({"a", "b", "c", "piano"} & set(args.rung))
     configs = {
@@ -111,13 +139,14 @@ def evaluate(args: argparse.Namespace) -> None:
         draw_styles(args.styles, rows, covers)
         print(style_table(rows))
         return
+    settings = playing_settings(dict(map(parse_override, args.set)), args.style)
     paths: list[Path_] = [] if args.without_streamed else ["streamed"]
     paths += [] if args.without_whole_file else ["whole file"]
     results = [
         evaluation.evaluate(
             args.model,
             config,
-            args.style,
+            settings,
             against=args.against,
             arrangers={"arranger": args.arranger} if args.arranger else None,
             baselines=args.baselines,
@@ -147,3 +176,15 @@ def playable(args: argparse.Namespace) -> None:
         )
         score = measure(args.model, config, args.style, args.span)
         print(report(score, f"{args.model}, rung ({rung}), style {args.style}", shipped), "\n")
+
+
+def human_figures(args: argparse.Namespace) -> None:
+    """Print the figures that stand for humans where a rung has none."""
+    from offline_train.evaluation import EvaluateConfig
+    from offline_train.evaluation.human_covers import measure_humans
+
+    config = EvaluateConfig(
+        data_folder(args), Path(), args.split, excerpt_s=args.excerpt, limit=args.limit
+    )
+    for name, spread in measure_humans(config).items():
+        print(f'    "{name}": Spread({spread.mean:.4g}, {spread.deviation:.4g}),')

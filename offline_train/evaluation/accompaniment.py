@@ -28,7 +28,8 @@ from offline_train.data.accompaniment.songs import STEPS_PER_BEAT, GridSong
 from offline_train.evaluation.measures.faults import count_repeated
 from offline_train.evaluation.measures.pianist import (
     PianistScore,
-    human_deviations,
+    human_spreads,
+    pianist_distance,
     score_pianist,
 )
 from offline_train.evaluation.measures.playability import find_unplayable
@@ -296,9 +297,7 @@ def table(scores: dict[str, AccompanimentScore], human: AccompanimentScore) -> s
     for name in names:
         cells = [f"{score.figures[name]:.3f}" for score in columns.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    apart = [
-        f"{np.mean(list(human_deviations(score.songs, human.songs).values())):.2f}"
-        for score in scores.values()
-    ]
+    humans = human_spreads(human.songs)
+    apart = [f"{pianist_distance(score.songs, humans):.2f}" for score in scores.values()]
     lines.append("| human deviations away, mean | 0 | " + " | ".join(apart) + " |")
     return "\n".join(lines)

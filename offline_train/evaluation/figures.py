@@ -1,11 +1,14 @@
 """From the scores of songs to the figures of a table, each with its name and label."""
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 
+from offline_train.evaluation.measures.faults import FaultScore
+from offline_train.evaluation.measures.pianist import PianistScore
 from offline_train.evaluation.measures.playability import PlayabilityScore
 from offline_train.evaluation.measures.rhythm import RhythmScore
 from offline_train.evaluation.measures.transcription import TranscriptionScore
@@ -21,6 +24,8 @@ class SongScore:
 
     playability: PlayabilityScore
     rhythm: RhythmScore
+    pianist: PianistScore
+    faults: FaultScore | None = None
     transcription: TranscriptionScore | None = None
     qmax: float | None = None
     melody_chroma: float | None = None
@@ -73,20 +78,33 @@ MEASURES = (
     Measure("chroma_by_chance", "its value for the same notes a second late", 3, None),
     Measure("embedding_distance", "distance from the song in the joint embedding", 3, False),
     Measure("embedding_by_chance", "its value for the same notes a second late", 3, None),
+    Measure(
+        "pianist_distance", "unlike a pianist: mean distance from humans, in deviations", 2, False
+    ),
+    Measure("pulse", "pulse", 3, None),
+    Measure("grid_coherence", "rhythmic grid coherence", 3, None),
+    Measure("crowded", "attacks within 0.1 s of the one before", 3, None),
+    Measure("variation", "variation of the time between attacks", 3, None),
+    Measure("single", "attacks of one note", 3, None),
+    Measure("left_wide", "left hand: attacks wider than a tenth", 3, None),
+    Measure("seconds_struck", "attacks with a minor second or ninth", 3, None),
+    Measure("velocity_spread", "spread of velocities", 1, None),
+    Measure("melody_above", "velocity of a chord's highest note above its mean", 1, None),
+    Measure("note_s", "median note length, s", 3, None),
+    Measure("too_long", "notes held too long, of those that the human plays", 3, False),
+    Measure("repeated", "notes struck again where the human holds", 3, False),
     Measure("grid_share", "onsets within 60 ms of the half-beat grid", 3, True),
-    Measure("grid_coherence", "rhythmic grid coherence", 3, False),
+    Measure("sixteenth_ms", "onsets off the song's sixteenths, ms, median", 1, False),
+    Measure("sixteenth_90_ms", "onsets off the song's sixteenths, ms, 90th percentile", 1, False),
     Measure("notes_a_second", "notes a second", 2, None),
     Measure("mean_velocity", "mean velocity", 1, None),
-    Measure("median_note_s", "median note length, s", 3, None),
     Measure("restrike_share", "notes that strike a key again within 60 ms", 4, False),
     Measure("left_notes_a_second", "left hand: notes a second", 2, None),
     Measure("left_span", "left hand: mean span of chords, semitones", 1, None),
-    Measure("left_wide_share", "left hand: attacks wider than a tenth", 3, False),
     Measure("left_polyphony", "left hand: mean polyphony", 2, None),
     Measure("left_max_polyphony", "left hand: most notes at once", 0, False),
     Measure("right_notes_a_second", "right hand: notes a second", 2, None),
     Measure("right_span", "right hand: mean span of chords, semitones", 1, None),
-    Measure("right_wide_share", "right hand: attacks wider than a tenth", 3, False),
     Measure("right_polyphony", "right hand: mean polyphony", 2, None),
     Measure("right_max_polyphony", "right hand: most notes at once", 0, False),
     Measure("lookahead_ms", "lookahead of the model, ms", 0, False),
@@ -106,12 +124,15 @@ def figures(scores: Sequence[SongScore], timing: Timing | None = None) -> Figure
     """Return the figures of one song's score, or of several songs together.
 
     Transcription is counted over all songs' notes or cells together, and as a mean over songs
-    where the key says so; shares and rates are over all notes and seconds; the rest are means
-    over the songs for which they are known.
+    where the key says so; shares and rates are over all notes and seconds; those of a pianist and
+    distances from sixteenths are medians over songs; the rest are means over the songs for which
+    they are known.
     """
     found = _transcription([s.transcription for s in scores if s.transcription is not None])
     for key in _MEANS:
         found |= _mean_of(scores, key)
+    found |= _pianist([s.pianist for s in scores])
+    found |= _faults([s.faults for s in scores if s.faults is not None])
     found |= _rhythm([s.rhythm for s in scores])
     found |= _playability([s.playability for s in scores])
     if timing is not None and timing.lookahead_s is not None and timing.latency_s is not None:
@@ -158,8 +179,24 @@ def _rhythm(scores: Sequence[RhythmScore]) -> Figures:
     found = {}
     if n_onsets:
         found["grid_share"] = sum(s.n_near_grid or 0 for s in known) / n_onsets
-    coherent = [s.grid_coherence for s in scores if s.grid_coherence is not None]
-    return found | ({"grid_coherence": float(np.mean(coherent))} if coherent else {})
+    for key in ("sixteenth", "sixteenth_90"):
+        off = [value for s in scores if (value := getattr(s, f"{key}_s")) is not None]
+        found |= {f"{key}_ms": 1000 * float(np.median(off))} if off else {}
+    return found
+
+
+def _pianist(scores: Sequence[PianistScore]) -> Figures:
+    found: Figures = {}
+    for key in (f.name for f in fields(PianistScore) if f.name != "notes_a_second"):
+        known = [value for s in scores if not math.isnan(value := getattr(s, key))]
+        found |= {key: float(np.median(known))} if known else {}
+    return found
+
+
+def _faults(scores: Sequence[FaultScore]) -> Figures:
+    total = sum(scores, FaultScore())
+    found = {"repeated": total.of_notes("n_repeated")} if total.n_notes else {}
+    return found | ({"too_long": total.of_matched("n_too_long")} if total.n_matched else {})
 
 
 def _playability(scores: Sequence[PlayabilityScore]) -> Figures:
@@ -171,7 +208,6 @@ def _playability(scores: Sequence[PlayabilityScore]) -> Figures:
     found = {
         "notes_a_second": n_notes / seconds,
         "mean_velocity": sum(s.mean_velocity * s.n_notes for s in scores) / n_notes,
-        "median_note_s": float(np.mean([s.median_note_s for s in played])),
         "restrike_share": sum(s.n_restrikes for s in scores) / n_notes,
     }
     for side in ("left", "right"):
@@ -179,7 +215,6 @@ def _playability(scores: Sequence[PlayabilityScore]) -> Figures:
         found |= {
             f"{side}_notes_a_second": _mean(h.notes_a_second for h in hands),
             f"{side}_span": _mean(h.mean_span for h in hands),
-            f"{side}_wide_share": _mean(h.wide_share for h in hands),
             f"{side}_polyphony": _mean(h.mean_polyphony for h in hands),
             f"{side}_max_polyphony": float(max(h.max_polyphony for h in hands)),
         }

@@ -84,6 +84,7 @@ def to_json(results: Sequence[RungResult]) -> dict[str, Any]:
             result.rung: {
                 "model": result.model,
                 "style": result.style,
+                "playing": result.playing,
                 "split": result.split,
                 "songs": result.n_songs,
                 "minutes": result.minutes,
@@ -174,7 +175,8 @@ def _title(result: RungResult) -> str:
 
 def _counted(result: RungResult) -> str:
     text = (
-        f"{result.model}, style {result.style}: {result.n_songs} songs, {result.minutes} minutes."
+        f"{', '.join((result.model, f'style {result.style}', *result.playing))}: "
+        f"{result.n_songs} songs, {result.minutes} minutes."
     )
     if result.skipped:
         text += f" Skipped as broken: {len(result.skipped)} ({', '.join(result.skipped)})."

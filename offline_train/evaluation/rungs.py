@@ -182,10 +182,15 @@ def _excerpt(config: EvaluateConfig, name: str, rng: np.random.Generator) -> tup
     return cut(song, start, config.excerpt_s), start
 
 
+def cover_notes(song: Song) -> Array:
+    """Return the human cover, notes (n, 5)."""
+    notes = [(*note, is_melody) for note, is_melody in song.cover()]
+    return np.array(notes, np.float32).reshape(-1, 5)
+
+
 def _known(song: Song, samples: Array) -> ReferenceSong:
-    notes = np.array([(*note, is_melody) for note, is_melody in song.cover()], np.float32)
     beats = np.array([beat.time for beat in song.beats])
-    return ReferenceSong(song.song_id, samples, notes.reshape(-1, 5), beats)
+    return ReferenceSong(song.song_id, samples, cover_notes(song), beats)
 
 
 def _render_pop909(config: EvaluateConfig, name: str, is_heard: bool) -> ReferenceSong:

@@ -6,11 +6,11 @@ counted. Not here: what each measure is (a module for each family), tables and p
 (``report``).
 """
 
-import dataclasses
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,15 +19,22 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.core.errors import ConfigError, DataError
+from engine.core.settings import EngineSettings
 from engine.model.model_files import model_path
 from engine.system.extras import needs
-from models.spec import Decoding
 from offline_train.evaluation.figures import Figures, SongScore, compare_qmax, figures
+from offline_train.evaluation.human_covers import spreads_or_usual
 from offline_train.evaluation.measures import likeness
 from offline_train.evaluation.measures.agreement import (
     chroma_agreement,
     octave_free_agreement,
     shifted,
+)
+from offline_train.evaluation.measures.faults import score_faults
+from offline_train.evaluation.measures.pianist import (
+    PianistScore,
+    pianist_distance,
+    score_pianist,
 )
 from offline_train.evaluation.measures.playability import score_playability
 from offline_train.evaluation.measures.rhythm import score_rhythm
@@ -48,6 +55,7 @@ Array = NDArray[np.float32]
 
 HUMAN = SystemChoice("human", "human")
 BASIC_PITCH = SystemChoice("basic-pitch", "basic-pitch")
+USUAL = EngineSettings()
 BASELINES = {choice.name: choice for choice in (HUMAN, BASIC_PITCH)}
 
 
@@ -59,6 +67,7 @@ class ScoredSong:
     seconds: float
     scores: dict[str, SongScore]
     covers: dict[str, Array]  # notes (n, 5)
+    human: PianistScore | None = None  # of the song's own cover
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class RungResult:
     split: str
     model: str
     style: str
+    playing: tuple[str, ...]  # how it played, where not as usual: "section.key = value"
     n_songs: int
     minutes: float
     skipped: dict[str, str]  # song -> what is wrong with it
@@ -92,8 +102,7 @@ class RungResult:
 def evaluate(
     model: str | Path,
     config: EvaluateConfig,
-    style: str = "balanced",
-    decoding: Decoding | None = None,
+    settings: EngineSettings = USUAL,
     *,
     against: str | Path | None = None,
     arrangers: Mapping[str, Path] | None = None,
@@ -109,8 +118,8 @@ def evaluate(
         A shipped model's name or a path; ``against`` is an earlier model for a column of its own.
     config
         Which songs.
-    style, decoding
-        Of the model; the decoding that its file carries if none is given.
+    settings
+        In what style the models play and how, as in the program; its model does not matter.
     arrangers
         Folders of exported arrangers, by the name of their column.
     baselines
@@ -130,9 +139,9 @@ def evaluate(
     """
     if config.rung == "d":  # recordings have no human cover
         baselines = [name for name in baselines if name != "human"]
-    choices = _choices(model, style, decoding, against, baselines, paths)
+    choices = _choices(model, settings, against, baselines, paths)
     for name, folder in (arrangers or {}).items():
-        choices.append(SystemChoice(name, "arranger", str(folder)))
+        choices.append(SystemChoice(name, "arranger", folder=str(folder)))
     timings = {choice.name: open_system(choice).timing for choice in choices}
     if with_qmax and not likeness.has_essentia():
         log.warning("%s", needs("no Qmax: it needs essentia", "evaluate"))
@@ -153,6 +162,7 @@ def evaluate(
         raise DataError(f"none of {len(names)} songs is whole; the first: {skipped[names[0]]}")
     seconds = sum(song.seconds for song in songs)
     human = [song.scores["human"] for song in songs] if "human" in timings else None
+    spreads = spreads_or_usual([song.human for song in songs if song.human is not None])
     systems = {}
     for name, timing in timings.items():
         scores = [song.scores[name] for song in songs]
@@ -160,12 +170,16 @@ def evaluate(
         ratio = compare_qmax(scores, human) if human is not None else None
         if ratio is not None:
             together["qmax_to_human"] = ratio
+        distance = pianist_distance([s.pianist for s in scores], spreads)
+        if not math.isnan(distance):
+            together["pianist_distance"] = distance
         systems[name] = SystemResult(together, {s.name: figures([s.scores[name]]) for s in songs})
     return RungResult(
         config.rung,
         config.split,
         str(model),
-        style,
+        str(settings.model.style),
+        changed_settings(settings),
         len(songs),
         round(seconds / 60, 1),
         skipped,
@@ -174,10 +188,26 @@ def evaluate(
     )
 
 
+def changed_settings(settings: EngineSettings) -> tuple[str, ...]:
+    """Return what is not as usual, model and style apart.
+
+    >>> from engine.core.settings import PlaySettings
+    >>> changed_settings(EngineSettings(play=PlaySettings(hands=True)))
+    ('play.hands = True',)
+    """
+    found = []
+    for section in fields(EngineSettings):
+        own, usual = getattr(settings, section.name), getattr(USUAL, section.name)
+        for name in (f"{section.name}.{key.name}" for key in fields(usual)):
+            value = getattr(own, name.partition(".")[2])
+            if value != getattr(usual, name.partition(".")[2]):
+                found.append(f"{name} = {value}")
+    return tuple(line for line in found if not line.startswith(("model.model ", "model.style ")))
+
+
 def _choices(
     model: str | Path,
-    style: str,
-    decoding: Decoding | None,
+    settings: EngineSettings,
     against: str | Path | None,
     baselines: Sequence[str],
     paths: Sequence[Path_],
@@ -185,13 +215,16 @@ def _choices(
     unknown = sorted(set(baselines) - set(BASELINES))
     if unknown:
         raise ConfigError(f"a baseline must be one of {', '.join(BASELINES)}, not {unknown[0]!r}")
+
+    def of(path: Path) -> EngineSettings:
+        return replace(settings, model=replace(settings.model, model=str(path)))
+
     path = model_path(model)
-    own = partial(SystemChoice, kind="model", model=str(path), style=style, decoding=decoding)
-    choices = [own(f"{path.stem}, {way}", path=way) for way in paths]
+    choices = [SystemChoice(f"{path.stem}, {way}", "model", way, of(path)) for way in paths]
     if against is not None:
         before = model_path(against)
         name = f"before: {before.stem}, streamed"
-        choices.append(SystemChoice(name, "model", str(before), style=style))
+        choices.append(SystemChoice(name, "model", "streamed", of(before)))
     return choices + [BASELINES[name] for name in baselines]
 
 
@@ -249,23 +282,24 @@ def score_song(
         key = np.round(cover.notes[:, :4], 2).tobytes()
         if profile is not None and key not in known:
             known[key] = likeness.cover_qmax(profile, cover.notes)
-        scores[choice.name] = dataclasses.replace(score, qmax=known.get(key))
+        scores[choice.name] = replace(score, qmax=known.get(key))
     covers = {name: cover.notes for name, cover in opened.items()}
-    return ScoredSong(song.name, song.seconds, scores, covers)
+    human = None if song.notes is None else score_pianist(song.notes, song.seconds)
+    return ScoredSong(song.name, song.seconds, scores, covers, human)
 
 
 def _with_distances(scored: ScoredSong, song: ReferenceSong, embed: Embed) -> ScoredSong:
     """Return the song with each cover's distance in a joint embedding among its scores."""
     embedded = embed(song.samples)
     scores = {
-        name: dataclasses.replace(
+        name: replace(
             score,
             embedding_distance=embedded.distance(scored.covers[name]),
             embedding_by_chance=embedded.distance(shifted(scored.covers[name])),
         )
         for name, score in scored.scores.items()
     }
-    return dataclasses.replace(scored, scores=scores)
+    return replace(scored, scores=scores)
 
 
 def score_cover(
@@ -276,8 +310,9 @@ def score_cover(
     ``teacher`` is basic-pitch's notes of the song.
     """
     notes, late = cover.notes, shifted(cover.notes)
-    transcription, melody = None, None
+    transcription, melody, faults = None, None, None
     if song.notes is not None:
+        faults = score_faults(song.notes, notes)
         melody = likeness.melody_chroma(song.notes[song.notes[:, 4] > 0.5], notes)
         if not is_truth:
             cells = None if cover.posteriors is None else cells_of_posteriors(cover.posteriors)
@@ -285,6 +320,8 @@ def score_cover(
     score = SongScore(
         score_playability(notes, song.seconds),
         score_rhythm(notes, song.beats),
+        score_pianist(notes, song.seconds),
+        faults,
         transcription,
         melody_chroma=melody[0] if melody else None,
         melody_anywhere=melody[1] if melody else None,
@@ -293,7 +330,7 @@ def score_cover(
     )
     if teacher is None:
         return score
-    return dataclasses.replace(
+    return replace(
         score,
         teacher_agreement=octave_free_agreement(notes, teacher.notes),
         teacher_by_chance=octave_free_agreement(late, teacher.notes),

@@ -6,7 +6,6 @@ A system takes a song and gives notes (n, 5): onset, offset, pitch, velocity, "i
 import logging
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -15,19 +14,18 @@ from numpy.typing import NDArray
 
 from engine.core.errors import DataError
 from engine.core.note_tracker import pair_notes
-from engine.core.notes import NoteEvent, Posteriors
-from engine.core.settings import DecoderSettings, TimeSettings
-from engine.cover.style import style_pace, style_vector
+from engine.core.notes import Event, NoteEvent, Posteriors, notes_of
+from engine.core.settings import DecoderSettings, EngineSettings
+from engine.cover.stream import open_pipeline
+from engine.cover.style import style_vector
+from engine.model.cover_model import join_posteriors
 from engine.model.latency import latency_budget
-from engine.model.pipeline import (
-    Pipeline,
-    load_pipeline,
-    stream_posteriors,
-)
+from engine.model.pipeline import FeatureTap, Pipeline, stream_posteriors
 from engine.model.window_model import WindowModel
 from engine.perform.decoder import NoteDecoder
-from engine.signal.conditioning import BLOCK_S
+from engine.signal.conditioning import BLOCK_S, PRIME_S
 from engine.whole_song.arranger import Arranger
+from engine.whole_song.cover import open_stream
 from engine.whole_song.song_analysis import SongAnalysis, analyze
 from engine.whole_song.song_analyzer import SongAnalyzer
 from models.spec import Decoding, ModelSpec
@@ -117,19 +115,63 @@ def listen(
     return stream_posteriors(samples, model, pipeline.frontend, vector, block_size=block_size)
 
 
-def declared_timing(spec: ModelSpec) -> Timing:
+def declared_timing(spec: ModelSpec, settings: EngineSettings) -> Timing:
     """Return a model's lookahead and the latency that the engine declares for it."""
+    lookahead = spec.lookahead_frames * spec.features.frame_s
+    if settings.is_accompanying:
+        return Timing(lookahead, settings.accompany.latency)
     budget = latency_budget(
         spec,
-        TimeSettings(),
+        settings.time,
         block=DEVICE_BLOCK_S,
         decoder_frames=NoteDecoder.lookahead_frames,
     )
-    return Timing(spec.lookahead_frames * spec.features.frame_s, budget.total)
+    return Timing(lookahead, budget.total)
+
+
+class PosteriorRecorder:
+    """A tap that keeps the posteriors, before another tap."""
+
+    def __init__(self, other: FeatureTap | None) -> None:
+        self._other = other
+        self._parts: list[Posteriors] = []
+
+    @property
+    def posteriors(self) -> Posteriors:
+        """What came so far."""
+        return join_posteriors(self._parts)
+
+    def begin(self, start: float, first_frame: float) -> None:
+        """Tell the other."""
+        if self._other is not None:
+            self._other.begin(start, first_frame)
+
+    def push(self, samples: Array, features: Array, cents: float) -> None:
+        """Tell the other."""
+        if self._other is not None:
+            self._other.push(samples, features, cents)
+
+    def push_posteriors(self, posteriors: Posteriors) -> None:
+        """Keep them, and tell the other."""
+        self._parts.append(posteriors)
+        if self._other is not None:
+            self._other.push_posteriors(posteriors)
+
+    def skip(self, samples: Array, n_frames: int) -> None:
+        """Tell the other."""
+        if self._other is not None:
+            self._other.skip(samples, n_frames)
 
 
 class ModelSystem:
-    """A model file, by the live path or over the whole file.
+    """A model as the program plays it, live or over the whole file.
+
+    Parameters
+    ----------
+    settings
+        The engine's: model, style, and how it plays; what is about devices does not matter.
+    path
+        In blocks as from a device, or as ``engine.whole_song.cover`` plays files.
 
     Raises
     ------
@@ -137,30 +179,35 @@ class ModelSystem:
         If there is no such model, or it has no such style.
     """
 
-    def __init__(
-        self,
-        model: str | Path,
-        path: Path_ = "streamed",
-        style: str | tuple[float, ...] = "balanced",
-        decoding: Decoding | None = None,
-    ) -> None:
-        self._pipeline = load_pipeline(model)
-        self._path: Path_ = path
-        self._style = style
-        self._decoding = decoding or self._pipeline.spec.decoding
-        self._pace = style_pace(style_vector(style, self._pipeline.spec), self._pipeline.spec)
+    def __init__(self, settings: EngineSettings, path: Path_ = "streamed") -> None:
+        self._settings, self._path = settings, path
+        self._pipeline = open_pipeline(settings.model)
+        self._block_size = BLOCK_SAMPLES
+        if path == "whole file":
+            self._block_size = round(BLOCK_S * SAMPLE_RATE)
+            if isinstance(self._pipeline.model, WindowModel):
+                self._pipeline.model = self._pipeline.model.offline_variant()
 
     @property
     def timing(self) -> Timing:
         """As declared; over a whole file there is none."""
-        return declared_timing(self._pipeline.spec) if self._path == "streamed" else Timing()
+        if self._path == "whole file":
+            return Timing()
+        return declared_timing(self._pipeline.spec, self._settings)
 
     def cover(self, song: ReferenceSong) -> Cover:
         """Return what the engine plays."""
-        posteriors = listen(self._pipeline, song.samples, self._style, self._path)
-        frame_s = self._pipeline.spec.features.frame_s
-        notes = decode(posteriors, frame_s, self._decoding, self._pace)
-        return Cover(notes, posteriors, frame_s)
+        pipeline, sound = self._pipeline, song.samples[:, None]
+        pipeline.tap = None  # of the song before
+        head = sound[: round(PRIME_S * SAMPLE_RATE)]
+        stream = open_stream(pipeline, self._settings, SAMPLE_RATE, head)
+        pipeline.tap = recorder = PosteriorRecorder(pipeline.tap)
+        events: list[Event] = []
+        for start in range(0, len(sound), self._block_size):
+            events += stream.push(sound[start : start + self._block_size])
+        events += stream.finish()
+        frame_s = pipeline.spec.features.frame_s
+        return Cover(events_to_notes(notes_of(events)), recorder.posteriors, frame_s)
 
 
 class BasicPitch:
@@ -231,10 +278,9 @@ class SystemChoice:
 
     name: str
     kind: Literal["model", "arranger", "basic-pitch", "human"]
-    model: str = ""
     path: Path_ = "streamed"
-    style: str | tuple[float, ...] = "balanced"
-    decoding: Decoding | None = None
+    settings: EngineSettings = EngineSettings()  # of a model
+    folder: str = ""  # of an arranger
 
 
 @lru_cache(maxsize=16)
@@ -245,5 +291,5 @@ def open_system(choice: SystemChoice) -> System:
     if choice.kind == "basic-pitch":
         return BasicPitch()
     if choice.kind == "arranger":
-        return ArrangerSystem(choice.model)
-    return ModelSystem(choice.model, choice.path, choice.style, choice.decoding)
+        return ArrangerSystem(choice.folder)
+    return ModelSystem(choice.settings, choice.path)

