@@ -18,6 +18,7 @@ from offline_train.commands import (
     data,
     evaluate,
     making,
+    own_covers,
     papers,
     recipes,
 )
@@ -38,7 +39,18 @@ def build_parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    for group in (data, recipes, cover, apc, beat, accompanist, papers, evaluate, making):
+    for group in (
+        data,
+        recipes,
+        cover,
+        apc,
+        beat,
+        accompanist,
+        own_covers,
+        papers,
+        evaluate,
+        making,
+    ):
         group.add(command)
     return parser
 

@@ -92,6 +92,9 @@ TABLE: dict[str, str] = {
     "offline_train.synthesis offline_train.data offline_train.training offline_train.studies",
     "offline_train.studies.pairs": "engine offline_train.corpora offline_train.synthesis "
     "offline_train.data offline_train.evaluation",
+    "offline_train.studies.own_covers": "models engine offline_train.corpora "
+    "offline_train.synthesis offline_train.data offline_train.training offline_train.evaluation "
+    "offline_train.recipes offline_train.exporting offline_train.studies",
     "offline_train.studies.arranging": "models engine offline_train.corpora "
     "offline_train.synthesis "
     "offline_train.data offline_train.training offline_train.evaluation "

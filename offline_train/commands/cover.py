@@ -111,11 +111,10 @@ def _add_training(command: Add) -> None:
         training,
         "--part",
         "part",
-        choices=("all", "transcriber", "heads"),
-        help="what is trained: all, the transcriber, or its heads alone",
+        choices=("all", "transcriber", "heads", "cover"),
+        help="what is trained: all, the transcriber, its heads alone, or the cover part alone",
     )
-    training.add_argument("--workers", type=at_least(1), default=2, help="workers of a cluster")
-    training.add_argument("--cluster", help="train on Ray: an address, or local")
+    recipes.add_cluster_options(training)
     exploring.add_argument("--grid", default="small", choices=("small", "full"))
     exploring.add_argument(
         "--only", nargs="+", default=(), help="names of settings, as lookahead-4"
@@ -139,13 +138,12 @@ def train(args: argparse.Namespace) -> None:
     if not args.cluster:
         recipes.train(args)
         return
-    from offline_train.recipes.cluster import Cluster, train_on_cluster
+    from offline_train.recipes.cluster import train_on_cluster
 
     kind, settings = recipes.settings_of(args)
     if kind is not recipes.KINDS["cover"]:
         raise ConfigError("a cluster trains the streaming cover model; leave --cluster out")
-    address = None if args.cluster == "local" else args.cluster
-    cluster = Cluster(args.workers, settings.device.startswith("cuda"), address)
+    cluster = recipes.cluster_of(args, settings.device)
     print(train_on_cluster(cast("CoverSettings", settings), cluster))
 
 

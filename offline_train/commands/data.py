@@ -3,10 +3,14 @@
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.core.errors import DataError
 from offline_train.commands.options import Add, at_least, data_folder, number
 from offline_train.corpora import SPLITS
+
+if TYPE_CHECKING:
+    from offline_train.studies.pairs.build import PairsConfig
 
 
 def add(command: Add) -> None:
@@ -36,14 +40,20 @@ def add(command: Add) -> None:
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
 
     sub = command("pairs", pairs, "build aligned pairs from recordings of songs and covers")
-    sub.add_argument("folder", type=Path, help="with SONG/song.* and SONG/cover*.*, or pairs.csv")
+    add_pairs_options(sub)
     sub.add_argument("--out", type=Path, default=Path("runs/pairs"))
+    sub.add_argument("--workers", type=at_least(1), default=1)
+
+
+def add_pairs_options(sub: argparse.ArgumentParser) -> None:
+    """Add what each command has that aligns a user's songs and covers."""
+    layout = "with NAME.* and NAME.mid or NAME-cover.*, SONG/song.* and SONG/cover*.*, or pairs.csv"
+    sub.add_argument("folder", type=Path, help=layout)
     sub.add_argument("--transcriber", default="basic-pitch", help="or a model of ours")
     sub.add_argument("--style", default="balanced", help="of a model of ours")
     sub.add_argument(
         "--accept", nargs="+", default=(), help="pairs to take though they are rejected, by name"
     )
-    sub.add_argument("--workers", type=at_least(1), default=1)
 
 
 def corpus(args: argparse.Namespace) -> None:
@@ -96,25 +106,39 @@ def recordings(args: argparse.Namespace) -> None:
 
 
 def pairs(args: argparse.Namespace) -> None:
-    """Align recordings of songs and covers."""
-    from offline_train.studies.pairs.build import PairsConfig, build
+    """Align songs and covers."""
+    make_pairs(args, args.out, args.workers)
 
-    results, apart = build(
-        PairsConfig(
-            args.folder,
-            args.out,
-            transcriber=args.transcriber,
-            style=args.style,
-            workers=args.workers,
-            accept=tuple(args.accept),
-        )
+
+def make_pairs(args: argparse.Namespace, out: Path, workers: int = 1) -> None:
+    """Align songs and covers, and say what became of each. Raises DataError if none is kept."""
+    from offline_train.studies.pairs.build import PairsConfig
+
+    config = PairsConfig(
+        args.folder,
+        out,
+        transcriber=args.transcriber,
+        style=args.style,
+        workers=workers,
+        accept=tuple(args.accept),
     )
+    report_pairs(config)
+
+
+def report_pairs(config: "PairsConfig") -> None:
+    """Do what ``make_pairs`` does, by a config."""
+    from offline_train.studies.pairs.build import build
+
+    results, apart = build(config)
+    out = config.out
     for result in results:
         print(result.line())
+    kept = sum(result.shard is not None for result in results)
+    print(f"{out}: {kept} of {len(results)} pairs kept")
     if apart:
-        print(f"{args.out}: {', '.join(apart)} kept apart in valid, the rest is in train")
-    elif any(result.shard for result in results):
-        print(f"{args.out}: one song alone; training needs another, to check with")
-    print(args.out / "report.md")
-    if not any(result.shard for result in results):
-        raise DataError(f"{args.out}: no pair was accepted, nothing to train on; see the report")
+        print(f"{out}: {', '.join(apart)} kept apart in valid, the rest is in train")
+    elif kept:
+        print(f"{out}: one song alone; training needs another, to check with")
+    print(out / "report.md")
+    if not kept:
+        raise DataError(f"{out}: no pair was accepted, nothing to train on; see the report")

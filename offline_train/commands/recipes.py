@@ -7,9 +7,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from offline_train.commands.options import Add
+from offline_train.commands.options import Add, at_least
 
 if TYPE_CHECKING:
+    from offline_train.recipes.cluster import Cluster
     from offline_train.training.recipe_files import RecipeFile
     from offline_train.training.settings import RunSettings
 
@@ -76,6 +77,20 @@ def overrides_of(args: argparse.Namespace) -> dict[str, Any]:
 
     given = {k.removeprefix(PREFIX): v for k, v in vars(args).items() if k.startswith(PREFIX)}
     return given | dict(map(parse_override, args.set))
+
+
+def add_cluster_options(sub: argparse.ArgumentParser) -> None:
+    """Add where a training runs that can be shared out."""
+    sub.add_argument("--workers", type=at_least(1), default=2, help="workers of a cluster")
+    sub.add_argument("--cluster", help="train on Ray: an address, or local")
+
+
+def cluster_of(args: argparse.Namespace, device: str) -> "Cluster":
+    """Return the cluster that was asked for."""
+    from offline_train.recipes.cluster import Cluster
+
+    address = None if args.cluster == "local" else args.cluster
+    return Cluster(args.workers, device.startswith("cuda"), address)
 
 
 def read(args: argparse.Namespace) -> "RecipeFile":

@@ -74,7 +74,7 @@ class CoverCrops(FrameCrops):
     Every crop has ``samples`` (n,) for T frames, ``clean`` the same before mastering (of
     recordings, which are not bent), ``shift`` in semitones for the features, ``style`` (24,), the
     labels of the cover and of the transcription, and ``has_cover``, ``has_transcription`` and
-    ``has_velocity`` (1 or 0), which say what of them counts.
+    ``has_velocity`` and ``has_melody`` (1 or 0), which say what of them counts.
     """
 
     @cached_property
@@ -135,6 +135,8 @@ class CoverCrops(FrameCrops):
         item["shift"] = torch.tensor(shift)
         item["has_cover"] = torch.tensor(float("notes" in piece))
         item["has_transcription"] = torch.tensor(float(has_teacher or "score" in piece))
+        # Of a cover that was transcribed it is not known which notes are the tune.
+        item["has_melody"] = torch.tensor(float(bool(np.any(notes[:, 4] > 0))))
         item["has_velocity"] = torch.tensor(float("score" in piece))
         return item
 

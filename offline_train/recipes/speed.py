@@ -78,7 +78,7 @@ def made_up_batch(c: CoverSettings) -> dict[str, Tensor]:
     torch.manual_seed(c.seed)
     n_samples = (c.n_frames - 1) * LOG_STFT_16K.hop_length + LOG_STFT_16K.win_length
     samples = 0.1 * torch.randn(c.batch, n_samples)
-    flags = ("has_cover", "has_transcription", "has_velocity")
+    flags = ("has_cover", "has_transcription", "has_velocity", "has_melody")
     labels = {
         name: (torch.rand(c.batch, c.n_frames, N_PITCHES) < SPARSE).float()
         for name in (*COVER, *(TRANSCRIPTION_PREFIX + name for name in TRANSCRIPTION))

@@ -34,6 +34,7 @@ from offline_train.studies.pairs.acceptance import (
     figures,
 )
 from offline_train.studies.pairs.align import Alignment, align
+from offline_train.studies.pairs.cover import Cover, has_notes, read_cover
 from offline_train.studies.pairs.folder import Pair, find_pairs
 from offline_train.studies.pairs.results import (
     SHARDS,
@@ -51,7 +52,7 @@ from offline_train.studies.pairs.sound import (
     read_mono,
     require_synctoolbox,
 )
-from offline_train.studies.pairs.transcribe import Transcriber, open_transcriber, warp_notes
+from offline_train.studies.pairs.transcribe import open_transcriber, warp_notes
 
 log = logging.getLogger(__name__)
 
@@ -113,19 +114,18 @@ def _is_done(config: PairsConfig, pair: Pair) -> bool:
 
 def build_song(config: PairsConfig, pairs: list[Pair]) -> list[PairResult]:
     """Do the covers of one song, whose features are computed once; store each result at once."""
-    transcribe = open_transcriber(config.transcriber, config.style)
     results = []
-    song: tuple[Array, Recording] | None = None
+    song: tuple[Cover, Recording] | None = None
     for pair in pairs:
         fingerprint = _fingerprint(config, pair)
         named = (pair.name, str(pair.song), str(pair.cover))
         try:
-            song = song or _recording(pair.song)
-            cover = _recording(pair.cover)
+            song = song or _recording(pair.song, Cover(read_mono(pair.song)))
+            cover = _recording(pair.cover, read_cover(pair.cover))
         except (DataError, DeviceError) as error:
             result = PairResult(*named, "broken", str(error), fingerprint)
         else:
-            result = _build_pair(config, pair, song, cover, transcribe, fingerprint)
+            result = _build_pair(config, pair, song, cover, fingerprint)
         if result.shard is None:
             (config.out / "midi" / f"{pair.name}.mid").unlink(missing_ok=True)
         write_whole(
@@ -136,10 +136,9 @@ def build_song(config: PairsConfig, pairs: list[Pair]) -> list[PairResult]:
     return results
 
 
-def _recording(path: Path) -> tuple[Array, Recording]:
-    samples = read_mono(path)
+def _recording(path: Path, read: Cover) -> tuple[Cover, Recording]:
     try:
-        return samples, measure(samples)
+        return read, measure(read.samples)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
@@ -147,9 +146,8 @@ def _recording(path: Path) -> tuple[Array, Recording]:
 def _build_pair(
     config: PairsConfig,
     pair: Pair,
-    song: tuple[Array, Recording],
-    cover: tuple[Array, Recording],
-    transcribe: Transcriber,
+    song: tuple[Cover, Recording],
+    cover: tuple[Cover, Recording],
     fingerprint: list[Any],
 ) -> PairResult:
     named = (pair.name, str(pair.song), str(pair.cover))
@@ -158,7 +156,7 @@ def _build_pair(
     is_vouched_for = pair.name in config.accept
     if alignment is not None and measured is not None and (reason is None or is_vouched_for):
         reason = None
-        notes = warp_notes(transcribe(cover[0], SAMPLE_RATE), alignment)
+        notes = warp_notes(_notes_of(cover[0], config), alignment)
         rate = len(notes) / (measured.end - measured.start)
         if rate < config.limits.notes_a_second:
             reason = (
@@ -169,8 +167,14 @@ def _build_pair(
         return PairResult(
             *named, "rejected", reason or "", fingerprint, len(notes), figures=measured
         )
-    shard = _write_pair(config.out, pair, song[0], notes, measured)
+    shard = _write_pair(config.out, pair, song[0].samples, notes, measured)
     return PairResult(*named, "accepted", "", fingerprint, len(notes), measured, shard)
+
+
+def _notes_of(cover: Cover, config: PairsConfig) -> Array:
+    if cover.notes is not None:
+        return cover.notes
+    return open_transcriber(config.transcriber, config.style)(cover.samples, SAMPLE_RATE)
 
 
 def _write_pair(
@@ -225,7 +229,8 @@ def build(config: PairsConfig) -> tuple[list[PairResult], list[str]]:
             raise DataError(f"expected names of pairs to accept, got {name}; there are {names}")
     check_parts(config.out)
     require_synctoolbox()
-    open_transcriber(config.transcriber, config.style)
+    if not all(has_notes(pair.cover) for pair in pairs):
+        open_transcriber(config.transcriber, config.style)
     try:
         for name in ("midi", SHARDS, "pairs"):
             (config.out / name).mkdir(parents=True, exist_ok=True)

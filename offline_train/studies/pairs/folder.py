@@ -1,7 +1,9 @@
 """Finds the pairs of song and piano cover in a user's folder or list.
 
-Laid out ``FOLDER/SONG/song.*`` and ``cover*.*`` (any number), or by a ``pairs.csv`` with the
-columns song and cover (paths from where it lies). Here too: which songs are kept apart.
+Laid out ``FOLDER/SONG/song.*`` and ``cover*.*`` (any number), side by side as ``NAME.wav`` and
+``NAME.mid`` or ``NAME-cover*.*``, or by a ``pairs.csv`` with the columns song and cover (paths from
+where it lies). A cover is a sound file or MIDI; of both by one name, MIDI. Here too: which songs
+are kept apart.
 """
 
 import csv
@@ -21,6 +23,7 @@ from offline_train.corpora.text_files import read_text
 log = logging.getLogger(__name__)
 
 CHECK_SHARE = 1 / 8  # of the songs, kept apart to check with
+MIDI_SUFFIXES = (".mid", ".midi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,9 @@ def find_pairs(folder: Path) -> list[Pair]:
     found = list(_pairs_of_csv(table) if table.is_file() else _pairs_of_folder(folder))
     if not found:
         raise DataError(
-            f"{folder}: expected SONG/song.* beside SONG/cover*.* ({', '.join(SUFFIXES)}), "
-            "or pairs.csv with the columns song and cover; found no pair"
+            f"{folder}: expected SONG/song.* beside SONG/cover*.*, or NAME.wav beside NAME.mid or "
+            f"NAME-cover.* (songs {', '.join(SUFFIXES)}, covers these or {MIDI_SUFFIXES[0]}), or "
+            "pairs.csv with the columns song and cover; found no pair"
         )
     seen: Counter[str] = Counter()
     pairs = []
@@ -71,16 +75,49 @@ def kept_apart(titles: Iterable[str]) -> set[str]:
 
 
 def _pairs_of_folder(folder: Path) -> Iterator[tuple[Path, Path, str, str]]:
-    def audio(inside: Path, stem: str) -> list[Path]:
-        return sorted(p for p in inside.glob(f"{stem}.*") if p.suffix.lower() in SUFFIXES)
-
+    yield from _side_by_side(folder)
     for inside in sorted(p for p in folder.glob("*") if p.is_dir()):
-        songs, covers = audio(inside, "song"), audio(inside, "cover*")
+        songs = [p for p in inside.glob("song.*") if _is_sound(p)]
+        covers = _one_of_a_name(inside.glob("cover*.*"))
         if covers and len(songs) != 1:
             log.warning("%s: skipped, expected one song.*, found %d", inside, len(songs))
         elif songs:
             for cover in covers:
                 yield songs[0], cover, inside.name, f"{inside.name}-{cover.stem}"
+
+
+def _side_by_side(folder: Path) -> Iterator[tuple[Path, Path, str, str]]:
+    """Yield ``NAME.wav`` with each ``NAME.mid`` and ``NAME-cover*.*``."""
+    files = sorted(p for p in folder.glob("*") if p.is_file())
+    sounds = [p for p in files if _is_sound(p)]
+    covers = {p.stem for p in sounds if any(_is_cover_of(p.stem, s.stem) for s in sounds)}
+    for song in (p for p in sounds if p.stem not in covers):
+        named = [p for p in files if _is_midi(p) and p.stem == song.stem]
+        named += [p for p in files if _is_cover_of(p.stem, song.stem)]
+        for cover in _one_of_a_name(named):
+            yield song, cover, song.stem, cover.stem
+
+
+def _is_cover_of(name: str, song: str) -> bool:
+    rest = name.removeprefix(song)
+    return rest != name and rest.lstrip(" -_.").lower().startswith("cover")
+
+
+def _one_of_a_name(paths: Iterable[Path]) -> list[Path]:
+    """Return the covers among files, one for each name; MIDI, which is exact, before sound."""
+    found: dict[str, Path] = {}
+    for path in sorted(paths, key=_is_midi):
+        if _is_sound(path) or _is_midi(path):
+            found[path.stem] = path
+    return sorted(found.values())
+
+
+def _is_sound(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
+
+
+def _is_midi(path: Path) -> bool:
+    return path.suffix.lower() in MIDI_SUFFIXES
 
 
 def _pairs_of_csv(table: Path) -> Iterator[tuple[Path, Path, str, str]]:

@@ -47,7 +47,8 @@ def note_loss(
         "velocity": w.velocity * (error.square() * weight).sum() / weight.sum().clamp(min=1),
     }
     if f"{prefix}melody" in batch:
-        sounding = torch.maximum(onset, frame) * has_notes[:, None, None]
+        is_known = has_notes * batch["has_melody"]
+        sounding = torch.maximum(onset, frame) * is_known[:, None, None]
         melody = bce(logits[f"{prefix}melody"], batch[f"{prefix}melody"], reduction="none")
         terms["melody"] = w.melody * (melody * sounding).sum() / sounding.sum().clamp(min=1)
     return terms

@@ -12,13 +12,15 @@ from offline_train.training.cover.losses import Weights
 from offline_train.training.schedule import Schedule
 from offline_train.training.settings import SMALLEST_RATE, RunSettings, check_run
 
-Part = Literal["all", "transcriber", "heads"]
-"""What is trained: everything; trunk and transcription alone; or heads on a fixed trunk."""
+Part = Literal["all", "transcriber", "heads", "cover"]
+"""What is trained: everything; trunk and transcription alone; its heads on a fixed trunk; or the
+cover part on a fixed transcriber, which a few covers cannot teach to forget other sounds."""
 
 SHARES: dict[Part, dict[str, float]] = {
     "all": {"train": 0.63, "recordings": 0.2, "giantmidi-solo-train": 0.17},
     "transcriber": {"train": 0.17, "recordings": 0.08, "giantmidi-solo-train": 0.75},
     "heads": {"train": 0.63, "recordings": 0.2, "giantmidi-solo-train": 0.17},
+    "cover": {"train": 1.0},
 }
 """Folders of prepared shards, and how often each is drawn from, by what learns."""
 

@@ -152,15 +152,17 @@ class CoverTask(Task[dict[str, Tensor]]):
 
     def _frozen(self) -> list[torch.nn.Module]:
         """Return the modules that do not learn."""
-        n = self.cover
-        heads = n.transcription if self.c.part == "heads" else None
-        trained = (n.trunk, n.transcription) if self.c.part == "transcriber" else (heads,)
-        return [] if self.c.part == "all" else [m for m in n.children() if m not in trained]
+        n, part = self.cover, self.c.part
+        if part == "cover":
+            return [n.trunk, n.transcription]
+        heads = n.transcription if part == "heads" else None
+        trained = (n.trunk, n.transcription) if part == "transcriber" else (heads,)
+        return [] if part == "all" else [m for m in n.children() if m not in trained]
 
     def _answer(self, features: Tensor, style: Tensor) -> dict[str, Tensor]:
         """Return logits by name; without the cover's where the cover does not learn."""
         state = initial_state(self.cover, len(features), self.c.device)
-        if self.c.part == "all":
+        if self.c.part in ("all", "cover"):
             return self.cover(features, style, state)[0]  # type: ignore[no-any-return]
         hidden, _ = self.cover.trunk(features, state)
         return self.cover.transcribe(hidden, state)[0]

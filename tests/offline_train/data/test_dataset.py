@@ -146,6 +146,15 @@ def test_crops_are_whole_examples_and_come_from_their_seed(tmp_path: Path) -> No
     assert kinds == {(1.0, 1.0), (0.0, 0.0)}
 
 
+def test_a_cover_says_whether_its_tune_is_known(tmp_path: Path) -> None:
+    unmarked, marked = song("a", 4.0), song("b", 4.0)
+    marked.arrays["notes"][:3, 4] = 1
+    for piece, known in ((unmarked, 0.0), (marked, 1.0), (recording("c", 4.0), 0.0)):
+        folder = write_folder(tmp_path / piece.name, [piece])
+        (crop,) = drawn(CoverCrops({folder: 1.0}, SPEC, 24, 4), 1, 1)
+        assert float(crop["has_melody"]) == known
+
+
 def test_labels_lie_where_the_features_rise(tmp_path: Path) -> None:
     """Whatever the bend, the shift and the place: the label's bin is where sound begins."""
     from models.features import Features

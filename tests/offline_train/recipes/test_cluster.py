@@ -122,6 +122,7 @@ def cover_batches() -> list[dict[str, torch.Tensor]]:
         batch["style"] = torch.randn(BATCH, 24, generator=draw).double()
         batch["has_cover"] = torch.tensor([1.0, 0.0, 1.0, 1.0]).double()
         batch["has_transcription"] = torch.tensor([0.0, 1.0, 1.0, 1.0]).double()
+        batch["has_melody"] = torch.ones(BATCH).double()
         batch["has_velocity"] = torch.tensor([1.0, 0.0, 0.0, 1.0]).double()
         batches.append(batch)
     return batches

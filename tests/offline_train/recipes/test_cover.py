@@ -12,7 +12,7 @@ import torch
 from engine.core.errors import DataError, ModelError
 from models.streaming import StreamingConfig, StreamingCover
 from offline_train.recipes.cover import train
-from offline_train.training.cover.settings import CoverSettings
+from offline_train.training.cover.settings import CoverSettings, Part
 from offline_train.training.cover.task import CoverTask, load_checkpoint, network_of, validate
 from offline_train.training.loop import train_step
 from tests.messages import refused
@@ -50,6 +50,27 @@ def test_it_trains_resumes_and_leaves_a_loadable_checkpoint(config: CoverSetting
     assert {"onset", "frame", "velocity", "melody"} < set(validate(network, config))
     lines = [json.loads(line) for line in (config.out / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "validation" in line] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("part", "learns"),
+    [("all", {True}), ("cover", {False}), ("heads", {False, True}), ("transcriber", {True})],
+)
+def test_what_is_not_trained_stays_as_it_is(
+    config: CoverSettings, part: Part, learns: set[bool]
+) -> None:
+    c = dataclasses.replace(config, part=part)
+    before = {n: v.clone() for n, v in CoverTask(c).network.state_dict().items()}
+    task = CoverTask(c)
+    task.network.load_state_dict(before)
+    train_step(task, c.schedule(), next(task.batches(0)), 0, 0.0, "")
+    moved = {
+        name: bool((value != before[name]).any()) for name, value in task.network.named_parameters()
+    }
+    transcriber = {m for n, m in moved.items() if n.startswith(("trunk.", "transcription."))}
+    cover = {m for n, m in moved.items() if not n.startswith(("trunk.", "transcription."))}
+    assert learns <= transcriber <= learns | {False}
+    assert (True in cover) == (part in ("all", "cover"))
 
 
 def test_the_rate_warms_up_then_follows_the_time_used(config: CoverSettings) -> None:

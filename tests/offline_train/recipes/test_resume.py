@@ -145,7 +145,7 @@ def cover_recipe(shards: Path, part: Part = "all", n_steps: int = 6) -> Train:
     return train
 
 
-@pytest.mark.parametrize("part", ["all", "transcriber", "heads"])
+@pytest.mark.parametrize("part", ["all", "transcriber", "heads", "cover"])
 def test_the_cover_model(shards: Path, tmp_path: Path, part: Part) -> None:
     check(cover_recipe(shards, part), tmp_path, (3,))
 

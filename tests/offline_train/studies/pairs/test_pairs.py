@@ -215,6 +215,17 @@ def test_a_folder_gives_every_cover_of_every_song(tmp_path: Path) -> None:
     assert pairs[0].song == tmp_path / "a/song.ogg"
 
 
+def test_covers_may_lie_beside_their_songs_and_midi_wins(tmp_path: Path) -> None:
+    lay_out(tmp_path, "x.wav", "x.mid", "x-cover 2.mp3", "x-cover 2.mid", "alone.wav", "no.mid")
+    lay_out(tmp_path, "y.mp3", "y.cover.ogg", "z/song.wav", "z/cover.mid", "z/cover.wav", "y.txt")
+    assert [(p.title, p.cover.name) for p in find_pairs(tmp_path)] == [
+        ("x", "x-cover 2.mid"),
+        ("x", "x.mid"),
+        ("y", "y.cover.ogg"),
+        ("z", "cover.mid"),
+    ]
+
+
 def test_a_table_gives_pairs_with_names_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("song,cover\nx/s.mp3,x/c.mp3\ny/s.mp3,y/c.mp3\n")
     pairs = find_pairs(tmp_path)

@@ -17,7 +17,8 @@ def batch_of(size: int) -> dict[str, Tensor]:
     for prefix in ("", TRANSCRIPTION_PREFIX):
         batch[prefix + "onset"][:, 1, 40] = batch[prefix + "frame"][:, 1, 40] = 1.0
         batch[prefix + "velocity"][:, 1, 40] = 0.7
-    return batch | {n: torch.ones(size) for n in ("has_cover", "has_transcription", "has_velocity")}
+    flags = ("has_cover", "has_transcription", "has_velocity", "has_melody")
+    return batch | {name: torch.ones(size) for name in flags}
 
 
 def logits_of(size: int) -> dict[str, Tensor]:
@@ -46,6 +47,15 @@ def test_what_has_no_labels_does_not_count() -> None:
         torch.testing.assert_close(value, alone[name])
     batch["has_cover"] = torch.zeros(2)
     assert cover_loss(logits, batch, Weights())["onset"] == 0
+
+
+def test_where_nobody_knows_the_tune_it_does_not_count() -> None:
+    batch, logits = batch_of(1), logits_of(1)
+    known = cover_loss(logits, batch, Weights())
+    batch["has_melody"] = torch.zeros(1)
+    unknown = cover_loss(logits, batch, Weights())
+    assert known.pop("melody") > 0 == unknown.pop("melody")
+    assert known == unknown
 
 
 def test_logits_are_moved_until_they_are_as_dense() -> None:
