@@ -121,7 +121,8 @@ def cover_song(
     pipeline = open_pipeline(settings.model)
     if isinstance(pipeline.model, WindowModel):
         pipeline.model = pipeline.model.offline_variant()
-    stream = open_stream(pipeline, settings, song.sample_rate, song.head(PRIME_S))
+    stream = open_stream(pipeline, settings, song.sample_rate, song.n_channels)
+    stream.prime(song.head(PRIME_S))
     a4_hz = stream.a4_hz
     sink = open_sink()
     events: list[Event] = []
@@ -153,17 +154,11 @@ def cover_song(
 
 
 def open_stream(
-    pipeline: Pipeline, settings: EngineSettings, sample_rate: int, head: Array
+    pipeline: Pipeline, settings: EngineSettings, sample_rate: int, n_channels: int
 ) -> CoverStream:
-    """Return the stream of a whole song, which begins with ``head`` (n, channels).
-
-    Raises as ``open_accompanying``.
-    """
-    n_channels = head.shape[1]
+    """Return the stream of a song that is not played from a device. Raises LiveCoverError."""
     parts = open_accompanying(pipeline, settings, sample_rate, n_channels)
-    stream = CoverStream(pipeline, settings, sample_rate, n_channels, parts)
-    stream.prime(head)
-    return stream
+    return CoverStream(pipeline, settings, sample_rate, n_channels, parts)
 
 
 def _warn_of_few(n_notes: int, peak: float, name: str, gate: GateSettings) -> None:

@@ -41,11 +41,13 @@ def _add_evaluate(command: Add) -> None:
         "--rung",
         nargs="+",
         default=["b"],
-        choices=("a", "b", "c", "d", "piano", "folder"),
+        choices=("a", "b", "c", "d", "piano", "folder", "sung"),
         help="a: sounds of training, b: held-out sounds, c: and sung and mastered, d: recordings, "
-        "piano: solo piano, folder: any sound files, NAME.mid beside one being its human cover",
+        "piano: solo piano, folder: any sound files, NAME.mid beside one being its human cover, "
+        "sung: sound files with NAME.txt, UltraStar's, beside each",
     )
-    sub.add_argument("--recordings", type=Path, help="folder of rungs d and folder")
+    sub.add_argument("--recordings", type=Path, help="folder of rungs d, folder and sung")
+    sub.add_argument("--sung", type=Path, help="folder of rung sung, where it is another")
     sub.add_argument("--split", default="test", choices=SPLITS)
     sub.add_argument("--style", default="balanced")
     sub.add_argument(
@@ -129,7 +131,7 @@ def evaluate(args: argparse.Namespace) -> None:
             excerpt_s=args.excerpt,
             limit=args.limit,
             workers=args.workers,
-            recordings=args.recordings,
+            recordings=args.sung or args.recordings if rung == "sung" else args.recordings,
             embed=_embed(args.embedding),
         )
         for rung in args.rung

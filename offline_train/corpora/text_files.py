@@ -10,10 +10,11 @@ from engine.system.file_kinds import HEAD_BYTES, kind_of
 from engine.system.paths import shown
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, fallback: str | None = None) -> str:
     """Return a file's text, in UTF-8 or with the mark of UTF-16, without that mark.
 
-    Raises DataError where it cannot be read or is in another encoding.
+    Raises DataError where it cannot be read or is in another encoding; where a ``fallback`` is
+    given, that one is tried.
     """
     try:
         data = path.read_bytes()
@@ -26,6 +27,8 @@ def read_text(path: Path) -> str:
     try:
         return data.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError as error:
+        if fallback is not None and not is_wide:
+            return data.decode(fallback)
         kind = kind_of(data[:HEAD_BYTES])
         raise DataError(f"{shown(path)}: expected text in UTF-8, got {kind} ({error})") from error
 

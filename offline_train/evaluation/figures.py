@@ -12,6 +12,7 @@ from offline_train.evaluation.measures.pianist import PianistScore
 from offline_train.evaluation.measures.playability import PlayabilityScore
 from offline_train.evaluation.measures.rhythm import RhythmScore
 from offline_train.evaluation.measures.transcription import TranscriptionScore
+from offline_train.evaluation.measures.tune import TuneScore
 from offline_train.evaluation.systems import Timing
 
 Figures = dict[str, float]
@@ -27,6 +28,7 @@ class SongScore:
     pianist: PianistScore
     faults: FaultScore | None = None
     transcription: TranscriptionScore | None = None
+    tune: TuneScore | None = None
     qmax: float | None = None
     melody_chroma: float | None = None
     melody_anywhere: float | None = None
@@ -67,6 +69,8 @@ MEASURES = (
     Measure("cell_velocity_f1", "of it, velocity cells", 3, True),
     Measure("average_f1_played", "AMT-APC's average F1, cells of the notes played", 3, True),
     Measure("melody_recall", "melody notes found", 3, True),
+    Measure("sung_found", "sung notes found, mean over songs", 3, True),
+    Measure("sung_by_chance", "its value for the same notes one to two seconds off", 3, None),
     Measure("density", "notes for each note of the human", 2, None),
     Measure("qmax", "Qmax figure", 4, False),
     Measure("qmax_to_human", "Qmax figure ÷ the human cover's, same songs", 2, False),
@@ -131,6 +135,7 @@ def figures(scores: Sequence[SongScore], timing: Timing | None = None) -> Figure
     found = _transcription([s.transcription for s in scores if s.transcription is not None])
     for key in _MEANS:
         found |= _mean_of(scores, key)
+    found |= _tune([s.tune for s in scores if s.tune is not None])
     found |= _pianist([s.pianist for s in scores])
     found |= _faults([s.faults for s in scores if s.faults is not None])
     found |= _rhythm([s.rhythm for s in scores])
@@ -171,6 +176,15 @@ def _transcription(scores: Sequence[TranscriptionScore]) -> Figures:
     if total.melody.n_reference:
         found["melody_recall"] = total.melody.recall
     return found
+
+
+def _tune(scores: Sequence[TuneScore]) -> Figures:
+    if not scores:
+        return {}
+    return {
+        "sung_found": _mean(s.found for s in scores),
+        "sung_by_chance": _mean(s.by_chance for s in scores),
+    }
 
 
 def _rhythm(scores: Sequence[RhythmScore]) -> Figures:

@@ -19,7 +19,14 @@ RUNG_TITLES = {
     "d": "real recordings, without truth",
     "piano": "solo piano, held-out pieces",
     "folder": "a folder of songs",
+    "sung": "recordings with singers; streamed, nothing is known beforehand",
 }
+COMPARED = "Between rungs and systems"
+LADDER = (
+    "onset_f1", "melody_recall", "sung_found", "sung_by_chance", "notes_a_second", "density",
+    "pianist_distance", "pulse", "grid_coherence",
+)  # fmt: skip
+"""Of the table with all rungs."""
 
 
 def table_rows(result: RungResult) -> list[list[str]]:
@@ -49,10 +56,27 @@ def report(results: Sequence[RungResult]) -> str:
     parts = []
     for result in results:
         parts += [f"## {_title(result)}", _counted(result), markdown_table(table_rows(result))]
-    ladder = compare_rungs(results)
-    if len(ladder) > 1:
-        parts += ["## Between rungs and systems", markdown_table(ladder)]
+    for title, rows in _summaries(results):
+        parts += [f"## {title}", markdown_table(rows)]
     return "\n\n".join(parts)
+
+
+def _summaries(results: Sequence[RungResult]) -> list[tuple[str, list[list[str]]]]:
+    """Return what several rungs or systems have in common: tables that have rows, with titles."""
+    tables = [("Rung by rung", ladder(results)), (COMPARED, compare_rungs(results))]
+    return [(title, rows) for title, rows in tables if len(rows) > 1]
+
+
+def ladder(results: Sequence[RungResult]) -> list[list[str]]:
+    """Return the first system's main figures, header first: a column a rung, if there are two."""
+    if len(results) < 2:
+        return []
+    rows = [["measure", *(f"({result.rung})" for result in results)]]
+    for measure in (MEASURE[key] for key in LADDER):
+        values = [result.streamed.figures.get(measure.key) for result in results]
+        if any(value is not None for value in values):
+            rows.append([measure.label, *(_shown(value, measure) for value in values)])
+    return rows
 
 
 def compare_rungs(results: Sequence[RungResult]) -> list[list[str]]:
@@ -134,9 +158,8 @@ def save_page(
                 f"<figure><img src='{html.escape(image.as_posix())}' alt='{caption}'>"
                 f"<figcaption>{caption}</figcaption></figure>"
             )
-    ladder = compare_rungs(results)
-    if len(ladder) > 1:
-        body += ["<h2>Between rungs and systems</h2>", _html_table(ladder)]
+    for title, rows in _summaries(results):
+        body += [f"<h2>{html.escape(title)}</h2>", _html_table(rows)]
     save_json(results, folder / "figures.json")
     _write(folder / "table.md", report(results) + "\n")
     page = folder / "index.html"

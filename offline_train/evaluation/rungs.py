@@ -7,10 +7,11 @@ c       as b, the melody sung by a voice kept from training, mastered hard, as M
 d       real recordings without truth, kept from training
 piano   solo piano: GiantMIDI pieces kept from training, on the Salamander piano
 folder  any sound files, ``NAME.mid`` beside ``NAME.wav`` being its human cover, or shards
+sung    recordings with singers, ``NAME.txt`` beside ``NAME.wav`` saying what is sung
 ======  =============================================================================
 
 Every choice of a rendering comes from a seed of the song's own. Not here: what is measured
-(``scoring``), the voice and mastering of rung c (``sung``).
+(``scoring``), the voice and mastering of rung c (``sung_bands``), files (``recordings``).
 """
 
 import zlib
@@ -24,22 +25,29 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.files.file_source import SUFFIXES
 from engine.core.errors import DataError
-from offline_train.corpora import Song, read_notes, read_song, split_ids
+from offline_train.corpora import Song, read_song, split_ids
 from offline_train.corpora.folder import GiantMidi
 from offline_train.corpora.notes import Pedal, with_pedal
 from offline_train.corpora.pop909 import Pop909
-from offline_train.data.shards import MANIFEST, StoredPiece, read_shards
-from offline_train.data.sound_files import duration, read_part
+from offline_train.evaluation.recordings import (
+    LONGEST_S,
+    SUNG_S,
+    Recording,
+    find_recordings,
+    read_recording,
+    read_sung_recording,
+)
 from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong, cached_song, log
-from offline_train.evaluation.sung import render_sung
+from offline_train.evaluation.sung_bands import render_sung
 from offline_train.synthesis.band_renders import cut, render_band, waveform
 from offline_train.synthesis.pianos.salamander import play_piano
 from offline_train.synthesis.render import RENDER_RATE
 
 Array = NDArray[np.float32]
-Rung = Literal["a", "b", "c", "d", "piano", "folder"]
+Rung = Literal["a", "b", "c", "d", "piano", "folder", "sung"]
+OF_FILES: tuple[Rung, ...] = ("d", "folder", "sung")
+"""Rungs whose songs are the user's own files."""
 
 
 class Embedded(Protocol):
@@ -49,8 +57,6 @@ class Embedded(Protocol):
         """Return how far notes (n, >= 3) lie from it, 0 to 2; None if it is too short."""
 
 
-LONGEST_S = 600.0
-"""Seconds of a song that are measured at most: bounds the memory."""
 Embed = Callable[[Array], Embedded]
 """From a song's samples (n,) at 16 kHz; it can be sent to another process."""
 
@@ -67,7 +73,7 @@ class EvaluateConfig:
     limit: int = 0  # 0 takes every song
     workers: int = 1
     seed: int = 7
-    recordings: Path | None = None  # rungs d and folder: shards, or sound files
+    recordings: Path | None = None  # of rungs of files: shards, or sound files
     embed: Embed | None = None  # a joint embedding to measure with
 
     @property
@@ -79,9 +85,10 @@ class EvaluateConfig:
     def folder(self) -> Path:
         """Where this rung's songs are kept; elsewhere once a user's own have changed."""
         source = f"{self.split}-" if self.rung in ("a", "b", "c") else ""
-        if self.rung in ("d", "folder"):
+        if self.rung in OF_FILES:
             source = f"{zlib.crc32(self._source().encode()):08x}-"
-        return self.cache / f"{self.rung}-{source}{self.excerpt_s:g}-seed{self.seed}"
+        seconds = SUNG_S if self.rung == "sung" else self.excerpt_s
+        return self.cache / f"{self.rung}-{source}{seconds:g}-seed{self.seed}"
 
     def _source(self) -> str:
         if self.rung == "d" or self.recordings is None or not self.recordings.is_dir():
@@ -121,7 +128,7 @@ def song_names(config: EvaluateConfig) -> list[str]:
     elif config.rung == "piano":
         names = giantmidi_split(config.data).held_out
     else:
-        names = list(_recordings(config))
+        names = list(find_recordings(config.recordings, config.rung))
     return names[: config.limit or None]
 
 
@@ -134,6 +141,7 @@ def read_reference_song(config: EvaluateConfig, name: str) -> ReferenceSong:
         "d": _read_recording,
         "piano": _render_piano,
         "folder": _read_recording,
+        "sung": _read_sung,
     }
     make = partial(makers[config.rung], config, name)
     return cached_song(config.folder, name, make)
@@ -231,58 +239,15 @@ def _render_piano(config: EvaluateConfig, name: str) -> ReferenceSong:
     return ReferenceSong(name, samples, np.array(rows, np.float32).reshape(-1, 5))
 
 
-def _recordings(config: EvaluateConfig) -> dict[str, Path | StoredPiece]:
-    """Return name -> sound file, or piece of a shard; raise DataError if there are none."""
-    folder = config.recordings
-    if folder is not None and (folder / MANIFEST).is_file():
-        return {piece.name: piece for piece in read_shards(folder)}
-    paths = (
-        sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-        if folder is not None and folder.is_dir()
-        else []
-    )
-    if not paths:
-        raise DataError(
-            f"rung {config.rung} expects --recordings FOLDER with shards of recordings or sound "
-            f"files ({', '.join(SUFFIXES)}), got {folder or 'none'}"
-        )
-    return {path.name: path for path in paths}
+def _found(config: EvaluateConfig, name: str) -> Recording:
+    return find_recordings(config.recordings, config.rung)[name]
 
 
 def _read_recording(config: EvaluateConfig, name: str) -> ReferenceSong:
-    found = _recordings(config)[name]
-    start, samples = _middle(config, name, found)
-    if isinstance(found, StoredPiece):
-        notes = np.array(found.array("notes")) if "notes" in found else None
-    else:
-        notes = _human_notes(found) if found.with_suffix(".mid").is_file() else None
-    if notes is not None:
-        notes[:, :2] -= start
-        notes = notes[(notes[:, 0] >= 0) & (notes[:, 0] < len(samples) / SAMPLE_RATE)]
-    return ReferenceSong(name, samples, notes)
+    return read_recording(name, _found(config, name), config.longest_s)
 
 
-def _middle(config: EvaluateConfig, name: str, found: Path | StoredPiece) -> tuple[float, Array]:
-    """Return where the middle of a recording begins, without fade and talk, and its samples."""
-    stems = found.array("stems") if isinstance(found, StoredPiece) else np.zeros(0)
-    seconds = duration(found) if isinstance(found, Path) else len(stems) / SAMPLE_RATE
-    start = round(max(seconds - config.longest_s, 0) / 2, 2)
-    if seconds > LONGEST_S and config.longest_s == LONGEST_S:
-        log.warning("%s: of %.0f s the %.0f in the middle are used", name, seconds, LONGEST_S)
-    if isinstance(found, StoredPiece):
-        first, last = (round(s * SAMPLE_RATE) for s in (start, start + config.longest_s))
-        return start, stems[first:last].astype(np.float32).sum(1) / 32768
-    samples = read_part(found, start, config.longest_s)
-    if start and not len(samples):  # it holds less than it declares
-        return 0.0, read_part(found, 0.0, config.longest_s)
-    return start, samples
-
-
-def _human_notes(sound: Path) -> Array:
-    """Return the notes (n, 5) beside a sound file."""
-    rows = [
-        (note.onset, note.offset, note.pitch, note.velocity, track == "MELODY")
-        for track, notes in read_notes(sound.with_suffix(".mid")).items()
-        for note in notes
-    ]
-    return np.array(sorted(rows), np.float32).reshape(-1, 5)
+def _read_sung(config: EvaluateConfig, name: str) -> ReferenceSong:
+    found = _found(config, name)
+    assert isinstance(found, Path)
+    return read_sung_recording(found)

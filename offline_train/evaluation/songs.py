@@ -1,7 +1,7 @@
 """A song as an evaluation uses it, kept on disk so that it is rendered once.
 
-A song is ``NAME.flac`` (mono, 16 kHz, 16 bits) and ``NAME.npz`` (notes, beats, length of the
-sound). A file that was cut short is noticed by its length and made again. Not here: what is
+A song is ``NAME.flac`` (mono, 16 kHz, 16 bits) and ``NAME.npz`` (what is known of it, length of
+the sound). A file that was cut short is noticed by its length and made again. Not here: what is
 rendered (``rungs``).
 """
 
@@ -22,6 +22,8 @@ from offline_train.data.sound_files import SAMPLE_RATE as SAMPLE_RATE
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
+KNOWN = ("notes", "beats", "sung")
+"""What may be known of a song, in the order of its fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +31,15 @@ class ReferenceSong:
     """A song: mono samples at 16 kHz, and what is known of it.
 
     ``notes`` (n, 5) are the truth: onset, offset, pitch, velocity, "is melody"; a human cover, or
-    what a piano played. ``beats`` (b,) are in seconds. None: not known.
+    what a piano played. ``beats`` (b,) are in seconds. ``sung`` (m, 3) is what a singer sings:
+    onset, offset, pitch. None: not known.
     """
 
     name: str
     samples: Array
     notes: Array | None = None
     beats: NDArray[np.floating] | None = None
+    sung: NDArray[np.floating] | None = None
 
     @property
     def seconds(self) -> float:
@@ -68,23 +72,21 @@ def cached_song(folder: Path, name: str, make: Callable[[], ReferenceSong]) -> R
 def _read(folder: Path, name: str) -> ReferenceSong:
     with np.load(folder / f"{name}.npz") as facts:
         n_samples = int(facts["n_samples"])
-        notes = facts["notes"] if "notes" in facts else None
-        beats = facts["beats"] if "beats" in facts else None
+        known = [facts[name] if name in facts else None for name in KNOWN]
     path = folder / f"{name}.flac"
     if not path.is_file():
         raise FileNotFoundError(path)
     samples, _ = soundfile.read(path, dtype="float32")
     if len(samples) != n_samples:
         raise ValueError(f"{path}: {len(samples)} samples of {n_samples}")
-    return ReferenceSong(name, samples, notes, beats)
+    return ReferenceSong(name, samples, *known)
 
 
 def _write(folder: Path, song: ReferenceSong) -> None:
     """Both files appear whole, the sound last."""
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {"n_samples": np.int64(len(song.samples))}
-    facts |= {} if song.notes is None else {"notes": song.notes}
-    facts |= {} if song.beats is None else {"beats": song.beats}
+    facts |= {name: known for name in KNOWN if (known := getattr(song, name)) is not None}
     partial = folder / f".{song.name}.partial"
     with partial.open("wb") as file:
         np.savez(file, **facts)

@@ -172,6 +172,9 @@ class ModelSystem:
         The engine's: model, style, and how it plays; what is about devices does not matter.
     path
         In blocks as from a device, or as ``engine.whole_song.cover`` plays files.
+    is_causal
+        Whether nothing of a song is known beforehand; else its beginning's level and tuning are, as
+        of a file.
 
     Raises
     ------
@@ -179,8 +182,10 @@ class ModelSystem:
         If there is no such model, or it has no such style.
     """
 
-    def __init__(self, settings: EngineSettings, path: Path_ = "streamed") -> None:
-        self._settings, self._path = settings, path
+    def __init__(
+        self, settings: EngineSettings, path: Path_ = "streamed", is_causal: bool = False
+    ) -> None:
+        self._settings, self._path, self._is_causal = settings, path, is_causal
         self._pipeline = open_pipeline(settings.model)
         self._block_size = BLOCK_SAMPLES
         if path == "whole file":
@@ -199,8 +204,9 @@ class ModelSystem:
         """Return what the engine plays."""
         pipeline, sound = self._pipeline, song.samples[:, None]
         pipeline.tap = None  # of the song before
-        head = sound[: round(PRIME_S * SAMPLE_RATE)]
-        stream = open_stream(pipeline, self._settings, SAMPLE_RATE, head)
+        stream = open_stream(pipeline, self._settings, SAMPLE_RATE, n_channels=1)
+        if not self._is_causal:
+            stream.prime(sound[: round(PRIME_S * SAMPLE_RATE)])
         pipeline.tap = recorder = PosteriorRecorder(pipeline.tap)
         events: list[Event] = []
         for start in range(0, len(sound), self._block_size):
@@ -281,6 +287,7 @@ class SystemChoice:
     path: Path_ = "streamed"
     settings: EngineSettings = EngineSettings()  # of a model
     folder: str = ""  # of an arranger
+    is_causal: bool = False  # a model that is streamed
 
 
 @lru_cache(maxsize=16)
@@ -292,4 +299,4 @@ def open_system(choice: SystemChoice) -> System:
         return BasicPitch()
     if choice.kind == "arranger":
         return ArrangerSystem(choice.folder)
-    return ModelSystem(choice.settings, choice.path)
+    return ModelSystem(choice.settings, choice.path, choice.is_causal)

@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 
 from offline_train.evaluation.figures import MEASURE, SongScore, compare_qmax, figures
-from offline_train.evaluation.report import compare_rungs, report, save_json, table_rows
+from offline_train.evaluation.report import (
+    compare_rungs,
+    ladder,
+    report,
+    save_json,
+    table_rows,
+)
 from offline_train.evaluation.rungs import Rung
-from offline_train.evaluation.scoring import RungResult, ScoredSong, SystemResult, score_cover
+from offline_train.evaluation.scoring import RungResult, SystemResult
+from offline_train.evaluation.song_scores import ScoredSong, score_cover
 from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong
 from offline_train.evaluation.systems import Cover, Timing
 
@@ -75,6 +82,15 @@ def test_faults_are_counted_against_the_human() -> None:
     assert found["repeated"] == pytest.approx(1 / 13)
 
 
+def test_what_is_sung_is_looked_for() -> None:
+    sung = np.array([[k * 0.25, k * 0.25 + 0.2, 60 + 2 * k] for k in range(12)])
+    song = ReferenceSong("sung", SONG.samples, sung=sung)
+    found = figures([score_cover(song, Cover(NOTES)), score_cover(song, Cover(NOTES[:6]))])
+    assert found["sung_found"] == pytest.approx(0.75)
+    assert found["sung_by_chance"] < 0.2
+    assert "onset_f1" not in found and "sung_found" not in figures([score(NOTES)])
+
+
 def test_silence_plays_no_notes_a_second() -> None:
     found = figures([score(NOTES[:0])])
     assert found["notes_a_second"] == 0 and found["onset_f1"] == 0
@@ -114,6 +130,15 @@ def test_rungs_are_compared() -> None:
     assert rows["(b) onset F1, streamed ÷ whole file"] == "1.0000"
     assert rows["(b) share on the beat grid − the human's"] == "+0.000"
     assert rows[f"{MEASURE['onset_f1'].label}: (c) ÷ (b)"] == "0.667"
+
+
+def test_the_ladder_has_a_column_for_each_rung() -> None:
+    rows = ladder([result("b", NOTES), result("c", NOTES[:6])])
+    assert rows[0] == ["measure", "(b)", "(c)"]
+    assert [MEASURE["onset_f1"].label, "1.000", "0.667"] in rows
+    assert MEASURE["sung_found"].label not in [row[0] for row in rows]
+    assert ladder([result("b", NOTES)]) == []
+    assert "## Rung by rung" in report([result("b", NOTES), result("c", NOTES)])
 
 
 def test_a_model_that_did_not_stream_is_not_compared_with_itself() -> None:

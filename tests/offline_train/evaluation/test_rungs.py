@@ -2,6 +2,7 @@
 
 import shutil
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import mido
@@ -13,7 +14,7 @@ from engine.core.errors import DataError
 from offline_train.corpora import read_song
 from offline_train.data import sound_files
 from offline_train.data.shards import Piece, append_manifest, write_shard
-from offline_train.evaluation import rungs, sung
+from offline_train.evaluation import recordings, rungs, sung_bands
 from offline_train.evaluation.rungs import (
     EvaluateConfig,
     giantmidi_split,
@@ -24,6 +25,7 @@ from offline_train.evaluation.rungs import (
 from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.synthesis import band_renders
 from offline_train.synthesis.render import RENDER_RATE
+from tests.messages import says
 from tests.offline_train.fixtures import write_data, write_song
 
 
@@ -47,8 +49,8 @@ def hum(notes, duration, rng, voices, sample_rate):  # type: ignore[no-untyped-d
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(band_renders, "fluidsynth", tone)
-    monkeypatch.setattr(sung, "fluidsynth", tone)
-    monkeypatch.setattr(sung, "sing", hum)
+    monkeypatch.setattr(sung_bands, "fluidsynth", tone)
+    monkeypatch.setattr(sung_bands, "sing", hum)
     return write_data(tmp_path / "data")
 
 
@@ -179,7 +181,8 @@ def test_a_folder_of_sounds_with_a_human_cover_beside_one(data: Path, tmp_path: 
 def test_of_a_song_of_an_hour_the_middle_in_training_and_no_more_is_read(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(rungs, "LONGEST_S", 3.0)
+    for module in (rungs, recordings):
+        monkeypatch.setattr(module, "LONGEST_S", 3.0)
     sound = np.arange(8 * SAMPLE_RATE, dtype=np.float32) / (8 * SAMPLE_RATE)
     soundfile.write(tmp_path / "long.wav", sound, SAMPLE_RATE, subtype="FLOAT")
     read: list[tuple[Path, float, float]] = []
@@ -188,7 +191,7 @@ def test_of_a_song_of_an_hour_the_middle_in_training_and_no_more_is_read(
         read.append((path, start, seconds))
         return sound_files.read_part(path, start, seconds)
 
-    monkeypatch.setattr(rungs, "read_part", read_part)
+    monkeypatch.setattr(recordings, "read_part", read_part)
     whole = config(data, "folder", recordings=tmp_path, excerpt_s=0.0)
     song = read_reference_song(whole, "long.wav")
     assert song.seconds == 3.0 and read == [(tmp_path / "long.wav", 2.5, 3.0)]
@@ -239,3 +242,53 @@ def test_rung_d_without_recordings_says_what_it_expects(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="expects --recordings FOLDER"):
         song_names(config(tmp_path, "d", recordings=folder))
+
+
+def write_singer(folder: Path, name: str, seconds: float, n_sung: int = 20) -> None:
+    folder.mkdir(exist_ok=True)
+    sound = 0.1 * np.sin(np.arange(round(seconds * SAMPLE_RATE)) / 7)
+    soundfile.write(folder / f"{name}.wav", sound, SAMPLE_RATE)
+    lines = [f": {10 * k} 4 {k % 12} la" for k in range(n_sung)]
+    (folder / f"{name}.txt").write_text("\n".join(["#BPM:150", "#GAP:500", *lines]))
+
+
+def test_of_a_singer_the_beginning_and_what_is_sung_in_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "SUNG_S", 15.0)
+    write_singer(tmp_path / "songs", "one", 20.0)
+    own = config(data, "sung", recordings=tmp_path / "songs", excerpt_s=5.0)
+    assert song_names(own) == ["one.wav"]
+    song = read_reference_song(own, "one.wav")
+    assert song.seconds == 15 and song.notes is None and song.sung is not None
+    assert song.sung[:2].tolist() == [[0.5, 0.9, 60], [1.5, 1.9, 61]]
+    assert song.sung[-1, 0] == 13.5  # not in the last second
+    kept = read_reference_song(own, "one.wav")
+    assert kept.sung is not None and np.array_equal(kept.sung, song.sung)
+    write_singer(tmp_path / "songs", "one", 20.0, 12)  # it is written anew, and that is seen
+    assert len(np.asarray(read_reference_song(own, "one.wav").sung)) == 12
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        (lambda folder: (folder / "one.txt").unlink(), ("one.txt",)),
+        (lambda folder: (folder / "one.txt").write_text("words"), ("one.txt", "#BPM:")),
+        (lambda folder: write_singer(folder, "one", 20.0, 9), ("one.txt", "10", "got 9")),
+        (lambda folder: (folder / "one.wav").write_bytes(b"no sound"), ("one.wav",)),
+    ],
+)
+def test_a_singer_who_cannot_be_measured_is_told(
+    change: Callable[[Path], object], parts: tuple[str, ...], data: Path, tmp_path: Path
+) -> None:
+    write_singer(tmp_path / "songs", "one", 20.0)
+    change(tmp_path / "songs")
+    with pytest.raises(DataError) as caught:
+        read_reference_song(config(data, "sung", recordings=tmp_path / "songs"), "one.wav")
+    says(caught.value, *parts)
+
+
+def test_rung_sung_needs_sound_files(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        song_names(config(data, "sung", recordings=tmp_path))
+    says(caught.value, "rung sung", "--recordings FOLDER", str(tmp_path))

@@ -112,6 +112,33 @@ def test_the_distance_from_humans_is_in_the_table(result: RungResult) -> None:
     assert result.systems["human"].figures["pianist_distance"] > 0  # POP909's stand for one song
 
 
+def test_where_a_singer_is_measured_nothing_is_known_beforehand(
+    tiny_stateful_path: Path, tmp_path: Path
+) -> None:
+    """What is played first does not depend on what comes later, nor on how loud that is."""
+    time = np.arange(20 * SAMPLE_RATE) / SAMPLE_RATE
+    quiet = 0.004 * np.sin(2 * np.pi * 220 * time) * (np.floor(time / 0.25) % 2)
+    loud = np.where(time < 5, quiet, 100 * quiet)
+    covers = {}
+    for name, sound in (("quiet", quiet), ("loud", loud)):
+        folder = tmp_path / name
+        folder.mkdir()
+        soundfile.write(folder / "one.wav", sound, SAMPLE_RATE)
+        lines = "\n".join(f": {10 * k} 4 9 la" for k in range(15))
+        (folder / "one.txt").write_text(f"#BPM:150\n{lines}")
+        songs = EvaluateConfig(tmp_path, tmp_path / "cache", rung="sung", recordings=folder)
+        found = evaluate(
+            tiny_stateful_path, songs, EASY, paths=["streamed"], baselines=["human"],
+            with_qmax=False,
+        )  # fmt: skip
+        assert list(found.systems) == ["tiny, streamed"]  # there is no human cover
+        assert 0 <= found.streamed.figures["sung_found"] <= 1
+        notes = found.songs[0].covers["tiny, streamed"]
+        covers[name] = notes[notes[:, 0] < 4]
+    assert len(covers["quiet"])
+    assert covers["quiet"][:, 0] == pytest.approx(covers["loud"][:, 0])
+
+
 def test_what_taps_the_posteriors_lets_others_hear_them() -> None:
     calls: list[str] = []
 

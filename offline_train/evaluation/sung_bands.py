@@ -1,8 +1,9 @@
 """Rung c's sound: a band with a singer, mastered hard and coded as MP3.
 
 What produced songs have and rung b lacks. The band is rung b's, without its lead instrument; the
-voice is one kept from training. Unlike the chain of training, where each stage is a matter of
-chance, every stage is always there. Audio is float32 (n, 2) at ``RENDER_RATE``.
+voice is one kept from training. Not here: recordings of singers (``recordings``). Unlike the chain
+of training, where each stage is a matter of chance, every stage is always there. Audio is float32
+(n, 2) at ``RENDER_RATE``.
 """
 
 import numpy as np
