@@ -4,6 +4,11 @@ Pitch classes count from C = 0. Not here: recognising chords (``engine.whole_son
 planning them (``engine.accompany``).
 """
 
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
 PITCH_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 CHORD_DIM = 36
 """Numbers of a chord as a vector: root one-hot, chroma, bass one-hot (as in PianoTree)."""
@@ -24,3 +29,16 @@ def qualities(*names: str) -> dict[str, tuple[int, ...]]:
     {'min': (0, 3, 7), 'maj': (0, 4, 7)}
     """
     return {name: INTERVALS[name] for name in names}
+
+
+def chord_vector(root: int, tones: Sequence[int], bass: int) -> NDArray[np.float32]:
+    """Return a chord as a vector (36,); its tones are pitch classes, in any octave.
+
+    >>> np.flatnonzero(chord_vector(9, (9, 12, 16), 0)).tolist()  # A minor over C
+    [9, 12, 16, 21, 24]
+    """
+    vector = np.zeros(CHORD_DIM, np.float32)
+    vector[root % 12] = 1
+    vector[[12 + tone % 12 for tone in tones]] = 1
+    vector[24 + bass % 12] = 1
+    return vector

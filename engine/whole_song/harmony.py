@@ -1,18 +1,17 @@
 """Chords and key from a transcriber's output, by templates.
 
-A chord is 36 numbers, as in PianoTree: the root and the bass one-hot, the chroma between them as
-0 or 1. Recognition compares the chroma of each beat with templates and lets a Viterbi path prefer
-to stay (Sheh and Ellis, ISMIR 2003, in its plainest form). The key is the best of 24 by the
-profiles of Krumhansl and Kessler (1982). Pitch classes count from C = 0.
+A chord is 36 numbers (``engine.core.chords``). Recognition compares the chroma of each beat with
+templates and lets a Viterbi path prefer to stay (Sheh and Ellis, ISMIR 2003, in its plainest form).
+The key is the best of 24 by the profiles of Krumhansl and Kessler (1982). Pitch classes count from
+C = 0.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.chords import CHORD_DIM, PITCH_NAMES, qualities
+from engine.core.chords import CHORD_DIM, PITCH_NAMES, chord_vector, qualities
 from engine.core.chroma import bass_of, fold
 
 Array = NDArray[np.float32]
@@ -62,15 +61,6 @@ class Key(NamedTuple):
         use_sharp = self.sharps > 0 and self.tonic in sharp
         name = sharp[self.tonic] if use_sharp else PITCH_NAMES[self.tonic]
         return name + ("m" if self.is_minor else "")
-
-
-def chord_vector(root: int, tones: Sequence[int], bass: int) -> Array:
-    """Return the 36 numbers of a chord whose tones are pitch classes."""
-    vector = np.zeros(CHORD_DIM, np.float32)
-    vector[root % 12] = 1
-    vector[[12 + tone % 12 for tone in tones]] = 1
-    vector[24 + bass % 12] = 1
-    return vector
 
 
 def vector_of(chord: ChordName | None) -> Array:

@@ -23,8 +23,9 @@ from engine.beat.summary import SUMMARY_DIM, summarise
 from engine.core.note_tracker import pair_notes
 from engine.core.notes import NoteEvent
 from engine.perform.hands import Hands
+from engine.whole_song.grid import STEPS_PER_BEAT
 from offline_train.data.accompaniment.crops import ExcerptPosteriors
-from offline_train.data.accompaniment.songs import STEPS_PER_BEAT, GridSong
+from offline_train.data.accompaniment.songs import GridSong
 from offline_train.evaluation.measures.faults import count_repeated
 from offline_train.evaluation.measures.pianist import (
     PianistScore,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.accompany.chords import QUALITY_NAMES, Chord
 from engine.core.errors import DataError
+from engine.whole_song.grid import STEPS_PER_BEAT, Grid
 from models.spec import MIN_PITCH, N_PITCHES
 from offline_train.corpora import Note, Song, read_song, split_ids
 from offline_train.data.jobs import record_settings, run_missing
@@ -27,7 +28,6 @@ from offline_train.synthesis.bands.grooves import TRAIN_GROOVES
 
 Times = NDArray[np.floating]
 
-STEPS_PER_BEAT = 4
 SONGS_A_SHARD = 50
 N_BANDS = 2  # that play each song
 ROLES = ("melody", "bass", "chords")
@@ -75,9 +75,7 @@ def step_times(beats: Times) -> NDArray[np.float64]:
     >>> step_times(np.array([0.0, 0.4, 1.2])).round(2)
     array([0. , 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1. , 1.2, 1.4, 1.6, 1.8])
     """
-    ends = np.append(beats, 2 * beats[-1] - beats[-2])
-    at = np.arange(STEPS_PER_BEAT * len(beats)) / STEPS_PER_BEAT
-    return np.asarray(np.interp(at, np.arange(len(ends)), ends), np.float64)
+    return np.asarray(Grid(beats).time(np.arange(STEPS_PER_BEAT * len(beats))), np.float64)
 
 
 def bar_places(is_downbeat: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -128,7 +126,7 @@ def grid_notes(notes: Sequence[Note], beats: Times) -> NDArray[np.int16]:
     rows = rows[(rows[:, 2] >= MIN_PITCH) & (rows[:, 2] < MIN_PITCH + N_PITCHES)]
     rows = rows[np.lexsort((rows[:, 2], rows[:, 0]))]
     is_right = split_hands(rows)
-    on, off = (_steps(rows[:, k].astype(float), beats) for k in (0, 1))
+    on, off = (Grid(beats).position(rows[:, k]) for k in (0, 1))
     step = np.round(on).astype(int)
     length = np.maximum(np.round(off - on), 1)
     table = np.stack([step, length, rows[:, 2], rows[:, 3], is_right], 1).astype(np.int16)
@@ -137,15 +135,6 @@ def grid_notes(notes: Sequence[Note], beats: Times) -> NDArray[np.int16]:
     is_first = np.ones(len(table), bool)
     is_first[1:] = (table[1:, 0] != table[:-1, 0]) | (table[1:, 2] != table[:-1, 2])
     return np.asarray(table[is_first], np.int16)
-
-
-def _steps(times: Times, beats: Times) -> Times:
-    """Return times as steps with fractions; those outside go on at the border's tempo."""
-    before, after = beats[1] - beats[0], beats[-1] - beats[-2]
-    position = np.interp(times, beats, np.arange(len(beats)))
-    position = position + np.minimum(times - beats[0], 0) / before
-    position = position + np.maximum(times - beats[-1], 0) / after
-    return np.asarray(STEPS_PER_BEAT * position)
 
 
 def step_chords(song: Song, times: Times) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.chords import CHORD_DIM
+from engine.core.chords import CHORD_DIM, chord_vector
 from engine.core.errors import DataError
 from engine.whole_song.grid import (
     BEATS_PER_BAR,
@@ -26,7 +26,6 @@ from engine.whole_song.grid import (
     Grid,
     grid_of,
 )
-from engine.whole_song.harmony import chord_vector
 from engine.whole_song.song_analysis import on_grid
 from engine.whole_song.song_analyzer import SongAnalyzer
 from models.spec import MIN_PITCH, N_PITCHES
