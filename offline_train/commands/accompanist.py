@@ -48,6 +48,8 @@ def add(command: Add) -> None:
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
     sub.add_argument("--seed", type=at_least(0), default=0)
     sub.add_argument("--export", type=Path, help="keep a checkpoint's graphs in this folder")
+    sub.add_argument("--arranger", help="an arranger's name or folder, for an offline column")
+    sub.add_argument("--cache", type=Path, default=Path("runs/rendered"), help="of its songs")
 
 
 def analyze_songs(args: argparse.Namespace) -> None:
@@ -104,6 +106,7 @@ def accompaniment(args: argparse.Namespace) -> None:
 
     from engine.accompany.accompanist import SamplingSettings
     from engine.accompany.model import AccompanistModel
+    from engine.whole_song.arranger import Arranger
     from offline_train.data.accompaniment.songs import prepare_songs
     from offline_train.evaluation.accompaniment import (
         Accompanying,
@@ -112,6 +115,8 @@ def accompaniment(args: argparse.Namespace) -> None:
         measure,
         table,
     )
+    from offline_train.evaluation.arranged_songs import Arranging
+    from offline_train.evaluation.rungs import EvaluateConfig
     from offline_train.evaluation.step_posteriors import load_posteriors
     from offline_train.exporting.accompanist import export_accompanist
     from offline_train.recipes.accompanist import load_network
@@ -134,5 +139,9 @@ def accompaniment(args: argparse.Namespace) -> None:
             for name, player in players.items():
                 title = f"{name}{1000 * ahead:g} ms"
                 scores[title] = measure(songs, real, player, ahead, args.seed)
+    if args.arranger:
+        config = EvaluateConfig(data_folder(args), args.cache, args.split, "b")
+        player = Arranging(Arranger(args.arranger), config)
+        scores["arranger, offline"] = measure(songs, real, player, 0.0)
     print(f"{len(songs)} songs of {args.split}\n")
     print(table(scores, measure(songs, real, None, 0.0)))

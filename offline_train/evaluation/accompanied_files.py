@@ -3,22 +3,20 @@
 ``accompaniment`` measures the accompanist on the true grid; here the beat's errors count too.
 """
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from engine.core.settings import AudioSettings, EngineSettings, MidiSettings, PlaySettings
-from engine.whole_song.cover import cover_file
+from engine.core.settings import EngineSettings, PlaySettings
 from offline_train.data.accompaniment.songs import GridSong, step_times
+from offline_train.evaluation.songs import ReferenceSong
 from offline_train.evaluation.step_posteriors import Sound
+from offline_train.evaluation.systems import SystemChoice, open_system
 
 AFTER_CHANGE = 4  # steps: the first beat
-SAMPLE_RATE = 16000
+SETTINGS = EngineSettings(play=PlaySettings(mode="accompany"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +43,14 @@ TITLES = {
 }
 
 
-def play(sound: Sound) -> NDArray[np.float64]:
-    """Return onsets and pitches (n, 2) that the program plays to a song."""
-    with tempfile.TemporaryDirectory() as folder:
-        song, cover = Path(folder) / "song.wav", Path(folder) / "cover.mid"
-        soundfile.write(song, sound.samples, SAMPLE_RATE, "FLOAT")
-        settings = EngineSettings(
-            audio=AudioSettings(input=str(song)),
-            play=PlaySettings(mode="accompany"),
-            midi=MidiSettings(midi_out=(str(cover),)),
-        )
-        notes = [(note.time, note.pitch) for note in cover_file(settings).notes if note.is_on]
-    return np.array(notes, float).reshape(-1, 2)
+def play(sound: Sound) -> NDArray[np.floating]:
+    """Return onsets and pitches (n, 2), by time, that the program plays to a song."""
+    system = open_system(SystemChoice("accompany", "model", "whole file", SETTINGS))
+    notes = system.cover(ReferenceSong(sound.name, sound.samples)).notes
+    return notes[np.argsort(notes[:, 0], kind="stable")][:, [0, 2]]
 
 
-def score_file(song: GridSong, sound: Sound, notes: NDArray[np.float64]) -> FileScore | None:
+def score_file(song: GridSong, sound: Sound, notes: NDArray[np.floating]) -> FileScore | None:
     """Return the figures of notes (n, 2) that were played to a song; None of none."""
     if not len(notes):
         return None

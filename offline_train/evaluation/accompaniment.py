@@ -138,7 +138,7 @@ class Accompanying:
             where = Place(int(song.place[real.first + k]), lag, song.bpm)
             step = accompanist.step(where, plays=k >= ENTRY_STEPS)
             plans.append(step.plan.chord)
-            time = _time(song, real.first + k)
+            time = time_of(song, real.first + k)
             for pitch in step.released:
                 if ends.pop(pitch, None) is not None:
                     events.append(NoteEvent(time, pitch, 0))
@@ -147,7 +147,7 @@ class Accompanying:
                     events.append(NoteEvent(time, note.pitch, 0))
                 ends[note.pitch] = k + note.length
                 events.append(NoteEvent(time, note.pitch, note.velocity))
-        last = _time(song, real.first + len(rows))
+        last = time_of(song, real.first + len(rows))
         events += [NoteEvent(last, pitch, 0) for pitch in ends]
         return replace(in_two_hands(events, song), plans=np.array(plans))
 
@@ -180,7 +180,7 @@ class Trivial:
             place, plan = int(song.place[real.first + k]), plans[k - lag]
             if place % 4 or plan.chord == NO_CHORD:
                 continue
-            begin, end = (_time(song, real.first + k + step) for step in (0, 4))
+            begin, end = (time_of(song, real.first + k + step) for step in (0, 4))
             tones = [pc for pc in range(12) if CLASS_TONES[plan.chord, pc]]
             pitches = [60 + (pc - 60) % 12 for pc in tones] + [36 + plan.bass] * (place == 0)
             for pitch in pitches:
@@ -203,13 +203,13 @@ def human_playing(song: GridSong, real: ExcerptPosteriors) -> Played:
         (song.piano[:, 0] >= real.first + ENTRY_STEPS)
         & (song.piano[:, 0] < min(real.first + len(real.values), song.n_steps))
     ].astype(np.int64)
-    on = np.array([_time(song, step) for step in rows[:, 0]])
-    off = np.array([_time(song, step) for step in rows[:, 0] + rows[:, 1]])
+    on = np.array([time_of(song, step) for step in rows[:, 0]])
+    off = np.array([time_of(song, step) for step in rows[:, 0] + rows[:, 1]])
     notes = np.concatenate([on[:, None], off[:, None], rows[:, 2:5]], 1).astype(np.float32)
     return Played(notes.reshape(-1, 5), rows[:, 0])
 
 
-def _time(song: GridSong, step: int) -> float:
+def time_of(song: GridSong, step: int) -> float:
     """Return the seconds of a step; those past the end go on at the middle step's length."""
     beyond = max(int(step) - song.n_steps + 1, 0)
     return float(song.times[min(int(step), song.n_steps - 1)]) + beyond * song.step_s
@@ -239,7 +239,7 @@ def add_song(
     score.n_repeated += count_repeated(human.notes, notes)
     if played.plans is not None:
         score.recoveries += recoveries(song.tones[real.first : stop], played.plans)
-    seconds = _time(song, stop) - _time(song, real.first + ENTRY_STEPS)
+    seconds = time_of(song, stop) - time_of(song, real.first + ENTRY_STEPS)
     score.songs.append(score_pianist(notes, seconds))
 
 
@@ -290,13 +290,17 @@ def measure(
     return score
 
 
+def _shown(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
 def table(scores: dict[str, AccompanimentScore], human: AccompanimentScore) -> str:
     """Return a table in Markdown: a row a figure, a column a player; the last row is deviations."""
     names = list(human.figures)
     columns = {"human": human, **scores}
     lines = ["| | " + " | ".join(columns) + " |", "|" + "---|" * (len(columns) + 1)]
     for name in names:
-        cells = [f"{score.figures[name]:.3f}" for score in columns.values()]
+        cells = [_shown(score.figures[name]) for score in columns.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     humans = human_spreads(human.songs)
     apart = [f"{pianist_distance(score.songs, humans):.2f}" for score in scores.values()]

@@ -110,12 +110,17 @@ def take_name(name: str, take: int) -> str:
 def of_rung(config: EvaluateConfig) -> Iterator[Sound]:
     """Yield the songs of a rung of POP909, as ``livecover-train evaluate`` renders them."""
     for name in song_names(config):
-        song, _ = reference_piece(config, name)
-        song_sound = read_reference_song(config, name)
-        beats = np.array([beat.time for beat in song.beats])
-        whole = read_song(config.data / "pop909" / name)
-        start = _start(np.array([beat.time for beat in whole.beats]), beats)
-        yield Sound(name, name, song_sound.samples, beats, start)
+        yield sound_of(config, name)
+
+
+def sound_of(config: EvaluateConfig, name: str) -> Sound:
+    """Return one of a rung's songs of POP909. DataError if it is broken."""
+    song, _ = reference_piece(config, name)
+    song_sound = read_reference_song(config, name)
+    beats = np.array([beat.time for beat in song.beats])
+    whole = read_song(config.data / "pop909" / name)
+    start = _start(np.array([beat.time for beat in whole.beats]), beats)
+    return Sound(name, name, song_sound.samples, beats, start)
 
 
 def _start(whole: NDArray[np.floating], beats: NDArray[np.floating]) -> float:
