@@ -70,13 +70,16 @@ def read_sung_recording(path: Path) -> ReferenceSong:
     DataError
         The sound or the karaoke file beside it cannot be read, or hardly anything is sung.
     """
-    sung = read_sung(path.with_suffix(".txt"))
+    karaoke = path.with_suffix(".txt")
+    if not karaoke.is_file():
+        raise DataError(f"{karaoke}: expected UltraStar's karaoke file of {path.name} there")
+    sung = read_sung(karaoke)
     samples = read_part(path, 0.0, SUNG_S)
     seconds = len(samples) / SAMPLE_RATE
     sung = sung[sung[:, 0] < seconds - AFTER_S]
     if len(sung) < LEAST_SUNG:
         raise DataError(
-            f"{path.with_suffix('.txt')}: expected {LEAST_SUNG} sung notes at least in the first"
+            f"{karaoke}: expected {LEAST_SUNG} sung notes at least in the first"
             f" {seconds:.0f} s, got {len(sung)}"
         )
     return ReferenceSong(path.name, samples, sung=sung)

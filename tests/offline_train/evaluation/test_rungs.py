@@ -272,7 +272,7 @@ def test_of_a_singer_the_beginning_and_what_is_sung_in_it(
 @pytest.mark.parametrize(
     ("change", "parts"),
     [
-        (lambda folder: (folder / "one.txt").unlink(), ("one.txt",)),
+        (lambda folder: (folder / "one.txt").unlink(), ("one.txt", "karaoke file", "one.wav")),
         (lambda folder: (folder / "one.txt").write_text("words"), ("one.txt", "#BPM:")),
         (lambda folder: write_singer(folder, "one", 20.0, 9), ("one.txt", "10", "got 9")),
         (lambda folder: (folder / "one.wav").write_bytes(b"no sound"), ("one.wav",)),
