@@ -29,6 +29,8 @@ N_STYLES = 6
 KEPT_STEPS = int(PERIODS[-1]) + COMPARED + 16  # of what was heard
 MOST_NOTES = 10
 LEAST_SAFETY = 0.02
+SURE_NOT = 1e-3
+MOST_EVIDENCE = 4.0  # in logits
 BEAT_STEPS = 4
 BAR_STEPS = 16
 USUAL_OVER = 32  # steps over which the number of notes is led back
@@ -51,6 +53,9 @@ class SamplingSettings:
     fullness: float = 0.3  # how much more readily a note gets others beside it
     restrike: float = 0.0  # how much a key that was struck within a beat is avoided
     steadiness: float = 1.0  # what striking, or not, as a bar ago is worth to a candidate
+    habit: float = 0.0  # how much more readily it strikes, or not, as a bar ago
+    evidence: float = 0.0  # how much it counts that a key was heard to be struck, in logits
+    usual_evidence: float = 0.07  # probability that speaks neither for a key nor against it
     plan: PlanSettings = field(default_factory=PlanSettings)
 
 
@@ -139,10 +144,11 @@ class Accompanist:
         rows = np.concatenate([heard.reshape(len(heard), -1), summarise(heard)], 1)
         self._heard = np.concatenate([self._heard, rows])[-KEPT_STEPS:]
 
-    def step(self, where: Place, plays: bool = True) -> Step:
+    def step(self, where: Place, plays: bool = True, struck: Array | None = None) -> Step:
         """Return what is done on a step, ``where.lag`` steps after the newest that was heard.
 
-        One that does not play only listens and plans.
+        One that does not play only listens and plans. ``struck`` (88,) is how likely each key was
+        struck on this very step, where that is known; it counts as the settings' evidence says.
         """
         heard, expected = self._known(where.lag)
         chord, bass = self._model.plan(heard, expected, where)
@@ -155,7 +161,7 @@ class Accompanist:
         own = np.concatenate([self._struck, np.minimum(self._left / HELD_SCALE, 1)])
         own = own.astype(np.float32)
         hidden = self._hidden(own, plan, heard, where)
-        notes = self._best(hidden, plan)
+        notes = self._best(hidden, plan, self._bias(plan, struck))
         self._keep(notes)
         self._usual += (len(notes) - self._usual) / USUAL_OVER
         self._attacks.append(bool(notes))
@@ -189,13 +195,15 @@ class Accompanist:
             self._left[is_foreign] = 0
         return tuple(int(key) + MIN_PITCH for key in np.flatnonzero(ended))
 
-    def _best(self, hidden: _Hidden, plan: Plan) -> tuple[StepNote, ...]:
+    def _best(self, hidden: _Hidden, plan: Plan, bias: Array) -> tuple[StepNote, ...]:
         """Return the best of some candidates, by harmony and steadiness.
 
         Steadiness is to strike, or not, as a bar ago. Harmony is how likely the notes belong to
         what sounds, in the mean; a rest is neither better nor worse in it than those that play.
         """
-        drawn = [self._write(hidden, plan) for _ in range(max(self.settings.candidates, 1))]
+        drawn = [
+            self._write(hidden, plan, bias.copy()) for _ in range(max(self.settings.candidates, 1))
+        ]
         if len(drawn) == 1:
             return drawn[0]
         safe = np.log(np.maximum(plan.safety, LEAST_SAFETY))
@@ -208,11 +216,10 @@ class Accompanist:
     def _was_struck_a_bar_ago(self) -> bool | None:
         return self._attacks[0] if len(self._attacks) == BAR_STEPS else None
 
-    def _write(self, hidden: _Hidden, plan: Plan) -> tuple[StepNote, ...]:
+    def _write(self, hidden: _Hidden, plan: Plan, bias: Array) -> tuple[StepNote, ...]:
         struck, last = np.zeros(N_PITCHES, np.float32), DONE
         row = plan.row[:-1]
         notes: list[StepNote] = []
-        bias = self._bias(plan)
         while len(notes) < MOST_NOTES:
             key = self._draw(self._next_pitch(hidden, row, struck, last) + bias)
             if key == DONE:
@@ -241,15 +248,21 @@ class Accompanist:
         free = self._model.note(hidden.unguided, np.zeros_like(row), struck, last, 0).pitch
         return np.asarray(logits + self.settings.guidance * (logits - free), np.float32)
 
-    def _bias(self, plan: Plan) -> Array:
-        """Return what is added to the logits (89,): safe pitches, usual density."""
+    def _bias(self, plan: Plan, heard: Array | None) -> Array:
+        """Return what is added to the logits (89,): safe pitches, heard ones, usual density."""
         s = self.settings
         bias = np.zeros(N_PITCHES + 1, np.float32)
         classes = (np.arange(N_PITCHES) + MIN_PITCH) % 12
         bias[:N_PITCHES] = s.safety * np.log(np.maximum(plan.safety[classes], LEAST_SAFETY))
         bias[:N_PITCHES] -= s.safety * np.log(max(float(plan.safety.max()), LEAST_SAFETY))
         bias[:N_PITCHES] -= s.restrike * (self._since <= BEAT_STEPS)
+        if heard is not None and s.evidence:
+            worth = s.evidence * (_logit(heard) - _logit(s.usual_evidence))
+            bias[:N_PITCHES] += np.clip(worth, -MOST_EVIDENCE, MOST_EVIDENCE)
         bias[DONE] = s.density * np.log(max(self._usual, 0.05) / s.notes_per_step)
+        was_struck = self._was_struck_a_bar_ago()
+        if was_struck is not None:
+            bias[DONE] += -s.habit if was_struck else s.habit
         return bias
 
     def _draw(self, logits: Array) -> int:
@@ -270,6 +283,11 @@ class Accompanist:
             self._struck[note.pitch - MIN_PITCH] = note.velocity / 127
             self._left[note.pitch - MIN_PITCH] = note.length
             self._since[note.pitch - MIN_PITCH] = 1
+
+
+def _logit(p: Array | float) -> Array:
+    p = np.clip(p, SURE_NOT, 1 - SURE_NOT)
+    return np.asarray(np.log(p / (1 - p)), np.float32)
 
 
 _NOTHING = np.zeros((1, SUMMARY_DIM), np.float32)

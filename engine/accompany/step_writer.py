@@ -13,12 +13,17 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.accompany.accompanist import Accompanist, Step
 from engine.accompany.model import Place
 from engine.accompany.presence import Presence
 from engine.beat.gathering import StepGatherer
 from engine.core.notes import NoteEvent
 from engine.core.tempo import BeatState
+
+Array = NDArray[np.float32]
 
 STEPS = 4  # a beat
 LISTEN_BARS = 2
@@ -40,8 +45,13 @@ class PlayState(Enum):
 class Clock(Protocol):
     """The part of the beat clock that is asked."""
 
-    state: BeatState
-    metre: int
+    @property
+    def state(self) -> BeatState:
+        """Whether a beat is followed."""
+
+    @property
+    def metre(self) -> int:
+        """Beats a bar."""
 
     @property
     def period(self) -> float:
@@ -69,11 +79,19 @@ class StepWriter:
     gatherer
         What was heard, in frames; whoever hears pushes into it.
     lead
-        Seconds from writing a step to its sound.
+        Seconds from writing a step to its sound; less than 0 where it is written after it fell.
     hearing
         Seconds from a sound to its row in the gatherer, at the most.
     listen_bars
         Bars of music that it listens to before it enters.
+
+    Attributes
+    ----------
+    loudness
+        Returns the factor of velocities.
+    struck
+        Returns how likely each key (88,) was struck on the step from one time to another; None
+        where that is not known.
     """
 
     def __init__(
@@ -91,6 +109,7 @@ class StepWriter:
         self._hearing, self.listen_bars = hearing, listen_bars
         self._presence = Presence()
         self.loudness: Callable[[], float] = lambda: 1.0
+        self.struck: Callable[[float, float], Array | None] = lambda begin, end: None
         self.reset()
 
     def reset(self) -> None:
@@ -116,7 +135,7 @@ class StepWriter:
         self._pass_steps(here, now)
         assert self._next is not None
         for _ in range(CATCH_UP):
-            if self._time_of(self._next) > now + self.lead:
+            if self.time_of(self._next) > now + self.lead:
                 break
             events += self._write(self._next, now)
             self._next += 1
@@ -160,7 +179,7 @@ class StepWriter:
             time = min(self._clock.time_of(step / STEPS), now)
             self._times.append(max(time, self._times[-1] if self._times else time))
 
-    def _time_of(self, step: int) -> float:
+    def time_of(self, step: int) -> float:
         """Return when a step fell, or will."""
         k = step - self._first
         if 0 <= k < len(self._times):
@@ -173,18 +192,19 @@ class StepWriter:
         lag = max(math.ceil(0.5 + (self._hearing + self.lead) / step_s - 1e-9), 0)
         self._hear(step - lag)
         place = Place(self._place(step), step - self._heard + 1, 60 / self._clock.period)
-        time, earliest = self._time_of(step), now + self.lead - LATE_S
+        time, earliest = self.time_of(step), now + self.lead - LATE_S
         is_on_time = time >= earliest
         ended = self._follow(place, time) if is_on_time else []
         plays = is_on_time and self.state is PlayState.PLAYING
-        written = self._accompanist.step(place, plays=plays)
+        struck = self.struck(time, time + step_s) if plays else None
+        written = self._accompanist.step(place, plays, struck)
         self._written = max(self._written, time, earliest)
         return ended + self._events(written, self._written)
 
     def _hear(self, last: int) -> None:
         """Take what was heard up to a step, as far as it is known."""
         while self._heard <= last:
-            begin, end = self._time_of(self._heard), self._time_of(self._heard + 1)
+            begin, end = self.time_of(self._heard), self.time_of(self._heard + 1)
             row = self._gatherer.gather(begin, end)
             if row is None:
                 return

@@ -84,6 +84,19 @@ class BeatClock:
         """Return the position (beats) at a time, of now or later."""
         return self._line.at(time)
 
+    def heard_position(self, time: float) -> float:
+        """Return the position (beats) at a time that is over, as is known now.
+
+        What was to be settled counts at once, so it may go back and does not wait.
+        """
+        line = self._line
+        return line.knot_position + (time - line.knot_time) / line.period
+
+    def heard_time_of(self, position: float) -> float:
+        """Return the time of a position that is over; the inverse of ``heard_position``."""
+        line = self._line
+        return line.knot_time + (position - line.knot_position) * line.period
+
     def time_of(self, position: float) -> float:
         """Return the time at which a position is reached, as far as is known now.
 

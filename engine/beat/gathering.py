@@ -92,12 +92,12 @@ class StepGatherer:
         while self._first + self._n < frame:
             self._next_row()[:] = 0
 
-    def gather(self, begin: float, end: float) -> Array | None:
+    def gather(self, begin: float, end: float, so_far: bool = False) -> Array | None:
         """Return what was heard on the step from ``begin`` to ``end``, (88, 2).
 
-        None where that is not known yet.
+        None where that is not known yet, or nothing of it where it may be incomplete.
         """
-        if (begin + end) / 2 > self.until:
+        if (begin if so_far else (begin + end) / 2) > self.until:
             return None
         onset, frame = self._rows[:, : self._n]
         steps = np.array([begin, end]) - self.since

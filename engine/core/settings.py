@@ -18,6 +18,7 @@ MIDI_FILE_SUFFIXES = (".mid", ".midi")
 STYLE_FROM = "from:"
 """What stands before the path of a MIDI file whose style is meant."""
 MODES = ("cover", "accompany")
+RHYTHMS = ("beat", "free")
 PARTS_PLAYED = ("full", "accompaniment", "melody")
 HEARS_ITSELF = ("auto", "on", "off")
 PEDALS = ("off", "harmony")
@@ -149,10 +150,13 @@ class PlaySettings:
 
     mode: str = "cover"
     """cover: the song, by a constant latency later; accompany: an accompaniment on its beat."""
+    rhythm: str = "beat"
+    """Of a cover. beat: on the song's beat where there is one, with an accompaniment as a pianist
+    plays it; free: every note when and as it is heard."""
     parts: str = "full"
     """full, accompaniment (the melody is left to a singer or soloist) or melody."""
     hands: bool = False
-    """True: only what two hands can play."""
+    """True: only what two hands can play; always so on the beat, and in mode accompany."""
     hand_span: int = 14
     """Semitones from the lowest to the highest note that one hand holds."""
     pedal: str = "off"
@@ -164,6 +168,7 @@ class PlaySettings:
 
     def __post_init__(self) -> None:
         checks.choice("play.mode", self.mode, MODES)
+        checks.choice("play.rhythm", self.rhythm, RHYTHMS)
         checks.choice("play.parts", self.parts, PARTS_PLAYED)
         checks.flag("play.hands", self.hands)
         checks.integer("play.hand_span", self.hand_span, 7, 24, " semitones")
@@ -334,5 +339,5 @@ class EngineSettings:
 
     @property
     def is_accompanying(self) -> bool:
-        """Whether an accompaniment is played."""
+        """Whether an accompaniment alone is played."""
         return self.play.mode == "accompany"

@@ -34,12 +34,15 @@ class Player(Protocol):
     def skip(self, pending: Posteriors, now: float) -> Sequence[Event]:
         """Take that nothing is heard up to ``now``, and the posteriors of before."""
 
+    def finish(self, pending: Posteriors, now: float) -> Sequence[Event]:
+        """Take the stream's last posteriors; return the last events and the end of all notes."""
+
     def end(self) -> Sequence[Event]:
-        """Return the note-offs of all notes."""
+        """Return the note-offs of all notes; what was not played yet is not."""
 
 
 class CoverPlayer:
-    """Decodes the model's notes and plays them.
+    """Decodes the model's notes and plays them, each when it is heard.
 
     Parameters
     ----------
@@ -79,8 +82,10 @@ class CoverPlayer:
 
     def skip(self, pending: Posteriors, now: float) -> Sequence[Event]:
         """At the start of a gap pending frames are decoded and all notes end."""
-        if self._is_idle:
-            return ()
+        return () if self._is_idle else self.finish(pending, now)
+
+    def finish(self, pending: Posteriors, now: float) -> Sequence[Event]:
+        """Decode the last posteriors; return the last events and the end of all notes."""
         return [*self.push(np.zeros(0, np.float32), pending, now), *self.end()]
 
     def end(self) -> Sequence[Event]:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from engine.accompany.step_writer import PlayState
 from engine.core.notes import Event
 from engine.core.settings import EngineSettings, ModelSettings
-from engine.cover.accompaniment import AccompanimentPlayer, Accompanying
+from engine.cover.accompaniment import AccompanimentPlayer
+from engine.cover.accompanying import Accompanying
+from engine.cover.on_beat import BeatCoverPlayer
 from engine.cover.player import CoverPlayer, Player
 from engine.cover.style import style_vector
 from engine.model.pipeline import Pipeline, load_pipeline
@@ -42,7 +44,7 @@ class CoverStream:
     sample_rate, n_channels
         Of the blocks.
     accompanying
-        What an accompaniment is made with; None where a cover is played.
+        What an accompaniment or a cover on the beat is made with; None where the cover is free.
     """
 
     def __init__(
@@ -58,11 +60,7 @@ class CoverStream:
         self._pipeline = pipeline
         self._input = InputConditioner(sample_rate, features.sample_rate, n_channels)
         self._gate = Gate(settings.gate, features.sample_rate)
-        self._player: Player = (
-            CoverPlayer(pipeline, settings)
-            if accompanying is None
-            else AccompanimentPlayer(pipeline, settings, accompanying)
-        )
+        self._player = _open_player(pipeline, settings, accompanying)
         self._sample_rate, self._hop_length = features.sample_rate, features.hop_length
         self._n_samples = 0  # that were taken or skipped
         self._n_samples_over = 0  # skipped ones that fill no frame yet
@@ -86,7 +84,7 @@ class CoverStream:
 
     @property
     def accompanist(self) -> PlayState | None:
-        """What the accompanist does; None where a cover is played."""
+        """What the accompanist does in mode accompany; None where a cover is played."""
         player = self._player
         return player.state if isinstance(player, AccompanimentPlayer) else None
 
@@ -121,9 +119,7 @@ class CoverStream:
         to_skip, to_process = self._gate.push(self._input.flush())
         to_skip = np.concatenate((to_skip, self._gate.flush()))
         events = [*self._skip(to_skip), *self._process(to_process)]
-        nothing = to_process[:0]
-        events += self._player.push(nothing, self._pipeline.flush(), self._now)
-        return [*events, *self._player.end()]
+        return [*events, *self._player.finish(self._pipeline.flush(), self._now)]
 
     def cut(self) -> list[Event]:
         """Return the note-offs of all notes; pending frames are dropped. The stream is over."""
@@ -156,3 +152,13 @@ class CoverStream:
             piece, samples = samples[:n], samples[n:]
             self._n_samples += len(piece)
             yield piece
+
+
+def _open_player(
+    pipeline: Pipeline, settings: EngineSettings, parts: Accompanying | None
+) -> Player:
+    if parts is None:
+        return CoverPlayer(pipeline, settings)
+    if settings.is_accompanying:
+        return AccompanimentPlayer(pipeline, settings, parts)
+    return BeatCoverPlayer(pipeline, settings, parts)

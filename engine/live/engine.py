@@ -24,7 +24,7 @@ from engine.core.settings import (
 )
 from engine.core.taps import Tap, Taps
 from engine.core.tempo import Tempo
-from engine.cover.accompaniment import needed_accompanist, open_accompanist
+from engine.cover.accompanying import needed_accompanist, open_accompanist
 from engine.cover.stream import open_pipeline
 from engine.cover.style import style_vector
 from engine.live.change import Change
@@ -321,7 +321,7 @@ class Engine:
 
 def _who(settings: EngineSettings) -> tuple[object, ...]:
     """Return the settings that say who plays."""
-    return settings.play.mode, settings.accompany.seed
+    return settings.play.mode, settings.play.rhythm, settings.accompany.seed
 
 
 def _counted(settings: EngineSettings) -> tuple[object, ...]:

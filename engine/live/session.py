@@ -14,7 +14,7 @@ from engine.beat.follower import BeatFollower
 from engine.core.notes import Event
 from engine.core.settings import EngineSettings
 from engine.core.tempo import Beat
-from engine.cover.accompaniment import Accompanying
+from engine.cover.accompanying import Accompanying
 from engine.cover.stream import CoverStream
 from engine.model.latency import LatencyBudget, latency_budget, writing_lead
 from engine.model.pipeline import Pipeline
@@ -81,7 +81,7 @@ class Session:
     ) -> None:
         """Begin a new stream at the next sample; the one before is finished.
 
-        With an accompanist it accompanies, on the follower's beat.
+        With an accompanist it accompanies, or covers, on the follower's beat.
         """
         source = self.source
         self._stream_start = self.ring.total_read
@@ -89,7 +89,11 @@ class Session:
         if accompanist is not None and follower is not None:
             is_device = isinstance(source, DeviceSource)
             lead = self._lead(pipeline, settings)
-            parts = Accompanying(accompanist, follower, lead, is_device)
+
+            def reserve(settings: EngineSettings) -> float:
+                return self.budget(pipeline, settings).reserve
+
+            parts = Accompanying(accompanist, follower, lead, reserve, is_device)
         self.stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels, parts)
         if isinstance(source, FileSource) and not self._stream_start:
             self.stream.prime(source.head(PRIME_S))

@@ -22,6 +22,11 @@ class LatencyBudget:
         """Seconds from an onset in the audio to its note-on."""
         return sum(seconds for _, seconds in self.parts)
 
+    @property
+    def reserve(self) -> float:
+        """Seconds beyond the least possible."""
+        return dict(self.parts).get("reserve", 0.0)
+
     def describe(self) -> str:
         """Return one line: the sum, then its parts, in milliseconds.
 

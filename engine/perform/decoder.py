@@ -132,6 +132,11 @@ class NoteDecoder:
         self._is_melody: NDArray[np.bool_] | None = None
 
     @property
+    def threshold(self) -> float:
+        """Least probability of an onset, as it follows the song."""
+        return self._onset * self._density.factor
+
+    @property
     def pace(self) -> float:
         """Notes that the style asks for, for each that the balanced style does."""
         return self._density.pace

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.audio.opening import FileSource, path_of_input
 from engine.core.notes import Event, NoteEvent, notes_of
 from engine.core.settings import EngineSettings, GateSettings
-from engine.cover.accompaniment import open_accompanying
+from engine.cover.accompanying import open_accompanying
 from engine.cover.stream import CoverStream, open_pipeline
 from engine.midi.function_sink import FunctionSink
 from engine.midi.sinks import MidiSink, open_sink
@@ -28,6 +28,8 @@ from engine.signal.tuning import A4_HZ
 Array = NDArray[np.float32]
 
 BLOCK_SECONDS = 0.5
+LOOKED_AHEAD_S = 1.0
+"""By which a cover on the beat looks ahead: nobody waits for a file."""
 FEW_NOTES = 0.1
 """Notes a second below which a warning is logged."""
 
@@ -121,7 +123,9 @@ def cover_song(
     pipeline = open_pipeline(settings.model)
     if isinstance(pipeline.model, WindowModel):
         pipeline.model = pipeline.model.offline_variant()
-    stream = open_stream(pipeline, settings, song.sample_rate, song.n_channels)
+    stream = open_stream(
+        pipeline, settings, song.sample_rate, song.n_channels, lambda _: LOOKED_AHEAD_S
+    )
     stream.prime(song.head(PRIME_S))
     a4_hz = stream.a4_hz
     sink = open_sink()
@@ -154,10 +158,17 @@ def cover_song(
 
 
 def open_stream(
-    pipeline: Pipeline, settings: EngineSettings, sample_rate: int, n_channels: int
+    pipeline: Pipeline,
+    settings: EngineSettings,
+    sample_rate: int,
+    n_channels: int,
+    reserve: Callable[[EngineSettings], float],
 ) -> CoverStream:
-    """Return the stream of a song that is not played from a device. Raises LiveCoverError."""
-    parts = open_accompanying(pipeline, settings, sample_rate, n_channels)
+    """Return the stream of a song that is not played from a device.
+
+    ``reserve`` as ``engine.cover.accompanying.Accompanying`` has it. Raises LiveCoverError.
+    """
+    parts = open_accompanying(pipeline, settings, sample_rate, n_channels, reserve)
     return CoverStream(pipeline, settings, sample_rate, n_channels, parts)
 
 

@@ -7,6 +7,7 @@ the measurement. Times are seconds, tables in milliseconds.
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from engine.accompany.step_writer import STEPS
 from engine.beat.opening import open_beat
 from engine.core.errors import DataError
 from engine.core.settings import EngineSettings, ModelSettings, PlaySettings
-from engine.cover.accompaniment import open_accompanying
+from engine.cover.accompanying import open_accompanying
 from engine.cover.stream import CoverStream, open_pipeline
 from livecover import examples
 from livecover.bench import markdown, require_servers
@@ -42,11 +43,13 @@ def cost(model: str, song: Path, n_rounds: int = 3) -> str:
     In processor time, the least of some rounds in turns.
     """
     samples, rate = soundfile.read(song, dtype="float32", always_2d=True)
-    cover = EngineSettings(model=ModelSettings(model=model))
+    cover = EngineSettings(model=ModelSettings(model=model), play=PlaySettings(rhythm="free"))
+    on_beat = replace(cover, play=PlaySettings())
     accompany = EngineSettings(model=cover.model, play=PlaySettings(mode="accompany"))
     ways: dict[str, Callable[[], CoverStream]] = {
         "cover": lambda: open_stream(cover, samples.shape[1], rate, with_beat=False),
         "beat": lambda: open_stream(cover, samples.shape[1], rate, with_beat=True),
+        "on the beat": lambda: open_stream(on_beat, samples.shape[1], rate),
         "all": lambda: open_stream(accompany, samples.shape[1], rate, with_beat=True),
     }
     spent = {
@@ -60,6 +63,7 @@ def cost(model: str, song: Path, n_rounds: int = 3) -> str:
         ["both", f"{beat + own:.3f}"],
         [f"{model}, which hears", f"{spent['cover']:.3f}"],
         ["all", f"{spent['all']:.3f}"],
+        ["a cover on the beat", f"{spent['on the beat']:.3f}"],
     ]
     return markdown([f"real-time factor, {song.name}", "one core"], rows)
 
@@ -71,7 +75,7 @@ def open_stream(
     pipeline = open_pipeline(settings.model)
     if with_beat:
         pipeline.tap = open_beat(settings.beat, pipeline.spec.features)
-    parts = open_accompanying(pipeline, settings, rate, n_channels)
+    parts = open_accompanying(pipeline, settings, rate, n_channels, lambda _: 0.0)
     return CoverStream(pipeline, settings, rate, n_channels, parts)
 
 

@@ -22,7 +22,7 @@ from engine.beat.gathering import gather_steps
 from engine.core.chords import INTERVALS, PITCH_NAMES
 from engine.core.notes import NoteEvent, Posteriors
 from engine.core.settings import EngineSettings, ModelSettings, PlaySettings
-from engine.cover.accompaniment import open_accompanist
+from engine.cover.accompanying import open_accompanist
 from engine.cover.stream import CoverStream, open_pipeline
 from engine.midi.messages import message
 from engine.model.cover_model import join_posteriors

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.core.errors import ConfigError
-from engine.core.settings import MODES, PARTS_PLAYED, PEDALS
+from engine.core.settings import MODES, PARTS_PLAYED, PEDALS, RHYTHMS
 from engine.core.tempo import CORRECTIONS
 from engine.core.velocity import GAMMAS
 from engine.cover.style import INTENSITIES
@@ -85,6 +85,7 @@ SETTINGS: dict[str, Range | Choice] = {
     "decoder.density": Range(0.1, 1.0, 4.0, (0.1, 4.0)),
     "decoder.polyphony": Range(1, 16, 88, (1, 88), True),
     "play.mode": Choice(MODES),
+    "play.rhythm": Choice(RHYTHMS),
     "play.parts": Choice(PARTS_PLAYED),
     "play.hands": SWITCH,
     "play.hand_span": Range(7, 14, 24, (7, 24), True),

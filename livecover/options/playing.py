@@ -5,7 +5,7 @@ The ``dest`` of each is the ``section.key`` that it sets.
 
 import argparse
 
-from engine.core.settings import BEAT_SOURCES, HEARS_ITSELF, MODES, PARTS_PLAYED, PEDALS
+from engine.core.settings import BEAT_SOURCES, HEARS_ITSELF, MODES, PARTS_PLAYED, PEDALS, RHYTHMS
 from livecover.options.values import (
     add_switch,
     add_value,
@@ -82,13 +82,23 @@ def add_playing(group: argparse._ArgumentGroup, defaults: Settings) -> None:
         f" beat, without the melody (default: {defaults.play.mode})",
     )
     group.add_argument(
+        "--rhythm",
+        dest="play.rhythm",
+        choices=RHYTHMS,
+        help="of a cover: beat, on the song's beat where it has one, with an accompaniment as a"
+        " pianist plays it, or free, every note when and as it is heard"
+        f" (default: {defaults.play.rhythm})",
+    )
+    group.add_argument(
         "--parts",
         dest="play.parts",
         choices=PARTS_PLAYED,
         help="full, accompaniment (without the melody, for a singer or soloist) or melody"
         f" (default: {defaults.play.parts})",
     )
-    add_switch(group, "--hands", "play.hands", "only what two hands can play")
+    add_switch(
+        group, "--hands", "play.hands", "only what two hands can play, with --rhythm free too"
+    )
     add_value(
         group,
         "--hand-span",

@@ -65,6 +65,7 @@ SETTABLE = frozenset(
         "time.latency",
         "accompany.ahead",
         "play.mode",
+        "play.rhythm",
         "play.parts",
         "play.hands",
         "play.hand_span",

@@ -79,8 +79,8 @@ class KeyCommands:
             case "m" | "h":
                 name = "play.mute" if key == "m" else "play.hold"
                 put(name, not value(name))
-            case "a" | "c":
-                name = "play.parts" if key == "a" else "play.mode"
+            case "a" | "c" | "y":
+                name = {"a": "play.parts", "c": "play.mode", "y": "play.rhythm"}[key]
                 put(name, Target(name, SETTINGS[name]).pressed(value(name)))
             case "r":
                 put("record", not value("record"))

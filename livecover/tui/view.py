@@ -36,7 +36,7 @@ KEYS = (
 )
 
 
-BEAT_KEYS = ("t tap", "[ ] half, double", "o one", ", . earlier, later", "c mode")
+BEAT_KEYS = ("t tap", "[ ] half, double", "o one", ", . earlier, later", "c y mode, rhythm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,8 @@ def _played(settings: Settings) -> Text:
         text.append("─" * place).append("●", "bold").append("─" * (12 - place))
     shown = "own" if isinstance(name, tuple) else f"{name:.2f}" if isinstance(name, float) else name
     text.append(f" {shown}   density {settings.decoder.density:g}")
-    text.append(f"   {settings.play.mode}   {settings.play.parts}")
+    rhythm = "" if settings.is_accompanying else f", {settings.play.rhythm}"
+    text.append(f"   {settings.play.mode}{rhythm}   {settings.play.parts}")
     for is_on, word in (
         (settings.play.mute, "MUTE"),
         (settings.play.hold, "HOLD"),

@@ -19,13 +19,13 @@ from engine.core.settings import DecoderSettings, EngineSettings
 from engine.cover.stream import open_pipeline
 from engine.cover.style import style_vector
 from engine.model.cover_model import join_posteriors
-from engine.model.latency import latency_budget
+from engine.model.latency import LatencyBudget, latency_budget
 from engine.model.pipeline import FeatureTap, Pipeline, stream_posteriors
 from engine.model.window_model import WindowModel
 from engine.perform.decoder import NoteDecoder
 from engine.signal.conditioning import BLOCK_S, PRIME_S
 from engine.whole_song.arranger import Arranger
-from engine.whole_song.cover import open_stream
+from engine.whole_song.cover import LOOKED_AHEAD_S, open_stream
 from engine.whole_song.song_analysis import SongAnalysis, analyze
 from engine.whole_song.song_analyzer import SongAnalyzer
 from models.spec import Decoding, ModelSpec
@@ -120,13 +120,17 @@ def declared_timing(spec: ModelSpec, settings: EngineSettings) -> Timing:
     lookahead = spec.lookahead_frames * spec.features.frame_s
     if settings.is_accompanying:
         return Timing(lookahead, settings.accompany.latency)
-    budget = latency_budget(
+    return Timing(lookahead, declared_budget(spec, settings).total)
+
+
+def declared_budget(spec: ModelSpec, settings: EngineSettings) -> LatencyBudget:
+    """Return the latency that the engine declares for a model, part by part."""
+    return latency_budget(
         spec,
         settings.time,
         block=DEVICE_BLOCK_S,
         decoder_frames=NoteDecoder.lookahead_frames,
     )
-    return Timing(lookahead, budget.total)
 
 
 class PosteriorRecorder:
@@ -204,7 +208,7 @@ class ModelSystem:
         """Return what the engine plays."""
         pipeline, sound = self._pipeline, song.samples[:, None]
         pipeline.tap = None  # of the song before
-        stream = open_stream(pipeline, self._settings, SAMPLE_RATE, n_channels=1)
+        stream = open_stream(pipeline, self._settings, SAMPLE_RATE, 1, self._reserve)
         if not self._is_causal:
             stream.prime(sound[: round(PRIME_S * SAMPLE_RATE)])
         pipeline.tap = recorder = PosteriorRecorder(pipeline.tap)
@@ -214,6 +218,11 @@ class ModelSystem:
         events += stream.finish()
         frame_s = pipeline.spec.features.frame_s
         return Cover(events_to_notes(notes_of(events)), recorder.posteriors, frame_s)
+
+    def _reserve(self, settings: EngineSettings) -> float:
+        if self._path == "whole file":
+            return LOOKED_AHEAD_S
+        return declared_budget(self._pipeline.spec, settings).reserve
 
 
 class BasicPitch:

@@ -20,8 +20,8 @@ from engine.core.settings import (
     MidiSettings,
     PlaySettings,
 )
-from engine.cover import accompaniment as subject
-from engine.cover.accompaniment import (
+from engine.cover import accompanying as subject
+from engine.cover.accompanying import (
     Accompanying,
     asked_style,
     needed_accompanist,
@@ -49,7 +49,7 @@ def make_stream(settings: EngineSettings = ACCOMPANY, graphs: Any = None) -> Cov
     follower = make_follower(pipeline)
     model: Any = graphs or Graphs()
     accompanist = Accompanist(model, SamplingSettings(candidates=1))
-    parts = Accompanying(accompanist, follower, LEAD, is_device=False)
+    parts = Accompanying(accompanist, follower, LEAD, lambda _: 0.0, is_device=False)
     return CoverStream(pipeline, settings, RATE, 1, parts)
 
 
@@ -207,7 +207,7 @@ def test_files_whose_beat_is_not_heard_and_missing_models(
     monkeypatch.setattr(subject, "open_accompanist", lambda _: Accompanist(model))
     tapped = dataclasses.replace(ACCOMPANY, beat=BeatSettings(source="tap"))
     with pytest.raises(ConfigError) as refused:
-        open_accompanying(make_pipeline(), tapped, RATE, 1)
+        open_accompanying(make_pipeline(), tapped, RATE, 1, lambda _: 0.0)
     says(refused.value, "play.mode", "accompany", "file", "beat.source", "auto")
 
 

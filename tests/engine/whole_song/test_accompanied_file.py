@@ -10,7 +10,7 @@ import soundfile
 
 from engine.accompany.accompanist import Accompanist, SamplingSettings
 from engine.core.settings import AudioSettings, EngineSettings, MidiSettings, PlaySettings
-from engine.cover.accompaniment import Accompanying
+from engine.cover.accompanying import Accompanying
 from engine.model.pipeline import Pipeline
 from engine.whole_song import cover as subject
 from engine.whole_song.cover import cover_file
@@ -28,7 +28,7 @@ def test_the_notes_are_in_the_file_on_the_songs_beats(
     def open_accompanying(pipeline: Pipeline, *_: object) -> Accompanying:
         model: Any = Graphs()
         accompanist = Accompanist(model, SamplingSettings(candidates=1))
-        return Accompanying(accompanist, make_follower(pipeline), 0.04, is_device=False)
+        return Accompanying(accompanist, make_follower(pipeline), 0.04, lambda _: 0.0, False)
 
     monkeypatch.setattr(subject, "open_pipeline", lambda _: make_pipeline())
     monkeypatch.setattr(subject, "open_accompanying", open_accompanying)

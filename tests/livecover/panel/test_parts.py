@@ -119,6 +119,7 @@ WORDS = {
     "play.mode",
     "play.parts",
     "play.pedal",
+    "play.rhythm",
     "beat.source",
     "beat.metre",
 }

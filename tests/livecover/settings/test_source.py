@@ -152,6 +152,7 @@ HARMLESS = {
     "piano.soundfont": "the same",
     "model.provider": "one of a few words",
     "play.parts": "one of a few words",
+    "play.rhythm": "one of a few words",
     "play.pedal": "one of a few words",
     "midi.velocity_curve": "one of a few words",
     "beat.metre": "one of a few words",

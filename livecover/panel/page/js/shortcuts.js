@@ -20,6 +20,7 @@ const shortcuts = (settings) => [
   [["-", "+"], "Transpose down, up", (_, key) => step($("transpose"), key === "-" ? -1 : 1)],
   [["[", "]"], "Octave down, up", (_, key) => step($("octave"), key === "[" ? -1 : 1)],
   [["c"], "Cover, accompany", () => cycle(settings, "play.mode", ["cover", "accompany"])],
+  [["y"], "On the beat, free", () => cycle(settings, "play.rhythm", ["beat", "free"])],
   [["f"], "Full, accompaniment, melody", () => cycle(settings, "play.parts", ["full", "accompaniment", "melody"])],
   [["t"], "Tap the beat", () => press("[data-beat=tap]")],
   [["/", "*"], "Half, double tempo", (_, key) => press(`[data-beat=${key === "/" ? "halve" : "double"}]`)],

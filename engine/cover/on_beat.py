@@ -1,0 +1,286 @@
+"""The cover's player on the beat: the tune as it is heard, an accompaniment as a pianist plays it.
+
+Where a beat is followed, the tune's notes fall on its sixteenths, as far as the latency leaves
+time to wait for the late ones, and the accompanist plays under them: by what was heard on each
+sixteenth, and as a pianist would go on. Where none is followed, every note is played when and as it
+is heard. The accompanist enters on a bar, and leaves where the beat is lost or the music rests.
+
+Times are seconds of the stream. A note is sent by the same latency after its time, whoever plays.
+Not here: which notes (``engine.accompany``, ``engine.perform.decoder``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.accompany.step_writer import STEPS, PlayState, StepWriter
+from engine.beat.clock import BeatClock
+from engine.beat.gathering import StepGatherer
+from engine.core.notes import Event, NoteEvent, Posteriors
+from engine.core.settings import DecoderSettings, EngineSettings
+from engine.core.tempo import BeatState
+from engine.cover.accompanying import Accompanying, play_in_style, two_hands
+from engine.cover.style import style_pace
+from engine.model.pipeline import Pipeline
+from engine.perform.decoder import NoteDecoder
+from engine.perform.performer import Performer
+from models.spec import Decoding
+
+Array = NDArray[np.float32]
+Source = Literal["melody", "free", "accompanist"]
+
+KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
+MOST_MOVED_S = 0.1  # by which a note of the tune is moved to its sixteenth
+MELODY_SHARE = 0.8  # of the model's threshold: who accompanies leaves the tune to the tune
+RESTRIKE_RATIO = 2.5  # of the model's threshold
+EVIDENCE_SHARE = 0.35  # of the threshold of an onset: what speaks neither for nor against a key
+
+
+class HeardBeat:
+    """The beat where it was, for who plays by a constant latency later; it never goes back."""
+
+    def __init__(self, clock: BeatClock) -> None:
+        self._clock = clock
+        self._position = 0.0
+
+    @property
+    def state(self) -> BeatState:
+        """Whether a beat is followed."""
+        return self._clock.state
+
+    @property
+    def metre(self) -> int:
+        """Beats a bar."""
+        return self._clock.metre
+
+    @property
+    def period(self) -> float:
+        """Seconds a beat; infinite before a beat was found."""
+        return self._clock.period
+
+    def position(self, time: float) -> float:
+        """Return the beats at a time."""
+        self._position = max(self._position, self._clock.heard_position(time))
+        return self._position
+
+    def time_of(self, position: float) -> float:
+        """Return the seconds of a position."""
+        return self._clock.heard_time_of(position)
+
+    def beat_in_bar(self, beat: int) -> int:
+        """Return which beat of its bar a beat is, from 0."""
+        return self._clock.beat_in_bar(beat)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A decoded event that is not played yet."""
+
+    event: NoteEvent
+    step: int | None = None  # to which it is moved
+    earliest: float = 0.0  # when it can be played
+    begun: "_Pending | None" = None  # the note that it ends
+    again: "_Pending | None" = None  # the next note of the same key
+
+
+class BeatCoverPlayer:
+    """Plays a cover on the beat.
+
+    Parameters
+    ----------
+    pipeline
+        Whose posteriors come, in the style that is asked for.
+    settings
+        Of decoder, performance and density.
+    parts
+        What it is made with; the follower is the pipeline's tap.
+    """
+
+    def __init__(self, pipeline: Pipeline, settings: EngineSettings, parts: Accompanying) -> None:
+        spec = pipeline.spec
+        self.piece_samples: int | None = spec.features.hop_length
+        self._pipeline, self._parts, self._settings = pipeline, parts, settings
+        pipeline.heard_style = None
+        frame_s = self._frame_s = spec.features.frame_s
+        self._decoder = NoteDecoder(frame_s, self._decoding)
+        self._gatherer, self._melody = StepGatherer(frame_s), StepGatherer(frame_s)
+        self._beat = HeardBeat(parts.follower.clock)
+        self._writer = StepWriter(
+            parts.accompanist, self._beat, self._gatherer, lead=0.0, hearing=0.0, listen_bars=0
+        )
+        self._writer.struck = self._struck
+        self._performer = Performer(two_hands(settings.play), settings.midi)
+        self._pending: list[_Pending] = []
+        self._source: dict[int, Source] = {}  # who struck the keys that are down
+        self._decoded: dict[int, _Pending] = {}  # the last event of each key
+        self._due = 0.0  # the time up to which all is played, or is now
+        self._is_idle = False  # no frame is pending and no note sounds
+        self._style: Array | None = None
+        self.change(settings)
+
+    @property
+    def _decoding(self) -> DecoderSettings:
+        spec = self._pipeline.spec
+        return self._settings.decoder.resolved(on_beat(spec.decoding))
+
+    def change(self, settings: EngineSettings) -> Sequence[Event]:
+        """Take other settings; return the note-offs for them."""
+        self._settings = settings
+        self._decoder.change(self._decoding)
+        self._wait = KNOWN_FRAMES * self._frame_s + self._parts.reserve(settings)
+        self._style = None
+        return self._performer.change(two_hands(settings.play), settings.midi)
+
+    def push(self, samples: Array, heard: Posteriors, now: float) -> Sequence[Event]:
+        """Return the events that are due, in time order."""
+        del samples, now
+        if not len(heard):
+            return ()
+        self._is_idle = False
+        self._take_style()
+        self._gatherer.push(heard)
+        self._melody.push(_melody_of(heard))
+        newest = float(heard.frames[-1]) * self._frame_s
+        self._due = max(self._due, newest - self._wait)
+        self._take(self._decoder.push(heard))
+        return self._play(newest)
+
+    def skip(self, pending: Posteriors, now: float) -> Sequence[Event]:
+        """At the start of a gap pending frames are played and all notes end."""
+        return () if self._is_idle else self.finish(pending, now)
+
+    def finish(self, pending: Posteriors, now: float) -> Sequence[Event]:
+        """Play all that was heard; return the last events and the end of all notes."""
+        events = [*self.push(np.zeros(0, np.float32), pending, now)]
+        self._take(self._decoder.flush())
+        self._due = max(self._due, self._gatherer.until)
+        events += self._play(self._gatherer.until)
+        return [*events, *self.end()]
+
+    def end(self) -> Sequence[Event]:
+        """Return the note-offs of all notes; what was not played yet is not."""
+        self._is_idle = True
+        self._decoder.flush()
+        self._pending.clear()
+        self._decoded.clear()
+        self._source.clear()
+        self._writer.rest(self._due)
+        return self._performer.release_all()
+
+    def _take_style(self) -> None:
+        """Let decoder and accompanist play in the style that is asked for."""
+        style, spec = self._pipeline.style, self._pipeline.spec
+        if self._style is not style:
+            self._style = style
+            self._decoder.pace = style_pace(style, spec)
+            play_in_style(self._parts.accompanist, style, spec, self._settings)
+
+    def _struck(self, begin: float, end: float) -> Array | None:
+        """Return how likely each key (88,) was struck on a step, but not by the tune."""
+        heard, melody = (
+            gatherer.gather(begin, end, so_far=True) for gatherer in (self._gatherer, self._melody)
+        )
+        threshold = self._decoder.settings.melody_threshold
+        if heard is None or melody is None or threshold is None:
+            return None
+        return np.where(melody[:, 0] < threshold, heard[:, 0], 0)
+
+    def _take(self, decoded: Sequence[NoteEvent]) -> None:
+        """Keep what was decoded until it is due."""
+        for event in decoded:
+            pending, last = _Pending(event), self._decoded.get(event.pitch)
+            if not event.is_on:
+                pending.begun = last
+            else:
+                pending.step, pending.earliest = self._step_of(event.time), self._due
+                if last is not None:
+                    last.again = pending
+            self._pending.append(pending)
+            self._decoded[event.pitch] = pending
+
+    def _step_of(self, time: float) -> int | None:
+        """Return the step to which a note is moved; None where it stays."""
+        if self._beat.state is BeatState.LOST:
+            return None
+        step = round(self._beat_position(time) * STEPS)
+        return step if abs(self._writer.time_of(step) - time) <= MOST_MOVED_S else None
+
+    def _beat_position(self, time: float) -> float:
+        return self._parts.follower.clock.heard_position(time)
+
+    def _play(self, newest: float) -> list[Event]:
+        """Play all that is due where frames are known up to ``newest``, in time order."""
+        due = self._due
+        self._set_evidence()
+        self._writer.lead = due - newest
+        events: list[tuple[Source, NoteEvent]] = [
+            ("accompanist", event) for event in self._writer.tick(newest)
+        ]
+        is_on_beat = self._writer.state is PlayState.PLAYING
+        waiting = []
+        for pending in self._pending:
+            time = self._time_of(pending)
+            if time > due:
+                waiting.append(pending)
+                continue
+            event = pending.event = replace(pending.event, time=time)
+            pending.step = pending.begun = pending.again = None  # it is played: it stays
+            if event.part == "melody":
+                events.append(("melody", event))
+            elif not (is_on_beat and event.is_on):
+                events.append(("free", event))
+        self._pending = waiting
+        events.sort(key=lambda item: (item[1].time, item[1].is_on, item[0] != "melody"))
+        return self._performer.push(self._owned(events), due)
+
+    def _time_of(self, pending: _Pending) -> float:
+        """Return when an event is to be played: a note that is moved keeps its least length."""
+        time = pending.event.time
+        if pending.step is not None:
+            return max(self._writer.time_of(pending.step), min(time, pending.earliest))
+        if pending.begun is not None:
+            time = max(time, self._time_of(pending.begun) + self._decoder.settings.minimum_note)
+        return time if pending.again is None else min(time, self._time_of(pending.again))
+
+    def _set_evidence(self) -> None:
+        """Let what is heard count as it does in the decoder, whose thresholds follow the song."""
+        accompanist = self._parts.accompanist
+        usual = EVIDENCE_SHARE * self._decoder.threshold
+        accompanist.settings = replace(accompanist.settings, usual_evidence=usual)
+
+    def _owned(self, events: Sequence[tuple[Source, NoteEvent]]) -> list[NoteEvent]:
+        """Return the events; each note is ended by who began it, none is struck over the tune."""
+        found = []
+        for source, event in events:
+            owner = self._source.get(event.pitch)
+            if event.is_on:
+                if source == "accompanist" and owner == "melody":
+                    continue
+                self._source[event.pitch] = source
+            elif owner != source:
+                continue
+            else:
+                del self._source[event.pitch]
+            found.append(event)
+        return found
+
+
+def _melody_of(heard: Posteriors) -> Posteriors:
+    """Return posteriors whose onsets are the probability that a key is the tune's."""
+    melody = np.zeros_like(heard.onset) if heard.melody is None else heard.melody
+    return replace(heard, onset=melody)
+
+
+def on_beat(decoding: Decoding) -> Decoding:
+    """Return the thresholds with which the tune is decoded on the beat.
+
+    More belongs to it, since the rest is the accompanist's; and it strikes keys again less.
+    """
+    return replace(
+        decoding,
+        melody_threshold=MELODY_SHARE * decoding.melody_threshold,
+        restrike_threshold=min(RESTRIKE_RATIO * decoding.restrike_threshold, 1.0),
+    )
