@@ -30,7 +30,8 @@ KEPT_STEPS = int(PERIODS[-1]) + COMPARED + 16  # of what was heard
 MOST_NOTES = 10
 LEAST_SAFETY = 0.02
 SURE_NOT = 1e-3
-MOST_EVIDENCE = 4.0  # in logits
+MOST_EVIDENCE = 4.0  # in logits, for a key
+LEAST_EVIDENCE = 4.0  # against it
 BEAT_STEPS = 4
 BAR_STEPS = 16
 USUAL_OVER = 32  # steps over which the number of notes is led back
@@ -51,7 +52,7 @@ class SamplingSettings:
     notes_per_step: float = 0.81  # what is usual
     candidates: int = 3  # of each step, of which the best is played
     fullness: float = 0.3  # how much more readily a note gets others beside it
-    restrike: float = 0.0  # how much a key that was struck within a beat is avoided
+    restrike: float = 0.0  # how much a key struck within half a beat is avoided; a beat: half
     steadiness: float = 1.0  # what striking, or not, as a bar ago is worth to a candidate
     habit: float = 0.0  # how much more readily it strikes, or not, as a bar ago
     evidence: float = 0.0  # how much it counts that a key was heard to be struck, in logits
@@ -221,7 +222,8 @@ class Accompanist:
         row = plan.row[:-1]
         notes: list[StepNote] = []
         while len(notes) < MOST_NOTES:
-            key = self._draw(self._next_pitch(hidden, row, struck, last) + bias)
+            logits = self._next_pitch(hidden, row, struck, last) + bias
+            key = self._draw(self._give_way(logits, keeps_rest=not notes))
             if key == DONE:
                 break
             rest = self._model.note(hidden.guided, row, struck, last, key).rest
@@ -248,6 +250,21 @@ class Accompanist:
         free = self._model.note(hidden.unguided, np.zeros_like(row), struck, last, 0).pitch
         return np.asarray(logits + self.settings.guidance * (logits - free), np.float32)
 
+    def _give_way(self, logits: Array, keeps_rest: bool) -> Array:
+        """Return logits (89,) in which keys that were struck lately give way to others.
+
+        Where ``keeps_rest``, a rest stays as likely as it was.
+        """
+        restrike = self.settings.restrike
+        if not restrike:
+            return logits
+        moved = logits.copy()
+        for steps in (BEAT_STEPS, BEAT_STEPS // 2):
+            moved[:DONE] -= restrike / 2 * (self._since <= steps)
+        if keeps_rest:
+            moved[DONE] += np.logaddexp.reduce(moved[:DONE]) - np.logaddexp.reduce(logits[:DONE])
+        return moved
+
     def _bias(self, plan: Plan, heard: Array | None) -> Array:
         """Return what is added to the logits (89,): safe pitches, heard ones, usual density."""
         s = self.settings
@@ -255,10 +272,9 @@ class Accompanist:
         classes = (np.arange(N_PITCHES) + MIN_PITCH) % 12
         bias[:N_PITCHES] = s.safety * np.log(np.maximum(plan.safety[classes], LEAST_SAFETY))
         bias[:N_PITCHES] -= s.safety * np.log(max(float(plan.safety.max()), LEAST_SAFETY))
-        bias[:N_PITCHES] -= s.restrike * (self._since <= BEAT_STEPS)
         if heard is not None and s.evidence:
             worth = s.evidence * (_logit(heard) - _logit(s.usual_evidence))
-            bias[:N_PITCHES] += np.clip(worth, -MOST_EVIDENCE, MOST_EVIDENCE)
+            bias[:N_PITCHES] += np.clip(worth, -LEAST_EVIDENCE, MOST_EVIDENCE)
         bias[DONE] = s.density * np.log(max(self._usual, 0.05) / s.notes_per_step)
         was_struck = self._was_struck_a_bar_ago()
         if was_struck is not None:

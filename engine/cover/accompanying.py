@@ -31,7 +31,14 @@ HEARS_IN = "balanced"
 SAMPLING = {
     "accompany": SamplingSettings(),
     "cover": SamplingSettings(
-        temperature=0.5, safety=0.0, density=0.0, fullness=0.0, candidates=1, evidence=1.0
+        temperature=0.1,
+        safety=0.0,
+        density=0.0,
+        fullness=0.0,
+        restrike=2.0,
+        candidates=1,
+        habit=1.0,
+        evidence=0.6,
     ),
 }
 """By mode. In a cover it is surer of itself, and what is heard decides with it."""
@@ -87,8 +94,8 @@ def needed_accompanist(
         No accompanist is there.
     """
     if not settings.is_accompanying:
-        is_free = settings.play.rhythm == "free" or follower is None or not _covers(spec)
-        return None if is_free else open_one(settings)
+        is_free = settings.play.rhythm == "free" or not _covers(spec)
+        return None if is_free or follower is None else open_one(settings)
     if follower is None:
         raise ConfigError(
             "play.mode = accompany needs the beat, which nothing follows: set beat.source to auto,"
@@ -120,7 +127,8 @@ def open_accompanying(
     cover has a reserve. Raises as ``needed_accompanist``.
     """
     spec = pipeline.spec
-    if settings.play.rhythm == "free" and not settings.is_accompanying:
+    is_free = settings.play.rhythm == "free" or not _covers(spec)
+    if is_free and not settings.is_accompanying:
         return None
     features = spec.features
     follower = open_beat(settings.beat, features)

@@ -34,7 +34,7 @@ Source = Literal["melody", "free", "accompanist"]
 
 KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
 MOST_MOVED_S = 0.1  # by which a note of the tune is moved to its sixteenth
-MELODY_SHARE = 0.8  # of the model's threshold: who accompanies leaves the tune to the tune
+MELODY_SHARE = 0.5  # of the model's threshold: who accompanies leaves the tune to the tune
 RESTRIKE_RATIO = 2.5  # of the model's threshold
 EVIDENCE_SHARE = 0.35  # of the threshold of an onset: what speaks neither for nor against a key
 

@@ -36,7 +36,7 @@ KEYS = (
 )
 
 
-BEAT_KEYS = ("t tap", "[ ] half, double", "o one", ", . earlier, later", "c y mode, rhythm")
+BEAT_KEYS = ("t tap", "[ ] half, double", "o one", ", . nudge", "c mode", "y rhythm")
 
 
 @dataclass(frozen=True, slots=True)

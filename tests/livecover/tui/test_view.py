@@ -62,7 +62,7 @@ def test_all_is_said_in_80_by_24() -> None:
         "199 ms",
         "half window 64",
         "123 notes   2 late",
-        "style ──────●────── balanced   density 1   cover   full",
+        "style ──────●────── balanced   density 1   cover, beat   full",
         "q quit",
         "recording take.mid",
     ):
