@@ -57,10 +57,11 @@ def strike(*notes: tuple[float, int, bool]) -> Posteriors:
 
 
 def rows(heard: Posteriors, start: int, stop: int) -> Posteriors:
-    parts = (heard.onset, heard.frame, heard.velocity)
     assert heard.melody is not None
-    cut = (part[start:stop] for part in parts)
-    return Posteriors(heard.frames[start:stop], *cut, heard.melody[start:stop])
+    onset, frame, velocity, melody = (
+        part[start:stop] for part in (heard.onset, heard.frame, heard.velocity, heard.melody)
+    )
+    return Posteriors(heard.frames[start:stop], onset, frame, velocity, melody)
 
 
 def locked_clock() -> BeatClock:
@@ -74,7 +75,8 @@ def make_player(
     clock: BeatClock, reserve: float = 0.3, graphs: Any = None, settings: EngineSettings = COVER
 ) -> BeatCoverPlayer:
     model: Any = graphs or Graphs()
-    accompanist = Accompanist(model, dataclasses.replace(SAMPLING["cover"], candidates=1))
+    sampling = dataclasses.replace(SAMPLING["cover"], habit=0.0, evidence=1.0)
+    accompanist = Accompanist(model, sampling)
     follower: Any = SimpleNamespace(clock=clock)
     parts = Accompanying(accompanist, follower, 0.0, lambda _: reserve, is_device=False)
     return BeatCoverPlayer(make_pipeline(), settings, parts)
