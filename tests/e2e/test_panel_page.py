@@ -79,6 +79,7 @@ def test_every_control_sets_its_setting(page: Page, instrument: Instrument) -> N
     page.click("[aria-label='An octave up']")
     page.click("[aria-label='A semitone down']")
     page.locator("#hands").check()
+    page.locator("[name=rhythm][value=free]").check()
     page.locator("[name=pedal][value=harmony]").check()
     page.select_option("#melody-channel", "2")
     page.locator("#latency").fill("450")
@@ -88,8 +89,8 @@ def test_every_control_sets_its_setting(page: Page, instrument: Instrument) -> N
     def is_set() -> bool:
         s = instrument.settings
         return (
-            (s.play.parts, s.play.hands, s.play.pedal, s.play.mute)
-            == ("accompaniment", True, "harmony", True)
+            (s.play.parts, s.play.rhythm, s.play.hands, s.play.pedal, s.play.mute)
+            == ("accompaniment", "free", True, "harmony", True)
             and (s.model.style, s.midi.velocity_curve) == ("intense", "soft")
             and (s.midi.octave, s.midi.transpose, s.midi.melody_channel) == (1, -1, 2)
             and (s.decoder.polyphony, s.time.latency) == (1, 0.45)
@@ -217,6 +218,8 @@ def test_keys_play_it(page: Page, instrument: Instrument) -> None:
     press("]", "midi.octave", 1)
     press("-", "midi.transpose", -1)
     press("f", "play.parts", "accompaniment")
+    press("y", "play.rhythm", "free")
+    press("y", "play.rhythm", "beat")
     press("3", "model.style", "intense")
     page.keyboard.press("s")
     press("ArrowLeft", "model.style", 0.98)
@@ -387,6 +390,11 @@ def test_what_goes_wrong_has_its_room(
         )
         assert wide == []
         assert page.locator(".time").inner_text().split() == ["61:40", "♩", "120", "A", "432"]
+
+
+def test_all_controls_are_in_sight_on_a_desk(page: Page) -> None:
+    controls = "document.querySelector('.controls')"
+    assert page.evaluate(f"{controls}.scrollHeight <= {controls}.clientHeight")
 
 
 def test_it_fits_a_phone_and_names_everything(browser: Browser, panel: PanelServer) -> None:

@@ -93,9 +93,12 @@ def terminal(tmp_path: Path, how: str = "") -> Iterator[Terminal]:
 def test_keys_play_and_quit(tmp_path: Path) -> None:
     with terminal(tmp_path) as one:
         one.wait_for(b"nothing plays")
-        one.press(b"1\x1b[C\x1b[Cam\x1b[5~z\x1b")
+        one.press(b"1\x1b[C\x1b[Camy\x1b[5~z\x1b")
         one.wait_for(b"MUTE")
         one.wait_for(b"accompaniment")
+        one.wait_for(b"cover, free")
+        one.press(b"y")
+        one.wait_for(b"cover, beat")
         one.press(b"q")
         assert one.end() == (0, [0.1, "accompaniment", True])
         assert ENTER in one.output
