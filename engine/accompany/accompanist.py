@@ -44,7 +44,8 @@ _N_VELOCITIES = 16
 class SamplingSettings:
     """How notes are drawn."""
 
-    temperature: float = 1.0
+    temperature: float = 1.0  # of keys and rests
+    touch: float = 1.0  # temperature of lengths and velocities
     top_p: float = 0.97
     guidance: float = 0.0  # how much more plan and sound count than in training
     safety: float = 1.0  # how much a pitch class that may not belong is avoided
@@ -223,12 +224,15 @@ class Accompanist:
         notes: list[StepNote] = []
         while len(notes) < MOST_NOTES:
             logits = self._next_pitch(hidden, row, struck, last) + bias
-            key = self._draw(self._give_way(logits, keeps_rest=not notes))
+            key = self._draw(
+                self._give_way(logits, keeps_rest=not notes), self.settings.temperature
+            )
             if key == DONE:
                 break
             rest = self._model.note(hidden.guided, row, struck, last, key).rest
-            length = self._draw(rest[:_N_LENGTHS])
-            velocity = self._draw(rest[_N_LENGTHS : _N_LENGTHS + _N_VELOCITIES])
+            touch = self.settings.touch
+            length = self._draw(rest[:_N_LENGTHS], touch)
+            velocity = self._draw(rest[_N_LENGTHS : _N_LENGTHS + _N_VELOCITIES], touch)
             hand: Hand = "right" if rest[-1] > 0 else "left"
             notes.append(
                 StepNote(
@@ -281,15 +285,14 @@ class Accompanist:
             bias[DONE] += -s.habit if was_struck else s.habit
         return bias
 
-    def _draw(self, logits: Array) -> int:
+    def _draw(self, logits: Array, temperature: float) -> int:
         """Return a choice by temperature, of the likeliest that make up ``top_p``."""
-        s = self.settings
-        scaled = (logits - logits.max()) / max(s.temperature, 1e-3)
+        scaled = (logits - logits.max()) / max(temperature, 1e-3)
         p = np.exp(scaled.astype(np.float64))
         p /= p.sum()
         order = np.argsort(-p, kind="stable")
         total = np.cumsum(p[order])
-        kept = order[: int(np.searchsorted(total, s.top_p)) + 1]
+        kept = order[: int(np.searchsorted(total, self.settings.top_p)) + 1]
         return int(self._rng.choice(kept, p=p[kept] / p[kept].sum()))
 
     def _keep(self, notes: Sequence[StepNote]) -> None:

@@ -79,11 +79,12 @@ class StepWriter:
     gatherer
         What was heard, in frames; whoever hears pushes into it.
     lead
-        Seconds from writing a step to its sound; less than 0 where it is written after it fell.
+        Seconds from writing a step to its sound.
     hearing
-        Seconds from a sound to its row in the gatherer, at the most.
+        Seconds from a sound to its row in the gatherer, at the most; less than 0 where what comes
+        after a moment is known then.
     listen_bars
-        Bars of music that it listens to before it enters.
+        Bars of music that it listens to before it enters on a bar; 0 enters on any beat.
 
     Attributes
     ----------
@@ -106,7 +107,7 @@ class StepWriter:
     ) -> None:
         self._accompanist, self._clock, self._gatherer = accompanist, clock, gatherer
         self.lead = lead
-        self._hearing, self.listen_bars = hearing, listen_bars
+        self.hearing, self.listen_bars = hearing, listen_bars
         self._presence = Presence()
         self.loudness: Callable[[], float] = lambda: 1.0
         self.struck: Callable[[float, float], Array | None] = lambda begin, end: None
@@ -189,7 +190,7 @@ class StepWriter:
     def _write(self, step: int, now: float) -> list[NoteEvent]:
         """Return the events of a step that is due."""
         step_s = self._clock.period / STEPS
-        lag = max(math.ceil(0.5 + (self._hearing + self.lead) / step_s - 1e-9), 0)
+        lag = max(math.ceil(0.5 + (self.hearing + self.lead) / step_s - 1e-9), 0)
         self._hear(step - lag)
         place = Place(self._place(step), step - self._heard + 1, 60 / self._clock.period)
         time, earliest = self.time_of(step), now + self.lead - LATE_S
@@ -213,16 +214,19 @@ class StepWriter:
             self._heard += 1
 
     def _follow(self, where: Place, time: float) -> list[NoteEvent]:
-        """Enter on a bar, rest after a bar without music."""
+        """Enter on a bar, or on a beat; rest after a bar without music."""
         bar = self._clock.metre * STEPS
         presence = self._presence
         if self.state is PlayState.PLAYING:
             return self.rest(time) if presence.n_silent >= bar else []
-        n_wanted = self.listen_bars * bar if self.state is PlayState.LISTENING else STEPS
+        n_wanted = self.listen_bars * bar
+        if self.state is PlayState.RESTING:
+            n_wanted = min(n_wanted, STEPS)
+        length = bar if self.listen_bars else STEPS
         n_listened = presence.n_listened + where.lag - 1  # what sounds now is yet to be heard
         is_there = bool(presence.n_listened) and presence.n_silent < STEPS
         is_there = is_there and n_listened >= n_wanted
-        if is_there and where.place == 0 and self._clock.state is BeatState.LOCKED:
+        if is_there and where.place % length == 0 and self._clock.state is BeatState.LOCKED:
             self.state = PlayState.PLAYING
         return []
 

@@ -3,7 +3,7 @@
 Where a beat is followed, the tune's notes fall on its sixteenths, as far as the latency leaves
 time to wait for the late ones, and the accompanist plays under them: by what was heard on each
 sixteenth, and as a pianist would go on. Where none is followed, every note is played when and as it
-is heard. The accompanist enters on a bar, and leaves where the beat is lost or the music rests.
+is heard. The accompanist enters on a beat, and leaves where the beat is lost or the music rests.
 
 Times are seconds of the stream. A note is sent by the same latency after its time, whoever plays.
 Not here: which notes (``engine.accompany``, ``engine.perform.decoder``).
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.accompany.step_writer import STEPS, PlayState, StepWriter
-from engine.beat.clock import BeatClock
 from engine.beat.gathering import StepGatherer
+from engine.beat.history import BeatHistory
 from engine.core.notes import Event, NoteEvent, Posteriors
 from engine.core.settings import DecoderSettings, EngineSettings
 from engine.core.tempo import BeatState
@@ -34,45 +34,10 @@ Source = Literal["melody", "free", "accompanist"]
 
 KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
 MOST_MOVED_S = 0.1  # by which a note of the tune is moved to its sixteenth
-MELODY_SHARE = 0.5  # of the model's threshold: who accompanies leaves the tune to the tune
-RESTRIKE_RATIO = 2.5  # of the model's threshold
+MELODY_SHARE = 0.7  # of the model's threshold: who accompanies leaves the tune to the tune
+VOICING = 0.94  # loudness of an accompaniment under a tune
+RESTRIKE_RATIO = 2.2  # of the model's threshold
 EVIDENCE_SHARE = 0.35  # of the threshold of an onset: what speaks neither for nor against a key
-
-
-class HeardBeat:
-    """The beat where it was, for who plays by a constant latency later; it never goes back."""
-
-    def __init__(self, clock: BeatClock) -> None:
-        self._clock = clock
-        self._position = 0.0
-
-    @property
-    def state(self) -> BeatState:
-        """Whether a beat is followed."""
-        return self._clock.state
-
-    @property
-    def metre(self) -> int:
-        """Beats a bar."""
-        return self._clock.metre
-
-    @property
-    def period(self) -> float:
-        """Seconds a beat; infinite before a beat was found."""
-        return self._clock.period
-
-    def position(self, time: float) -> float:
-        """Return the beats at a time."""
-        self._position = max(self._position, self._clock.heard_position(time))
-        return self._position
-
-    def time_of(self, position: float) -> float:
-        """Return the seconds of a position."""
-        return self._clock.heard_time_of(position)
-
-    def beat_in_bar(self, beat: int) -> int:
-        """Return which beat of its bar a beat is, from 0."""
-        return self._clock.beat_in_bar(beat)
 
 
 @dataclass(slots=True)
@@ -107,11 +72,11 @@ class BeatCoverPlayer:
         frame_s = self._frame_s = spec.features.frame_s
         self._decoder = NoteDecoder(frame_s, self._decoding)
         self._gatherer, self._melody = StepGatherer(frame_s), StepGatherer(frame_s)
-        self._beat = HeardBeat(parts.follower.clock)
+        self._beat = BeatHistory(parts.follower.clock)
         self._writer = StepWriter(
             parts.accompanist, self._beat, self._gatherer, lead=0.0, hearing=0.0, listen_bars=0
         )
-        self._writer.struck = self._struck
+        self._writer.struck, self._writer.loudness = self._struck, lambda: VOICING
         self._performer = Performer(two_hands(settings.play), settings.midi)
         self._pending: list[_Pending] = []
         self._source: dict[int, Source] = {}  # who struck the keys that are down
@@ -144,9 +109,9 @@ class BeatCoverPlayer:
         self._gatherer.push(heard)
         self._melody.push(_melody_of(heard))
         newest = float(heard.frames[-1]) * self._frame_s
-        self._due = max(self._due, newest - self._wait)
+        self._hear_beat(newest, self._wait)
         self._take(self._decoder.push(heard))
-        return self._play(newest)
+        return self._play()
 
     def skip(self, pending: Posteriors, now: float) -> Sequence[Event]:
         """At the start of a gap pending frames are played and all notes end."""
@@ -156,8 +121,8 @@ class BeatCoverPlayer:
         """Play all that was heard; return the last events and the end of all notes."""
         events = [*self.push(np.zeros(0, np.float32), pending, now)]
         self._take(self._decoder.flush())
-        self._due = max(self._due, self._gatherer.until)
-        events += self._play(self._gatherer.until)
+        self._hear_beat(self._gatherer.until, 0.0)
+        events += self._play()
         return [*events, *self.end()]
 
     def end(self) -> Sequence[Event]:
@@ -205,19 +170,21 @@ class BeatCoverPlayer:
         """Return the step to which a note is moved; None where it stays."""
         if self._beat.state is BeatState.LOST:
             return None
-        step = round(self._beat_position(time) * STEPS)
+        step = round(self._beat.position(time) * STEPS)
         return step if abs(self._writer.time_of(step) - time) <= MOST_MOVED_S else None
 
-    def _beat_position(self, time: float) -> float:
-        return self._parts.follower.clock.heard_position(time)
+    def _hear_beat(self, newest: float, wait: float) -> None:
+        """Take that frames are known up to ``newest``, and what is due so long before."""
+        due = self._due = max(self._due, newest - wait)
+        self._beat.hear(newest, due)
+        self._writer.hearing = due - newest
 
-    def _play(self, newest: float) -> list[Event]:
-        """Play all that is due where frames are known up to ``newest``, in time order."""
+    def _play(self) -> list[Event]:
+        """Play all that is due, in time order."""
         due = self._due
         self._set_evidence()
-        self._writer.lead = due - newest
         events: list[tuple[Source, NoteEvent]] = [
-            ("accompanist", event) for event in self._writer.tick(newest)
+            ("accompanist", event) for event in self._writer.tick(due)
         ]
         is_on_beat = self._writer.state is PlayState.PLAYING
         waiting = []

@@ -28,7 +28,7 @@ from engine.signal.tuning import A4_HZ
 Array = NDArray[np.float32]
 
 BLOCK_SECONDS = 0.5
-LOOKED_AHEAD_S = 1.0
+LOOKED_AHEAD_S = 6.0
 """By which a cover on the beat looks ahead: nobody waits for a file."""
 FEW_NOTES = 0.1
 """Notes a second below which a warning is logged."""

@@ -132,12 +132,12 @@ def test_every_note_comes_in_time_to_be_sent(reserve: float) -> None:
     assert last > 9
 
 
-def test_the_accompanist_plays_under_it_from_a_bar_on() -> None:
+def test_the_accompanist_plays_under_it_from_a_beat_on() -> None:
     under = [(k * SIXTEENTH + 0.02, UNDER, False) for k in range(2, 90, 3)]
     heard = strike(*under)
     events = play(make_player(locked_clock()), heard)
     own = ons(events, 60)
-    assert own[0].time == pytest.approx(16 * SIXTEENTH)  # the first bar after something was heard
+    assert own[0].time == pytest.approx(4 * SIXTEENTH)  # the first beat after something was heard
     assert {round(note.time / SIXTEENTH) % 4 for note in own} == {0}
     free = ons(events, UNDER)
     assert free
