@@ -158,3 +158,70 @@ def test_of_several_candidates_the_steadiest_is_played() -> None:
 
     several = attacks(candidates=6, density=0.0)
     assert changed(several) < changed(attacks(candidates=1, density=0.0)) / 2
+
+
+class Free(Graphs):
+    """May rest, or strike any one key, as likely as a rest on the whole."""
+
+    def note(self, *args: Any) -> NoteLogits:
+        said = super().note(*args)
+        is_first = args[3] == DONE
+        said.pitch[:DONE] = -np.log(88) if is_first else -1e9
+        said.pitch[DONE] = 0
+        return said
+
+
+FREE: dict[str, Any] = dict(safety=0.0, density=0.0, fullness=0.0, candidates=1, top_p=1.0)
+
+
+def struck(n: int, heard: Any = None, **settings: Any) -> list[int | None]:
+    """Return the key struck on each step, from 0; None where it rests."""
+    model: Any = Free()
+    accompanist = Accompanist(model, SamplingSettings(**FREE, **settings))
+    keys = []
+    for k in range(n):
+        accompanist.hear(np.zeros((1, 88, 2), np.float32))
+        notes = accompanist.step(Place(k % 16, 0, 100.0), struck=heard).notes
+        keys.append(notes[0].pitch - 21 if notes else None)
+    return keys
+
+
+def test_what_was_heard_is_struck_as_far_as_it_counts() -> None:
+    heard = np.full(88, 0.01, np.float32)
+    heard[40] = 0.9
+    assert struck(200, heard).count(40) < 10
+    assert struck(200, heard, evidence=2.0).count(40) > 60
+
+
+def test_habit_strikes_and_rests_as_a_bar_ago() -> None:
+    def changed(keys: list[int | None]) -> int:
+        return sum((a is None) != (b is None) for a, b in zip(keys, keys[16:], strict=False))
+
+    assert changed(struck(400, habit=3.0)) < changed(struck(400)) / 3
+
+
+def test_a_key_struck_lately_gives_way_to_others_and_not_to_a_rest() -> None:
+    heard = np.full(88, 0.01, np.float32)
+    heard[[40, 50]] = 0.5
+
+    def again(keys: list[int | None]) -> int:
+        return sum(a is not None and a == b for a, b in zip(keys, keys[1:], strict=False))
+
+    held, plain = (struck(400, heard, evidence=1.0, restrike=r) for r in (6.0, 0.0))
+    assert again(held) < again(plain) / 4
+    assert abs(held.count(None) - plain.count(None)) < 40
+
+
+def test_touch_is_drawn_apart_from_keys() -> None:
+    class Soft(Graphs):
+        def note(self, *args: Any) -> NoteLogits:
+            said = super().note(*args)
+            said.rest[16 + 4 : 16 + 12] = np.linspace(0, 1, 8)
+            return said
+
+    def velocities(touch: float) -> set[int]:
+        steps = play(Soft(chord=(60,)), 160, temperature=1e-3, touch=touch)
+        return {note.velocity for step in steps for note in step.notes}
+
+    assert len(velocities(1.0)) > 4
+    assert len(velocities(1e-3)) == 1
