@@ -23,6 +23,7 @@ MEMORY_BEATS = 0.8  # in which an activation fades to a third
 LEVEL_MEMORY = 0.9  # from beat to beat, of the odds that beats are too fast or slow
 LEVEL_ODDS = 18.0  # log odds from which on they are
 NEAR_BEAT = 0.15  # of a beat: where the clock and the filter may not be in the same one
+REST_S = 20.0  # of silence without a beat, after which the filter need not go on
 USUAL_PERIOD_S = 0.6  # before there is an estimate
 
 
@@ -77,7 +78,8 @@ class BeatTracker:
         self._frame, self._loudest, self._period = 0, 0.0, USUAL_PERIOD_S
         self._n_unheard = 0  # frames since something was heard
         self._held: list[Array] = []  # frames (F,) for the network's next step
-        self._n_pending = 0  # frames that the network has not answered
+        self._is_begun = False  # the network has heard something
+        self._n_pending = 0  # frames that it has not answered
         self._in_bars: list[BeatInBar] = []  # that the filter has not yet been told
         self._level = np.zeros(len(LEVELS), np.float32)  # log odds, over the last beats
         if self._bars is not None:
@@ -101,6 +103,7 @@ class BeatTracker:
                 self._step()
 
     def _step(self) -> None:
+        self._is_begun = True
         activations = self.model.step(np.stack(self._held)).tolist()
         self._n_pending += len(self._held) - len(activations)
         self._held.clear()
@@ -116,10 +119,15 @@ class BeatTracker:
         """Pass over frames that nobody heard; the network begins anew after them."""
         self._loudest = 0.0
         for _ in range(self._n_pending + len(self._held) + n_frames):
-            self.hear(0.0, 0.0)
+            if self.clock.state is BeatState.LOST and self.silence > REST_S:
+                self._frame, self._n_unheard = self._frame + 1, self._n_unheard + 1
+            else:
+                self.hear(0.0, 0.0)
         self._held.clear()
         self._n_pending = 0
-        self.model.reset()
+        if self._is_begun:
+            self.model.reset()
+            self._is_begun = False
 
     def believe(
         self, settings: FilterSettings, estimate: BeatEstimate | None = None, time: float = 0.0

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from engine.beat.tracker import REST_S
 from engine.core.tempo import BeatState
 from tests.engine.beat.activations_of import FRAME_S, activations, tracker
 
@@ -86,3 +87,29 @@ def test_the_position_never_goes_back_while_a_player_hesitates() -> None:
         position = beat_tracker.clock.position(k * FRAME_S + beat_tracker.delay)
         assert position >= before
         before = position
+
+
+def test_a_long_silence_costs_nothing_and_the_beat_is_found_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    beat_tracker, pushed = tracker(), 0
+    push = beat_tracker.filter.push
+
+    def counted(beat: float, downbeat: float, is_heard: bool = True) -> None:
+        nonlocal pushed
+        pushed += 1
+        push(beat, downbeat, is_heard)
+
+    monkeypatch.setattr(beat_tracker.filter, "push", counted)
+    n_silent, block = round(600 / FRAME_S), 7
+    for _ in range(n_silent // block):
+        beat_tracker.skip(block)
+    assert pushed == pytest.approx(REST_S / FRAME_S, abs=2)
+    begin = (n_silent // block) * block * FRAME_S
+    true = np.arange(0.3, 14.0, 0.48)
+    for beat, downbeat in activations(true, 4, 10.0).tolist():
+        beat_tracker.hear(beat, downbeat)
+    clock, now = beat_tracker.clock, begin + 10.0
+    assert clock.state is BeatState.LOCKED
+    coming = clock.time_of(math.ceil(clock.position(now)))
+    assert apart(np.array([coming]), begin + true).max() < 0.02
