@@ -45,8 +45,9 @@ class _Pending:
     """A decoded event that is not played yet."""
 
     event: NoteEvent
-    step: int | None = None  # to which it is moved
-    earliest: float = 0.0  # when it can be played
+    earliest: float  # when it can be played
+    is_placed: bool = False  # whether it is known if it is moved
+    step: int | None = None  # to which it is
     begun: "_Pending | None" = None  # the note that it ends
     again: "_Pending | None" = None  # the next note of the same key
 
@@ -156,13 +157,12 @@ class BeatCoverPlayer:
     def _take(self, decoded: Sequence[NoteEvent]) -> None:
         """Keep what was decoded until it is due."""
         for event in decoded:
-            pending, last = _Pending(event), self._decoded.get(event.pitch)
+            pending = _Pending(event, self._due, is_placed=not event.is_on)
+            last = self._decoded.get(event.pitch)
             if not event.is_on:
                 pending.begun = last
-            else:
-                pending.step, pending.earliest = self._step_of(event.time), self._due
-                if last is not None:
-                    last.again = pending
+            elif last is not None:
+                last.again = pending
             self._pending.append(pending)
             self._decoded[event.pitch] = pending
 
@@ -189,6 +189,8 @@ class BeatCoverPlayer:
         is_on_beat = self._writer.state is PlayState.PLAYING
         waiting = []
         for pending in self._pending:
+            if not pending.is_placed and pending.event.time <= due + MOST_MOVED_S:
+                pending.step, pending.is_placed = self._step_of(pending.event.time), True
             time = self._time_of(pending)
             if time > due:
                 waiting.append(pending)
