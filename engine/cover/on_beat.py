@@ -35,8 +35,9 @@ Source = Literal["melody", "free", "accompanist"]
 KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
 MOST_MOVED_S = 0.1  # by which a note of the tune is moved to its sixteenth
 MELODY_SHARE = 0.7  # of the model's threshold: who accompanies leaves the tune to the tune
+TUNE_ODDS, TUNE_FROM = 0.3, 0.35  # how much a key that is the tune's is favoured, and from when
 VOICING = 0.94  # loudness of an accompaniment under a tune
-RESTRIKE_RATIO = 2.2  # of the model's threshold
+RESTRIKE_RATIO = 2.5  # of the model's threshold
 EVIDENCE_SHARE = 0.35  # of the threshold of an onset: what speaks neither for nor against a key
 
 
@@ -111,7 +112,7 @@ class BeatCoverPlayer:
         self._melody.push(_melody_of(heard))
         newest = float(heard.frames[-1]) * self._frame_s
         self._hear_beat(newest, self._wait)
-        self._take(self._decoder.push(heard))
+        self._take(self._decoder.push(_for_the_tune(heard)))
         return self._play()
 
     def skip(self, pending: Posteriors, now: float) -> Sequence[Event]:
@@ -235,6 +236,14 @@ class BeatCoverPlayer:
                 del self._source[event.pitch]
             found.append(event)
         return found
+
+
+def _for_the_tune(heard: Posteriors) -> Posteriors:
+    """Return posteriors whose onsets are likelier the likelier a key is the tune's."""
+    if heard.melody is None:
+        return heard
+    favour = np.maximum((TUNE_ODDS + heard.melody) / (TUNE_ODDS + TUNE_FROM), 1)
+    return replace(heard, onset=np.minimum(heard.onset * favour, 1))
 
 
 def _melody_of(heard: Posteriors) -> Posteriors:
