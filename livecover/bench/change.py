@@ -90,7 +90,14 @@ def style(model: str, song: Path, n_changes: int) -> str:
         _row("message to the step that reads it", taken, step),
         _row("message to the first note under it", delays, step + latency),
     ]
-    columns = ["a change of style", "median, ms", "p95, ms", "max, ms", "bar, ms", "changes"]
+    columns = [
+        "a change of style, on the beat",
+        "median, ms",
+        "p95, ms",
+        "max, ms",
+        "bar, ms",
+        "changes",
+    ]
     return markdown(columns, rows)
 
 

@@ -1,4 +1,7 @@
-"""``python -m livecover.bench WHAT``: measure one thing and print a Markdown table of it."""
+"""``python -m livecover.bench WHAT``: measure one thing and print a Markdown table of it.
+
+What is played are covers on the beat, as by default, but where the table says that they are free.
+"""
 
 import argparse
 

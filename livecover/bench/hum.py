@@ -1,4 +1,7 @@
-"""What is made of sound that is no music: a mains hum, a fan; notes, sleep, and what it costs."""
+"""What is heard in sound that is no music, a mains hum or a fan: notes, sleep, and what it costs.
+
+Covers are free.
+"""
 
 import time
 from collections.abc import Iterator
@@ -51,5 +54,5 @@ def table(model: str, seconds: float) -> str:
             n_notes = sum(note.is_on for note in notes_of([*events, *stream.finish()]))
             asleep = n_asleep * BLOCK / len(samples)
             rows.append([name, dbfs, n_notes, f"{asleep:.0%}", f"{load:.1%}"])
-    headings = [f"{seconds:g} s of", "peak, dBFS", "notes", "asleep", "processor"]
+    headings = [f"{seconds:g} s of, covered free", "peak, dBFS", "notes", "asleep", "processor"]
     return markdown(headings, rows)

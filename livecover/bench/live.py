@@ -61,7 +61,7 @@ def timing(model: str, song: Path) -> str:
             counts = [status.n_notes, status.n_late, status.n_dropped, status.n_skipped_frames]
             rows.append([beside, *figures, *counts])
     columns = ["p50, ms", "p95, ms", "max, ms", "notes", "late", "dropped", "frames skipped"]
-    return markdown([f"sent against due, to {to or NO_PORT.name}", *columns], rows)
+    return markdown([f"sent against due, on the beat, to {to or NO_PORT.name}", *columns], rows)
 
 
 def _play(settings: EngineSettings, has_port: bool) -> tuple[list[tuple[float, float]], Status]:
@@ -155,7 +155,7 @@ def soak(model: str, song: Path, minutes: float) -> str:
     ]
     counted = re.findall(r"(\d+) (late|dropped|overruns|frames skipped)", said)[-4:]  # its summary
     rows += [[name, n] for n, name in counted]
-    return markdown(["soak", "found"], rows)
+    return markdown(["soak, on the beat", "found"], rows)
 
 
 def _resident_mb(pid: int) -> float:

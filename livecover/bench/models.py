@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from engine.audio.files.file_source import FileSource
 from engine.core.errors import ModelError
 from engine.core.notes import Posteriors
-from engine.core.settings import EngineSettings, GateSettings
-from engine.cover.cost import measure_cost
-from engine.cover.stream import CoverStream
+from engine.core.settings import EngineSettings, GateSettings, ModelSettings
+from engine.cover.accompanying import open_accompanying
+from engine.cover.cost import Factor, measure_cost
+from engine.cover.stream import CoverStream, open_pipeline
 from engine.model.cover_model import silent_features
 from engine.model.pipeline import (
     load_pipeline,
@@ -43,22 +44,45 @@ def load_samples(path: Path, sample_rate: int, seconds: float | None = None) -> 
 def rtf(model: str, song: Path) -> str:
     """Return the real-time factor of each stage on one thread, fed a hop at a time as when live.
 
+    The stages are those of a free cover; the last row is all of one on the beat, if the model is
+    for covers: beat, bars and accompanist beside them.
+
     Wall time and this process's processor time: beside other busy programs the second is the truer.
     """
     pipeline = load_pipeline(model, threads=1)
     spec = pipeline.spec
-    cost = measure_cost(pipeline, load_samples(song, spec.features.sample_rate))
+    samples = load_samples(song, spec.features.sample_rate)
+    cost = measure_cost(pipeline, samples)
     stages = [
         ("samples to features", cost.frontend),
         ("features to posteriors", cost.model),
         ("posteriors to notes", cost.decoder),
         ("features to notes", cost.cover),
-        ("samples to notes", cost.total),
+        ("samples to notes, free", cost.total),
     ]
+    if (on_beat := _cost_on_beat(model, samples)) is not None:
+        stages.append(("samples to notes, on the beat", on_beat))
     return markdown(
         [f"real-time factor, {spec.name} {spec.version}, one thread", "wall", "processor"],
         [[name, f"{factor.wall:.4f}", f"{factor.processor:.4f}"] for name, factor in stages],
     )
+
+
+def _cost_on_beat(model: str, samples: Array) -> Factor | None:
+    """Return what a song (n,) costs that is covered on the beat; None if the model's is not."""
+    settings = EngineSettings(model=ModelSettings(model, threads=1))
+    pipeline = open_pipeline(settings.model)
+    rate, hop = pipeline.spec.features.sample_rate, pipeline.spec.features.hop_length
+    parts = open_accompanying(pipeline, settings, rate, 1, lambda _: 0.0)
+    if parts is None:
+        return None
+    stream = CoverStream(pipeline, settings, rate, 1, parts)
+    start = time.perf_counter(), time.process_time()
+    for begin in range(0, len(samples), hop):
+        stream.push(samples[begin : begin + hop, None])
+    stream.finish()
+    wall, processor = time.perf_counter() - start[0], time.process_time() - start[1]
+    return Factor(wall * rate / len(samples), processor * rate / len(samples))
 
 
 def streaming(model: str, song: Path, seconds: float) -> str:
@@ -116,7 +140,7 @@ def window(model: str, n_steps: int) -> str:
 
 
 def sleep(model: str, seconds: float = 30.0) -> str:
-    """Return the cost of a second of silence, from block to events: awake and asleep.
+    """Return the cost of a second of silence, from block to events: awake and asleep, free.
 
     Processor time of one thread; blocks of stereo at 44.1 kHz, as a loopback gives them.
     """
@@ -135,7 +159,7 @@ def sleep(model: str, seconds: float = 30.0) -> str:
         spent = time.process_time() - start
         each = 1e6 * spent / n_blocks
         rows.append([name, f"{each:.0f}", f"{spent * SONG_RATE / (n_blocks * BLOCK):.2%}"])
-    title = f"silence, {pipeline.spec.name}, one thread"
+    title = f"silence, {pipeline.spec.name}, covered free, one thread"
     return markdown([title, f"µs a block of {BLOCK}", "of a processor"], rows)
 
 

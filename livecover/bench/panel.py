@@ -88,7 +88,7 @@ def timing(model: str, song: Path, rounds: int, seconds: float, with_browser: bo
     if drawn:
         rows.append(["drawn after sent", *figures(drawn)])
     page = "Chromium" if with_browser else "a client"
-    title = f"sent against due, to {to or NO_PORT.name}; page: {page}"
+    title = f"sent against due, on the beat, to {to or NO_PORT.name}; page: {page}"
     return markdown([title, "p50, ms", "p95, ms", "max, ms", "notes"], rows)
 
 

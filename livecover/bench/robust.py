@@ -2,7 +2,8 @@
 
 Each altered song is covered as a file, and onset F1 (50 ms) against the untouched song's cover is
 printed, the time stretched back where the alteration stretched it. A cover of the song 8 ms later
-shows what any change of the samples costs. Where there is a reference, a human's cover as
+shows what any change of the samples costs. Covers are free: on the beat much of them is what a
+pianist would play, whatever was heard. Where there is a reference, a human's cover as
 MIDI, F1 to that is printed too, and how far it is from the untouched song's.
 """
 
@@ -97,7 +98,7 @@ def table(model: str, path: Path, reference: Path | None = None) -> str:
     song, rate = soundfile.read(path, dtype="float32", always_2d=True)
     pipeline = open_pipeline(ModelSettings(model))
     untouched = onsets(pipeline, song, rate)
-    lines = ["| the song | notes | F1 to the untouched cover |", "|---|---|---|"]
+    lines = ["| the song, its cover free | notes | F1 to the untouched cover |", "|---|---|---|"]
     if reference:
         lines = [f"{lines[0]} F1 to {reference.name} | change |", f"{lines[1]}---|---|"]
 

@@ -15,6 +15,7 @@ from tests.e2e.servers import SINK, fluidsynth
 
 pytestmark = pytest.mark.e2e
 
+FREE = ("--rhythm", "free")
 CYCLE = JACK_PERIOD / SAMPLE_RATE  # JACK hands MIDI on at the begin of a cycle, up to 23 ms later
 
 
@@ -55,10 +56,14 @@ def share_with_pitch(
 def test_a_song_that_plays_becomes_the_cover_that_its_file_becomes(
     chain: Chain, tune: songs.Song
 ) -> None:
+    """A free cover: on the beat that of a file looks ahead, and knows the beat in time."""
     song = songs.example_song(chain.work / "song.wav")
-    offline = cover_file(chain.work, song, chain.work / "offline.mid")
+    offline = cover_file(chain.work, song, chain.work / "offline.mid", *FREE)
     tap = Tap(chain.pulse)
-    with fluidsynth(chain.work, chain.jack), chain.livecover("--midi-out", "take.mid") as livecover:
+    with (
+        fluidsynth(chain.work, chain.jack),
+        chain.livecover("--midi-out", "take.mid", *FREE) as livecover,
+    ):
         chain.jack.connect(PORT, "fluid:midi_00")
         chain.jack.connect("fluid:left", "recorder:audio")
         chain.play(song)

@@ -47,8 +47,14 @@ def test_samples_come_mono_at_the_models_rate(noise: Path) -> None:
 
 def test_rtf_names_every_stage(noise: Path, tiny_stateful_path: Path) -> None:
     table = models.rtf(str(tiny_stateful_path), noise)
-    assert "features to notes" in table and "samples to notes" in table
-    assert len(table.splitlines()) == 7
+    assert "features to notes" in table and "samples to notes, free" in table
+    assert len(table.splitlines()) == 7  # a tiny model hears no beat
+
+
+def test_rtf_has_a_cover_on_the_beat(tmp_path: Path) -> None:
+    sound = np.random.default_rng(1).standard_normal(16000)
+    soundfile.write(tmp_path / "noise.wav", 0.1 * sound, 16000)
+    assert "samples to notes, on the beat" in models.rtf("live", tmp_path / "noise.wav")
 
 
 def test_streaming_compares_every_block_size(noise: Path, tiny_window_path: Path) -> None:
