@@ -85,6 +85,8 @@ TABLE: dict[str, str] = {
     "offline_train.recipes": "models engine offline_train.corpora offline_train.synthesis "
     "offline_train.data "
     "offline_train.training offline_train.evaluation",
+    "offline_train.recipes.gpu": "engine offline_train.corpora offline_train.synthesis "
+    "offline_train.data offline_train.training",
     "offline_train.exporting": "models engine offline_train.data offline_train.training "
     "offline_train.evaluation offline_train.recipes",
     "offline_train.studies": "engine offline_train.corpora",

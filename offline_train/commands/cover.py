@@ -60,12 +60,13 @@ def add(command: Add) -> None:
     sub.add_argument("--covers", type=Path, required=True, help="shards with covers")
     sub.add_argument("--out", type=Path, help="FILE.onnx to write; without, a path is rewritten")
 
-    sub = command("sketch-window", sketch_window, "export a window network, untrained")
+    sub = command("sketch-window", sketch_window, "export a window network, trained or not")
     sub.add_argument("--out", type=Path, default=Path("runs/window"))
     sub.add_argument(
         "--network", default="window", choices=("window", "small", "paper"), help="or AMT-APC's"
     )
     sub.add_argument("--window-frames", type=at_least(1), default=512)
+    sub.add_argument("--checkpoint", type=Path, help="of the recipe window; random without")
     sub.add_argument("--seed", type=at_least(0), default=1)
 
     sub = command("quantize", quantize, "compare a model with itself in eight bits")
@@ -209,10 +210,10 @@ def restyle(args: argparse.Namespace) -> None:
 
 
 def sketch_window(args: argparse.Namespace) -> None:
-    """Export an untrained window network."""
+    """Export a window network."""
     from offline_train.exporting.sketch import sketch_window
 
-    print(sketch_window(args.network, args.out, args.window_frames, args.seed))
+    print(sketch_window(args.network, args.out, args.window_frames, args.seed, args.checkpoint))
 
 
 def quantize(args: argparse.Namespace) -> None:

@@ -29,6 +29,13 @@ def add(command: Add) -> None:
     sub.add_argument("--takes", type=at_least(1), default=1, help="renderings of each song")
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
     sub.add_argument("--seed", type=at_least(0), default=1)
+    sub.add_argument("--pieces", type=at_least(1), default=6, help="in a shard")
+    sub.add_argument(
+        "--sounds",
+        default="installed",
+        choices=("installed", "small"),
+        help="the system's, or small ones that need no program",
+    )
     sub.add_argument("--workers", type=at_least(1), default=os.cpu_count() or 1)
     sub.add_argument("--cluster", help="render on Ray: an address, or local")
 
@@ -45,11 +52,11 @@ def add(command: Add) -> None:
     sub.add_argument("--workers", type=at_least(1), default=1)
 
 
-def add_pairs_options(sub: argparse.ArgumentParser) -> None:
+def add_pairs_options(sub: argparse.ArgumentParser, transcriber: str = "basic-pitch") -> None:
     """Add what each command has that aligns a user's songs and covers."""
     layout = "with NAME.* and NAME.mid or NAME-cover.*, SONG/song.* and SONG/cover*.*, or pairs.csv"
     sub.add_argument("folder", type=Path, help=layout)
-    sub.add_argument("--transcriber", default="basic-pitch", help="or a model of ours")
+    sub.add_argument("--transcriber", default=transcriber, help="basic-pitch or a model of ours")
     sub.add_argument("--style", default="balanced", help="of a model of ours")
     sub.add_argument(
         "--accept", nargs="+", default=(), help="pairs to take though they are rejected, by name"
@@ -78,7 +85,9 @@ def prepare(args: argparse.Namespace) -> None:
         solo=args.solo,
         excerpt_s=args.excerpt,
         takes=args.takes,
+        pieces=args.pieces,
         seed=args.seed,
+        sounds=args.sounds,
         workers=args.workers,
         limit=args.limit,
     )

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from offline_train.training.cover.settings import CoverSettings
 
 
+TRANSCRIBER = "transcribe"
+"""Of recorded covers: made for pianos, it hears how hard a key was struck."""
+
+
 def add(command: Add) -> None:
     """Add the options of these commands."""
     sub = command("own-covers", own_covers, "make a model that plays as your own covers do")
-    data.add_pairs_options(sub)
+    data.add_pairs_options(sub, TRANSCRIBER)
     sub.add_argument("--name", default="own", help="of the model: OUT/NAME.onnx")
     _add_training(sub)
 
@@ -80,7 +84,7 @@ def prove_own_covers(args: argparse.Namespace) -> None:
     models = {}
     for name in PIANISTS:
         songs = write_folder(folder, out, name, args.songs, args.excerpt)
-        data.report_pairs(PairsConfig(songs, out / name))
+        data.report_pairs(PairsConfig(songs, out / name, TRANSCRIBER))
         models[name] = _model(args, out / name, name)
     test = EvaluateConfig(
         folder, out / "rendered", excerpt_s=args.excerpt, limit=args.limit, workers=1

@@ -28,6 +28,7 @@ class Kind:
 
 KINDS = {
     "cover": Kind("offline_train.recipes.cover"),
+    "window": Kind("offline_train.recipes.window"),
     "amt_apc": Kind("offline_train.recipes.amt_apc"),
     "beat": Kind("offline_train.recipes.beat"),
     "bar": Kind("offline_train.recipes.bar"),

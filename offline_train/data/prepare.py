@@ -32,7 +32,8 @@ from offline_train.corpora import Piece as Score
 from offline_train.data.jobs import Runner, record_settings, run_in_processes, run_missing
 from offline_train.data.shards import Piece, read_manifest, write_manifest
 from offline_train.synthesis.band_renders import cut
-from offline_train.synthesis.stems import SAMPLE_RATE, Stem, play_piece, play_song
+from offline_train.synthesis.sound_sources import Choice
+from offline_train.synthesis.stems import SAMPLE_RATE, Stem, play_piece, play_song, sources_of
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class PrepareConfig:
     seed: int = 1
     workers: int = 1  # processes; 0 renders in this one
     limit: int = 0  # 0 takes every song
+    sounds: Choice = "installed"
 
 
 def plan(config: PrepareConfig) -> list[list[tuple[str, int]]]:
@@ -104,9 +106,10 @@ def render_piece(config: PrepareConfig, piece_id: str, take: int) -> Piece:
     seconds = min(song.duration + 1.0, config.excerpt_s or np.inf)
     if isinstance(song, Song):
         song = cut(song, start, seconds)
-        stems = play_song(song, seconds, rng)
+        stems = play_song(song, seconds, rng, sources_of(config.sounds))
     else:
-        stems = play_piece(cut_piece(song, start, seconds), seconds, rng)
+        excerpt = cut_piece(song, start, seconds)
+        stems = play_piece(excerpt, seconds, rng, sources_of(config.sounds))
     if not stems:
         raise DataError(f"{piece_id}: no sound in {seconds:.0f} s from {start:.0f} s on")
     arrays: dict[str, NDArray[Any]] = {
@@ -178,7 +181,7 @@ def prepare(config: PrepareConfig, do: Runner | None = None) -> int:
     facts = {
         k: str(v)
         for k, v in dataclasses.asdict(config).items()
-        if k not in ("data", "out", "workers")
+        if k not in ("data", "out", "workers") and (k, v) != ("sounds", "installed")
     }
     record_settings(config.out, facts)
     shards = plan(config)

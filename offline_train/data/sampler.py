@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 Array = NDArray[np.float32]
 LEAD_IN_S = 0.4
 """Seconds before a crop that room and compressor are given."""
-RELOAD_AFTER = 2000
+RELOAD_AFTER = 250
 """Crops, after which the folders are read again: shards that appear later join in."""
 
 

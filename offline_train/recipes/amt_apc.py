@@ -35,6 +35,7 @@ from offline_train.recipes.amt_apc_run import (
     plan,
     stage_to_resume,
 )
+from offline_train.training.acceleration import compile_modules, reduced_precision
 from offline_train.training.loading import load_batches
 from offline_train.training.loop import TrainingLoop
 from offline_train.training.settings import settings_from
@@ -56,9 +57,7 @@ class StageTask(Task[Batch]):
         self.stage, self.labels = stage, {"stage": stage.name}
         self.hft = network.to(c.device)
         self.network = self.hft
-        is_cuda = c.device.startswith("cuda")
-        self.forward = torch.compile(self.hft) if is_cuda else self.hft
-        self.has_bf16 = is_cuda and torch.cuda.is_bf16_supported()
+        compile_modules(c, self.hft)
         self.layer = _features_on(c.device)
         self.optimizer = torch.optim.Adam(self.hft.parameters(), lr=c.learning_rate)
         self.audio_seconds = 0.0
@@ -108,11 +107,10 @@ class StageTask(Task[Batch]):
     def _loss(
         self, batch: Batch, target: Target, generator: torch.Generator
     ) -> tuple[Tensor, Matrices]:
-        kind = self.c.device.partition(":")[0]
         with torch.no_grad():
             features = self.layer(batch.samples)
-        with torch.autocast(kind, torch.bfloat16, enabled=self.has_bf16):
-            both = self.forward(features, batch.style)
+        with reduced_precision(self.c):
+            both = self.hft(features, batch.style)
         if target == "cover":
             return cover_loss(both, batch.targets, generator), both[1]
         return amt_loss(both, batch.targets), both[1]

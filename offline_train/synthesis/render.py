@@ -4,6 +4,7 @@ Audio is float32 (n, 2). Rendering runs at 32 kHz, since FluidSynth does not fil
 transposes above the Nyquist frequency. Not here: what is played (``band``).
 """
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -30,13 +31,16 @@ RENDER_RATE = 32000
 TEMPO = TempoMap()  # 120 beats a minute
 DRUM_CHANNEL = 9
 RELEASE_S = 1.0
+SOUNDFONT_VARIABLE = "LIVECOVER_SOUNDFONTS"
+"""Names a folder of SoundFonts that is looked into first."""
 
 
 def find_soundfont(name: str) -> Path:
     """Return a SoundFont by file name or path. Raises DataError saying how to get it."""
     if Path(name).is_file():
         return Path(name)
-    for path in installed_soundfonts():
+    own = os.environ.get(SOUNDFONT_VARIABLE)
+    for path in installed_soundfonts([*([Path(own)] if own else []), *SOUNDFONT_FOLDERS]):
         if path.name == name:
             return path
     folders = ", ".join(map(str, SOUNDFONT_FOLDERS))

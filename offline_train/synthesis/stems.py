@@ -19,7 +19,8 @@ from offline_train.synthesis.bands.grooves import TRAIN_GROOVES
 from offline_train.synthesis.bands.mma import mma_players
 from offline_train.synthesis.pianos.modelled import ModelledPiano
 from offline_train.synthesis.render import fluidsynth, players_to_midi, random_synth
-from offline_train.synthesis.voices.voice import sing
+from offline_train.synthesis.sound_sources import Choice, Render, SoundSources, small_sources
+from offline_train.synthesis.voices.voice import TRAIN_VOICES, sing
 
 Array = NDArray[np.float32]
 
@@ -64,68 +65,91 @@ class Stem:
     source: str
 
 
-def play_song(song: Song, seconds: float, rng: np.random.Generator) -> list[Stem]:
+def installed_sources() -> SoundSources:
+    """Return the sounds that ``scripts/install-system train`` brings."""
+    return SoundSources(TRAIN_SOUNDFONTS, TRAIN_DRUMS, PIANOS, TRAIN_VOICES, fluidsynth)
+
+
+def sources_of(choice: Choice) -> SoundSources:
+    """Return the sounds of that name."""
+    return small_sources() if choice == "small" else installed_sources()
+
+
+def play_song(
+    song: Song, seconds: float, rng: np.random.Generator, sounds: SoundSources | None = None
+) -> list[Stem]:
     """Return the stems of a song of that length; every choice comes from ``rng``.
+
+    ``sounds`` are the installed ones by default.
 
     Raises
     ------
     DataError
         If a program (fluidsynth, mma, espeak-ng) or SoundFont is missing, or one fails.
     """
-    fonts = rng.choice(TRAIN_SOUNDFONTS, 3)
+    sounds = sounds or installed_sources()
+    fonts = rng.choice(sounds.soundfonts, 3)
     hand = _parts(arrange(song, TRAIN_GROOVES, rng), "")
-    machine = _parts(mma_players(song, rng), "mma-")
+    machine = _parts(mma_players(song, rng), "mma-") if sounds.has_machine else {}
     jobs: dict[str, list[tuple[str, list[Player]]]] = {}
     stems: list[Stem] = []
     for role, players in [*hand.items(), *machine.items()]:
         is_drums = role.endswith("drums")
         font = str(fonts[0 if role in ("lead", "second") else 1 if role in hand else 2])
         if is_drums and rng.random() < 0.4:
-            font = str(rng.choice(TRAIN_DRUMS))
+            font = str(rng.choice(sounds.drums))
         if not is_drums and not role.endswith("bass") and rng.random() < SYNTH_SHARE:
             sound = sum_of([random_synth(p, rng, SAMPLE_RATE).sum(1) for p in players], seconds)
             stems.append(Stem(role, sound, _notes(players), "random_synth"))
         else:
             jobs.setdefault(font, []).append((role, players))
     for font, parts in jobs.items():
-        for (role, players), sound in zip(parts, play_in_turn(parts, font, seconds), strict=True):
+        played = play_in_turn(parts, font, seconds, sounds.render)
+        for (role, players), sound in zip(parts, played, strict=True):
             notes = [] if role.endswith("drums") else _notes(players)
             programs = ",".join(str(p.program) for p in players)
             stems.append(Stem(role, sound, notes, f"{font}:{programs}"))
     if song.melody and rng.random() < SUNG_SHARE:
-        stems.append(Stem("voice", sing(song.melody, seconds, rng), song.melody, "sung"))
+        sung = sing(song.melody, seconds, rng, sounds.voices, vocoder=sounds.vocoder)
+        stems.append(Stem("voice", sung, song.melody, "sung"))
     stems = [s for s in stems if np.abs(s.samples).max(initial=0.0) > 1e-4]
     return [Stem(s.role, level(s.samples), s.notes, s.source) for s in stems]
 
 
-def play_piece(piece: Piece, seconds: float, rng: np.random.Generator) -> list[Stem]:
+def play_piece(
+    piece: Piece, seconds: float, rng: np.random.Generator, sounds: SoundSources | None = None
+) -> list[Stem]:
     """Return one stem for each part of a piece of any corpus, as its programs say or near to it.
 
     A piece for piano alone is one stem, ``solo``, on a piano drawn from several.
     """
     parts = [part for part in piece.parts if part.notes]
     is_solo = all(part.role == "piano" for part in parts)
-    font = str(rng.choice(TRAIN_SOUNDFONTS))
+    sounds = sounds or installed_sources()
+    font = str(rng.choice(sounds.soundfonts))
     stems = []
     for part in [] if is_solo else parts:
         role = STEM_OF_PART.get(part.role, "chords")
         player = Player("drums" if role == "drums" else role, part.program or 0, part.sounding())
-        (sound,) = play_in_turn([(role, [player])], font, seconds)
+        (sound,) = play_in_turn([(role, [player])], font, seconds, sounds.render)
         notes = [] if role == "drums" else player.notes
         stems.append(Stem(role, level(sound), notes, f"{font}:{player.program}"))
     if is_solo:
         notes = sorted(note for part in parts for note in part.sounding())
-        sound, source = _solo(notes, seconds, rng)
+        sound, source = _solo(notes, seconds, rng, sounds)
         stems = [Stem("solo", level(sound), notes, source)]
     return [stem for stem in stems if np.abs(stem.samples).max(initial=0.0) > 1e-4]
 
 
-def _solo(notes: list[Note], seconds: float, rng: np.random.Generator) -> tuple[Array, str]:
+def _solo(
+    notes: list[Note], seconds: float, rng: np.random.Generator, sounds: SoundSources
+) -> tuple[Array, str]:
     """Return piano notes played on one of the sampled pianos, or on a modelled one."""
     if rng.random() < MODELLED_SHARE:
         return ModelledPiano(rng, SAMPLE_RATE).play(notes, seconds), "modelled"
-    font, program = PIANOS[rng.integers(len(PIANOS))]
-    (sound,) = play_in_turn([("solo", [Player("solo", program, notes)])], font, seconds)
+    font, program = sounds.pianos[rng.integers(len(sounds.pianos))]
+    player = Player("solo", program, notes)
+    (sound,) = play_in_turn([("solo", [player])], font, seconds, sounds.render)
     return sound, f"{font}:{program}"
 
 
@@ -150,9 +174,12 @@ def sum_of(sounds: Sequence[Array], seconds: float) -> Array:
 
 
 def play_in_turn(
-    parts: Sequence[tuple[str, list[Player]]], font: str, seconds: float
+    parts: Sequence[tuple[str, list[Player]]],
+    font: str,
+    seconds: float,
+    render: Render | None = None,
 ) -> list[Array]:
-    """Return one mono sound a part; one FluidSynth plays them one after the other."""
+    """Return one mono sound a part; one synthesizer plays them in turn, FluidSynth by default."""
     slot = seconds + GAP_S
     late = [
         Player(p.role, p.program, [_moved(n, k * slot) for n in p.notes], p.gain_db, 0.0)
@@ -161,7 +188,7 @@ def play_in_turn(
     ]
     # A channel for each player, and a MIDI file has 15 beside the drums'.
     sounds = [
-        fluidsynth(players_to_midi(late[k : k + 15]), font, DRY_RATE)
+        (render or fluidsynth)(players_to_midi(late[k : k + 15]), font, DRY_RATE)
         for k in range(0, len(late), 15)
     ]
     whole = np.zeros(round(len(parts) * slot * DRY_RATE), np.float32)

@@ -5,6 +5,7 @@ same order: so each holds the state of the random generators too.
 """
 
 import logging
+import os
 import random
 import subprocess
 from collections.abc import Collection, Iterator
@@ -20,6 +21,8 @@ from offline_train.training.renamed import renamed_checkpoint
 log = logging.getLogger(__name__)
 
 Generator = np.random.Generator | torch.Generator
+COMMIT_VARIABLE = "LIVECOVER_COMMIT"
+"""Tells the commit where there is no git."""
 TRAINING_ONLY = ("optimizer", "random_state", "chance", "smoothed", "validated_s", "best_score")
 """What of a checkpoint only its own run needs."""
 
@@ -166,6 +169,11 @@ def _leaves(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def commit() -> str:
-    """Return the commit that a checkpoint was made with."""
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    """Return the commit that a checkpoint is made with; of code without git, what is told of it."""
+    command = ["git", "rev-parse", "HEAD"]
+    told = os.environ.get(COMMIT_VARIABLE, "unknown")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return told
+    return done.stdout.strip() or told

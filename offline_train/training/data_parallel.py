@@ -47,6 +47,9 @@ def join(device: str) -> None:
     """
     if not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        if device == "cuda":  # of several on a machine, each process has one
+            own = int(os.environ.get("LOCAL_RANK", "0"))
+            torch.cuda.set_device(own % torch.cuda.device_count())
 
 
 def agree(value: float) -> float:

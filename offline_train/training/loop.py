@@ -41,7 +41,7 @@ from offline_train.training.task import Batch, Task
 
 log = logging.getLogger(__name__)
 
-SAVE_EVERY_S = 120.0
+SAVE_EVERY_S = 60.0
 LOG_EVERY_S = 30.0
 SMOOTHING = 0.98
 """Of the losses in the log: an exponential moving average over steps."""

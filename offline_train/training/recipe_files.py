@@ -161,8 +161,8 @@ def run_settings(
     kept: Values = read_checkpoint(last, checkpoint_recipe)["train"]
     if kept.keys() != {f.name for f in fields(settings)}:
         return settings  # an older version wrote it, which kept less
-    begun = with_overrides({**kept, "out": str(settings.out)}, overrides)
-    changed = differences(begun, settings.plain())
+    begun = make(with_overrides({**kept, "out": str(settings.out)}, overrides))
+    changed = differences(begun.plain(), settings.plain())
     if changed:
         log.warning(
             "%s: resumed with the settings that it began with, %s, which the recipe %s has now;"
@@ -171,4 +171,4 @@ def run_settings(
             ", ".join(changed),
             recipe.name,
         )
-    return make(begun)
+    return begun

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_type_hints
 
 from engine.core import checks
 from engine.core.errors import ConfigError
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SMALLEST_RATE = 1e-9
 """Of learning: zero teaches nothing."""
+Acceleration = Literal["auto", "on", "off"]
+"""bfloat16 and ``torch.compile`` (``acceleration``); auto is on a GPU."""
 Made = TypeVar("Made", bound="DataclassInstance")
 
 
@@ -32,7 +34,17 @@ class RunSettings:
     """
 
     MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
-        {"out", "minutes", "threads", "workers", "device", "valid_every", "learning_rate"}
+        {
+            "out",
+            "minutes",
+            "session_minutes",
+            "threads",
+            "workers",
+            "device",
+            "acceleration",
+            "valid_every",
+            "learning_rate",
+        }
     )
 
     out: Path
@@ -41,6 +53,7 @@ class RunSettings:
     seed: int = 1
     threads: int = 1
     device: str = "cpu"
+    acceleration: Acceleration = "auto"
 
     def plain(self) -> dict[str, Any]:
         """Return the settings as JSON has them."""

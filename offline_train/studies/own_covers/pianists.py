@@ -16,6 +16,8 @@ from offline_train.synthesis.bands.band import parse_chord
 Pianist = Callable[[Song, np.random.Generator], list[Note]]
 """(song, for the touch) -> the notes of a cover, by onset, at the song's times."""
 
+SHORTEST_S = 0.05
+"""From a key's stroke to the next of it, or to its release."""
 ARPEGGIO = (0, 2, 1, 3)
 """Which of a chord's tones, from below, a sixteenth plays."""
 
@@ -60,7 +62,10 @@ PIANISTS: dict[str, Pianist] = {"sparse": sparse, "dense": dense, "arpeggio": ar
 
 
 def _beats(song: Song) -> Iterator[tuple[float, float]]:
-    return pairwise(beat.time for beat in song.beats)
+    """Yield where each beat begins and ends, those that are long enough to play in."""
+    for start, end in pairwise(sorted(beat.time for beat in song.beats)):
+        if end - start > 4 * SHORTEST_S:
+            yield start, end
 
 
 def _tones(song: Song, time: float, lowest: int) -> list[int]:
@@ -86,7 +91,8 @@ def _touched(notes: list[Note], spread: float, rng: np.random.Generator) -> list
     last: dict[int, float] = {}
     played = []
     for note in sorted(notes):
-        if note.onset - last.get(note.pitch, -1.0) < 0.05:
+        is_struck_again = note.onset - last.get(note.pitch, -1.0) < SHORTEST_S
+        if is_struck_again or note.offset - note.onset < SHORTEST_S:
             continue
         last[note.pitch] = note.onset
         velocity = int(np.clip(round(note.velocity + rng.normal(0, spread)), 1, 127))

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 
+TELLING = ("notes_a_second", "pitch", "velocity")
+"""Density, register and touch, by which a manner is told; the other figures are printed too."""
 LEAD_S = 1.0  # of silence before a cover
 RECORDED = "dense"
 """The pianist who leaves recordings; the others leave MIDI."""
@@ -53,12 +55,8 @@ class Manner:
     crowded: float
 
     def distance(self, other: "Manner", scale: dict[str, float]) -> float:
-        """Return how far two manners lie apart, in units of ``scale`` for each figure."""
-        apart = [
-            (getattr(self, f.name) - getattr(other, f.name)) / scale[f.name]
-            for f in fields(Manner)
-            if scale[f.name] > 0
-        ]
+        """Return how far two manners lie apart in ``TELLING``, in units of ``scale``."""
+        apart = [(getattr(self, n) - getattr(other, n)) / scale[n] for n in TELLING if scale[n]]
         return float(np.sqrt(np.nanmean(np.square(apart))))
 
 

@@ -6,7 +6,7 @@ the labels hold. Dimensions: samples n, frames T of ``FRAME`` seconds; F frames 
 here: when and at what pitch (``singing``), who sings and from what speech (``voices``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,11 @@ from offline_train.synthesis.voices.voices import (
     world,
 )
 
-__all__ = ["TRAIN_VOICES", "HELD_OUT_VOICES", "choir", "sing"]
+__all__ = ["TRAIN_VOICES", "HELD_OUT_VOICES", "Vocoder", "choir", "sing"]
+
+Double = NDArray[np.float64]
+Vocoder = Callable[[Double, Double, Double, int, float], Double]
+"""(hertz (T,), power (T, bins), aperiodicity (T, bins), sample rate, ms a frame) -> samples."""
 
 _HZ = np.linspace(0, SAMPLE_RATE / 2, BINS)
 _SHORTEST = 0.03  # seconds; a shorter note is sung this long
@@ -40,6 +44,7 @@ def sing(
     rng: np.random.Generator,
     voices: Sequence[Voice] = TRAIN_VOICES,
     sample_rate: int = SAMPLE_RATE,
+    vocoder: Vocoder | None = None,
 ) -> NDArray[np.float32]:
     """Return the notes sung by one singer with one of ``voices``, drawn by register.
 
@@ -58,6 +63,8 @@ def sing(
         Who may sing.
     sample_rate
         Hz. The voice ends at 8 kHz whatever the rate.
+    vocoder
+        Makes sound of frames; WORLD's by default.
 
     Returns
     -------
@@ -73,7 +80,8 @@ def sing(
     voice = _choose(voices, melody, rng)
     sound = np.zeros(round(duration * SAMPLE_RATE), np.float32)
     if melody:
-        sound = _perform(melody, len(sound), load_bank(voice), draw_singer(voice, rng), rng)
+        singer = draw_singer(voice, rng)
+        sound = _perform(melody, len(sound), load_bank(voice), singer, rng, vocoder)
     return _finish(sound, duration, sample_rate)
 
 
@@ -166,11 +174,13 @@ def _perform(
     bank: SyllableBank,
     singer: Singer,
     rng: np.random.Generator,
+    vocoder: Vocoder | None = None,
 ) -> NDArray[np.float32]:
     """Return a line of notes sung, shape (n_samples,), with no given level."""
     n_frames = int(np.ceil(n_samples / SAMPLE_RATE / FRAME)) + 1
     plan = plan_line(melody, n_frames, bank, singer, rng)
-    return _synthesise(plan, _coloured(bank, singer), n_samples)
+    vocoder = vocoder or world().synthesize
+    return _synthesise(plan, _coloured(bank, singer), n_samples, vocoder)
 
 
 def _coloured(bank: SyllableBank, singer: Singer) -> SyllableBank:
@@ -195,9 +205,10 @@ def _vowels(bank: SyllableBank) -> SyllableBank:
     return SyllableBank(bank.log_power, bank.aperiodicity, bank.is_voiced, marks)
 
 
-def _synthesise(plan: Plan, bank: SyllableBank, n_samples: int) -> NDArray[np.float32]:
+def _synthesise(
+    plan: Plan, bank: SyllableBank, n_samples: int, vocoder: Vocoder
+) -> NDArray[np.float32]:
     """Return the plan's sound, shape (n_samples,); only where it is not silent is worked on."""
-    vocoder = world()
     out = np.zeros(n_samples, np.float32)
     sounding = (plan.level_db > SILENT_DB + 20).astype(np.int8)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], sounding, [0]])))
@@ -213,7 +224,7 @@ def _synthesise(plan: Plan, bank: SyllableBank, n_samples: int) -> NDArray[np.fl
         noise = bank.aperiodicity[low] * (1 - share) + bank.aperiodicity[low + 1] * share
         is_voiced = bank.is_voiced[np.rint(plan.source[part]).astype(np.int64)]
         f0 = np.where(is_voiced & ~plan.is_breath[part], hz[part], 0.0)
-        sound = vocoder.synthesize(
+        sound = vocoder(
             f0,
             np.exp(np.maximum(power, _FLOOR)).astype(np.float64),  # 0 would have no logarithm
             np.clip(noise, 0.001, 0.999).astype(np.float64),

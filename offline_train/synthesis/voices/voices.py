@@ -140,6 +140,14 @@ def bank_folder() -> Path:
     return cache_folder() / "voices"
 
 
+def bank_path(voice: Voice, folder: Path | None = None) -> Path:
+    """Return the file that keeps a voice's syllables in ``folder``, or where they are kept."""
+    key = hashlib.sha256(
+        f"{_VERSION}|{voice.program}|{voice.name}|{voice.words}".encode()
+    ).hexdigest()[:16]
+    return (folder or bank_folder()) / f"{voice.program}-{voice.name}-{key}.npz"
+
+
 @lru_cache(maxsize=32)
 def load_bank(voice: Voice, folder: Path | None = None) -> SyllableBank:
     """Return the voice's syllables: from memory, from ``folder``, or spoken and analysed now.
@@ -156,10 +164,7 @@ def load_bank(voice: Voice, folder: Path | None = None) -> SyllableBank:
     DataError
         If the voice's program is missing, fails, or says nothing with a vowel.
     """
-    key = hashlib.sha256(
-        f"{_VERSION}|{voice.program}|{voice.name}|{voice.words}".encode()
-    ).hexdigest()[:16]
-    path = (folder or bank_folder()) / f"{voice.program}-{voice.name}-{key}.npz"
+    path = bank_path(voice, folder)
     if path.is_file():
         try:
             with np.load(path) as stored:

@@ -1,5 +1,6 @@
 """Settings of a run that trains the streaming cover network."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
@@ -30,8 +31,8 @@ class CoverSettings(RunSettings):
     """One training run of the streaming cover network; time is its budget.
 
     ``shares`` gives folders of shards in ``prepared`` and how often each is drawn from; empty, it
-    is ``SHARES[part]``. ``batch`` is what one process takes at a time. ``start_from`` is a
-    checkpoint whose weights the run begins with.
+    is ``SHARES[part]``. ``batch`` is what one process takes at a time; ``workers`` processes mix
+    and master its crops. ``start_from`` is a checkpoint whose weights the run begins with.
     """
 
     _: KW_ONLY
@@ -43,6 +44,8 @@ class CoverSettings(RunSettings):
     hours: float = 3.0  # of training
     n_frames: int = 512  # in a crop; even
     batch: int = 2
+    workers: int = 1
+    session_minutes: float = 0.0  # stop, ready to resume, after so long in each session; 0 never
     learning_rate: float = 2.0e-3
     weight_decay: float = 0.01
     warmup_steps: int = 60
@@ -55,6 +58,8 @@ class CoverSettings(RunSettings):
         checks.number("hours", self.hours, SMALLEST_RATE, 1e6, " h")
         check_run(self)
         checks.integer("batch", self.batch, 1, 10**6)
+        checks.integer("workers", self.workers, 0, 1024)
+        checks.number("session_minutes", self.session_minutes, 0.0, 1e6, " min")
         if self.n_frames < 2 or self.n_frames % 2:
             raise ConfigError(f"n_frames must be a multiple of 2 from 2 on, not {self.n_frames}")
 
@@ -67,6 +72,7 @@ class CoverSettings(RunSettings):
         return Schedule(
             self.learning_rate,
             seconds=3600 * self.hours,
+            session_s=60 * self.session_minutes or math.inf,
             warmup_steps=self.warmup_steps,
             floor=0.01,
             clip=1.0,

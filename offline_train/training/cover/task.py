@@ -17,6 +17,11 @@ from models.features import LOG_STFT_16K, Features
 from models.streaming import StreamingConfig, StreamingCover
 from models.widen import widen
 from offline_train.data.dataset import CoverCrops, shift_bins
+from offline_train.training.acceleration import (
+    compile_modules,
+    quickest_grus,
+    reduced_precision,
+)
 from offline_train.training.checkpoints import (
     TRAINING_ONLY,
     read_checkpoint,
@@ -26,7 +31,6 @@ from offline_train.training.checkpoints import (
 from offline_train.training.cover.losses import consistency_loss, cover_loss
 from offline_train.training.cover.settings import CoverSettings
 from offline_train.training.data_parallel import global_batch_norm, rank, whole_batch, world_size
-from offline_train.training.fused_gru import fuse
 from offline_train.training.loading import load_batches
 from offline_train.training.task import Losses, Task
 
@@ -60,6 +64,11 @@ def shifted_features(layer: Features, samples: Tensor, shift: Tensor) -> Tensor:
         return shift_bins(layer(samples), shift, LOG_STFT_16K)
 
 
+def at_least_float(logits: Tensor) -> Tensor:
+    """Return logits in float32, or as they are where they are more precise."""
+    return logits.float() if logits.dtype == torch.bfloat16 else logits
+
+
 class CoverTask(Task[dict[str, Tensor]]):
     """The network, its moving average and its losses, over the batches of all processes.
 
@@ -72,13 +81,17 @@ class CoverTask(Task[dict[str, Tensor]]):
 
     def __init__(self, c: CoverSettings, start: dict[str, Any] | None = None) -> None:
         self.c = self.settings = c
-        self.cover = fuse(global_batch_norm(StreamingCover(c.network).to(c.device)))
+        self.cover = quickest_grus(global_batch_norm(StreamingCover(c.network).to(c.device)), c)
         self.network = self.cover
         self.layer = Features(LOG_STFT_16K).to(c.device)
         if start is not None:
             widen(self.cover, start["ema"])
         ema = moving_average(c.ema_decay)
         self.average = AveragedModel(self.network, multi_avg_fn=ema, use_buffers=True)
+        is_whole = c.part in ("all", "cover")
+        compile_modules(
+            c, *([self.cover] if is_whole else [self.cover.trunk, self.cover.transcription])
+        )
         for module in self._frozen():
             module.requires_grad_(False)
         learning = [p for p in self.network.parameters() if p.requires_grad]
@@ -91,7 +104,7 @@ class CoverTask(Task[dict[str, Tensor]]):
         """Yield this process's batches from number ``first`` on."""
         c, seed = self.c, self.c.seed * world_size() + rank()
         crops = CoverCrops(c.folders(), LOG_STFT_16K, c.n_frames, c.network.lookahead_frames)
-        return load_batches(crops, seed, c.batch, first)
+        return load_batches(crops, seed, c.batch, first, c.workers)
 
     def train_mode(self) -> None:
         """Set what learns to training."""
@@ -162,10 +175,13 @@ class CoverTask(Task[dict[str, Tensor]]):
     def _answer(self, features: Tensor, style: Tensor) -> dict[str, Tensor]:
         """Return logits by name; without the cover's where the cover does not learn."""
         state = initial_state(self.cover, len(features), self.c.device)
-        if self.c.part in ("all", "cover"):
-            return self.cover(features, style, state)[0]  # type: ignore[no-any-return]
-        hidden, _ = self.cover.trunk(features, state)
-        return self.cover.transcribe(hidden, state)[0]
+        with reduced_precision(self.c):
+            if self.c.part in ("all", "cover"):
+                logits, _ = self.cover(features, style, state)
+            else:
+                hidden, _ = self.cover.trunk(features, state)
+                logits, _ = self.cover.transcribe(hidden, state)
+        return {name: at_least_float(value) for name, value in logits.items()}
 
     def _consistency(
         self, logits: dict[str, Tensor], labels: dict[str, Tensor], batch: dict[str, Tensor]

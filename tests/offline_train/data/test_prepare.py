@@ -32,7 +32,9 @@ def renderings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         time = np.arange(int(midi.length * sample_rate)) / sample_rate
         return np.repeat(0.3 * np.sin(2764.6 * time)[:, None], 2, 1).astype(np.float32)
 
-    def voice(notes: Sequence[Note], seconds: float, rng: np.random.Generator) -> Audio:
+    def voice(
+        notes: Sequence[Note], seconds: float, rng: np.random.Generator, *_: object, **__: object
+    ) -> Audio:
         asked.append("voice")
         return 0.1 * rng.standard_normal(round(seconds * 16000)).astype(np.float32)
 

@@ -1,0 +1,1 @@
+"""A kit for a GPU: packs small sounds and code, renders while it trains."""
