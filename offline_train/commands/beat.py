@@ -40,7 +40,6 @@ def add(command: Add) -> None:
 
     sub = command("train-bar", train, "train the bar network by a recipe, or resume")
     add_recipe_options(sub, "bar")
-    add_key(sub, "--data", "data", type=Path, help="folder with pop909/ and splits.json")
     add_key(sub, "--heard", "heard", type=Path, help="what hear-songs left")
 
     sub = command("export-bar", export_bar, "export a checkpoint of the bar network to ONNX")
@@ -143,7 +142,9 @@ def evaluate_beat(args: argparse.Namespace) -> None:
     for song in songs:
         score = beats.score_beats(song, listener.track(song.samples, args.ahead / 1000))
         scores.append(score)
-        features = beats.features_of(song.samples[: beats.TIMED_SAMPLES], tracker)
+        features = beats.features_of(
+            song.samples[: beats.TIMED_SAMPLES], tracker.model.spec.features
+        )
         costs.append(beats.real_time_factor(tracker, features))
         if args.songs:
             print(score.line())

@@ -10,7 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +27,13 @@ from engine.cover.style import style_vector
 from engine.model.frontend import load_frontend
 from engine.model.pipeline import load_pipeline
 from engine.signal.level import AutomaticGain
+from models.spec import FeatureSpec
 from offline_train.data.beats.offline_trackers import agreed_beats
 from offline_train.data.sound_files import SAMPLE_RATE, read_part
 from offline_train.evaluation.measures.beats import (
     BeatScore,
     distances,
+    end_of,
     f_measure,
     level,
 )
@@ -73,6 +75,11 @@ class PredictedBeats:
     downbeats: Times
     lock_s: float | None
 
+    def until(self, time: float) -> "PredictedBeats":
+        """Return those that fall until a time."""
+        beats, downbeats = (own[own <= time] for own in (self.beats, self.downbeats))
+        return replace(self, beats=beats, downbeats=downbeats)
+
 
 class BeatPredictor:
     """Asks a clock for each beat ``ahead`` seconds before it falls; a prediction is final."""
@@ -103,9 +110,9 @@ class BeatPredictor:
         return PredictedBeats(times, times[is_down], self._lock_s)
 
 
-def features_of(samples: Array, tracker: BeatTracker) -> Array:
+def features_of(samples: Array, spec: FeatureSpec) -> Array:
     """Return the features (T, F) of samples (n,), at the level that a model gets."""
-    frontend = load_frontend(tracker.model.spec.features)
+    frontend = load_frontend(spec)
     gain = AutomaticGain(SAMPLE_RATE)
     parts = [frontend.push(gain.push(block))[1] for block in np.array_split(samples, 50)]
     return np.concatenate([*parts, frontend.flush()[1]])
@@ -131,7 +138,8 @@ class Listener:
 
 
 def score_beats(song: KnownBeats, predicted: PredictedBeats) -> BeatScore:
-    """Return the score of the predicted beats of a song."""
+    """Return the score of the predicted beats of a song, as far as its beats are known."""
+    predicted = predicted.until(end_of(song.beats))
     downbeat = None
     if song.downbeats is not None and len(song.downbeats):
         downbeat = f_measure(song.downbeats, predicted.downbeats)

@@ -1,9 +1,10 @@
 """How well beats were predicted: against the reference, in seconds.
 
 The F-measure is mir_eval's (Davies, Degara and Plumbley, 2009): a window of 70 ms, nothing before
-``TRIM_S``. The distance is that of each predicted beat from the true one that it is nearest to; one
-farther than a quarter of the true beat's interval is no guess at it, and counts in the F-measure
-alone. The level is the predicted tempo over the true one.
+``TRIM_S``. Behind the last true beat (``end_of``) nothing is known: a song's sound rings on there.
+The distance is that of each predicted beat from the true one that it is nearest to; one farther
+than a quarter of the true beat's interval is no guess at it, and counts in the F-measure alone. The
+level is the predicted tempo over the true one.
 """
 
 from collections.abc import Sequence
@@ -45,6 +46,15 @@ class BeatScore:
         return f"{self.name}: beat {self.beat:.3f}, downbeat {downbeat}, distance {median}, " + (
             f"locked {lock}, tempo {pace} of the song's"
         )
+
+
+def end_of(true: Times) -> float:
+    """Return until when beats are known: half a beat after the last one, or for ever without any.
+
+    >>> end_of(np.array([0.0, 0.5, 1.0]))
+    1.25
+    """
+    return float(1.5 * true[-1] - 0.5 * true[-2]) if len(true) > 1 else float("inf")
 
 
 def f_measure(true: Times, predicted: Times) -> float:

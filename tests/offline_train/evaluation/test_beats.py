@@ -3,7 +3,7 @@ import pytest
 
 from engine.beat.clock import BeatClock
 from engine.beat.filter import BeatEstimate
-from offline_train.evaluation.beats import BeatPredictor, KnownBeats, score_beats
+from offline_train.evaluation.beats import BeatPredictor, KnownBeats, PredictedBeats, score_beats
 
 PERIOD = 0.5
 
@@ -30,3 +30,13 @@ def test_each_beat_is_told_once_and_ahead() -> None:
     assert score.beat == pytest.approx(1.0, abs=0.03)
     assert score.downbeat == pytest.approx(1.0, abs=0.15)
     assert score.is_right_level
+
+
+def test_behind_the_last_true_beat_nothing_is_known() -> None:
+    true = np.arange(0.0, 20.25, PERIOD)
+    later = np.arange(true[-1] + PERIOD, 30.0, PERIOD)
+    song = KnownBeats("x", np.zeros(0, np.float32), true, true[::4])
+    score = score_beats(song, PredictedBeats(np.append(true, later), true[::4], 1.0))
+    assert score.beat == score.downbeat == 1.0
+    wrong = np.append(true, true[-1] + 0.2)  # as long as the last beat lasts, it is
+    assert score_beats(song, PredictedBeats(wrong, true[::4], 1.0)).beat < 1.0
