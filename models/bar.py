@@ -1,9 +1,11 @@
 """The bar network: which beats begin a bar, and whether they are the song's beats or half or twice.
 
-A beat's input is the summaries of its four sixteenths (``engine.beat.summary``) of the cover
-model's posteriors, which show chords and bass more plainly than features do, and its tempo. Harmony
-changes on downbeats, and hardly between beats: with a GRU over the beats so far the network learns
-how long bars are and how fast songs are counted. Shapes: B batch, T beats.
+A beat's input is its tempo, and of each of its four sixteenths the summary
+(``engine.beat.summary``) of the cover model's posteriors, which show chords and bass more plainly
+than features do, and the attacks (``engine.beat.attacks``), which show drums. Harmony changes on
+downbeats, and hardly between beats; a snare strikes on the second and the fourth: with a GRU over
+the beats so far the network learns how long bars are and how fast songs are counted.
+Shapes: B batch, T beats.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 STEPS = 4  # sixteenths of a beat
-SUMMARY_DIM = 44
-BEAT_DIM = STEPS * SUMMARY_DIM + 1  # the last is the octaves that the tempo is above 90
+STEP_DIM = 50  # 44 of posteriors, 6 of attacks
+BEAT_DIM = STEPS * STEP_DIM + 1  # the last is the octaves that the tempo is above 90
 USUAL_BPM = 90.0
 LEVELS = (0.5, 1.0, 2.0)
 """Of a beat that is taken for the song's: how many times too fast it is."""
@@ -34,7 +36,7 @@ class BarConfig:
 
 
 class BarNetwork(nn.Module):
-    """Beats (B, T, 177), state (1, B, hidden) -> logits, next state.
+    """Beats (B, T, 201), state (1, B, hidden) -> logits, next state.
 
     The logits are (B, T) of a downbeat, and (B, T, 3) of ``LEVELS``.
     """
@@ -53,8 +55,8 @@ class BarNetwork(nn.Module):
 
     def forward(self, beats: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return both logits and the state after the last beat."""
-        summaries, tempo = beats[..., :-1], beats[..., -1:]
-        x = torch.cat([torch.sqrt(torch.relu(summaries) + 1e-6), tempo], -1)
+        steps, tempo = beats[..., :-1], beats[..., -1:]
+        x = torch.cat([torch.sqrt(torch.relu(steps) + 1e-6), tempo], -1)
         x = self.dropout(torch.relu(self.beat(x)))
         hidden, state = self.over_beats(x, state)
         logits = self.heads(torch.cat([x, self.dropout(hidden)], -1))

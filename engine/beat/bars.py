@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.beat.activations import FOLDER
+from engine.beat.attacks import N_BANDS, AttackGatherer
 from engine.beat.clock import BeatClock
 from engine.beat.gathering import StepGatherer
 from engine.beat.summary import SUMMARY_DIM, summarise
@@ -23,7 +24,8 @@ Array = NDArray[np.float32]
 
 NAME = "bar.onnx"
 STEPS = 4  # of a beat
-BEAT_DIM = STEPS * SUMMARY_DIM + 1
+STEP_DIM = SUMMARY_DIM + N_BANDS
+BEAT_DIM = STEPS * STEP_DIM + 1
 USUAL_BPM = 90.0
 LEVELS = (0.5, 1.0, 2.0)
 """How many times faster than the song's the beats may be."""
@@ -37,7 +39,7 @@ class BarModel:
     Parameters
     ----------
     graph
-        Inputs ``beats`` (1, T, 177) and ``state``, outputs ``downbeat`` (1, T) and ``level``
+        Inputs ``beats`` (1, T, 201) and ``state``, outputs ``downbeat`` (1, T) and ``level``
         (1, T, 3), logits, and ``next_state``.
 
     Raises
@@ -56,7 +58,7 @@ class BarModel:
         self._state = self._graph.zeros("state").numpy()
 
     def step(self, beats: Array) -> tuple[Array, Array]:
-        """Return the logits that beats (T, 177) are downbeats (T,), and of their levels (T, 3)."""
+        """Return the logits that beats (T, 201) are downbeats (T,), and of their levels (T, 3)."""
         inputs = {"beats": beats[None], "state": self._state}
         downbeat, level, self._state = self._graph.run(inputs, _OUTPUTS)
         return np.asarray(downbeat[0]), np.asarray(level[0])
@@ -89,7 +91,9 @@ class BarTracker:
         self._next: int | None = None
         self._period = math.inf
 
-    def update(self, clock: BeatClock, gatherer: StepGatherer) -> list[BeatInBar]:
+    def update(
+        self, clock: BeatClock, gatherer: StepGatherer, attacks: AttackGatherer
+    ) -> list[BeatInBar]:
         """Return what is found of the beats whose posteriors are there now."""
         if clock.state is BeatState.LOST:
             self.reset()
@@ -102,7 +106,7 @@ class BarTracker:
         self._period = clock.period
         found = []
         while self._next <= newest:
-            beat = self._beat(self._next, clock, gatherer)
+            beat = self._beat(self._next, clock, gatherer, attacks)
             if beat is None:
                 break
             downbeat, level = self._model.step(beat)
@@ -110,16 +114,20 @@ class BarTracker:
             self._next += 1
         return found
 
-    def _beat(self, beat: int, clock: BeatClock, gatherer: StepGatherer) -> Array | None:
-        """Return the input (1, 177) of a beat; None where its end is not known yet."""
+    def _beat(
+        self, beat: int, clock: BeatClock, gatherer: StepGatherer, attacks: AttackGatherer
+    ) -> Array | None:
+        """Return the input (1, 201) of a beat; None where its end is not known yet."""
         times = [clock.time_of(beat + k / STEPS) for k in range(STEPS + 1)]
-        rows = [gatherer.gather(a, b) for a, b in zip(times, times[1:], strict=False)]
+        steps = list(zip(times, times[1:], strict=False))
+        rows = [gatherer.gather(*step) for step in steps]
         known = [row for row in rows if row is not None]
         if len(known) < STEPS:
             return None
-        summaries = summarise(np.stack(known)).reshape(1, STEPS * SUMMARY_DIM)
+        struck = np.stack([attacks.gather(*step) for step in steps])
+        summaries = np.concatenate([summarise(np.stack(known)), struck], 1)
         tempo = np.full((1, 1), np.log2(clock.bpm / USUAL_BPM), np.float32)
-        return np.concatenate([summaries, tempo], 1)
+        return np.concatenate([summaries.reshape(1, -1), tempo], 1)
 
 
 def load_bar_model(path: Path | None = None, threads: int = 1) -> BarModel:

@@ -14,6 +14,7 @@ from models.spec import N_PITCHES
 
 Array = NDArray[np.float32]
 Times = NDArray[np.floating]
+Windows = NDArray[np.integer]
 
 CHANNELS = 2  # onset, frame
 KEPT_S = 16.0  # at the least, before a beat is found
@@ -31,19 +32,33 @@ def gather_steps(onset: Array, frame: Array, frame_s: float, steps: Times) -> Ar
     steps
         (S,) seconds of the steps, rising; the last one ends the one before.
     """
+    around, after = windows(steps, frame_s)
+    struck = over_windows(np.maximum, onset, around)
+    sounding = over_windows(np.add, frame, after)
+    n_frames = np.maximum(np.minimum(after[:, 1], len(frame)) - after[:, 0], 1)
+    return np.stack([struck, sounding / n_frames[:, None].astype(np.float32)], -1)
+
+
+def windows(steps: Times, frame_s: float) -> tuple[Windows, Windows]:
+    """Return the frames around each step but the last, and those of its first half.
+
+    Both (S - 1, 2): the first frame, and the one behind the last.
+    """
     middles = (steps[1:] + steps[:-1]) / 2
     first = 2 * steps[0] - middles[0]
-    edges = np.concatenate([[first], middles])
-    heard = np.zeros((len(middles), N_PITCHES, CHANNELS), np.float32)
-    for k, (before, begin, after) in enumerate(zip(edges, steps, edges[1:], strict=False)):
-        low, start, stop = (
-            max(int(np.ceil(time / frame_s - 1e-6)), 0) for time in (before, begin, after)
-        )
-        if low < stop and low < len(onset):
-            heard[k, :, 0] = onset[low:stop].max(0)
-        if start < stop and start < len(frame):
-            heard[k, :, 1] = frame[start:stop].mean(0)
-    return heard
+    times = np.stack([np.concatenate([[first], middles[:-1]]), steps[:-1], middles], 1)
+    frames = np.maximum(np.ceil(times / frame_s - 1e-6), 0).astype(int)
+    return frames[:, ::2], frames[:, 1:]
+
+
+def over_windows(reduce: np.ufunc, rows: Array, frames: Windows) -> Array:
+    """Return what ``reduce`` makes of the rows (T, D) of each window (W, 2), 0 of none, (W, D)."""
+    begin, end = int(frames.min()), int(frames.max())
+    part = rows[begin:end]
+    there = np.minimum(frames - begin, len(part))
+    padded = np.concatenate([part, np.zeros((1, rows.shape[1]), np.float32)])
+    found = reduce.reduceat(padded, there.ravel(), axis=0)[::2]
+    return np.asarray(np.where(there[:, :1] < there[:, 1:], found, 0), np.float32)
 
 
 class StepGatherer:

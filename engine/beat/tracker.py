@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.beat.activations import BeatModel
+from engine.beat.attacks import AttackGatherer
 from engine.beat.bars import LEVELS, BarTracker, BeatInBar
 from engine.beat.clock import BeatClock
 from engine.beat.filter import BeatEstimate, BeatFilter, FilterSettings
@@ -21,7 +22,8 @@ STEP_FRAMES = 4  # the clock asks the filter at every so many frames
 AUDIBLE = 0.15  # where no activation was higher for a while, there is no beat to be heard
 MEMORY_BEATS = 0.8  # in which an activation fades to a third
 LEVEL_MEMORY = 0.9  # from beat to beat, of the odds that beats are too fast or slow
-LEVEL_ODDS = 18.0  # log odds from which on they are
+LEVEL_ODDS = 18.0  # log odds from which on they are, for the first time since there is a beat;
+HARDER = 2.0  # each time so many times more: a song of two minds does not go to and fro
 NEAR_BEAT = 0.15  # of a beat: where the clock and the filter may not be in the same one
 REST_S = 20.0  # of silence without a beat, after which the filter need not go on
 USUAL_PERIOD_S = 0.6  # before there is an estimate
@@ -64,6 +66,7 @@ class BeatTracker:
         self.filter = BeatFilter(spec.frame_s, self.settings)
         self.clock = BeatClock()
         self._bars = bars
+        self._attacks = AttackGatherer(spec.frame_s)
         self.frame_s = spec.frame_s
         self.leads, self.offset, self.scale, self.turn = True, 0.0, 1, 0.0
         self.delay = spec.half_window_s + model.spec.lookahead_frames * spec.frame_s
@@ -73,6 +76,7 @@ class BeatTracker:
         """Begin anew with a frame whose centre stands at ``start`` s of the stream."""
         self._start, self.leads = start, True
         self.model.reset()
+        self._attacks.reset(start)
         self.believe(self.settings)
         self.clock.reset()
         self._frame, self._loudest, self._period = 0, 0.0, USUAL_PERIOD_S
@@ -81,9 +85,13 @@ class BeatTracker:
         self._is_begun = False  # the network has heard something
         self._n_pending = 0  # frames that it has not answered
         self._in_bars: list[BeatInBar] = []  # that the filter has not yet been told
-        self._level = np.zeros(len(LEVELS), np.float32)  # log odds, over the last beats
+        self._weigh_levels_anew()
         if self._bars is not None:
             self._bars.reset()
+
+    def _weigh_levels_anew(self) -> None:
+        self._level = np.zeros(len(LEVELS), np.float32)  # log odds, over the last beats
+        self._level_odds = LEVEL_ODDS
 
     @property
     def silence(self) -> float:
@@ -95,6 +103,7 @@ class BeatTracker:
 
         The network gets as many at once as the clock waits for: each call has its cost.
         """
+        self._attacks.push(features)
         lookahead = self.model.spec.lookahead_frames
         for frame in features:
             self._held.append(frame)
@@ -113,11 +122,12 @@ class BeatTracker:
     def push_posteriors(self, gatherer: StepGatherer) -> None:
         """Take that the cover model's posteriors went on, which a gatherer keeps."""
         if self._bars is not None and self.leads and self.scale == 1 and not self.turn:
-            self._in_bars += self._bars.update(self.clock, gatherer)
+            self._in_bars += self._bars.update(self.clock, gatherer, self._attacks)
 
     def skip(self, n_frames: int) -> None:
         """Pass over frames that nobody heard; the network begins anew after them."""
         self._loudest = 0.0
+        self._attacks.skip(n_frames)
         for _ in range(self._n_pending + len(self._held) + n_frames):
             if self.clock.state is BeatState.LOST and self.silence > REST_S:
                 self._frame, self._n_unheard = self._frame + 1, self._n_unheard + 1
@@ -172,6 +182,7 @@ class BeatTracker:
                 self.clock.update(counted, time + self.offset, time + self.delay, is_heard)
             if self._is_scaled and self.clock.state is BeatState.LOST:
                 self.believe(self._told)
+                self._weigh_levels_anew()
         self._frame += 1
 
     def _weigh_bars(self, position: float, now: float) -> None:
@@ -184,7 +195,7 @@ class BeatTracker:
             self._level = LEVEL_MEMORY * self._level + past.level
         self._in_bars.clear()
         wrong = int(self._level.argmax())
-        if self._level[wrong] > LEVEL_ODDS:
+        if self._level[wrong] > self._level_odds:
             self._scale_tempo(1 / LEVELS[wrong], now)
             self._level[:] = 0
 
@@ -197,3 +208,4 @@ class BeatTracker:
             self.clock.take(here, now)
             self._restart_filter(told.known(bpm, None), here, now)
             self._is_scaled = True
+            self._level_odds *= HARDER

@@ -1,8 +1,8 @@
-"""The posteriors of ``live`` of rendered songs, gathered by sixteenth, and kept.
+"""The posteriors of ``live`` of rendered songs, by frame and gathered by sixteenth, and kept.
 
 Each song is one ``NAME.npz`` in a folder: ``live``, uint8 (S, 88, 2), onset and frame in steps of
-1/255; ``fine``, uint8 (2S, 88, 2), the same by thirty-seconds; ``first``, the step of the whole
-song with which the excerpt begins. The same command goes on where it stopped.
+1/255; ``first``, the step of the whole song with which the excerpt begins; and what ``HeardSong``
+has. The same command goes on where it stopped.
 Not here: the songs' notes (``data.accompaniment``).
 """
 
@@ -16,15 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from engine.beat.activations import load_beat_model
+from engine.beat.attacks import RISE_FRAMES, attacks
 from engine.beat.gathering import gather_steps
 from engine.core.errors import DataError
-from engine.model.pipeline import load_pipeline
+from engine.model.pipeline import Pipeline, load_pipeline
+from models.spec import FeatureSpec
 from offline_train.corpora import Note, open_corpus, read_song
+from offline_train.data.accompaniment.bars import HeardSong
 from offline_train.data.accompaniment.crops import ExcerptPosteriors
 from offline_train.data.accompaniment.songs import band_cells, step_times
 from offline_train.data.beats.pieces import band, played
 from offline_train.data.sampler import mix_piece
 from offline_train.data.shards import read_shards
+from offline_train.evaluation.beats import features_of
 from offline_train.evaluation.rungs import (
     EvaluateConfig,
     read_reference_song,
@@ -139,36 +144,50 @@ def keep_posteriors(sounds: Iterator[Sound], data: Path, out: Path) -> int:
         If the folder cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pipeline = load_pipeline(MODEL)
+    pipeline, features = load_pipeline(MODEL), load_beat_model().spec.features
     n = 0
     for sound in tqdm(sounds, f"posteriors {out.name}", unit="song"):
         n += 1
         path = out / f"{sound.name}.npz"
         if path.is_file():
             continue
-        whole = read_song(data / "pop909" / sound.song_id)
-        beats = np.array([beat.time for beat in whole.beats])
-        first = int(np.argmin(np.abs(beats - sound.start - sound.beats[0])))
-        steps = step_times(sound.beats)
-        posteriors = listen(pipeline, sound.samples, "balanced")
-        frame_s = pipeline.spec.features.frame_s
-        halves = np.interp(np.arange(2 * len(steps) - 1) / 2, np.arange(len(steps)), steps)
-        live, fine = (
-            np.round(255 * gather_steps(posteriors.onset, posteriors.frame, frame_s, times))
-            for times in (steps, halves)
-        )
+        whole = read_song(data / "pop909" / sound.song_id).beats
+        before = np.abs(np.array([beat.time for beat in whole]) - sound.start - sound.beats[0])
+        first = int(np.argmin(before))
+        is_downbeat = np.array([beat.is_downbeat for beat in whole[first:]][: len(sound.beats)])
+        heard = _heard_song(sound, is_downbeat, pipeline, features)
+        steps = gather_steps(*heard.posteriors(), heard.frame_s, step_times(sound.beats))
         try:
             with path.with_suffix(".partial").open("wb") as file:
                 np.savez_compressed(
                     file,
                     first=np.array(first * 4),
-                    live=live.astype(np.uint8),
-                    fine=fine.astype(np.uint8),
+                    live=np.round(255 * steps).astype(np.uint8),
+                    **heard._asdict(),
                 )
             path.with_suffix(".partial").replace(path)
         except OSError as error:
             raise DataError(f"{out}: expected to keep posteriors there ({error})") from error
     return n
+
+
+def _heard_song(
+    sound: Sound, is_downbeat: NDArray[np.bool_], pipeline: Pipeline, features: FeatureSpec
+) -> HeardSong:
+    """Return what a pipeline hears of a sound, and its attacks by the beat network's features."""
+    posteriors = listen(pipeline, sound.samples, "balanced")
+    rises = attacks(features_of(sound.samples, features))
+    onset, frame = (
+        np.round(255 * kind).astype(np.uint8) for kind in (posteriors.onset, posteriors.frame)
+    )
+    return HeardSong(
+        onset,
+        frame,
+        np.pad(rises, ((RISE_FRAMES, 0), (0, 0))).astype(np.float16),
+        pipeline.spec.features.frame_s,
+        np.asarray(sound.beats, np.float64),
+        is_downbeat,
+    )
 
 
 def noise_pairs(
@@ -192,12 +211,33 @@ def noise_pairs(
         yield band_cells(players, np.array(piece.array("beats"), float)[:, 0])[: len(rows)], rows
 
 
-def load_posteriors(folder: Path, is_fine: bool = False) -> dict[str, list[ExcerptPosteriors]]:
-    """Return the posteriors kept in a folder, by song id; by thirty-seconds too if asked for."""
+def load_posteriors(folder: Path) -> dict[str, list[ExcerptPosteriors]]:
+    """Return the posteriors by sixteenth kept in a folder, by song id."""
     found: dict[str, list[ExcerptPosteriors]] = {}
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as kept:
-            fine = kept["fine"] if is_fine and "fine" in kept else None
-            rows = ExcerptPosteriors(int(kept["first"]), kept[MODEL], fine)
+            rows = ExcerptPosteriors(int(kept["first"]), kept[MODEL])
         found.setdefault(path.stem.partition("-")[0], []).append(rows)
     return found
+
+
+def load_heard_songs(folder: Path) -> list[HeardSong]:
+    """Return what was heard by frame of the songs kept in a folder, by their names.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    songs = []
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as kept:
+            if "onset" in kept:
+                arrays = {name: kept[name] for name in HeardSong._fields}
+                songs.append(HeardSong(**(arrays | {"frame_s": float(kept["frame_s"])})))
+    if not songs:
+        raise DataError(
+            f"{folder}: expected songs heard by frame, found none:"
+            " make them with livecover-train hear-songs"
+        )
+    return songs

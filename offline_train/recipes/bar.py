@@ -15,12 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.bar import LEVELS, BarConfig, BarNetwork
-from offline_train.corpora.data_folder import find_data_folder
+from models.bar import BarConfig, BarNetwork
 from offline_train.data.accompaniment.bars import HALF, RIGHT, BarCrops, beats_of
-from offline_train.data.accompaniment.posterior_noise import PosteriorNoise
-from offline_train.data.accompaniment.songs import GridSong, prepare_songs
-from offline_train.evaluation.step_posteriors import load_posteriors
+from offline_train.evaluation.step_posteriors import load_heard_songs
 from offline_train.training.loading import load_batches
 from offline_train.training.loop import TrainingLoop
 from offline_train.training.settings import SteppedSettings, settings_from
@@ -32,24 +29,16 @@ CLIP = 1.0
 
 @dataclass(frozen=True, slots=True)
 class BarSettings(SteppedSettings):
-    """One run; ``heard`` is the folder that ``livecover-train hear-songs`` left.
+    """One run; ``heard`` is the folder that ``livecover-train hear-songs`` left."""
 
-    ``data`` is the data folder, ``LIVECOVER_DATA`` by default.
-    """
-
-    MAY_CHANGE: ClassVar[frozenset[str]] = SteppedSettings.MAY_CHANGE | {"data", "heard"}
+    MAY_CHANGE: ClassVar[frozenset[str]] = SteppedSettings.MAY_CHANGE | {"heard"}
 
     _: KW_ONLY
-    data: Path | None = None
     heard: Path = Path("runs/accompanist")
     batch: int = 16
     n_beats: int = 64  # of a crop
     weight_decay: float = 1e-4
     network: BarConfig = field(default_factory=BarConfig)
-
-    def songs(self, split: str) -> list[GridSong]:
-        """Return a split's songs, laid on their grids if they are not yet."""
-        return prepare_songs(find_data_folder(self.data), split, self.heard / f"songs-{split}")
 
 
 settings = partial(settings_from, BarSettings)
@@ -92,23 +81,17 @@ class BarTask(Task[Sequence[Tensor]]):
         self._valid = list(self._valid_songs())
 
     def _valid_songs(self) -> Iterator[tuple[Tensor, Tensor, int]]:
-        """Yield beats (1, T, 177), which are downbeats (1, T), and their level."""
-        real = load_posteriors(self.c.heard / "heard" / "b-valid")
-        for song in self.c.songs("valid"):
-            for excerpt in real.get(song.song_id, []):
-                rows = excerpt.rows(song.n_steps - excerpt.first)
-                place = song.place[excerpt.first :][: len(rows)]
-                for level in (HALF, RIGHT):
-                    bpm = song.bpm * LEVELS[level]
-                    beats, is_downbeat = beats_of(rows, place, bpm, level)
-                    yield torch.from_numpy(beats)[None], torch.from_numpy(is_downbeat)[None], level
+        """Yield beats (1, T, 201), which are downbeats (1, T), and their level."""
+        for song in load_heard_songs(self.c.heard / "heard" / "b-valid"):
+            for level in (HALF, RIGHT):
+                beats, is_downbeat = beats_of(song, level)
+                down = torch.from_numpy(is_downbeat[None].astype(np.float32))
+                yield torch.from_numpy(beats[None]), down, level
 
     def batches(self, first: int) -> Iterator[Sequence[Tensor]]:
         """Yield batches from number ``first`` on."""
         c = self.c
-        noise = PosteriorNoise.load(c.heard / "noise-live.npz")
-        real = load_posteriors(c.heard / "heard" / "train", is_fine=True)
-        crops = BarCrops(c.songs("train"), noise, real, c.n_beats)
+        crops = BarCrops(load_heard_songs(c.heard / "heard" / "train"), c.n_beats)
         return load_batches(crops, c.seed, c.batch, first)
 
     def _logits(self, beats: Tensor) -> tuple[Tensor, Tensor]:

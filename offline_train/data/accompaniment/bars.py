@@ -1,7 +1,8 @@
-"""Crops of songs for the bar network: beats, right ones or half or twice, and which begin a bar.
+"""Crops of songs for the bar network: beats as a clock counts them, and which begin a bar.
 
-Songs lie on sixteenths with real or simulated posteriors, in any key; a share is made to be in
-three by leaving out the last beat of each bar of four. Shapes: S steps, T beats of a crop.
+The clock counts a song right, or half or twice as fast, a little early or late. Its beats are laid
+on what was heard frame by frame, as live, in any key; a share is made to be in three by leaving out
+the last beat of each bar of four. Shapes: T frames, n beats.
 """
 
 from collections.abc import Sequence
@@ -11,20 +12,52 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.beat.summary import SUMMARY_DIM, summarise
+from engine.beat.attacks import gather_attacks
+from engine.beat.gathering import gather_steps
+from engine.beat.summary import summarise
 from models.bar import BEAT_DIM, LEVELS, STEPS, USUAL_BPM
-from offline_train.data.accompaniment.crops import ExcerptPosteriors, moved
-from offline_train.data.accompaniment.posterior_noise import PosteriorNoise
-from offline_train.data.accompaniment.songs import GridSong
+from offline_train.data.accompaniment.crops import moved
 
 Array = NDArray[np.float32]
-Places = NDArray[np.integer]
+Times = NDArray[np.float64]
 
-SHARE_REAL = 0.7  # of crops, of songs with real posteriors
-SHARE_IN_THREE = 0.15
-LEVEL_SHARES = (0.25, 0.55, 0.2)
-TEMPO_SHARE = 0.2  # by which the tempo that is told may differ from the song's
+SHARE_IN_THREE = 0.12
+LEVEL_SHARES = (0.25, 0.45, 0.3)
+SLOWEST_BPM, FASTEST_BPM = 48.0, 215.0  # that a clock counts
+TEMPO_SHARE = 0.12  # by which the tempo that is told may differ from the song's
+JITTER_S = 0.008  # of all beats of a crop together, and
+OWN_JITTER_S = 0.004  # of each
+SHARE_BEGINNING = 0.5  # of crops, near the beginning of the song
 HALF, RIGHT, TWICE = range(len(LEVELS))
+
+
+class HeardSong(NamedTuple):
+    """What is heard of a song, frame by frame, and its true beats."""
+
+    onset: NDArray[np.uint8]  # (T, 88) posteriors
+    frame: NDArray[np.uint8]  # (T, 88)
+    attacks: NDArray[np.float16]  # (T, 6)
+    frame_s: float
+    beats: Times  # (b,) seconds
+    is_downbeat: NDArray[np.bool_]  # (b,)
+
+    def posteriors(self, part: slice = slice(None)) -> tuple[Array, Array]:
+        """Return onset and frame posteriors (n, 88) of a part, in [0, 1]."""
+        onset, frame = (
+            np.asarray(kind[part], np.float32) / np.float32(255)
+            for kind in (self.onset, self.frame)
+        )
+        return onset, frame
+
+    @property
+    def bpm(self) -> float:
+        """Beats a minute, of the middle beat."""
+        return 60 / float(np.median(np.diff(self.beats)))
+
+    @property
+    def n_heard(self) -> int:
+        """How many of its beats were heard to their ends."""
+        return max(int(np.searchsorted(self.beats, len(self.onset) * self.frame_s)) - 1, 0)
 
 
 class BarCrop(NamedTuple):
@@ -33,91 +66,105 @@ class BarCrop(NamedTuple):
     The weights say whether a beat counts: ``counts`` for the level, ``is_known`` for the downbeat.
     """
 
-    beats: Array  # (T, 177)
-    is_downbeat: Array  # (T,)
-    level: NDArray[np.int64]  # (T,) index into LEVELS
-    is_known: Array  # (T,)
-    counts: Array  # (T,)
+    beats: Array  # (n, 201)
+    is_downbeat: Array  # (n,)
+    level: NDArray[np.int64]  # (n,) index into LEVELS
+    is_known: Array  # (n,)
+    counts: Array  # (n,)
 
 
 @dataclass(frozen=True, slots=True)
 class BarCrops:
-    """Songs to draw crops of ``n_beats`` of. As ``crops.Crops`` has them."""
+    """Songs to draw crops of ``n_beats`` of."""
 
-    songs: Sequence[GridSong]
-    noise: PosteriorNoise
-    real: dict[str, list[ExcerptPosteriors]]
+    songs: Sequence[HeardSong]
     n_beats: int = 64
 
     def draw(self, rng: np.random.Generator) -> BarCrop:
         """Return a crop, by the choices of ``rng``."""
+        song = self.songs[int(rng.integers(len(self.songs)))]
         level = int(rng.choice(len(LEVELS), p=LEVEL_SHARES))
-        known = [song for song in self.songs if song.song_id in self.real]
-        if known and rng.random() < SHARE_REAL:
-            song = known[int(rng.integers(len(known)))]
-            excerpts = self.real[song.song_id]
-            excerpt = excerpts[rng.integers(len(excerpts))]
-            rows, place, level = _excerpt(song, excerpt, level)
-        else:
-            level = min(level, RIGHT)
-            song = self.songs[int(rng.integers(len(self.songs)))]
-            n_steps = 3 * STEPS * self.n_beats  # enough where beats are joined or left out
-            first = int(rng.integers(max(song.n_steps - n_steps, 0) + 1))
-            part = slice(first, first + n_steps)
-            rows = self.noise.simulate(song.bands[rng.integers(len(song.bands)), part], rng)
-            place = song.place[part].astype(np.int64)
-        begin = int(rng.integers(max(len(rows) - 2 * STEPS * self.n_beats, 0) + 1))
-        rows, place = moved(rows[begin:], int(rng.integers(-5, 7))), place[begin:]
-        if level == RIGHT and rng.random() < SHARE_IN_THREE:
-            keeps = place < 3 * STEPS
-            rows, place = rows[keeps], place[keeps]
-        bpm = song.bpm * LEVELS[level] * float(np.exp(rng.uniform(-TEMPO_SHARE, TEMPO_SHARE)))
-        return self._crop(*beats_of(rows, place, bpm, level, bool(rng.random() < 0.5)), level)
+        if not SLOWEST_BPM <= song.bpm * LEVELS[level] <= FASTEST_BPM:
+            level = RIGHT
+        last = max(song.n_heard - self.n_beats // 2, 1)
+        is_near = rng.random() < SHARE_BEGINNING
+        first = int(rng.integers(min(last, 8) if is_near else last))
+        is_in_three = level == RIGHT and rng.random() < SHARE_IN_THREE
+        n = self.n_beats * 4 // 3 if is_in_three else self.n_beats
+        beats, is_downbeat = beats_of(song, level, first, n, rng)
+        if is_in_three:
+            keeps = places(is_downbeat) < 3
+            beats, is_downbeat = beats[keeps], is_downbeat[keeps]
+        beats[:, -1] += rng.uniform(-TEMPO_SHARE, TEMPO_SHARE) / np.log(2)
+        return self._crop(beats[: self.n_beats], is_downbeat[: self.n_beats], level)
 
-    def _crop(self, beats: Array, is_downbeat: Array, level: int) -> BarCrop:
-        n = min(len(beats), self.n_beats)
+    def _crop(self, beats: Array, is_downbeat: NDArray[np.bool_], level: int) -> BarCrop:
+        n = len(beats)
         empty = (0, self.n_beats - n)
         counts = np.pad(np.ones(n, np.float32), empty)
         return BarCrop(
-            np.pad(beats[:n], (empty, (0, 0))),
-            np.pad(is_downbeat[:n], empty),
+            np.pad(beats, (empty, (0, 0))),
+            np.pad(is_downbeat.astype(np.float32), empty),
             np.full(self.n_beats, level, np.int64),
-            counts * is_downbeat[:n].any(),  # bars that begin within beats are unknown to them
+            counts * is_downbeat.any(),  # bars that begin within beats are unknown to them
             counts,
         )
 
 
-def _excerpt(
-    song: GridSong, excerpt: ExcerptPosteriors, level: int
-) -> tuple[Array, NDArray[np.int64], int]:
-    """Return posteriors, places and level of an excerpt, the right one where twice is not kept."""
-    n = min(len(excerpt.values), song.n_steps - excerpt.first)
-    place = song.place[excerpt.first : excerpt.first + n].astype(np.int64)
-    if level == TWICE and excerpt.fine is not None:
-        doubled = np.stack([2 * place, 2 * place + 1], 1).reshape(-1)
-        return (excerpt.fine[: 2 * n] / 255).astype(np.float32), doubled, level
-    return excerpt.rows(n), place, min(level, RIGHT)
-
-
 def beats_of(
-    posteriors: Array, place: Places, bpm: float, level: int = RIGHT, is_odd: bool = False
-) -> tuple[Array, Array]:
-    """Return the whole beats (T, 177) of steps (S, 88, 2), and which are downbeats (T,).
+    song: HeardSong,
+    level: int = RIGHT,
+    first: int = 0,
+    n_beats: int | None = None,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return beats (n, 201) as a clock counts them, and which are downbeats (n,).
 
-    ``place`` (S,) is how many steps the bar is old. Half as many beats are made of two each, from
-    the first or, ``is_odd``, the second one on.
+    They are counted at a level from the song's beat ``first`` on. ``rng`` draws the key and how
+    early or late they are; without, they are exact.
     """
-    starts = np.flatnonzero(place % STEPS == 0)
-    if not len(starts):
-        return np.zeros((0, BEAT_DIM), np.float32), np.zeros(0, np.float32)
-    first = int(starts[0]) + (STEPS if is_odd and level == HALF else 0)
-    posteriors, place = posteriors[first:], place[first:]
-    if level == HALF:
-        pairs = posteriors[: len(posteriors) // 2 * 2].reshape(-1, 2, *posteriors.shape[1:])
-        posteriors = np.stack([pairs[..., 0].max(1), pairs[..., 1].mean(1)], -1)
-        place = place[::2]
-    n = min(len(posteriors), len(place)) // STEPS
-    summaries = summarise(posteriors[: n * STEPS]).reshape(n, STEPS * SUMMARY_DIM)
-    tempo = np.full((n, 1), np.log2(bpm / USUAL_BPM), np.float32)
-    beats = np.concatenate([summaries, tempo], 1)
-    return beats, (place[: n * STEPS : STEPS] == 0).astype(np.float32)
+    pace = LEVELS[level]
+    n_there = int((song.n_heard - first) * pace)
+    n = n_there if n_beats is None else min(n_beats, n_there)
+    if n < 1:
+        return np.zeros((0, BEAT_DIM), np.float32), np.zeros(0, bool)
+    at = first + np.arange(n + 1) / pace
+    times = np.interp(at, np.arange(len(song.beats)), song.beats)
+    if rng is not None:
+        times += rng.normal(0, JITTER_S) + rng.normal(0, OWN_JITTER_S, n + 1)
+    posteriors, attacks = _steps(song, np.maximum(times, 0.0))
+    if rng is not None:
+        posteriors = moved(posteriors, int(rng.integers(-5, 7)))
+    summaries = np.concatenate([summarise(posteriors), attacks], 1).reshape(n, -1)
+    tempo = np.full((n, 1), np.log2(song.bpm * pace / USUAL_BPM), np.float32)
+    whole = at[:-1].astype(int)
+    return np.concatenate([summaries, tempo], 1), song.is_downbeat[whole] & (whole == at[:-1])
+
+
+def _steps(song: HeardSong, beats: Times) -> tuple[Array, Array]:
+    """Return posteriors (S, 88, 2) and attacks (S, 6) of the sixteenths of beats (n + 1,)."""
+    n = len(beats) - 1
+    steps = np.interp(np.arange(STEPS * n + 1) / STEPS, np.arange(n + 1), beats)
+    begin = max(int((2 * beats[0] - beats[1]) / song.frame_s), 0)
+    part = slice(begin, int(beats[-1] / song.frame_s) + 2)
+    onset, frame = song.posteriors(part)
+    steps = steps - begin * song.frame_s
+    attacks = song.attacks[part].astype(np.float32)
+    return (
+        gather_steps(onset, frame, song.frame_s, steps),
+        gather_attacks(attacks, song.frame_s, steps),
+    )
+
+
+def places(is_downbeat: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return which beat of its bar each is, from 0; those before the first bar end one of four.
+
+    >>> places(np.array([0, 1, 0, 0, 1, 0], bool)).tolist()
+    [3, 0, 1, 2, 0, 1]
+    """
+    n = np.arange(len(is_downbeat))
+    downbeats = np.flatnonzero(is_downbeat)
+    if not len(downbeats):
+        return n % 4
+    last = downbeats[np.maximum(np.searchsorted(downbeats, n, side="right") - 1, 0)]
+    return np.asarray((n - last) % np.where(n < last, 4, len(n) + 1), np.int64)

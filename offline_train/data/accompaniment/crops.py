@@ -46,11 +46,10 @@ SHARE_UNGUIDED = 0.1  # of crops whose player gets neither plan nor sound, for g
 
 
 class ExcerptPosteriors(NamedTuple):
-    """The live model's posteriors of an excerpt."""
+    """The live model's posteriors of an excerpt, by sixteenth."""
 
     first: int  # step of the song
     values: NDArray[np.uint8]  # (S, P, 2)
-    fine: NDArray[np.uint8] | None = None  # (2S, P, 2), by thirty-seconds
 
     def rows(self, n: int) -> Array:
         """Return the first n steps at the most, in [0, 1]."""

@@ -6,7 +6,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from engine.beat.bars import BEAT_DIM, STEPS, BarTracker
+from engine.beat.attacks import AttackGatherer
+from engine.beat.bars import BEAT_DIM, STEP_DIM, STEPS, BarTracker
 from engine.beat.clock import BeatClock
 from engine.beat.filter import BeatEstimate
 from engine.beat.gathering import StepGatherer
@@ -24,7 +25,7 @@ class Chord:
     """In place of the network: a beat on which C sounds is a downbeat; the level is given."""
 
     def __init__(self, level: int = 1) -> None:
-        self.level = level
+        self.level, self.odds = level, 5.0
         self.beats: list[np.ndarray] = []
         self.n_resets = 0
 
@@ -34,9 +35,10 @@ class Chord:
     def step(self, beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert beats.shape[1] == BEAT_DIM
         self.beats += list(beats)
-        has_c = beats[:, :-1].reshape(len(beats), STEPS, SUMMARY_DIM)[..., 0].mean(1) > 0.2
+        steps = beats[:, :-1].reshape(len(beats), STEPS, STEP_DIM)
+        has_c = steps[..., 0].mean(1) > 0.2
         level = np.zeros((len(beats), 3), np.float32)
-        level[:, self.level] = 5.0
+        level[:, self.level] = self.odds
         return np.where(has_c, 2.0, -2.0).astype(np.float32), level
 
 
@@ -60,7 +62,7 @@ def test_each_beat_is_asked_about_once_as_soon_as_it_is_known() -> None:
     found, known = [], []
     for first in range(0, 320, 4):
         gatherer.push(posteriors(first, 4))
-        new = tracker.update(clock, gatherer)
+        new = tracker.update(clock, gatherer, AttackGatherer(FRAME_S))
         found += new
         known += [gatherer.until] * len(new)
     beats = [each.beat for each in found]
@@ -78,13 +80,26 @@ def test_without_a_beat_nothing_is_asked_and_other_beats_begin_anew() -> None:
     clock, gatherer, chord = BeatClock(), StepGatherer(FRAME_S), Chord()
     tracker = bars(chord)
     gatherer.push(posteriors(0, 300))
-    assert tracker.update(clock, gatherer) == []
+    assert tracker.update(clock, gatherer, AttackGatherer(FRAME_S)) == []
     clock.take(BeatEstimate(0, 0.0, PERIOD, 0, 4, 1.0, 1.0), 4.8)
-    tracker.update(clock, gatherer)
+    tracker.update(clock, gatherer, AttackGatherer(FRAME_S))
     before = chord.n_resets
     clock.take(BeatEstimate(0, 0.0, PERIOD / 2, 0, 4, 1.0, 1.0), 4.9)
-    tracker.update(clock, gatherer)
+    tracker.update(clock, gatherer, AttackGatherer(FRAME_S))
     assert chord.n_resets == before + 1
+
+
+def test_each_step_of_a_beat_has_its_attacks() -> None:
+    clock, gatherer, chord = BeatClock(), StepGatherer(FRAME_S), Chord()
+    clock.take(BeatEstimate(0, 0.0, PERIOD, 0, 4, 1.0, 1.0), 0.0)
+    attacks, features = AttackGatherer(FRAME_S), np.full((160, 60), -3.0, np.float32)
+    features[16::32] = 0.0  # the third step of each beat
+    attacks.push(features)
+    gatherer.push(posteriors(0, 160))
+    bars(chord).update(clock, gatherer, attacks)
+    steps = np.stack(chord.beats)[:, :-1].reshape(-1, STEPS, STEP_DIM)[..., SUMMARY_DIM:]
+    assert len(steps) and steps[:, 2] == pytest.approx(3.0)
+    assert not steps[:, [0, 1, 3]].any()
 
 
 def follow(chord: Chord, seconds: float, period: float = PERIOD, bar: int = 4) -> BeatTracker:
@@ -121,6 +136,28 @@ def test_beats_that_are_too_slow_or_fast_are_counted_anew(level: int, factor: fl
         assert after.bpm == pytest.approx(factor * 60 / period, rel=0.03)
     else:  # 39 beats a minute is slower than it counts
         assert after.bpm == pytest.approx(60 / period, rel=0.02)
+
+
+class Never(Chord):
+    """A song in which each tempo seems the wrong one, a little."""
+
+    def step(self, beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.level = 0 if beats[0, -1] < 0 else 2
+        self.odds = 2.5
+        return super().step(beats)
+
+
+def test_a_song_of_two_minds_does_not_go_to_and_fro() -> None:
+    tracker = BeatTracker(cast(Any, Silent()), bars=bars(Never()))
+    gatherer, tempos = StepGatherer(FRAME_S), []
+    rows = activations(np.arange(0, 60, 0.384), 1, 60.0)
+    for k, (beat, downbeat) in enumerate(rows.tolist()):
+        tracker.hear(beat, 0.27 * downbeat)
+        gatherer.push(posteriors(k, 1, 0.768))
+        tracker.push_posteriors(gatherer)
+        tempos.append(tracker.clock.bpm)
+    is_fast = np.array(tempos)[500:] > 100
+    assert np.abs(np.diff(is_fast.astype(int))).sum() == 1
 
 
 def test_a_tempo_that_somebody_gave_stays() -> None:

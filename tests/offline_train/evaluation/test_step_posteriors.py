@@ -4,9 +4,15 @@ import mido
 import numpy as np
 import pytest
 
+from engine.core.errors import DataError
 from offline_train.corpora import read_song
 from offline_train.data.accompaniment.crops import ExcerptPosteriors
-from offline_train.evaluation.step_posteriors import keep_posteriors, load_posteriors, of_songs
+from offline_train.evaluation.step_posteriors import (
+    keep_posteriors,
+    load_heard_songs,
+    load_posteriors,
+    of_songs,
+)
 from offline_train.synthesis.render import Audio
 from tests.offline_train.fixtures import write_data
 
@@ -45,3 +51,15 @@ def test_songs_of_training_are_played_and_kept_once(tmp_path: Path, tones: list[
         beats = read_song(data / "pop909" / song_id).beats
         assert excerpt.first + len(excerpt.rows(10_000)) <= 4 * len(beats)
         assert excerpt.rows(10_000)[..., 1].max() > 0.5
+    for song in load_heard_songs(kept):
+        n = len(song.onset)
+        assert song.onset.shape == song.frame.shape == (n, 88)
+        assert abs(n - len(song.attacks)) < 12 and song.attacks.max() > 0.5
+        assert len(song.beats) == len(song.is_downbeat)
+        assert np.flatnonzero(song.is_downbeat).tolist() == list(range(0, len(song.beats), 4))
+
+
+def test_a_folder_without_songs_heard_by_frame_says_what_makes_them(tmp_path: Path) -> None:
+    np.savez(tmp_path / "001-song.npz", live=np.zeros((4, 88, 2), np.uint8), first=0)
+    with pytest.raises(DataError, match="expected songs heard by frame, found none: make them"):
+        load_heard_songs(tmp_path)

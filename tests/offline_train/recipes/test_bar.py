@@ -6,36 +6,47 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.beat.attacks import N_BANDS
 from engine.beat.bars import BEAT_DIM as ENGINE_DIM
 from engine.beat.bars import LEVELS as ENGINE_LEVELS
 from engine.beat.bars import USUAL_BPM as ENGINE_BPM
 from engine.beat.bars import load_bar_model
 from engine.core.errors import ModelError
-from models.bar import BEAT_DIM, LEVELS, USUAL_BPM, BarConfig
-from offline_train.data.accompaniment.bars import HALF, RIGHT, TWICE, BarCrops, beats_of
-from offline_train.data.accompaniment.crops import ExcerptPosteriors
-from offline_train.data.accompaniment.posterior_noise import PosteriorNoise
-from offline_train.data.accompaniment.songs import GridSong, prepare_songs
+from models.bar import BEAT_DIM, LEVELS, STEPS, USUAL_BPM, BarConfig
+from offline_train.data.accompaniment.bars import (
+    HALF,
+    RIGHT,
+    TWICE,
+    BarCrops,
+    HeardSong,
+    beats_of,
+)
 from offline_train.exporting.export_bar import export_bar
 from offline_train.recipes.bar import RECIPE, BarSettings, train
 from offline_train.training.checkpoints import read_checkpoint
-from tests.offline_train.fixtures import write_data
+
+FRAME_S = 0.016
+
+
+def heard_song(n_beats: int = 60, period: float = 0.608) -> HeardSong:
+    """C on the first beat of each bar, and else D; a drum on each second beat."""
+    n = round(n_beats * period / FRAME_S)
+    beat = np.floor(np.arange(n) * FRAME_S / period + 1e-6).astype(int)
+    frame = np.zeros((n, 88), np.uint8)
+    frame[np.arange(n), np.where(beat % 4 == 0, 39, 41)] = 255
+    attacks = np.zeros((n, N_BANDS), np.float16)
+    attacks[np.diff(beat, prepend=-1).astype(bool) & (beat % 2 == 1), 5] = 1
+    beats = np.asarray(period * np.arange(n_beats), np.float64)
+    return HeardSong(frame, frame, attacks, FRAME_S, beats, np.arange(n_beats) % 4 == 0)
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> BarSettings:
-    data = write_data(tmp_path / "data", 1)
-    song = prepare_songs(data, "train", tmp_path / "songs-train")[0]
-    heard = np.where(song.bands[0, ..., None] > 0, 200, 3).astype(np.uint8).repeat(2, -1)
-    PosteriorNoise.fit([(song.bands[0], heard)]).save(tmp_path / "noise-live.npz")
-    (tmp_path / "heard" / "b-valid").mkdir(parents=True)
-    (tmp_path / "heard" / "train").mkdir()
-    np.savez(tmp_path / "heard" / "b-valid" / "901.npz", first=0, live=heard)
-    fine = heard.repeat(2, 0)
-    np.savez(tmp_path / "heard" / "train" / "001-song.npz", first=0, live=heard, fine=fine)
+    for split, name in (("b-valid", "901"), ("train", "001-song")):
+        (tmp_path / "heard" / split).mkdir(parents=True)
+        np.savez(tmp_path / "heard" / split / f"{name}.npz", **heard_song()._asdict())
     return BarSettings(
         tmp_path / "run",
-        data=data,
         heard=tmp_path,
         network=BarConfig(width=8, hidden=6),
         steps=3,
@@ -50,40 +61,40 @@ def test_the_network_and_the_engine_agree() -> None:
 
 
 def test_beats_are_half_right_or_twice() -> None:
-    place = np.tile(np.arange(16), 2)
-    posteriors = np.zeros((32, 88, 2), np.float32)
-    posteriors[:, 39, 1] = 1
-    for level, n, downbeats in ((HALF, 4, [0, 2]), (RIGHT, 8, [0, 4])):
-        beats, is_downbeat = beats_of(posteriors, place, 90 * LEVELS[level], level)
+    song = heard_song()
+    for level, n, every in ((HALF, 29, 2), (RIGHT, 59, 4), (TWICE, 118, 8)):
+        beats, is_downbeat = beats_of(song, level)
         assert beats.shape == (n, BEAT_DIM)
-        assert np.flatnonzero(is_downbeat).tolist() == downbeats
-        assert beats[0, -1] == pytest.approx(np.log2(LEVELS[level]))
-    _, is_downbeat = beats_of(posteriors, place, 45.0, HALF, is_odd=True)
+        assert np.flatnonzero(is_downbeat).tolist() == list(range(0, n, every))
+        assert beats[0, -1] == pytest.approx(np.log2(LEVELS[level] * song.bpm / 90))
+        steps = beats[:, :-1].reshape(n, STEPS, -1)
+        assert (steps[is_downbeat, 0, 0] > 0.9).all()  # C
+        drum = np.flatnonzero(steps[..., -1]) / (STEPS * LEVELS[level])
+        assert (drum[1:] % 2 == 1).all() and len(drum) > 20
+    _, is_downbeat = beats_of(song, HALF, first=1)
     assert not is_downbeat.any()
-    _, is_downbeat = beats_of(posteriors[3:], place[3:], 90.0)  # the first whole beat is the second
-    assert np.flatnonzero(is_downbeat).tolist() == [3]
+    _, is_downbeat = beats_of(song, first=3)
+    assert np.flatnonzero(is_downbeat)[0] == 1
 
 
-def crops_of(config: BarSettings, fine: bool) -> tuple[BarCrops, GridSong]:
-    song = config.songs("train")[0]
-    values = np.full((song.n_steps, 88, 2), 100, np.uint8)
-    excerpt = ExcerptPosteriors(0, values, values.repeat(2, 0) if fine else None)
-    noise = PosteriorNoise.load(config.heard / "noise-live.npz")
-    return BarCrops([song], noise, {song.song_id: [excerpt]}, 12), song
-
-
-def test_crops_know_their_level_and_twice_needs_thirty_seconds(config: BarSettings) -> None:
+def test_crops_know_their_level_and_their_bars() -> None:
     rng = np.random.default_rng(0)
-    for fine in (False, True):
-        crops, _ = crops_of(config, fine)
-        drawn = [crops.draw(rng) for _ in range(60)]
-        assert {int(crop.level[0]) for crop in drawn} == {HALF, RIGHT, *([TWICE] if fine else [])}
-        for crop in drawn:
-            assert crop.beats.shape == (12, BEAT_DIM)
-            assert (crop.is_known <= crop.counts).all()
-            assert not crop.beats[crop.counts == 0].any()
+    crops = BarCrops([heard_song()], 12)
+    drawn = [crops.draw(rng) for _ in range(80)]
+    assert {int(crop.level[0]) for crop in drawn} == {HALF, RIGHT, TWICE}
+    for crop in drawn:
+        assert crop.beats.shape == (12, BEAT_DIM)
+        assert (crop.is_known <= crop.counts).all()
+        assert not crop.beats[crop.counts == 0].any()
     gaps = {int(g) for crop in drawn for g in np.diff(np.flatnonzero(crop.is_downbeat))}
-    assert {3, 4, 8} & gaps == {3, 4, 8} or {3, 4} <= gaps
+    assert gaps == {2, 3, 4, 8}
+
+
+def test_a_tempo_that_no_clock_counts_is_not_drawn() -> None:
+    rng = np.random.default_rng(0)
+    for period, levels in ((0.4, {HALF, RIGHT}), (1.1, {RIGHT, TWICE})):
+        crops = BarCrops([heard_song(60, period)], 12)
+        assert {int(crops.draw(rng).level[0]) for _ in range(40)} == levels
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
