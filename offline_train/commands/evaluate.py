@@ -23,6 +23,7 @@ def add(command: Add) -> None:
     """Add the options of these commands."""
     _add_evaluate(command)
     _add_playable(command)
+    _add_rolls(command)
     sub = command(
         "human-figures", human_figures, "print how like a pianist POP909's humans play, as a table"
     )
@@ -92,6 +93,21 @@ def _add_playable(command: Add) -> None:
     sub.add_argument("--span", type=at_least(7), default=14, help="semitones of a hand")
     sub.add_argument("--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all")
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
+
+
+def _add_rolls(command: Add) -> None:
+    sub = command(
+        "rolls", rolls, "draw songs as a human and the program play them, free, on the beat, along"
+    )
+    sub.add_argument("out", type=Path, help="a PNG")
+    sub.add_argument("--model", default="live", help="a model's name or path")
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    sub.add_argument("--rung", default="b", choices=("a", "b", "c"))
+    sub.add_argument("--split", default="test", choices=SPLITS)
+    sub.add_argument("--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all")
+    sub.add_argument("--limit", type=at_least(1), default=6, help="songs")
+    sub.add_argument("--seconds", type=number(), default=12.0, help="of each that are drawn")
 
 
 def _embed(checkpoint: Path | None) -> "evaluation.Embed | None":
@@ -178,6 +194,17 @@ def playable(args: argparse.Namespace) -> None:
         )
         score = measure(args.model, config, args.style, args.span)
         print(report(score, f"{args.model}, rung ({rung}), style {args.style}", shipped), "\n")
+
+
+def rolls(args: argparse.Namespace) -> None:
+    """Draw songs as a human and the program play them."""
+    from offline_train.evaluation import EvaluateConfig
+    from offline_train.evaluation.rolls import draw_songs, play_songs
+
+    config = EvaluateConfig(
+        data_folder(args), args.cache, args.split, args.rung, args.excerpt, limit=args.limit
+    )
+    draw_songs(args.out, play_songs(args.model, config, args.seconds), args.seconds)
 
 
 def human_figures(args: argparse.Namespace) -> None:

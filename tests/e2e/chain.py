@@ -123,10 +123,14 @@ class Tap:
         zero = min(t - n / SAMPLE_RATE for (t, _), n in zip(blocks, ends, strict=True))
         heard = np.frombuffer(b"".join(b for _, b in blocks), np.float32)
         assert len(heard) >= len(song.samples), "the song has not played to its end"
-        n = 1 << (len(heard) + len(song.samples) - 1).bit_length()
-        spectrum = np.fft.rfft(heard, n) * np.conj(np.fft.rfft(song.samples, n))
-        match = np.fft.irfft(spectrum, n)[: len(heard)]
-        return float(zero + int(np.argmax(match)) / SAMPLE_RATE)
+        return float(zero + place_of(song, heard) / SAMPLE_RATE)
+
+
+def place_of(song: Song, heard: NDArray[np.float32]) -> int:
+    """Return the sample at which a song begins in what was heard (n,)."""
+    n = 1 << (len(heard) + len(song.samples) - 1).bit_length()
+    spectrum = np.fft.rfft(heard, n) * np.conj(np.fft.rfft(song.samples, n))
+    return int(np.argmax(np.fft.irfft(spectrum, n)[: len(heard)]))
 
 
 @dataclass

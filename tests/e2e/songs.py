@@ -68,6 +68,13 @@ def long_note_song(path: Path) -> Song:
     return _write(path, np.concatenate([lead, *held]).astype(np.float32), onsets)
 
 
+def whole_example(path: Path) -> Song:
+    """Write the bundled song, whole: a band that keeps a steady beat."""
+    samples, sample_rate = soundfile.read(EXAMPLE, dtype="float32", always_2d=True)
+    assert sample_rate == SAMPLE_RATE
+    return _write(path, samples.mean(axis=1), [])
+
+
 def example_song(path: Path, seconds: float = 12.0, start: float = 8.0) -> Song:
     """Write an excerpt of the bundled song, then the tune, as one song."""
     samples, sample_rate = soundfile.read(EXAMPLE, dtype="float32", always_2d=True)

@@ -5,7 +5,7 @@ Times are seconds: of ``perf_counter`` from the recorder, of the file from a fil
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mido
@@ -24,6 +24,7 @@ class Message:
     pitch: int
     velocity: int
     sample: int = 0  # its place in the recorder's sound
+    channel: int = 0
 
     @property
     def is_on(self) -> bool:
@@ -35,7 +36,8 @@ def from_bytes(time: float, data: Sequence[int], sample: int = 0) -> Message | N
     status = data[0] & 0xF0
     if status not in (0x80, 0x90):
         return None
-    return Message(time, data[1], data[2] if status == 0x90 else 0, sample)
+    velocity = data[2] if status == 0x90 else 0
+    return Message(time, data[1], velocity, sample, data[0] & 0x0F)
 
 
 def read_recording(path: Path) -> list[Message]:
@@ -55,7 +57,7 @@ def read_midi_file(path: Path) -> list[Message]:
         time += message.time
         if message.type in ("note_on", "note_off"):
             velocity = message.velocity if message.type == "note_on" else 0
-            messages.append(Message(time, message.note, velocity))
+            messages.append(Message(time, message.note, velocity, channel=message.channel))
     return sorted(messages, key=lambda m: (m.time, m.is_on))
 
 
@@ -122,4 +124,4 @@ def delays(reference: Sequence[Message], estimate: Sequence[Message], reach: flo
 
 
 def shifted(messages: Iterable[Message], by: float) -> list[Message]:
-    return [Message(m.time + by, m.pitch, m.velocity, m.sample) for m in messages]
+    return [replace(m, time=m.time + by) for m in messages]
