@@ -49,7 +49,7 @@ def own_covers(args: argparse.Namespace) -> None:
     out = _out(args)
     data.make_pairs(args, out)
     model = _model(args, out, args.name)
-    say(f"{model}\nplay with it: livecover --model {model}")
+    say(f"{model}\nplay with it: livecover --model {model} --rhythm free")
 
 
 def _out(args: argparse.Namespace) -> Path:

@@ -33,6 +33,7 @@ from offline_train.training.cover.settings import CoverSettings
 log = logging.getLogger(__name__)
 
 RETRIES = 3  # of a shard, or of training, when a worker dies; our own errors end it at once
+START_S = 600  # that training's workers are given, which import torch on a busy machine
 STARTS = 3  # attempts: Ray gives its own processes 15 s
 TASKS_PER_WORKER = 2  # given out at a time
 LOCAL_STORE_BYTES = 100_000_000
@@ -78,6 +79,7 @@ def connected(cluster: Cluster) -> Iterator[None]:
         # Off, Ray stays on the loopback interface, on Linux too; it is read at import.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(START_S))
     ray = _ray()
     if ray.is_initialized():
         yield

@@ -17,7 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from engine.core.settings import EngineSettings, ModelSettings
+from engine.core.settings import EngineSettings, ModelSettings, PlaySettings
 from offline_train.corpora import Note, Song, read_song, split_ids
 from offline_train.evaluation.measures.pianist import PianistScore, score_pianist
 from offline_train.evaluation.report import markdown_table
@@ -36,6 +36,7 @@ Array = NDArray[np.float32]
 
 TELLING = ("notes_a_second", "pitch", "velocity")
 """Density, register and touch, by which a manner is told; the other figures are printed too."""
+FREE = PlaySettings(rhythm="free")  # what the model itself plays
 LEAD_S = 1.0  # of silence before a cover
 RECORDED = "dense"
 """The pianist who leaves recordings; the others leave MIDI."""
@@ -176,7 +177,7 @@ def prove(models: dict[str, Path], start: str, songs: EvaluateConfig) -> Proof:
     """Return the manners of pianists and of their models, of the same songs."""
     played: dict[str, list[tuple[Array, float]]] = {}
     systems = {
-        name: ModelSystem(EngineSettings(model=ModelSettings(str(model))))
+        name: ModelSystem(EngineSettings(model=ModelSettings(str(model)), play=FREE))
         for name, model in {**models, "start": start}.items()
     }
     for song in tqdm(rendered_songs(songs), desc="prove", unit="song"):

@@ -99,7 +99,8 @@ def _fingerprint(config: PairsConfig, pair: Pair) -> list[Any]:
         files += [str(path), facts.st_size if facts else -1, facts.st_mtime_ns if facts else -1]
     limits = list(dataclasses.astuple(config.limits))
     vouched = ["accept"] if pair.name in config.accept else []
-    return [VERSION, config.transcriber, config.style, *limits, *files, *vouched]
+    heard_by = [] if has_notes(pair.cover) else [config.transcriber, config.style]
+    return [VERSION, *heard_by, *limits, *files, *vouched]
 
 
 def _is_done(config: PairsConfig, pair: Pair) -> bool:
