@@ -84,7 +84,6 @@ def test_a_band_is_covered_on_its_beat(chain: Chain) -> None:
     tap = Tap(chain.pulse)
     with chain.livecover(*PANEL, *options) as livecover:
         (url,) = re.findall(r"panel at (http://\S+/)", livecover.text())
-        (latency,) = re.findall(r"latency (\d+) ms", livecover.text())
         with Client(url) as page, chain.pulse.playing(song.path) as player:
             began = time.perf_counter()
             performer = Performer(page, began)
@@ -100,6 +99,7 @@ def test_a_band_is_covered_on_its_beat(chain: Chain) -> None:
         started = tap.start_of(song)
         tap.close()
         assert livecover.stop(timeout=60) == 0, livecover.tail()
+    latency = re.findall(r"latency (\d+) ms", livecover.text())[0]
     played = chain.recorder.messages()
     assert takes.has_pairs_only(played)
     (take,) = (chain.work / "takes").glob("*.mid")
