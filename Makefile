@@ -95,4 +95,5 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | system-test
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[dev]'
 	$(PIP) --no-deps basic-pitch # the teacher's file alone: its package wants TensorFlow
+	$(PIP) --no-deps tinysoundfont # to render with: its package wants PyAudio, to play
 	touch $@

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import DataError
-from engine.system.extras import needs
+from engine.system.extras import install
 from offline_train.synthesis.render import RELEASE_S, Audio, find_soundfont
 from offline_train.synthesis.voices import vocoder
 from offline_train.synthesis.voices.voice import Vocoder
@@ -86,7 +86,8 @@ def _open(path: Path, sample_rate: int) -> tuple[Any, int]:
     try:
         import tinysoundfont
     except ImportError as error:
-        raise DataError(needs("the small sound sources need tinysoundfont", "train")) from error
+        how = install(["tinysoundfont"], ["--no-deps"])  # its package needs PyAudio, to play
+        raise DataError(f"expected tinysoundfont, it is not installed; type: {how}") from error
     synth = tinysoundfont.Synth(samplerate=sample_rate, gain=-6)
     return synth, synth.sfload(str(path))
 
