@@ -29,7 +29,7 @@ STEPS = 4  # a beat
 LISTEN_BARS = 2
 LATE_S = 0.05  # by which a step may be late that is still played, then at once
 KEPT_STEPS = 192  # whose times are known
-CATCH_UP = 12  # steps that are only listened to, at once
+CATCH_UP = 8  # steps that are only listened to, at once
 OTHER_TEMPO = 1.2  # from which on steps are other steps
 MOST_STEPS = 16  # that pass from tick to tick; a clock that leaps further is elsewhere
 

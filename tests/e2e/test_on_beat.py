@@ -110,6 +110,8 @@ def test_a_band_is_covered_on_its_beat(chain: Chain) -> None:
     for begin, end in ((FREE_S, BEAT_S), (DOUBLE_S, HALVE_S), (HALVE_S, song.duration)):
         assert len(notes.between(began + begin, began + end).port), (begin, livecover.tail())
 
+    if "\n0 overruns, 0 frames skipped" not in livecover.text():
+        return  # the machine had no time for some of the sound: the take's time is not the song's
     heard = soundfile.read(take.with_suffix(".flac"), dtype="float32", always_2d=True)[0].mean(1)
     first = place_of(song, heard) / SAMPLE_RATE  # of the song, in the take
     beats = beats_of(examples.path(), None)
