@@ -15,9 +15,8 @@ Times = NDArray[np.floating]
 N_BANDS = 6
 RISE_FRAMES = 2
 KEPT_S = 16.0
-BLOCK = (
-    64  # frames that are worked on together, unless somebody asks before: each call has its cost
-)
+BLOCK = 64
+"""Frames that are worked on together, unless somebody asks before: each call has its cost."""
 
 
 def attacks(features: Array) -> Array:
@@ -30,7 +29,7 @@ def attacks(features: Array) -> Array:
     before = np.maximum(np.maximum(past[:, :-2], past[:, 1:-1]), past[:, 2:])
     rises = np.maximum(features[RISE_FRAMES:] - before, 0.0)
     bands = np.array_split(rises, N_BANDS, axis=1)
-    return np.stack([band.mean(1) for band in bands], 1)
+    return np.stack([band.sum(1) / max(band.shape[1], 1) for band in bands], 1)
 
 
 def gather_attacks(rows: Array, frame_s: float, steps: Times) -> Array:
