@@ -53,7 +53,7 @@ def leave(bash: Shell, code: int = 0) -> None:
 def test_notes_end_before_the_program_stops_and_come_in_time_after(
     chain: Chain, chords: songs.Song, tune: songs.Song
 ) -> None:
-    with playing(chain, "--input", "loopback") as (bash, pid):
+    with playing(chain, "--input", "loopback", "--rhythm", "free") as (bash, pid):
         wait_until("livecover records", lambda: chain.pulse.is_heard_by("livecover"), 60)
         tap = Tap(chain.pulse)
         with chain.pulse.playing(chords.path) as player:

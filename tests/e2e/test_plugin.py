@@ -44,7 +44,7 @@ def test_midi_goes_on_where_a_plugin_crashes(tmp_path: Path) -> None:
         paths = [str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         running.env["PYTHONPATH"] = os.pathsep.join(paths)
         (tmp_path / "mine.toml").write_text('[piano]\nplugin = "fragile.vst3"\n')
-        options = ["--config", "mine.toml", "--piano", "--monitor", "room"]
+        options = ["--config", "mine.toml", "--piano", "--monitor", "room", "--rhythm", "free"]
         with running.livecover(*options) as livecover:
             running.play(tune)
             told = "the piano failed (DeviceError its process has ended (SIGABRT)) and is silent"
