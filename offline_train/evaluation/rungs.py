@@ -177,6 +177,11 @@ def reference_piece(config: EvaluateConfig, name: str) -> tuple[Song, list[Pedal
     return song, [*before[-1:], *(pedal for pedal in inside if pedal.time < seconds)]
 
 
+def excerpt_start(config: EvaluateConfig, name: str) -> float:
+    """Return where in a song of rungs a to c, in seconds, what is evaluated begins."""
+    return _excerpt(config, name, _rng(config, name, config.rung == "a"))[1]
+
+
 def _rng(config: EvaluateConfig, name: str, is_heard: bool) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/{is_heard}".encode()))
 

@@ -32,6 +32,7 @@ from offline_train.data.shards import read_shards
 from offline_train.evaluation.beats import features_of
 from offline_train.evaluation.rungs import (
     EvaluateConfig,
+    excerpt_start,
     read_reference_song,
     reference_piece,
     song_names,
@@ -123,16 +124,7 @@ def sound_of(config: EvaluateConfig, name: str) -> Sound:
     song, _ = reference_piece(config, name)
     song_sound = read_reference_song(config, name)
     beats = np.array([beat.time for beat in song.beats])
-    whole = read_song(config.data / "pop909" / name)
-    start = _start(np.array([beat.time for beat in whole.beats]), beats)
-    return Sound(name, name, song_sound.samples, beats, start)
-
-
-def _start(whole: NDArray[np.floating], beats: NDArray[np.floating]) -> float:
-    """Return where in a song an excerpt begins, by the beats of both."""
-    n = len(beats)
-    distances = [float(np.ptp(whole[k : k + n] - beats)) for k in range(max(len(whole) - n + 1, 1))]
-    return float(whole[int(np.argmin(distances))] - beats[0])
+    return Sound(name, name, song_sound.samples, beats, excerpt_start(config, name))
 
 
 def keep_posteriors(sounds: Iterator[Sound], data: Path, out: Path) -> int:

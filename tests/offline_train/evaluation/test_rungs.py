@@ -23,6 +23,7 @@ from offline_train.evaluation.rungs import (
     song_names,
 )
 from offline_train.evaluation.songs import SAMPLE_RATE
+from offline_train.evaluation.step_posteriors import sound_of
 from offline_train.synthesis import band_renders
 from offline_train.synthesis.render import RENDER_RATE
 from tests.messages import says
@@ -80,6 +81,15 @@ def test_the_excerpt_is_the_songs_own_and_shared_by_b_and_c(data: Path) -> None:
     assert np.array_equal(np.asarray(songs[0].notes), np.asarray(songs[1].notes))
     n = min(len(song.samples) for song in songs)
     assert not np.allclose(songs[0].samples[:n], songs[1].samples[:n], atol=0.05)
+
+
+def test_an_excerpt_of_a_song_of_even_tempo_lies_where_it_was_cut(data: Path) -> None:
+    own = config(data, "b", excerpt_s=3.0)
+    sound, song = sound_of(own, "902"), read_reference_song(own, "902")
+    assert song.notes is not None and sound.start > 0
+    whole = np.array([note.onset for note, _ in read_song(data / "pop909" / "902").cover()])
+    onsets = song.notes[:, :1] + sound.start
+    assert np.abs(onsets - whole).min(1).max() < 1e-4
 
 
 def test_rung_c_is_drawn_from_the_songs_seed(data: Path) -> None:
