@@ -104,12 +104,13 @@ def render_piece(config: PrepareConfig, piece_id: str, take: int) -> Piece:
     if config.excerpt_s and song.duration > config.excerpt_s:
         start = float(rng.uniform(0, song.duration - config.excerpt_s))
     seconds = min(song.duration + 1.0, config.excerpt_s or np.inf)
+    sounds = sources_of(config.sounds, config.split != "train")
     if isinstance(song, Song):
         song = cut(song, start, seconds)
-        stems = play_song(song, seconds, rng, sources_of(config.sounds))
+        stems = play_song(song, seconds, rng, sounds)
     else:
         excerpt = cut_piece(song, start, seconds)
-        stems = play_piece(excerpt, seconds, rng, sources_of(config.sounds))
+        stems = play_piece(excerpt, seconds, rng, sounds)
     if not stems:
         raise DataError(f"{piece_id}: no sound in {seconds:.0f} s from {start:.0f} s on")
     arrays: dict[str, NDArray[Any]] = {

@@ -16,7 +16,8 @@ Array = NDArray[np.float32]
 MACHINE = "mma-"
 GAINS_DB = {  # mean and deviation, by role
     "lead": (0.0, 3.5),
-    "voice": (1.0, 3.5),
+    "voice": (-1.0, 4.0),  # some 3 dB below a band
+    "choir": (-9.0, 4.0),
     "second": (-6.0, 4.0),
     "bass": (-3.0, 4.0),
     "chords": (-5.0, 4.5),
@@ -26,6 +27,7 @@ GAINS_DB = {  # mean and deviation, by role
 }
 SHARE_AUDIBLE = {
     "second": 0.85,
+    "choir": 0.5,
     "bass": 0.94,
     "chords": 0.92,
     "pads": 0.6,

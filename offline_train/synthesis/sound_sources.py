@@ -21,7 +21,7 @@ from offline_train.synthesis.voices import vocoder
 from offline_train.synthesis.voices.voice import Vocoder
 from offline_train.synthesis.voices.voices import TRAIN_VOICES, Voice
 
-Choice = Literal["installed", "small"]
+Choice = Literal["installed", "people", "small"]
 Render = Callable[[mido.MidiFile, str, int], Audio]
 """(MIDI, SoundFont, sample rate) -> sound (n, 2)."""
 
@@ -34,7 +34,8 @@ DRUM_CHANNEL, DRUM_BANK = 9, 128
 class SoundSources:
     """The sounds that parts are played with; a piano is a SoundFont and its program there.
 
-    ``has_machine``: whether MMA plays a second band. ``vocoder`` None is WORLD's.
+    ``has_machine``: whether MMA plays a second band. ``vocoder`` None is WORLD's. ``is_produced``:
+    whether the lead is treated as on records, with a choir behind it at times.
     """
 
     soundfonts: tuple[str, ...]
@@ -44,6 +45,7 @@ class SoundSources:
     render: Render
     has_machine: bool = True
     vocoder: Vocoder | None = None
+    is_produced: bool = False
 
 
 def small_sources() -> SoundSources:

@@ -6,7 +6,7 @@ Not here: how they are mixed (``mixing``) and stored (``prepare``).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import soxr
@@ -20,6 +20,8 @@ from offline_train.synthesis.bands.mma import mma_players
 from offline_train.synthesis.pianos.modelled import ModelledPiano
 from offline_train.synthesis.render import fluidsynth, players_to_midi, random_synth
 from offline_train.synthesis.sound_sources import Choice, Render, SoundSources, small_sources
+from offline_train.synthesis.voices.people import HELD_OUT_PEOPLE, TRAIN_PEOPLE
+from offline_train.synthesis.voices.produced import sing_behind, sing_lead
 from offline_train.synthesis.voices.voice import TRAIN_VOICES, sing
 
 Array = NDArray[np.float32]
@@ -53,13 +55,14 @@ PIANOS = (
 MODELLED_SHARE = 0.5  # of solo pianos
 SUNG_SHARE = 0.6
 SYNTH_SHARE = 0.2
+CHOIR_SHARE = 0.4  # of leads as on records
 
 
 @dataclass(frozen=True, slots=True)
 class Stem:
     """One part: its samples (n,), the notes that sound in it (none of drums), who plays it."""
 
-    role: str  # lead, voice, second, bass, chords, pads, drums, piano; with "mma-" before
+    role: str  # lead, voice, choir, second, bass, chords, pads, drums, piano; with "mma-" before
     samples: Array
     notes: list[Note]
     source: str
@@ -70,8 +73,19 @@ def installed_sources() -> SoundSources:
     return SoundSources(TRAIN_SOUNDFONTS, TRAIN_DRUMS, PIANOS, TRAIN_VOICES, fluidsynth)
 
 
-def sources_of(choice: Choice) -> SoundSources:
-    """Return the sounds of that name."""
+def people_sources(is_held_out: bool = False) -> SoundSources:
+    """Return the installed sounds with people's voices for leads as records have them.
+
+    Speech programs sing one lead in four, but not beside people that are held out.
+    """
+    singers = HELD_OUT_PEOPLE if is_held_out else (*TRAIN_PEOPLE, *TRAIN_VOICES)
+    return replace(installed_sources(), voices=singers, is_produced=True)
+
+
+def sources_of(choice: Choice, is_held_out: bool = False) -> SoundSources:
+    """Return the sounds of that name; ``is_held_out``: people whom training never uses."""
+    if choice == "people":
+        return people_sources(is_held_out)
     return small_sources() if choice == "small" else installed_sources()
 
 
@@ -109,11 +123,31 @@ def play_song(
             notes = [] if role.endswith("drums") else _notes(players)
             programs = ",".join(str(p.program) for p in players)
             stems.append(Stem(role, sound, notes, f"{font}:{programs}"))
-    if song.melody and rng.random() < SUNG_SHARE:
+    if sounds.is_produced:
+        stems += _produced(song, _notes(hand.get("pads", ())), seconds, rng, sounds)
+    elif song.melody and rng.random() < SUNG_SHARE:
         sung = sing(song.melody, seconds, rng, sounds.voices, vocoder=sounds.vocoder)
         stems.append(Stem("voice", sung, song.melody, "sung"))
     stems = [s for s in stems if np.abs(s.samples).max(initial=0.0) > 1e-4]
     return [Stem(s.role, level(s.samples), s.notes, s.source) for s in stems]
+
+
+def _produced(
+    song: Song,
+    chords: list[Note],
+    seconds: float,
+    rng: np.random.Generator,
+    sounds: SoundSources,
+) -> list[Stem]:
+    """Return the tune sung as on records, often with a choir on the chords behind it."""
+    stems = []
+    if song.melody:
+        sung = sing_lead(song.melody, seconds, rng, sounds.voices, sounds.vocoder)
+        stems.append(Stem("voice", sung, song.melody, "produced"))
+    if chords and rng.random() < CHOIR_SHARE:
+        behind, notes = sing_behind(chords, seconds, rng, sounds.voices)
+        stems.append(Stem("choir", behind, notes, "produced"))
+    return stems
 
 
 def play_piece(

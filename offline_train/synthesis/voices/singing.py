@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline_train.corpora import Note
-from offline_train.synthesis.voices.voices import FRAME, SyllableBank, Voice
+from offline_train.synthesis.voices.syllables import FRAME, SyllableBank
+from offline_train.synthesis.voices.voices import Voice
 
 SILENT_DB = -70.0
 _TIMING = 0.008  # seconds a singer is early or late at most
@@ -36,6 +37,9 @@ class Singer:
     breath: float  # noise in the voice, 0 to 1
     breath_db: float  # level of the breaths between phrases
     offset_cents: float = 0.0
+    scoop_cents: tuple[float, float] = (60.0, 160.0)  # how far below its pitch such a note starts
+    effort: float = 0.0  # added to each note's: over 0 belted, below sighed
+    is_tuned: bool = False  # by a machine: steps from pitch to pitch, no drift, hardly vibrato
 
 
 def draw_singer(voice: Voice, rng: np.random.Generator) -> Singer:
@@ -132,7 +136,7 @@ def _plan_words(
         silent_from = melody[i - 1].offset if i else 0.0
         if note.onset - silent_from > _PHRASE and rng.random() < 0.8:
             _put_breath(plan, bank, onsets[i] - leads[i], note.onset - silent_from, singer, rng)
-    _plan_level(plan, melody, onsets, rng)
+    _plan_level(plan, melody, onsets, singer, rng)
 
 
 def _slurs(melody: Sequence[Note], singer: Singer, rng: np.random.Generator) -> list[bool]:
@@ -193,7 +197,11 @@ def _put_breath(
 
 
 def _plan_level(
-    plan: Plan, melody: Sequence[Note], onsets: list[int], rng: np.random.Generator
+    plan: Plan,
+    melody: Sequence[Note],
+    onsets: list[int],
+    singer: Singer,
+    rng: np.random.Generator,
 ) -> None:
     """Add each note's loudness by its velocity, a swell over it, and a slow wander."""
     n_frames = len(plan.source)
@@ -203,7 +211,7 @@ def _plan_level(
         loudness = 26 * np.log10(max(note.velocity, 20) / 90)
         sung = ~plan.is_breath[first:last]
         plan.level_db[first:last] += loudness * sung
-        plan.effort[first:last] = np.clip((note.velocity - 80) / 47, -1, 1)
+        plan.effort[first:last] = np.clip((note.velocity - 80) / 47 + singer.effort, -1.5, 1.5)
     plan.level_db += _wander(n_frames, 3.0, rng) * 1.2
 
 
@@ -222,12 +230,16 @@ def _plan_pitch(
     since = np.zeros(n_frames)  # seconds since the note's onset
     cents = plan.cents
     for i, note in enumerate(melody):
-        own = 100.0 * note.pitch + np.clip(rng.normal(0, 6), -15, 15)
+        own = 100.0 * note.pitch + np.clip(rng.normal(0, 6), -15, 15) * (not singer.is_tuned)
         first = _frame(note.onset) if i else 0
         since[first:] = time[first:] - note.onset
         is_joined = i > 0 and note.onset - melody[i - 1].offset < 0.15
         scoop = rng.random() < singer.scoop_ratio
-        before = cents[first - 1] if is_joined else own - (rng.uniform(60, 160) if scoop else 20)
+        before = (
+            cents[first - 1]
+            if is_joined
+            else own - (rng.uniform(*singer.scoop_cents) if scoop else 20)
+        )
         glide = min(singer.glide, 0.3 * (note.offset - note.onset)) * rng.uniform(0.8, 1.2)
         if scoop and not is_joined:
             glide *= 1.3
@@ -244,5 +256,6 @@ def _plan_pitch(
     depth = singer.vibrato_cents * (1 + 0.15 * _wander(n_frames, 1.5, rng))
     cents += swing * depth * np.sin(2 * np.pi * np.cumsum(rate) * FRAME)
     plan.level_db += swing * 0.8 * np.sin(2 * np.pi * np.cumsum(rate) * FRAME + 1.0)
-    cents += 4 * _wander(n_frames, 2.0, rng) + 3 * _wander(n_frames, 40.0, rng)
+    drift = 4 * _wander(n_frames, 2.0, rng) + 3 * _wander(n_frames, 40.0, rng)
+    cents += drift * (not singer.is_tuned)
     cents += singer.offset_cents

@@ -14,19 +14,15 @@ from numpy.typing import NDArray
 from engine.core.errors import DataError
 from offline_train.corpora import Note
 from offline_train.synthesis.voices.singing import SILENT_DB, Plan, Singer, draw_singer, plan_line
+from offline_train.synthesis.voices.syllables import BINS, FRAME, SAMPLE_RATE, SyllableBank, world
 from offline_train.synthesis.voices.voices import (
-    BINS,
-    FRAME,
     HELD_OUT_VOICES,
-    SAMPLE_RATE,
     TRAIN_VOICES,
-    SyllableBank,
     Voice,
     load_bank,
-    world,
 )
 
-__all__ = ["TRAIN_VOICES", "HELD_OUT_VOICES", "Vocoder", "choir", "sing"]
+__all__ = ["TRAIN_VOICES", "HELD_OUT_VOICES", "Vocoder", "choir", "choose", "sing"]
 
 Double = NDArray[np.float64]
 Vocoder = Callable[[Double, Double, Double, int, float], Double]
@@ -45,6 +41,7 @@ def sing(
     voices: Sequence[Voice] = TRAIN_VOICES,
     sample_rate: int = SAMPLE_RATE,
     vocoder: Vocoder | None = None,
+    draw: Callable[[Voice, np.random.Generator], Singer] = draw_singer,
 ) -> NDArray[np.float32]:
     """Return the notes sung by one singer with one of ``voices``, drawn by register.
 
@@ -65,6 +62,8 @@ def sing(
         Hz. The voice ends at 8 kHz whatever the rate.
     vocoder
         Makes sound of frames; WORLD's by default.
+    draw
+        Gives the singer to a voice.
 
     Returns
     -------
@@ -77,10 +76,10 @@ def sing(
         If ``voices`` is empty, a pitch is no MIDI number, or the speech program is missing.
     """
     melody = _one_voice(notes, duration)
-    voice = _choose(voices, melody, rng)
+    voice = choose(voices, melody, rng)
     sound = np.zeros(round(duration * SAMPLE_RATE), np.float32)
     if melody:
-        singer = draw_singer(voice, rng)
+        singer = draw(voice, rng)
         sound = _perform(melody, len(sound), load_bank(voice), singer, rng, vocoder)
     return _finish(sound, duration, sample_rate)
 
@@ -103,7 +102,7 @@ def choir(
     sound = np.zeros(round(duration * SAMPLE_RATE), np.float32)
     for k in range(n_singers if lines else 0):
         line = lines[k % len(lines)]
-        voice = _choose(voices, line, rng)
+        voice = choose(voices, line, rng)
         singer = draw_singer(voice, rng)
         singer = Singer(
             singer.formant, singer.vibrato_hz, 0.5 * singer.vibrato_cents, singer.vibrato_delay,
@@ -159,7 +158,7 @@ def _deal(notes: Sequence[Note], duration: float, n_lines: int) -> list[list[Not
     return [line for line in (_one_voice(ln, duration) for ln in lines) if line]
 
 
-def _choose(voices: Sequence[Voice], melody: list[Note], rng: np.random.Generator) -> Voice:
+def choose(voices: Sequence[Voice], melody: Sequence[Note], rng: np.random.Generator) -> Voice:
     """Return one of the voices, thrice as likely one whose register is the melody's."""
     if not voices:
         raise DataError("expected at least one voice to sing, got none")

@@ -1,45 +1,41 @@
 """The singers' speech: which voices there are, and the syllables of a voice as WORLD frames.
 
 A voice speaks one-syllable words with espeak-ng (GPL-3, a program; Debian ``espeak-ng``) or flite
-(BSD-like; Debian ``flite``). WORLD (Morise et al., 2016; ``pyworld``, MIT) analyses the speech
-once, and the frames wait in the user's cache folder. Dimensions: frames F of ``FRAME`` seconds,
-``BINS`` bins from 0 to 8 kHz, syllables S. Not here: singing (``voice``).
+(BSD-like; Debian ``flite``), or is a person's, recorded (``people``). WORLD analyses the speech
+once (``syllables``), and the frames wait in the user's cache folder. Not here: singing (``voice``).
 """
 
 import hashlib
-import importlib
 import io
 import logging
 import os
 import shutil
 import subprocess
 import tempfile
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
 from engine.core.errors import DataError
-from engine.system.extras import install
 from engine.system.paths import cache_folder
+from offline_train.synthesis.voices.recorded import RECORDED, read_speech
+from offline_train.synthesis.voices.syllables import (
+    SAMPLE_RATE,
+    SyllableBank,
+    analyse,
+    analyse_phrase,
+    joined,
+)
 
 logger = logging.getLogger(__name__)
 
-SAMPLE_RATE = 16_000
-FRAME = 0.005  # seconds; one frame of the vocoder
-BINS = 257  # of a 512 point spectrum
+MOST_SYLLABLES = 90  # of a person
 _VERSION = "2"  # of what is cached: another number and every bank is made again
-_ANALYSIS_BINS = 1024  # CheapTrick's FFT for voices down to 71 Hz at 16 kHz; every second bin stays
-_MIN_VOWEL = 8  # frames; a word whose vowel is shorter is left out
-_LONGEST = 34  # frames kept before the vowel, and after it
-_BEFORE_DB = -13.0  # of a consonant before its vowel, at most, between 200 Hz and 4 kHz
-_QUIET_DB = -42.0  # below the vowel: where a word begins and ends
 
 _ENGLISH = (
     "love night day you me go sky heart home time light dream sing wait rain burn feel need stay "
@@ -62,9 +58,9 @@ class Voice:
     so that a note stays the nearest one), breath (0 to 1).
     """
 
-    program: str  # espeak-ng or flite
+    program: str  # espeak-ng or flite, or a package of recordings
     name: str
-    words: str
+    words: str  # to speak, or the pattern of the recordings
     is_high: bool
     formant: tuple[float, float] = (0.94, 1.08)
     vibrato_hz: tuple[float, float] = (4.8, 6.2)
@@ -95,44 +91,10 @@ HELD_OUT_VOICES = (
 """Voices for evaluation only: other speakers, other languages, other habits."""
 
 
-@dataclass(frozen=True, slots=True)
-class SyllableBank:
-    """Syllables of one voice, one after the other, each vowel at about 0 dB.
-
-    Attributes
-    ----------
-    log_power
-        Shape (F, BINS), float32: natural logarithm of the spectral envelope's power.
-    aperiodicity
-        Shape (F, BINS), float32 in [0, 1]: share of noise.
-    is_voiced
-        Shape (F,), bool.
-    marks
-        Shape (S, 4), int: the frames where a syllable and its vowel start, where they end.
-    """
-
-    log_power: NDArray[np.float32]
-    aperiodicity: NDArray[np.float32]
-    is_voiced: NDArray[np.bool_]
-    marks: NDArray[np.int64]
-
-
-def world() -> Any:
-    """Return the vocoder, the module ``pyworld``; raises DataError where it is not installed."""
-    try:
-        with warnings.catch_warnings():  # it asks pkg_resources for its version
-            warnings.simplefilter("ignore", UserWarning)
-            return importlib.import_module("pyworld")
-    except ImportError as error:
-        raise DataError(
-            f"pyworld: expected this vocoder for sung leads, could not import it ({error}); "
-            f"type: {install(['pyworld', 'setuptools<81'])}"
-        ) from error
-
-
 def missing_programs(voices: Iterable[Voice]) -> list[str]:
     """Return the programs that these voices need and this machine lacks."""
-    return sorted({v.program for v in voices if shutil.which(v.program) is None})
+    programs = {v.program for v in voices if v.program not in RECORDED}
+    return sorted(p for p in programs if shutil.which(p) is None)
 
 
 def bank_folder() -> Path:
@@ -197,20 +159,27 @@ def _store(bank: SyllableBank, path: Path) -> None:
 
 def make_bank(voice: Voice) -> SyllableBank:
     """Return the voice's syllables, spoken and analysed; raises DataError as ``load_bank``."""
-    syllables = [analyse(speak(voice, word)) for word in voice.words.split()]
-    kept = [s for s in syllables if s is not None]
+    if voice.program in RECORDED:
+        kept = _recorded_syllables(voice)
+        where = voice.words
+    else:
+        words = voice.words.split()
+        spoken = (analyse(speak(voice, word)) for word in words)
+        kept = [s for s in spoken if s is not None]
+        where = f"{len(words)} words; check what the program says"
     if not kept:
         raise DataError(
-            f"{voice.program} -v {voice.name}: expected speech with vowels, found none in "
-            f"{len(syllables)} words; check what the program says"
+            f"{voice.program} {voice.name}: expected speech with vowels, found none in {where}"
         )
-    starts = np.cumsum([0] + [len(s.is_voiced) for s in kept[:-1]])
-    return SyllableBank(
-        np.concatenate([s.log_power for s in kept]),
-        np.concatenate([s.aperiodicity for s in kept]),
-        np.concatenate([s.is_voiced for s in kept]),
-        np.concatenate([s.marks + start for s, start in zip(kept, starts, strict=True)]),
-    )
+    return joined(kept)
+
+
+def _recorded_syllables(voice: Voice) -> list[SyllableBank]:
+    """Return what a person said, ``MOST_SYLLABLES`` at most, from all over the recordings."""
+    kept: list[SyllableBank] = []
+    for sound in read_speech(voice.program, voice.words):
+        kept += analyse_phrase(sound)
+    return kept[:: -(-len(kept) // MOST_SYLLABLES) or 1]
 
 
 def speak(voice: Voice, word: str) -> NDArray[np.float64]:
@@ -238,51 +207,3 @@ def speak(voice: Voice, word: str) -> NDArray[np.float64]:
             ) from error
     sound: NDArray[np.float64] = soxr.resample(data, rate, SAMPLE_RATE)
     return sound
-
-
-def analyse(sound: NDArray[np.float64]) -> SyllableBank | None:
-    """Return one spoken word, shape (n,), as a bank of one syllable; None where it has no vowel.
-
-    The vowel is the longest stretch that is voiced and within 9 dB of the loudest frame between
-    200 Hz and 4 kHz: nasals, liquids and stops before it count as consonants.
-    """
-    if not len(sound) or np.abs(sound).max() < 1e-4:
-        return None
-    vocoder = world()
-    f0, times = vocoder.dio(sound, SAMPLE_RATE, frame_period=1000 * FRAME)
-    f0 = vocoder.stonemask(sound, f0, times, SAMPLE_RATE)
-    power = vocoder.cheaptrick(sound, f0, times, SAMPLE_RATE, fft_size=_ANALYSIS_BINS)[:, ::2]
-    noise = vocoder.d4c(sound, f0, times, SAMPLE_RATE, fft_size=_ANALYSIS_BINS)[:, ::2]
-    hz = np.linspace(0, SAMPLE_RATE / 2, BINS)
-    vowel_db = 10 * np.log10(power[:, (hz > 200) & (hz < 4000)].sum(axis=1) + 1e-12)
-    start, end = _longest_run((f0 > 0) & (vowel_db > vowel_db.max() - 9))
-    if end - start < _MIN_VOWEL:
-        return None
-    level = np.median(vowel_db[start:end])
-    all_db = 10 * np.log10(power.sum(axis=1) + 1e-12)
-    loud = np.flatnonzero(all_db > level + _QUIET_DB)
-    first, last = max(loud[0], start - _LONGEST), min(loud[-1] + 1, end + _LONGEST)
-    gain_db = np.full(len(f0), -level)
-    # A sung vowel holds its level where a spoken one dies away; the attack stays as spoken.
-    held = np.clip(0.8 * (level - vowel_db[start:end]), 0, 9)
-    gain_db[start:end] += held * np.clip(np.arange(end - start) / 8, 0, 1)
-    gain_db[end:] += held[-1]
-    outside = np.concatenate([np.arange(start), np.arange(end, len(f0))])
-    gain_db[outside] -= np.clip((all_db + gain_db)[outside], 0, None)  # no hiss above the vowel
-    # A nasal or liquid as loud as its vowel would sound like the note's onset.
-    gain_db[:start] -= np.clip((vowel_db + gain_db)[:start] - _BEFORE_DB, 0, None)
-    log_power = np.log(power + 1e-12) + (gain_db * np.log(10) / 10)[:, None]
-    return SyllableBank(
-        log_power[first:last].astype(np.float32),
-        noise[first:last].astype(np.float32),
-        (f0 > 0)[first:last],
-        np.array([[0, start - first, end - first, last - first]]),
-    )
-
-
-def _longest_run(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    if not len(edges):
-        return 0, 0
-    longest = int(np.argmax(edges[1::2] - edges[::2]))
-    return int(edges[2 * longest]), int(edges[2 * longest + 1])

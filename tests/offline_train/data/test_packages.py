@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from engine.core.errors import DataError
-from offline_train.data import packages
-from offline_train.data.packages import fetch, unpack
+from offline_train.corpora import debian
+from offline_train.corpora.debian import unpack
+from offline_train.data.packages import fetch
 from offline_train.data.sources import Source
 
 ALBUM = Source("album", "b-music", "CC-BY-3.0", "B", "train", ("music/*.ogg",))
@@ -44,7 +45,7 @@ def test_fetch_keeps_the_music_and_the_licence(
         downloads.append(name)
         return deb
 
-    monkeypatch.setattr(packages, "_download", download)
+    monkeypatch.setattr(debian, "_download", download)
     (kept,) = fetch(tmp_path / "new", (ALBUM,))
     files = {str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file()}
     assert files == {"music/one.ogg", "usr/share/doc/b-music/copyright"}

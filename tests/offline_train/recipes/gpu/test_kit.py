@@ -17,7 +17,8 @@ from offline_train.recipes.gpu.render_ahead import RenderConfig, rendering
 from offline_train.synthesis.render import find_soundfont
 from offline_train.synthesis.sound_sources import SMALL_SOUNDFONTS, small_sources, tiny_soundfont
 from offline_train.synthesis.stems import play_song
-from offline_train.synthesis.voices.voices import BINS, bank_path
+from offline_train.synthesis.voices.syllables import BINS
+from offline_train.synthesis.voices.voices import bank_path
 from tests.messages import refused
 from tests.offline_train.fixtures import write_data
 

@@ -11,21 +11,23 @@ from engine.core.errors import DataError
 from offline_train.corpora import Note
 from offline_train.synthesis.voices import voice as voice_module
 from offline_train.synthesis.voices import voices as voices_module
+from offline_train.synthesis.voices.syllables import (
+    BINS,
+    SAMPLE_RATE,
+    SyllableBank,
+    analyse,
+    world,
+)
 from offline_train.synthesis.voices.voice import choir, sing
 from offline_train.synthesis.voices.voices import (
-    BINS,
     HELD_OUT_VOICES,
-    SAMPLE_RATE,
     TRAIN_VOICES,
-    SyllableBank,
     Voice,
-    analyse,
     bank_folder,
     load_bank,
     make_bank,
     missing_programs,
     speak,
-    world,
 )
 from tests.programs import needs
 
