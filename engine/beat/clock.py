@@ -15,7 +15,7 @@ from engine.core.tempo import BeatState
 
 SETTLE_S = 0.2
 SLOWEST, FASTEST = 0.25, 3.0  # while it settles: its pace over the tempo's
-SURE = 0.5  # confidence from which on an estimate counts
+SURE = 0.4  # confidence from which on an estimate counts
 SURE_OF_BAR = 0.5
 LOCK_S = 1.2  # of sure and steady estimates until it locks
 RELOCK_S = 2.0  # of sure estimates that say something else

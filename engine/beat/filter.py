@@ -27,6 +27,7 @@ HALF_WIDTH_FRAMES = 3.0  # of the triangle that the network learns
 NEAR = 0.06  # of a tempo, and of a beat: what an estimate is a mean of
 CERTAIN = 0.002  # activations are held this far from 0 and 1
 LEAST_LEVEL = 0.1  # from which on an activation speaks for a beat, at least
+LEAST_PEAK = 0.5  # log odds of recent peaks over that level, at least
 LATEST = 1 - 1e-9  # phase
 FINEST = 1.012  # a tempo over the next slower one, at least
 FRESHEN_EVERY = 4  # frames
@@ -48,7 +49,7 @@ class FilterSettings:
     spread_octaves: float = 0.6  # standard deviation of tempos around the usual one
     metres: tuple[int, ...] = (3, 4)
     metre_shares: tuple[float, ...] = (0.12, 0.88)
-    tempo_steadiness: float = 60.0  # a change by a share x has probability exp(-steadiness x)
+    tempo_steadiness: float = 100.0  # a change by a share x has probability exp(-steadiness x)
     metre_change: float = 0.002  # on a bar's first beat
     bar_slip: float = 0.02  # on any beat: another beat of the bar than was thought
     restart: float = 1e-5  # in a frame: everything anew
@@ -57,6 +58,7 @@ class FilterSettings:
     rest: float = 0.08  # of beats on which nothing is struck, in each frame near one
     struck: float = 0.5  # an activation speaks for a beat from this share of recent peaks on
     peak_memory: float = 3.0  # seconds
+    usual_peak: float = 2.1  # log odds over that level; fainter songs' are trusted more
     downbeat_prior: float = 0.27  # of a beat
     bar_trust: float = 1.2  # in what the bar network says of one beat
 
@@ -226,7 +228,9 @@ class BeatFilter:
         share = min(max(downbeat / beat, 0.03), 0.97)
         self._peak = max(beat, self._peak * self._fade)
         level = min(max(s.struck * self._peak, LEAST_LEVEL), 0.5)
-        odds = s.trust * (math.log(beat / (1 - beat)) - math.log(level / (1 - level)))
+        peak = max(_log_odds(self._peak) - _log_odds(level), LEAST_PEAK)
+        trust = s.trust * math.sqrt(max(s.usual_peak / peak, 1.0))
+        odds = trust * (_log_odds(beat) - _log_odds(level))
         odds = math.log((1 - s.rest) * math.exp(odds) + s.rest)
         down = s.downbeat_trust * beat * math.log(share / s.downbeat_prior)
         other = s.downbeat_trust * beat * math.log((1 - share) / (1 - s.downbeat_prior))
@@ -295,6 +299,10 @@ class BeatFilter:
         metre, first = self.settings.metres[k], self._first_rows[k]
         own = rows[first : first + metre]
         return metre, int(own.argmax()), float(own.max())
+
+
+def _log_odds(p: float) -> float:
+    return math.log(p / (1 - p))
 
 
 def _lengths(shortest: int, longest: int) -> NDArray[np.int64]:

@@ -27,13 +27,14 @@ from engine.cover.style import style_pace
 from engine.model.pipeline import Pipeline
 from engine.perform.decoder import NoteDecoder
 from engine.perform.performer import Performer
-from models.spec import Decoding
+from models.spec import N_PITCHES, Decoding
 
 Array = NDArray[np.float32]
 Source = Literal["melody", "free", "accompanist"]
 
 KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
 MOST_MOVED_S = 0.1  # by which a note of the tune is moved to its sixteenth
+SHORTEST_STEP_S = 0.1  # where sixteenths are shorter, notes fall on eighths
 MELODY_SHARE = 0.7  # of the model's threshold: who accompanies leaves the tune to the tune
 TUNE_ODDS, TUNE_FROM = 0.3, 0.35  # how much a key that is the tune's is favoured, and from when
 VOICING = 0.94  # loudness of an accompaniment under a tune
@@ -147,6 +148,9 @@ class BeatCoverPlayer:
 
     def _struck(self, begin: float, end: float) -> Array | None:
         """Return how likely each key (88,) was struck on a step, but not by the tune."""
+        if round(self._beat.position(begin) * STEPS) % self._grain:
+            return np.zeros(N_PITCHES, np.float32)
+        end = begin + self._grain * (end - begin)
         heard, melody = (
             gatherer.gather(begin, end, so_far=True) for gatherer in (self._gatherer, self._melody)
         )
@@ -167,11 +171,16 @@ class BeatCoverPlayer:
             self._pending.append(pending)
             self._decoded[event.pitch] = pending
 
+    @property
+    def _grain(self) -> int:
+        """Steps from one on which notes fall to the next."""
+        return 1 if self._beat.period >= SHORTEST_STEP_S * STEPS else 2
+
     def _step_of(self, time: float) -> int | None:
         """Return the step to which a note is moved; None where it stays."""
         if self._beat.state is BeatState.LOST:
             return None
-        step = round(self._beat.position(time) * STEPS)
+        step = self._grain * round(self._beat.position(time) * STEPS / self._grain)
         return step if abs(self._writer.time_of(step) - time) <= MOST_MOVED_S else None
 
     def _hear_beat(self, newest: float, wait: float) -> None:

@@ -24,6 +24,17 @@ def test_beat_tempo_and_bar_of_a_click_are_found(period: float, metre: int) -> N
     assert found.bar_confidence > 0.8
 
 
+def test_faint_beats_are_soon_as_sure_as_loud_ones() -> None:
+    rows = activations(np.arange(0.3, 5.0, 0.5), 4, 3.0)
+    sure = []
+    for loudness in (1.0, 0.5):
+        beat_filter = BeatFilter(FRAME_S)
+        for beat, downbeat in rows * loudness:
+            beat_filter.push(beat, downbeat)
+        sure.append(beat_filter.estimate().confidence)
+    assert sure[1] == pytest.approx(sure[0], abs=0.1)
+
+
 def test_before_anything_is_heard_nothing_is_sure() -> None:
     beat_filter = BeatFilter(FRAME_S)
     beat_filter.push(0.05, 0.01)

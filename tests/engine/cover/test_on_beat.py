@@ -64,10 +64,10 @@ def rows(heard: Posteriors, start: int, stop: int) -> Posteriors:
     return Posteriors(heard.frames[start:stop], onset, frame, velocity, melody)
 
 
-def locked_clock() -> BeatClock:
-    """Return a clock at 120 beats a minute, whose bar begins at 0 s."""
+def locked_clock(sixteenth: float = SIXTEENTH) -> BeatClock:
+    """Return a clock whose bar begins at 0 s, at 120 beats a minute if not told else."""
     clock = BeatClock()
-    clock.take(BeatEstimate(0, 0.0, 4 * SIXTEENTH, 0, 4, 1.0, 0.9), 0.0)
+    clock.take(BeatEstimate(0, 0.0, 4 * sixteenth, 0, 4, 1.0, 0.9), 0.0)
     return clock
 
 
@@ -92,6 +92,16 @@ def play(player: Player, heard: Posteriors, upto: float = SECONDS, step: int = 1
     return events + list(player.finish(rows(heard, 0, 0), 0.0))
 
 
+class Undecided(Graphs):
+    """The accompanist hesitates between a rest and any key."""
+
+    def note(self, hidden: Any, plan: Any, struck: Any, last: int, pitch: int) -> Any:
+        found = super().note(hidden, plan, struck, last, pitch)
+        logits = np.full(89, -3.0 if not struck.any() else -1e9, np.float32)
+        logits[88] = 0
+        return found._replace(pitch=logits)
+
+
 def ons(events: list[Event], pitch: int | None = None) -> list[NoteEvent]:
     found = [event for event in notes_of(events) if event.is_on]
     return [event for event in found if pitch in (None, event.pitch)]
@@ -112,6 +122,19 @@ def test_the_tune_falls_on_its_sixteenths() -> None:
     assert len(notes) == 15
     assert off_grid(notes).max() == 0
     assert {note.part for note in notes} == {"melody"}
+
+
+def test_where_sixteenths_are_short_all_falls_on_eighths() -> None:
+    sixteenth = 0.09
+    notes = [(k * sixteenth + 0.01, TUNE, True) for k in range(9, 100, 7)]
+    notes += [(k * sixteenth + 0.01, UNDER, False) for k in range(8, 100, 5)]
+    player = make_player(locked_clock(sixteenth), graphs=Undecided())
+    events = play(player, strike(*notes))
+    tune, under = (np.array([note.time for note in ons(events, key)]) for key in (TUNE, UNDER))
+    assert len(tune) == len(range(9, 100, 7))
+    for times in (tune, under[under > tune[0]]):
+        assert len(times)
+        assert np.allclose(times / sixteenth % 2, 0, atol=1e-6)
 
 
 def test_without_time_to_wait_late_notes_stay_and_early_ones_do_not() -> None:
@@ -146,15 +169,6 @@ def test_the_accompanist_plays_under_it_from_a_beat_on() -> None:
 
 
 def test_keys_that_were_heard_are_struck_and_the_tune_is_left_to_itself() -> None:
-    """The accompanist hesitates between a rest and any key."""
-
-    class Undecided(Graphs):
-        def note(self, hidden: Any, plan: Any, struck: Any, last: int, pitch: int) -> Any:
-            found = super().note(hidden, plan, struck, last, pitch)
-            logits = np.full(89, -3.0 if not struck.any() else -1e9, np.float32)
-            logits[88] = 0
-            return found._replace(pitch=logits)
-
     even = [(k * 4 * SIXTEENTH, UNDER, False) for k in range(2, 22)]
     odd = [(k * 4 * SIXTEENTH + 2 * SIXTEENTH, TUNE, True) for k in range(2, 22)]
     events = play(make_player(locked_clock(), graphs=Undecided()), strike(*even, *odd))
