@@ -134,7 +134,8 @@ def test_where_sixteenths_are_short_all_falls_on_eighths() -> None:
     assert len(tune) == len(range(9, 100, 7))
     for times in (tune, under[under > tune[0]]):
         assert len(times)
-        assert np.allclose(times / sixteenth % 2, 0, atol=1e-6)
+        eighths = times / (2 * sixteenth)
+        assert eighths == pytest.approx(np.round(eighths))
 
 
 def test_without_time_to_wait_late_notes_stay_and_early_ones_do_not() -> None:
