@@ -48,11 +48,11 @@ class SamplingSettings:
     touch: float = 1.0  # temperature of lengths and velocities
     top_p: float = 0.97
     guidance: float = 0.0  # how much more plan and sound count than in training
-    safety: float = 1.0  # how much a pitch class that may not belong is avoided
-    density: float = 0.3  # how strongly the number of notes is led back to what is usual
+    safety: float = 3.0  # how much a pitch class that may not belong is avoided
+    density: float = 1.0  # how strongly the number of notes is led back to what is usual
     notes_per_step: float = 0.81  # what is usual
-    candidates: int = 3  # of each step, of which the best is played
-    fullness: float = 0.3  # how much more readily a note gets others beside it
+    candidates: int = 8  # of each step, of which the best is played
+    fullness: float = 1.2  # how much more readily a note gets others beside it
     restrike: float = 0.0  # how much a key struck within half a beat is avoided; a beat: half
     steadiness: float = 1.0  # what striking, or not, as a bar ago is worth to a candidate
     habit: float = 0.0  # how much more readily it strikes, or not, as a bar ago

@@ -20,8 +20,8 @@ class PlanSettings:
     """How the plan is chosen."""
 
     likelihood: float = 0.5  # what being likely is worth, beside sharing tones
-    margin: float = 0.05  # by which another chord must be better off the beat
-    margin_on_beat: float = 0.02
+    margin: float = 0.02  # by which another chord must be better off the beat
+    margin_on_beat: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
