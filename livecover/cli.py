@@ -165,7 +165,7 @@ def _instrument(settings: Settings, config: Path | None) -> Iterator[Instrument]
         with instrument:
             for tap in rig.taps:
                 instrument.add_tap(tap)
-            instrument.subscribe(lambda: rig.apply_gains(instrument.settings))
+            instrument.subscribe(lambda: rig.apply(instrument.settings))
             if settings.record.at_start:
                 instrument.record(True)
             try:

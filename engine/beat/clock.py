@@ -8,9 +8,10 @@ Times are seconds of the stream; positions are beats since the clock first locke
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine.beat.filter import BeatEstimate
+from engine.core.beat_line import BeatLine
 from engine.core.tempo import BeatState
 
 SETTLE_S = 0.2
@@ -26,29 +27,6 @@ NEAR_BEATS = 0.15
 NEAR_TEMPO = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """Position over time: straight to a knot, straight on at the tempo after it."""
-
-    time: float = 0.0
-    position: float = 0.0
-    knot_time: float = 0.0
-    knot_position: float = 0.0
-    period: float = math.inf
-
-    def at(self, time: float) -> float:
-        if time >= self.knot_time or self.knot_time <= self.time:
-            return self.knot_position + (time - self.knot_time) / self.period
-        pace = (self.knot_position - self.position) / (self.knot_time - self.time)
-        return self.position + (time - self.time) * pace
-
-    def when(self, position: float) -> float:
-        if position >= self.knot_position or self.knot_time <= self.time:
-            return self.knot_time + (position - self.knot_position) * self.period
-        pace = (self.knot_position - self.position) / (self.knot_time - self.time)
-        return self.time + (position - self.position) / pace
-
-
 class BeatClock:
     """Follows estimates; everything else is asked of it. Belongs to one thread."""
 
@@ -61,7 +39,7 @@ class BeatClock:
         self.confidence = 0.0
         self.metre = 4
         self._downbeat = 0  # the position at which bar 0 began, bars being as long as now
-        self._line = _Line()
+        self._line = BeatLine()
         self._steady_since: float | None = None  # estimates agree with each other
         self._heard = -math.inf  # the last time an estimate agreed with the clock
         self._other_since: float | None = None  # estimates say something else
@@ -207,7 +185,7 @@ class BeatClock:
         phase = estimate.phase + (now - time) / estimate.period
         position = self._line.at(now)
         position += (phase - position) % 1.0
-        self._line = _Line(now, position, now, position, estimate.period)
+        self._line = BeatLine(now, position, now, position, estimate.period)
         self._heard, self._other_since, self._other_bar_since = now, None, None
         self.state = BeatState.LOCKED
         self._take_bar(estimate.metre, self._downbeat_of(estimate, time), now)
@@ -219,7 +197,7 @@ class BeatClock:
         there = self._line.at(time) + error + (knot - time) / period
         pace = (there - here) / SETTLE_S * period
         there = here + min(max(pace, SLOWEST), FASTEST) * SETTLE_S / period
-        self._line = _Line(now, here, knot, there, period)
+        self._line = BeatLine(now, here, knot, there, period)
 
     def _downbeat_of(self, estimate: BeatEstimate, time: float) -> int:
         beat = round(self._line.at(time) - estimate.phase)

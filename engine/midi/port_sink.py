@@ -5,7 +5,7 @@ Not here: how the port is kept (``engine.midi.ports.kept_port``), when to send
 """
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import rtmidi
@@ -84,6 +84,10 @@ class PortSink:
         """Send the event's message. Raises MidiError where the port is gone."""
         self._channels.add(event.channel)
         self._send([message(event)])
+
+    def send_realtime(self, message: Sequence[int]) -> None:
+        """Send a message that no channel has, such as MIDI clock. Any thread. As :meth:`send`."""
+        self.port.use(lambda output: output.send_message(message))
 
     def silence(self) -> None:
         """Lift the pedal and send All Notes Off on every channel used. Raises as :meth:`send`."""

@@ -26,6 +26,7 @@ from livecover.bench import (
     plugin,
     robust,
     servers,
+    sync,
     takes,
 )
 from livecover.settings.sections import Settings
@@ -88,6 +89,8 @@ def parser() -> argparse.ArgumentParser:
     timed = add("onbeat", "onsets of mode accompany against the song's beats, on real servers")
     timed.add_argument("--ahead", type=float, default=0.0, help="milliseconds")
     timed.add_argument("--beats", type=given_path, help="of the song: seconds, a line each")
+    synced = add("sync", "how even MIDI clock leaves, and whether it stays on the song's beat")
+    synced.add_argument("--seconds", type=float, default=300.0, help="of the song")
     add("startup", "seconds from the command to MIDI-ready, on real servers")
     add("size", "installed size without extras")
     return main
@@ -150,6 +153,8 @@ def measure(arguments: argparse.Namespace) -> str:
             return accompany.on_beat(
                 arguments.model, arguments.song, arguments.beats, arguments.ahead / 1000
             )
+        case "sync":
+            return sync.table(arguments.model, arguments.seconds)
         case "startup":
             return install.startup()
         case _:

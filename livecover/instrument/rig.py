@@ -1,4 +1,4 @@
-"""Opens what the engine is used with: the recorder of takes, and the output for song and piano.
+"""Opens what the engine is used with: recorder of takes, output for song and piano, MIDI clock.
 
 These are opened first, since the engine's latency must include that of the output.
 """
@@ -11,17 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from engine.core.errors import DeviceError
+from engine.core.errors import DeviceError, MidiError
 from engine.core.settings import EngineSettings
 from engine.core.taps import Tap
 from engine.live.engine import Engine
+from engine.midi.clock_sender import ClockSender
+from engine.midi.clock_writer import ClockMessage
+from engine.midi.port_sink import PortSink
+from engine.midi.ports.names import CLOCK_CLIENT
+from engine.midi.ports.names import open_output as open_midi_output
+from engine.midi.sinks import is_midi_file, sinks_of
 from engine.playback.monitor import Monitor
 from engine.playback.output import open_output
 from engine.playback.piano import Piano
 from engine.playback.playback_thread import PlaybackThread, Player
 from engine.system.bounded import join_thread
 from livecover.instrument.engine_runner import OpenEngine
-from livecover.settings.output import MonitorSettings, PianoSettings
+from livecover.settings.output import MonitorSettings, PianoSettings, SyncSettings
 from livecover.settings.sections import Settings
 from livecover.sounds.synth import check_piano, open_live_synth
 from livecover.takes.ending import recover_takes
@@ -39,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 class Rig:
-    """Recorder, monitor and piano, according to the settings; a context manager.
+    """Recorder, monitor, piano and MIDI clock, according to the settings; a context manager.
 
     Parameters
     ----------
@@ -58,9 +64,13 @@ class Rig:
         A line about each take of a killed program.
     playback : PlaybackThread or None
         A tap, if song or piano is played.
+    sync : ClockSender or None
+        A tap, if MIDI clock is sent.
 
     Raises
     ------
+    MidiError
+        The port for MIDI clock cannot be opened.
     DeviceError
         The output, FluidSynth, the SoundFont or the plugin is missing or cannot be opened.
     """
@@ -76,6 +86,9 @@ class Rig:
         self._stack = contextlib.ExitStack()
         if settings.monitor.is_on or settings.piano.enabled:
             self._open_playback(settings.monitor, settings.piano)
+        self.sync: ClockSender | None = None
+        if settings.sync.is_on:
+            self._open_sync(settings.sync)
         on_end = _nothing
         if settings.piano.enabled:
             renderer = Renderer(settings.piano)
@@ -101,7 +114,7 @@ class Rig:
     @property
     def taps(self) -> tuple[Tap, ...]:
         """The engine's taps, without the recorder."""
-        return () if self.playback is None else (self.playback,)
+        return tuple(tap for tap in (self.playback, self.sync) if tap is not None)
 
     def open_engine(self, settings: EngineSettings, taps: Sequence[Tap]) -> Engine:
         """Return an engine. Raises DeviceError if its input records our own output."""
@@ -114,8 +127,10 @@ class Rig:
                 raise
         return engine
 
-    def apply_gains(self, settings: Settings) -> None:
-        """Apply the gains of changed settings; other devices need a restart."""
+    def apply(self, settings: Settings) -> None:
+        """Apply gains and offset of changed settings; other devices need a restart."""
+        if self.sync is not None:
+            self.sync.offset = settings.sync.offset
         if self._monitor is not None:
             self._monitor.gain = _factor(settings.monitor.gain_db)
         if self._piano is not None:
@@ -148,6 +163,28 @@ class Rig:
         playback.play(players)
         self._stack.callback(playback.shut_down)  # before the piano is freed
         self.playback = playback
+
+    def _open_sync(self, sync: SyncSettings) -> None:
+        if is_midi_file(sync.midi_out):
+            raise MidiError(
+                f"sync.midi_out is a port's name, not a file such as {sync.midi_out!r}: give the"
+                " name of a port, that of the notes or another"
+            )
+        if sync.midi_out in self.settings.midi.midi_out:
+            send = self._send_with_notes
+        else:
+            port = PortSink(sync.midi_out, connect=lambda: open_midi_output(CLOCK_CLIENT))
+            self._stack.callback(port.close)
+            send = port.send_realtime
+        self.sync = ClockSender(send, sync.offset)
+        self._stack.callback(self.sync.shut_down)
+
+    def _send_with_notes(self, message: ClockMessage) -> None:
+        """Send to the notes' own port of that name; nothing while it is not one of them."""
+        sinks = () if self._engine is None else sinks_of(self._engine.sink)
+        for sink in sinks:
+            if isinstance(sink, PortSink) and sink.name == self.settings.sync.midi_out:
+                sink.send_realtime(message)
 
     def _model(self) -> str:
         """Return the model's name and version; empty before the first engine."""

@@ -120,6 +120,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     playing.add_beat(parser.add_argument_group("the song's beat"), defaults)
     playing.add_accompaniment(parser.add_argument_group("with --mode accompany"), defaults)
     playing.add_midi(parser.add_argument_group("MIDI notes"), defaults)
+    program.add_sync(parser.add_argument_group("MIDI clock for others"), defaults)
     program.add_recording(parser.add_argument_group("recording and playback"), defaults)
     program.add_scores(parser.add_argument_group("scores"), defaults)
     program.add_interfaces(parser.add_argument_group("panel, terminal and controllers"), defaults)

@@ -6,7 +6,7 @@ The ``dest`` of each is the ``section.key`` that it sets.
 import argparse
 
 from engine.system.paths import given_path
-from livecover.options.values import add_switch, add_value
+from livecover.options.values import add_switch, add_value, seconds
 from livecover.settings.sections import LOG_LEVELS, Settings
 
 
@@ -64,6 +64,26 @@ def add_recording(group: argparse._ArgumentGroup, defaults: Settings) -> None:
         "piano.soundfont",
         "FILE",
         "the piano's .sf2 or .sf3 file (default: the one that comes with livecover)",
+    )
+
+
+def add_sync(group: argparse._ArgumentGroup, defaults: Settings) -> None:
+    """Add the options of MIDI clock that goes out."""
+    add_value(
+        group,
+        "--sync-out",
+        "sync.midi_out",
+        "PORT",
+        "send MIDI clock of the song's beat to this port, which may be that of the notes, or off"
+        f" (default: {defaults.sync.midi_out})",
+    )
+    add_value(
+        group,
+        "--sync-offset",
+        "sync.offset",
+        "TIME",
+        "clock is so much later than the notes, such as 10ms, or earlier: -10ms (default: 0)",
+        seconds,
     )
 
 

@@ -1,4 +1,4 @@
-"""Sections ``record``, ``monitor`` and ``piano``."""
+"""Sections ``record``, ``monitor``, ``piano`` and ``sync``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,3 +89,22 @@ class PianoSettings:
                 "piano.device must be default, or an output's name or index, not 'off';"
                 " piano.enabled turns the piano off"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSettings:
+    """Section ``sync``: MIDI clock of the song's beat, for a sequencer to follow."""
+
+    midi_out: str = OFF
+    """A port's name, that of the notes or another; off."""
+    offset: float = 0.0
+    """Seconds by which ticks are later than the notes; less than 0: earlier."""
+
+    def __post_init__(self) -> None:
+        checks.text("sync.midi_out", self.midi_out)
+        checks.number("sync.offset", self.offset, -0.5, 0.5, " s")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether clock is sent."""
+        return self.midi_out != OFF

@@ -16,7 +16,12 @@ from engine.core.settings import EngineSettings
 from engine.core.typed_values import convert, nearest, parse_toml, shown, word
 from livecover.mapping.bindings import merge_maps
 from livecover.mapping.settings import ControlSettings
-from livecover.settings.output import MonitorSettings, PianoSettings, RecordSettings
+from livecover.settings.output import (
+    MonitorSettings,
+    PianoSettings,
+    RecordSettings,
+    SyncSettings,
+)
 from livecover.settings.panel import PanelSettings
 from livecover.settings.terminal import TuiSettings
 
@@ -55,6 +60,7 @@ class Settings(EngineSettings):
     record: RecordSettings = field(default_factory=RecordSettings)
     monitor: MonitorSettings = field(default_factory=MonitorSettings)
     piano: PianoSettings = field(default_factory=PianoSettings)
+    sync: SyncSettings = field(default_factory=SyncSettings)
     arranger: ArrangerSettings = field(default_factory=ArrangerSettings)
     panel: PanelSettings = field(default_factory=PanelSettings)
     control: ControlSettings = field(default_factory=ControlSettings)

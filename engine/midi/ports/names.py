@@ -22,6 +22,9 @@ CLIENT_NAME = "livecover"
 CONTROL_CLIENT, CONTROL_PORT = "livecover_control", "LiveCover Control"
 """Where controllers are heard; no note is ever sent there (:func:`find_port`)."""
 
+CLOCK_CLIENT = "livecover_clock"
+"""Who sends MIDI clock; each client of JACK has a name of its own."""
+
 MAX_WAITING = 4096
 """Messages that wait at an input; more are dropped. A MIDI cable carries a thousand a second."""
 

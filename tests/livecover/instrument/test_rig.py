@@ -6,19 +6,26 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from engine.core.errors import DeviceError
+from engine.core.errors import DeviceError, MidiError
 from engine.core.notes import NoteEvent
+from engine.core.tempo import Beat, BeatState, Tempo
+from engine.midi.clock_writer import START, STOP, TICK
 from engine.midi.messages import Message
 from livecover.instrument import rig as subject
 from livecover.instrument.rig import Rig
-from livecover.settings.output import MonitorSettings, PianoSettings, RecordSettings
+from livecover.settings.output import (
+    MonitorSettings,
+    PianoSettings,
+    RecordSettings,
+    SyncSettings,
+)
 from livecover.settings.sections import Settings
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents, Journal
@@ -158,7 +165,7 @@ def test_gains_count_at_once(wall: Wall, tmp_path: Path) -> None:
         tmp_path, monitor=MonitorSettings(device="default"), piano=PianoSettings(enabled=True)
     )
     with Rig(both) as rig:
-        rig.apply_gains(settings(tmp_path, monitor=MonitorSettings("default", gain_db=-20.0)))
+        rig.apply(settings(tmp_path, monitor=MonitorSettings("default", gain_db=-20.0)))
         assert rig._monitor is not None and rig._monitor.gain == pytest.approx(0.1)
 
 
@@ -166,3 +173,66 @@ def test_a_soundfont_that_is_not_there_is_named_before_an_output_is_opened(tmp_p
     piano = PianoSettings(enabled=True, soundfont=str(tmp_path / "none.sf2"))
     with refused(DeviceError, "none.sf2"):
         Rig(settings(tmp_path, piano=piano))
+
+
+class Port:
+    """A MIDI port that keeps what it gets."""
+
+    opened: ClassVar[list["Port"]] = []
+
+    def __init__(self, name: str, **_: Any) -> None:
+        self.name, self.is_open = name, True
+        self.sent: list[int] = []
+        self.has_started = threading.Event()
+        self.opened.append(self)
+
+    def send_realtime(self, message: Sequence[int]) -> None:
+        self.sent.append(message[0])
+        if message[0] == START:
+            self.has_started.set()
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+@pytest.fixture
+def ports(monkeypatch: pytest.MonkeyPatch) -> list[Port]:
+    monkeypatch.setattr(subject, "PortSink", Port)
+    monkeypatch.setattr(Port, "opened", [])
+    return Port.opened
+
+
+def one_beat() -> Beat:
+    return Beat("heard", BeatState.LOCKED, 1.0, Tempo(120.0, time.perf_counter() + 0.2, 4))
+
+
+def test_a_port_of_its_own_gets_clock_and_is_stopped_at_the_end(
+    ports: list[Port], tmp_path: Path
+) -> None:
+    with Rig(settings(tmp_path, sync=SyncSettings("Clock", -0.01))) as rig:
+        assert rig.sync is not None and rig.taps == (rig.sync,)
+        rig.sync.beat(one_beat())
+        (port,) = ports
+        assert port.name == "Clock" and port.has_started.wait(60)
+        assert set(port.sent) <= {TICK, START}
+    assert port.sent[-1] == STOP and not port.is_open
+    assert port.sent.count(START) == 1
+
+
+def test_the_notes_port_gets_clock_too(ports: list[Port], tmp_path: Path) -> None:
+    notes = Port("LiveCover")
+
+    def open_engine(settings: object, taps: object) -> Any:
+        return SimpleNamespace(sink=notes)
+
+    with Rig(settings(tmp_path, sync=SyncSettings("LiveCover")), open_engine) as rig:
+        assert rig.sync is not None
+        rig.open_engine(rig.settings, ())
+        rig.sync.beat(one_beat())
+        assert notes.has_started.wait(60)
+    assert ports == [notes] and notes.is_open
+
+
+def test_clock_to_a_file_is_refused(tmp_path: Path) -> None:
+    with refused(MidiError, "clock.mid", "name of a port"):
+        Rig(settings(tmp_path, sync=SyncSettings("clock.mid")))

@@ -163,6 +163,7 @@ HARMLESS = {
     "monitor.device": "an output of this machine",
     "piano.device": "an output of this machine",
     "control.port": "a MIDI port",
+    "sync.midi_out": "a MIDI port, never a file; it gets clock alone",
     "control.map": "settings that a controller may drive",
 }
 """Texts that the working folder's file may set, and why."""

@@ -1,0 +1,110 @@
+"""The thread that sends MIDI clock: a tap that hears of the beat.
+
+Not here: which message is due when (``engine.midi.clock_writer``).
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from engine.core.errors import MidiError
+from engine.core.settings import EngineSettings
+from engine.core.taps import Tap, TappedSource
+from engine.core.tempo import Beat
+from engine.midi.clock_writer import ClockMessage, ClockWriter
+from engine.midi.scheduler import FINE_WAIT, IDLE_WAIT
+from engine.system.bounded import join_thread
+from engine.system.priority import raise_thread_priority
+
+CLOSE_S = 1.0
+
+
+class ClockSender(Tap):
+    """Sends MIDI clock of the beat, in time with the notes.
+
+    Parameters
+    ----------
+    send
+        Sends one message; raises MidiError where the port is gone. On the sender's thread.
+    offset
+        Seconds by which ticks are later than the notes; less than 0: earlier.
+    clock
+        Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[ClockMessage], None],
+        offset: float = 0.0,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._send, self._clock = send, clock
+        self._offset, self._latency = offset, 0.0
+        self._changed = threading.Condition()  # guards what follows
+        self._writer = ClockWriter()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="midi-clock", daemon=True)
+        self._thread.start()
+
+    @property
+    def offset(self) -> float:
+        """Seconds by which ticks are later than the notes. May be set at any time."""
+        return self._offset
+
+    @offset.setter
+    def offset(self, seconds: float) -> None:
+        self._offset = seconds
+        self._take(self._set_delay)
+
+    def begin(self, source: TappedSource, offset: float, latency: float) -> None:  # noqa: D102
+        self._latency = latency
+        self._take(self._set_delay)
+
+    def changed(self, settings: EngineSettings, latency: float) -> None:  # noqa: D102
+        self._latency = latency
+        self._take(self._set_delay)
+
+    def beat(self, beat: Beat) -> None:  # noqa: D102
+        self._take(lambda: self._writer.follow(beat, self._clock()))
+
+    def lost(self) -> None:  # noqa: D102
+        self._take(self._writer.stop)
+
+    def close(self) -> None:  # noqa: D102
+        self._take(self._writer.reset)
+
+    def shut_down(self) -> None:
+        """Stop the receiver, and end the thread; a second call does nothing."""
+        with self._changed:
+            self._writer.reset()
+            self._is_closing = True
+            self._changed.notify()
+        join_thread(self._thread, CLOSE_S)
+
+    def _set_delay(self) -> None:
+        self._writer.delay = self._latency + self._offset
+
+    def _take(self, change: Callable[[], None]) -> None:
+        with self._changed:
+            change()
+            self._changed.notify()
+
+    def _run(self) -> None:
+        raise_thread_priority()
+        while True:
+            with self._changed:
+                message = self._writer.pop(self._clock())
+                if message is None:
+                    if self._is_closing:
+                        return
+                    remaining = min(self._writer.next_due() - self._clock(), IDLE_WAIT)
+                    if remaining > FINE_WAIT:
+                        self._changed.wait(remaining - FINE_WAIT)
+                        continue
+            if message is None:
+                time.sleep(min(max(remaining, 0.0), 0.0005))
+                continue
+            try:
+                self._send(message)
+            except MidiError:
+                continue  # the port says so itself, and is opened again
