@@ -14,15 +14,23 @@ from numpy.typing import NDArray
 from engine.core.notes import NoteEvent, Part, Posteriors
 from engine.core.settings import DecoderSettings
 from engine.perform.density import DensityControl
+from engine.perform.slurs import SlurDetector
 from models.spec import MIN_PITCH, N_PITCHES, Decoding
 
 __all__ = ["DecoderSettings", "NoteDecoder", "peak_offset"]
 
 Row = NDArray[np.float32]  # (88,)
+Mask = NDArray[np.bool_]  # (88,)
 
 EPSILON = 1e-3  # the least threshold that is divided by
 MUSIC = 0.5
 """A row counts as music where some frame probability is this share of the off threshold."""
+STRUCK_SHARE = 0.94
+"""Of the notes wanted; slurred ones come on top."""
+SLUR_VELOCITY = 80
+"""Of a slurred note before which the tune had none; others are as loud as the tune's last."""
+SLUR_GAP_S = 0.18
+"""Seconds from the last stroke of a key in which nothing but another attack strikes it again."""
 LEAST_SUPPORT = 0.25
 """Share of the on threshold that counts as a note's highest frame probability at the least."""
 
@@ -74,7 +82,8 @@ class NoteDecoder:
     below the row after. It ends in the first row whose frame probability is below the off
     threshold, lowered in proportion if the on threshold was never reached (low confidence in a
     sound tends to last as long as it); not before ``minimum_note`` (only a re-strike, a
-    theft or a gap's far side may cut it shorter), and at ``maximum_note``. Where a density is
+    theft or a gap's far side may cut it shorter), and at ``maximum_note``. The tune's notes may
+    begin without an attack (``engine.perform.slurs``). Where a density is
     wanted, all thresholds but the melody's move together, from row to row
     (``engine.perform.density``).
 
@@ -92,6 +101,7 @@ class NoteDecoder:
     def __init__(self, frame_s: float, settings: DecoderSettings | None = None) -> None:
         self.frame_s = frame_s
         self._density = DensityControl(frame_s)
+        self._slurs = SlurDetector()
         self._take((settings or DecoderSettings()).resolved(Decoding()))
         self.reset()
 
@@ -106,7 +116,7 @@ class NoteDecoder:
         assert settings.frame_on_threshold is not None and settings.frame_off_threshold is not None
         assert settings.melody_threshold is not None and settings.notes_per_second is not None
         self.settings = settings
-        self._density.notes_per_second = settings.notes_per_second
+        self._density.notes_per_second = STRUCK_SHARE * settings.notes_per_second
         self._density.density = settings.density
         self._onset, self._restrike = settings.onset_threshold, settings.restrike_threshold
         self._frame_on, self._frame_off = settings.frame_on_threshold, settings.frame_off_threshold
@@ -116,6 +126,7 @@ class NoteDecoder:
         """Begin a new stream; sounding notes are dropped without note-offs."""
         self._sounding: dict[int, _Sounding] = {}
         self._last_on: NDArray[np.float64] = np.full(N_PITCHES, -np.inf)
+        self._tune_velocity = SLUR_VELOCITY
         self._thresholds: Row = np.full(N_PITCHES, self._onset, dtype=np.float32)
         self._density.reset()
         self._not_before = -np.inf  # seconds; the last end that a gap or flush forced
@@ -130,6 +141,7 @@ class NoteDecoder:
         self._frame: Row = silence
         self._velocity: Row = silence
         self._is_melody: NDArray[np.bool_] | None = None
+        self._slurs.reset()
 
     @property
     def threshold(self) -> float:
@@ -158,8 +170,13 @@ class NoteDecoder:
             if self._index is not None and index != self._index + 1:
                 assert index > self._index, "frame indices must rise"
                 events += self._end_all()
+            slurred = (
+                None
+                if melody is None
+                else self._slurs.push(frame[i], np.nan_to_num(melody[i]), self.threshold)
+            )
             if self._index is not None:
-                events += self._decide(right=onset[i])
+                events += self._decide(onset[i], slurred)
             self._index = index
             self._left, self._peak, self._frame = self._peak, onset[i], frame[i]
             self._velocity = velocity[i]
@@ -174,7 +191,7 @@ class NoteDecoder:
         """Return the last row's ends, then those of every note, one frame later."""
         if self._index is None:
             return []
-        events = self._decide(right=None)
+        events = self._decide(None)
         end = (self._index + 1) * self.frame_s
         for pitch, note in list(self._sounding.items()):
             time = max(end, note.time + self.settings.minimum_note)
@@ -183,10 +200,10 @@ class NoteDecoder:
         self._forget_rows()
         return sorted(events, key=_order)
 
-    def _decide(self, right: Row | None) -> list[NoteEvent]:
+    def _decide(self, right: Row | None, slurred: Mask | None = None) -> list[NoteEvent]:
         """Return the waiting row's events; without a right neighbour it starts no note."""
         ends = self._ending()
-        onsets = [] if right is None else self._onsets(right)
+        onsets = [] if right is None else self._onsets(right, slurred)
         if not ends and not onsets:
             return []
         events: list[NoteEvent] = []
@@ -227,27 +244,40 @@ class NoteDecoder:
                 ends[pitch] = latest
         return ends
 
-    def _onsets(self, right: Row) -> list[_Onset]:
-        """Return the waiting row's peaks that are high enough and not too near the last one."""
+    def _onsets(self, right: Row, slurred: Mask | None) -> list[_Onset]:
+        """Return the waiting row's peaks that are high enough and not too near the last one.
+
+        And what is slurred there, if its key does not sound and was not struck just before.
+        """
         assert self._index is not None
         left, peak = self._left, self._peak
         is_peak = (peak > left) & (peak >= right)
+        is_slur = np.zeros_like(is_peak) if slurred is None else self._new(slurred)
         if self._density.is_needed and self._frame.max() >= MUSIC * self._frame_off:
             reached = np.maximum(self._thresholds[is_peak], np.float32(EPSILON))
             self._density.observe(peak[is_peak] / reached)
         is_peak &= peak >= self._thresholds * self._density.factor
         onsets: list[_Onset] = []
-        for pitch in np.flatnonzero(is_peak).tolist():
+        for pitch in np.flatnonzero(is_peak | is_slur).tolist():
+            velocity = min(127, max(1, round(127 * float(self._velocity[pitch]))))
             offset = peak_offset(float(left[pitch]), float(peak[pitch]), float(right[pitch]))
+            if not is_peak[pitch]:
+                offset, velocity = 0.0, self._tune_velocity
             time = max(0.0, (self._index + offset) * self.frame_s)
             gap = time - float(self._last_on[pitch])
             if gap <= 0.0 or gap < self.settings.minimum_gap or time < self._not_before:
                 continue
-            velocity = min(127, max(1, round(127 * float(self._velocity[pitch]))))
             is_melody = self._is_melody is not None and bool(self._is_melody[pitch])
-            part: Part = "melody" if is_melody else "accompaniment"
+            part: Part = "melody" if is_melody or is_slur[pitch] else "accompaniment"
             onsets.append(_Onset(time, pitch, velocity, part))
         return onsets
+
+    def _new(self, slurred: Mask) -> Mask:
+        """Return the slurred keys (88,) that do not sound and were not struck just before."""
+        assert self._index is not None
+        is_new: Mask = slurred & (self._last_on < self._index * self.frame_s - SLUR_GAP_S)
+        is_new[list(self._sounding)] = False
+        return is_new
 
     def _victim(self, onset: _Onset, started: set[int], ends: dict[int, float]) -> int | None:
         """Return the pitch whose voice ``onset`` steals, None if the onset is to be dropped.
@@ -270,6 +300,8 @@ class NoteDecoder:
         highest = float(self._frame[onset.pitch])
         self._sounding[onset.pitch] = _Sounding(onset.time, onset.velocity, onset.part, highest)
         self._last_on[onset.pitch] = onset.time
+        if onset.part == "melody":
+            self._tune_velocity = onset.velocity
         self._thresholds[onset.pitch] = self._restrike
         return NoteEvent(onset.time, onset.pitch + MIN_PITCH, onset.velocity, onset.part)
 
