@@ -37,6 +37,7 @@ MOST_MOVED_S = 0.1  # by which a note of the tune is moved to its sixteenth
 SHORTEST_STEP_S = 0.1  # where sixteenths are shorter, notes fall on eighths
 MELODY_SHARE = 0.7  # of the model's threshold: who accompanies leaves the tune to the tune
 TUNE_ODDS, TUNE_FROM = 0.3, 0.35  # how much a key that is the tune's is favoured, and from when
+SLUR_SPACING_S = 0.1  # after an attack the tune begins a note without one
 VOICING = 0.94  # loudness of an accompaniment under a tune
 RESTRIKE_RATIO = 2.5  # of the model's threshold
 EVIDENCE_SHARE = 0.35  # of the threshold of an onset: what speaks neither for nor against a key
@@ -73,7 +74,7 @@ class BeatCoverPlayer:
         self._pipeline, self._parts, self._settings = pipeline, parts, settings
         pipeline.heard_style = None
         frame_s = self._frame_s = spec.features.frame_s
-        self._decoder = NoteDecoder(frame_s, self._decoding)
+        self._decoder = NoteDecoder(frame_s, self._decoding, SLUR_SPACING_S)
         self._gatherer, self._melody = StepGatherer(frame_s), StepGatherer(frame_s)
         self._beat = BeatHistory(parts.follower.clock)
         self._writer = StepWriter(

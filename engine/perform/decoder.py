@@ -27,6 +27,8 @@ MUSIC = 0.5
 """A row counts as music where some frame probability is this share of the off threshold."""
 STRUCK_SHARE = 0.94
 """Of the notes wanted; slurred ones come on top."""
+TOGETHER_S = 0.02
+"""Seconds within which keys are struck as one."""
 SLUR_VELOCITY = 80
 """Of a slurred note before which the tune had none; others are as loud as the tune's last."""
 SLUR_GAP_S = 0.18
@@ -93,13 +95,21 @@ class NoteDecoder:
         Seconds from one frame to the next.
     settings
         Thresholds that are None take the defaults of :class:`models.spec.Decoding`.
+    slur_spacing
+        Seconds after an attack in which nothing but another attack begins a note: where keys are
+        struck together, a tune that comes in later is a stumble.
     """
 
     lookahead_frames = 1
     """Frames it waits for to confirm a peak."""
 
-    def __init__(self, frame_s: float, settings: DecoderSettings | None = None) -> None:
-        self.frame_s = frame_s
+    def __init__(
+        self,
+        frame_s: float,
+        settings: DecoderSettings | None = None,
+        slur_spacing: float = 0.0,
+    ) -> None:
+        self.frame_s, self._slur_spacing = frame_s, slur_spacing
         self._density = DensityControl(frame_s)
         self._slurs = SlurDetector()
         self._take((settings or DecoderSettings()).resolved(Decoding()))
@@ -275,7 +285,10 @@ class NoteDecoder:
     def _new(self, slurred: Mask) -> Mask:
         """Return the slurred keys (88,) that do not sound and were not struck just before."""
         assert self._index is not None
-        is_new: Mask = slurred & (self._last_on < self._index * self.frame_s - SLUR_GAP_S)
+        now = self._index * self.frame_s
+        if TOGETHER_S < now - float(self._last_on.max()) < self._slur_spacing:
+            return np.zeros_like(slurred)
+        is_new: Mask = slurred & (self._last_on < now - SLUR_GAP_S)
         is_new[list(self._sounding)] = False
         return is_new
 

@@ -97,6 +97,16 @@ def test_a_slur_is_as_likely_as_an_onset_must_be() -> None:
         assert sum(e.is_on for e in played(sung((40, 20, 50)), settings)) == expected
 
 
+@pytest.mark.parametrize(("frames_after", "n_struck"), [(1, 2), (4, 1), (8, 2)])
+def test_a_slur_soon_after_an_attack_is_a_stumble(frames_after: int, n_struck: int) -> None:
+    heard = sung((40, 20, 50))
+    heard.onset[20 - frames_after, 30] = 0.9
+    heard.frame[20 - frames_after : 50, 30] = 0.9
+    decoder = NoteDecoder(FRAME_S, SETTINGS, slur_spacing=0.1)
+    assert sum(e.is_on for e in decoder.push(heard) + decoder.flush()) == n_struck
+    assert sum(e.is_on for e in played(heard)) == 2
+
+
 def test_what_began_before_the_stream_is_no_slur() -> None:
     assert played(sung((40, 0, 50))) == []
     detector, ones = SlurDetector(), np.ones(88, np.float32)
