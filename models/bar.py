@@ -1,10 +1,11 @@
-"""The bar network: which beats begin a bar, and whether they are the song's beats or half or twice.
+"""The bar network: which beats begin a bar, and whether they are the song's or too fast or slow.
 
 A beat's input is its tempo, and of each of its four sixteenths the summary
 (``engine.beat.summary``) of the cover model's posteriors, which show chords and bass more plainly
 than features do, and the attacks (``engine.beat.attacks``), which show drums. Harmony changes on
 downbeats, and hardly between beats; a snare strikes on the second and the fourth: with a GRU over
-the beats so far the network learns how long bars are and how fast songs are counted.
+the beats so far the network learns how long bars are and how fast songs are counted. What strikes
+three times in two beats, or in a bar, is easily taken for the beat: such counts are levels, too.
 Shapes: B batch, T beats.
 """
 
@@ -18,8 +19,9 @@ STEPS = 4  # sixteenths of a beat
 STEP_DIM = 50  # 44 of posteriors, 6 of attacks
 BEAT_DIM = STEPS * STEP_DIM + 1  # the last is the octaves that the tempo is above 90
 USUAL_BPM = 90.0
-LEVELS = (0.5, 1.0, 2.0)
+LEVELS = (0.5, 2 / 3, 0.75, 1.0, 4 / 3, 1.5, 2.0)
 """Of a beat that is taken for the song's: how many times too fast it is."""
+RIGHT = LEVELS.index(1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class BarConfig:
 class BarNetwork(nn.Module):
     """Beats (B, T, 201), state (1, B, hidden) -> logits, next state.
 
-    The logits are (B, T) of a downbeat, and (B, T, 3) of ``LEVELS``.
+    The logits are (B, T) of a downbeat, and (B, T, 7) of ``LEVELS``.
     """
 
     def __init__(self, config: BarConfig) -> None:

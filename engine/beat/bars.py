@@ -16,6 +16,7 @@ from engine.beat.attacks import N_BANDS, AttackGatherer
 from engine.beat.clock import BeatClock
 from engine.beat.gathering import StepGatherer
 from engine.beat.summary import SUMMARY_DIM, summarise
+from engine.core.errors import ModelError
 from engine.core.tempo import BeatState
 from engine.model.graph import Graph
 from models import shipped
@@ -27,8 +28,9 @@ STEPS = 4  # of a beat
 STEP_DIM = SUMMARY_DIM + N_BANDS
 BEAT_DIM = STEPS * STEP_DIM + 1
 USUAL_BPM = 90.0
-LEVELS = (0.5, 1.0, 2.0)
+LEVELS = (0.5, 2 / 3, 0.75, 1.0, 4 / 3, 1.5, 2.0)
 """How many times faster than the song's the beats may be."""
+RIGHT = LEVELS.index(1.0)
 OTHER_BEATS = 1.25  # from which on beats are other beats: the network begins anew
 _INPUTS, _OUTPUTS = ("beats", "state"), ("downbeat", "level", "next_state")
 
@@ -40,17 +42,24 @@ class BarModel:
     ----------
     graph
         Inputs ``beats`` (1, T, 201) and ``state``, outputs ``downbeat`` (1, T) and ``level``
-        (1, T, 3), logits, and ``next_state``.
+        (1, T, 7), logits, and ``next_state``.
 
     Raises
     ------
     ModelError
-        If the graph has others.
+        If the graph has others, or another number of levels.
     """
 
     def __init__(self, graph: Graph) -> None:
         graph.check(_INPUTS, _OUTPUTS)
         self._graph = graph
+        self.reset()
+        n_levels = self.step(np.zeros((1, BEAT_DIM), np.float32))[1].shape[1]
+        if n_levels != len(LEVELS):
+            raise ModelError(
+                f"{graph.path} knows {n_levels} levels of a beat, not {len(LEVELS)}: train and"
+                " export it with this version of livecover"
+            )
         self.reset()
 
     def reset(self) -> None:
@@ -58,7 +67,7 @@ class BarModel:
         self._state = self._graph.zeros("state").numpy()
 
     def step(self, beats: Array) -> tuple[Array, Array]:
-        """Return the logits that beats (T, 201) are downbeats (T,), and of their levels (T, 3)."""
+        """Return the logits that beats (T, 201) are downbeats (T,), and of their levels (T, 7)."""
         inputs = {"beats": beats[None], "state": self._state}
         downbeat, level, self._state = self._graph.run(inputs, _OUTPUTS)
         return np.asarray(downbeat[0]), np.asarray(level[0])
@@ -69,7 +78,7 @@ class BeatInBar(NamedTuple):
 
     beat: int
     downbeat: float  # log odds
-    level: Array  # (3,) log odds of half and of twice against right, and 0 between them
+    level: Array  # (7,) log odds of ``LEVELS`` against the right one
 
 
 class BarTracker:
@@ -110,7 +119,7 @@ class BarTracker:
             if beat is None:
                 break
             downbeat, level = self._model.step(beat)
-            found.append(BeatInBar(self._next, float(downbeat[0]), level[0] - level[0, 1]))
+            found.append(BeatInBar(self._next, float(downbeat[0]), level[0] - level[0, RIGHT]))
             self._next += 1
         return found
 

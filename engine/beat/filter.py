@@ -32,7 +32,7 @@ LATEST = 1 - 1e-9  # phase
 FINEST = 1.012  # a tempo over the next slower one, at least
 FRESHEN_EVERY = 4  # frames
 SURE_ODDS = 4.0  # log odds, at the most, of what the bar network says
-WITHIN = math.sqrt(2)  # factor on a tempo that is known: no other level of it is thought of
+WITHIN = math.sqrt(2)  # factor on a tempo that is known: not half or twice of it
 KNOWN_TEMPO = 0.05  # standard deviations of what a player says: of a tempo,
 KNOWN_PLACE = 0.08  # of a beat
 FARTHEST = 0.25  # of a beat: what a player says may be wrong by as much
@@ -63,9 +63,13 @@ class FilterSettings:
     bar_trust: float = 1.2  # in what the bar network says of one beat
 
     def known(
-        self, bpm: float | None, metre: int | None, is_placed: bool = False
+        self,
+        bpm: float | None,
+        metre: int | None,
+        is_placed: bool = False,
+        within: float = WITHIN,
     ) -> "FilterSettings":
-        """Return these beliefs where a tempo, within its octave, or a metre is known.
+        """Return these beliefs where a tempo, by a factor ``within`` of it, or a metre is known.
 
         ``is_placed`` says that the beat's place is known, too: nothing begins anew elsewhere.
         """
@@ -73,8 +77,8 @@ class FilterSettings:
         if bpm is not None:
             found = replace(
                 found,
-                slowest_bpm=bpm / WITHIN,
-                fastest_bpm=bpm * WITHIN,
+                slowest_bpm=bpm / within,
+                fastest_bpm=bpm * within,
                 usual_bpm=bpm,
                 spread_octaves=KNOWN_SPREAD,
             )

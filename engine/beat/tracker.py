@@ -22,8 +22,10 @@ STEP_FRAMES = 4  # the clock asks the filter at every so many frames
 AUDIBLE = 0.15  # where no activation was higher for a while, there is no beat to be heard
 MEMORY_BEATS = 0.8  # in which an activation fades to a third
 LEVEL_MEMORY = 0.9  # from beat to beat, of the odds that beats are too fast or slow
-LEVEL_ODDS = 18.0  # log odds from which on they are, for the first time since there is a beat;
+LEVEL_ODDS = 30.0  # log odds from which on they are, for the first time since there is a beat;
 HARDER = 2.0  # each time so many times more: a song of two minds does not go to and fro
+OCTAVES = (0.5, 2.0)  # levels of which every other beat is one of the song's, or the reverse
+WITHIN = 1.2  # factor on a tempo whose level is known: no other one is thought of
 NEAR_BEAT = 0.15  # of a beat: where the clock and the filter may not be in the same one
 REST_S = 20.0  # of silence without a beat, after which the filter need not go on
 USUAL_PERIOD_S = 0.6  # before there is an estimate
@@ -200,12 +202,16 @@ class BeatTracker:
             self._level[:] = 0
 
     def _scale_tempo(self, factor: float, now: float) -> None:
-        """Count half or twice as many beats, as such songs are, unless a tempo was given."""
+        """Count so many times as many beats, as such songs are, unless a tempo was given."""
         here = self.clock.scaled(factor, now)
         bpm, told, usual = 60 / here.period, self._told, self.settings
         is_given = told.fastest_bpm != usual.fastest_bpm
-        if self.leads and not is_given and usual.slowest_bpm <= bpm <= usual.fastest_bpm:
+        if not self.leads or is_given or not usual.slowest_bpm <= bpm <= usual.fastest_bpm:
+            return
+        is_octave = factor in OCTAVES
+        if is_octave:
             self.clock.take(here, now)
-            self._restart_filter(told.known(bpm, None), here, now)
-            self._is_scaled = True
-            self._level_odds *= HARDER
+        # Of three beats for two or four, none need be the song's: the filter finds where they are.
+        self._restart_filter(told.known(bpm, None, within=WITHIN), here if is_octave else None, now)
+        self._is_scaled = True
+        self._level_odds *= HARDER

@@ -17,7 +17,7 @@ from offline_train.exporting.onnx_files import (
 from offline_train.recipes.bar import RECIPE, network_of
 from offline_train.training.checkpoints import read_checkpoint
 
-VERSION = "1"
+VERSION = "2"
 SAMPLE_BEATS = 12
 
 

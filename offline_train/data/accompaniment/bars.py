@@ -1,6 +1,6 @@
 """Crops of songs for the bar network: beats as a clock counts them, and which begin a bar.
 
-The clock counts a song right, or half or twice as fast, a little early or late. Its beats are laid
+The clock counts a song right, or too fast or too slow, a little early or late. Its beats are laid
 on what was heard frame by frame, as live, in any key; a share is made to be in three by leaving out
 the last beat of each bar of four. Shapes: T frames, n beats.
 """
@@ -15,20 +15,21 @@ from numpy.typing import NDArray
 from engine.beat.attacks import gather_attacks
 from engine.beat.gathering import gather_steps
 from engine.beat.summary import summarise
-from models.bar import BEAT_DIM, LEVELS, STEPS, USUAL_BPM
+from models.bar import BEAT_DIM, LEVELS, RIGHT, STEPS, USUAL_BPM
 from offline_train.data.accompaniment.crops import moved
 
 Array = NDArray[np.float32]
 Times = NDArray[np.float64]
 
 SHARE_IN_THREE = 0.12
-LEVEL_SHARES = (0.25, 0.45, 0.3)
+LEVEL_SHARES = (0.19, 0.06, 0.06, 0.38, 0.06, 0.06, 0.19)
 SLOWEST_BPM, FASTEST_BPM = 48.0, 215.0  # that a clock counts
 TEMPO_SHARE = 0.12  # by which the tempo that is told may differ from the song's
 JITTER_S = 0.008  # of all beats of a crop together, and
 OWN_JITTER_S = 0.004  # of each
 SHARE_BEGINNING = 0.5  # of crops, near the beginning of the song
-HALF, RIGHT, TWICE = range(len(LEVELS))
+HALF, TWICE = LEVELS.index(0.5), LEVELS.index(2.0)
+OCTAVES = (HALF, RIGHT, TWICE)  # of which some beats are the song's
 
 
 class HeardSong(NamedTuple):
@@ -106,7 +107,7 @@ class BarCrops:
             np.pad(beats, (empty, (0, 0))),
             np.pad(is_downbeat.astype(np.float32), empty),
             np.full(self.n_beats, level, np.int64),
-            counts * is_downbeat.any(),  # bars that begin within beats are unknown to them
+            counts * (level in OCTAVES and is_downbeat.any()),  # else bars may begin within beats
             counts,
         )
 
@@ -120,8 +121,9 @@ def beats_of(
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Return beats (n, 201) as a clock counts them, and which are downbeats (n,).
 
-    They are counted at a level from the song's beat ``first`` on. ``rng`` draws the key and how
-    early or late they are; without, they are exact.
+    They are counted at a level from the song's beat ``first`` on. ``rng`` draws the key, how
+    early or late they are, and where within a beat those begin that are none of the song's;
+    without, they are exact.
     """
     pace = LEVELS[level]
     n_there = int((song.n_heard - first) * pace)
@@ -129,6 +131,8 @@ def beats_of(
     if n < 1:
         return np.zeros((0, BEAT_DIM), np.float32), np.zeros(0, bool)
     at = first + np.arange(n + 1) / pace
+    if rng is not None and level not in OCTAVES:
+        at += rng.random() - 1 if first else 0.0
     times = np.interp(at, np.arange(len(song.beats)), song.beats)
     if rng is not None:
         times += rng.normal(0, JITTER_S) + rng.normal(0, OWN_JITTER_S, n + 1)

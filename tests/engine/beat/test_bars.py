@@ -1,30 +1,33 @@
 """Bars by the harmony of beats: which beats the network is asked about, and what follows."""
 
 import math
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from engine.beat.attacks import AttackGatherer
-from engine.beat.bars import BEAT_DIM, STEP_DIM, STEPS, BarTracker
+from engine.beat.bars import BEAT_DIM, LEVELS, RIGHT, STEP_DIM, STEPS, BarModel, BarTracker
 from engine.beat.clock import BeatClock
 from engine.beat.filter import BeatEstimate
 from engine.beat.gathering import StepGatherer
 from engine.beat.summary import SUMMARY_DIM
 from engine.beat.tracker import BeatTracker
+from engine.core.errors import ModelError
 from engine.core.notes import Posteriors
 from engine.core.tempo import BeatState
 from tests.engine.beat.activations_of import FRAME_S, Silent, activations
 
 C4 = 60 - 21
+HALF, TWICE = LEVELS.index(0.5), LEVELS.index(2.0)
 PERIOD = 0.512  # 32 frames
 
 
 class Chord:
     """In place of the network: a beat on which C sounds is a downbeat; the level is given."""
 
-    def __init__(self, level: int = 1) -> None:
+    def __init__(self, level: int = RIGHT) -> None:
         self.level, self.odds = level, 5.0
         self.beats: list[np.ndarray] = []
         self.n_resets = 0
@@ -37,9 +40,29 @@ class Chord:
         self.beats += list(beats)
         steps = beats[:, :-1].reshape(len(beats), STEPS, STEP_DIM)
         has_c = steps[..., 0].mean(1) > 0.2
-        level = np.zeros((len(beats), 3), np.float32)
+        level = np.zeros((len(beats), len(LEVELS)), np.float32)
         level[:, self.level] = self.odds
         return np.where(has_c, 2.0, -2.0).astype(np.float32), level
+
+
+class ThreeLevels:
+    """In place of the file of a bar network that knows half, right and twice alone."""
+
+    path = "bar.onnx"
+
+    def check(self, inputs: Any, outputs: Any) -> None: ...
+
+    def zeros(self, name: str) -> Any:
+        return SimpleNamespace(numpy=lambda: np.zeros((1, 1, 1), np.float32))
+
+    def run(self, inputs: Any, outputs: Any) -> list[np.ndarray]:
+        n = inputs["beats"].shape[1]
+        return [np.zeros((1, n)), np.zeros((1, n, 3)), inputs["state"]]
+
+
+def test_a_network_of_other_levels_is_refused() -> None:
+    with pytest.raises(ModelError, match="bar.onnx knows 3 levels of a beat, not 7: train and"):
+        BarModel(cast(Any, ThreeLevels()))
 
 
 def bars(chord: Chord) -> BarTracker:
@@ -125,25 +148,51 @@ def test_bars_begin_where_the_harmony_changes(bar: int) -> None:
     assert clock.beat_in_bar(beat) == true % bar
 
 
-@pytest.mark.parametrize(("level", "factor"), [(0, 2.0), (2, 0.5)])
+@pytest.mark.parametrize(("level", "factor"), [(HALF, 2.0), (TWICE, 0.5)])
 def test_beats_that_are_too_slow_or_fast_are_counted_anew(level: int, factor: float) -> None:
     period = 0.768
-    before = follow(Chord(1), 14.0, period).clock
+    before = follow(Chord(), 14.0, period).clock
     assert before.bpm == pytest.approx(60 / period, rel=0.02)
     after = follow(Chord(level), 14.0, period).clock
     assert after.state is BeatState.LOCKED
-    if level == 0:
+    if level == HALF:
         assert after.bpm == pytest.approx(factor * 60 / period, rel=0.03)
     else:  # 39 beats a minute is slower than it counts
         assert after.bpm == pytest.approx(60 / period, rel=0.02)
+
+
+class Dotted(Chord):
+    """A song whose drums strike three times in two beats, and louder than the beats."""
+
+    def step(self, beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.level, self.odds = (LEVELS.index(1.5), 8.0) if beats[0, -1] > 0 else (RIGHT, 5.0)
+        return super().step(beats)
+
+
+def test_what_strikes_three_times_in_two_beats_is_not_the_beat() -> None:
+    period, seconds = 0.768, 30.0
+    tracker = BeatTracker(cast(Any, Silent()), bars=bars(Dotted()))
+    gatherer, tempos = StepGatherer(FRAME_S), []
+    drums = activations(np.arange(0, seconds, period / 1.5), 1, seconds)[:, 0]
+    beats = activations(np.arange(0, seconds, period), 1, seconds)[:, 0]
+    for k, beat in enumerate(np.maximum(drums, 0.7 * beats).tolist()):
+        tracker.hear(beat, 0.27 * beat)
+        gatherer.push(posteriors(k, 1, period))
+        tracker.push_posteriors(gatherer)
+        tempos.append(tracker.clock.bpm)
+    assert max(tempos) == pytest.approx(1.5 * 60 / period, rel=0.02)
+    assert tracker.clock.state is BeatState.LOCKED
+    assert tracker.clock.bpm == pytest.approx(60 / period, rel=0.02)
+    near = tracker.clock.position(seconds) - seconds / period
+    assert near == pytest.approx(round(near), abs=0.1)
 
 
 class Never(Chord):
     """A song in which each tempo seems the wrong one, a little."""
 
     def step(self, beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        self.level = 0 if beats[0, -1] < 0 else 2
-        self.odds = 2.5
+        self.level = HALF if beats[0, -1] < 0 else TWICE
+        self.odds = 3.5
         return super().step(beats)
 
 
@@ -161,7 +210,7 @@ def test_a_song_of_two_minds_does_not_go_to_and_fro() -> None:
 
 
 def test_a_tempo_that_somebody_gave_stays() -> None:
-    tracker = BeatTracker(cast(Any, Silent()), bars=bars(Chord(0)))
+    tracker = BeatTracker(cast(Any, Silent()), bars=bars(Chord(HALF)))
     gatherer = StepGatherer(FRAME_S)
     period = 0.768
     tracker.believe(tracker.settings.known(60 / period, None))

@@ -12,10 +12,10 @@ from engine.beat.bars import LEVELS as ENGINE_LEVELS
 from engine.beat.bars import USUAL_BPM as ENGINE_BPM
 from engine.beat.bars import load_bar_model
 from engine.core.errors import ModelError
-from models.bar import BEAT_DIM, LEVELS, STEPS, USUAL_BPM, BarConfig
+from models.bar import BEAT_DIM, LEVELS, RIGHT, STEPS, USUAL_BPM, BarConfig
 from offline_train.data.accompaniment.bars import (
     HALF,
-    RIGHT,
+    OCTAVES,
     TWICE,
     BarCrops,
     HeardSong,
@@ -80,21 +80,25 @@ def test_beats_are_half_right_or_twice() -> None:
 def test_crops_know_their_level_and_their_bars() -> None:
     rng = np.random.default_rng(0)
     crops = BarCrops([heard_song()], 12)
-    drawn = [crops.draw(rng) for _ in range(80)]
-    assert {int(crop.level[0]) for crop in drawn} == {HALF, RIGHT, TWICE}
+    drawn = [crops.draw(rng) for _ in range(120)]
+    assert {int(crop.level[0]) for crop in drawn} == set(range(len(LEVELS)))
     for crop in drawn:
         assert crop.beats.shape == (12, BEAT_DIM)
         assert (crop.is_known <= crop.counts).all()
+        assert crop.level[0] in OCTAVES or not crop.is_known.any()
         assert not crop.beats[crop.counts == 0].any()
-    gaps = {int(g) for crop in drawn for g in np.diff(np.flatnonzero(crop.is_downbeat))}
+    counted = [crop for crop in drawn if crop.level[0] in OCTAVES]
+    gaps = {int(g) for crop in counted for g in np.diff(np.flatnonzero(crop.is_downbeat))}
     assert gaps == {2, 3, 4, 8}
 
 
 def test_a_tempo_that_no_clock_counts_is_not_drawn() -> None:
     rng = np.random.default_rng(0)
-    for period, levels in ((0.4, {HALF, RIGHT}), (1.1, {RIGHT, TWICE})):
+    slower = {k for k, level in enumerate(LEVELS) if level < 1.4}  # at 150 beats a minute
+    faster = {k for k, level in enumerate(LEVELS) if level > 0.9}  # at 55
+    for period, levels in ((0.4, slower), (1.1, faster)):
         crops = BarCrops([heard_song(60, period)], 12)
-        assert {int(crops.draw(rng).level[0]) for _ in range(40)} == levels
+        assert {int(crops.draw(rng).level[0]) for _ in range(160)} == levels
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
@@ -113,6 +117,6 @@ def test_the_file_gives_what_torch_gives(config: BarSettings, tmp_path: Path) ->
     path = export_bar(train(config), tmp_path / "out")
     model = load_bar_model(path)
     downbeat, level = model.step(np.zeros((5, BEAT_DIM), np.float32))
-    assert downbeat.shape == (5,) and level.shape == (5, 3)
+    assert downbeat.shape == (5,) and level.shape == (5, len(LEVELS))
     with pytest.raises(ModelError):
         load_bar_model(tmp_path / "none.onnx")
