@@ -27,6 +27,7 @@ from engine.cover.style import style_pace
 from engine.model.pipeline import Pipeline
 from engine.perform.decoder import NoteDecoder
 from engine.perform.performer import Performer
+from engine.perform.register import TuneRegister
 from models.spec import N_PITCHES, Decoding
 
 Array = NDArray[np.float32]
@@ -36,7 +37,7 @@ KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before
 MOST_MOVED_S = 0.1  # by which a note of the tune is moved to its sixteenth
 SHORTEST_STEP_S = 0.1  # where sixteenths are shorter, notes fall on eighths
 MELODY_SHARE = 0.7  # of the model's threshold: who accompanies leaves the tune to the tune
-TUNE_ODDS, TUNE_FROM = 0.3, 0.35  # how much a key that is the tune's is favoured, and from when
+TUNE_ODDS, TUNE_FROM = 0.3, 0.25  # how much a key that is the tune's is favoured, and from when
 SLUR_SPACING_S = 0.1  # after an attack the tune begins a note without one
 VOICING = 0.94  # loudness of an accompaniment under a tune
 RESTRIKE_RATIO = 2.5  # of the model's threshold
@@ -85,6 +86,7 @@ class BeatCoverPlayer:
         self._pending: list[_Pending] = []
         self._source: dict[int, Source] = {}  # who struck the keys that are down
         self._decoded: dict[int, _Pending] = {}  # the last event of each key
+        self._register, self._strays = TuneRegister(), set[int]()
         self._due = 0.0  # the time up to which all is played, or is now
         self._is_idle = False  # no frame is pending and no note sounds
         self._style: Array | None = None
@@ -135,6 +137,7 @@ class BeatCoverPlayer:
         self._decoder.flush()
         self._pending.clear()
         self._decoded.clear()
+        self._register, self._strays = TuneRegister(), set()
         self._source.clear()
         self._writer.rest(self._due)
         return self._performer.release_all()
@@ -163,6 +166,8 @@ class BeatCoverPlayer:
     def _take(self, decoded: Sequence[NoteEvent]) -> None:
         """Keep what was decoded until it is due."""
         for event in decoded:
+            if self._is_stray(event):
+                continue
             pending = _Pending(event, self._due, is_placed=not event.is_on)
             last = self._decoded.get(event.pitch)
             if not event.is_on:
@@ -176,6 +181,14 @@ class BeatCoverPlayer:
     def _grain(self) -> int:
         """Steps from one on which notes fall to the next."""
         return 1 if self._beat.period >= SHORTEST_STEP_S * STEPS else 2
+
+    def _is_stray(self, event: NoteEvent) -> bool:
+        """Return whether an event is of an overtone that was taken for a note of the tune."""
+        if event.is_on and event.part == "melody" and not self._register.admits(event.pitch):
+            self._strays.add(event.pitch)
+        elif event.is_on:
+            self._strays.discard(event.pitch)
+        return event.pitch in self._strays
 
     def _step_of(self, time: float) -> int | None:
         """Return the step to which a note is moved; None where it stays."""

@@ -124,6 +124,15 @@ def test_the_tune_falls_on_its_sixteenths() -> None:
     assert {note.part for note in notes} == {"melody"}
 
 
+def test_an_overtone_far_above_the_tune_is_not_played() -> None:
+    high = strike(
+        *((k * 4 * SIXTEENTH, TUNE, True) for k in range(5, 20)),
+        *((k * 4 * SIXTEENTH + 2 * SIXTEENTH, TUNE + 19, True) for k in (10, 12, 15)),
+    )
+    events = play(make_player(locked_clock()), high)
+    assert len(ons(events, TUNE)) == 15 and not ons(events, TUNE + 19)
+
+
 def test_where_sixteenths_are_short_all_falls_on_eighths() -> None:
     sixteenth = 0.09
     notes = [(k * sixteenth + 0.01, TUNE, True) for k in range(9, 100, 7)]
