@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from engine.audio.loopback.moved_streams import put_back_left
 from engine.audio.opening import is_file_input
 from engine.core.errors import DataError, LiveCoverError
 from engine.live.engine import Engine
@@ -30,6 +31,7 @@ from livecover.commands.job_control import job_control
 from livecover.commands.native_output import muted
 from livecover.commands.signals import stop_on_signals
 from livecover.commands.status import cover_summary, start_lines, summary
+from livecover.commands.together import for_together
 from livecover.control.learning import learn, line_of
 from livecover.control.listener import midi_control
 from livecover.instrument.instrument import Instrument
@@ -62,6 +64,8 @@ def _main(arguments: Sequence[str] | None) -> int:
     request = parse(arguments)
     loaded, fault = _load(request)
     settings = with_values(loaded.settings, request.overrides)
+    if request.command == "together":
+        settings = for_together(settings, request.overrides)
     with contextlib.nullcontext() if settings.log.level == "debug" else muted():
         code = _run(request, settings, loaded.notes)
     if fault is not None:
@@ -91,8 +95,9 @@ def _run(request: Request, settings: Settings, notes: Sequence[str]) -> int:
         with logged(console, "error"):
             return _examine(settings)
     with logged(console, settings.log.level), stop_on_signals() as stop:
-        for note in notes:
-            _log.warning("%s", note)
+        for note in (*notes, put_back_left()):
+            if note:
+                _log.warning("%s", note)
         if command == "learn":
             _learn(request.words[0], settings, config, stop)
         elif command == "quantize":

@@ -14,6 +14,7 @@ from engine.audio.devices.device import DeviceSource, list_devices
 from engine.audio.devices.source import AudioSource, InputInfo
 from engine.audio.files.file_source import FileSource
 from engine.audio.loopback.opening import LOOPBACK, list_loopbacks, open_loopback
+from engine.audio.loopback.together import TOGETHER, open_together
 from engine.core.errors import DeviceError
 from engine.core.settings import AudioSettings
 from engine.system.file_kinds import FILE_SUFFIXES
@@ -40,7 +41,7 @@ def is_file_input(text: str) -> bool:
     >>> is_file_input("song.mp3"), is_file_input("loopback"), is_file_input("USB Audio 1/2")
     (True, False, False)
     """
-    if text in (LOOPBACK, "mic"):
+    if text in (LOOPBACK, TOGETHER, "mic"):
         return False
     separators = [s for s in (os.sep, os.altsep) if s]
     has_folder = any(text.startswith(("." + s, ".." + s, "~" + s, s)) for s in separators)
@@ -54,8 +55,8 @@ def open_source(text: str, settings: AudioSettings, paced: bool = True) -> Audio
     Parameters
     ----------
     text
-        ``loopback``, ``mic``, an audio file, a loopback that ``livecover devices`` lists, or a
-        device's index, name or part of a name.
+        ``loopback``, ``together``, ``mic``, an audio file, a loopback that ``livecover devices``
+        lists, or a device's index, name or part of a name.
     settings
         Block size and sample rate.
     paced
@@ -70,6 +71,8 @@ def open_source(text: str, settings: AudioSettings, paced: bool = True) -> Audio
         return FileSource(path_of_input(text), paced, settings.block_size)
     if text == LOOPBACK:
         return open_loopback(settings)
+    if text == TOGETHER:
+        return open_together(settings)
     if text.endswith(".monitor"):  # a PulseAudio monitor
         return open_loopback(settings, text)
     return DeviceSource(text, settings.block_size, settings.sample_rate)

@@ -31,7 +31,9 @@ class AudioSettings:
     """Section ``audio``: where the song comes from."""
 
     input: str = "loopback"
-    """``loopback``, ``mic``, a device's name or index, or an audio file's path."""
+    """``loopback``, ``together``, ``mic``, a device's name or index, or an audio file's path."""
+    player: str = "auto"
+    """Whose sound ``together`` takes: ``auto``, what plays; ``all``; or a program's name."""
     block_size: int = 256
     """Samples in one block of the device."""
     sample_rate: int | None = None
@@ -41,6 +43,7 @@ class AudioSettings:
 
     def __post_init__(self) -> None:
         checks.text("audio.input", self.input)
+        checks.text("audio.player", self.player)
         checks.integer("audio.block_size", self.block_size, 16, 16384, " samples")
         if self.sample_rate is not None:
             checks.integer("audio.sample_rate", self.sample_rate, 4000, 768000, " Hz")

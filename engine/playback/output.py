@@ -27,6 +27,7 @@ from engine.audio.devices.portaudio import (
 from engine.audio.loopback.macos import VIRTUAL_DEVICES
 from engine.audio.loopback.pulse_server import connected
 from engine.audio.loopback.pulse_simple import ANSWER_S, CLOSE_S, HANGS, PulsePlayer
+from engine.audio.loopback.together import is_virtual
 from engine.core.errors import DeviceError
 from engine.system.bounded import call_with_timeout, remaining_timeout
 
@@ -250,6 +251,23 @@ def _find_output(sd: Any, text: str) -> dict[str, Any]:
             " these names or numbers after --monitor"
         )
     return found[0]
+
+
+def audible_output(platform: str = sys.platform) -> str:
+    """Return the default output, or another where nobody hears that: as ``open_output`` takes it.
+
+    On Linux it is the default, which stays one that is heard. Raises DeviceError as
+    ``DeviceOutput``.
+    """
+    if platform == "linux":
+        return DEFAULT
+    sd = portaudio()
+    if not is_virtual(str(_find_output(sd, DEFAULT)["name"])):
+        return DEFAULT
+    for device in devices(sd, "output", N_CHANNELS):
+        if not is_virtual(device["name"]):
+            return str(device["name"])
+    raise DeviceError("there is no output but virtual ones: connect speakers or headphones")
 
 
 def open_output(device: str, platform: str = sys.platform) -> Output:

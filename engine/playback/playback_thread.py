@@ -179,5 +179,6 @@ class PlaybackThread(Taps):
 def _loop(source: str, output: str) -> str:
     return (
         f"the input {source} is what the output {output} plays, so livecover would hear itself:"
-        " name another output after --monitor, or let the song's program play to another one"
+        " type livecover together, which plays both there in time, or name another output after"
+        " --monitor"
     )

@@ -114,6 +114,17 @@ def cache_folder() -> Path:
     return folder
 
 
+def state_folder() -> Path:
+    """Return the user's folder for what a program leaves for its next start, existing or not.
+
+    Raises ConfigError without a home.
+    """
+    folder = user_folder(lambda: platformdirs.user_state_path("livecover", appauthor=False))
+    if folder is None:
+        raise ConfigError("no home folder is known to keep files in; set HOME to one")
+    return folder
+
+
 def shown(path: str | Path) -> str:
     r"""Return a path, or words with paths, for a message.
 

@@ -28,6 +28,7 @@ from livecover.bench import (
     servers,
     sync,
     takes,
+    together,
 )
 from livecover.settings.sections import Settings
 
@@ -91,6 +92,8 @@ def parser() -> argparse.ArgumentParser:
     timed.add_argument("--beats", type=given_path, help="of the song: seconds, a line each")
     synced = add("sync", "how even MIDI clock leaves, and whether it stays on the song's beat")
     synced.add_argument("--seconds", type=float, default=300.0, help="of the song")
+    both = add("together", "seconds from livecover together to the first sound, on real servers")
+    both.add_argument("--runs", type=int, default=5)
     add("startup", "seconds from the command to MIDI-ready, on real servers")
     add("size", "installed size without extras")
     return main
@@ -155,6 +158,8 @@ def measure(arguments: argparse.Namespace) -> str:
             )
         case "sync":
             return sync.table(arguments.model, arguments.seconds)
+        case "together":
+            return together.table(arguments.model, arguments.runs)
         case "startup":
             return install.startup()
         case _:

@@ -16,7 +16,7 @@ from livecover import __version__
 from livecover.options import playing, program
 from livecover.settings.sections import Settings
 
-COMMANDS = ("play", "panel", "learn", "quantize", "devices", "doctor")
+COMMANDS = ("play", "together", "panel", "learn", "quantize", "devices", "doctor")
 WITH_WORDS = {
     "learn": "a setting, such as livecover learn model.style",
     "quantize": "takes, such as livecover quantize FOLDER",
@@ -41,7 +41,7 @@ notes in time with the music, always by the same latency later.
 
 examples:
   livecover                                 what plays here, to port LiveCover
-  livecover --input mic --style calm        from the microphone, calm
+  livecover together                        song and piano, here, in time
   livecover --input song.mp3 --midi-out cover.mid
 
 livecover panel opens a page in the browser with all controls. livecover
@@ -84,7 +84,8 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command."""
     parser = Parser(
         prog="livecover",
-        usage="%(prog)s [panel | learn SETTING | quantize TAKES | devices | doctor] [options]",
+        usage="%(prog)s [together | panel | learn SETTING | quantize TAKES | devices | doctor]"
+        " [options]",
         description="Listens to a song and plays it on the piano, live: MIDI notes in time with the"
         " music,\nalways by the same latency later.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -101,9 +102,10 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="?",
         default=COMMANDS[0],
         metavar="command",
-        help="none: play; panel: open the page in the browser, and start from there; learn SETTING:"
-        " map the next MIDI controller that moves to a setting, such as model.style, or to record,"
-        " play or panic; quantize TAKES: move the notes of takes towards the song's beat, and write"
+        help="none: play; together: play song and piano here, in time, while the song's program is"
+        " silent; panel: open the page in the browser, and start from there; learn SETTING: map the"
+        " next MIDI controller that moves to a setting, such as model.style, or to record, play or"
+        " panic; quantize TAKES: move the notes of takes towards the song's beat, and write"
         " its tempo; devices: list inputs, ports, models and providers, and what to type for each;"
         " doctor: check this system, and say what to do about each fault",
     )

@@ -28,6 +28,14 @@ def add_source_and_sink(group: argparse._ArgumentGroup, defaults: Settings) -> N
         "loopback (what this computer plays), mic, a device's name or index, or an audio file: wav,"
         f" flac, ogg, mp3 (default: {defaults.audio.input})",
     )
+    add_value(
+        group,
+        "--player",
+        "audio.player",
+        "WHO",
+        "together: whose sound is taken: auto, what plays; all; or a program's name, such as"
+        f" Firefox (default: {defaults.audio.player})",
+    )
     group.add_argument(
         "--midi-out",
         dest="midi.midi_out",

@@ -37,6 +37,7 @@ class PulseServer:
     sinks: tuple[str, ...]
     sample_rate: int
     env: dict[str, str]
+    sink_options: str = ""
     process: Process | None = None
 
     def start(self) -> None:
@@ -47,6 +48,7 @@ class PulseServer:
             f"load-module module-native-protocol-unix auth-anonymous=1 socket={socket}",
             *(
                 f"load-module module-null-sink sink_name={sink} rate={self.sample_rate} channels=2"
+                f" {self.sink_options}"
                 for sink in self.sinks
             ),
             f"set-default-sink {self.sinks[0]}",
@@ -83,6 +85,14 @@ class PulseServer:
         return subprocess.run(
             ["pactl", *arguments], env=env, capture_output=True, text=True, check=check, timeout=60
         )
+
+    def list(self, *what: str) -> str:
+        """Return what the server lists of ``what``, as pactl prints it."""
+        return self._pactl("list", *what).stdout
+
+    def move(self, stream: str, sink: str) -> None:
+        """Move the playing stream of this index to a sink."""
+        self._pactl("move-sink-input", stream, sink)
 
     def load(self, module: str, *arguments: str) -> None:
         """Load a module of PulseAudio."""
@@ -140,9 +150,16 @@ class PulseServer:
 
 @contextlib.contextmanager
 def pulse_server(
-    work: Path, sinks: Sequence[str] = (SINK,), sample_rate: int = SAMPLE_RATE
+    work: Path,
+    sinks: Sequence[str] = (SINK,),
+    sample_rate: int = SAMPLE_RATE,
+    sink_options: str = "",
 ) -> Iterator[PulseServer]:
-    """Run a private PulseAudio server with one null sink for each name in ``sinks``."""
+    """Run a private PulseAudio server with one null sink for each name in ``sinks``.
+
+    ``sink_options`` "norewinds=1" makes them as quick as a sound card: else one that is idle plays
+    two seconds ahead, and what comes is heard after those.
+    """
     with tempfile.TemporaryDirectory(prefix="lc-pulse-") as folder:  # a socket's path must be short
         runtime = Path(folder)
         env = {
@@ -151,7 +168,7 @@ def pulse_server(
             "PULSE_STATE_PATH": str(runtime),
             "PULSE_COOKIE": str(runtime / "cookie"),
         }
-        server = PulseServer(work, runtime, tuple(sinks), sample_rate, env)
+        server = PulseServer(work, runtime, tuple(sinks), sample_rate, env, sink_options)
         try:
             server.start()
             yield server

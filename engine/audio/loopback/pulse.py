@@ -80,8 +80,7 @@ class PulseMonitor(LiveSource):
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
         """Begin to record, on threads of its own. Raises DeviceError."""
         self.stop()
-        if self._wanted is None:
-            self.name = ask_server(lambda pulse: str(default_monitor(pulse).name))
+        self._locate()
         stop, feed = threading.Event(), LiveFeed(ring, clock)
         self._stop, self._feed = stop, feed
         self._record(self.name, feed, stop, ring, clock)
@@ -93,6 +92,11 @@ class PulseMonitor(LiveSource):
         threading.Thread(
             target=self._follow, args=(feed, stop, record), name="pulse-watch", daemon=True
         ).start()
+
+    def _locate(self) -> None:
+        """Find out which monitor it is, at the start. Raises DeviceError."""
+        if self._wanted is None:
+            self.name = ask_server(lambda pulse: str(default_monitor(pulse).name))
 
     def _record(
         self,

@@ -150,6 +150,7 @@ HARMLESS = {
     "audio.input": "read only; a path on another host is reserved",
     "model.style": "the same",
     "piano.soundfont": "the same",
+    "audio.player": "a program's name; its sound is put back at the end",
     "model.provider": "one of a few words",
     "play.parts": "one of a few words",
     "play.rhythm": "one of a few words",
