@@ -1,7 +1,8 @@
 """The command that installs a missing package, given how livecover was installed.
 
-Never a name of ours for an index to look up: PyPI's ``livecover`` is another's program. Not here:
-packages of the system (``portaudio``, ``fluid``).
+Never a name of ours for an index to look up: PyPI's ``livecover`` is another's program. What ours
+is called there stands in pyproject.toml alone. Not here: packages of the system (``portaudio``,
+``fluid``).
 """
 
 import importlib.util
@@ -11,10 +12,10 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, entry_points
 from pathlib import Path
 
-NAME = "livecover"
+COMMAND = "livecover"
 _REQUIREMENT = re.compile(r"([\w.-]+(?:<[\w.]+)?).*\bextra == ['\"]([\w-]+)['\"].*")
 
 
@@ -24,6 +25,11 @@ def needs(what: str, extra: str) -> str:
     >>> needs("finding beats needs librosa", "match").partition(" type: ")[0]
     'finding beats needs librosa, which is not installed;'
     """
+    if is_app():
+        return (
+            f"{what}, which this app does not carry: install livecover with Python for it, as its"
+            " manual says (First sound in five minutes)"
+        )
     checkout = _checkout()
     if checkout is None:
         command = install(packages_of(extra))
@@ -40,14 +46,30 @@ def install(packages: Sequence[str], options: Sequence[str] = ()) -> str:
     """
     if Path(sys.prefix, "pipx_metadata.json").is_file():
         given = [f"--pip-args={shlex.join(options)}"] if options else []
-        return shlex.join(["pipx", "inject", NAME, *packages, *given])
+        return shlex.join(["pipx", "inject", _distribution().name, *packages, *given])
     return f"{_pip_install()} {shlex.join([*options, *packages])}"
 
 
 def packages_of(extra: str) -> list[str]:
     """Return the names of an extra's packages, with the version that one must stay below."""
-    found = map(_REQUIREMENT.fullmatch, distribution(NAME).requires or ())
+    found = map(_REQUIREMENT.fullmatch, _distribution().requires or ())
     return [match[1] for match in found if match and match[2] == extra]
+
+
+def is_app() -> bool:
+    """Return whether this is the app, which carries its Python: nothing can be added to it."""
+    return bool(getattr(sys, "frozen", False))
+
+
+def _distribution() -> Distribution:
+    """Return what was installed with our command, however it is called there.
+
+    Raises PackageNotFoundError where the program runs from its folder, without being installed.
+    """
+    for point in entry_points(group="console_scripts", name=COMMAND):
+        if point.module.startswith("livecover.") and point.dist is not None:
+            return point.dist
+    raise PackageNotFoundError(COMMAND)
 
 
 def _pip_install() -> str:
@@ -62,7 +84,7 @@ def _pip_install() -> str:
 def _checkout() -> Path | None:
     """Return the checkout that livecover runs from: as an editable, or without being installed."""
     try:
-        source = json.loads(distribution(NAME).read_text("direct_url.json") or "{}")
+        source = json.loads(_distribution().read_text("direct_url.json") or "{}")
     except PackageNotFoundError:
         source = {"dir_info": {"editable": True}}
     return Path(__file__).parents[2] if source.get("dir_info", {}).get("editable") else None

@@ -2,8 +2,9 @@
 
 import re
 import shutil
+import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,8 +25,10 @@ MISSING = "finding beats needs librosa, which is not installed; type: "
 
 def installed(monkeypatch: pytest.MonkeyPatch, prefix: Path, source: str | None = None) -> None:
     """Have livecover installed into ``prefix`` from an index or, with ``source``, as that says."""
-    found = SimpleNamespace(requires=REQUIRES, read_text=lambda name: source)
-    monkeypatch.setattr(extras, "distribution", lambda name: found)
+    found = SimpleNamespace(name="our-name", requires=REQUIRES, read_text=lambda name: source)
+    point = SimpleNamespace(module="livecover.__main__", dist=found)
+    other = SimpleNamespace(module="another.cli", dist=SimpleNamespace(name="another"))
+    monkeypatch.setattr(extras, "entry_points", lambda group, name: [other, point])
     monkeypatch.setattr(sys, "prefix", str(prefix))
     monkeypatch.setattr(sys, "executable", str(prefix / "bin" / "python"))
     monkeypatch.setattr(shutil, "which", lambda name: None)
@@ -39,9 +42,9 @@ def beats() -> str:
 def test_by_pipx(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     installed(monkeypatch, tmp_path, '{"url": "file:///tmp/x.whl"}')
     (tmp_path / "pipx_metadata.json").touch()
-    assert beats() == MISSING + "pipx inject livecover librosa music21"
-    assert extras.needs("x", "other").endswith("pipx inject livecover 'setuptools<81' pulsectl")
-    expected = "pipx inject livecover basic-pitch --pip-args=--no-deps"
+    assert beats() == MISSING + "pipx inject our-name librosa music21"
+    assert extras.needs("x", "other").endswith("pipx inject our-name 'setuptools<81' pulsectl")
+    expected = "pipx inject our-name basic-pitch --pip-args=--no-deps"
     assert extras.install(["basic-pitch"], ["--no-deps"]) == expected
 
 
@@ -64,11 +67,18 @@ def test_from_a_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     expected = f"{MISSING}{tmp_path}/bin/python -m pip install -e '{ROOT}[arrange]'"
     assert beats() == expected
 
-    def none(name: str) -> None:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr(extras, "distribution", none)  # its folder on the path, and no more
+    monkeypatch.setattr(extras, "entry_points", lambda group, name: [])  # a folder on the path
     assert beats() == expected
+
+
+def test_in_the_app_nothing_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert "does not carry: install livecover with Python" in beats()
+    assert "type:" not in beats()
+
+
+def test_what_is_installed_here_is_found_by_its_command() -> None:
+    assert "matplotlib" in extras.packages_of("demo")
 
 
 def test_every_extra_that_a_message_names_is_one() -> None:
@@ -83,6 +93,20 @@ def test_every_extra_that_a_message_names_is_one() -> None:
         re.findall(r"^(\w+) = \[", project.split("optional-dependencies]")[1], re.MULTILINE)
     )
     assert {"demo", "match"} <= names <= known
+
+
+def test_the_name_on_an_index_stands_in_one_file() -> None:
+    """The command and what is imported are livecover; only the distribution is called otherwise."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["name"] != "livecover"
+    listed = subprocess.run(
+        ["git", "grep", "-lF", project["name"], "--", ":!CHANGELOG.md"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert listed.stdout.split() == ["pyproject.toml"]
 
 
 def test_nobody_is_told_to_install_another_program_of_that_name() -> None:
