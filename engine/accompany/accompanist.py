@@ -49,6 +49,7 @@ class SamplingSettings:
     top_p: float = 0.97
     guidance: float = 0.0  # how much more plan and sound count than in training
     safety: float = 3.0  # how much a pitch class that may not belong is avoided
+    caution: float = 2.0  # how much more readily it rests where no pitch class is safe
     density: float = 1.0  # how strongly the number of notes is led back to what is usual
     notes_per_step: float = 0.81  # what is usual
     candidates: int = 8  # of each step, of which the best is played
@@ -275,7 +276,8 @@ class Accompanist:
         bias = np.zeros(N_PITCHES + 1, np.float32)
         classes = (np.arange(N_PITCHES) + MIN_PITCH) % 12
         bias[:N_PITCHES] = s.safety * np.log(np.maximum(plan.safety[classes], LEAST_SAFETY))
-        bias[:N_PITCHES] -= s.safety * np.log(max(float(plan.safety.max()), LEAST_SAFETY))
+        safest = np.log(max(float(plan.safety.max()), LEAST_SAFETY))
+        bias[:N_PITCHES] -= (s.safety - s.caution) * safest
         if heard is not None and s.evidence:
             worth = s.evidence * (_logit(heard) - _logit(s.usual_evidence))
             bias[:N_PITCHES] += np.clip(worth, -LEAST_EVIDENCE, MOST_EVIDENCE)

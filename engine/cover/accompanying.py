@@ -33,6 +33,7 @@ SAMPLING = {
     "cover": SamplingSettings(
         temperature=0.1,
         safety=0.0,
+        caution=0.0,
         density=0.0,
         fullness=0.0,
         restrike=2.0,

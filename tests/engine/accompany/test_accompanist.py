@@ -171,7 +171,9 @@ class Free(Graphs):
         return said
 
 
-FREE: dict[str, Any] = dict(safety=0.0, density=0.0, fullness=0.0, candidates=1, top_p=1.0)
+FREE: dict[str, Any] = dict(
+    safety=0.0, caution=0.0, density=0.0, fullness=0.0, candidates=1, top_p=1.0
+)
 
 
 def struck(n: int, heard: Any = None, **settings: Any) -> list[int | None]:
@@ -184,6 +186,25 @@ def struck(n: int, heard: Any = None, **settings: Any) -> list[int | None]:
         notes = accompanist.step(Place(k % 16, 0, 100.0), struck=heard).notes
         keys.append(notes[0].pitch - 21 if notes else None)
     return keys
+
+
+@pytest.mark.parametrize("is_sure", [False, True])
+def test_caution_rests_where_no_pitch_is_safe(is_sure: bool) -> None:
+    class Unsure(Free):
+        def plan(self, *args: Any) -> Any:
+            p, bass = super().plan(*args)
+            p[: 12 * 8 : 8] += np.float32(0 if is_sure else 1)  # each major chord
+            return p / p.sum(), bass
+
+    def n_struck(caution: float) -> int:
+        model: Any = Unsure()
+        settings = SamplingSettings(**(FREE | {"caution": caution}))
+        accompanist = Accompanist(model, settings)
+        steps = [accompanist.step(Place(k % 16, 0, 100.0)) for k in range(300)]
+        return sum(bool(step.notes) for step in steps)
+
+    usual, careful = n_struck(0.0), n_struck(2.0)
+    assert careful == usual if is_sure else careful < usual / 3
 
 
 def test_what_was_heard_is_struck_as_far_as_it_counts() -> None:
