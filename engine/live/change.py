@@ -17,12 +17,13 @@ from engine.model.pipeline import Pipeline
 class Change:
     """Other settings, and what was read and opened for them; None where all stays as it was.
 
-    ``follower`` is what follows the beat from now on, ``accompanist`` who accompanies; None where
-    nothing does.
+    ``port_latency`` is the MIDI port's. ``follower`` is what follows the beat from now on,
+    ``accompanist`` who accompanies; None where nothing does.
     """
 
     settings: EngineSettings
     budget: LatencyBudget
+    port_latency: float
     follower: BeatFollower | None
     accompanist: Accompanist | None
     style: NDArray[np.float32] | None = None

@@ -86,13 +86,24 @@ class Engine:
         pipeline = open_pipeline(settings.model)
         follower = open_beat(settings.beat, pipeline.spec.features)
         accompanist = needed_accompanist(settings, pipeline.spec, follower, open_accompanist)
+        self._port_latency = 0.0
         session = self._open_session(settings, 0.0)
-        budget = session.budget(pipeline, settings)  # as promised: what cannot be is refused now
+        session.budget(pipeline, settings)  # as promised: what cannot be is refused now
         self.sink = open_sink(settings.midi.midi_out, ())
+        self._port_latency = session.port_latency = self.sink.latency
+        try:
+            budget = session.budget(pipeline, settings)
+        except BaseException:
+            self.sink.close()
+            raise
         self._n_midi_losses = 0  # of sinks that are used no more
         self._taps = Taps(taps)
         self._scheduler = Scheduler(
-            self.sink, budget.total, settings.time.late_tolerance, on_sent=self._taps.sent
+            self.sink,
+            budget.total,
+            settings.time.late_tolerance,
+            max_lead=self._port_latency,
+            on_sent=self._taps.sent,
         )
         self._worker = Worker(
             settings,
@@ -240,6 +251,7 @@ class Engine:
             change, sink = self._prepare(settings, undo)
             self._worker.run_on_worker(lambda: self._worker.apply(change))
             undo.pop_all()
+            self._port_latency = change.port_latency
             if sink is not self.sink:
                 self._use(sink)
 
@@ -268,7 +280,8 @@ class Engine:
         )
 
     def _open_session(self, settings: EngineSettings, offset: float) -> Session:
-        return Session(self._open_source(settings.audio.input, settings.audio), settings, offset)
+        source = self._open_source(settings.audio.input, settings.audio)
+        return Session(source, settings, offset, self._port_latency)
 
     def _use(self, sink: MidiSink) -> None:
         """Send to another sink from now on, and close what is not used any more."""
@@ -297,14 +310,16 @@ class Engine:
             undo.callback(session.source.stop)
             if worker.is_started:
                 session.start()
-        budget = worker.budget  # a constant, unless something that it is made of changes
-        if pipeline or session or _counted(settings) != _counted(now):
-            used = session or worker.session
-            budget = used.budget(pipeline or self.pipeline, settings)
-        sink = self.sink
+        sink, port_latency = self.sink, self._port_latency
         if settings.midi.midi_out != now.midi.midi_out:
             sink = self._open_sink(settings.midi.midi_out, sinks_of(self.sink))
             undo.callback(_close_unused, sink, self.sink)
+            port_latency = sink.latency
+        budget = worker.budget  # a constant, unless something that it is made of changes
+        is_other_port = port_latency != self._port_latency
+        if pipeline or session or is_other_port or _counted(settings) != _counted(now):
+            used = session or worker.session
+            budget = used.budget(pipeline or self.pipeline, settings, port_latency)
         follower = worker.beat.follower
         if pipeline is not None or settings.beat.source != now.beat.source:
             follower = self._open_beat(settings.beat, (pipeline or self.pipeline).spec.features)
@@ -316,7 +331,10 @@ class Engine:
         ):
             spec = (pipeline or self.pipeline).spec
             accompanist = needed_accompanist(settings, spec, follower, self._open_accompanist)
-        return Change(settings, budget, follower, accompanist, style, pipeline, session), sink
+        change = Change(
+            settings, budget, port_latency, follower, accompanist, style, pipeline, session
+        )
+        return change, sink
 
 
 def _who(settings: EngineSettings) -> tuple[object, ...]:

@@ -34,6 +34,8 @@ class Session:
     ----------
     offset : float
         The engine's time at which the source's time is 0.
+    port_latency : float
+        Seconds from the MIDI port to its receivers, as it said when it was opened.
     device_latency : float
         Seconds that the device holds back, as it said when it had started, before that as it
         promises. What it says later does not count: the latency of a session is one constant.
@@ -41,8 +43,15 @@ class Session:
 
     stream: CoverStream
 
-    def __init__(self, source: AudioSource, settings: EngineSettings, offset: float) -> None:
+    def __init__(
+        self,
+        source: AudioSource,
+        settings: EngineSettings,
+        offset: float,
+        port_latency: float = 0.0,
+    ) -> None:
         self.source = source
+        self.port_latency = port_latency
         self.offset = offset
         self.device_latency = source.latency
         self.ring = SampleRing(
@@ -57,8 +66,13 @@ class Session:
         self.source.start(self.ring, self.clock)
         self.device_latency = self.source.latency
 
-    def budget(self, pipeline: Pipeline, settings: EngineSettings) -> LatencyBudget:
-        """Return the latency, part by part. Raises ConfigError as ``latency_budget``."""
+    def budget(
+        self, pipeline: Pipeline, settings: EngineSettings, port_latency: float | None = None
+    ) -> LatencyBudget:
+        """Return the latency, part by part, at this port or another.
+
+        Raises ConfigError as ``latency_budget``.
+        """
         if settings.is_accompanying:
             own = settings.accompany
             return LatencyBudget((("song", own.song_later), ("ahead", -own.ahead)))
@@ -70,6 +84,7 @@ class Session:
             device=self.device_latency,
             resampler=Resampler(source.sample_rate, rate, source.n_channels).delay,
             decoder_frames=NoteDecoder.lookahead_frames,
+            port=self.port_latency if port_latency is None else port_latency,
         )
 
     def begin(
@@ -106,6 +121,7 @@ class Session:
             block=source.block_size / source.sample_rate,
             device=self.device_latency,
             resampler=Resampler(source.sample_rate, rate, source.n_channels).delay,
+            port=self.port_latency,
         )
 
     def placed(self, events: Sequence[Event]) -> list[Event]:

@@ -139,6 +139,7 @@ class Worker(WorkerThread):
         if settings.model.tuning != before.model.tuning:
             pipeline.tuning = settings.model.tuning
         self.pipeline, self.settings, self.budget = pipeline, settings, change.budget
+        session.port_latency = self._scheduler.max_lead = change.port_latency
         self._scheduler.latency = change.budget.total
         self._scheduler.late_tolerance = settings.time.late_tolerance
         if session is not old:

@@ -28,6 +28,8 @@ class ClockSender(Tap):
         Sends one message; raises MidiError where the port is gone. On the sender's thread.
     offset
         Seconds by which ticks are later than the notes; less than 0: earlier.
+    port_latency
+        Returns the seconds from ``send`` until receivers have it: sent so much sooner.
     clock
         Monotonic seconds.
     """
@@ -36,9 +38,11 @@ class ClockSender(Tap):
         self,
         send: Callable[[ClockMessage], None],
         offset: float = 0.0,
+        port_latency: Callable[[], float] = lambda: 0.0,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._send, self._clock = send, clock
+        self._port_latency = port_latency
         self._offset, self._latency = offset, 0.0
         self._changed = threading.Condition()  # guards what follows
         self._writer = ClockWriter()
@@ -82,7 +86,7 @@ class ClockSender(Tap):
         join_thread(self._thread, CLOSE_S)
 
     def _set_delay(self) -> None:
-        self._writer.delay = self._latency + self._offset
+        self._writer.delay = self._latency + self._offset - self._port_latency()
 
     def _take(self, change: Callable[[], None]) -> None:
         with self._changed:

@@ -146,7 +146,7 @@ class FileSink:
 
     def __init__(self, path: str | Path, autosave: float | None = 5.0) -> None:
         self.name = str(path)
-        self.is_there, self.n_losses = True, 0  # a file does not leave
+        self.is_there, self.n_losses, self.latency = True, 0, 0.0  # a file does not leave
         self._path = given_path(path)
         self._autosave = autosave
         self._lock = threading.Lock()  # guards the log only, never held over a write

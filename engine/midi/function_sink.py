@@ -20,6 +20,7 @@ class FunctionSink:
 
     is_there = True
     n_losses = 0
+    latency = 0.0
 
     def __init__(self, function: Callable[[Event], object], name: str = "function") -> None:
         self.name = name

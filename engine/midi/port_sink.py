@@ -80,6 +80,11 @@ class PortSink:
         """How often the port was lost."""
         return self.port.n_losses
 
+    @property
+    def latency(self) -> float:
+        """Seconds that JACK's or PipeWire's graph takes on average: half its period; else 0."""
+        return self.port.latency
+
     def send(self, event: Event) -> None:
         """Send the event's message. Raises MidiError where the port is gone."""
         self._channels.add(event.channel)

@@ -1,4 +1,4 @@
-"""The thread that owns the MIDI port: each note is sent at its onset + the session's latency.
+"""The thread that owns the MIDI port: each note is there at its onset + the session's latency.
 
 Times: an event's ``time`` is seconds of input audio; ``due`` and ``now`` are seconds of the
 clock (``time.perf_counter`` unless a test passes another). Not here: what sounds at the port
@@ -43,13 +43,16 @@ class Scheduler:
         Called from the scheduler's thread only; closed by whoever opened it.
     latency, late_tolerance
         Seconds.
+    max_lead
+        Seconds by which an event is handed to the sink before it is due, at most: where the sink
+        has a latency of its own, as much as that.
     max_queued
         Note-ons that may wait.
     clock
         Monotonic seconds.
     on_sent
-        Called with (event, due, sent) of each note-on that was sent on time or late, of each end
-        of a note and of each pedal. On the MIDI thread: returns at once.
+        Called with (event, due, when receivers have it) of each note-on that was sent on time or
+        late, of each end of a note and of each pedal. On the MIDI thread: returns at once.
 
     Attributes
     ----------
@@ -65,13 +68,16 @@ class Scheduler:
         latency: float,
         late_tolerance: float = 0.03,
         *,
+        max_lead: float = 0.0,
         max_queued: int = 1024,
         clock: Callable[[], float] = time.perf_counter,
         on_sent: Callable[[Event, float, float], None] | None = None,
     ) -> None:
         self.latency = latency
         self.late_tolerance = late_tolerance
+        self.max_lead = max_lead
         self.n_sent = self.n_late = self.n_dropped = 0
+        self._sink = sink
         self._clock = clock
         self._on_sent = on_sent
         self._anchor: Callable[[float], float] | None = None
@@ -80,6 +86,7 @@ class Scheduler:
         self._requests: collections.deque[Callable[[], None]] = collections.deque()
         self.error: BaseException | None = None
         self._is_closing = False
+        self._has_warned = False
         self._is_sending = False
         self._output = TrackedOutput(sink, clock)  # the MIDI thread's own
         self._thread: threading.Thread | None = None
@@ -93,6 +100,11 @@ class Scheduler:
     def n_failed(self) -> int:
         """Messages that the sink refused."""
         return self._output.n_failed
+
+    @property
+    def lead(self) -> float:
+        """Seconds by which events are handed over before they are due."""
+        return min(self.max_lead, self._sink.latency)
 
     def start(self) -> None:
         """Start the thread."""
@@ -112,11 +124,12 @@ class Scheduler:
         if not events:
             return []
         assert self._anchor is not None, "anchor() comes before submit()"
+        self._warn_of_latency()
         with self._changed:
             first = self._queue.next_due
             dues = [self._anchor(event.time) + self.latency for event in events]
             for event, due in zip(events, dues, strict=True):
-                self._queue.push(event, due, self._clock())
+                self._queue.push(event, due, self._clock() + self.lead)
             if self._queue.next_due != first:
                 self._changed.notify_all()
         return dues
@@ -141,12 +154,14 @@ class Scheduler:
         On return the old one is used no more, unless it blocks for longer than ``timeout`` s.
         """
         if self._thread is None:
+            self._sink = sink
             self._output.change_sink(sink)
             return
         done = threading.Event()
 
         def change() -> None:
             now = self._clock()
+            self._sink = sink
             for off in self._output.change_sink(sink):
                 if self._on_sent is not None:
                     self._on_sent(off, now, now)
@@ -177,8 +192,9 @@ class Scheduler:
             log.error("the MIDI port does not answer")
 
     def send_due(self, now: float) -> float | None:
-        """Send what is due; return when the next event is, None if none waits. MIDI thread.
+        """Send what is to be handed over; return when the next event is due, None if none waits.
 
+        MIDI thread.
         First, hanging notes of a sink that refused are ended, if it takes messages again.
         """
         self._output.catch_up()
@@ -187,7 +203,7 @@ class Scheduler:
             with self._changed:
                 if not self._requests:
                     due = self._queue.next_due
-                    if due is None or due > now:
+                    if due is None or due - self.lead > now:
                         self._is_sending = False
                         if due is None:
                             self._changed.notify_all()
@@ -199,6 +215,18 @@ class Scheduler:
             else:
                 self._requests.popleft()()
             now = max(now, self._clock())
+
+    def _warn_of_latency(self) -> None:
+        """Log it once if the sink takes longer than the latency has for it."""
+        over = self._sink.latency - self.max_lead
+        if over > 0.001 and not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "%s takes %.0f ms more than this session's latency has for it (JACK's period, or"
+                " PipeWire's quantum, is longer now): start again to change it",
+                self._sink.name,
+                1000 * over,
+            )
 
     def _request(self, action: Callable[[], None]) -> None:
         """Let the MIDI thread do something as soon as it can."""
@@ -227,7 +255,7 @@ class Scheduler:
                     break
                 if self._requests or self._queue.next_due not in (None, due):
                     continue
-                remaining = IDLE_WAIT if due is None else due - self._clock()
+                remaining = IDLE_WAIT if due is None else due - self.lead - self._clock()
                 if remaining > FINE_WAIT:
                     self._changed.wait(min(remaining - FINE_WAIT, IDLE_WAIT))
                     continue
@@ -242,7 +270,7 @@ class Scheduler:
         elif not event.is_on:
             if not self._output.note(event):
                 return
-        elif self._clock() - item.due > self.late_tolerance:
+        elif self._clock() + self.lead - item.due > self.late_tolerance:
             self.n_dropped += 1
             return
         elif self._output.note(event):
@@ -251,7 +279,7 @@ class Scheduler:
         else:
             return
         if self._on_sent is not None:
-            self._on_sent(event, item.due, self._clock())
+            self._on_sent(event, item.due, self._clock() + self.lead)
 
     def _panic(self) -> None:
         """Send panic to every receiver, and drop the queue."""

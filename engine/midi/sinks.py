@@ -53,6 +53,11 @@ class MidiSink(Protocol):
         """How often it was lost."""
         ...
 
+    @property
+    def latency(self) -> float:
+        """Seconds from ``send`` until receivers have it, on average: a graph's that has periods."""
+        ...
+
     def send(self, event: Event) -> None:
         """Send one note-on, note-off or pedal now."""
         ...
@@ -90,6 +95,11 @@ class TeeSink:
     def n_losses(self) -> int:
         """Of all together."""
         return sum(sink.n_losses for sink in self.sinks)
+
+    @property
+    def latency(self) -> float:
+        """The longest of all."""
+        return max(sink.latency for sink in self.sinks)
 
     def send(self, event: Event) -> None:
         """Send to every sink. Raises the first MidiError, after all had their turn."""

@@ -44,6 +44,7 @@ def writing_lead(
     block: float,
     device: float,
     resampler: float,
+    port: float = 0.0,
 ) -> float:
     """Return the seconds from a moment to the time for which a note written then can be sent.
 
@@ -51,7 +52,7 @@ def writing_lead(
     """
     waiting = block + device + resampler + spec.features.frame_s
     writing = 2 * time.compute_allowance  # the models' step, and the writer's
-    return waiting + writing + time.output_allowance
+    return waiting + writing + time.output_allowance + port
 
 
 def latency_budget(
@@ -62,6 +63,7 @@ def latency_budget(
     device: float = 0.0,
     resampler: float = 0.0,
     decoder_frames: int = 1,
+    port: float = 0.0,
 ) -> LatencyBudget:
     """Return the budget of a session.
 
@@ -75,6 +77,8 @@ def latency_budget(
         Seconds that a block lasts, that the device reports, that the resampler holds back.
     decoder_frames
         Frames that the decoder waits for after a peak.
+    port
+        Seconds that a message takes from the port to its receivers (``MidiSink.latency``).
 
     Raises
     ------
@@ -93,6 +97,7 @@ def latency_budget(
         ("onset peak", (decoder_frames + 0.5) * frame),
         ("compute", time.compute_allowance),
         ("output", time.output_allowance),
+        ("MIDI graph", port),
     ]
     parts = [(name, seconds) for name, seconds in parts if seconds > 0]
     least = sum(seconds for _, seconds in parts)

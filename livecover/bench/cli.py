@@ -13,6 +13,7 @@ from livecover.bench import (
     arranged,
     change,
     endings,
+    graph,
     hum,
     install,
     itself,
@@ -92,6 +93,8 @@ def parser() -> argparse.ArgumentParser:
     timed.add_argument("--beats", type=given_path, help="of the song: seconds, a line each")
     synced = add("sync", "how even MIDI clock leaves, and whether it stays on the song's beat")
     synced.add_argument("--seconds", type=float, default=300.0, help="of the song")
+    graphed = add("graph", "what PipeWire's graph takes with MIDI, and what is declared of it")
+    graphed.add_argument("--notes", type=int, default=200, help="at each quantum")
     both = add("together", "seconds from livecover together to the first sound, on real servers")
     both.add_argument("--runs", type=int, default=5)
     add("startup", "seconds from the command to MIDI-ready, on real servers")
@@ -158,6 +161,8 @@ def measure(arguments: argparse.Namespace) -> str:
             )
         case "sync":
             return sync.table(arguments.model, arguments.seconds)
+        case "graph":
+            return graph.table(arguments.notes)
         case "together":
             return together.table(arguments.model, arguments.runs)
         case "startup":

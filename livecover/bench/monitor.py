@@ -31,7 +31,7 @@ def delay(model: str, n_impulses: int) -> str:
         settings = EngineSettings(
             audio=AudioSettings(input=f"{SONG}.monitor"), model=ModelSettings(model=model)
         )
-        with _environment(place.pulse.env), _playback(HEARD) as (playback, monitor):
+        with environment(place.pulse.env), _playback(HEARD) as (playback, monitor):
             with Engine(settings, [playback], open_sink=lambda *_: NO_PORT) as engine:
                 with place.recording() as raw, place.pulse.playing(song, SONG) as player:
                     player.wait(600)
@@ -61,7 +61,7 @@ def _playback(sink: str) -> Iterator[tuple[PlaybackThread, Monitor]]:
 
 
 @contextlib.contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
+def environment(values: Mapping[str, str]) -> Iterator[None]:
     """Have ``values`` in the environment."""
     before = dict(os.environ)
     os.environ.update(values)

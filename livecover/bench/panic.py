@@ -24,7 +24,7 @@ from livecover.settings.source import load_settings
 class TimedSink:
     """A sink, and when its last panic was done."""
 
-    is_there, n_losses = True, 0
+    is_there, n_losses, latency = True, 0, 0.0
 
     def __init__(self, sink: MidiSink) -> None:
         self._sink = sink

@@ -171,12 +171,12 @@ class Rig:
                 " name of a port, that of the notes or another"
             )
         if sync.midi_out in self.settings.midi.midi_out:
-            send = self._send_with_notes
+            send, port_latency = self._send_with_notes, self._notes_latency
         else:
             port = PortSink(sync.midi_out, connect=lambda: open_midi_output(CLOCK_CLIENT))
             self._stack.callback(port.close)
-            send = port.send_realtime
-        self.sync = ClockSender(send, sync.offset)
+            send, port_latency = port.send_realtime, lambda: port.latency
+        self.sync = ClockSender(send, sync.offset, port_latency)
         self._stack.callback(self.sync.shut_down)
 
     def _send_with_notes(self, message: ClockMessage) -> None:
@@ -185,6 +185,10 @@ class Rig:
         for sink in sinks:
             if isinstance(sink, PortSink) and sink.name == self.settings.sync.midi_out:
                 sink.send_realtime(message)
+
+    def _notes_latency(self) -> float:
+        """Return what the notes' ports take."""
+        return 0.0 if self._engine is None else self._engine.sink.latency
 
     def _model(self) -> str:
         """Return the model's name and version; empty before the first engine."""

@@ -7,6 +7,7 @@ livecover has to find it by itself.
 import contextlib
 import glob
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -62,6 +63,12 @@ class PipeWireServer:
         self.pulse.load("module-null-sink", f"sink_name={SINK}", "channels=2")
         wait_until("it has a sink", lambda: self.pulse.set_default_sink(SINK))
         wait_until("PipeWire is ready", self.pulse.is_ready, processes=self.processes)
+
+    def set(self, setting: str, value: int) -> None:
+        """Set one of PipeWire's settings, as ``pw-metadata`` names it; 0 lets it choose."""
+        command = ["pw-metadata", "-n", "settings", "0", f"clock.{setting}", str(value)]
+        env = {**os.environ, **self.env}
+        subprocess.run(command, env=env, check=True, capture_output=True, timeout=60)
 
     def kill(self) -> None:
         """Kill all, as a crash would."""

@@ -120,6 +120,10 @@ class PulseServer:
         assert found is not None, output
         return names[found[1]]
 
+    def suspend(self, sink: str, suspended: bool) -> None:
+        """Let ``sink`` sleep, or wake it up."""
+        self._pactl("suspend-sink", sink, "1" if suspended else "0")
+
     def set_mute(self, sink: str, muted: bool) -> None:
         """Mute ``sink`` or unmute it."""
         self._pactl("set-sink-mute", sink, "1" if muted else "0")

@@ -121,8 +121,9 @@ def test_a_band_is_covered_on_its_beat(chain: Chain) -> None:
     assert len(late) >= 20, livecover.tail()
     assert abs(np.median(late)) <= 0.012, late
     assert np.quantile(np.abs(late - np.median(late)), 0.9) <= 0.04, late
-    # JACK hands notes on up to a cycle later, a busy machine later still; none comes sooner.
+    # JACK hands notes on up to half a cycle sooner or later than the latency has it, a busy machine
+    # later still.
     lag = notes.port - notes.file - (started - first) - float(latency) / 1000
-    assert lag.min() >= -0.015, livecover.tail()
+    assert lag.min() >= -CYCLE_S / 2 - 0.015, livecover.tail()
     if " 0 late, 0 dropped" in livecover.text().splitlines()[-2]:
-        assert np.median(lag) <= CYCLE_S + 0.015, lag
+        assert np.median(lag) <= CYCLE_S / 2 + 0.015, lag

@@ -245,6 +245,7 @@ class CollectingSink:
     name = "collection"
     is_there = True
     n_losses = 0
+    latency = 0.0
 
     def __init__(self, fails_to_close: bool = False) -> None:
         self.events: list[Event] = []

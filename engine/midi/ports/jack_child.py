@@ -61,6 +61,7 @@ def main(kind: str, name: str) -> None:
     signal.alarm(0)
     if kind == "output":
         raise_thread_priority()
+    child.tell_period()
     say(reply="PipeWire" if library else "JACK")
     child.serve()
 
@@ -94,10 +95,18 @@ class Child:
         self._before: set[str] | None = None  # all ports that were there before ours
         self._suffix = ""  # of our own
         self._port: str | None = None  # our own, as JACK calls it
+        self._period = 0.0
         self._lost: list[str] = []  # connections to make again
         self._stop = threading.Event()
         self._sounding: set[tuple[int, int]] = set()
         self._channels: set[int] = set()
+
+    def tell_period(self) -> None:
+        """Say how long the graph's period is, if that is not as it was said last."""
+        period = self._watch.period()
+        if period and period != self._period:
+            self._period = period
+            say(period=period)
 
     def serve(self) -> None:
         """Do what each line asks for, until one says close or there are no more."""
@@ -184,6 +193,7 @@ class Child:
             still = still + CHECK_EVERY_S if frame == before else 0.0
             if still >= STALLED_S:
                 leave()
+            self.tell_period()
             self._port = self._port or self._own_port()
             if self._port is None:
                 continue

@@ -47,12 +47,15 @@ class JackClient:
         The ports that this one is connected to, or shall be once they are there.
     system : str
         JACK, or PipeWire in its stead.
+    period : float
+        Seconds of the graph's period: a message waits for its end.
     """
 
     kind: str
 
     def __init__(self, name: str) -> None:
         self.connections: tuple[str, ...] = ()
+        self.period = 0.0
         self._asking = threading.Lock()
         self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._heard: collections.deque[tuple[list[int], float]] = collections.deque(maxlen=4096)
@@ -146,6 +149,8 @@ class JackClient:
                 if "received" in said:
                     message, since_last = said["received"]
                     self._heard.append((message, since_last))
+                elif "period" in said:
+                    self.period = float(said["period"])
                 elif "connections" in said:
                     self.connections = tuple(said["connections"])
                 else:

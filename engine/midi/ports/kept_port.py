@@ -82,6 +82,7 @@ class KeptPort(Generic[Client]):
         self._look_every = check_every
         self._found: str | None = None  # the other program's port, in full
         self._connections: Sequence[str] = ()
+        self._latency = 0.0
         self._using = threading.Lock()  # guards the client
         self._lost: list[Client] = []  # to be closed by the thread that checks
         self._client: Client | None = self._open(is_first=True)
@@ -101,6 +102,14 @@ class KeptPort(Generic[Client]):
     def is_there(self) -> bool:
         """Whether it is open."""
         return self._client is not None
+
+    @property
+    def latency(self) -> float:
+        """Seconds that a message takes in JACK's graph on average; while it is gone, as it was."""
+        client = self._client
+        if isinstance(client, JackClient):
+            self._latency = client.period / 2
+        return self._latency
 
     def use(self, act: Callable[[Client], T]) -> T:
         """Return what ``act`` does with the client. Never waits for a port that is gone.

@@ -84,6 +84,7 @@ class JackWatch:
             getattr(jack, function).restype = POINTER(c_char_p)
         jack.jack_client_open.restype = jack.jack_port_by_name.restype = c_void_p
         jack.jack_last_frame_time.restype = c_uint32
+        jack.jack_get_buffer_size.restype = jack.jack_get_sample_rate.restype = c_int
         jack.jack_free.argtypes = [c_void_p]
         status = c_int()
         opened = jack.jack_client_open(name.encode(), NO_START_SERVER, ctypes.byref(status))
@@ -115,6 +116,12 @@ class JackWatch:
     def frame(self) -> int:
         """Return a number that grows while the server runs."""
         return int(self._jack.jack_last_frame_time(self._client))
+
+    def period(self) -> float:
+        """Return the seconds of the graph's period; 0 where the server does not say."""
+        n_samples = int(self._jack.jack_get_buffer_size(self._client))
+        rate = int(self._jack.jack_get_sample_rate(self._client))
+        return n_samples / rate if n_samples > 0 and rate > 0 else 0.0
 
     def close(self) -> None:
         """Leave the server."""

@@ -114,6 +114,34 @@ def test_an_output_that_cannot_be_opened_changes_nothing() -> None:
     assert len(band.sinks["LiveCover"].events) == 2
 
 
+def test_what_the_port_takes_is_in_the_latency(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CollectingSink, "latency", 0.01)
+    band = Band("one")
+    free = replace(SETTINGS.time, latency=None)
+    with band.engine:
+        band.change(time=free)
+        least = band.engine.budget.total
+        assert dict(band.engine.budget.parts)["MIDI graph"] == 0.01
+        monkeypatch.setattr(CollectingSink, "latency", 0.02)
+        band.change(time=free, midi=MidiSettings(midi_out=("piano",)))
+        assert band.engine.budget.total == pytest.approx(least + 0.01)
+        band.end("one")
+
+
+def test_a_latency_without_room_for_the_port_is_refused_and_the_port_closed() -> None:
+    sink = CollectingSink()
+    sink.latency = 10.0
+    with refused(ConfigError, "time.latency", "at least"):
+        Engine(
+            replace(SETTINGS, time=TimeSettings(latency=1.0)),
+            open_source=lambda text, audio: ScriptedSource(),
+            open_pipeline=lambda model: make_pipeline(),
+            open_beat=lambda beat, _: None,
+            open_sink=lambda names, already: sink,
+        )
+    assert sink.n_closed == 1
+
+
 def test_another_output_takes_over_and_the_old_one_ends() -> None:
     band = Band("one")
     with band.engine:

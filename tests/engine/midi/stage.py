@@ -30,6 +30,7 @@ class Sink:
     sent: list[tuple[float, Event]] = field(default_factory=list)
     is_there: bool = True
     n_losses: int = 0
+    latency: float = 0.0
     n_silences: int = 0
     n_panics: int = 0
     has_panicked: threading.Event = field(default_factory=threading.Event)

@@ -8,6 +8,7 @@ from engine.core.note_tracker import LEAST_NOTE
 from engine.core.notes import Event
 from engine.midi.scheduler import Scheduler
 from tests.engine.midi.stage import LATENCY, Clock, Sink, make, off, on, play_to
+from tests.messages import says
 
 
 def test_a_note_leaves_at_its_onset_plus_latency() -> None:
@@ -18,6 +19,41 @@ def test_a_note_leaves_at_its_onset_plus_latency() -> None:
     play_to(scheduler, clock, 110.0)
     assert sink.sent == [(101.25, on(1.0)), (101.75, off(1.5))]
     assert (scheduler.n_sent, scheduler.n_late, scheduler.n_dropped) == (1, 0, 0)
+
+
+def test_a_sink_that_takes_longer_than_the_latency_has_for_it_is_told_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scheduler, sink, clock = make()
+    sink.latency, scheduler.max_lead = 0.03, 0.01
+    for time in (1.0, 2.0):
+        scheduler.submit([on(time), off(time + 0.5)])
+    (message,) = caplog.messages
+    says(message, "sink", "20 ms", "start again")
+
+
+def test_what_a_sink_takes_itself_is_led_up_to_what_the_latency_has_for_it() -> None:
+    scheduler, sink, clock = make()
+    sent: list[tuple[float, float]] = []
+    scheduler._on_sent = lambda event, due, at: sent.append((due, at))
+    sink.latency, scheduler.max_lead = 0.02, 0.015
+    scheduler.submit([on(1.0), off(1.5)])
+    assert scheduler.send_due(clock.now) == pytest.approx(101.25)
+    clock.now = 101.23
+    scheduler.send_due(clock.now)
+    assert sink.sent == []
+    clock.now = 101.235
+    scheduler.send_due(clock.now)
+    assert sink.sent == [(101.235, on(1.0))] and sent == [pytest.approx((101.25, 101.25))]
+    sink.latency = 0.005  # the graph's period is shorter now
+    clock.now = 101.74
+    scheduler.send_due(clock.now)
+    assert sink.events[-1] == on(1.0)
+    clock.now = 101.745
+    scheduler.send_due(clock.now)
+    assert sink.events[-1] == off(1.5)
+    scheduler.submit([on(1.5), off(1.9)])
+    assert scheduler._queue.pop().was_late is False  # due at 101.75, and 5 ms before it
 
 
 def test_notes_leave_by_due_time_whatever_the_order_of_submission() -> None:

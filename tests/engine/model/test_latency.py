@@ -41,6 +41,9 @@ def test_every_part_is_counted() -> None:
         }
     )
     assert budget(device=0.01, resampler=0.002).total == pytest.approx(sum(parts.values()))
+    graph = latency_budget(SPEC, TIME, block=0.016, port=0.012)
+    assert graph.parts[-1] == ("MIDI graph", 0.012)
+    assert graph.total == pytest.approx(budget().total + 0.012)
 
 
 def test_parts_of_no_length_are_left_out() -> None:

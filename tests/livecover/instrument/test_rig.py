@@ -179,6 +179,7 @@ class Port:
     """A MIDI port that keeps what it gets."""
 
     opened: ClassVar[list["Port"]] = []
+    latency = 0.011
 
     def __init__(self, name: str, **_: Any) -> None:
         self.name, self.is_open = name, True
@@ -211,6 +212,8 @@ def test_a_port_of_its_own_gets_clock_and_is_stopped_at_the_end(
 ) -> None:
     with Rig(settings(tmp_path, sync=SyncSettings("Clock", -0.01))) as rig:
         assert rig.sync is not None and rig.taps == (rig.sync,)
+        rig.sync.begin(SimpleNamespace(name="", sample_rate=RATE, n_channels=2), 0.0, 0.2)
+        assert rig.sync._writer.delay == pytest.approx(0.2 - 0.01 - Port.latency)
         rig.sync.beat(one_beat())
         (port,) = ports
         assert port.name == "Clock" and port.has_started.wait(60)
