@@ -36,6 +36,7 @@ from livecover.control.learning import learn, line_of
 from livecover.control.listener import midi_control
 from livecover.instrument.instrument import Instrument
 from livecover.instrument.rig import Rig
+from livecover.instrument.scenes import Scenes
 from livecover.options.parser import Request, parse
 from livecover.settings.file import save_values
 from livecover.settings.sections import Settings, with_values
@@ -63,7 +64,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     """Parse the command line and run the command; return the exit code. Raises LiveCoverError."""
     request = parse(arguments)
     loaded, fault = _load(request)
-    settings = with_values(loaded.settings, request.overrides)
+    settings = with_values(_with_scene(loaded.settings, request.scene), request.overrides)
     if request.command == "together":
         settings = for_together(settings, request.overrides)
     with contextlib.nullcontext() if settings.log.level == "debug" else muted():
@@ -81,6 +82,15 @@ def _load(request: Request) -> tuple[Loaded, LiveCoverError | None]:
         if request.command not in ("doctor", "devices"):
             raise
         return Loaded(Settings()), error
+
+
+def _with_scene(settings: Settings, scene: str | None) -> Settings:
+    """Return the settings with those of a scene, by its name or its program number."""
+    if scene is None:
+        return settings
+    scenes = Scenes(lambda: settings)
+    is_number = scene.isdecimal() and scene not in scenes.names()
+    return with_values(settings, scenes.changes(int(scene) if is_number else scene))
 
 
 def _run(request: Request, settings: Settings, notes: Sequence[str]) -> int:
@@ -103,7 +113,8 @@ def _run(request: Request, settings: Settings, notes: Sequence[str]) -> int:
         elif command == "quantize":
             _quantize(request.words, settings)
         elif command == "panel" or settings.panel.enabled:
-            _serve_panel(settings, config, console, stop, is_idle=command == "panel")
+            is_idle, is_new = command == "panel", request.is_address_new
+            _serve_panel(settings, config, console, stop, is_idle, is_new)
         elif settings.arranger.enabled:
             _arrange(settings, console)
         elif is_for_files(settings):
@@ -166,11 +177,8 @@ def _instrument(settings: Settings, config: Path | None) -> Iterator[Instrument]
     """Yield the instrument with recorder, monitor and piano; print which takes were recovered."""
     with Rig(settings, lambda *opened: Engine(*opened)) as rig:
         say(*rig.recovered)
-        instrument = Instrument(rig.settings, config, rig.recorder, rig.open_engine)
+        instrument = Instrument(settings, config, rig.recorder, rig.open_engine, rig)
         with instrument:
-            for tap in rig.taps:
-                instrument.add_tap(tap)
-            instrument.subscribe(lambda: rig.apply(instrument.settings))
             if settings.record.at_start:
                 instrument.record(True)
             try:
@@ -185,16 +193,23 @@ def _serve_panel(
     console: Console,
     stop: threading.Event,
     is_idle: bool,
+    renew_address: bool = False,
 ) -> None:
     """Serve the panel until ``stop``; play at once unless ``is_idle``."""
     from livecover.panel.web import browser  # imported only here, for a quick start
+    from livecover.panel.web.address import TokenFile, token_path
     from livecover.panel.web.server import PanelServer
 
+    kept = token_path() if settings.panel.keep_address else None
+    if renew_address:
+        TokenFile(kept).renew()
     with (
         _instrument(settings, config) as instrument,
-        PanelServer(instrument, settings.panel) as panel,
+        PanelServer(instrument, settings.panel, tokens=TokenFile(kept)) as panel,
     ):
         say(f"panel at {panel.url}")
+        if panel.network_url:
+            say(f"on other devices: {panel.network_url}")
         if not is_idle:
             _start(instrument, settings, stop)
 

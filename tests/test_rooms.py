@@ -53,8 +53,10 @@ TABLE: dict[str, str] = {
     "livecover.instrument": "engine livecover.mapping livecover.settings livecover.sounds "
     "livecover.takes",
     "livecover.control": "engine livecover.mapping livecover.settings livecover.instrument",
-    "livecover.panel": "engine livecover.mapping livecover.settings livecover.instrument",
-    "livecover.panel.web": "engine livecover.settings livecover.instrument livecover.panel",
+    "livecover.panel": "engine livecover.mapping livecover.settings livecover.takes "
+    "livecover.instrument",
+    "livecover.panel.web": "engine livecover.settings livecover.takes livecover.instrument "
+    "livecover.panel",
     "livecover.options": "engine livecover.settings",
     "livecover.commands": "models engine livecover.settings livecover.sounds livecover.options "
     "livecover.instrument livecover.examples",

@@ -60,6 +60,11 @@ class ClockSender(Tap):
         self._offset = seconds
         self._take(self._set_delay)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the receiver has been started and not stopped."""
+        return self._writer.is_running
+
     def begin(self, source: TappedSource, offset: float, latency: float) -> None:  # noqa: D102
         self._latency = latency
         self._take(self._set_delay)

@@ -36,6 +36,8 @@ class ClockWriter:
     ----------
     delay
         Seconds from a beat in the input to its tick.
+    is_running
+        Whether the receiver has been started and not stopped.
     """
 
     def __init__(self) -> None:
@@ -43,7 +45,7 @@ class ClockWriter:
         self._line: BeatLine | None = None  # of the song's position, in beats, as it is sent
         self._tick = 0  # the next one
         self._start_at = 0  # the tick on which the song starts, or has
-        self._is_running = False
+        self.is_running = False
         self._first: int | None = None  # the beat that is the receiver's first
         self._urgent: deque[ClockMessage] = deque()
 
@@ -66,9 +68,9 @@ class ClockWriter:
 
     def stop(self) -> None:
         """Let the receiver stop, if it runs; no tick goes out until the beat is locked again."""
-        if self._is_running:
+        if self.is_running:
             self._urgent.append((STOP,))
-        self._line, self._is_running = None, False
+        self._line, self.is_running = None, False
 
     def reset(self) -> None:
         """Stop; the next start is at the receiver's beginning."""
@@ -82,7 +84,7 @@ class ClockWriter:
         line = self._line
         if line is None:
             return math.inf
-        is_start = not self._is_running and self._tick >= self._start_at
+        is_start = not self.is_running and self._tick >= self._start_at
         return line.when((self._tick - BEFORE * is_start) / TICKS)
 
     def pop(self, now: float) -> ClockMessage | None:
@@ -91,7 +93,7 @@ class ClockWriter:
             return self._urgent.popleft()
         if self._line is None or self.next_due() > now:
             return None
-        if not self._is_running and self._tick >= self._start_at:
+        if not self.is_running and self._tick >= self._start_at:
             self._start()
             return self._urgent.popleft()
         if self._line.when(self._tick / TICKS) < now - LATE_S:
@@ -123,7 +125,7 @@ class ClockWriter:
         else:
             self._urgent.append((SONG_POSITION, sixteenths & 0x7F, sixteenths >> 7))
             self._urgent.append((CONTINUE,))
-        self._is_running = True
+        self.is_running = True
 
 
 def _position(tempo: Tempo, host_time: float) -> float:

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -281,3 +282,30 @@ def open_output(device: str, platform: str = sys.platform) -> Output:
     if platform != "linux" or device.isdecimal():
         return DeviceOutput(device)
     return PulseOutput(device)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputInfo:
+    """An output as ``livecover devices`` and the panel list it."""
+
+    name: str
+    """As ``open_output`` takes it."""
+    text: str
+    """As its system calls it."""
+
+
+def list_outputs(platform: str = sys.platform) -> list[OutputInfo]:
+    """Return the outputs that ``open_output`` opens by name. Raises DeviceError."""
+    if platform != "linux":
+        sd = portaudio()
+        outputs = with_new_devices(lambda: devices(sd, "output", N_CHANNELS))
+        return [OutputInfo(name, name) for name in dict.fromkeys(d["name"] for d in outputs)]
+    try:
+        return call_with_timeout(ANSWER_S, "the sound server", _list_sinks)
+    except TimeoutError as error:
+        raise DeviceError(HANGS) from error
+
+
+def _list_sinks() -> list[OutputInfo]:
+    with connected() as pulse:
+        return [OutputInfo(sink.name, sink.description) for sink in pulse.sink_list()]

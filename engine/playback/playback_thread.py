@@ -53,11 +53,14 @@ class PlaybackThread(Taps):
     ----------
     latency : float
         Seconds from the moment at which a sample must be known until it is heard.
+    is_there : bool
+        False while the output is lost.
     """
 
     def __init__(self, output: Output, reopen: Callable[[], Output]) -> None:
         super().__init__()
         self.name = output.name
+        self.is_there = True
         self.sample_rate = output.sample_rate
         self._reopen = reopen
         self._output = output
@@ -158,6 +161,7 @@ class PlaybackThread(Taps):
     def _recover(self, error: DeviceError) -> bool:
         """Open the output again; return False if there is no more need to."""
         _log.warning("%s: the output was lost (%s); trying again", self.name, error)
+        self.is_there = False
         self._output.close()
         while not self._stop.wait(BACK_OFF_S):
             try:
@@ -170,7 +174,7 @@ class PlaybackThread(Taps):
             except DeviceError as problem:
                 _log.debug("not yet: %s", problem)
                 continue
-            self._output, self._clock = output, clock
+            self._output, self._clock, self.is_there = output, clock, True
             _log.warning("the output is back: %s", output.name)
             return True
         return False

@@ -19,10 +19,11 @@ from livecover.control.command_queue import CommandQueue
 from livecover.control.feedback import Feedback
 from livecover.control.ports import POLL_S, ControlPort, Fetch, Message
 from livecover.instrument.instrument import Instrument
+from livecover.instrument.ports import PortState, state_of
 from livecover.mapping.bindings import Binding, find_binding, lines_to_learn
 from livecover.mapping.settings import OFF, PORT
 from livecover.mapping.sources import Source, is_learnable, parse_message, without_known_channel
-from livecover.mapping.targets import CENTRE, PANIC, PRESETS
+from livecover.mapping.targets import CENTRE, PANIC, PRESETS, SCENES
 
 SONG_POSITION, TICK, START, CONTINUE, STOP = 0xF2, 0xF8, 0xFA, 0xFB, 0xFC
 TEMPO_EVERY_S = 0.25
@@ -140,6 +141,8 @@ class ControlListener:
         if target.name == PRESETS:
             if value < len(INTENSITIES):
                 self._queue.put("model.style", INTENSITIES[value])
+        elif target.name == SCENES:
+            self._recall_scene(value)
         elif not binding.is_pressed and target.scale is not None:
             self._queue.put(target.name, target.from_value(value))
         elif self._is_press(source, value):
@@ -149,6 +152,13 @@ class ControlListener:
                 self._correct_beat(target.name, host_time)
             else:
                 self._queue.put(target.name, target.pressed(self._queue.value(target.name)))
+
+    def _recall_scene(self, number: int) -> None:
+        try:
+            for key, value in self._instrument.scenes.changes(number).items():
+                self._queue.put(key, value)
+        except LiveCoverError as error:
+            _log.warning("%s", error)
 
     def _correct_beat(self, correction: str, host_time: float) -> None:
         try:
@@ -228,7 +238,9 @@ def midi_control(
         except MidiError as error:
             if name != PORT:
                 raise
-            _log.warning("no control by MIDI: %s", " ".join(str(error).split()))
+            why = " ".join(str(error).split())
+            _log.warning("no control by MIDI: %s", why)
+            instrument.control_port = lambda: PortState("controllers", name, "refused", why)
             yield
             return
         stack.callback(port.close)
@@ -236,7 +248,9 @@ def midi_control(
         queue.on_done = listener.request_feedback
         stack.enter_context(listener.running())
         instrument.controller = name
+        instrument.control_port = lambda: PortState("controllers", name, state_of(port.is_there))
         try:
             yield
         finally:
             instrument.controller = ""
+            instrument.control_port = lambda: None

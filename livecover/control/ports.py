@@ -93,6 +93,11 @@ class ControlPort:
         """Whether the port was made, rather than found."""
         return self._input.is_virtual
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the input is open."""
+        return self._input.is_there
+
     def fetch(self) -> list[tuple[Message, float]]:
         """Return the messages since the last call, with their host times.
 

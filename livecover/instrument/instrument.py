@@ -7,18 +7,28 @@ called from any thread. Not here: any of those, and what an engine does.
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from engine.core.errors import ConfigError, LiveCoverError, StoppedError
+from engine.core.errors import (
+    ConfigError,
+    DeviceError,
+    LiveCoverError,
+    MidiError,
+    StoppedError,
+)
 from engine.core.taps import Tap
 from engine.core.tempo import Beat, BeatState, Tempo
 from engine.live.engine import Engine
+from engine.midi.sinks import sinks_of
 from engine.model.latency import LatencyBudget
 from engine.signal.meters import Status
 from engine.system.bounded import begin_shutdown
 from livecover.instrument.engine_runner import EngineRunner, OpenEngine
+from livecover.instrument.outputs import NoOutputs, Outputs
+from livecover.instrument.ports import PortState, State, state_of
+from livecover.instrument.scenes import Scenes
 from livecover.mapping.targets import check_target
 from livecover.settings.changes import UserChanges
 from livecover.settings.file import Unsaved
@@ -41,6 +51,8 @@ class Instrument:
         Records takes; None if there is nothing to record with.
     open_engine
         Opens an engine, given settings and taps; a test passes its own.
+    outputs
+        What plays and sends beside the engine; None if there is nothing.
 
     Attributes
     ----------
@@ -52,10 +64,14 @@ class Instrument:
         Whether the last song played to its end.
     controller : str
         The MIDI port for controllers; empty if there is none.
+    control_port : callable
+        Returns the state of that port.
     learning : str or None
         The setting that MIDI learn waits for.
     tempo : Tempo or None
         The song's, if MIDI clock gives it.
+    scenes : Scenes
+        The user's.
     """
 
     def __init__(
@@ -64,16 +80,22 @@ class Instrument:
         config: Path | None = None,
         recorder: TakeRecorder | None = None,
         open_engine: OpenEngine = Engine,
+        outputs: Outputs | None = None,
     ) -> None:
         self.settings = settings
         self.error = ""
         self.has_ended = False
         self.controller = ""
+        self.control_port: Callable[[], PortState | None] = lambda: None
         self.learning: str | None = None
         self.tempo: Tempo | None = None
+        self.scenes = Scenes(lambda: self.settings)
         self._changes = UserChanges(settings, config)
         self._recorder = recorder
-        self._runner = EngineRunner(open_engine, () if recorder is None else (recorder,))
+        self._refused: LiveCoverError | None = None  # why it did not start
+        self._outputs: Outputs = outputs or NoOutputs()
+        own = () if recorder is None else (recorder,)
+        self._runner = EngineRunner(open_engine, (*own, *self._outputs.taps))
         self._subscribers: list[Callable[[], None]] = []
         self._lock = threading.RLock()  # one start or change at a time; it may take seconds
 
@@ -135,6 +157,30 @@ class Instrument:
         return "" if engine is None else engine.sink.name
 
     @property
+    def is_sync_running(self) -> bool:
+        """Whether a receiver of MIDI clock has been started."""
+        return self._outputs.is_sync_running
+
+    def ports(self) -> list[PortState]:
+        """Return the state of the input, of every MIDI port and of the sound output."""
+        engine, refused = self.engine, self._refused
+        if engine is None:
+            found = [
+                PortState("input", self.settings.audio.input, *_idle(refused, DeviceError)),
+                *(
+                    PortState("notes", name, *_idle(refused, MidiError))
+                    for name in self.settings.midi.midi_out
+                ),
+            ]
+        else:
+            is_connected = engine.status().is_connected
+            found = [PortState("input", engine.source.name, state_of(is_connected))]
+            for sink in sinks_of(engine.sink):
+                found.append(PortState("notes", sink.name, state_of(sink.is_there)))
+        control = self.control_port()
+        return [*found, *self._outputs.ports(), *([] if control is None else [control])]
+
+    @property
     def model_name(self) -> str:
         """The model's name and version; empty when idle."""
         engine = self.engine
@@ -164,8 +210,13 @@ class Instrument:
         with self._lock:
             if not self.is_playing:
                 self.error, self.has_ended = "", False
-            if not self._runner.start(self.settings):
-                return
+            try:
+                self._refused = None
+                if not self._runner.start(self._outputs.needed(self.settings)):
+                    return
+            except LiveCoverError as error:
+                self._refused = error
+                raise
         self._tell()
 
     def stop(self) -> None:
@@ -267,13 +318,24 @@ class Instrument:
         """
         with self._lock:
             settings = with_values(self.settings, values)
-            engine = self.engine
-            if engine is not None:
-                with contextlib.suppress(StoppedError):
-                    engine.change(settings)
+            taps = self._outputs.taps
+            with self._outputs.changing(settings) as needed:
+                engine = self.engine
+                if engine is not None:
+                    with contextlib.suppress(StoppedError):
+                        engine.change(needed)
+            self._exchange_taps(taps, self._outputs.taps)
             self.settings = settings
             self._changes.note(values)
         self._tell()
+
+    def _exchange_taps(self, before: Sequence[Tap], after: Sequence[Tap]) -> None:
+        for tap in before:
+            if tap not in after:
+                self._runner.remove_tap(tap)
+        for tap in after:
+            if tap not in before:
+                self._runner.add_tap(tap)
 
     def learn(self, name: str | None) -> None:
         """Map the next controller that moves to a setting or a command; None cancels.
@@ -315,3 +377,8 @@ class Instrument:
     def _tell(self) -> None:
         for on_change in tuple(self._subscribers):
             on_change()
+
+
+def _idle(error: LiveCoverError | None, kind: type[LiveCoverError]) -> tuple[State, str]:
+    """Return state and detail of a port while nothing plays, after a start that may have failed."""
+    return ("refused", " ".join(str(error).split())) if isinstance(error, kind) else ("closed", "")

@@ -6,38 +6,27 @@ These are opened first, since the engine's latency must include that of the outp
 import contextlib
 import logging
 import threading
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from engine.core.errors import DeviceError, MidiError
+from engine.core.errors import DeviceError
 from engine.core.settings import EngineSettings
 from engine.core.taps import Tap
 from engine.live.engine import Engine
-from engine.midi.clock_sender import ClockSender
-from engine.midi.clock_writer import ClockMessage
-from engine.midi.port_sink import PortSink
-from engine.midi.ports.names import CLOCK_CLIENT
-from engine.midi.ports.names import open_output as open_midi_output
-from engine.midi.sinks import is_midi_file, sinks_of
-from engine.playback.monitor import Monitor
-from engine.playback.output import open_output
-from engine.playback.piano import Piano
-from engine.playback.playback_thread import PlaybackThread, Player
+from engine.midi.sinks import MidiSink, sinks_of
 from engine.system.bounded import join_thread
 from livecover.instrument.engine_runner import OpenEngine
-from livecover.settings.output import MonitorSettings, PianoSettings, SyncSettings
+from livecover.instrument.ports import PortState, state_of
+from livecover.instrument.sound_output import SoundOutput, sound_key
+from livecover.instrument.sync_output import SyncOutput, sync_key
 from livecover.settings.sections import Settings
-from livecover.sounds.synth import check_piano, open_live_synth
 from livecover.takes.ending import recover_takes
 from livecover.takes.files import TakeFiles
 from livecover.takes.journal import Contents
 from livecover.takes.recorder import TakeRecorder
 from livecover.takes.rendering import Renderer
 
-MONITOR_S = 0.1
-"""Seconds, beside the output's, by which a song has to be heard later to be played here."""
 RECOVERY_S = 5.0
 """Seconds that the start waits for the recovery of takes."""
 
@@ -56,16 +45,14 @@ class Rig:
 
     Attributes
     ----------
-    settings : Settings
-        The same, with a latency that includes the output's.
     recorder : TakeRecorder
         A tap.
     recovered : list of str
         A line about each take of a killed program.
-    playback : PlaybackThread or None
-        A tap, if song or piano is played.
-    sync : ClockSender or None
-        A tap, if MIDI clock is sent.
+    sound : SoundOutput or None
+        What plays song or piano, if one of them is played here.
+    sync : SyncOutput or None
+        What sends MIDI clock, if it is sent.
 
     Raises
     ------
@@ -76,115 +63,116 @@ class Rig:
     """
 
     def __init__(self, settings: Settings, open_engine: OpenEngine = Engine) -> None:
-        self.settings = settings
+        self._settings = settings
         self._open_engine = open_engine
         self._engine: Engine | None = None
         self.recovered = _recovered(settings.record.path)
-        self.playback: PlaybackThread | None = None
-        self._monitor: Monitor | None = None
-        self._piano: Piano | None = None
-        self._stack = contextlib.ExitStack()
-        if settings.monitor.is_on or settings.piano.enabled:
-            self._open_playback(settings.monitor, settings.piano)
-        self.sync: ClockSender | None = None
-        if settings.sync.is_on:
-            self._open_sync(settings.sync)
-        on_end = _nothing
-        if settings.piano.enabled:
-            renderer = Renderer(settings.piano)
-            self._stack.callback(renderer.shut_down)
-            on_end = renderer.render
-        self.recorder = TakeRecorder(
-            settings.record.path,
-            settings.record.audio,
-            settings,
-            model=self._model,
-            on_end=on_end,
-            n_overruns=self._n_overruns,
-        )
-        self._stack.callback(self.recorder.shut_down)
+        with contextlib.ExitStack() as stack:
+            self.sound = SoundOutput(settings) if sound_key(settings) else None
+            stack.callback(self._close_outputs)
+            self.sync: SyncOutput | None = None
+            self.sync = SyncOutput(settings, self._note_sinks) if sync_key(settings) else None
+            self._renderer = Renderer()
+            stack.callback(self._renderer.shut_down)
+            self.recorder = TakeRecorder(
+                settings.record.path,
+                settings.record.audio,
+                settings,
+                model=self._model,
+                on_end=self._render,
+                n_overruns=self._n_overruns,
+            )
+            stack.callback(self.recorder.shut_down)
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write what was recorded, and close the output."""
+        """Write what was recorded, and close the outputs."""
         self._stack.close()
 
     @property
     def taps(self) -> tuple[Tap, ...]:
         """The engine's taps, without the recorder."""
-        return tuple(tap for tap in (self.playback, self.sync) if tap is not None)
+        sound = () if self.sound is None else (self.sound.tap,)
+        return sound if self.sync is None else (*sound, self.sync.sender)
+
+    @property
+    def is_sync_running(self) -> bool:
+        """Whether a receiver of MIDI clock has been started."""
+        return self.sync is not None and self.sync.sender.is_running
+
+    def ports(self) -> list[PortState]:
+        """Return the state of sound output and clock port, where there are any."""
+        found: list[PortState] = []
+        if self.sync is not None:
+            is_closed = self.sync.port is None and self._engine is None
+            state = "closed" if is_closed else state_of(self.sync.is_there)
+            found.append(PortState("clock", self.sync.name, state))
+        if self.sound is not None:
+            playback = self.sound.playback
+            found.append(PortState("output", playback.name, state_of(playback.is_there)))
+        return found
+
+    def needed(self, settings: Settings) -> Settings:
+        """Return ``settings`` with the latency that the output needs."""
+        return settings if self.sound is None else self.sound.needs(settings)
+
+    @contextlib.contextmanager
+    def changing(self, settings: Settings) -> Iterator[Settings]:
+        """Open what other settings need; yield them with the latency that the output needs.
+
+        After the block the new outputs count and the old ones are closed. If it raises, nothing has
+        changed, and what was opened is closed. Raises as the constructor, before the block.
+        """
+        sound, sync = self.sound, self.sync
+        with contextlib.ExitStack() as undo:
+            if sound_key(settings) != sound_key(self._settings):
+                sound = SoundOutput(settings) if sound_key(settings) else None
+                undo.callback(_close, sound)
+                if sound is not None and self._engine is not None:
+                    sound.playback.refuse_loop(self._engine.source.name)
+            if sync_key(settings) != sync_key(self._settings):
+                sync = SyncOutput(settings, self._note_sinks) if sync_key(settings) else None
+                undo.callback(_close, sync)
+            yield settings if sound is None else sound.needs(settings)
+            undo.pop_all()
+        unused = [old for old in (self.sound, self.sync) if old not in (sound, sync)]
+        self._settings, self.sound, self.sync = settings, sound, sync
+        self._apply(settings)
+        for old in unused:
+            _close(old)
 
     def open_engine(self, settings: EngineSettings, taps: Sequence[Tap]) -> Engine:
         """Return an engine. Raises DeviceError if its input records our own output."""
         engine = self._engine = self._open_engine(settings, taps)
-        if self.playback is not None:
+        if self.sound is not None:
             try:
-                self.playback.refuse_loop(engine.source.name)
+                self.sound.playback.refuse_loop(engine.source.name)
             except DeviceError:
                 engine.stop()  # closes its MIDI port
                 raise
         return engine
 
-    def apply(self, settings: Settings) -> None:
-        """Apply gains and offset of changed settings; other devices need a restart."""
+    def _apply(self, settings: Settings) -> None:
+        """Set gains and offset."""
         if self.sync is not None:
-            self.sync.offset = settings.sync.offset
-        if self._monitor is not None:
-            self._monitor.gain = _factor(settings.monitor.gain_db)
-        if self._piano is not None:
-            self._piano.gain = _factor(settings.piano.gain_db)
+            self.sync.sender.offset = settings.sync.offset
+        if self.sound is not None:
+            self.sound.apply_gains(settings)
 
-    def _open_playback(self, monitor: MonitorSettings, piano: PianoSettings) -> None:
-        device = monitor.device if monitor.is_on else piano.device
-        if piano.enabled:
-            check_piano(piano)  # before the output is opened
-        playback = PlaybackThread(open_output(device), lambda: open_output(device))
-        self._stack.callback(playback.shut_down)
-        players: list[Player] = []
-        if monitor.is_on:
-            self._monitor = Monitor(playback.sample_rate, _factor(monitor.gain_db))
-            players.append(self._monitor)
-            own = self.settings.accompany
-            later = max(own.song_later, round(playback.latency + MONITOR_S, 3))
-            self.settings = replace(self.settings, accompany=replace(own, song_later=later))
-        if piano.enabled:
-            synth = open_live_synth(piano, playback.sample_rate)
-            self._piano = Piano(synth, playback.sample_rate)
-            self._piano.gain = _factor(piano.gain_db)
-            self._stack.callback(self._piano.shut_down)
-            players.append(self._piano)
-            time = self.settings.time
-            allowance = max(time.output_allowance, round(playback.latency, 3))
-            self.settings = replace(
-                self.settings, time=replace(time, output_allowance=min(1.0, allowance))
-            )
-        playback.play(players)
-        self._stack.callback(playback.shut_down)  # before the piano is freed
-        self.playback = playback
+    def _close_outputs(self) -> None:
+        _close(self.sync)
+        _close(self.sound)
 
-    def _open_sync(self, sync: SyncSettings) -> None:
-        if is_midi_file(sync.midi_out):
-            raise MidiError(
-                f"sync.midi_out is a port's name, not a file such as {sync.midi_out!r}: give the"
-                " name of a port, that of the notes or another"
-            )
-        if sync.midi_out in self.settings.midi.midi_out:
-            send, port_latency = self._send_with_notes, self._notes_latency
-        else:
-            port = PortSink(sync.midi_out, connect=lambda: open_midi_output(CLOCK_CLIENT))
-            self._stack.callback(port.close)
-            send, port_latency = port.send_realtime, lambda: port.latency
-        self.sync = ClockSender(send, sync.offset, port_latency)
-        self._stack.callback(self.sync.shut_down)
+    def _note_sinks(self) -> Sequence[MidiSink]:
+        return () if self._engine is None else sinks_of(self._engine.sink)
 
-    def _send_with_notes(self, message: ClockMessage) -> None:
-        """Send to the notes' own port of that name; nothing while it is not one of them."""
-        sinks = () if self._engine is None else sinks_of(self._engine.sink)
-        for sink in sinks:
-            if isinstance(sink, PortSink) and sink.name == self.settings.sync.midi_out:
-                sink.send_realtime(message)
+    def _render(self, files: TakeFiles, contents: Contents) -> None:
+        """Let the piano play a take into a file, if it is on."""
+        if self._settings.piano.enabled:
+            self._renderer.render(files, contents, self._settings.piano)
 
     def _notes_latency(self) -> float:
         """Return what the notes' ports take."""
@@ -225,9 +213,6 @@ def _recovered(folder: Path) -> list[str]:
     return lines
 
 
-def _factor(decibels: float) -> float:
-    return float(10 ** (decibels / 20))
-
-
-def _nothing(files: TakeFiles, contents: Contents) -> None:
-    pass
+def _close(output: SoundOutput | SyncOutput | None) -> None:
+    if output is not None:
+        output.close()

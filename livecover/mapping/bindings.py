@@ -11,7 +11,7 @@ from engine.core.errors import ConfigError
 from livecover.mapping.sources import Source, parse_source
 from livecover.mapping.targets import (
     COMMANDS,
-    PRESETS,
+    PROGRAMS,
     SETTINGS,
     STATES,
     SWITCH,
@@ -86,7 +86,7 @@ def lines_to_learn(texts: Mapping[str, str], name: str, source: Source) -> dict[
     is_switch = name in STATES or SETTINGS.get(name) is SWITCH
     if source.kind == "cc" and is_switch and not source.is_pedal:
         target = f"{name} {TOGGLE}"  # most buttons send 127 when pressed and 0 when released
-    if name == PRESETS:
+    if name in PROGRAMS:
         source = replace(source, number=None)
     _bind(source, target)
     others = {key: NONE for key, text in texts.items() if text.split()[0] == name}
@@ -104,9 +104,10 @@ def _bind(source: Source, text: str) -> Binding:
 def _target(source: Source, text: str) -> Target:
     name, *words = text.split() or [""]
     check_target(name)
-    if (name == PRESETS) != (source.kind == "program" and source.number is None):
-        raise ConfigError(f"{PRESETS} goes with program, and program with {PRESETS}")
-    if name in (*COMMANDS, PRESETS):
+    if (name in PROGRAMS) != (source.kind == "program" and source.number is None):
+        known = " or ".join(PROGRAMS)
+        raise ConfigError(f"{known} goes with program, and program with {known}")
+    if name in (*COMMANDS, *PROGRAMS):
         if words:
             raise ConfigError(f"expected nothing after {name}, got {' '.join(words)}")
         return Target(name)

@@ -102,10 +102,12 @@ default."""
 
 STATES = ("record", "play")
 """States that are not settings: a take is being recorded; livecover plays."""
-PANIC, PRESETS = "panic", "presets"
+PANIC, PRESETS, SCENES = "panic", "presets", "scenes"
+PROGRAMS = (PRESETS, SCENES)
+"""What any program number recalls: a preset of the style, or a scene."""
 COMMANDS = (PANIC, *CORRECTIONS)
 """What a press does, without a state: panic, and corrections of the beat."""
-TARGETS = (*SETTINGS, *STATES, *COMMANDS, PRESETS)
+TARGETS = (*SETTINGS, *STATES, *COMMANDS, *PROGRAMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Target:
     """What a controller controls, and how."""
 
     name: str
-    """A setting's ``section.key``, one of STATES, COMMANDS or PRESETS."""
+    """A setting's ``section.key``, one of STATES, COMMANDS or PROGRAMS."""
     scale: Range | Choice | None = None
     """None for a command, which has no value."""
     value: Any = None

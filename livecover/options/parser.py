@@ -58,6 +58,8 @@ class Request(NamedTuple):
     words: tuple[str, ...]  # its arguments
     config: Path | None  # the file of settings
     overrides: dict[str, object]  # by section.key
+    scene: str | None = None  # to begin with
+    is_address_new: bool = False  # whether the panel gets another address
 
 
 class Parser(argparse.ArgumentParser):
@@ -126,6 +128,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     program.add_recording(parser.add_argument_group("recording and playback"), defaults)
     program.add_scores(parser.add_argument_group("scores"), defaults)
     program.add_interfaces(parser.add_argument_group("panel, terminal and controllers"), defaults)
+    program.add_scene(parser.add_argument_group("scenes"))
     program.add_running(parser.add_argument_group("model and program"), defaults)
 
 
@@ -153,13 +156,14 @@ def parse(arguments: Sequence[str] | None) -> Request:
     given = vars(namespace)
     command = given.pop("command")
     config = given.pop("config", None)
+    rest = given, given.pop("scene", None), given.pop("renew_address", False)
     if command in WITH_WORDS:
         if not unknown:
             parser.error(f"{command} needs {WITH_WORDS[command]}")
-        return Request(command, tuple(unknown), config, given)
+        return Request(command, tuple(unknown), config, *rest)
     strange = [word for word in (command, *unknown) if word not in COMMANDS] or unknown
     if strange:
         is_song = is_file_input(strange[0])
         hint = f"a song is given as --input {strange[0]}" if is_song else _COMMANDS_ARE
         parser.error(f"unknown command {strange[0]!r}; {hint}")
-    return Request(command, (), config, given)
+    return Request(command, (), config, *rest)

@@ -126,6 +126,18 @@ def add_interfaces(group: argparse._ArgumentGroup, defaults: Settings) -> None:
     )
     add_switch(
         group,
+        "--keep-address",
+        "panel.keep_address",
+        "the panel's address is the same at each start (default)",
+    )
+    group.add_argument(
+        "--renew-address",
+        dest="renew_address",
+        action="store_true",
+        help="give the panel a new address from now on; the old one does not open it any more",
+    )
+    add_switch(
+        group,
         "--open-browser",
         "panel.open_browser",
         "open the panel in the browser, if started in a terminal (default)",
@@ -137,6 +149,16 @@ def add_interfaces(group: argparse._ArgumentGroup, defaults: Settings) -> None:
         "control.port",
         "PORT",
         f"the MIDI port for controllers, or off (default: {defaults.control.port})",
+    )
+
+
+def add_scene(group: argparse._ArgumentGroup) -> None:
+    """Add the option of a scene."""
+    group.add_argument(
+        "--scene",
+        dest="scene",
+        metavar="NAME",
+        help="begin with a scene that was kept in the panel, or by its program number",
     )
 
 

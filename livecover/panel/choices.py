@@ -16,12 +16,22 @@ from engine.core.velocity import GAMMAS
 from engine.cover.style import INTENSITIES
 from engine.midi.sinks import list_ports
 from engine.model.model_files import list_models
+from engine.playback.output import OutputInfo, list_outputs
+from livecover.settings.output import DEFAULT, OFF
 from livecover.settings.sections import Settings
 
 VIRTUAL_PORTS = MidiSettings().midi_out
 """Always listed: if there is no such port, a virtual one is opened."""
 ALWAYS = ("loopback", "mic")
 """Inputs that are always listed."""
+CLOCK_PORT = "LiveCover Clock"
+"""The port that is made for MIDI clock where none is chosen; always listed."""
+
+NAMING = (
+    *("audio.input", "model.model", "model.style", "midi.midi_out"),
+    *("monitor.device", "piano.device", "sync.midi_out"),
+)
+"""Settings whose texts may name a file, a device or a port."""
 
 T = TypeVar("T")
 
@@ -44,6 +54,7 @@ class Choices:
     inputs: tuple[Input, ...] = ()
     ports: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    outputs: tuple[OutputInfo, ...] = ()
     styles: tuple[str, ...] = INTENSITIES
     curves: tuple[str, ...] = (*GAMMAS, "fixed")
     problems: tuple[str, ...] = ()
@@ -74,9 +85,11 @@ def find_choices() -> Choices:
     )
     ports = tuple(dict.fromkeys((*VIRTUAL_PORTS, *found(list_ports))))
     models = tuple(found(list_models))
+    outputs = tuple(found(list_outputs))
     for problem in problems:
         _log.debug("%s", problem)
-    return Choices(inputs, ports, models, problems=tuple(problems))
+    problems = list(dict.fromkeys(problems))
+    return Choices(inputs, ports, models, outputs, problems=tuple(problems))
 
 
 def _input(info: InputInfo) -> Input:
@@ -99,6 +112,9 @@ class AllowList:
                 "model.model": settings.model.model,
                 "model.style": settings.model.style,
                 "midi.midi_out": settings.midi.midi_out,
+                "monitor.device": settings.monitor.device,
+                "piano.device": settings.piano.device,
+                "sync.midi_out": settings.sync.midi_out,
             }
         ):
             self._used.setdefault(key, set()).update(names)
@@ -106,10 +122,14 @@ class AllowList:
     def check(self, values: Mapping[str, object]) -> None:
         """Raise ConfigError if ``values`` (by ``section.key``) name anything else."""
         choices = self.choices
+        outputs = [output.name for output in choices.outputs]
         offered = {
             "audio.input": {*ALWAYS, *(i.name for i in choices.inputs)},
             "model.model": set(choices.models),
             "midi.midi_out": {*VIRTUAL_PORTS, *choices.ports},
+            "monitor.device": {OFF, DEFAULT, *outputs},
+            "piano.device": {DEFAULT, *outputs},
+            "sync.midi_out": {OFF, CLOCK_PORT, *VIRTUAL_PORTS, *choices.ports},
         }
         for key, names in _names(values):
             for name in names:
@@ -126,9 +146,8 @@ class AllowList:
 
 def _names(values: Mapping[str, object]) -> list[tuple[str, list[str]]]:
     """Return the texts among the values that may name a file, by key."""
-    keys = ("audio.input", "model.model", "model.style", "midi.midi_out")
     found = []
-    for key in keys:
+    for key in NAMING:
         value = values.get(key)
         items = value if isinstance(value, list | tuple) else [value]
         found.append((key, [item for item in items if isinstance(item, str)]))

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import io
 import time
+from pathlib import Path
 
 from engine.core.errors import ConfigError
 from engine.cover.style import parse_style
@@ -17,6 +18,7 @@ from livecover.panel.mapping_messages import lines_to_unmap
 from livecover.panel.messages import encode_one
 from livecover.panel.requests import Change, CorrectBeat, Do, Save, StyleFile
 from livecover.panel.snapshots import Snapshots
+from livecover.takes.listing import KINDS, delete_take, list_takes, reveal
 
 Message = dict[str, object]
 AGO_S = 1.0
@@ -66,6 +68,14 @@ class CommandRunner:
                 self._instrument.change({"control.map": lines})
             case Do("snapshot", name):
                 self.snapshots.recall(name)
+            case Do("keep_scene" | "recall_scene" | "delete_scene" as action, name):
+                return self._do_scene(action, name)
+            case Do("scene_programs", target):
+                self._instrument.change({"control.map": {"program": target}})
+                return self.scenes()
+            case Do("delete_take", name):
+                delete_take(self._takes, name)
+                return self.takes()
             case Save(shown):
                 return self._save(shown)
             case Do(action):
@@ -76,6 +86,42 @@ class CommandRunner:
         """Look for inputs, ports and models, and return them. May take seconds; never raises."""
         self.allowed.choices = find_choices()
         return {"type": "choices", "choices": self.allowed.choices.as_message()}
+
+    @property
+    def _takes(self) -> Path:
+        return self._instrument.settings.record.path
+
+    def takes(self) -> Message:
+        """Return the list of takes."""
+        listed = [
+            {
+                "name": take.name,
+                "seconds": round(take.seconds, 1),
+                "n_notes": take.n_notes,
+                "is_whole": take.is_whole,
+                "files": [kind for kind in KINDS if take.file(kind) is not None],
+            }
+            for take in list_takes(self._takes)
+        ]
+        return {"type": "takes", "folder": str(self._takes), "takes": listed}
+
+    def scenes(self) -> Message:
+        """Return the list of scenes, and what program changes recall. Raises ConfigError."""
+        program = self._instrument.settings.control.map.get("program", "")
+        names = list(self._instrument.scenes.names())
+        return {"type": "scenes", "names": names, "programs": program}
+
+    def _do_scene(self, action: str, name: str) -> Message:
+        scenes = self._instrument.scenes
+        if action == "keep_scene":
+            scenes.keep(name)
+        elif action == "delete_scene":
+            scenes.delete(name)
+        else:
+            changes = scenes.changes(name)
+            if changes:
+                self._instrument.change(changes)
+        return self.scenes()
 
     def settings(self) -> dict[str, object]:
         """Return every setting, section by section, as plain values. Any thread."""
@@ -108,6 +154,12 @@ class CommandRunner:
                 return self._unsaved()
             case "refresh":
                 return self.refresh()
+            case "scenes":
+                return self.scenes()
+            case "takes":
+                return self.takes()
+            case "reveal_takes":
+                reveal(self._takes)
             case _:
                 raise ConfigError(f"unknown action {action!r}")
         return None

@@ -7,16 +7,18 @@ order, at most ``TICKS`` frames a second (the answer to ``ping`` comes at once, 
 Each message is an object with ``type``:
 
 ``hello``
-    The first message. ``version`` text; ``settings`` {section: {key: value}}, every setting;
+    The first message. ``version`` text; ``page``, a text that identifies the page's files: an old
+    page sees that the server has newer ones; ``settings`` {section: {key: value}}, every setting;
     ``snapshot`` as in ``settings``; ``choices`` as in the message of that name; ``limits``
     {"style_file": bytes, "messages_per_second": number}; ``learn`` true where MIDI control is on;
     ``measure`` true where the page is to send ``drawn``.
 ``choices``
     After ``do refresh``. ``choices``: ``inputs`` [{"text": to show, "name": value of audio.input,
     "loopback": bool}, ...], ``ports`` [names for midi.midi_out], ``models`` [names for
-    model.model]. A page may choose only these, and what has been in use since the start. Also
-    ``styles`` [presets from calm to intense], ``curves`` [names for midi.velocity_curve],
-    ``problems`` [lines: what is missing, and what to do].
+    model.model], ``outputs`` [{"name", "text"}, ...] for monitor.device and piano.device. A page
+    may choose only these, and what has been in use since the start. Also ``styles`` [presets from
+    calm to intense], ``curves`` [names for midi.velocity_curve], ``problems`` [lines: what is
+    missing, and what to do].
 ``settings``
     After any change. ``settings`` as in ``hello``; ``snapshot``, the name of the active one.
 ``status``
@@ -34,7 +36,9 @@ Each message is an object with ``type``:
     or clock, "state": locked, holding or lost, "bpm": beats a minute or null}, and where that is
     known "at" the time of a beat at the input, "number" which one it is, from 0 at the first bar,
     or null, and "metre" beats in a bar; ``song_delay`` seconds until a monitor plays the input;
-    ``fault`` why playing ended by itself, or empty.
+    ``ports`` [{"role": input, notes, clock, controllers or output, "name", "state": open, gone,
+    refused or closed, "detail"}, ...]; ``sync_running`` true while MIDI clock is sent and its
+    receiver plays; ``fault`` why playing ended by itself, or empty.
 ``notes``
     As they are found, before they sound. ``notes`` [[due, pitch, velocity, part, hand], ...]: the
     time at which it is sent, MIDI pitch 0 to 127, velocity 1 to 127 or 0 for a note-off, part 0
@@ -52,6 +56,20 @@ Each message is an object with ``type``:
     ``key`` of a setting or command; ``waiting`` true while MIDI learn waits for its controller;
     ``control``, its controller as config.toml writes it, or null. After ``hello`` all that have
     one; then each that changes.
+``scenes``
+    After ``do scenes`` and each change of them: ``names`` in order, program number 0 first;
+    ``programs``, what program changes recall: presets, scenes or empty.
+``takes``
+    After ``do takes`` and ``delete_take``: ``folder``; ``takes`` [{"name", "seconds", "n_notes",
+    "is_whole", "files": [mix, song, piano, midi]}, ...], the newest first. A file is at
+    ``takes/NAME/KIND`` under the page's address.
+``log``
+    ``lines`` [{"number", "at": seconds of the Unix epoch, "level": info, warning or error,
+    "text"}, ...], all that are kept after ``hello``, then the new ones; numbers rise, and a line
+    may come twice.
+``address``
+    After ``hello`` and ``renew_address``: ``address`` of the page for other devices, or empty where
+    only this machine can open it; ``path`` of the page now, which differs once it is renewed.
 ``unsaved``
     After ``do unsaved``, what ``save`` would write. ``path`` of the settings file; ``lines``
     [[name, before, after], ...] in TOML; ``id``, a text that identifies all of this.

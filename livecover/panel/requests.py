@@ -10,7 +10,10 @@ connection (code 1008), as does a larger frame (1009). A message that is not val
 ``do``
     ``action``, one of ``ACTIONS``. With ``learn`` and ``forget`` also ``key``, the setting or
     command to map or to unmap; with ``snapshot`` also ``key``, the one to recall.
-    ``copy_snapshot`` copies the active snapshot to the other.
+    ``copy_snapshot`` copies the active snapshot to the other. ``keep_scene``, ``recall_scene``,
+    ``delete_scene`` and ``delete_take`` have the name as ``key``; ``scene_programs`` has what
+    program changes recall, one of ``PROGRAMS``. ``scenes`` and ``takes`` are answered by messages
+    of that name, ``renew_address`` by ``address``.
 ``beat``
     ``correction`` of the song's beat, one of ``CORRECTIONS``; ``at`` the server's time of it, or
     null for now.
@@ -40,52 +43,39 @@ from typing import Any, NoReturn
 
 from engine.core.errors import ConfigError
 from engine.core.tempo import CORRECTIONS
-from livecover.mapping.targets import TARGETS
+from livecover.instrument.scenes import SOUND_KEYS
+from livecover.mapping.targets import PROGRAMS, TARGETS
 
 MAX_MESSAGE = 8192
 MAX_STYLE_FILE = 256 * 1024
 MAX_STYLE_MESSAGE = MAX_STYLE_FILE * 4 // 3 + 1024
 RATE, BURST = 40.0, 80
 MAX_DRAWN = 64
+MAX_NAME = 200
 
-SETTABLE = frozenset(
-    {
-        "audio.input",
-        "model.model",
-        "model.style",
-        "decoder.density",
-        "decoder.polyphony",
-        "midi.midi_out",
-        "midi.channel",
-        "midi.melody_channel",
-        "midi.left_channel",
-        "midi.transpose",
-        "midi.octave",
-        "midi.velocity_curve",
-        "time.latency",
-        "accompany.ahead",
-        "play.mode",
-        "play.rhythm",
-        "play.parts",
-        "play.hands",
-        "play.hand_span",
-        "play.pedal",
-        "play.mute",
-        "play.hold",
-        "beat.source",
-        "beat.tempo",
-        "beat.metre",
-        "beat.offset",
-    }
-)
+SETTABLE = SOUND_KEYS | {
+    "play.mute",
+    "play.hold",
+    "monitor.device",
+    "monitor.gain_db",
+    "monitor.mute",
+    "piano.enabled",
+    "piano.device",
+    "piano.gain_db",
+    "piano.mute",
+    "sync.midi_out",
+    "sync.offset",
+}
 """Settings that a page may change: none names a file to read or write."""
 
 SNAPSHOTS = ("A", "B")
-KEYED = ("learn", "forget", "snapshot")
+NAMED = ("keep_scene", "recall_scene", "delete_scene", "delete_take")
+"""Actions whose key is a name of the user's."""
+KEYED = ("learn", "forget", "snapshot", "scene_programs", *NAMED)
 """Actions with a key."""
 ACTIONS = (
     *("start", "stop", "panic", "record", "end_record"),
-    *("unsaved", "copy_snapshot", "refresh"),
+    *("unsaved", "copy_snapshot", "refresh", "scenes", "takes", "reveal_takes", "renew_address"),
     *KEYED,
 )
 
@@ -211,6 +201,14 @@ def _do(message: dict[str, Any]) -> Do:
         _only(message, "action")
         return Do(str(action))
     _, key = _only(message, "action", "key")
+    if action in NAMED:
+        if not isinstance(key, str) or not 0 < len(key) <= MAX_NAME:
+            raise ConfigError(f"a name has 1 to {MAX_NAME} letters, not {_cut(key)}")
+        return Do(str(action), key)
+    if action == "scene_programs":
+        if key not in PROGRAMS:
+            raise ConfigError(f"programs recall {' or '.join(PROGRAMS)}, not {_cut(key)}")
+        return Do(str(action), str(key))
     if action == "snapshot" and key not in SNAPSHOTS:
         raise ConfigError(f"a snapshot is {' or '.join(SNAPSHOTS)}, not {_cut(key)}")
     if action != "snapshot" and key not in TARGETS:

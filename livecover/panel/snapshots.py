@@ -4,11 +4,9 @@ Every page shows the same ones. Not here: the messages about them (``livecover.p
 """
 
 from livecover.instrument.instrument import Instrument
-from livecover.panel.requests import SETTABLE, SNAPSHOTS
+from livecover.instrument.scenes import SOUND_KEYS
+from livecover.panel.requests import SNAPSHOTS
 from livecover.settings.sections import values_of
-
-KEYS = SETTABLE - {"play.mute", "play.hold"}
-"""What a snapshot holds. Hold and mute are not part of a sound."""
 
 
 class Snapshots:
@@ -52,4 +50,4 @@ class Snapshots:
 
     def _now(self) -> dict[str, object]:
         values = values_of(self._instrument.settings)
-        return {key: values[key] for key in sorted(KEYS)}
+        return {key: values[key] for key in sorted(SOUND_KEYS)}

@@ -1,5 +1,7 @@
 """The ``status`` message: what a page shows of the instrument's state."""
 
+import dataclasses
+
 from engine.core.tempo import Beat
 from livecover.instrument.instrument import Instrument
 
@@ -40,6 +42,8 @@ def status_message(instrument: Instrument, now: float) -> dict[str, object]:
         "model": instrument.model_name,
         "accompanist": status.accompanist,
         "beat": _beat(status.beat),
+        "ports": [dataclasses.asdict(port) for port in instrument.ports()],
+        "sync_running": instrument.is_sync_running,
         "song_delay": round(instrument.song_delay, 4),
         "fault": instrument.error,
     }

@@ -51,9 +51,12 @@ class MonitorSettings:
     """off, default, or an output's name or index."""
     gain_db: float = 0.0
     """Volume in dB."""
+    mute: bool = False
+    """True: nothing of it is heard."""
 
     def __post_init__(self) -> None:
         checks.text("monitor.device", self.device)
+        checks.flag("monitor.mute", self.mute)
         checks.number("monitor.gain_db", self.gain_db, -60.0, 12.0, " dB")
 
     @property
@@ -76,9 +79,12 @@ class PianoSettings:
     """The path of a VST3 or Audio Unit instrument to use instead."""
     gain_db: float = 0.0
     """Volume in dB."""
+    mute: bool = False
+    """True: nothing of it is heard."""
 
     def __post_init__(self) -> None:
         checks.flag("piano.enabled", self.enabled)
+        checks.flag("piano.mute", self.mute)
         checks.text("piano.device", self.device)
         for name in ("soundfont", "plugin"):
             if getattr(self, name) is not None:

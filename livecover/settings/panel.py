@@ -15,11 +15,14 @@ class PanelSettings:
     """Address to listen at; any but loopback opens the panel to the network."""
     port: int = 7664
     """TCP port; 0 is any free one."""
+    keep_address: bool = True
+    """Whether the page's address, with its token, stays the same from one start to the next."""
     open_browser: bool = True
     """Whether to open the page in the browser, if livecover was started in a terminal."""
 
     def __post_init__(self) -> None:
         checks.flag("panel.enabled", self.enabled)
+        checks.flag("panel.keep_address", self.keep_address)
         checks.flag("panel.open_browser", self.open_browser)
         checks.text("panel.host", self.host)
         checks.integer("panel.port", self.port, 0, 65535)

@@ -10,7 +10,12 @@ from collections.abc import Iterator
 
 from engine.midi.sinks import is_midi_file
 
-ALWAYS = frozenset({"piano.plugin", "arranger.model", "record.folder", "panel.host", "panel.port"})
+ALWAYS = frozenset(
+    {
+        *("piano.plugin", "arranger.model", "record.folder"),
+        *("panel.host", "panel.port", "panel.keep_address"),
+    }
+)
 """With any value: code to run, a folder to write to, and who can connect."""
 SCORES = (".musicxml", ".mxl", ".xml")
 

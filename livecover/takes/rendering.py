@@ -44,27 +44,20 @@ class _Job:
 
 
 class Renderer:
-    """Renders takes that have ended. Every method from any thread.
+    """Renders takes that have ended. Every method from any thread."""
 
-    Parameters
-    ----------
-    piano
-        The piano that plays them.
-    """
-
-    def __init__(self, piano: PianoSettings) -> None:
-        self._piano = piano
+    def __init__(self) -> None:
         self._waiting: collections.deque[_Job] = collections.deque()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def render(self, files: TakeFiles, contents: Contents) -> None:
-        """Queue a take; returns at once."""
+    def render(self, files: TakeFiles, contents: Contents, piano: PianoSettings) -> None:
+        """Queue a take, and the piano that plays it; returns at once."""
         with self._lock:
             if len(self._waiting) >= MAX_WAITING:
                 _log.error("the piano of %s is not written: %d takes wait", files.name, MAX_WAITING)
                 return
-            self._waiting.append(_Job(files, contents, self._piano))
+            self._waiting.append(_Job(files, contents, piano))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="renders", daemon=True)
                 self._thread.start()

@@ -1,28 +1,38 @@
 """The panel's page in Chromium, before the real server and an instrument without an engine."""
 
+import logging
 import re
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 import pytest
 
 from engine.core.errors import ConfigError
 from engine.core.notes import NoteEvent
 from engine.core.settings import BeatSettings
 from engine.core.tempo import Beat, BeatState, Tempo
+from engine.playback.output import OutputInfo
 from engine.signal.meters import Level, Status
+from livecover.instrument.ports import PortState
 from livecover.panel import choices
 from livecover.panel.web import browser as panel_browser
+from livecover.panel.web.address import TokenFile
 from livecover.panel.web.server import PanelServer
+from livecover.settings.output import MonitorSettings, SyncSettings
 from livecover.settings.panel import PanelSettings
+from livecover.takes.files import TakeFiles
 from tests.e2e.processes import wait_until
 from tests.livecover.panel.fakes import FakeInstrument
+from tests.livecover.takes.test_listing import a_take
 
 pytest.importorskip("playwright")
+pytest.importorskip("axe_playwright_python")
+from axe_playwright_python.sync_playwright import Axe  # noqa: E402
 from playwright.sync_api import Browser, Page  # noqa: E402
 
 from tests.e2e.browser import DESK, PHONE, open_panel, press_pad, wait_for  # noqa: E402
@@ -34,6 +44,10 @@ class Instrument(FakeInstrument):
     """One that plays what a test gives it."""
 
     seen: Status | None = None
+    seen_ports: Sequence[PortState] | None = None
+
+    def ports(self) -> list[PortState]:
+        return super().ports() if self.seen_ports is None else list(self.seen_ports)
 
     def status(self) -> Status:
         return super().status() if self.seen is None else self.seen
@@ -58,8 +72,10 @@ def panel(
     instrument: Instrument, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[PanelServer]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(platformdirs, "user_config_path", lambda *a, **k: tmp_path / "none")
     monkeypatch.setattr(choices, "list_inputs", list)
-    monkeypatch.setattr(choices, "list_ports", list)
+    monkeypatch.setattr(choices, "list_ports", lambda: ["Synth"])
+    monkeypatch.setattr(choices, "list_outputs", lambda: [OutputInfo("usb", "USB Audio")])
     with PanelServer(instrument, PanelSettings(port=0), measure=True) as server:
         yield server
 
@@ -411,7 +427,8 @@ def test_it_fits_a_phone_and_names_everything(browser: Browser, panel: PanelServ
         small = page.evaluate(
             """[...document.querySelectorAll(
                  ".dock .big-key, .stepper button, .row button, .beat .key")]
-               .filter((e) => e.getBoundingClientRect().height < 44).map((e) => e.outerHTML)"""
+               .filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 44)
+               .map((e) => e.outerHTML)"""
         )
         assert small == []
 
@@ -442,3 +459,174 @@ def test_the_theme_switch_wins_over_the_system(page: Page) -> None:
     page.reload()
     page.wait_for_selector("#presets .key")
     assert ground() != dark
+
+
+def test_the_sound_is_set(page: Page, instrument: Instrument) -> None:
+    page.click("#tab-sound")
+    page.select_option("#monitor-device", label="USB Audio")
+    page.locator("#piano-enabled").check()
+    page.click("text=Mute the piano")
+    page.locator("#monitor-gain").press("Home")
+    page.select_option("#sync-port", label="Synth")
+    page.click("[aria-label='Clock 1 ms later']")
+
+    def is_set() -> bool:
+        s = instrument.settings
+        return (s.monitor, s.piano.enabled, s.piano.mute, s.sync) == (
+            MonitorSettings("usb", -60.0),
+            True,
+            True,
+            SyncSettings("Synth", 0.001),
+        )
+
+    wait_until("all of it", is_set)
+    state = "document.querySelector('#ports [data-state={}] .name')?.textContent === '{}'"
+    instrument.seen_ports = [
+        PortState("notes", "Synth", "gone"),
+        PortState("controllers", "Pads", "refused", "in use"),
+        PortState("clock", "Clock", "open"),
+    ]
+    wait_for(page, state.format("gone", "Synth"))
+    wait_for(page, state.format("refused", "Pads"))
+    assert page.locator("#ports .detail").inner_text() == "in use"
+    assert page.locator("#sync-state").inner_text() == "waits for a beat"
+    page.keyboard.press("m")  # what was chosen in a list has given up the keys
+    wait_until("mute", lambda: instrument.settings.play.mute)
+
+
+def test_scenes_takes_and_log(page: Page, instrument: Instrument, tmp_path: Path) -> None:
+    page.click("#tab-scenes")
+    page.fill("#scene-name", "Verse")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-scene=Verse]")
+    instrument.change({"midi.octave": 1})
+    page.click("[data-scene=Verse]")
+    wait_until("the scene", lambda: instrument.settings.midi.octave == 0)
+    page.locator("#scene-programs").check()
+    wait_until("program", lambda: instrument.settings.control.map["program"] == "scenes")
+
+    instrument.change({"record.folder": str(tmp_path)})
+    a_take(tmp_path, "x Take 1", ".mid")
+    page.click("#tab-takes")
+    page.wait_for_selector("#takes >> text=x Take 1")
+    assert page.locator("#takes .about").inner_text() == "1:01, 7 notes"
+    page.click("[aria-label='Delete x Take 1']")
+    page.click("#delete >> text=Keep")
+    assert TakeFiles(tmp_path, "x Take 1").midi.exists()
+    page.click("[aria-label='Delete x Take 1']")
+    page.click("#delete .danger")
+    page.wait_for_selector("#takes-none:visible")
+    assert not TakeFiles(tmp_path, "x Take 1").midi.exists()
+
+    page.click("#tab-log")
+    logging.getLogger("livecover").error("the synth is gone")
+    page.wait_for_selector("#log [data-level=error] >> text=the synth is gone")
+    page.reload()
+    page.wait_for_selector("#log >> text=the synth is gone")  # the tab stays, and so does the log
+
+
+def test_chord_key_and_bars_are_named(page: Page, instrument: Instrument) -> None:
+    page.keyboard.press("Space")
+    wait_until("it plays", lambda: instrument.is_playing)
+    instrument.play(*((0.2 + 0.4 * k, pitch, 80) for k in range(6) for pitch in (45, 60, 64, 67)))
+    wait_for(page, "document.querySelector('#chord').textContent === 'Am7'")
+    wait_for(page, "document.querySelector('#key').textContent !== ''")
+
+
+def test_latency_is_set_by_the_millisecond(page: Page, instrument: Instrument) -> None:
+    page.locator("#latency").fill("333")
+    page.locator("#latency").press("Enter")
+    wait_until("the latency", lambda: instrument.settings.time.latency == 0.333)
+    page.keyboard.press("h")  # the field has given up the keys
+    wait_until("hold", lambda: instrument.settings.play.hold)
+
+
+def test_a_small_tablet_shows_all_that_ends_the_music(browser: Browser, panel: PanelServer) -> None:
+    with open_panel(browser, panel.url, {"width": 1024, "height": 600}) as page:
+        assert page.evaluate("document.documentElement.scrollHeight") <= 600
+        for name in ("#start", ".panic", "#record", "#beat", "#roll"):
+            box = page.locator(name).bounding_box()
+            assert box is not None and box["y"] >= 0 and box["y"] + box["height"] <= 600
+        wide = page.evaluate(
+            """[...document.querySelectorAll(".link, .bar, .beat, .dock, .tabs")]
+               .filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.className)"""
+        )
+        assert wide == []
+        page.click(".panic")
+
+
+def test_the_address_is_shown_renewed_and_followed(
+    browser: Browser, instrument: Instrument
+) -> None:
+    with PanelServer(instrument, PanelSettings(host="0.0.0.0", port=0)) as server:
+        with open_panel(browser, server.url) as page:
+            page.click("#tablet-open")
+            if server.network_url:  # where this machine has a network
+                assert page.locator("#tablet-address").inner_text() == server.network_url
+                wait_for(page, "document.querySelector('#tablet-code').naturalWidth > 0")
+            before = server.url
+            page.click("#tablet-renew")
+            wait_for(page, f"!location.href.startsWith('{before}')")
+            page.wait_for_selector("#presets .key")
+            assert page.url == server.url != before
+
+
+def test_an_old_page_says_that_the_server_is_new(
+    browser: Browser, instrument: Instrument, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bookmark finds the next livecover; a page of the one before says so and loads anew."""
+    tokens = TokenFile(tmp_path / "token")
+    with PanelServer(instrument, PanelSettings(port=0), tokens=tokens) as server:
+        port = int(server.url.split(":")[2].split("/")[0])
+        context = browser.new_context(viewport=DESK)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(server.url)
+        page.wait_for_selector("#presets .key")
+        first = server.url
+    monkeypatch.setattr("livecover.panel.web.server.fingerprint", lambda page: "another")
+    with PanelServer(instrument, PanelSettings(port=port), tokens=tokens) as server:
+        assert server.url == first
+        page.click("#newer-load")
+        page.wait_for_selector("#presets .key")
+        assert page.locator("#newer").is_hidden()
+        context.close()
+
+
+def test_the_keys_are_those_of_the_docs(page: Page) -> None:
+    table = (Path(__file__).parents[2] / "docs" / "panel.md").read_text().split("## Keys")[1]
+    documented = re.findall(r"^\| (.+?) \|", table.split("\n## ")[0], re.MULTILINE)[1:]
+    words = " ".join(documented).replace(", then arrows", "").replace("1 to 9", "1–9").split()
+    keys = [word if len(word) == 1 else word.rstrip(",") for word in words if word != "and"]
+    page.keyboard.press("?")
+    assert sorted(keys) == sorted(page.locator("#help kbd").all_inner_texts())
+
+
+@pytest.mark.parametrize("size", [DESK, {"width": 1024, "height": 600}, PHONE])
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_serious(
+    theme: str, size: dict[str, int], browser: Browser, panel: PanelServer, tmp_path: Path
+) -> None:
+    """In every group of controls and every dialog, as axe-core judges (WCAG 2.2 AA)."""
+    a_take(tmp_path, "x Take 1", ".mid", ".flac")
+    panel._instrument.change({"record.folder": str(tmp_path)})
+    panel._instrument.scenes.keep("Verse")
+    with open_panel(browser, panel.url, size, color_scheme=theme, bypass_csp=True) as page:
+        for tab in ("play", "sound", "scenes", "takes", "log"):
+            page.click(f"#tab-{tab}")
+            page.wait_for_timeout(150)
+            assert serious(page) == []
+        for opener, dialog in (("#help-open", "#help"), ("#tablet-open", "#tablet")):
+            page.click(opener)
+            assert serious(page) == []
+            page.locator(dialog).press("Escape")
+
+
+def serious(page: Page) -> list[str]:
+    """Return axe's serious and critical findings, a line each."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {node['html'][:150]} {node.get('failureSummary', '')[:200]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]

@@ -3,6 +3,8 @@
 Not here: the files (``livecover/panel/page/``).
 """
 
+import hashlib
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -43,3 +45,11 @@ def _add(found: dict[str, tuple[bytes, str]], folder: Traversable, path: str) ->
             _add(found, entry, f"{path}{entry.name}/")
         elif suffix in TYPES:
             found[path + entry.name] = (entry.read_bytes(), TYPES[suffix])
+
+
+def fingerprint(page: Mapping[str, tuple[bytes, str]]) -> str:
+    """Return a text that is another one where any file of the page is."""
+    digest = hashlib.sha256()
+    for path in sorted(page):
+        digest.update(path.encode() + b"\0" + page[path][0])
+    return digest.hexdigest()[:16]

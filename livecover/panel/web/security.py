@@ -15,14 +15,12 @@ Not here: the check of messages (``livecover.panel.requests``).
 
 import hmac
 import ipaddress
-import secrets
 from collections.abc import Callable, Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-TOKEN_BYTES = 24
 REFUSED = (
     "This is livecover's panel. Its address ends in a token: open the whole address that livecover"
     " printed when it started.\n"
@@ -38,11 +36,6 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 """On every response, with the Content-Security-Policy."""
-
-
-def make_token() -> str:
-    """Return a new secret of 192 bits, as text for a URL."""
-    return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def is_loopback(host: str) -> bool:
@@ -78,7 +71,7 @@ class SecurityMiddleware:
     app
         The application; it gets the path after the token.
     token
-        As :func:`make_token` returns it.
+        As ``livecover.panel.web.address`` makes it.
     host
         The address to listen at, as the settings have it; if it is a name, Host may be it.
     on_allowed
@@ -94,8 +87,12 @@ class SecurityMiddleware:
     ) -> None:
         self._app = app
         self._on_allowed = on_allowed
-        self._token = token.encode()
+        self.renew(token)
         self._host = host
+
+    def renew(self, token: str) -> None:
+        """Take another token; the old one counts no more."""
+        self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403 (to a WebSocket too)."""
@@ -127,7 +124,7 @@ class SecurityMiddleware:
         if scope["type"] == "websocket":
             if origins != [f"http://{hosts[0]}"]:
                 return False
-        elif origins not in ([], [f"http://{hosts[0]}"]) or scope["method"] not in ("GET", "HEAD"):
+        elif origins not in ([], [f"http://{hosts[0]}"]) or not _is_method_allowed(scope):
             return False
         is_opened = headers.get("sec-fetch-mode") == "navigate" and (
             headers.get("sec-fetch-dest") == "document"
@@ -145,6 +142,12 @@ class SecurityMiddleware:
         return host in allowed
 
 
+def _is_method_allowed(scope: Scope) -> bool:
+    """Return whether a method may be: to change something only ``POST api`` is."""
+    method = scope["method"]
+    return method in ("GET", "HEAD") or (method == "POST" and scope["path"].endswith("/api"))
+
+
 def _policy(host: str) -> str:
     """Return the Content-Security-Policy: files of this server only, nothing inline."""
     socket = f" ws://{host}" if host else ""  # 'self' means no socket in older Safari
@@ -153,6 +156,7 @@ def _policy(host: str) -> str:
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' data:",
+        "media-src 'self'",
         "font-src 'self'",
         "manifest-src 'self'",
         "worker-src 'self'",

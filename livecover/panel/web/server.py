@@ -4,6 +4,7 @@ No note waits for this thread: if it is late, only a page is late.
 Not here: messages (``livecover.panel``), access control (``livecover.panel.web.security``).
 """
 
+import asyncio
 import contextlib
 import errno
 import logging
@@ -16,22 +17,26 @@ from typing import Self
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from engine.core.errors import ConfigError
+from engine.core.errors import ConfigError, LiveCoverError
 from engine.system.bounded import join_thread
 from livecover.instrument.instrument import Instrument
 from livecover.panel.requests import MAX_STYLE_MESSAGE
+from livecover.panel.web.address import TokenFile, network_address, qr_code
+from livecover.panel.web.api import api_routes
 from livecover.panel.web.connections import BACKLOG, PendingConnections, connection_protocol
-from livecover.panel.web.page_files import load_page
-from livecover.panel.web.security import SecurityMiddleware, bracketed, is_loopback, make_token
+from livecover.panel.web.page_files import fingerprint, load_page
+from livecover.panel.web.security import SecurityMiddleware, bracketed, is_loopback
 from livecover.panel.web.sessions import PanelSessions
 from livecover.settings.panel import PanelSettings
+from livecover.takes.listing import find_take
 
 MAX_CONNECTIONS = 256
 """With the token; without it ``livecover.panel.web.connections`` limits them."""
 CLOSE_TIMEOUT = 1  # seconds for pages to close
+TYPES_OF_TAKES = {".flac": "audio/flac", ".mid": "audio/midi"}
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 _log = logging.getLogger(__name__)
@@ -48,6 +53,8 @@ class PanelServer:
         Where to listen.
     measure
         Whether pages report when they drew a note (``drawn``).
+    tokens
+        The token that is kept; by default each server has a new one.
     """
 
     def __init__(
@@ -56,9 +63,13 @@ class PanelServer:
         settings: PanelSettings | None = None,
         *,
         measure: bool = False,
+        tokens: TokenFile | None = None,
     ) -> None:
         self._settings = settings or PanelSettings()
-        self._token = make_token()
+        self._tokens = tokens or TokenFile(None)
+        self._token = self._tokens.read()
+        self._security: SecurityMiddleware | None = None
+        self._place = ("", 0)  # host and port
         self._sessions: PanelSessions | None = None
         self._instrument = instrument
         self._measure = measure
@@ -90,7 +101,8 @@ class PanelServer:
         assert self._thread is None
         listener = listen(self._settings)
         host, port = listener.getsockname()[:2]
-        self.url = f"http://{bracketed(WILDCARDS.get(host, host))}:{port}/{self._token}/"
+        self._place = host, port
+        self.url = self._url(WILDCARDS.get(host, host))
         if not is_loopback(host):
             _log.warning(
                 "panel.host %s opens the panel to the network: whoever has its address can play,"
@@ -98,10 +110,11 @@ class PanelServer:
                 self._settings.host,
             )
         pending = PendingConnections()
+        self._security = SecurityMiddleware(
+            self._application(), self._token, self._settings.host, pending.discard
+        )
         config = uvicorn.Config(
-            SecurityMiddleware(
-                self._application(), self._token, self._settings.host, pending.discard
-            ),
+            self._security,
             loop="asyncio",
             http=connection_protocol(pending),
             backlog=BACKLOG,
@@ -132,6 +145,27 @@ class PanelServer:
         if is_waited_for:
             join_thread(self._thread, CLOSE_TIMEOUT)
 
+    @property
+    def network_url(self) -> str:
+        """The page's address for other devices; empty where only this machine can open it."""
+        host = self._place[0]
+        address = None if is_loopback(host) else network_address(host)
+        return "" if address is None else self._url(address)
+
+    def _url(self, host: str) -> str:
+        return f"http://{bracketed(host)}:{self._place[1]}/{self._token}/"
+
+    def _renew(self) -> None:
+        """Take a new token, and keep it."""
+        assert self._security is not None
+        self._token = self._tokens.renew()
+        self._security.renew(self._token)
+        self.url = self._url(WILDCARDS.get(self._place[0], self._place[0]))
+
+    def _address(self) -> dict[str, object]:
+        """Return the ``address`` message."""
+        return {"type": "address", "address": self.network_url, "path": f"/{self._token}/"}
+
     def _serve(self, listener: socket.socket) -> None:
         """Run the server. On its thread."""
         assert self._server is not None
@@ -156,8 +190,30 @@ class PanelServer:
                 return PlainTextResponse("The panel has no such file.\n", 404)
             return Response(found[0], media_type=found[1])
 
-        sessions = self._sessions = PanelSessions(self._instrument, self._measure)
-        routes = [WebSocketRoute("/socket", sessions.serve), Route("/{path:path}", answer)]
+        async def code(_: Request) -> Response:
+            return Response(qr_code(self.network_url or self.url), media_type="image/svg+xml")
+
+        async def take(request: Request) -> Response:
+            name, kind = request.path_params["name"], request.path_params["kind"]
+            folder = self._instrument.settings.record.path
+            try:
+                path = (await asyncio.to_thread(find_take, folder, name)).file(kind)
+            except LiveCoverError:
+                path = None
+            if path is None:
+                return PlainTextResponse("There is no such file of a take.\n", 404)
+            return FileResponse(path, media_type=TYPES_OF_TAKES[path.suffix])
+
+        sessions = self._sessions = PanelSessions(
+            self._instrument, self._measure, fingerprint(page), self._address, self._renew
+        )
+        routes = [
+            WebSocketRoute("/socket", sessions.serve),
+            *api_routes(self._instrument, sessions.runner),
+            Route("/qr.svg", code),
+            Route("/takes/{name}/{kind}", take),
+            Route("/{path:path}", answer),
+        ]
         return Starlette(routes=routes, lifespan=lifespan)
 
 

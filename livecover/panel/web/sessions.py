@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -19,6 +19,7 @@ from engine.system.bounded import call_in_thread
 from livecover import __version__
 from livecover.instrument.instrument import Instrument
 from livecover.panel.command_runner import Command, CommandRunner
+from livecover.panel.log_buffer import LogBuffer
 from livecover.panel.mapping_messages import MappingMessages
 from livecover.panel.messages import STATUS_EVERY, TICKS, encode_one
 from livecover.panel.requests import (
@@ -47,6 +48,8 @@ PAUSE_S = 1.0
 """Seconds without frames after an error in this program."""
 TOO_MANY_MESSAGES, TRY_LATER = 1008, 1013  # RFC 6455 7.4.1, and IANA's registry of close codes
 
+RENEWED = 4001  # one of those that RFC 6455 leaves to programs
+
 _log = logging.getLogger(__name__)
 
 
@@ -59,15 +62,37 @@ class PanelSessions:
         What the pages control and show.
     measure
         Whether pages report when they drew a note.
+    page
+        Identifies the page's files.
+    address
+        Returns the ``address`` message.
+    renew
+        Renews the address.
+
+    Attributes
+    ----------
+    runner : CommandRunner
+        Runs their commands.
     """
 
-    def __init__(self, instrument: Instrument, measure: bool = False) -> None:
+    def __init__(
+        self,
+        instrument: Instrument,
+        measure: bool,
+        page: str,
+        address: Callable[[], dict[str, object]],
+        renew: Callable[[], None],
+    ) -> None:
         self._instrument = instrument
         self._measure = measure
+        self._page, self._address, self._renew = page, address, renew
         self._tap = PanelTap()
-        self._runner = CommandRunner(instrument)
+        self._log = LogBuffer()
+        self.runner = CommandRunner(instrument)
         self._mapping = MappingMessages(instrument)
         self._pages: set[SendQueue] = set()
+        self._sockets: dict[SendQueue, WebSocket] = {}
+        self._closing: set[asyncio.Future[None]] = set()
         self._commands: asyncio.Queue[tuple[SendQueue, Command]] = asyncio.Queue(MAX_COMMANDS)
         self._has_pages = asyncio.Event()
         self._has_changed = False
@@ -79,6 +104,7 @@ class PanelSessions:
         """Send frames and run commands within the block."""
         self._instrument.subscribe(self._on_change)
         self._instrument.add_tap(self._tap)
+        logging.getLogger().addHandler(self._log)
         tasks = [
             asyncio.create_task(self._send_frames()),
             asyncio.create_task(self._run_commands()),
@@ -89,6 +115,7 @@ class PanelSessions:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            logging.getLogger().removeHandler(self._log)
             self._tap.set_active(False)
             self._instrument.remove_tap(self._tap)
 
@@ -102,20 +129,22 @@ class PanelSessions:
         if not self._pages:
             self._tap.set_active(True)
         self._pages.add(page)
+        self._sockets[page] = websocket
         self._has_pages.set()
         sender = asyncio.create_task(self._send(websocket, page))
         try:
             page.put_message(self._hello())
-            for message in self._mapping.all():
+            for message in [*self._mapping.all(), self._log.all(), self._address()]:
                 page.put_message(message)
             page.flush()
-            if not self._runner.allowed.choices.models:  # not looked for yet
+            if not self.runner.allowed.choices.models:  # not looked for yet
                 self._put_command(page, Do("refresh"))
             await self._receive(websocket, page)
         except WebSocketDisconnect:
             pass
         finally:
             self._pages.discard(page)
+            self._sockets.pop(page, None)
             if not self._pages:
                 self._has_pages.clear()
                 self._tap.set_active(False)
@@ -152,10 +181,23 @@ class PanelSessions:
             case Drawn(notes):
                 if self._measure:
                     self.drawn.extend(notes)
+            case Do("renew_address"):
+                self._renew_address(page)
             case Do("panic"):  # at once, even while a model is being opened
                 await self._run(page, request)
             case _:
                 self._put_command(page, request)
+
+    def _renew_address(self, page: SendQueue) -> None:
+        """Renew the address: the page that asked is told, all others are closed."""
+        self._renew()
+        page.put_message(self._address())
+        page.flush()
+        for other, socket in list(self._sockets.items()):
+            if other is not page:
+                closing = asyncio.ensure_future(socket.close(RENEWED, "the address was renewed"))
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
 
     def _put_command(self, page: SendQueue, command: Command) -> None:
         """Queue a command."""
@@ -171,7 +213,7 @@ class PanelSessions:
     async def _run(self, page: SendQueue, command: Command) -> None:
         """Run a command on a thread; send the result to the page that asked."""
         try:
-            running = call_in_thread(lambda: self._runner.run(command), "panel-command")
+            running = call_in_thread(lambda: self.runner.run(command), "panel-command")
             answer = await asyncio.wrap_future(running)
         except LiveCoverError as error:
             _put_error(page, str(error))
@@ -204,7 +246,7 @@ class PanelSessions:
 
     def _put_frame(self, n_ticks: int) -> None:
         """Queue for every page what has happened since the last frame."""
-        messages = self._tap.take_messages()
+        messages = [*self._tap.take_messages(), *self._log.take_new()]
         chroma = self._tap.take_chroma()
         if chroma is not None:
             messages.append(chroma)
@@ -231,15 +273,16 @@ class PanelSessions:
         return {
             "type": "hello",
             "version": __version__,
+            "page": self._page,
             **self._settings(),
-            "choices": self._runner.allowed.choices.as_message(),
+            "choices": self.runner.allowed.choices.as_message(),
             "limits": {"style_file": MAX_STYLE_FILE, "messages_per_second": RATE},
             "learn": bool(self._instrument.controller),
             "measure": self._measure,
         }
 
     def _settings(self) -> dict[str, object]:
-        return {"settings": self._runner.settings(), "snapshot": self._runner.snapshots.active}
+        return {"settings": self.runner.settings(), "snapshot": self.runner.snapshots.active}
 
 
 def _put_error(page: SendQueue, text: str) -> None:

@@ -17,7 +17,7 @@ from engine.system import bounded
 from engine.system.bounded import MIN_SAVE_S, begin_shutdown
 from livecover.commands.signals import stop_on_signals
 from livecover.control.command_queue import CommandQueue
-from livecover.instrument import rig as subject
+from livecover.instrument import sound_output
 from livecover.instrument.instrument import Instrument
 from livecover.instrument.rig import Rig
 from livecover.settings.output import MonitorSettings, RecordSettings
@@ -91,7 +91,7 @@ def test_whatever_hangs_no_wait_has_a_time_of_its_own(
     trap: Trap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wall, source = HungWall(trap), ScriptedSource()
-    monkeypatch.setattr(subject, "open_output", lambda device: wall)
+    monkeypatch.setattr(sound_output, "open_output", lambda device: wall)
     monkeypatch.setattr(FlacFile, "write", lambda *_: trap.catch("disk"))
     pipeline = make_pipeline()
     monkeypatch.setattr(pipeline, "push", lambda samples: trap.catch("model"))
@@ -118,9 +118,7 @@ def test_whatever_hangs_no_wait_has_a_time_of_its_own(
         join(thread, timeout)
 
     with Rig(settings, open_engine) as rig:
-        with Instrument(rig.settings, None, rig.recorder, rig.open_engine) as instrument:
-            for tap in rig.taps:
-                instrument.add_tap(tap)
+        with Instrument(settings, None, rig.recorder, rig.open_engine, rig) as instrument:
             instrument.start()
             instrument.record(True)
             with CommandQueue(instrument) as queue:

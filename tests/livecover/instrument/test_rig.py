@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -19,6 +20,7 @@ from engine.core.tempo import Beat, BeatState, Tempo
 from engine.midi.clock_writer import START, STOP, TICK
 from engine.midi.messages import Message
 from livecover.instrument import rig as subject
+from livecover.instrument import sound_output, sync_output
 from livecover.instrument.rig import Rig
 from livecover.settings.output import (
     MonitorSettings,
@@ -72,9 +74,9 @@ class Tone:
 @pytest.fixture
 def wall(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wall]:
     output = Wall()
-    monkeypatch.setattr(subject, "open_output", lambda device: output)
-    monkeypatch.setattr(subject, "open_live_synth", lambda settings, rate: Tone())
-    monkeypatch.setattr(subject, "check_piano", lambda settings: None)
+    monkeypatch.setattr(sound_output, "open_output", lambda device: output)
+    monkeypatch.setattr(sound_output, "open_live_synth", lambda settings, rate: Tone())
+    monkeypatch.setattr(sound_output, "check_piano", lambda settings: None)
     yield output
 
 
@@ -85,23 +87,25 @@ def settings(folder: Path, **sections: Any) -> Settings:
 def test_without_monitor_and_piano_no_output_is_opened(tmp_path: Path) -> None:
     with Rig(settings(tmp_path)) as rig:
         assert rig.taps == () and rig.recovered == []
-        assert rig.settings == settings(tmp_path)
+        assert rig.needed(settings(tmp_path)) == settings(tmp_path)
 
 
 def test_the_latency_holds_what_the_piano_needs_and_the_monitor_alone_needs_none(
     wall: Wall, tmp_path: Path
 ) -> None:
     with Rig(settings(tmp_path, piano=PianoSettings(enabled=True))) as rig:
-        assert rig.playback is not None
-        assert rig.settings.time.output_allowance == pytest.approx(rig.playback.latency, abs=1e-3)
-        assert 0.03 < rig.settings.time.output_allowance < 0.2
+        assert rig.sound is not None
+        latency, needed = rig.sound.playback.latency, rig.needed(Settings())
+        assert needed.time.output_allowance == pytest.approx(latency, abs=1e-3)
+        assert 0.03 < needed.time.output_allowance < 0.2
     assert wall.is_closed
     with Rig(settings(tmp_path, monitor=MonitorSettings(device="default"))) as rig:
-        assert rig.settings.time == Settings().time
+        needed = rig.needed(Settings())
+        assert needed.time == Settings().time
         assert len(rig.taps) == 1
-        assert rig.playback is not None
-        least = rig.playback.latency + 0.05  # a song that is accompanied is heard later here
-        assert least < rig.settings.accompany.song_later < least + 0.1
+        assert rig.sound is not None
+        least = rig.sound.playback.latency + 0.05  # a song that is accompanied is heard later here
+        assert least < needed.accompany.song_later < least + 0.1
 
 
 def test_an_input_that_hears_the_output_is_refused(wall: Wall, tmp_path: Path) -> None:
@@ -113,7 +117,7 @@ def test_an_input_that_hears_the_output_is_refused(wall: Wall, tmp_path: Path) -
     stopped: list[bool] = []
     with Rig(settings(tmp_path, monitor=MonitorSettings(device="wall")), open_engine) as rig:
         with refused(DeviceError, "hear itself", "livecover together", "another output"):
-            rig.open_engine(rig.settings, ())
+            rig.open_engine(Settings(), ())
     assert stopped
 
 
@@ -160,13 +164,53 @@ def test_a_take_sounds_as_its_notes_stand(tmp_path: Path) -> None:
     assert np.flatnonzero(mix[:, 1]).tolist() == [100, RATE // 4, RATE * 3 // 2]
 
 
-def test_gains_count_at_once(wall: Wall, tmp_path: Path) -> None:
+def test_gains_and_mute_count_at_once(wall: Wall, tmp_path: Path) -> None:
     both = settings(
         tmp_path, monitor=MonitorSettings(device="default"), piano=PianoSettings(enabled=True)
     )
     with Rig(both) as rig:
-        rig.apply(settings(tmp_path, monitor=MonitorSettings("default", gain_db=-20.0)))
-        assert rig._monitor is not None and rig._monitor.gain == pytest.approx(0.1)
+        sound = rig.sound
+        assert sound is not None and sound._monitor is not None and sound._piano is not None
+        quiet = replace(
+            both,
+            monitor=replace(both.monitor, gain_db=-20.0),
+            piano=replace(both.piano, mute=True),
+        )
+        with rig.changing(quiet):
+            pass
+        assert rig.sound is sound and not wall.is_closed
+        assert sound._monitor.gain == pytest.approx(0.1) and sound._piano.gain == 0.0
+
+
+def test_outputs_change_while_it_runs(wall: Wall, ports: list["Port"], tmp_path: Path) -> None:
+    """What is new is open before what was is closed."""
+    off = settings(tmp_path)
+    piano = replace(off, piano=PianoSettings(enabled=True), sync=SyncSettings("Clock"))
+    with Rig(off) as rig:
+        with rig.changing(piano) as needed:
+            assert needed.time.output_allowance > off.time.output_allowance
+            assert rig.taps == ()
+        assert len(rig.taps) == 2 and not wall.is_closed and ports[0].is_open
+        with rig.changing(replace(piano, sync=SyncSettings("Other"))):
+            assert [port.is_open for port in ports] == [True, True]
+        assert [port.is_open for port in ports] == [False, True]
+        with rig.changing(off) as needed:
+            assert needed == off
+        assert rig.taps == () and wall.is_closed and not ports[1].is_open
+
+
+def test_what_cannot_be_opened_leaves_all_as_it_was(
+    wall: Wall, ports: list["Port"], tmp_path: Path
+) -> None:
+    off = settings(tmp_path)
+    with Rig(off) as rig:
+        with refused(MidiError, "clock.mid"):
+            wanted = replace(off, piano=PianoSettings(enabled=True), sync=SyncSettings("clock.mid"))
+            rig.changing(wanted).__enter__()
+        assert rig.taps == () and wall.is_closed
+        with pytest.raises(MidiError), rig.changing(replace(off, sync=SyncSettings("Clock"))):
+            raise MidiError("the engine does not take it")
+        assert rig.taps == () and not ports[0].is_open
 
 
 def test_a_soundfont_that_is_not_there_is_named_before_an_output_is_opened(tmp_path: Path) -> None:
@@ -198,7 +242,7 @@ class Port:
 
 @pytest.fixture
 def ports(monkeypatch: pytest.MonkeyPatch) -> list[Port]:
-    monkeypatch.setattr(subject, "PortSink", Port)
+    monkeypatch.setattr(sync_output, "PortSink", Port)
     monkeypatch.setattr(Port, "opened", [])
     return Port.opened
 
@@ -211,10 +255,11 @@ def test_a_port_of_its_own_gets_clock_and_is_stopped_at_the_end(
     ports: list[Port], tmp_path: Path
 ) -> None:
     with Rig(settings(tmp_path, sync=SyncSettings("Clock", -0.01))) as rig:
-        assert rig.sync is not None and rig.taps == (rig.sync,)
-        rig.sync.begin(SimpleNamespace(name="", sample_rate=RATE, n_channels=2), 0.0, 0.2)
-        assert rig.sync._writer.delay == pytest.approx(0.2 - 0.01 - Port.latency)
-        rig.sync.beat(one_beat())
+        assert rig.sync is not None and rig.taps == (rig.sync.sender,)
+        sender = rig.sync.sender
+        sender.begin(SimpleNamespace(name="", sample_rate=RATE, n_channels=2), 0.0, 0.2)
+        assert sender._writer.delay == pytest.approx(0.2 - 0.01 - Port.latency)
+        sender.beat(one_beat())
         (port,) = ports
         assert port.name == "Clock" and port.has_started.wait(60)
         assert set(port.sent) <= {TICK, START}
@@ -230,8 +275,8 @@ def test_the_notes_port_gets_clock_too(ports: list[Port], tmp_path: Path) -> Non
 
     with Rig(settings(tmp_path, sync=SyncSettings("LiveCover")), open_engine) as rig:
         assert rig.sync is not None
-        rig.open_engine(rig.settings, ())
-        rig.sync.beat(one_beat())
+        rig.open_engine(Settings(), ())
+        rig.sync.sender.beat(one_beat())
         assert notes.has_started.wait(60)
     assert ports == [notes] and notes.is_open
 

@@ -113,8 +113,16 @@ def test_the_closest_name_is_taken() -> None:
         ("cc 1", "play.mute 3", "expected on or off, not 3"),
         ("cc 1", "play.mute 0 to 1", "expected one of: KEY"),
         ("cc 1", "panic now", "expected nothing after panic, got now"),
-        ("cc 1", "presets", "presets goes with program, and program with presets"),
-        ("program", "panic", "presets goes with program, and program with presets"),
+        (
+            "cc 1",
+            "presets",
+            "presets or scenes goes with program, and program with presets",
+        ),
+        (
+            "program",
+            "panic",
+            "presets or scenes goes with program, and program with presets",
+        ),
         ("note 1", "decoder.density", "a button needs a value to set, such as decoder.density 4"),
         ("note 1", "decoder.density 0.5 to 2", "expected one of: KEY"),
     ],

@@ -7,25 +7,25 @@ import pytest
 
 from engine.core.errors import ConfigError
 from engine.core.settings import BeatSettings
-from livecover.options.parser import HELP, make_parser, parse
+from livecover.options.parser import HELP, Request, make_parser, parse
 from livecover.settings.sections import Settings, with_values
 from livecover.settings.source import load_settings
 from tests.messages import refused
 
 
 def test_nothing_given_overrides_nothing() -> None:
-    assert parse([]) == ("play", (), None, {})
+    assert parse([]) == Request("play", (), None, {})
 
 
 def test_every_option() -> None:
-    command, _, config, overrides = parse(
+    request = parse(
         "--input song.wav --midi-out LiveCover --midi-out take.mid --model m.onnx --style calm"
         " --latency 250ms --config c.toml --channel 2 --transpose -12 --velocity-curve soft"
         " --log-level debug --provider cuda --threads 2 --density 0.5".split()
     )
-    assert command == "play"
-    assert config == Path("c.toml")
-    settings = load_settings(Path(__file__).parents[3] / "config.toml", overrides)
+    assert request.command == "play"
+    assert request.config == Path("c.toml")
+    settings = load_settings(Path(__file__).parents[3] / "config.toml", request.overrides)
     assert settings.audio.input == "song.wav"
     assert settings.midi.midi_out == ("LiveCover", "take.mid")
     assert (settings.model.model, settings.model.style) == ("m.onnx", "calm")
@@ -37,9 +37,14 @@ def test_every_option() -> None:
     assert settings.decoder.density == 0.5
 
 
+def test_a_scene_and_a_new_address_are_no_settings() -> None:
+    request = parse(["panel", "--scene", "Verse", "--renew-address"])
+    assert request == Request("panel", (), None, {}, "Verse", True)
+
+
 @pytest.mark.parametrize("words", [["doctor", "--model", "m"], ["--model", "m", "doctor"]])
 def test_a_command_stands_before_or_after_its_options(words: list[str]) -> None:
-    assert parse(words) == ("doctor", (), None, {"model.model": "m"})
+    assert parse(words) == Request("doctor", (), None, {"model.model": "m"})
 
 
 @pytest.mark.parametrize(
@@ -161,7 +166,7 @@ def test_help_and_version_end_well(
 
 def test_some_commands_take_words() -> None:
     learn = parse(["learn", "model.style", "--control", "nano"])
-    assert learn == ("learn", ("model.style",), None, {"control.port": "nano"})
+    assert learn == Request("learn", ("model.style",), None, {"control.port": "nano"})
     quantize = parse(["quantize", "a.mid", "--strength", "0.8", "takes", "--steps", "3"])
     assert quantize.words == ("a.mid", "takes")
     assert quantize.overrides == {"record.strength": 0.8, "record.steps": 3}

@@ -8,6 +8,7 @@ import pytest
 
 from engine.audio.opening import InputInfo
 from engine.core.errors import MidiError
+from engine.playback.output import OutputInfo
 from livecover.panel import choices
 from livecover.panel.web.server import PanelServer
 from livecover.settings.panel import PanelSettings
@@ -27,6 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         choices, "list_inputs", lambda: [InputInfo(3, "USB Audio", 2, 48000, False, "USB Audio")]
     )
     monkeypatch.setattr(choices, "list_ports", no_midi)
+    monkeypatch.setattr(choices, "list_outputs", lambda: [OutputInfo("usb", "USB Audio")])
     monkeypatch.setattr(choices, "list_models", lambda: ("live", "transcribe"))
 
 

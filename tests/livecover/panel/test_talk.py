@@ -1,6 +1,7 @@
 """A page and the panel's server: what it is told, and what becomes of what it asks."""
 
 import base64
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import mido
 import numpy as np
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from engine.core.errors import ConfigError
 from engine.core.notes import NoteEvent, PedalEvent
@@ -17,7 +19,9 @@ from livecover.panel.command_runner import CommandRunner
 from livecover.panel.requests import MAX_STYLE_FILE, CorrectBeat
 from livecover.panel.web import sessions
 from livecover.panel.web.server import PanelServer
+from livecover.panel.web.sessions import RENEWED
 from tests.livecover.panel.fakes import Client, FakeInstrument
+from tests.livecover.takes.test_listing import a_take
 
 BLOCK = np.full((256, 2), 0.1, np.float32)
 
@@ -352,3 +356,65 @@ def test_a_fault_of_ours_does_not_end_the_news(
         tap.found([NoteEvent(1.0, 50, 90)], [2.0])
         page.hear("status"), page.hear("status")
     assert "could not send what happened" in caplog.text
+
+
+def test_scenes_are_kept_recalled_and_deleted(
+    panel: PanelServer, instrument: FakeInstrument
+) -> None:
+    with Client(panel.url) as page:
+        instrument.change({"midi.transpose": 3})
+        page.say(type="do", action="keep_scene", key="Verse")
+        assert page.hear("scenes")["names"] == ["Verse"]
+        instrument.change({"midi.transpose": 0})
+        page.say(type="do", action="recall_scene", key="Verse")
+        page.hear("scenes")
+        assert instrument.settings.midi.transpose == 3
+        page.say(type="do", action="scene_programs", key="scenes")
+        assert page.hear("scenes")["programs"] == "scenes"
+        assert instrument.settings.control.map["program"] == "scenes"
+        page.say(type="do", action="delete_scene", key="Verse")
+        assert page.hear("scenes")["names"] == []
+
+
+def test_takes_are_listed_and_deleted(
+    panel: PanelServer, instrument: FakeInstrument, tmp_path: Path
+) -> None:
+    instrument.change({"record.folder": str(tmp_path)})
+    a_take(tmp_path, "x Take 1", ".mid")
+    with Client(panel.url) as page:
+        page.say(type="do", action="takes")
+        told = page.hear("takes")
+        assert told["folder"] == str(tmp_path)
+        assert [(take["name"], take["files"]) for take in told["takes"]] == [("x Take 1", ["midi"])]
+        page.say(type="do", action="delete_take", key="x Take 1")
+        assert page.hear("takes")["takes"] == []
+
+
+def test_the_log_is_told(panel: PanelServer) -> None:
+    log = logging.getLogger("livecover")
+    log.warning("the first\nline")
+    with Client(panel.url) as page:
+        lines = page.hear("log")["lines"]
+        assert [lines[-1]["level"], lines[-1]["text"]] == ["warning", "the first line"]
+        log.error("the second")
+        while not (new := [line for line in page.hear("log")["lines"] if line not in lines]):
+            pass
+        assert new[-1]["text"] == "the second" and new[-1]["number"] > lines[-1]["number"]
+
+
+def test_a_renewed_address_closes_the_other_pages(panel: PanelServer) -> None:
+    before = panel.url
+    with Client(before) as page, Client(before) as other:
+        path = page.hear("address")["path"]
+        assert before.endswith(path) and page.hear("status")
+        page.say(type="do", action="renew_address")
+        renewed = page.hear("address")["path"]
+        assert renewed != path and panel.url.endswith(renewed)
+        with pytest.raises(ConnectionClosed) as caught:
+            for _ in range(1000):
+                other.hear("status")
+        assert caught.value.rcvd is not None and caught.value.rcvd.code == RENEWED
+    with pytest.raises(InvalidStatus):
+        Client(before).__enter__()
+    with Client(panel.url) as page:
+        assert page.hear("hello")

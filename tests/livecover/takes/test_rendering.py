@@ -75,9 +75,11 @@ def ended(renderer: Renderer) -> None:
 
 
 def test_a_plugin_plays_takes_one_after_the_other(takes: Path) -> None:
-    renderer = Renderer(PianoSettings(enabled=True, plugin="click.vst3"))
+    renderer = Renderer()
     for name in ("a", "b"):
-        renderer.render(TakeFiles(takes, name), contents())
+        renderer.render(
+            TakeFiles(takes, name), contents(), PianoSettings(enabled=True, plugin="click.vst3")
+        )
     ended(renderer)
     for name in ("a", "b"):
         piano, rate = soundfile.read(TakeFiles(takes, name).piano)
@@ -103,28 +105,40 @@ def test_no_module_of_the_working_folder_is_run(
     monkeypatch.chdir(tmp_path)
     for name in ("soundfile", "numpy", "pickle"):
         Path(f"{name}.py").write_text("open('was here', 'w')")
-    renderer = Renderer(PianoSettings(enabled=True, plugin="click.vst3"))
-    renderer.render(TakeFiles(takes, "a"), contents())
+    renderer = Renderer()
+    renderer.render(
+        TakeFiles(takes, "a"), contents(), PianoSettings(enabled=True, plugin="click.vst3")
+    )
     ended(renderer)
     assert TakeFiles(takes, "a").piano.exists() and not Path("was here").exists()
 
 
 def test_what_breaks_is_told_and_the_next_take_is_played(takes: Path, caplog: Any) -> None:
-    broken = Renderer(PianoSettings(enabled=True, plugin="crash.vst3"))
-    broken.render(TakeFiles(takes, "a"), contents())
+    broken = Renderer()
+    broken.render(
+        TakeFiles(takes, "a"), contents(), PianoSettings(enabled=True, plugin="crash.vst3")
+    )
     ended(broken)
     (record,) = caplog.records
     assert "the take's piano could not be written: " in record.getMessage()
-    missing = Renderer(PianoSettings(enabled=True, soundfont=str(takes / "none.sf2")))
-    missing.render(TakeFiles(takes, "b"), contents())
+    missing = Renderer()
+    missing.render(
+        TakeFiles(takes, "b"),
+        contents(),
+        PianoSettings(enabled=True, soundfont=str(takes / "none.sf2")),
+    )
     ended(missing)
     assert "none.sf2 cannot be read" in caplog.records[1].getMessage()
     assert list(takes.iterdir()) == []
 
 
 def test_a_full_disk_leaves_no_half_file(takes: Path, caplog: Any) -> None:
-    renderer = Renderer(PianoSettings(enabled=True, plugin="click.vst3"))
-    renderer.render(TakeFiles(takes / "nowhere", "a"), contents())
+    renderer = Renderer()
+    renderer.render(
+        TakeFiles(takes / "nowhere", "a"),
+        contents(),
+        PianoSettings(enabled=True, plugin="click.vst3"),
+    )
     ended(renderer)
     assert "could not be written: " in caplog.text and "No such file" in caplog.text
 
@@ -133,8 +147,10 @@ def test_a_full_disk_leaves_no_half_file(takes: Path, caplog: Any) -> None:
 def test_nobody_waits_for_a_take_that_is_played(takes: Path, caplog: Any) -> None:
     pipe = takes / "wait"
     os.mkfifo(pipe)
-    renderer = Renderer(PianoSettings(enabled=True, plugin=str(pipe)))
-    renderer.render(TakeFiles(takes, "a"), contents())
+    renderer = Renderer()
+    renderer.render(
+        TakeFiles(takes, "a"), contents(), PianoSettings(enabled=True, plugin=str(pipe))
+    )
     thread = renderer._thread
     assert thread is not None
     with pipe.open("w"):  # once the process has opened it to read
@@ -149,5 +165,5 @@ def test_too_many_takes_are_not_played(
     takes: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     monkeypatch.setattr(rendering, "MAX_WAITING", 0)
-    Renderer(PianoSettings(enabled=True)).render(TakeFiles(takes, "a"), contents())
+    Renderer().render(TakeFiles(takes, "a"), contents(), PianoSettings(enabled=True))
     assert "the piano of a is not written: 0 takes wait" in caplog.text

@@ -12,11 +12,11 @@ export function placeAt(beat, now) {
   return [Math.max(0, bar) + 1, beats - bar * beat.metre + 1];
 }
 
-/** Return {at, seconds, beats} of a bar for the roll; null where bars are not known. */
+/** Return {at, seconds, beats, number} of a bar for the roll; null where bars are not known. */
 export function barOf(beat) {
   if (!beat?.bpm || beat.number === null || beat.state === "lost") return null;
   const second = 60 / beat.bpm;
-  return { at: beat.at - (beat.number % beat.metre) * second, seconds: beat.metre * second, beats: beat.metre };
+  return { at: beat.at - (beat.number % beat.metre) * second, seconds: beat.metre * second, beats: beat.metre, number: Math.floor(beat.number / beat.metre) };
 }
 
 const SOURCES = { heard: "heard", tapped: "tapped", clock: "MIDI clock" };

@@ -3,6 +3,7 @@
 import { SCALES } from "./scales.js";
 
 const LOOK = "look"; // the choice that looks for devices again
+const CLOCK_PORT = "LiveCover Clock"; // made where no port has this name
 
 /** Bind all controls of the page to `settings`; `look()` asks for the choices. */
 export function bindControls(settings, look) {
@@ -97,10 +98,15 @@ const baseName = (path) => path.split(/[\\/]/).at(-1) || path;
 /** Fill the choices that the server lists: inputs, ports, models. */
 export function offer(choices) {
   const named = (names) => names.map((name) => ({ text: name, value: name }));
+  const off = { text: "Off", value: "off" };
+  const outputs = [{ text: "The default output", value: "default" }, ...choices.outputs.map(({ name, text }) => ({ text, value: name }))];
   const lists = {
     inputs: choices.inputs.map(({ text, name }) => ({ text, value: name })),
     ports: named(choices.ports),
     models: named(choices.models),
+    outputs,
+    monitors: [off, ...outputs],
+    clocks: [off, ...named([CLOCK_PORT, ...choices.ports])],
   };
   for (const select of document.querySelectorAll("[data-choices]")) {
     select.refill(lists[select.dataset.choices]);

@@ -7,21 +7,28 @@ import { pageNow } from "./clock.js";
 import { Connection } from "./connection.js";
 import { bindControls, offer } from "./controls.js";
 import { bindCurve } from "./curve-view.js";
+import { Harmony } from "./harmony.js";
 import { keep, recall } from "./kept.js";
 import { bindLearn } from "./learn.js";
 import { Measure } from "./measure.js";
 import { Meters } from "./meters.js";
 import { NoteStore } from "./notes.js";
+import { showLog } from "./log.js";
 import { Pace } from "./pace.js";
 import { bindPad, fillChoices } from "./pad.js";
 import { readPalette } from "./palette.js";
+import { showPorts } from "./ports.js";
 import { Roll } from "./roll.js";
 import { bindSave } from "./save.js";
+import { bindScenes } from "./scenes.js";
 import { Settings } from "./settings.js";
 import { bindShortcuts } from "./shortcuts.js";
 import { bindSnapshots } from "./snapshots.js";
 import { StateView } from "./state.js";
 import { bindStyleFile } from "./style-file.js";
+import { bindTablet } from "./tablet.js";
+import { bindTabs } from "./tabs.js";
+import { bindTakes } from "./takes.js";
 import { bindTheme } from "./theme.js";
 
 const $ = (id) => document.getElementById(id);
@@ -33,6 +40,7 @@ address.search = "";
 const notes = new NoteStore();
 const roll = new Roll($("roll"), notes);
 const meters = new Meters();
+const harmony = new Harmony(notes, roll.chords);
 const measure = new URLSearchParams(location.search).get("measure") === "1" ? new Measure() : null;
 let styleFileLimit = 256 * 1024;
 
@@ -51,19 +59,27 @@ const state = new StateView(settings, send);
 const learned = bindLearn(send);
 const saving = bindSave(settings, send);
 const showSnapshot = bindSnapshots(settings, send);
+const showScenes = bindScenes(settings, send);
+const takes = bindTakes(send);
+const showAddress = bindTablet(send);
+let pageFiles = ""; // of the server that this page came from
 
 const serverNow = () => (connection.clock.isKnown ? connection.clock.toServer(pageNow()) : NaN);
 const beat = new BeatView(send, serverNow);
 
 const handlers = {
   hello(message) {
+    pageFiles ||= message.page;
+    $("newer").hidden = message.page === pageFiles;
     notes.clear();
     roll.pedal.length = 0;
     roll.chroma.clear();
+    harmony.clear();
     styleFileLimit = message.limits?.style_file ?? styleFileLimit;
     handlers.settings(message);
     handlers.choices(message);
     $("learn").hidden = message.learn !== true;
+    for (const view of ["scenes", "takes"]) if (!$(`view-${view}`).hidden) connection.send({ type: "do", action: view });
     if (measure && message.measure) measure.report = (drawn) => connection.send({ type: "drawn", notes: drawn });
   },
   choices({ choices }) {
@@ -82,6 +98,8 @@ const handlers = {
     roll.bar = barOf(message.beat);
     beat.take(message.beat, message.song_delay);
     state.take(message);
+    takes.take(message);
+    showPorts(message);
   },
   notes(message) {
     roll.pedal.push(...message.pedal);
@@ -97,6 +115,10 @@ const handlers = {
   },
   lost: () => state.loseSource(),
   learn: learned,
+  scenes: showScenes,
+  takes: takes.show,
+  log: showLog,
+  address: showAddress,
   unsaved: saving.unsaved,
   saved({ path }) {
     saving.close();
@@ -115,6 +137,8 @@ bindPad(settings);
 bindCurve(settings);
 bindStyleFile(send, () => styleFileLimit);
 bindShortcuts(settings);
+bindTabs((name) => ["scenes", "takes"].includes(name) && connection.send({ type: "do", action: name }));
+$("newer-load").addEventListener("click", () => location.reload());
 bindTheme(() => roll.paintWith(readPalette()));
 document.fonts.ready.then(() => roll.resize());
 
@@ -132,6 +156,8 @@ addEventListener("click", (event) => {
   // A pressed button gives up the focus, so that the space bar starts and stops.
   if (event.detail > 0) event.target.closest("button, [type=radio], [type=checkbox]")?.blur();
 });
+addEventListener("change", ({ target }) => target.matches("select") && target.blur()); // so that keys play again
+addEventListener("keydown", ({ key, target }) => key === "Enter" && target.matches("input[type=number]") && target.blur());
 
 const REST = 0.25; // seconds from one picture to the next while nothing moves
 const pace = new Pace();
@@ -149,6 +175,7 @@ function frame() {
     drawn = page;
   }
   meters.draw(page);
+  harmony.draw(now);
   beat.draw(now);
   if (measure && now) measure.frame(notes, now, pageNow(), connection.clock);
   requestAnimationFrame(frame);

@@ -1,7 +1,7 @@
 // The piano roll. Each frame paints one instant of the server's clock.
 
 import { ChromaCloud } from "./chroma.js";
-import { HIGHEST, LOWEST, layKeys, widen } from "./keyboard.js";
+import { HIGHEST, LOWEST, NAMES, layKeys, widen } from "./keyboard.js";
 import { paintBlacks, paintGlow, paintGround, paintWhites, shapeBlack, shapeWhite } from "./keys-picture.js";
 import { LEVELS, levelOf } from "./palette.js";
 import { layTimeline } from "./timeline.js";
@@ -17,6 +17,7 @@ export class Roll {
   isTimed = false; // the latency is known: something plays
   bar = null; // {at, seconds, beats} of the song, where a clock tells it
   finest = 2.5; // pixels of the picture for one of the page, at most
+  chords = []; // [server's time, name] of the notes' chords, in order
   pedal = []; // [due, 1 or 0] of the sustain pedal, in order
   #range = [36, 96];
   #lit = new Int16Array(128); // each frame: 1 + part * LEVELS + level of the note on a key, or 0
@@ -99,6 +100,7 @@ export class Roll {
       this.notes.forget(now - time.seconds - 1);
       if (!this.isStill) this.#drawTime(now);
       for (let part = 0; part < 2; part += 1) this.#drawNotes(now, part);
+      if (!this.isStill) this.#drawChords(now);
     }
     context.fillStyle = this.fade;
     context.fillRect(0, 0, width, time.keysTop * 0.3);
@@ -119,13 +121,36 @@ export class Roll {
       const beat = this.bar.seconds / this.bar.beats;
       const first = this.bar.at + this.#latency;
       for (let k = Math.floor((now - first) / beat); now - first - k * beat < time.seconds; k -= 1) {
-        context.fillRect(0, Math.round(time.y(now - first - k * beat)), keys.width, k % this.bar.beats ? 1 : 3);
+        const y = Math.round(time.y(now - first - k * beat));
+        const isBar = k % this.bar.beats === 0;
+        context.fillRect(0, y, keys.width, isBar ? 3 : 1);
+        if (isBar) this.#label(String(this.bar.number + k / this.bar.beats + 1), 6, y - 9, "left");
       }
       return;
     }
     for (let second = Math.floor(now); now - second < time.seconds; second -= 1) {
       context.fillRect(0, Math.round(time.y(now - second)), keys.width, 1);
     }
+  }
+
+  /** Write the chords where they began. */
+  #drawChords(now) {
+    const { time } = this;
+    while (this.chords.length && now - this.chords[0][0] > time.seconds) this.chords.shift();
+    for (const [at, name] of this.chords) {
+      const y = time.y(now - at);
+      if (at <= now && y > time.keysTop * 0.2) this.#label(name, this.keys.width - 8, y - 9, "right");
+    }
+  }
+
+  #label(text, x, y, align) {
+    const { context, palette } = this;
+    context.font = `600 13px ${this.font}`;
+    context.textBaseline = "middle";
+    context.textAlign = align;
+    context.fillStyle = palette.muted;
+    context.fillText(text, x, y);
+    context.fillStyle = palette.line;
   }
 
   #drawNotes(now, part) {
@@ -187,8 +212,23 @@ export class Roll {
     for (const key of keys.whites) this.#light(key, shapeWhite, high);
     context.drawImage(this.blacks, 0, time.keysTop, keys.width, high);
     for (const key of keys.blacks) this.#light(key, shapeBlack, high);
+    if (keys.whites[0].width >= 12) this.#nameKeys(high);
     context.fillStyle = palette.now;
     context.fillRect(0, time.keysTop - 1, keys.width, 2);
+  }
+
+  /** Write the note's name on each key that sounds. */
+  #nameKeys(high) {
+    const { context, keys, time, palette } = this;
+    context.font = `700 ${Math.min(13, keys.semitone + 3)}px ${this.font}`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.fillStyle = palette.ebony;
+    for (let pitch = keys.low; pitch <= keys.high; pitch += 1) {
+      if (!this.#lit[pitch]) continue;
+      const isWhite = NAMES[pitch % 12].length === 1;
+      context.fillText(NAMES[pitch % 12], keys.column(pitch) + keys.semitone / 2, time.keysTop + high * (isWhite ? 0.72 : 0.45));
+    }
   }
 
   #light(key, shape, high) {

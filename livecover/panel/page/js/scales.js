@@ -39,6 +39,14 @@ export const SCALES = {
     toValue: (place) => Number(place) / 1000,
     text: (value) => `${Math.round(value * 1000)} ms`,
   },
+  decibels: {
+    min: -60,
+    max: 12,
+    step: 1,
+    toPlace: Number,
+    toValue: Number,
+    text: (value) => `${value > 0 ? "+" : ""}${String(Math.round(value)).replace("-", "−")} dB`,
+  },
   /** A number, or null for auto. */
   optional: {
     toPlace: (value) => value ?? "",

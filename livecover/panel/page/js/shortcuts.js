@@ -42,9 +42,9 @@ function cycle(settings, key, values) {
 
 /** Return whether the focused element uses the key. */
 function isTaken(key, target) {
-  if (target.matches("input[type=number], select, textarea")) return key !== "Escape";
+  if (target.matches("input[type=number], input[type=text], select, textarea")) return key !== "Escape";
   if (key !== "Space") return false;
-  return target.matches("button, a, label, [type=radio], [type=checkbox], [type=file]");
+  return target.matches("button, a, label, audio, [type=radio], [type=checkbox], [type=file]");
 }
 
 /** Listen to the keyboard and fill the help. */

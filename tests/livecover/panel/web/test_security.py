@@ -14,7 +14,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from livecover.panel.requests import BURST, MAX_STYLE_MESSAGE
-from livecover.panel.web.security import REFUSED, make_token
+from livecover.panel.web.address import make_token
+from livecover.panel.web.security import REFUSED
 from livecover.panel.web.server import PanelServer
 from livecover.settings.panel import PanelSettings
 from livecover.settings.sections import Settings

@@ -1,0 +1,24 @@
+"""The state of everything that is open: input, MIDI ports, sound output."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["open", "gone", "refused", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class PortState:
+    """One port or device."""
+
+    role: Literal["input", "notes", "clock", "controllers", "output"]
+    name: str
+    state: State
+    """open; gone: it was lost, and is opened again when it is back; refused: it could not be
+    opened; closed: nothing plays."""
+    detail: str = ""
+    """Why it was refused, or whether the port is our own (virtual)."""
+
+
+def state_of(is_there: bool) -> State:
+    """Return the state of what has been opened."""
+    return "open" if is_there else "gone"
