@@ -28,6 +28,7 @@ REFRESH = 0.08  # seconds between two pictures: twelve a second
 STYLE_STEP = 0.05
 DENSITY_STEP = 2**0.25
 OFFSET_STEP = 0.01  # seconds
+SWITCH_KEYS = {"m": "play.mute", "h": "play.hold", "d": "play.hands", " ": "play"}
 CORRECTION_KEYS = {"t": "tap", "[": "halve", "]": "double", "o": "one"}
 MAX_TOLD = 50
 """Most log entries that are written again after the view is closed."""
@@ -76,9 +77,13 @@ class KeyCommands:
                 put(
                     "decoder.density", _within("decoder.density", value("decoder.density") * factor)
                 )
-            case "m" | "h":
-                name = "play.mute" if key == "m" else "play.hold"
+            case "m" | "h" | "d" | " ":
+                name = SWITCH_KEYS[key]
                 put(name, not value(name))
+            case "-" | "+" | "=" | "<" | ">":
+                name = "midi.octave" if key in "<>" else "midi.transpose"
+                step = -1 if key in "-<" else 1
+                put(name, int(_within(name, value(name) + step)))
             case "a" | "c" | "y":
                 name = {"a": "play.parts", "c": "play.mode", "y": "play.rhythm"}[key]
                 put(name, Target(name, SETTINGS[name]).pressed(value(name)))

@@ -1,5 +1,6 @@
 """Renders the terminal view as lines of text. Not here: showing it (``livecover.tui.screen``)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -25,18 +26,26 @@ COLOURS = {
 PARTS = ("cyan", "blue", "magenta", "green", "yellow", "red")
 """Colours of the latency's parts, repeated."""
 KEYS = (
+    "space start, stop",
     "1-3 ←→ style",
     "↑↓ density",
+    "- + transpose",
+    "< > octave",
+    "d hands",
     "a parts",
+    "c mode",
+    "y rhythm",
     "m mute",
     "h hold",
+    "t tap",
+    "o one",
+    "[ ] half, double",
+    ", . nudge",
     "r record",
     "p panic",
     "q quit",
 )
-
-
-BEAT_KEYS = ("t tap", "[ ] half, double", "o one", ", . nudge", "c mode", "y rhythm")
+GAP = "   "
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +68,15 @@ class ViewState:
 
 
 def render_lines(state: ViewState, width: int, height: int) -> list[Text]:
-    """Return ``height`` lines, none wider than ``width``."""
-    top = [_title(state), _where(state)]
+    """Return ``height`` lines, none wider than ``width``: what does not fit one takes another."""
+    top = [*_wrapped(_title(state), width), *_wrapped(_where(state), width, " ")]
     below = [
         _meters(state.status),
-        _latency(state.budget, width),
-        _counts(state.status),
-        _played(state.settings),
-        _beat(state.status.beat, state.song_now).append_text(_fitting(BEAT_KEYS, width)),
-        _fitting(KEYS, width),
-        Text(state.log_line, "bright_yellow"),
+        *_wrapped(_latency(state.budget, width), width, " "),
+        *_wrapped(_counts(state.status), width),
+        *_wrapped(_played(state), width),
+        *_wrapped([Text(words, "dim") for words in KEYS], width, "  "),
+        *_wrapped(_words(state.log_line, "bright_yellow"), width, " "),
     ]
     n_rows = max(0, height - len(top) - len(below))
     found = [*top, *_roll(state, width, n_rows), *below][:height]
@@ -78,18 +86,38 @@ def render_lines(state: ViewState, width: int, height: int) -> list[Text]:
     return found
 
 
-def _title(state: ViewState) -> Text:
+def _wrapped(items: Sequence[Text], width: int, gap: str = GAP) -> list[Text]:
+    """Return the items on as many lines as they need, ``gap`` between two of a line.
+
+    >>> [line.plain for line in _wrapped([Text("abc"), Text("de"), Text("f")], 6, " ")]
+    ['abc de', 'f']
+    """
+    lines = [Text()]
+    for item in items:
+        if lines[-1].plain and lines[-1].cell_len + len(gap) + item.cell_len > width:
+            lines.append(Text())
+        if lines[-1].plain:
+            lines[-1].append(gap)
+        lines[-1].append_text(item)
+    return lines
+
+
+def _words(text: str, style: str) -> list[Text]:
+    return [Text(word, style) for word in text.split()]
+
+
+def _title(state: ViewState) -> list[Text]:
     model = state.names[2]
-    text = Text.assemble(("livecover", "bold"), f"  {model}" if model else "  stopped")
+    found = [Text.assemble(("livecover", "bold"), f"  {model}" if model else "  stopped")]
     if state.recording_fault:
-        text.append(f"  ✗ {state.recording_fault}", "bold red")
+        found += [Text(f"✗ {state.recording_fault}", "bold red")]
     elif state.is_recording:
-        text.append("  ● recording", "bold red")
+        found.append(Text("● recording", "bold red"))
     if state.status.accompanist:
-        text.append(f"  {state.status.accompanist}", "bold cyan")
+        found.append(Text(state.status.accompanist, "bold cyan"))
     if state.status.is_asleep:
-        text.append("  asleep in silence", "dim")
-    return text
+        found.append(Text("asleep in silence", "dim"))
+    return found
 
 
 def _beat(beat: Beat, now: float) -> Text:
@@ -97,27 +125,28 @@ def _beat(beat: Beat, now: float) -> Text:
 
     >>> from engine.core.tempo import Tempo
     >>> _beat(Beat("heard", BeatState.LOCKED, 1.0, Tempo(120.0, 10.0, 8)), 10.6).plain
-    '♩ 120.0  bar 3 ·●··   '
+    '♩ 120.0  bar 3 ·●··'
     """
     if beat.tempo is None:
-        return Text("♩ –   ", "dim")
+        return Text("♩ –", "dim")
     text = f"♩ {beat.tempo.bpm:.1f}"
     if (place := beat.place(now)) is not None:
         lights = ["·"] * beat.tempo.beats_per_bar
         lights[place[1] - 1] = "●"
         text += f"  bar {place[0]} {''.join(lights)}"
-    return Text(f"{text}   ", "bold" if beat.state is BeatState.LOCKED else "dim")
+    return Text(text, "bold" if beat.state is BeatState.LOCKED else "dim")
 
 
-def _where(state: ViewState) -> Text:
+def _where(state: ViewState) -> list[Text]:
     source, sink, model = state.names
     if not model:
-        return Text("nothing plays", "dim")
+        return [Text("nothing plays", "dim")]
     if not state.status.is_connected:
-        return Text(f"waiting for {source}", "bold yellow")
+        return [Text(f"waiting for {source}", "bold yellow")]
     if not state.status.is_midi_connected:
-        return Text(f"{source} → waiting for {sink}", "bold yellow")
-    return Text(f"{source}{tuning_text(state.status.a4_hz)} → {sink}", "dim")
+        return [Text(f"{source} →", "bold yellow"), Text(f"waiting for {sink}", "bold yellow")]
+    tuning = tuning_text(state.status.a4_hz)
+    return [Text(f"{source}{tuning} →", "dim"), Text(sink, "dim")]
 
 
 def _roll(state: ViewState, width: int, n_rows: int) -> list[Text]:
@@ -181,21 +210,20 @@ def _level(level: Level, n: int) -> Text:
     return Text(bar, colour)
 
 
-def _latency(budget: LatencyBudget, width: int) -> Text:
+def _latency(budget: LatencyBudget, width: int) -> list[Text]:
     """Return the latency as a bar of its parts, and their names."""
-    text = Text(f"{1000 * budget.total:.0f} ms ")
+    bar = Text(f"{1000 * budget.total:.0f} ms ")
     n_columns = max(8, min(24, width // 4))
-    names = Text()
+    names = []
     for k, (name, seconds) in enumerate(budget.parts):
         colour = PARTS[k % len(PARTS)]
         share = seconds / budget.total if budget.total > 0 else 0.0
-        text.append("█" * round(n_columns * min(share, 1.0)), colour)
-        names.append(f" {name} {1000 * seconds:.0f}", colour)
-    return text.append_text(names)
+        bar.append("█" * round(n_columns * min(share, 1.0)), colour)
+        names.append(Text(f"{name} {1000 * seconds:.0f}", colour))
+    return [bar, *names]
 
 
-def _counts(status: Status) -> Text:
-    text = Text(f"{status.n_notes} notes")
+def _counts(status: Status) -> list[Text]:
     troubles = (
         ("late", status.n_late),
         ("dropped", status.n_dropped),
@@ -204,44 +232,43 @@ def _counts(status: Status) -> Text:
         ("losses", status.n_losses),
         ("port losses", status.n_midi_losses),
     )
-    for name, n in troubles:
-        text.append(f"   {n} {name}", "yellow" if n else "dim")
-    return text
+    counts = [Text(f"{n} {name}", "yellow" if n else "dim") for name, n in troubles]
+    return [Text(f"{status.n_notes} notes"), *counts]
 
 
-def _played(settings: Settings) -> Text:
-    """Return the settings that keys change."""
+def _played(state: ViewState) -> list[Text]:
+    """Return the beat, and the settings that keys change."""
+    settings = state.settings
     scale = SETTINGS["model.style"]
     assert isinstance(scale, Range)
     intensity = scale.number(settings.model.style)
     name = settings.model.style
-    text = Text("style ")
+    style = Text("style ")
     if intensity is not None:
         place = round(12 * intensity)
-        text.append("─" * place).append("●", "bold").append("─" * (12 - place))
+        style.append("─" * place).append("●", "bold").append("─" * (12 - place))
     shown = "own" if isinstance(name, tuple) else f"{name:.2f}" if isinstance(name, float) else name
-    text.append(f" {shown}   density {settings.decoder.density:g}")
+    style.append(f" {shown}")
     rhythm = "" if settings.is_accompanying else f", {settings.play.rhythm}"
-    text.append(f"   {settings.play.mode}{rhythm}   {settings.play.parts}")
-    for is_on, word in (
+    midi = settings.midi
+    words = [
+        f"density {settings.decoder.density:g}",
+        f"{settings.play.mode}{rhythm}",
+        settings.play.parts,
+        f"transpose {midi.transpose:+d}" * (midi.transpose != 0),
+        f"octave {midi.octave:+d}" * (midi.octave != 0),
+    ]
+    switches = (
         (settings.play.mute, "MUTE"),
         (settings.play.hold, "HOLD"),
-        (settings.play.hands, "hands"),
-    ):
-        if is_on:
-            text.append(f"   {word}", "bold")
-    return text
-
-
-def _fitting(words: tuple[str, ...], width: int) -> Text:
-    """Return as many words as fit, with spaces between."""
-    line = ""
-    for word in words:
-        longer = f"{line}  {word}" if line else word
-        if len(longer) > width:
-            break
-        line = longer
-    return Text(line, "dim")
+        (settings.play.hands, "two hands"),
+    )
+    return [
+        style,
+        *(Text(word) for word in words if word),
+        *(Text(word, "bold") for is_on, word in switches if is_on),
+        _beat(state.status.beat, state.song_now),
+    ]
 
 
 def _bar(share: float, n: int) -> str:

@@ -20,7 +20,7 @@ from livecover.settings.sections import Settings, with_values
 from livecover.tui.keys import parse_keys
 from livecover.tui.roll import ACCOMPANIMENT, MELODY, ONSET, RollTap, grid
 from livecover.tui.screen import KeyCommands, check_terminal
-from livecover.tui.view import ViewState, render_lines
+from livecover.tui.view import KEYS, ViewState, render_lines
 
 BUDGET = LatencyBudget((("capture block", 0.005), ("half window", 0.064), ("lookahead", 0.13)))
 SEEN = ViewState(
@@ -54,8 +54,8 @@ def test_lines_fit(width: int, height: int) -> None:
 def test_all_is_said_in_80_by_24() -> None:
     text = "\n".join(line.plain for line in render_lines(SEEN, 80, 24))
     for words in (
-        "live 1  ● recording",
-        "♩ 120.0  bar 3 ·●··   t tap",
+        "live 1   ● recording",
+        "♩ 120.0  bar 3 ·●··",
         "Speakers → LiveCover",
         " -12 dB",
         "load",
@@ -66,6 +66,28 @@ def test_all_is_said_in_80_by_24() -> None:
         "q quit",
         "recording take.mid",
     ):
+        assert words in text, words
+
+
+def test_nothing_is_cut_at_80_columns() -> None:
+    names = ("capture block", "resampler", "half window", "lookahead", "step", "onset peak")
+    parts = tuple((name, 0.1234) for name in (*names, "compute", "output"))
+    status = replace(SEEN.status, n_dropped=1234, n_overruns=123, n_losses=12, n_midi_losses=3)
+    played = with_values(
+        Settings(), {"midi.transpose": -12, "midi.octave": 1, "play.mute": True, "play.hands": True}
+    )
+    state = replace(
+        SEEN,
+        settings=played,
+        status=status,
+        budget=LatencyBudget(parts),
+        names=("Monitor of Built-in Audio Analog Stereo", "Digital Piano MIDI 1 + take.mid", "m 1"),
+        log_line="MIDI port 'Digital Piano MIDI 1' is gone: what is played is not heard until then",
+    )
+    lines = render_lines(state, 80, 24)
+    text = " ".join(" ".join(line.plain for line in lines).split())
+    assert "…" not in text and "transpose -12 octave +1 MUTE two hands" in text
+    for words in (*KEYS, *(f"{name} 123" for name, _ in parts), "3 port losses", state.log_line):
         assert words in text, words
 
 
@@ -153,6 +175,10 @@ def keyboard() -> tuple[KeyCommands, Instrument, CommandQueue, threading.Event, 
         (["a", "a"], "play.parts", "melody"),
         (["c"], "play.mode", "accompany"),
         (["m"], "play.mute", True),
+        (["d"], "play.hands", True),
+        (["-", "-", "+"], "midi.transpose", -1),
+        (["="] * 60, "midi.transpose", 48),
+        ([">", "<", "<"], "midi.octave", -1),
         (["h", "h"], "play.hold", False),
         (["h", "p"], "play.hold", False),
         ([".", ".", ","], "beat.offset", 0.01),
@@ -176,6 +202,15 @@ def test_other_keys() -> None:
     assert told == ["takes cannot be recorded here: start livecover with --record FOLDER"]
     board.handle("q")
     assert stop.is_set()
+
+
+def test_space_starts_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    board, instrument, queue, *_ = keyboard()
+    said: list[str] = []
+    monkeypatch.setattr(instrument, "start", lambda: said.append("start"))
+    board.handle(*parse_keys(" "))
+    queue.run_pending()
+    assert said == ["start"]
 
 
 def test_keys_correct_the_beat(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,5 +240,5 @@ def test_an_accompanist_says_what_it_does_and_a_latency_below_zero_has_no_bar() 
     status = replace(SEEN.status, accompanist="listening")
     lines = render_lines(replace(SEEN, status=status, budget=budget), 80, 24)
     text = "\n".join(line.plain for line in lines)
-    assert "live 1  ● recording  listening" in text
+    assert "live 1   ● recording   listening" in text
     assert "-10 ms  song 10 ahead -20" in text
