@@ -19,8 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.audio.devices.block_source import BlockSource
 from engine.audio.devices.source import AudioSource
-from engine.audio.files.file_source import FileSource
-from engine.audio.opening import open_source, path_of_input
+from engine.audio.opening import open_song, open_source, path_of_input
 from engine.core.errors import ConfigError, DataError, LiveCoverError
 from engine.core.note_tracker import whole_notes
 from engine.core.notes import Note, NoteEvent, PedalEvent, Posteriors
@@ -126,7 +125,7 @@ def cover(song: str | os.PathLike[str], settings: Given = None) -> list[Note]:
         The model cannot be opened; a setting is wrong.
     """
     chosen = _all(settings)
-    source = FileSource(path_of_input(os.fspath(song)), paced=False)
+    source = open_song(path_of_input(os.fspath(song)), paced=False)
     return whole_notes(cover_song(source, chosen).events)
 
 

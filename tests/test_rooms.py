@@ -27,9 +27,10 @@ TABLE: dict[str, str] = {
     "engine.signal": "engine.core",
     "engine.audio.devices": "engine.core engine.signal engine.system",
     "engine.audio.files": "engine.core engine.signal engine.system engine.audio.devices",
+    "engine.audio.decoding": "engine.core engine.system engine.audio.files",
     "engine.audio.loopback": "engine.core engine.signal engine.system engine.audio.devices",
     "engine.audio": "engine.core engine.system "
-    "engine.audio.devices engine.audio.files engine.audio.loopback",
+    "engine.audio.devices engine.audio.files engine.audio.decoding engine.audio.loopback",
     "engine.model": "models models.shipped engine.core engine.system engine.signal",
     "engine.beat": "models models.shipped engine.core engine.model",
     "engine.accompany": "models engine.core engine.model engine.beat",

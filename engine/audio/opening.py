@@ -10,9 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from engine.audio.decoding.opening import open_song
 from engine.audio.devices.device import DeviceSource, list_devices
 from engine.audio.devices.source import AudioSource, InputInfo
-from engine.audio.files.file_source import FileSource
+from engine.audio.files.song_source import SongSource
+from engine.audio.files.standard_input import STANDARD_INPUT, song_on_standard_input
 from engine.audio.loopback.opening import LOOPBACK, list_loopbacks, open_loopback
 from engine.audio.loopback.together import TOGETHER, open_together
 from engine.core.errors import DeviceError
@@ -23,10 +25,11 @@ from engine.system.paths import exists, given_path
 __all__ = [
     "AudioSource",
     "DeviceSource",
-    "FileSource",
     "InputInfo",
+    "SongSource",
     "is_file_input",
     "list_inputs",
+    "open_song",
     "open_source",
 ]
 
@@ -36,13 +39,15 @@ _log = logging.getLogger(__name__)
 
 
 def is_file_input(text: str) -> bool:
-    """Return whether ``text`` after ``--input`` means a file, there or not.
+    """Return whether ``text`` after ``--input`` means a file, there or not; standard input is one.
 
     >>> is_file_input("song.mp3"), is_file_input("loopback"), is_file_input("USB Audio 1/2")
     (True, False, False)
     """
     if text in (LOOPBACK, TOGETHER, "mic"):
         return False
+    if text == STANDARD_INPUT:
+        return True
     separators = [s for s in (os.sep, os.altsep) if s]
     has_folder = any(text.startswith(("." + s, ".." + s, "~" + s, s)) for s in separators)
     has_suffix = Path(text).suffix.lower() in FILE_SUFFIXES
@@ -55,8 +60,8 @@ def open_source(text: str, settings: AudioSettings, paced: bool = True) -> Audio
     Parameters
     ----------
     text
-        ``loopback``, ``together``, ``mic``, an audio file, a loopback that ``livecover devices``
-        lists, or a device's index, name or part of a name.
+        ``loopback``, ``together``, ``mic``, an audio file, ``-`` for one on standard input, a
+        loopback that ``livecover devices`` lists, or a device's index, name or part of a name.
     settings
         Block size and sample rate.
     paced
@@ -68,7 +73,7 @@ def open_source(text: str, settings: AudioSettings, paced: bool = True) -> Audio
         There is no such input, or it cannot be used.
     """
     if is_file_input(text):
-        return FileSource(path_of_input(text), paced, settings.block_size)
+        return open_song(path_of_input(text), paced, settings.block_size)
     if text == LOOPBACK:
         return open_loopback(settings)
     if text == TOGETHER:
@@ -81,11 +86,14 @@ def open_source(text: str, settings: AudioSettings, paced: bool = True) -> Audio
 def path_of_input(text: str) -> Path:
     """Return the file that ``text`` after ``--input`` means: a path, or one as file:// has it.
 
-    Raises DeviceError for an address on the web, and ConfigError as ``given_path``.
+    Of ``-`` that is what came on standard input. Raises DeviceError for an address on the web or
+    an empty input, and ConfigError as ``given_path``.
 
     >>> path_of_input("file:///songs/one%20two.wav").as_posix()
     '/songs/one two.wav'
     """
+    if text == STANDARD_INPUT:
+        return song_on_standard_input()
     if not _URL.match(text):
         return given_path(text)
     url = urlsplit(text)

@@ -31,7 +31,7 @@ class AudioSettings:
     """Section ``audio``: where the song comes from."""
 
     input: str = "loopback"
-    """``loopback``, ``together``, ``mic``, a device's name or index, or an audio file's path."""
+    """``loopback``, ``together``, ``mic``, a device's name or index, an audio file, or ``-``."""
     player: str = "auto"
     """Whose sound ``together`` takes: ``auto``, what plays; ``all``; or a program's name."""
     block_size: int = 256

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.accompany.accompanist import Accompanist
-from engine.audio.opening import AudioSource, DeviceSource, FileSource
+from engine.audio.opening import AudioSource, DeviceSource, SongSource
 from engine.beat.follower import BeatFollower
 from engine.core.notes import Event
 from engine.core.settings import EngineSettings
@@ -110,7 +110,7 @@ class Session:
 
             parts = Accompanying(accompanist, follower, lead, reserve, is_device)
         self.stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels, parts)
-        if isinstance(source, FileSource) and not self._stream_start:
+        if isinstance(source, SongSource) and not self._stream_start:
             self.stream.prime(source.head(PRIME_S))
 
     def _lead(self, pipeline: Pipeline, settings: EngineSettings) -> float:

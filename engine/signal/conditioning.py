@@ -80,7 +80,7 @@ class InputConditioner:
 
 
 def conditioned_blocks(source: WholeSource, to_rate: int) -> Iterator[Array]:
-    """Yield a file as samples (m,), primed with its beginning; raises as ``FileSource.blocks``."""
+    """Yield a file as samples (m,), primed with its beginning; raises as ``SongSource.blocks``."""
     conditioner = InputConditioner(source.sample_rate, to_rate, source.n_channels)
     conditioner.prime(source.head(PRIME_S))
     for block in source.blocks(round(BLOCK_S * source.sample_rate)):

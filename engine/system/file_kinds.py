@@ -1,20 +1,21 @@
 """What a file is by its first bytes, to tell people what they gave in place of what is needed."""
 
 import codecs
-import shlex
 from pathlib import Path
 
+from engine.system.extras import needs
 from engine.system.paths import shown
 
 HEAD_BYTES = 512
 """As many bytes of a file tell."""
 
 FILE_SUFFIXES = frozenset(
-    # what is read
+    # what libsndfile reads
     ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .w64 .caf .au .snd .rf64 "
-    # sound and video that is not
-    ".m4a .m4b .m4p .aac .mp4 .m4v .wma .wmv .asf .mkv .mka .webm .mov .avi .mpg .mpeg .flv .3gp "
-    ".amr .ape .wv .mpc .dsf .dff .ac3 .dts .mp1 .mp2 .tta .tak .spx .ra .rm .aa .aax .cda "
+    # what decoders read, or nobody
+    ".m4a .m4b .m4p .m4r .aac .mp4 .m4v .wma .wmv .asf .mkv .mka .webm .weba .mov .avi .mpg .mpeg "
+    ".ts .mts .m2ts .vob .ogv .flv .3gp .3g2 .amr .ape .wv .mpc .dsf .dff .ac3 .eac3 .dts .mp1 "
+    ".mp2 .tta .tak .spx .ra .rm .aa .aax .cda "
     # no sound at all
     ".m3u .m3u8 .pls .xspf .cue .mid .midi .kar .rmi .musicxml .mxl .htm .html .txt .pdf "
     ".zip".split()
@@ -67,6 +68,7 @@ _MARKUP = (
     (b"<?xml", "an XML document"),
 )
 
+_UNKNOWN = "an unknown file"
 _READ = ("a WAV file", "a FLAC file", "an Ogg file", "an MP3 file", "an AIFF file")
 _WITH_SOUND = (
     "an AAC file",
@@ -115,31 +117,46 @@ def kind_of(head: bytes) -> str:
     for signature, kind in _MARKUP:
         if start.startswith(signature):
             return kind
-    return "a text" if _is_text(head) else "an unknown file"
+    return "a text" if _is_text(head) else _UNKNOWN
 
 
-def why_no_audio(path: Path, reason: str) -> str:
+def may_hold_sound(path: Path) -> bool:
+    """Return whether a file may be sound or video. Never raises."""
+    kind = _kind(path)
+    is_sound = kind in _READ or kind in _WITH_SOUND or kind == _UNKNOWN
+    return is_sound or kind.endswith("video")
+
+
+def why_no_audio(path: Path, reason: str, has_decoder: bool = False) -> str:
     """Return what ``path`` is, in place of audio that can be read, and what to do about it.
 
-    ``reason`` is that of who tried. Never raises.
+    ``reason`` is that of who tried: libsndfile, and decoders if there is one. Never raises.
     """
-    try:
-        with path.open("rb") as file:
-            kind = kind_of(file.read(HEAD_BYTES))
-    except (OSError, ValueError):
-        kind = "an unknown file"
+    kind = _kind(path)
     name = shown(path)
-    convert = f"ffmpeg -i {shlex.quote(name)} {shlex.quote(shown(path.with_suffix('.wav')))}"
+    if _MISLEADING in reason:
+        reason = reason.partition("; ")[2] or "there is no whole frame in it"
     if kind in _READ:
         kind += ", but broken or of another codec"
-        advice = f"try {convert}" if _MISLEADING in reason else f"{reason}; try {convert}"
-    elif "protection" in kind:
+    if "protection" in kind:
         advice = "play it in its own program, and let livecover hear that with --input loopback"
-    elif kind in _WITH_SOUND or kind.endswith("video"):
-        advice = f"make a WAV file of it with {convert}"
+    elif kind in _ADVICE:
+        advice = _ADVICE[kind]
+    elif not may_hold_sound(path):
+        advice = "give a song"
+    elif has_decoder:
+        advice = f"{reason}; give another file of the song"
     else:
-        advice = _ADVICE.get(kind, "give WAV, FLAC, OGG or MP3")
+        advice = needs(f"{reason}; other formats need PyAV or the program ffmpeg", "formats")
     return f"{name} is not an audio file that can be read, it is {kind}: {advice}"
+
+
+def _kind(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return kind_of(file.read(HEAD_BYTES))
+    except (OSError, ValueError):
+        return _UNKNOWN
 
 
 def _mp4(brand: bytes) -> str:

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.opening import FileSource, path_of_input
+from engine.audio.opening import open_song, path_of_input
 from engine.core.notes import Event, NoteEvent, notes_of
 from engine.core.settings import EngineSettings, GateSettings
 from engine.cover.accompanying import open_accompanying
@@ -82,7 +82,7 @@ def cover_file(
 
     Parameters and errors as :func:`cover_song`; all is opened before work begins.
     """
-    source = FileSource(path_of_input(settings.audio.input), paced=False)
+    source = open_song(path_of_input(settings.audio.input), paced=False)
     return cover_song(
         source,
         settings,

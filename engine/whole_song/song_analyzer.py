@@ -11,7 +11,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.opening import FileSource, open_source
+from engine.audio.opening import SongSource, open_source
 from engine.core.errors import ModelError
 from engine.core.note_tracker import pair_notes
 from engine.core.notes import NoteEvent, Posteriors
@@ -153,7 +153,7 @@ def sound_blocks(
     read.
     """
     source = open_source(name, AudioSettings(), paced=False)
-    assert isinstance(source, FileSource), "a file goes in"
+    assert isinstance(source, SongSource), "a file goes in"
     for samples in conditioned_blocks(source, SAMPLE_RATE):
         yield samples
         on_progress(min(1.0, source.position / source.duration))

@@ -13,6 +13,7 @@ from livecover.bench import (
     arranged,
     change,
     endings,
+    formats,
     graph,
     hum,
     install,
@@ -53,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
     altered = add("robust", "changes of a cover with the song's tuning, polarity and level")
     reference = "a human's cover (default: NAME.mid beside the song)"
     altered.add_argument("--reference", type=given_path, help=reference)
+    formatted = add("formats", "covers of one song in every format, against WAV; needs ffmpeg")
+    formatted.add_argument("--seconds", type=float, default=30.0, help="of the song")
     add("sleep", "cost of silence, awake and asleep")
     add(
         "timing",
@@ -113,6 +116,8 @@ def measure(arguments: argparse.Namespace) -> str:
             return models.window(arguments.model, arguments.steps)
         case "robust":
             return robust.table(arguments.model, arguments.song, arguments.reference)
+        case "formats":
+            return formats.table(arguments.model, arguments.song, arguments.seconds)
         case "sleep":
             return models.sleep(arguments.model)
         case "timing":

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.files.file_source import FileSource
+from engine.audio.opening import open_song
 from engine.core.errors import ModelError
 from engine.core.notes import Posteriors
 from engine.core.settings import EngineSettings, GateSettings, ModelSettings
@@ -36,7 +36,7 @@ BLOCK, SONG_RATE = 512, 44100
 
 def load_samples(path: Path, sample_rate: int, seconds: float | None = None) -> Array:
     """Return the first ``seconds`` of an audio file, mono at ``sample_rate``."""
-    source = FileSource(path, paced=False)
+    source = open_song(path, paced=False)
     samples: Array = np.concatenate(list(conditioned_blocks(source, sample_rate)))
     return samples if seconds is None else samples[: round(seconds * sample_rate)]
 

@@ -26,7 +26,8 @@ def add_source_and_sink(group: argparse._ArgumentGroup, defaults: Settings) -> N
         "audio.input",
         "WHAT",
         "loopback (what this computer plays), mic, a device's name or index, or an audio file: wav,"
-        f" flac, ogg, mp3 (default: {defaults.audio.input})",
+        " flac, ogg, mp3, and with PyAV or ffmpeg m4a, mp4, webm, wma and more; - is a file on"
+        f" standard input (default: {defaults.audio.input})",
     )
     add_value(
         group,

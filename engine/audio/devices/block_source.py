@@ -1,6 +1,6 @@
 """An iterable of blocks as an audio source, on a thread of its own.
 
-A file is one (``engine.audio.files.file_source``). Blocks are (n, channels) float32 in [-1, 1].
+A file is one (``engine.audio.files.song_source``). Blocks are (n, channels) float32 in [-1, 1].
 """
 
 import logging

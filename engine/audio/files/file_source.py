@@ -1,12 +1,10 @@
-"""An audio file as a source: in time, as from a device, or as fast as it can be read.
+"""An audio file that libsndfile reads, as a source: WAV, FLAC, OGG, MP3 and more.
 
-Reads what libsndfile reads: WAV, FLAC, OGG, MP3 and more; 1 to 8 channels, 8 to 192 kHz.
-Blocks are (n, channels) float32; memory does not grow with the length of the file.
+1 to 8 channels, 8 to 192 kHz. Not here: other formats (``engine.audio.decoding``).
 """
 
 import contextlib
 import dataclasses
-import logging
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +13,20 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from engine.audio.devices.block_source import BlockSource
 from engine.audio.files.damage import is_flac, lone_streaminfo, mp3_frames, next_frame
 from engine.audio.files.declared_lengths import true_head
 from engine.audio.files.file_part import FilePart
 from engine.audio.files.ogg_pages import first_sample, whole_runs
+from engine.audio.files.song_source import SCAN_BLOCK, SongSource
 from engine.audio.files.sound_file import (
-    SCAN_BLOCK,
     SequentialFile,
     check_finite,
-    check_header,
+    check_format,
     find_streams,
     open_sound,
     open_stream,
 )
 from engine.audio.files.streams import UNKNOWN_LENGTH
-from engine.signal.clock import StreamClock
-from engine.signal.rings import SampleRing
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".oga", ".opus", ".w64", ".caf")
 READ_AT_ONCE = 4096  # samples: at most these are lost before a break
@@ -39,8 +34,6 @@ LEAST_GAP_S = 0.2  # of a stream that ends early, for what follows the damage to
 # libsndfile's words on a WAV chunk that is longer than the file, and on an OGG without its end.
 _UNKNOWN = str(0xFFFFFFFF)  # what a recorder writes that does not know yet
 _CUT_SHORT = ("(should be", "lacks an end-of-stream bit")
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +52,8 @@ class _Part:
         return open_stream(path, self.start, self.end, self.head)
 
 
-class FileSource(BlockSource):
-    """An audio file as a source.
+class FileSource(SongSource):
+    """A song in a file that libsndfile reads.
 
     Parameters
     ----------
@@ -74,25 +67,19 @@ class FileSource(BlockSource):
     Raises
     ------
     DeviceError
-        The file is missing, empty, not audio, out of the limits above, or holds samples that are
-        not finite.
+        The file is missing, empty, out of the limits above, or holds samples that are not finite;
+        NotReadError where libsndfile does not read it.
     """
 
     known_errors = (soundfile.LibsndfileError,)
 
     def __init__(self, path: Path | str, paced: bool = True, block_size: int = 256) -> None:
-        self.path = Path(path)
-        self.position = 0.0
-        """Seconds of audio read so far."""
-        self._warned: set[str] = set()
-        streams = find_streams(self.path)
-        with open_sound(self.path, streams[0][1]) as file:
-            check_header(self.path, file)
-            super().__init__(
-                (), file.samplerate, file.channels, block_size=block_size, name=self.path.name
-            )
-            self.is_realtime = paced
-            self.n_samples: int = file.frames
+        path = Path(path)
+        streams = find_streams(path)
+        with open_sound(path, streams[0][1]) as file:
+            check_format(path, file.frames, file.channels, file.samplerate)
+            super().__init__(path, file.samplerate, file.channels, paced, block_size)
+            self.n_samples = file.frames
             check_finite(self.path, file)
             said = file.extra_info
             if any(sign in said for sign in _CUT_SHORT) and _UNKNOWN not in said:
@@ -147,22 +134,8 @@ class FileSource(BlockSource):
                 n_before = at + file.frames
         return parts or [_Part(start, end)]
 
-    def _warn(self, what: str) -> None:
-        """Log what is wrong with the file, once however often it is read."""
-        if what not in self._warned:
-            self._warned.add(what)
-            _log.warning("%s %s", self.path, what)
-
-    @property
-    def duration(self) -> float:
-        """Seconds of audio that the file declares."""
-        return self.n_samples / self.sample_rate
-
     def blocks(self, block_size: int | None = None) -> Generator[NDArray[np.float32]]:
-        """Yield the file's blocks (n, channels) as fast as they are asked for.
-
-        A file cut short ends early, with a warning.
-        """
+        """Yield the song's blocks, as :class:`SongSource` does."""
         size = self.block_size if block_size is None else block_size
         n_read = 0
         self.position = 0.0
@@ -251,29 +224,3 @@ class FileSource(BlockSource):
             while file.format == "MP3" and len(self._read(file, SCAN_BLOCK)):
                 pass
             return part.tell() if file.format == "MP3" else 0
-
-    def head(self, seconds: float) -> NDArray[np.float32]:
-        """Return the first seconds (n, channels), less where the file is shorter."""
-        return self.part(0.0, seconds)
-
-    def part(self, start: float, seconds: float | None = None) -> NDArray[np.float32]:
-        """Return samples (n, channels) from a second on, all of them or so many seconds."""
-        first = round(start * self.sample_rate)
-        last = self.n_samples if seconds is None else first + round(seconds * self.sample_rate)
-        taken, n_read = [np.zeros((0, self.n_channels), np.float32)], 0
-        for block in self.blocks(SCAN_BLOCK):
-            if len(piece := block[max(0, first - n_read) : max(0, last - n_read)]):
-                taken.append(piece)  # an empty one would keep its block in memory
-            n_read += len(block)
-            if n_read >= last:
-                break
-        self.position = 0.0
-        return np.concatenate(taken)
-
-    def __iter__(self) -> Iterator[NDArray[np.float32]]:
-        return self.blocks()
-
-    def start(self, ring: SampleRing, clock: StreamClock) -> None:
-        """Play from the beginning, in time, on a thread of its own. Needs ``paced``."""
-        assert self.is_realtime, "a file that is not paced is read with blocks()"
-        super().start(ring, clock)

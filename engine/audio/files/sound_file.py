@@ -12,6 +12,7 @@ import soundfile
 
 from engine.audio.files.declared_lengths import true_head
 from engine.audio.files.file_part import FilePart
+from engine.audio.files.song_source import SCAN_BLOCK
 from engine.audio.files.streams import later_streams
 from engine.core.errors import DeviceError
 from engine.system.file_kinds import why_no_audio
@@ -20,8 +21,23 @@ from engine.system.paths import NO_SUCH_FILE, did_you_mean, file_fault, shown, s
 MIN_SAMPLE_RATE = 8000
 MAX_SAMPLE_RATE = 192000
 MAX_CHANNELS = 8
-SCAN_BLOCK = 1 << 16  # samples
 _CAN_HOLD_NAN = ("FLOAT", "DOUBLE")
+
+
+class NotReadError(DeviceError):
+    """libsndfile does not read a file; something else may.
+
+    Parameters
+    ----------
+    path
+        The file.
+    reason
+        libsndfile's.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(why_no_audio(path, reason))
+        self.reason = reason
 
 
 class SequentialFile(soundfile.SoundFile):  # type: ignore[misc]  # it has no type information
@@ -47,7 +63,10 @@ def find_streams(path: Path) -> list[tuple[int, int | None]]:
 
 
 def open_sound(path: Path, end: int | None = None) -> SequentialFile:
-    """Open the first stream of an audio file; DeviceError says what is wrong with it."""
+    """Open the first stream of an audio file.
+
+    DeviceError says what is wrong with it, NotReadError that libsndfile does not read it.
+    """
     with _as_device_error(path):
         return open_stream(path, 0, end)
 
@@ -85,18 +104,18 @@ def _as_device_error(path: Path) -> Iterator[None]:
     except OSError as error:
         raise DeviceError(f"{path} cannot be read: {error.strerror}") from error
     except soundfile.LibsndfileError as error:
-        raise DeviceError(why_no_audio(path, error.error_string.rstrip("."))) from error
+        raise NotReadError(path, error.error_string.rstrip(".")) from error
 
 
-def check_header(path: Path, file: SequentialFile) -> None:
+def check_format(path: Path, n_samples: int, n_channels: int, sample_rate: int) -> None:
     """Raise DeviceError unless length, channels and sample rate are within the limits."""
-    if file.frames <= 0:
+    if n_samples <= 0:
         raise DeviceError(f"{path} holds no audio (0 samples)")
-    if not 1 <= file.channels <= MAX_CHANNELS:
-        raise DeviceError(f"{path} has {file.channels} channels; 1 to {MAX_CHANNELS} can be played")
-    if not MIN_SAMPLE_RATE <= file.samplerate <= MAX_SAMPLE_RATE:
+    if not 1 <= n_channels <= MAX_CHANNELS:
+        raise DeviceError(f"{path} has {n_channels} channels; 1 to {MAX_CHANNELS} can be played")
+    if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
         raise DeviceError(
-            f"{path} has a sample rate of {file.samplerate} Hz; {MIN_SAMPLE_RATE} to"
+            f"{path} has a sample rate of {sample_rate} Hz; {MIN_SAMPLE_RATE} to"
             f" {MAX_SAMPLE_RATE} Hz can be played"
         )
 

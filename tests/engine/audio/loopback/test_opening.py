@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from engine.audio import opening as audio
+from engine.audio.files.file_source import FileSource
 from engine.audio.loopback import opening as loopback
 from engine.audio.loopback.pulse import PulseMonitor
 from engine.audio.loopback.windows import CHECK_EVERY, WasapiLoopback, list_speakers
 from engine.audio.opening import (
     DeviceSource,
-    FileSource,
     InputInfo,
     is_file_input,
     list_inputs,
@@ -249,7 +249,7 @@ def test_open_source_takes_each_way(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def record(way: str) -> Any:
         return lambda *arguments: opened.append((way, *arguments))
 
-    for way in ("FileSource", "DeviceSource", "open_loopback"):
+    for way in ("open_song", "DeviceSource", "open_loopback"):
         monkeypatch.setattr(audio, way, record(way))
     settings = AudioSettings(block_size=512, sample_rate=48000)
     for text in ("loopback", "mic", "2", "a.monitor"):
@@ -260,7 +260,7 @@ def test_open_source_takes_each_way(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("DeviceSource", "mic", 512, 48000),
         ("DeviceSource", "2", 512, 48000),
         ("open_loopback", settings, "a.monitor"),
-        ("FileSource", Path("a.wav"), False, 512),
+        ("open_song", Path("a.wav"), False, 512),
     ]
 
 
