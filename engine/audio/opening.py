@@ -80,7 +80,7 @@ def open_source(text: str, settings: AudioSettings, paced: bool = True) -> Audio
         return open_together(settings)
     if text.endswith(".monitor"):  # a PulseAudio monitor
         return open_loopback(settings, text)
-    return DeviceSource(text, settings.block_size, settings.sample_rate)
+    return DeviceSource(text, settings.block_size, settings.sample_rate, settings.channels)
 
 
 def path_of_input(text: str) -> Path:

@@ -17,6 +17,8 @@ from models.spec import STYLE_DIM, Decoding
 MIDI_FILE_SUFFIXES = (".mid", ".midi")
 STYLE_FROM = "from:"
 """What stands before the path of a MIDI file whose style is meant."""
+MAX_CHANNEL = 64
+"""Of an audio input."""
 MODES = ("cover", "accompany")
 RHYTHMS = ("beat", "free")
 PARTS_PLAYED = ("full", "accompaniment", "melody")
@@ -34,6 +36,10 @@ class AudioSettings:
     """``loopback``, ``together``, ``mic``, a device's name or index, an audio file, or ``-``."""
     player: str = "auto"
     """Whose sound ``together`` takes: ``auto``, what plays; ``all``; or a program's name."""
+    channels: tuple[int, ...] | None = None
+    """Channels of a device or loopback that are heard, from 1; None is the first two."""
+    gain_db: float = 0.0
+    """Decibels by which the input is made louder, for meters, gate, takes and monitor."""
     block_size: int = 256
     """Samples in one block of the device."""
     sample_rate: int | None = None
@@ -44,6 +50,15 @@ class AudioSettings:
     def __post_init__(self) -> None:
         checks.text("audio.input", self.input)
         checks.text("audio.player", self.player)
+        if self.channels is not None:
+            if not self.channels or len(set(self.channels)) < len(self.channels):
+                raise ConfigError(
+                    "audio.channels must be auto or channels, each once, as [1, 2], not"
+                    f" {list(self.channels)}"
+                )
+            for channel in self.channels:
+                checks.integer("audio.channels", channel, 1, MAX_CHANNEL)
+        checks.number("audio.gain_db", self.gain_db, -60.0, 60.0, " dB")
         checks.integer("audio.block_size", self.block_size, 16, 16384, " samples")
         if self.sample_rate is not None:
             checks.integer("audio.sample_rate", self.sample_rate, 4000, 768000, " Hz")

@@ -305,7 +305,7 @@ class Engine:
             pipeline = self._open_pipeline(settings.model)
         elif settings.model.style != now.model.style:
             style = style_vector(settings.model.style, self.pipeline.spec)
-        if settings.audio != now.audio:
+        if replace(settings.audio, gain_db=now.audio.gain_db) != now.audio:
             session = self._open_session(settings, worker.now)
             undo.callback(session.source.stop)
             if worker.is_started:

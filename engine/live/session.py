@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from engine.accompany.accompanist import Accompanist
 from engine.audio.opening import AudioSource, DeviceSource, SongSource
 from engine.beat.follower import BeatFollower
@@ -111,7 +113,8 @@ class Session:
             parts = Accompanying(accompanist, follower, lead, reserve, is_device)
         self.stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels, parts)
         if isinstance(source, SongSource) and not self._stream_start:
-            self.stream.prime(source.head(PRIME_S))
+            gain = np.float32(10 ** (settings.audio.gain_db / 20))
+            self.stream.prime(source.head(PRIME_S) * gain)
 
     def _lead(self, pipeline: Pipeline, settings: EngineSettings) -> float:
         source, rate = self.source, pipeline.spec.features.sample_rate

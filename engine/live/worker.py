@@ -198,7 +198,10 @@ class Worker(WorkerThread):
         start = session.ring.total_read
         block = session.ring.read(min(n_samples, round(MAX_BLOCK_S * rate)))
         if len(block):
-            self.meter.update(block, len(block) / rate)
+            gain = 10 ** (self.settings.audio.gain_db / 20)
+            self.meter.update(block, len(block) / rate, gain)
+            if gain != 1.0:
+                block = block * np.float32(gain)
             time_of_block = session.time_of(start)
             self._taps.audio(block, time_of_block, session.host_time(time_of_block))
         return block

@@ -33,6 +33,7 @@ class Level:
 
     peak_dbfs: float  # of now, falling by FALL_DB a second
     hold_dbfs: float  # the highest of the last HOLD_S seconds
+    n_clipped: int = 0  # samples at full scale or beyond, since the input was opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,10 @@ class Status:
     accompanist: str = ""  # listening, playing or resting; nothing where a cover is played
 
 
+_Shown = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
+_NOTHING: _Shown = (np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
+
+
 class LevelMeter:
     """Peaks of each channel of the input, as it came, with fall-off and hold.
 
@@ -75,38 +80,45 @@ class LevelMeter:
         self.is_clipping = False
         self._clip_left = 0.0  # seconds
         self._hold_left: NDArray[np.float64] = np.zeros(0)
-        self._shown: tuple[NDArray[np.float64], NDArray[np.float64]] = (np.zeros(0), np.zeros(0))
+        self._clipped: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._shown = _NOTHING
 
     @property
     def levels(self) -> tuple[Level, ...]:
         """Of each channel."""
-        peaks, holds = self._shown
-        pairs = zip(peaks.tolist(), holds.tolist(), strict=True)
-        return tuple(Level(_dbfs(peak), _dbfs(hold)) for peak, hold in pairs)
+        rows = zip(*(part.tolist() for part in self._shown), strict=True)
+        return tuple(Level(_dbfs(peak), _dbfs(hold), n) for peak, hold, n in rows)
 
-    def update(self, block: Array, seconds: float) -> None:
-        """Take a block (n, c), of so many seconds."""
+    def update(self, block: Array, seconds: float, gain: float = 1.0) -> None:
+        """Take a block (n, c), of so many seconds, as it came.
+
+        It is shown with its gain; what clips before that has clipped.
+        """
         if not len(block):
             return
         size = np.abs(block)
-        n_clipped = int(np.count_nonzero(size >= FULL_SCALE))
+        clipped = np.count_nonzero(size >= FULL_SCALE, axis=0)
+        n_clipped = int(clipped.sum())
         self.n_clipped += n_clipped
         self._clip_left = CLIP_S if n_clipped else max(0.0, self._clip_left - seconds)
         self.is_clipping = self._clip_left > 0
-        peaks = np.fmax.reduce(size, axis=0, initial=0.0).astype(np.float64)  # NaN is no peak
-        level, hold = self._shown
+        peaks = np.fmax.reduce(size, axis=0, initial=0.0)  # NaN is no peak
+        peaks = gain * peaks.astype(np.float64)
+        level, hold, _ = self._shown
         if len(level) != len(peaks):
             level = hold = self._hold_left = np.zeros(len(peaks))
+            self._clipped = np.zeros(len(peaks), np.int64)
+        self._clipped = self._clipped + clipped
         fall = 10 ** (-FALL_DB * seconds / 20)
         level = np.maximum(peaks, level * fall)
         self._hold_left = np.where(peaks >= hold, HOLD_S, self._hold_left - seconds)
         hold = np.maximum(level, np.where(self._hold_left > 0, hold, hold * fall))
-        self._shown = (level, hold)
+        self._shown = (level, hold, self._clipped)
 
     def reset(self) -> None:
         """Show nothing: there is no input, or another one."""
         self._hold_left = np.zeros(0)
-        self._shown = (np.zeros(0), np.zeros(0))
+        self._shown = _NOTHING
         self._clip_left, self.is_clipping = 0.0, False
 
 

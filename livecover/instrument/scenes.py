@@ -19,6 +19,8 @@ MAX_NAME = 60
 SOUND_KEYS = frozenset(
     {
         "audio.input",
+        "audio.channels",
+        "audio.gain_db",
         "model.model",
         "model.style",
         "decoder.density",

@@ -11,6 +11,7 @@ from livecover.options.values import (
     add_value,
     bpm,
     channel,
+    channels,
     hertz,
     number_or_text,
     seconds,
@@ -36,6 +37,24 @@ def add_source_and_sink(group: argparse._ArgumentGroup, defaults: Settings) -> N
         "WHO",
         "together: whose sound is taken: auto, what plays; all; or a program's name, such as"
         f" Firefox (default: {defaults.audio.player})",
+    )
+    add_value(
+        group,
+        "--channels",
+        "audio.channels",
+        "N,N",
+        "channels of an interface that are heard, as 3 or 3,4, counted from 1"
+        " (default: the first two)",
+        channels,
+    )
+    add_value(
+        group,
+        "--gain",
+        "audio.gain_db",
+        "DB",
+        "decibels by which the input is made louder, -60 to 60"
+        f" (default: {defaults.audio.gain_db:g})",
+        float,
     )
     group.add_argument(
         "--midi-out",

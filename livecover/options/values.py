@@ -33,6 +33,11 @@ def channel(text: str) -> int | None:
     return None if text == AUTO else int(text)
 
 
+def channels(text: str) -> tuple[int, ...] | None:
+    """Return the channels in ``3,4``, None for ``auto``."""
+    return None if text == AUTO else tuple(int(part) for part in text.split(","))
+
+
 def hertz(text: str) -> float | None:
     """Return hertz, None for ``auto``."""
     return None if text == AUTO else float(text)
@@ -45,7 +50,7 @@ def bpm(text: str) -> float | None:
 
 # argparse shows these names: invalid time value: 'soon'.
 seconds.__name__, channel.__name__, hertz.__name__ = "time", "channel", "tuning"
-bpm.__name__ = "tempo"
+bpm.__name__, channels.__name__ = "tempo", "channels"
 
 
 def add_switch(group: argparse._ArgumentGroup, option: str, dest: str, text: str) -> None:

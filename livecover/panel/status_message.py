@@ -23,7 +23,9 @@ def status_message(instrument: Instrument, now: float) -> dict[str, object]:
         "midi_connected": status.is_midi_connected,
         "seconds": round(status.seconds, 2),
         "peak_dbfs": round(status.peak_dbfs, 1),
-        "levels": [[round(x.peak_dbfs, 1), round(x.hold_dbfs, 1)] for x in status.levels],
+        "levels": [
+            [round(x.peak_dbfs, 1), round(x.hold_dbfs, 1), x.n_clipped] for x in status.levels
+        ],
         "n_clipped": status.n_clipped,
         "load": round(status.load, 3),
         "max_load": round(status.max_load, 3),

@@ -128,6 +128,17 @@ def test_the_page_shows_what_another_hand_has_set(page: Page, instrument: Instru
     assert page.locator("#style-value").inner_text() == "80 % intense"
 
 
+def test_channels_and_gain_of_the_input_are_set(page: Page, instrument: Instrument) -> None:
+    page.locator("#tab-sound").click()
+    page.locator("#input-channels").fill("3, 4")
+    page.locator("#input-channels").blur()
+    page.locator("#input-gain").fill("6")
+    wait_until("both", lambda: instrument.settings.audio.gain_db == 6)
+    assert instrument.settings.audio.channels == (3, 4)
+    instrument.change({"audio.channels": None})
+    wait_for(page, "document.querySelector('#input-channels').value === ''")
+
+
 def test_each_channel_has_a_meter_and_clipping_lights_the_lamp(
     page: Page, instrument: Instrument
 ) -> None:
@@ -137,10 +148,14 @@ def test_each_channel_has_a_meter_and_clipping_lights_the_lamp(
     wait_for(page, "document.querySelectorAll('#meter .meter-cover').length === 2")
     wait_for(page, "document.querySelector('#meter').getAttribute('aria-valuenow') === '-15'")
     assert page.locator("#clip").get_attribute("data-lit") != "true"
-    instrument.seen = replace(instrument.seen, n_clipped=3)
+    clipped = (levels[0], replace(levels[1], n_clipped=3))
+    instrument.seen = replace(instrument.seen, n_clipped=3, levels=clipped)
+    wait_for(page, "document.querySelectorAll('#meter .meter-peak')[1].dataset.clipped === 'true'")
+    assert page.locator("#meter .meter-peak").first.get_attribute("data-clipped") == "false"
     page.wait_for_selector("#clip[data-lit=true]")
     page.click("#clip")
     page.wait_for_selector("#clip[data-lit=false]")
+    wait_for(page, "!document.querySelector('[data-clipped=true]')")
 
 
 LIT = "[...document.querySelectorAll('#beat-lights li')].findIndex((li) => li.className === 'lit')"

@@ -5,12 +5,14 @@ Not here: PortAudio itself (``engine.audio.devices.portaudio``).
 
 import difflib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio.devices.channels import ChannelPick
 from engine.audio.devices.portaudio import (
     close_stream,
     devices,
@@ -21,7 +23,7 @@ from engine.audio.devices.portaudio import (
     started,
     with_new_devices,
 )
-from engine.audio.devices.source import MAX_LIVE_CHANNELS, InputInfo, LiveFeed, LiveSource
+from engine.audio.devices.source import InputInfo, LiveFeed, LiveSource
 from engine.core.errors import DeviceError
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
@@ -105,21 +107,28 @@ class DeviceSource(LiveSource):
         Samples in a block.
     sample_rate
         Hertz wished for; the device's own is taken where it is None or refused.
+    channels
+        Those that are heard, from 1; None is the first two.
 
     Raises
     ------
     DeviceError
-        PortAudio is missing, or ``device`` does not mean one input.
+        PortAudio is missing, ``device`` does not mean one input, or it has no such channel.
     """
 
     def __init__(
-        self, device: str = MIC, block_size: int = 256, sample_rate: int | None = None
+        self,
+        device: str = MIC,
+        block_size: int = 256,
+        sample_rate: int | None = None,
+        channels: Sequence[int] | None = None,
     ) -> None:
         info = with_new_devices(lambda: find_device(device))
         self._sd: Any = portaudio()
         self._device = device
         self.name: str = info["name"]
-        self.n_channels: int = min(info["max_input_channels"], MAX_LIVE_CHANNELS)
+        self._pick = ChannelPick(channels, info["max_input_channels"], self.name)
+        self.n_channels = self._pick.n_picked
         self.block_size = block_size
         self.sample_rate = self._negotiate(info, sample_rate)
         is_plugin = info["api"] == "ALSA" and self.name in _PLUGIN_DEVICES
@@ -136,7 +145,7 @@ class DeviceSource(LiveSource):
         try:
             self._sd.check_input_settings(
                 device=info["index"],
-                channels=self.n_channels,
+                channels=self._pick.n_opened,
                 dtype="float32",
                 samplerate=wished,
             )
@@ -148,7 +157,7 @@ class DeviceSource(LiveSource):
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
         """Open the device, found anew by name where it was lost. Raises DeviceError."""
         self.stop()
-        feed = LiveFeed(ring, clock)
+        feed = LiveFeed(ring, clock, pick=self._pick)
         self._feed = feed
         self._stream = with_new_devices(lambda: self._open(feed))
         self.latency = self._stream.latency
@@ -166,7 +175,7 @@ class DeviceSource(LiveSource):
         def open_it() -> Any:
             stream = self._sd.InputStream(
                 device=find_device(self._device)["index"],
-                channels=self.n_channels,
+                channels=self._pick.n_opened,
                 samplerate=self.sample_rate,
                 blocksize=self.block_size,
                 dtype="float32",

@@ -22,8 +22,6 @@ LOST_AFTER = 1.0
 """Seconds without a block after which a live source counts as lost."""
 START_GRACE = 3.0
 """The same for the first block: a device may take its time to start."""
-MAX_LIVE_CHANNELS = 2
-"""Channels taken from a device at most; plugin devices offer 32 that are copies or silent."""
 
 
 class AudioSource(Protocol):
@@ -87,14 +85,21 @@ class LiveFeed:
         Where blocks and their arrival go.
     now
         Clock in seconds.
+    pick
+        Makes of a block (n, opened channels) what goes to the ring.
     """
 
     def __init__(
-        self, ring: SampleRing, clock: StreamClock, now: Callable[[], float] = time.perf_counter
+        self,
+        ring: SampleRing,
+        clock: StreamClock,
+        now: Callable[[], float] = time.perf_counter,
+        pick: Callable[[NDArray[np.float32]], NDArray[np.float32]] = lambda block: block,
     ) -> None:
         self._ring = ring
         self._clock = clock
         self._now = now
+        self._pick = pick
         self._due = now() + START_GRACE
         self.n_overflows = 0
         self.n_bad_samples = 0
@@ -107,6 +112,7 @@ class LiveFeed:
         device lost some, or the ring was full), the clock starts anew.
         """
         arrival = self._now()
+        block = self._pick(block)
         if not math.isfinite(float(block.sum(dtype=np.float64))):
             is_bad = ~np.isfinite(block)
             self.n_bad_samples += int(is_bad.sum())

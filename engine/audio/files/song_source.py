@@ -5,6 +5,7 @@ Not here: reading a format (``file_source``, ``engine.audio.decoding``).
 """
 
 import logging
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -67,7 +68,7 @@ class SongSource(BlockSource):
     def part(self, start: float, seconds: float | None = None) -> NDArray[np.float32]:
         """Return samples (n, channels) from a second on, all of them or so many seconds."""
         first = round(start * self.sample_rate)
-        last = self.n_samples if seconds is None else first + round(seconds * self.sample_rate)
+        last = sys.maxsize if seconds is None else first + round(seconds * self.sample_rate)
         taken, n_read = [np.zeros((0, self.n_channels), np.float32)], 0
         for block in self.blocks(SCAN_BLOCK):
             if len(piece := block[max(0, first - n_read) : max(0, last - n_read)]):

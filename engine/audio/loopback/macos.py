@@ -3,6 +3,8 @@
 Core Audio has no monitor of its own that PortAudio can open.
 """
 
+from collections.abc import Sequence
+
 from engine.audio.devices.device import DeviceSource, list_devices
 from engine.audio.devices.portaudio import with_new_devices
 from engine.audio.devices.source import InputInfo
@@ -41,8 +43,13 @@ def list_virtual_devices() -> list[InputInfo]:
 class VirtualDevice(DeviceSource):
     """The first known virtual device. Raises DeviceError, which tells how to make one."""
 
-    def __init__(self, block_size: int = 256, sample_rate: int | None = None) -> None:
-        super().__init__(with_new_devices(_find_name), block_size, sample_rate)
+    def __init__(
+        self,
+        block_size: int = 256,
+        sample_rate: int | None = None,
+        channels: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(with_new_devices(_find_name), block_size, sample_rate, channels)
 
 
 def _find_name() -> str:

@@ -37,10 +37,10 @@ def open_loopback(
         It cannot be had; the message says what to install or to set up.
     """
     if platform == "win32":
-        return WasapiLoopback(settings.block_size, settings.sample_rate)
+        return WasapiLoopback(settings.block_size, settings.sample_rate, channels=settings.channels)
     if platform == "darwin":
-        return VirtualDevice(settings.block_size, settings.sample_rate)
-    return PulseMonitor(name, settings.block_size, settings.sample_rate)
+        return VirtualDevice(settings.block_size, settings.sample_rate, settings.channels)
+    return PulseMonitor(name, settings.block_size, settings.sample_rate, settings.channels)
 
 
 def list_loopbacks(platform: str = sys.platform) -> list[InputInfo]:

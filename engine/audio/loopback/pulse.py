@@ -7,13 +7,14 @@ import itertools
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.devices.source import MAX_LIVE_CHANNELS, LiveFeed, LiveSource
+from engine.audio.devices.channels import ChannelPick
+from engine.audio.devices.source import LiveFeed, LiveSource
 from engine.audio.loopback.monitor_latency import MonitorLatencyEstimator
 from engine.audio.loopback.pulse_server import (
     ask_server,
@@ -45,15 +46,21 @@ class PulseMonitor(LiveSource):
         Samples in a block.
     sample_rate
         Hertz; None is the sink's own (the server resamples what differs).
+    channels
+        Those that are heard, from 1; None is the first two.
 
     Raises
     ------
     DeviceError
-        libpulse is missing, no server answers, or there is no such monitor.
+        libpulse is missing, no server answers, or there is no such monitor or channel.
     """
 
     def __init__(
-        self, source: str | None = None, block_size: int = 256, sample_rate: int | None = None
+        self,
+        source: str | None = None,
+        block_size: int = 256,
+        sample_rate: int | None = None,
+        channels: Sequence[int] | None = None,
     ) -> None:
         self._wanted = source
         found = ask_server(
@@ -61,7 +68,10 @@ class PulseMonitor(LiveSource):
         )
         self.name: str = found.name
         self.sample_rate: int = sample_rate or found.sample_rate
-        self.n_channels: int = min(found.channel_count, MAX_LIVE_CHANNELS)
+        self._pick = ChannelPick(channels, found.channel_count, self.name)
+        self.n_channels = self._pick.n_picked
+        # All where some are named: the server mixes what differs in number.
+        self.n_opened: int = found.channel_count if channels else self._pick.n_opened
         self.block_size = block_size
         # A monitor is ahead of what is heard; ``MonitorLatencyEstimator`` measures by how much.
         # (libpulse's own figure swings by hundreds of milliseconds in its first second.)
@@ -81,7 +91,7 @@ class PulseMonitor(LiveSource):
         """Begin to record, on threads of its own. Raises DeviceError."""
         self.stop()
         self._locate()
-        stop, feed = threading.Event(), LiveFeed(ring, clock)
+        stop, feed = threading.Event(), LiveFeed(ring, clock, pick=self._pick)
         self._stop, self._feed = stop, feed
         self._record(self.name, feed, stop, ring, clock)
 
@@ -182,7 +192,7 @@ class _Reader(threading.Thread):
         super().__init__(name="pulse-read", daemon=True)
         self.stream_name = f"livecover {os.getpid()}-{next(_serial)}"
         self.recorder = PulseRecorder(
-            monitor, self.stream_name, source.sample_rate, source.n_channels, source.block_size
+            monitor, self.stream_name, source.sample_rate, source.n_opened, source.block_size
         )
         self._source, self._monitor = source, monitor
         self._feed, self._ring, self._clock = feed, ring, clock

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from engine.audio.devices.source import MAX_LIVE_CHANNELS, InputInfo
+from engine.audio.devices.source import InputInfo
 from engine.audio.loopback.pulse_simple import ANSWER_S, HANGS, MISSING_LIBPULSE
 from engine.core.errors import DeviceError
 from engine.system.bounded import call_with_timeout
@@ -89,7 +89,7 @@ def list_monitors() -> list[InputInfo]:
             InputInfo(
                 index=None,
                 name=source.description,
-                n_channels=min(source.channel_count, MAX_LIVE_CHANNELS),
+                n_channels=source.channel_count,
                 sample_rate=source.sample_rate,
                 is_loopback=True,
                 what_to_type="loopback" if source.monitor_of_sink_name == default else source.name,

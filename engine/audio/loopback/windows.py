@@ -10,12 +10,12 @@ import logging
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from engine.audio.devices.channels import ChannelPick
 from engine.audio.devices.source import (
-    MAX_LIVE_CHANNELS,
     InputInfo,
     LiveFeed,
     LiveSource,
@@ -60,9 +60,8 @@ def _default_speaker(soundcard: Any) -> Any:
 def list_speakers() -> list[InputInfo]:
     """Return the default output as loopback. Raises DeviceError as ``WasapiLoopback``."""
     speaker = _default_speaker(_soundcard())
-    channels = min(speaker.channels, MAX_LIVE_CHANNELS)
     name = f"Loopback of {speaker.name}"
-    return [InputInfo(None, name, channels, DEFAULT_SAMPLE_RATE, True, "loopback")]
+    return [InputInfo(None, name, speaker.channels, DEFAULT_SAMPLE_RATE, True, "loopback")]
 
 
 class WasapiLoopback(LiveSource, ThreadedSource):
@@ -76,11 +75,13 @@ class WasapiLoopback(LiveSource, ThreadedSource):
         Hertz; None is 48 kHz.
     now
         Clock in seconds.
+    channels
+        Those that are heard, from 1; None is the first two.
 
     Raises
     ------
     DeviceError
-        SoundCard is missing, or there is no output.
+        SoundCard is missing, or there is no output, or no such channel.
     """
 
     join_timeout = 0.5
@@ -90,11 +91,14 @@ class WasapiLoopback(LiveSource, ThreadedSource):
         block_size: int = 256,
         sample_rate: int | None = None,
         now: Callable[[], float] = time.perf_counter,
+        channels: Sequence[int] | None = None,
     ) -> None:
         self._soundcard = _soundcard()
         speaker = _default_speaker(self._soundcard)
         self.name: str = f"Loopback of {speaker.name}"
-        self.n_channels: int = min(speaker.channels, MAX_LIVE_CHANNELS)
+        self._pick = ChannelPick(channels, speaker.channels, self.name)
+        self.n_channels = self._pick.n_picked
+        self._n_opened = speaker.channels if channels else self._pick.n_opened
         self.sample_rate = sample_rate or DEFAULT_SAMPLE_RATE
         self.block_size = block_size
         self.latency = 2 * block_size / self.sample_rate  # until the device gives its period
@@ -109,14 +113,14 @@ class WasapiLoopback(LiveSource, ThreadedSource):
         try:
             microphone = self._soundcard.get_microphone(speaker.id, include_loopback=True)
             recorder = microphone.recorder(
-                samplerate=self.sample_rate, channels=self.n_channels, blocksize=self.block_size
+                samplerate=self.sample_rate, channels=self._n_opened, blocksize=self.block_size
             )
         except (RuntimeError, IndexError) as error:
             raise DeviceError(
                 f"{self.name} cannot be opened ({error}); is it still there?"
             ) from error
         self.name = f"Loopback of {speaker.name}"
-        stop, feed = threading.Event(), LiveFeed(ring, clock, self._now)
+        stop, feed = threading.Event(), LiveFeed(ring, clock, self._now, self._pick)
         self._stop, self._feed = stop, feed
         opening: Future[None] = Future()
         self._thread = threading.Thread(

@@ -21,6 +21,7 @@ from engine.core.settings import (
     PlaySettings,
     TimeSettings,
 )
+from engine.core.taps import Tap
 from engine.core.tempo import Beat, BeatState, Tempo
 from engine.live.engine import Engine
 from engine.midi.sinks import MidiSink
@@ -92,6 +93,24 @@ def test_another_input_is_passed_over_to_and_notes_end() -> None:
     events = [event for event, _, _ in band.tap.sent_events]
     assert [event.velocity > 0 for event in notes_of(events)] == [True, False, True, False]
     assert band.tap.begun == [0.5, 0.5]
+
+
+def test_gain_counts_at_once_and_opens_nothing() -> None:
+    band = Band("one")
+    heard: list[float] = []
+
+    class Peaks(Tap):
+        def audio(self, block: NDArray[np.float32], time: float, host_time: float) -> None:
+            heard.append(float(np.abs(block).max(initial=0.0)))
+
+    with band.engine:
+        band.engine.add_tap(Peaks())
+        band.change(audio=replace(band.engine.settings.audio, gain_db=-20.0))
+        band.hear("one", (0.3, 0.6))
+        band.end("one")
+        assert band.engine.source is band.sources["one"] and len(band.tap.begun) == 1
+    loudest = float(np.abs(sound(1.0, (0.3, 0.6))).max())
+    assert max(heard) == pytest.approx(loudest / 10, rel=1e-4)
 
 
 def test_an_input_that_is_not_there_changes_nothing() -> None:

@@ -85,6 +85,17 @@ def test_what_is_no_number_breaks_no_meter() -> None:
     assert meter.levels == (left, right)
 
 
+def test_each_channel_counts_what_it_clipped_before_the_gain() -> None:
+    meter = LevelMeter()
+    meter.update(block(1.0, 0.5), BLOCK_S, gain=0.5)
+    left, right = meter.levels
+    assert (left.n_clipped, right.n_clipped) == (1, 0) and meter.n_clipped == 1
+    assert left.peak_dbfs == pytest.approx(20 * np.log10(0.5))
+    meter.update(block(0.9, 0.9), BLOCK_S, gain=2.0)  # no converter was too loud
+    meter.update(block(1.0, 1.0), BLOCK_S)
+    assert [level.n_clipped for level in meter.levels] == [2, 1]
+
+
 def test_another_input_begins_anew() -> None:
     meter = LevelMeter()
     meter.update(block(1.0, 1.0), BLOCK_S)

@@ -2,7 +2,7 @@
 
 const FLOOR = -60; // dBFS at the meter's left end
 const FALL = 26; // dB a second, as in the server's levels
-const SILENCE = [[-120, -120]]; // [level, held peak] of each channel
+const SILENCE = [[-120, -120, 0]]; // [level, held peak, samples clipped] of each channel
 
 const $ = (id) => document.getElementById(id);
 
@@ -17,6 +17,7 @@ export class Meters {
   #levels = SILENCE;
   #bars = [];
   #clipped = 0;
+  #seen = []; // samples clipped in each channel when its mark was taken away
   #last = 0;
   #budget = "";
   #said = 0;
@@ -24,12 +25,13 @@ export class Meters {
   constructor() {
     this.meter = $("meter");
     this.#channels(1);
-    $("clip").addEventListener("click", () => this.#lamp(false));
+    $("clip").addEventListener("click", () => this.#reset());
   }
 
   /** Show a `status`. */
   take(status, now) {
-    this.#levels = status.levels?.length ? status.levels.map(([level, peak]) => [level, peak]) : SILENCE;
+    this.#levels = status.levels?.length ? status.levels.map((level) => [...level]) : SILENCE;
+    this.#levels.forEach(([, , clipped], k) => this.#hold(k, clipped));
     if (status.n_clipped > this.#clipped) this.#lamp(true);
     this.#clipped = status.n_clipped;
     const held = Math.max(...this.#levels.map(([, peak]) => peak));
@@ -68,6 +70,21 @@ export class Meters {
     };
     this.#bars = Array.from({ length: n }, (_, k) => ({ cover: part("cover", k), peak: part("peak", k) }));
     this.meter.replaceChildren(...this.#bars.flatMap(({ cover, peak }) => [cover, peak]));
+  }
+
+  /** Mark a channel that has clipped since the marks were taken away. */
+  #hold(k, clipped) {
+    if (clipped < (this.#seen[k] ?? 0)) this.#seen[k] = 0; // another input
+    const isClipped = clipped > (this.#seen[k] ?? 0);
+    if (this.#bars[k]) this.#bars[k].peak.dataset.clipped = String(isClipped);
+  }
+
+  #reset() {
+    this.#levels.forEach(([, , clipped], k) => {
+      this.#seen[k] = clipped;
+      this.#hold(k, clipped);
+    });
+    this.#lamp(false);
   }
 
   #lamp(isLit) {

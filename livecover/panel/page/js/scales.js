@@ -47,6 +47,20 @@ export const SCALES = {
     toValue: Number,
     text: (value) => `${value > 0 ? "+" : ""}${String(Math.round(value)).replace("-", "−")} dB`,
   },
+  gain: {
+    min: -24,
+    max: 24,
+    step: 1,
+    toPlace: Number,
+    toValue: Number,
+    text: (value) => `${value > 0 ? "+" : ""}${String(Math.round(value)).replace("-", "−")} dB`,
+  },
+  /** Channels as "3, 4", or null for auto. */
+  channels: {
+    toPlace: (value) => (value ?? []).join(", "),
+    toValue: (place) => (place.trim() === "" ? null : place.split(/[ ,]+/).filter(Boolean).map(Number)),
+    text: (value) => (value === null ? "auto" : value.join(", ")),
+  },
   /** A number, or null for auto. */
   optional: {
     toPlace: (value) => value ?? "",

@@ -196,6 +196,19 @@ def test_sample_rate_is_negotiated(sd: FakeSoundDevice, wished: int | None, got:
     assert DeviceSource("mic", 256, wished).sample_rate == got
 
 
+def test_channels_of_an_interface_are_chosen(sd: FakeSoundDevice) -> None:
+    source = DeviceSource("mixer", 64, channels=(4, 3))
+    assert source.n_channels == 2
+    ring = SampleRing(1000, 2)
+    source.start(ring, StreamClock(44100))
+    assert sd.streams[0].arguments["channels"] == 4
+    sd.streams[0].give(np.tile(np.array([0.1, 0.2, 0.3, 0.4], np.float32), (64, 1)))
+    np.testing.assert_allclose(ring.read(1000), np.tile([0.4, 0.3], (64, 1)), atol=1e-6)
+    source.stop()
+    with pytest.raises(DeviceError, match="USB Mixer has 4 channels"):
+        DeviceSource("mixer", channels=(5,))
+
+
 def test_blocks_arrive_and_stop_ends_them(sd: FakeSoundDevice) -> None:
     source = DeviceSource("mixer", 64)
     assert (source.n_channels, source.latency, source.is_alive()) == (2, 0.01, False)

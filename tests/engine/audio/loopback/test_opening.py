@@ -199,7 +199,7 @@ def test_windows_without_soundcard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_windows_list(card: FakeSoundCard) -> None:
     name = "Loopback of Speakers (Realtek)"
-    assert list_speakers() == [InputInfo(None, name, 2, 48000, True, "loopback")]
+    assert list_speakers() == [InputInfo(None, name, 6, 48000, True, "loopback")]
     assert loopback.list_loopbacks("win32") == list_speakers()
     assert isinstance(loopback.open_loopback(AudioSettings(), platform="win32"), WasapiLoopback)
 
@@ -251,14 +251,14 @@ def test_open_source_takes_each_way(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     for way in ("open_song", "DeviceSource", "open_loopback"):
         monkeypatch.setattr(audio, way, record(way))
-    settings = AudioSettings(block_size=512, sample_rate=48000)
+    settings = AudioSettings(block_size=512, sample_rate=48000, channels=(2,))
     for text in ("loopback", "mic", "2", "a.monitor"):
         open_source(text, settings)
     open_source("a.wav", settings, paced=False)
     assert opened == [
         ("open_loopback", settings),
-        ("DeviceSource", "mic", 512, 48000),
-        ("DeviceSource", "2", 512, 48000),
+        ("DeviceSource", "mic", 512, 48000, (2,)),
+        ("DeviceSource", "2", 512, 48000, (2,)),
         ("open_loopback", settings, "a.monitor"),
         ("open_song", Path("a.wav"), False, 512),
     ]
