@@ -28,6 +28,7 @@ from engine.model.pipeline import Pipeline
 from engine.perform.decoder import NoteDecoder
 from engine.perform.performer import Performer
 from engine.perform.register import TuneRegister
+from engine.perform.touch import Touch
 from models.spec import N_PITCHES, Decoding
 
 Array = NDArray[np.float32]
@@ -76,6 +77,7 @@ class BeatCoverPlayer:
         pipeline.heard_style = None
         frame_s = self._frame_s = spec.features.frame_s
         self._decoder = NoteDecoder(frame_s, self._decoding, SLUR_SPACING_S)
+        self._touch = Touch()
         self._gatherer, self._melody = StepGatherer(frame_s), StepGatherer(frame_s)
         self._beat = BeatHistory(parts.follower.clock)
         self._writer = StepWriter(
@@ -165,7 +167,7 @@ class BeatCoverPlayer:
 
     def _take(self, decoded: Sequence[NoteEvent]) -> None:
         """Keep what was decoded until it is due."""
-        for event in decoded:
+        for event in self._touch.play(decoded):
             if self._is_stray(event):
                 continue
             pending = _Pending(event, self._due, is_placed=not event.is_on)

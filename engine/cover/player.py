@@ -9,12 +9,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.notes import Event, Posteriors
+from engine.core.notes import Event, NoteEvent, Posteriors
 from engine.core.settings import EngineSettings
 from engine.cover.style import style_pace
 from engine.model.pipeline import Pipeline
 from engine.perform.decoder import NoteDecoder
 from engine.perform.performer import Performer
+from engine.perform.touch import Touch
 
 Array = NDArray[np.float32]
 
@@ -60,6 +61,7 @@ class CoverPlayer:
         pipeline.heard_style = None
         decoding = settings.decoder.resolved(spec.decoding)
         self._decoder = NoteDecoder(spec.features.frame_s, decoding)
+        self._touch = Touch() if decoding.notes_per_second else None  # a transcriber has its own
         self._performer = Performer(settings.play, settings.midi)
         self._is_idle = False  # no frame is pending and no note sounds
 
@@ -73,7 +75,7 @@ class CoverPlayer:
         del samples, now
         self._is_idle = False
         self._decoder.pace = style_pace(self._pipeline.style, self._pipeline.spec)
-        events = self._decoder.push(heard)
+        events = self._touched(self._decoder.push(heard))
         if not len(heard):
             return self._performer.push(events)
         # Events lie within half a frame of the row that is decided next, which is the last one.
@@ -91,4 +93,8 @@ class CoverPlayer:
     def end(self) -> Sequence[Event]:
         """Return the note-offs of all notes, before a gap or the end."""
         self._is_idle = True
-        return self._performer.push(self._decoder.flush()) + self._performer.release_all()
+        ended = self._touched(self._decoder.flush())
+        return self._performer.push(ended) + self._performer.release_all()
+
+    def _touched(self, events: Sequence[NoteEvent]) -> Sequence[NoteEvent]:
+        return events if self._touch is None else self._touch.play(events)

@@ -51,6 +51,11 @@ def add(command: Add) -> None:
     sub.add_argument("--out", type=Path, default=Path("runs/pairs"))
     sub.add_argument("--workers", type=at_least(1), default=1)
 
+    sub = command("mix-statistics", mix_statistics, "compare mixes of training with records")
+    sub.add_argument("--recordings", type=Path, help="a folder of records with singers")
+    sub.add_argument("--prepared", type=Path, nargs="*", default=(), help="folders of shards")
+    sub.add_argument("--limit", type=at_least(1), default=24, help="pieces of a folder of shards")
+
 
 def add_pairs_options(sub: argparse.ArgumentParser, transcriber: str = "basic-pitch") -> None:
     """Add what each command has that aligns a user's songs and covers."""
@@ -153,3 +158,14 @@ def report_pairs(config: "PairsConfig") -> None:
     print(out / "report.md")
     if not kept:
         raise DataError(f"{out}: no pair was accepted, nothing to train on; see the report")
+
+
+def mix_statistics(args: argparse.Namespace) -> None:
+    """Print what records and mixes of training are like, side by side."""
+    from offline_train.studies.records import mix_statistics as study
+    from offline_train.studies.records.separation import Separator
+
+    mixes = {str(folder): study.trained_on(folder, args.limit) for folder in args.prepared}
+    if args.recordings is not None:
+        mixes = {str(args.recordings): study.recorded(args.recordings), **mixes}
+    print(study.compare(mixes, Separator()))

@@ -1,0 +1,1 @@
+"""Records and the mixes that training makes, side by side."""
