@@ -31,12 +31,13 @@ from livecover.commands.job_control import job_control
 from livecover.commands.native_output import muted
 from livecover.commands.signals import stop_on_signals
 from livecover.commands.status import cover_summary, start_lines, summary
-from livecover.commands.together import for_together
 from livecover.control.learning import learn, line_of
 from livecover.control.listener import midi_control
+from livecover.instrument.calibration import calibrate, describe, lines_of
 from livecover.instrument.instrument import Instrument
 from livecover.instrument.rig import Rig
 from livecover.instrument.scenes import Scenes
+from livecover.instrument.together import for_together
 from livecover.options.parser import Request, parse
 from livecover.settings.file import save_values
 from livecover.settings.sections import Settings, with_values
@@ -110,6 +111,8 @@ def _run(request: Request, settings: Settings, notes: Sequence[str]) -> int:
                 _log.warning("%s", note)
         if command == "learn":
             _learn(request.words[0], settings, config, stop)
+        elif command == "calibrate":
+            _calibrate(settings, request, stop)
         elif command == "quantize":
             _quantize(request.words, settings)
         elif command == "panel" or settings.panel.enabled:
@@ -278,6 +281,15 @@ def _learn(name: str, settings: Settings, config: Path | None, stop: threading.E
     lines = learn(settings, name, stop, say)
     if lines is not None:
         say(f"{save_values({'control.map': lines}, config)}: {line_of(lines, name)}")
+
+
+def _calibrate(settings: Settings, request: Request, stop: threading.Event) -> None:
+    """Measure the way out, and save it."""
+    is_port = True if "midi.midi_out" in request.overrides else None
+    name, found = calibrate(settings, stop, say, is_port)
+    lines = lines_of(name, found)
+    say(describe(name, found))
+    say(f"{save_values({'calibration.outputs': lines}, request.config)}: {dict(lines)}")
 
 
 def _cover(settings: Settings, console: Console, stop: threading.Event) -> None:

@@ -90,6 +90,9 @@ class Monitor(Tap):
 
     Attributes
     ----------
+    extra_delay : float
+        Seconds by which the song is later than ``latency``: what notes take that are heard
+        elsewhere. May be set at any time.
     error : float
         Seconds that the song is behind; for measuring.
     n_jumps : int
@@ -100,6 +103,7 @@ class Monitor(Tap):
 
     def __init__(self, sample_rate: int, gain: float = 1.0) -> None:
         self.gain = gain
+        self.extra_delay = 0.0
         self.error = 0.0
         self.n_jumps = 0
         self._sample_rate = sample_rate
@@ -113,7 +117,8 @@ class Monitor(Tap):
 
     def begin(self, source: TappedSource, offset: float, latency: float) -> None:  # noqa: D102
         self._latency = latency
-        self._line = _Line(source.sample_rate, latency + SPARE_S, self._sample_rate)
+        seconds = latency + max(0.0, self.extra_delay) + SPARE_S
+        self._line = _Line(source.sample_rate, seconds, self._sample_rate)
 
     def audio(self, block: Array, time: float, host_time: float) -> None:  # noqa: D102
         if self._line is not None:
@@ -144,7 +149,8 @@ class Monitor(Tap):
     def _wanted(self, line: _Line, host_time: float) -> float:
         """Return the place in the line that is to be heard at ``host_time``."""
         anchor = line.anchor
-        return anchor.sample + (host_time - self._latency - anchor.host_time) * line.sample_rate
+        captured = host_time - self._latency - self.extra_delay
+        return anchor.sample + (captured - anchor.host_time) * line.sample_rate
 
     def _enter(self, line: _Line, n: int, wanted: float) -> Array:
         """Begin at ``wanted``, if that is there."""

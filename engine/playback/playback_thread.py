@@ -52,7 +52,10 @@ class PlaybackThread(Taps):
     Attributes
     ----------
     latency : float
-        Seconds from the moment at which a sample must be known until it is heard.
+        Seconds from the moment at which a sample must be known until it is heard, as the output
+        says.
+    way_out : float
+        Seconds by which it is heard later than that; may be set at any time.
     is_there : bool
         False while the output is lost.
     """
@@ -66,6 +69,7 @@ class PlaybackThread(Taps):
         self._output = output
         self._clock = PlaybackClock(output)
         self.latency = self._clock.settle() + MARGIN_S
+        self.way_out = 0.0
         self._players: tuple[Player, ...] = ()
         self._source: TappedSource | None = None
         self._is_looped = False
@@ -136,7 +140,7 @@ class PlaybackThread(Taps):
             ramp = np.linspace(gain, wanted, n, dtype=np.float32)[:, None]
             gain = wanted
             try:
-                host_time = self._clock.host_time
+                host_time = self._clock.host_time + self.way_out
                 mix = np.zeros((n, N_CHANNELS), np.float32)
                 for player in self._players:
                     mix += self._rendered(player, n, host_time)

@@ -11,6 +11,7 @@ from livecover import examples
 from livecover.bench import (
     accompany,
     arranged,
+    calibrate,
     change,
     endings,
     formats,
@@ -98,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
     synced.add_argument("--seconds", type=float, default=300.0, help="of the song")
     graphed = add("graph", "what PipeWire's graph takes with MIDI, and what is declared of it")
     graphed.add_argument("--notes", type=int, default=200, help="at each quantum")
+    add("calibrate", "a measured way out against a known delay, on a real server")
     both = add("together", "seconds from livecover together to the first sound, on real servers")
     both.add_argument("--runs", type=int, default=5)
     add("startup", "seconds from the command to MIDI-ready, on real servers")
@@ -168,6 +170,8 @@ def measure(arguments: argparse.Namespace) -> str:
             return sync.table(arguments.model, arguments.seconds)
         case "graph":
             return graph.table(arguments.notes)
+        case "calibrate":
+            return calibrate.table()
         case "together":
             return together.table(arguments.model, arguments.runs)
         case "startup":

@@ -29,6 +29,7 @@ from livecover.instrument.engine_runner import EngineRunner, OpenEngine
 from livecover.instrument.outputs import NoOutputs, Outputs
 from livecover.instrument.ports import PortState, State, state_of
 from livecover.instrument.scenes import Scenes
+from livecover.instrument.way_out import port_way_out
 from livecover.mapping.targets import check_target
 from livecover.settings.changes import UserChanges
 from livecover.settings.file import Unsaved
@@ -142,7 +143,8 @@ class Instrument:
     @property
     def song_delay(self) -> float:
         """Seconds from the input until the song is heard here: the monitor's, 0 without."""
-        return self.budget.total if self.settings.monitor.is_on else 0.0
+        settings = self.settings
+        return self.budget.total + port_way_out(settings) if settings.monitor.is_on else 0.0
 
     @property
     def source_name(self) -> str:

@@ -20,6 +20,7 @@ from livecover.instrument.engine_runner import OpenEngine
 from livecover.instrument.ports import PortState, state_of
 from livecover.instrument.sound_output import SoundOutput, sound_key
 from livecover.instrument.sync_output import SyncOutput, sync_key
+from livecover.instrument.way_out import port_way_out, sent_ahead
 from livecover.settings.sections import Settings
 from livecover.takes.ending import recover_takes
 from livecover.takes.files import TakeFiles
@@ -81,6 +82,7 @@ class Rig:
                 model=self._model,
                 on_end=self._render,
                 n_overruns=self._n_overruns,
+                way_out=self._way_out,
             )
             stack.callback(self.recorder.shut_down)
             self._stack = stack.pop_all()
@@ -116,8 +118,8 @@ class Rig:
         return found
 
     def needed(self, settings: Settings) -> Settings:
-        """Return ``settings`` with the latency that the output needs."""
-        return settings if self.sound is None else self.sound.needs(settings)
+        """Return ``settings`` with the latency that the output needs, and with the way out."""
+        return _needed(settings, self.sound)
 
     @contextlib.contextmanager
     def changing(self, settings: Settings) -> Iterator[Settings]:
@@ -136,7 +138,7 @@ class Rig:
             if sync_key(settings) != sync_key(self._settings):
                 sync = SyncOutput(settings, self._note_sinks) if sync_key(settings) else None
                 undo.callback(_close, sync)
-            yield settings if sound is None else sound.needs(settings)
+            yield _needed(settings, sound)
             undo.pop_all()
         unused = [old for old in (self.sound, self.sync) if old not in (sound, sync)]
         self._settings, self.sound, self.sync = settings, sound, sync
@@ -156,11 +158,11 @@ class Rig:
         return engine
 
     def _apply(self, settings: Settings) -> None:
-        """Set gains and offset."""
+        """Set gains, offset and ways out."""
         if self.sync is not None:
             self.sync.sender.offset = settings.sync.offset
         if self.sound is not None:
-            self.sound.apply_gains(settings)
+            self.sound.apply(settings)
 
     def _close_outputs(self) -> None:
         _close(self.sync)
@@ -174,16 +176,19 @@ class Rig:
         if self._settings.piano.enabled:
             self._renderer.render(files, contents, self._settings.piano)
 
-    def _notes_latency(self) -> float:
-        """Return what the notes' ports take."""
-        return 0.0 if self._engine is None else self._engine.sink.latency
-
     def _model(self) -> str:
         """Return the model's name and version; empty before the first engine."""
         if self._engine is None:
             return ""
         spec = self._engine.pipeline.spec
         return f"{spec.name} {spec.version}"
+
+    def _way_out(self) -> float:
+        """Return how late notes are heard, as far as it was measured."""
+        settings, sound = self._settings, self.sound
+        if settings.piano.enabled and sound is not None:
+            return settings.calibration.way_out(sound.playback.name)
+        return port_way_out(settings)
 
     def _n_overruns(self) -> int:
         """Return the number of gaps in the input since the engine began."""
@@ -211,6 +216,11 @@ def _recovered(folder: Path) -> list[str]:
         is_late.set()
         _log.warning("takes in %s are still being recovered, or its disk does not answer", folder)
     return lines
+
+
+def _needed(settings: Settings, sound: SoundOutput | None) -> Settings:
+    settings = sent_ahead(settings)
+    return settings if sound is None else sound.needs(settings)
 
 
 def _close(output: SoundOutput | SyncOutput | None) -> None:

@@ -11,6 +11,7 @@ from engine.playback.monitor import Monitor
 from engine.playback.output import open_output
 from engine.playback.piano import Piano
 from engine.playback.playback_thread import PlaybackThread, Player
+from livecover.instrument.way_out import port_way_out
 from livecover.settings.sections import Settings
 from livecover.sounds.synth import check_piano, open_live_synth
 
@@ -56,7 +57,7 @@ class SoundOutput:
                 self._piano = Piano(open_live_synth(piano, rate), rate)
                 stack.callback(self._piano.shut_down)
                 players.append(self._piano)
-            self.apply_gains(settings)
+            self.apply(settings)
             self.playback.play(players)
             stack.callback(self.playback.shut_down)  # before the piano is freed
             self._stack = stack.pop_all()
@@ -66,26 +67,30 @@ class SoundOutput:
         """What the engine's calls go to."""
         return self.playback
 
-    def apply_gains(self, settings: Settings) -> None:
-        """Set volumes. Any thread."""
+    def apply(self, settings: Settings) -> None:
+        """Set volumes, and how late the output and the notes' port are heard. Any thread."""
         monitor, piano = settings.monitor, settings.piano
+        self.playback.way_out = settings.calibration.way_out(self.playback.name)
         if self._monitor is not None:
+            self._monitor.extra_delay = port_way_out(settings)
             self._monitor.gain = 0.0 if monitor.mute else _factor(monitor.gain_db)
         if self._piano is not None:
             self._piano.gain = 0.0 if piano.mute else _factor(piano.gain_db)
 
     def needs(self, settings: Settings) -> Settings:
         """Return ``settings`` with the latency that this output needs."""
-        if self._monitor is not None:
-            own = settings.accompany
-            later = max(own.song_later, round(self.playback.latency + MONITOR_S, 3))
-            settings = replace(settings, accompany=replace(own, song_later=later))
+        way_out = max(0.0, settings.calibration.way_out(self.playback.name))
+        lead = round(self.playback.latency + way_out, 3)
+        time, own = settings.time, settings.accompany
+        allowance = time.output_allowance
         if self._piano is not None:
-            time = settings.time
-            allowance = max(time.output_allowance, round(self.playback.latency, 3))
-            time = replace(time, output_allowance=min(1.0, allowance))
-            settings = replace(settings, time=time)
-        return settings
+            allowance = max(allowance, lead)
+        elif way_out > 0:
+            allowance += way_out
+        if self._monitor is not None:
+            own = replace(own, song_later=min(2.0, max(own.song_later, lead + MONITOR_S)))
+        time = replace(time, output_allowance=min(1.0, allowance))
+        return replace(settings, time=time, accompany=own)
 
     def close(self) -> None:
         """Fade out and close everything; a second call does nothing."""

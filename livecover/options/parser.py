@@ -16,7 +16,7 @@ from livecover import __version__
 from livecover.options import playing, program
 from livecover.settings.sections import Settings
 
-COMMANDS = ("play", "together", "panel", "learn", "quantize", "devices", "doctor")
+COMMANDS = ("play", "together", "panel", "learn", "calibrate", "quantize", "devices", "doctor")
 WITH_WORDS = {
     "learn": "a setting, such as livecover learn model.style",
     "quantize": "takes, such as livecover quantize FOLDER",
@@ -86,8 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command."""
     parser = Parser(
         prog="livecover",
-        usage="%(prog)s [together | panel | learn SETTING | quantize TAKES | devices | doctor]"
-        " [options]",
+        usage="%(prog)s [COMMAND] [options]",
         description="Listens to a song and plays it on the piano, live: MIDI notes in time with the"
         " music,\nalways by the same latency later.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -103,11 +102,12 @@ def make_parser() -> argparse.ArgumentParser:
         "command",
         nargs="?",
         default=COMMANDS[0],
-        metavar="command",
+        metavar="COMMAND",
         help="none: play; together: play song and piano here, in time, while the song's program is"
         " silent; panel: open the page in the browser, and start from there; learn SETTING: map the"
         " next MIDI controller that moves to a setting, such as model.style, or to record, play or"
-        " panic; quantize TAKES: move the notes of takes towards the song's beat, and write"
+        " panic; calibrate: measure how late the DAW's piano, or with --monitor an output, is"
+        " heard; quantize TAKES: move the notes of takes towards the song's beat, and write"
         " its tempo; devices: list inputs, ports, models and providers, and what to type for each;"
         " doctor: check this system, and say what to do about each fault",
     )
@@ -124,6 +124,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     playing.add_beat(parser.add_argument_group("the song's beat"), defaults)
     playing.add_accompaniment(parser.add_argument_group("with --mode accompany"), defaults)
     playing.add_midi(parser.add_argument_group("MIDI notes"), defaults)
+    program.add_calibration(parser.add_argument_group("how late it is heard"), defaults)
     program.add_sync(parser.add_argument_group("MIDI clock for others"), defaults)
     program.add_recording(parser.add_argument_group("recording and playback"), defaults)
     program.add_scores(parser.add_argument_group("scores"), defaults)

@@ -67,6 +67,19 @@ def add_recording(group: argparse._ArgumentGroup, defaults: Settings) -> None:
     )
 
 
+def add_calibration(group: argparse._ArgumentGroup, defaults: Settings) -> None:
+    """Add the option beside what was measured."""
+    add_value(
+        group,
+        "--nudge",
+        "calibration.nudge",
+        "TIME",
+        "what is played is heard so much later than livecover calibrate has measured, such as 20ms,"
+        " or earlier: -20ms (default: 0)",
+        seconds,
+    )
+
+
 def add_sync(group: argparse._ArgumentGroup, defaults: Settings) -> None:
     """Add the options of MIDI clock that goes out."""
     add_value(

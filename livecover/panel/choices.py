@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
+from engine.audio.loopback.players import ALL, AUTO
+from engine.audio.loopback.together import TOGETHER, list_players
 from engine.audio.opening import InputInfo, list_inputs
 from engine.core.errors import ConfigError, LiveCoverError
 from engine.core.settings import STYLE_FROM, MidiSettings
@@ -22,14 +24,14 @@ from livecover.settings.sections import Settings
 
 VIRTUAL_PORTS = MidiSettings().midi_out
 """Always listed: if there is no such port, a virtual one is opened."""
-ALWAYS = ("loopback", "mic")
+ALWAYS = ("loopback", TOGETHER, "mic")
 """Inputs that are always listed."""
 CLOCK_PORT = "LiveCover Clock"
 """The port that is made for MIDI clock where none is chosen; always listed."""
 
 NAMING = (
     *("audio.input", "model.model", "model.style", "midi.midi_out"),
-    *("monitor.device", "piano.device", "sync.midi_out"),
+    *("audio.player", "monitor.device", "piano.device", "sync.midi_out"),
 )
 """Settings whose texts may name a file, a device or a port."""
 
@@ -55,6 +57,7 @@ class Choices:
     ports: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     outputs: tuple[OutputInfo, ...] = ()
+    players: tuple[str, ...] = ()
     styles: tuple[str, ...] = INTENSITIES
     curves: tuple[str, ...] = (*GAMMAS, "fixed")
     problems: tuple[str, ...] = ()
@@ -80,16 +83,18 @@ def find_choices() -> Choices:
 
     inputs = (
         Input("What this computer plays", "loopback", True),
+        Input("The song's program, silenced", TOGETHER, True),
         Input("The default microphone", "mic", False),
         *(_input(info) for info in found(list_inputs)),
     )
     ports = tuple(dict.fromkeys((*VIRTUAL_PORTS, *found(list_ports))))
     models = tuple(found(list_models))
     outputs = tuple(found(list_outputs))
+    players = tuple(found(list_players))
     for problem in problems:
         _log.debug("%s", problem)
     problems = list(dict.fromkeys(problems))
-    return Choices(inputs, ports, models, outputs, problems=tuple(problems))
+    return Choices(inputs, ports, models, outputs, players, problems=tuple(problems))
 
 
 def _input(info: InputInfo) -> Input:
@@ -109,6 +114,7 @@ class AllowList:
         for key, names in _names(
             {
                 "audio.input": settings.audio.input,
+                "audio.player": settings.audio.player,
                 "model.model": settings.model.model,
                 "model.style": settings.model.style,
                 "midi.midi_out": settings.midi.midi_out,
@@ -125,6 +131,7 @@ class AllowList:
         outputs = [output.name for output in choices.outputs]
         offered = {
             "audio.input": {*ALWAYS, *(i.name for i in choices.inputs)},
+            "audio.player": {AUTO, ALL, *choices.players},
             "model.model": set(choices.models),
             "midi.midi_out": {*VIRTUAL_PORTS, *choices.ports},
             "monitor.device": {OFF, DEFAULT, *outputs},

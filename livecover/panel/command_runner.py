@@ -7,12 +7,15 @@ Not here: parsing (``livecover.panel.requests``), and who gets the answer
 import dataclasses
 import hashlib
 import io
+import threading
 import time
 from pathlib import Path
 
 from engine.core.errors import ConfigError
 from engine.cover.style import parse_style
+from livecover.instrument.calibration import calibrate, lines_of
 from livecover.instrument.instrument import Instrument
+from livecover.instrument.together import toggle_together
 from livecover.panel.choices import AllowList, find_choices
 from livecover.panel.mapping_messages import lines_to_unmap
 from livecover.panel.messages import encode_one
@@ -40,6 +43,7 @@ class CommandRunner:
         self._instrument = instrument
         self.snapshots = Snapshots(instrument)
         self.allowed = AllowList()
+        self._before: dict[str, object] | None = None  # song and piano were together
         self.allowed.add_in_use(instrument.settings)
 
     def run(self, command: Command) -> Message | None:
@@ -148,6 +152,10 @@ class CommandRunner:
                 instrument.record(True)
             case "end_record":
                 instrument.record(False)
+            case "together":
+                self._before = toggle_together(instrument, self._before)
+            case "calibrate":
+                return self._calibrate()
             case "copy_snapshot":
                 self.snapshots.copy()
             case "unsaved":
@@ -163,6 +171,22 @@ class CommandRunner:
             case _:
                 raise ConfigError(f"unknown action {action!r}")
         return None
+
+    def _calibrate(self) -> Message:
+        """Measure how late what is played is heard. Takes ten to thirty seconds."""
+        instrument = self._instrument
+        if instrument.is_playing:
+            raise ConfigError("stop first: nothing else may play while clicks are heard back")
+        name, found = calibrate(instrument.settings, threading.Event(), lambda line: None)
+        instrument.change({"calibration.outputs": lines_of(name, found)})
+        return {
+            "type": "calibrated",
+            "output": name,
+            "seconds": round(found.seconds, 4),
+            "low": round(found.low, 4),
+            "high": round(found.high, 4),
+            "n_heard": found.n_heard,
+        }
 
     def _unsaved(self) -> Message:
         """Return what saving would write now."""

@@ -15,7 +15,8 @@ Each message is an object with ``type``:
 ``choices``
     After ``do refresh``. ``choices``: ``inputs`` [{"text": to show, "name": value of audio.input,
     "loopback": bool}, ...], ``ports`` [names for midi.midi_out], ``models`` [names for
-    model.model], ``outputs`` [{"name", "text"}, ...] for monitor.device and piano.device. A page
+    model.model], ``players`` [names of programs for audio.player, beside
+    auto and all], ``outputs`` [{"name", "text"}, ...] for monitor.device and piano.device. A page
     may choose only these, and what has been in use since the start. Also ``styles`` [presets from
     calm to intense], ``curves`` [names for midi.velocity_curve], ``problems`` [lines: what is
     missing, and what to do].
@@ -74,6 +75,9 @@ Each message is an object with ``type``:
 ``unsaved``
     After ``do unsaved``, what ``save`` would write. ``path`` of the settings file; ``lines``
     [[name, before, after], ...] in TOML; ``id``, a text that identifies all of this.
+``calibrated``
+    After ``do calibrate``: ``output``, a device's or port's name; ``seconds`` until it is heard,
+    ``low`` and ``high`` its 5th and 95th percentile; ``n_heard`` of the clicks.
 ``saved``
     After ``save``: ``path`` of the settings file.
 ``error``

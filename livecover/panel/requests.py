@@ -13,7 +13,8 @@ connection (code 1008), as does a larger frame (1009). A message that is not val
     ``copy_snapshot`` copies the active snapshot to the other. ``keep_scene``, ``recall_scene``,
     ``delete_scene`` and ``delete_take`` have the name as ``key``; ``scene_programs`` has what
     program changes recall, one of ``PROGRAMS``. ``scenes`` and ``takes`` are answered by messages
-    of that name, ``renew_address`` by ``address``.
+    of that name, ``renew_address`` by ``address``, ``calibrate`` by ``calibrated``. ``together``
+    plays song and piano together, or goes back to what was before.
 ``beat``
     ``correction`` of the song's beat, one of ``CORRECTIONS``; ``at`` the server's time of it, or
     null for now.
@@ -56,6 +57,8 @@ MAX_NAME = 200
 SETTABLE = SOUND_KEYS | {
     "play.mute",
     "play.hold",
+    "audio.player",
+    "calibration.nudge",
     "monitor.device",
     "monitor.gain_db",
     "monitor.mute",
@@ -74,7 +77,7 @@ NAMED = ("keep_scene", "recall_scene", "delete_scene", "delete_take")
 KEYED = ("learn", "forget", "snapshot", "scene_programs", *NAMED)
 """Actions with a key."""
 ACTIONS = (
-    *("start", "stop", "panic", "record", "end_record"),
+    *("start", "stop", "panic", "record", "end_record", "together", "calibrate"),
     *("unsaved", "copy_snapshot", "refresh", "scenes", "takes", "reveal_takes", "renew_address"),
     *KEYED,
 )

@@ -16,6 +16,7 @@ from engine.core.settings import EngineSettings
 from engine.core.typed_values import convert, nearest, parse_toml, shown, word
 from livecover.mapping.bindings import merge_maps
 from livecover.mapping.settings import ControlSettings
+from livecover.settings.calibration import CalibrationSettings
 from livecover.settings.output import (
     MonitorSettings,
     PianoSettings,
@@ -61,6 +62,7 @@ class Settings(EngineSettings):
     monitor: MonitorSettings = field(default_factory=MonitorSettings)
     piano: PianoSettings = field(default_factory=PianoSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     arranger: ArrangerSettings = field(default_factory=ArrangerSettings)
     panel: PanelSettings = field(default_factory=PanelSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
@@ -116,9 +118,14 @@ def _apply(settings: Settings, sections: Mapping[str, object]) -> Settings:
                 raise ConfigError(f"unknown key {name}.{word(key)}{_nearest_key(name, key)}")
             converted[key] = convert(f"{name}.{key}", value, hints[key])
             if isinstance(converted[key], Mapping):  # each of its lines is a setting
-                converted[key] = merge_maps(getattr(section, key), converted[key])
+                merge = merge_maps if name == "control" else _merged
+                converted[key] = merge(getattr(section, key), converted[key])
         changed[name] = dataclasses.replace(section, **converted)
     return dataclasses.replace(settings, **changed)
+
+
+def _merged(before: Mapping[str, float], given: Mapping[str, float]) -> dict[str, float]:
+    return {**before, **given}
 
 
 def _nearest_key(section: str | None, key: str) -> str:

@@ -56,6 +56,8 @@ class TakeRecorder(Tap):
         Returns the model's name and version.
     n_overruns
         Returns the number of gaps in the input since the engine began.
+    way_out
+        Returns the seconds by which notes are heard later than they are sent, for the header.
     on_end
         Called with each finished take, on the writer's thread.
     clock, now
@@ -77,6 +79,7 @@ class TakeRecorder(Tap):
         *,
         model: Callable[[], str] = lambda: "",
         n_overruns: Callable[[], int] = lambda: 0,
+        way_out: Callable[[], float] = lambda: 0.0,
         on_end: Callable[[TakeFiles, Contents], None] = lambda files, contents: None,
         clock: Callable[[], float] = time.perf_counter,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now().astimezone(),
@@ -87,7 +90,7 @@ class TakeRecorder(Tap):
         self.faults: collections.deque[str] = collections.deque(maxlen=MAX_FAULTS)
         self._clock = clock
         self._writer = TakeWriter(
-            settings or EngineSettings(), model, on_end, now, self._step, n_overruns
+            settings or EngineSettings(), model, on_end, now, self._step, n_overruns, way_out
         )
         self._is_wanted = False
         self._is_armed = False  # the same, on the writer's thread

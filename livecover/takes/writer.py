@@ -85,6 +85,8 @@ class TakeWriter:
         Called after each step of ending a take.
     n_overruns
         Returns the number of gaps in the input since the engine began.
+    way_out
+        Returns the seconds by which notes are heard later than they are sent, for the header.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class TakeWriter:
         now: Callable[[], datetime.datetime],
         on_step: Callable[[], None] = lambda: None,
         n_overruns: Callable[[], int] = lambda: 0,
+        way_out: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.time = 0.0  # the end of the last block
         self._host_time = 0.0  # of the same
@@ -103,6 +106,7 @@ class TakeWriter:
         self._on_end = on_end
         self._now = now
         self._on_step = on_step
+        self._way_out = way_out
         self._n_overruns = n_overruns
         self._n_overruns_before = 0  # at the take's start
         self._input: Input | None = None
@@ -303,6 +307,7 @@ class TakeWriter:
             "style": list(style) if isinstance(style, tuple) else style,
             "parts": settings.play.parts,
             "latency": round(self._latency, 6),
+            "way_out": round(self._way_out(), 6),
             "source": source.name,
             "sample_rate": source.sample_rate,
             "n_channels": source.n_channels,

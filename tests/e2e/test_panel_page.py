@@ -76,6 +76,7 @@ def panel(
     monkeypatch.setattr(choices, "list_inputs", list)
     monkeypatch.setattr(choices, "list_ports", lambda: ["Synth"])
     monkeypatch.setattr(choices, "list_outputs", lambda: [OutputInfo("usb", "USB Audio")])
+    monkeypatch.setattr(choices, "list_players", lambda: ["Firefox"])
     with PanelServer(instrument, PanelSettings(port=0), measure=True) as server:
         yield server
 

@@ -42,7 +42,7 @@ def describe(stream: Any) -> str:
     return _name(stream) or _program(stream)
 
 
-def list_players(streams: Sequence[Any]) -> list[str]:
+def players_of(streams: Sequence[Any]) -> list[str]:
     """Return the names of the programs that have streams, each once."""
     return list(dict.fromkeys(describe(s) for s in streams if _is_program(s)))
 

@@ -8,7 +8,9 @@ import sys
 
 from engine.audio.devices.source import AudioSource
 from engine.audio.loopback.macos import VIRTUAL_DEVICES, VirtualDevice, list_virtual_devices
+from engine.audio.loopback.players import players_of
 from engine.audio.loopback.pulse import PulseMonitor
+from engine.audio.loopback.pulse_server import ask_server
 from engine.audio.loopback.song_sink import MONITOR, acquire_song_sink, release_song_sink
 from engine.audio.loopback.windows import WasapiLoopback
 from engine.core.errors import DeviceError
@@ -66,6 +68,13 @@ def open_together(settings: AudioSettings, platform: str = sys.platform) -> Audi
             raise DeviceError(MACOS_HOW_TO)
         return VirtualDevice(settings.block_size, settings.sample_rate)
     return TogetherSource(settings.player, settings.block_size, settings.sample_rate)
+
+
+def list_players(platform: str = sys.platform) -> list[str]:
+    """Return the programs whose sound can be taken now. Raises DeviceError where none answers."""
+    if platform != "linux":
+        return []
+    return ask_server(lambda pulse: players_of(pulse.sink_input_list()))
 
 
 def is_virtual(output: str) -> bool:

@@ -78,6 +78,16 @@ def test_the_song_is_heard_its_latency_later(rate: int, output: int) -> None:
     assert room.monitor.n_jumps == 0
 
 
+def test_the_song_waits_for_notes_that_are_heard_later_elsewhere() -> None:
+    room = Room()
+    room.monitor.extra_delay = 0.05
+    room.play(0.6)
+    host_times, sound = room.sound()
+    settled = host_times > LATENCY + 0.1
+    later = hum(host_times[settled] - 0.05)
+    np.testing.assert_allclose(sound[settled, 0], later, atol=1e-2)
+
+
 @pytest.mark.parametrize("drift", [1e-4, -1e-4])
 def test_clocks_that_differ_do_not_move_the_song(drift: float) -> None:
     room = Room(drift=drift)

@@ -95,6 +95,31 @@ class Hum(Tap):
             raise KeyError("deaf")
 
 
+class Asked:
+    """Keeps the host times that it is asked for."""
+
+    name = "asked"
+
+    def __init__(self) -> None:
+        self.host_times: list[float] = []
+
+    def render(self, n: int, host_time: float) -> Array:
+        self.host_times.append(host_time)
+        return np.zeros((n, 2), np.float32)
+
+
+def test_what_is_heard_later_than_the_output_says_is_played_for_then(
+    wall: Wall, playback: PlaybackThread
+) -> None:
+    asked = Asked()
+    playback.play([asked])
+    wall.hear()
+    before = asked.host_times[-1]
+    playback.way_out = 5.0
+    wall.hear()
+    assert 4.0 < asked.host_times[-1] - before < 6.0
+
+
 @pytest.mark.parametrize("fault", ["raises", "device", "nan", "shape", "tap"])
 def test_a_player_that_fails_is_taken_out_and_the_others_play_on(
     wall: Wall, playback: PlaybackThread, fault: str, caplog: Any

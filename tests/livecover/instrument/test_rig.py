@@ -22,6 +22,7 @@ from engine.midi.messages import Message
 from livecover.instrument import rig as subject
 from livecover.instrument import sound_output, sync_output
 from livecover.instrument.rig import Rig
+from livecover.settings.calibration import CalibrationSettings
 from livecover.settings.output import (
     MonitorSettings,
     PianoSettings,
@@ -180,6 +181,32 @@ def test_gains_and_mute_count_at_once(wall: Wall, tmp_path: Path) -> None:
             pass
         assert rig.sound is sound and not wall.is_closed
         assert sound._monitor.gain == pytest.approx(0.1) and sound._piano.gain == 0.0
+
+
+def test_an_output_that_is_heard_later_is_led_and_counted(wall: Wall, tmp_path: Path) -> None:
+    """At once, also where it is nudged by hand."""
+    known = CalibrationSettings(outputs={"wall": 0.15})
+    monitor, piano = MonitorSettings(device="default"), PianoSettings(enabled=True)
+    plain = settings(tmp_path, monitor=monitor, piano=piano)
+    with Rig(replace(plain, calibration=known)) as rig:
+        assert rig.sound is not None and rig.sound.playback.way_out == 0.15
+        least = rig.sound.playback.latency + 0.15
+        needed = rig.needed(replace(plain, calibration=known))
+        assert needed.time.output_allowance == pytest.approx(least, abs=1e-3)
+        assert needed.accompany.song_later > least
+        nudged = replace(plain, calibration=replace(known, nudge=0.05))
+        with rig.changing(nudged) as needed:
+            assert needed.time.output_allowance == pytest.approx(least + 0.05, abs=1e-3)
+        assert rig.sound.playback.way_out == pytest.approx(0.2)
+        assert rig._way_out() == pytest.approx(0.2)
+    alone = settings(tmp_path, monitor=monitor, calibration=known)
+    with Rig(alone) as rig:
+        allowance = rig.needed(alone).time.output_allowance
+        assert allowance == pytest.approx(alone.time.output_allowance + 0.15)
+    daw = replace(alone, calibration=CalibrationSettings(outputs={"LiveCover": 0.03}))
+    with Rig(daw) as rig:
+        assert rig.sound is not None and rig.sound._monitor is not None
+        assert rig.sound._monitor.extra_delay == rig._way_out() == 0.03
 
 
 def test_outputs_change_while_it_runs(wall: Wall, ports: list["Port"], tmp_path: Path) -> None:

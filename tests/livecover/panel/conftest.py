@@ -29,6 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(choices, "list_ports", no_midi)
     monkeypatch.setattr(choices, "list_outputs", lambda: [OutputInfo("usb", "USB Audio")])
+    monkeypatch.setattr(choices, "list_players", lambda: ["Firefox"])
     monkeypatch.setattr(choices, "list_models", lambda: ("live", "transcribe"))
 
 

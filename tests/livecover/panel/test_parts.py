@@ -84,7 +84,7 @@ def test_choices_where_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(choices, "list_inputs", fail)
     found = find_choices()
-    assert [i.name for i in found.inputs] == ["loopback", "mic"]
+    assert [i.name for i in found.inputs] == ["loopback", "together", "mic"]
     assert found.ports == ("LiveCover",)
     assert found.problems == (
         "audio input needs PortAudio; install it",

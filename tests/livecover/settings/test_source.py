@@ -164,6 +164,7 @@ HARMLESS = {
     "monitor.device": "an output of this machine",
     "piano.device": "an output of this machine",
     "control.port": "a MIDI port",
+    "calibration.outputs": "seconds by the names of outputs",
     "sync.midi_out": "a MIDI port, never a file; it gets clock alone",
     "control.map": "settings that a controller may drive",
 }

@@ -105,6 +105,7 @@ export function offer(choices) {
     ports: named(choices.ports),
     models: named(choices.models),
     outputs,
+    players: [{ text: "What plays", value: "auto" }, { text: "All programs", value: "all" }, ...named(choices.players)],
     monitors: [off, ...outputs],
     clocks: [off, ...named([CLOCK_PORT, ...choices.ports])],
   };

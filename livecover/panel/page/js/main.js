@@ -24,6 +24,7 @@ import { bindScenes } from "./scenes.js";
 import { Settings } from "./settings.js";
 import { bindShortcuts } from "./shortcuts.js";
 import { bindSnapshots } from "./snapshots.js";
+import { bindSound, endMeasuring, showCalibrated } from "./sound.js";
 import { StateView } from "./state.js";
 import { bindStyleFile } from "./style-file.js";
 import { bindTablet } from "./tablet.js";
@@ -125,7 +126,9 @@ const handlers = {
     toast(`Saved to ${path}`);
     announce("Settings saved");
   },
+  calibrated: showCalibrated,
   error({ text }) {
+    endMeasuring();
     settings.refuse();
     saving.close();
     toast(text, "error");
@@ -135,6 +138,7 @@ const handlers = {
 bindControls(settings, () => send({ type: "do", action: "refresh" }));
 bindPad(settings);
 bindCurve(settings);
+bindSound(settings);
 bindStyleFile(send, () => styleFileLimit);
 bindShortcuts(settings);
 bindTabs((name) => ["scenes", "takes"].includes(name) && connection.send({ type: "do", action: name }));

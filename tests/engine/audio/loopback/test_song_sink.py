@@ -8,7 +8,7 @@ import pytest
 
 from engine.audio.loopback import moved_streams, song_sink
 from engine.audio.loopback.moved_streams import SINK, MovedStreams, put_back_left
-from engine.audio.loopback.players import PlayerChoice, list_players
+from engine.audio.loopback.players import PlayerChoice, players_of
 from engine.audio.loopback.song_sink import SongSink, acquire_song_sink, release_song_sink
 from engine.core.errors import DeviceError
 from tests.engine.audio.loopback.pulse_fakes import FakePulse, no_server
@@ -161,4 +161,4 @@ def test_whose_streams_are_chosen(pulse: FakePulse) -> None:
     assert auto.choose(streams) == [song]
     paused.corked = False  # the choice was made
     assert auto.choose(streams) == [song]
-    assert list_players(streams) == ["Firefox", "Spotify"]
+    assert players_of(streams) == ["Firefox", "Spotify"]

@@ -10,7 +10,7 @@ from engine.audio.loopback import together
 from engine.core.errors import ConfigError, DeviceError
 from engine.core.settings import AudioSettings
 from engine.playback import output
-from livecover.commands.together import for_together
+from livecover.instrument.together import for_together
 from livecover.settings.output import MonitorSettings
 from livecover.settings.sections import Settings
 from tests.messages import refused
