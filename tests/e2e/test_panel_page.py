@@ -101,7 +101,7 @@ def test_every_control_sets_its_setting(page: Page, instrument: Instrument) -> N
     page.select_option("#melody-channel", "2")
     page.locator("#latency").fill("450")
     page.locator("#latency").press("Enter")
-    page.click("text=Mute")
+    page.click(".dock >> text=Mute")
 
     def is_set() -> bool:
         s = instrument.settings
@@ -138,6 +138,22 @@ def test_channels_and_gain_of_the_input_are_set(page: Page, instrument: Instrume
     assert instrument.settings.audio.channels == (3, 4)
     instrument.change({"audio.channels": None})
     wait_for(page, "document.querySelector('#input-channels').value === ''")
+
+
+def test_a_nudge_is_set_and_a_measurement_that_fails_is_told(
+    page: Page, instrument: Instrument
+) -> None:
+    instrument.is_playing = True
+    page.locator("#tab-sound").click()
+    page.locator("#nudge").fill("20")
+    page.locator("#nudge").blur()
+    wait_until("the nudge", lambda: instrument.settings.calibration.nudge == 0.02)
+    page.click("#calibrate")
+    page.wait_for_selector("text=stop first")
+    assert page.locator("#calibration-value").inner_text() == ""
+    assert page.locator("#together").get_attribute("aria-pressed") == "false"
+    instrument.change({"audio.input": "together"})
+    wait_for(page, "document.querySelector('#together').getAttribute('aria-pressed') === 'true'")
 
 
 def test_each_channel_has_a_meter_and_clipping_lights_the_lamp(
