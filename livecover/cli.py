@@ -24,6 +24,7 @@ from engine.system.command import end_process, run_command, say
 from engine.system.paths import given_path
 from livecover.api import write_cover
 from livecover.commands import arranger
+from livecover.commands.config import describe
 from livecover.commands.console import live_line, log_lines, logged, progress_bar
 from livecover.commands.devices import describe_devices
 from livecover.commands.doctor import run_checks
@@ -39,6 +40,7 @@ from livecover.instrument.rig import Rig
 from livecover.instrument.scenes import Scenes
 from livecover.instrument.together import for_together
 from livecover.options.parser import Request, parse
+from livecover.panel.json_lines import json_lines, text_lines
 from livecover.settings.file import save_values
 from livecover.settings.sections import Settings, with_values
 from livecover.settings.source import Loaded, find_source, read_settings
@@ -102,6 +104,9 @@ def _run(request: Request, settings: Settings, notes: Sequence[str]) -> int:
         with logged(console, "error"):
             say(*describe_devices())
         return 0
+    if command == "config":
+        say(*describe(request.words, config, settings))
+        return 0
     if command == "doctor":
         with logged(console, "error"):
             return _examine(settings)
@@ -115,6 +120,8 @@ def _run(request: Request, settings: Settings, notes: Sequence[str]) -> int:
             _calibrate(settings, request, stop)
         elif command == "quantize":
             _quantize(request.words, settings)
+        elif command == "score":
+            _score(request.words, settings)
         elif command == "panel" or settings.panel.enabled:
             is_idle, is_new = command == "panel", request.is_address_new
             _serve_panel(settings, config, console, stop, is_idle, is_new)
@@ -157,7 +164,7 @@ def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
             return instrument.has_ended
 
         _attend(instrument, console, stop, look)
-    say(*summary(instrument.last_status))
+    _say(settings, *summary(instrument.last_status))
     _check_takes(instrument)
 
 
@@ -172,14 +179,14 @@ def _start(instrument: Instrument, settings: Settings, stop: threading.Event) ->
         return
     starting.result()
     if instrument.engine is not None:
-        say(*start_lines(instrument.engine, settings))
+        _say(settings, *start_lines(instrument.engine, settings))
 
 
 @contextlib.contextmanager
 def _instrument(settings: Settings, config: Path | None) -> Iterator[Instrument]:
     """Yield the instrument with recorder, monitor and piano; print which takes were recovered."""
     with Rig(settings, lambda *opened: Engine(*opened)) as rig:
-        say(*rig.recovered)
+        _say(settings, *rig.recovered)
         instrument = Instrument(settings, config, rig.recorder, rig.open_engine, rig)
         with instrument:
             if settings.record.at_start:
@@ -210,9 +217,9 @@ def _serve_panel(
         _instrument(settings, config) as instrument,
         PanelServer(instrument, settings.panel, tokens=TokenFile(kept)) as panel,
     ):
-        say(f"panel at {panel.url}")
+        _say(settings, f"panel at {panel.url}")
         if panel.network_url:
-            say(f"on other devices: {panel.network_url}")
+            _say(settings, f"on other devices: {panel.network_url}")
         if not is_idle:
             _start(instrument, settings, stop)
 
@@ -229,7 +236,7 @@ def _serve_panel(
             _attend(instrument, console, stop, look)
         panel.stop(is_waited_for=False)  # both take time
         instrument.stop()
-    say(*summary(instrument.last_status))
+    _say(settings, *summary(instrument.last_status))
     _check_takes(instrument)
 
 
@@ -259,6 +266,11 @@ def _attend(
                     show(instrument)
 
 
+def _say(settings: Settings, *lines: str) -> None:
+    """Print lines; as JSON, where other programs read them."""
+    say(*(text_lines(*lines) if settings.log.status == "json" else lines))
+
+
 def _check_takes(instrument: Instrument) -> None:
     """Raise DataError if a take is not whole, after playing has ended."""
     if instrument.recording_faults:
@@ -273,6 +285,15 @@ def _quantize(takes: Sequence[str], settings: Settings) -> None:
     paths = [given_path(take) for take in takes]
     with stop_on_signals(is_at_once=True):
         for line in run(paths, record.strength, record.steps, metre):
+            say(line)
+
+
+def _score(takes: Sequence[str], settings: Settings) -> None:
+    """Write takes as scores; print a line about each."""
+    from livecover.commands.take_score import run  # imported only here, for a quick start
+
+    with stop_on_signals(is_at_once=True):
+        for line in run([given_path(take) for take in takes], settings.beat.beats_per_bar):
             say(line)
 
 
@@ -314,7 +335,9 @@ def _arrange(settings: Settings, console: Console) -> None:
 def _display(
     instrument: Instrument, console: Console, stop: threading.Event
 ) -> contextlib.AbstractContextManager[Callable[[Instrument], None]]:
-    """Return the display: the terminal view, the status line, or lines of the log."""
+    """Return the display: lines of JSON, the terminal view, the status line, or the log."""
+    if instrument.settings.log.status == "json":
+        return json_lines()
     if instrument.settings.tui.enabled:
         return tui.terminal_view(instrument, console, stop)
     return live_line(console) if console.is_terminal else log_lines()

@@ -59,7 +59,8 @@ TABLE: dict[str, str] = {
     "livecover.panel.web": "engine livecover.settings livecover.takes livecover.instrument "
     "livecover.panel",
     "livecover.options": "engine livecover.settings",
-    "livecover.commands": "models engine livecover.settings livecover.sounds livecover.options "
+    "livecover.commands": "models engine livecover.mapping livecover.settings livecover.sounds "
+    "livecover.options "
     "livecover.instrument livecover.examples",
     "livecover.tui": "models engine livecover.mapping livecover.settings livecover.instrument "
     "livecover.control livecover.commands",

@@ -51,6 +51,8 @@ class Arranged:
 
     notes: list[GridNote]
     analysis: SongAnalysis
+    pedals: tuple[tuple[int, bool], ...] = ()
+    """(step, whether the sustain pedal goes down there), in order."""
 
     def seconds(self) -> Array:
         """Return the notes (n, 5) as elsewhere: onset, offset, pitch, velocity, is_melody."""

@@ -7,7 +7,8 @@ asks for: https://www.w3.org/2021/06/musicxml40/. Not here: note values and spel
 """
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import IO
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -98,6 +99,7 @@ def _measures(arranged: Arranged) -> Iterator[Element]:
     hands = [[n for n in arranged.notes if n.is_left == is_left] for is_left in (False, True)]
     staves = [voice(notes, grid.steps_per_bar, first, last) for notes in hands]
     symbols = _symbols(arranged.analysis.chords)
+    pedals = _pedals(arranged.pedals, first, last)
     has_upbeat = first % grid.steps_per_bar > 0
     bars = list(zip(*staves, strict=True))
     for k, (right, left) in enumerate(bars):
@@ -118,7 +120,9 @@ def _measures(arranged: Arranged) -> Iterator[Element]:
         _staff(measure, 1, right, sharps, grid.steps_per_bar, shown)
         backup = _add(measure, "backup")
         _add(backup, "duration", start + grid.steps_per_bar - begin)
-        _staff(measure, 2, left, sharps, grid.steps_per_bar, {})
+        inside = range(start, start + grid.steps_per_bar)
+        pressed = {step - start: kind for step, kind in pedals if step in inside}
+        _staff(measure, 2, left, sharps, grid.steps_per_bar, {}, pressed)
         if k == len(bars) - 1:
             line = _add(measure, "barline", location="right")
             _add(line, "bar-style", "light-heavy")
@@ -156,6 +160,32 @@ def _sounding(symbols: dict[int, ChordName], step: int) -> ChordName | None:
     return symbols[max(before)] if before else None
 
 
+def _pedals(pedals: Sequence[tuple[int, bool]], first: int, last: int) -> list[tuple[int, str]]:
+    """Return what the pedal does at which steps, in MusicXML's words; one that is down ends."""
+    at_step: dict[int, list[bool]] = {}
+    for step, is_down in pedals:
+        at_step.setdefault(min(max(step, first), last - 1), []).append(is_down)
+    found: list[tuple[int, str]] = []
+    was_down = False
+    for step in sorted(at_step):
+        is_down = at_step[step][-1]
+        is_change = was_down and is_down and False in at_step[step]
+        if is_change or is_down != was_down:
+            found.append((step, "change" if is_change else "start" if is_down else "stop"))
+        was_down = is_down
+    if was_down and (not found or found[-1][0] < last - 1):
+        found.append((last - 1, "stop"))
+    return found
+
+
+def _pedal(measure: Element, kind: str, offset: int, staff: int) -> None:
+    direction = _add(measure, "direction", placement="below")
+    _add(_add(direction, "direction-type"), "pedal", type=kind, line="yes")
+    if offset:
+        _add(direction, "offset", offset)
+    _add(direction, "staff", staff)
+
+
 def _attributes(measure: Element, arranged: Arranged) -> None:
     """Add key, metre, staves and clefs, and the tempo."""
     analysis = arranged.analysis
@@ -188,13 +218,16 @@ def _staff(
     sharps: int,
     steps_per_bar: int,
     symbols: dict[int, ChordName],
+    pedals: Mapping[int, str] = MappingProxyType({}),
 ) -> None:
-    """Add a bar of a staff, chord symbols among its notes."""
+    """Add a bar of a staff, chord symbols and pedals among its notes."""
     altered: dict[tuple[str, int], int] = {}  # by accidentals, to the end of the bar
     for written, beamed in zip(bar, beams(bar), strict=True):
         for at in range(written.start, written.start + written.length):
             if at in symbols:
                 _symbol(measure, symbols[at], sharps, at - written.start)
+            if at in pedals:
+                _pedal(measure, pedals[at], at - written.start, staff)
         if not written.pitches:
             note = _add(measure, "note")
             is_whole = written.length == steps_per_bar

@@ -1,4 +1,4 @@
-"""``livecover devices``: lists inputs, MIDI ports, models and providers.
+"""``livecover devices``: lists inputs, outputs, MIDI ports, controllers, models and providers.
 
 If audio or MIDI is missing, its section says so and what to do.
 """
@@ -8,9 +8,12 @@ from collections.abc import Callable, Sequence
 
 from engine.audio.opening import InputInfo, list_inputs
 from engine.core.errors import LiveCoverError
+from engine.midi.ports.names import list_controllers
 from engine.midi.sinks import list_ports, midi_system
 from engine.model.graph import available_providers
 from engine.model.model_files import list_models
+from engine.playback.output import list_outputs
+from livecover.mapping.settings import PORT
 
 Row = tuple[str, str]  # what it is, what to type
 
@@ -25,7 +28,9 @@ def describe_devices() -> list[str]:
             _inputs,
             [("  an audio file", "--input song.mp3")],
         ),
+        ("Outputs, for the song or the piano", _outputs, []),
         ("MIDI ports", _ports, [("  a MIDI file", "--midi-out take.mid")]),
+        ("Controllers", _controllers, []),
         ("Models", _models, [("  a file", "--model path/to/model.onnx")]),
         ("ONNX Runtime providers", _providers, []),
     ]
@@ -53,6 +58,15 @@ def _describe(info: InputInfo) -> str:
 def _ports() -> list[Row]:
     rows = [(f"  {name}", f"--midi-out {quoted(name)}") for name in list_ports()]
     return [*rows, (f"  a new virtual port ({midi_system()})", "--midi-out LiveCover")]
+
+
+def _outputs() -> list[Row]:
+    return [(f"  {info.text}", f"--monitor {quoted(info.name)}") for info in list_outputs()]
+
+
+def _controllers() -> list[Row]:
+    rows = [(f"  {name}", f"--control {quoted(name)}") for name in list_controllers()]
+    return [*rows, (f"  a new virtual port ({midi_system()})", f"--control {quoted(PORT)}")]
 
 
 def _models() -> list[Row]:

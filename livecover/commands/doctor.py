@@ -1,4 +1,7 @@
-"""``livecover doctor``: checks what playing needs, and says what to do about each fault."""
+"""``livecover doctor``: checks what playing needs, and says what to do about each fault.
+
+Not here: the checks of what the settings name (``doctor_configured``).
+"""
 
 import platform
 import time
@@ -15,6 +18,13 @@ from engine.model.graph import RUNTIME_VERSION, choose_provider
 from engine.model.pipeline import Pipeline, load_pipeline
 from engine.playback.fluid import FluidPiano
 from engine.system.command import verdict
+from livecover.commands.doctor_configured import (
+    check_input,
+    check_output,
+    check_plugin,
+    check_port,
+    check_priority,
+)
 from livecover.commands.manual import all_settings, manual
 from livecover.settings.sections import Settings
 from livecover.sounds.synth import soundfont_of
@@ -51,6 +61,11 @@ def run_checks(
         ("model", lambda: _model(settings)),
         ("headroom", lambda: _headroom(settings, clock)),
         ("piano", lambda: _piano(settings)),
+        ("input", lambda: check_input(settings)),
+        ("port", lambda: check_port(settings)),
+        ("output", lambda: check_output(settings)),
+        ("plugin", lambda: check_plugin(settings)),
+        ("priority", check_priority),
         ("manual", _manual),
     ]
     for name, check in checks:

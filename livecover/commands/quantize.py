@@ -89,7 +89,7 @@ def quantize_take(
     ons = [timed.time for track in tracks for timed in track if timed.end is not None]
     end = max((timed.time for track in tracks for timed in track), default=0.0)
     grid = grid_of(beats.times, beats.first_downbeat, end, beats.beats_per_bar)
-    grid = _in_phase(grid, np.array(ons), steps_per_beat)
+    grid = in_phase(grid, np.array(ons), steps_per_beat)
     for track in tracks:
         _quantize(track, grid, strength, steps_per_beat)
     tempo = SongTempo(grid)
@@ -97,7 +97,7 @@ def quantize_take(
     return midi_file([tempo.conductor("tempo"), *written])
 
 
-def _in_phase(grid: Grid, ons: Times, steps_per_beat: int) -> Grid:
+def in_phase(grid: Grid, ons: Times, steps_per_beat: int = STEPS_PER_BEAT) -> Grid:
     """Return the grid, shifted by less than half a step to fit most note-ons."""
     if not len(ons):
         return grid
@@ -148,7 +148,7 @@ def run(
     LiveCoverError
         If there is no take; after the last one, if some could not be quantized.
     """
-    takes = [take for path in paths for take in _takes(path)]
+    takes = [take for path in paths for take in takes_at(path)]
     failed: list[tuple[Path, LiveCoverError]] = []
     for take in takes:
         try:
@@ -163,7 +163,7 @@ def run(
         raise DataError(f"{len(failed)} of {len(takes)} takes could not be quantized: {names}")
 
 
-def _takes(path: Path) -> list[Path]:
+def takes_at(path: Path) -> list[Path]:
     """Return the MIDI files of the takes at a path. Raises DataError if there is none."""
     midi = [path]
     if is_folder(path):

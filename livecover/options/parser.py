@@ -16,10 +16,15 @@ from livecover import __version__
 from livecover.options import playing, program
 from livecover.settings.sections import Settings
 
-COMMANDS = ("play", "together", "panel", "learn", "calibrate", "quantize", "devices", "doctor")
+COMMANDS = (
+    *("play", "together", "panel", "learn", "calibrate"),
+    *("quantize", "score", "devices", "doctor", "config"),
+)
 WITH_WORDS = {
     "learn": "a setting, such as livecover learn model.style",
     "quantize": "takes, such as livecover quantize FOLDER",
+    "score": "takes, such as livecover score FOLDER",
+    "config": "path, show or check, such as livecover config check",
 }
 """Commands that need arguments, and which."""
 _COMMANDS_ARE = f"commands are {', '.join(COMMANDS)}, one at a time"
@@ -108,8 +113,10 @@ def make_parser() -> argparse.ArgumentParser:
         " next MIDI controller that moves to a setting, such as model.style, or to record, play or"
         " panic; calibrate: measure how late the DAW's piano, or with --monitor an output, is"
         " heard; quantize TAKES: move the notes of takes towards the song's beat, and write"
-        " its tempo; devices: list inputs, ports, models and providers, and what to type for each;"
-        " doctor: check this system, and say what to do about each fault",
+        " its tempo; score TAKES: write takes as scores, NAME.musicxml; config path, show or check:"
+        " the settings file, all settings, or whether the file is in order; devices: list inputs,"
+        " outputs, ports, controllers, models and providers, and what to type for each; doctor:"
+        " check this system, and say what to do about each fault",
     )
     parser.add_argument("--version", action="version", version=f"livecover {__version__}")
     add_options(parser)

@@ -7,7 +7,7 @@ import argparse
 
 from engine.system.paths import given_path
 from livecover.options.values import add_switch, add_value, seconds
-from livecover.settings.sections import LOG_LEVELS, Settings
+from livecover.settings.sections import LOG_LEVELS, STATUS_FORMS, Settings
 
 
 class _Record(argparse.Action):
@@ -207,6 +207,13 @@ def add_running(group: argparse._ArgumentGroup, defaults: Settings) -> None:
         "FILE",
         "the settings file to read, instead of livecover.toml here or your own config.toml",
         given_path,
+    )
+    group.add_argument(
+        "--status",
+        dest="log.status",
+        choices=STATUS_FORMS,
+        help="how the state is shown: line, or json, lines for other programs"
+        f" (default: {defaults.log.status})",
     )
     group.add_argument(
         "--log-level",

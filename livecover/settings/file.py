@@ -129,7 +129,7 @@ def _quoted(names: tuple[str, ...], key: str) -> str:
     return key if len(names) == 1 else f'"{key}"'
 
 
-def _plain(value: object) -> Any:
+def plain(value: object) -> Any:
     """Return the value as TOML has it."""
     if value is None:
         return AUTO
@@ -137,7 +137,7 @@ def _plain(value: object) -> Any:
 
 
 def _toml(value: object) -> str:
-    return str(tomlkit.item(_plain(value)).as_string())
+    return str(tomlkit.item(plain(value)).as_string())
 
 
 def _set(document: tomlkit.TOMLDocument, names: tuple[str, ...], key: str, value: object) -> None:
@@ -148,13 +148,13 @@ def _set(document: tomlkit.TOMLDocument, names: tuple[str, ...], key: str, value
             section.add(name, tomlkit.table())
         section = section[name]
     if key in section or not isinstance(section, AbstractTable):
-        section[key] = _plain(value)
+        section[key] = plain(value)
         return
     body = section.value.body
     n_kept = max((i + 1 for i, (k, _) in enumerate(body) if k is not None), default=0)
     rest = body[n_kept:]
     del body[n_kept:]
-    section.add(key, _plain(value))
+    section.add(key, plain(value))
     body += rest
 
 

@@ -27,6 +27,7 @@ from livecover.settings.panel import PanelSettings
 from livecover.settings.terminal import TuiSettings
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+STATUS_FORMS = ("line", "json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,12 @@ class LogSettings:
 
     level: str = "info"
     """debug, info, warning or error."""
+    status: str = "line"
+    """line: a status line for people; json: a line of JSON each time, on stdout."""
 
     def __post_init__(self) -> None:
         checks.choice("log.level", self.level, LOG_LEVELS)
+        checks.choice("log.status", self.status, STATUS_FORMS)
 
 
 @dataclass(frozen=True, slots=True)

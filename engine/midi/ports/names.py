@@ -132,6 +132,21 @@ def list_ports() -> list[str]:
         output.delete()
 
 
+def list_controllers() -> list[str]:
+    """Return the names of the ports that send MIDI, but for livecover's own.
+
+    Raises MidiError without a MIDI system.
+    """
+    source = open_input()
+    try:
+        own = (CLIENT_NAME, CLOCK_CLIENT)
+        return [port for port in source.get_ports() if not port.startswith(own)]
+    except rtmidi.RtMidiError as error:
+        raise MidiError(f"the MIDI system does not answer ({error}): restart it") from error
+    finally:
+        source.delete()
+
+
 def find_port(name: str, ports: Sequence[str]) -> int | None:
     """Return the index of the one port that ``name`` means, None where there is none.
 

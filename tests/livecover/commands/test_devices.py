@@ -4,6 +4,7 @@ import pytest
 
 from engine.audio.opening import InputInfo
 from engine.core.errors import DeviceError, MidiError
+from engine.playback.output import OutputInfo
 from livecover.commands import devices as subject
 from livecover.commands.devices import describe_devices
 
@@ -18,6 +19,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with two inputs, a port, a model and two providers."""
     monkeypatch.setattr(subject, "list_inputs", lambda: INPUTS)
     monkeypatch.setattr(subject, "list_ports", lambda: ["Yamaha P-125:MIDI 1 20:0"])
+    monkeypatch.setattr(subject, "list_controllers", lambda: ["Launchpad:MIDI 1 24:0"])
+    outputs = [OutputInfo("alsa_output.pci", "Built-in Audio")]
+    monkeypatch.setattr(subject, "list_outputs", lambda: outputs)
     monkeypatch.setattr(subject, "midi_system", lambda: "ALSA")
     monkeypatch.setattr(subject, "list_models", lambda: ("live", "studio"))
     monkeypatch.setattr(subject, "available_providers", lambda: ("cuda", "cpu"))
@@ -35,10 +39,17 @@ def test_everything_with_what_to_type() -> None:
         'USB Audio, 1 ch, 44100 Hz --input "USB Audio"',
         "an audio file --input song.mp3",
         "",
+        "Outputs, for the song or the piano",
+        "Built-in Audio --monitor alsa_output.pci",
+        "",
         "MIDI ports",
         'Yamaha P-125:MIDI 1 20:0 --midi-out "Yamaha P-125:MIDI 1 20:0"',
         "a new virtual port (ALSA) --midi-out LiveCover",
         "a MIDI file --midi-out take.mid",
+        "",
+        "Controllers",
+        'Launchpad:MIDI 1 24:0 --control "Launchpad:MIDI 1 24:0"',
+        'a new virtual port (ALSA) --control "LiveCover Control"',
         "",
         "Models",
         "live --model live",

@@ -1,18 +1,22 @@
 """``livecover doctor``: a check passes with what was found, fails with what to do."""
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from engine.audio.opening import InputInfo
 from engine.core.errors import DeviceError, MidiError, ModelError
-from engine.core.notes import Posteriors
-from engine.core.settings import ModelSettings
+from engine.core.notes import NoteEvent, Posteriors
+from engine.core.settings import AudioSettings, MidiSettings, ModelSettings
 from livecover.commands import doctor as subject
+from livecover.commands import doctor_configured
 from livecover.commands.doctor import Check, real_time_factor, run_checks
+from livecover.commands.doctor_configured import check_input, check_output, check_plugin, check_port
+from livecover.settings.output import MonitorSettings, PianoSettings
 from livecover.settings.sections import Settings
 from tests.messages import says
 
@@ -39,6 +43,20 @@ class FakePipeline:
         return Posteriors(np.zeros(0, np.int64), none, none, none)
 
 
+class Port:
+    """A port that keeps the notes it gets; one called New was made."""
+
+    got: ClassVar[list[tuple[int, int, int]]] = []
+
+    def __init__(self, name: str) -> None:
+        self.is_virtual = name in ("New", "LiveCover")
+
+    def send(self, event: NoteEvent) -> None:
+        self.got.append((event.pitch, event.velocity, event.channel))
+
+    def close(self) -> None: ...
+
+
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine where all is well."""
@@ -49,6 +67,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "list_ports", lambda: ["a port"])
     monkeypatch.setattr(subject, "midi_system", lambda: "ALSA")
     monkeypatch.setattr(subject, "PortSink", lambda name: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(doctor_configured, "PortSink", Port)
     monkeypatch.setattr(subject, "load_pipeline", lambda *args: FakePipeline())
 
 
@@ -69,6 +88,11 @@ def test_all_is_well() -> None:
         "model",
         "headroom",
         "piano",
+        "input",
+        "port",
+        "output",
+        "plugin",
+        "priority",
         "manual",
     ]
     assert found["audio"].text == "4 inputs: Input 0, Input 1, Input 2, ..."
@@ -177,3 +201,54 @@ def test_what_nobody_thought_of_fails_one_check_alone(monkeypatch: pytest.Monkey
     found = checks()
     assert found["MIDI"] == Check("MIDI", False, "/dev/snd/seq: Permission denied")
     assert found["model"].is_ok
+
+
+def test_a_test_note_sounds_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_configured, "PortSink", Port)
+    monkeypatch.setattr(Port, "got", [])
+    waited: list[float] = []
+    names = ("Synth", "New", str(tmp_path / "take.mid"))
+    text = check_port(Settings(midi=MidiSettings(names, channel=3)), waited.append)
+    assert Port.got == [(60, 64, 3), (60, 0, 3)] and waited == [doctor_configured.TEST_S]
+    assert "Synth has taken a test note" in text and "New will be made" in text
+    assert "take.mid can be written" in text and not (tmp_path / "take.mid").exists()
+
+
+def test_a_note_ends_also_where_waiting_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_configured, "PortSink", Port)
+    monkeypatch.setattr(Port, "got", [])
+    with pytest.raises(KeyboardInterrupt):
+        check_port(Settings(midi=MidiSettings(("Synth",))), fails_with(KeyboardInterrupt()))
+    assert Port.got[-1] == (60, 0, 1)
+
+
+def test_what_the_settings_name_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+    device = SimpleNamespace(
+        name="USB", sample_rate=48000, n_channels=2, close=lambda: closed.append("output")
+    )
+    device.stop = lambda: closed.append("input")
+    monkeypatch.setattr(doctor_configured, "open_source", lambda text, audio: device)
+    monkeypatch.setattr(doctor_configured, "open_output", lambda name: device)
+    monkeypatch.setattr(
+        doctor_configured,
+        "open_live_synth",
+        lambda piano, rate: SimpleNamespace(close=lambda: closed.append("plugin")),
+    )
+    chosen = Settings(
+        audio=AudioSettings(input="USB"),
+        monitor=MonitorSettings("USB"),
+        piano=PianoSettings(plugin="grand.vst3"),
+    )
+    assert check_input(chosen) == "USB, 48000 Hz, 2 ch"
+    assert check_output(chosen) == "USB, 48000 Hz"
+    assert check_plugin(chosen) == "grand.vst3 can be loaded"
+    assert closed == ["input", "output", "plugin"]
+    assert check_input(Settings()).startswith("what this computer plays")
+    assert check_output(Settings()).startswith("off") and check_plugin(Settings()).startswith(
+        "none"
+    )
+    missing = fails_with(DeviceError("no output is called USB"))
+    monkeypatch.setattr(doctor_configured, "open_output", missing)
+    with pytest.raises(DeviceError):
+        check_output(chosen)

@@ -103,12 +103,20 @@ def test_a_curve_may_be_a_number() -> None:
         ("song.wav", ("'song.wav'", "--input song.wav")),
         (
             "devices doctor",
-            ("'doctor'", "play, together, panel, learn, calibrate, quantize, devices, doctor"),
+            (
+                "'doctor'",
+                "play, together, panel, learn, calibrate, quantize, score, devices, doctor,"
+                " config",
+            ),
         ),
         ("learn", ("learn", "setting", "livecover learn model.style")),
         (
             "device",
-            ("'device'", "play, together, panel, learn, calibrate, quantize, devices, doctor"),
+            (
+                "'device'",
+                "play, together, panel, learn, calibrate, quantize, score, devices, doctor,"
+                " config",
+            ),
         ),
     ],
 )
