@@ -15,6 +15,7 @@ from livecover.bench import (
     change,
     endings,
     formats,
+    frames,
     graph,
     hum,
     install,
@@ -66,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
     paged.add_argument("--rounds", type=int, default=2, help="of without, with, with, without")
     paged.add_argument("--seconds", type=float, default=30.0, help="of the song, each time")
     paged.add_argument("--browser", action="store_true", help="Chromium, not only a client")
+    framed = add("frames", "frames a second of the panel's page, in Chromium")
+    framed.add_argument("--seconds", type=float, default=10.0, help="of each screen")
     changing = add("change", "delay of a change of style while the song plays")
     changing.add_argument("--changes", type=int, default=40)
     soak = add("soak", "minutes of live playing on real servers: notes, losses, memory")
@@ -132,6 +135,8 @@ def measure(arguments: argparse.Namespace) -> str:
                 arguments.seconds,
                 with_browser=arguments.browser,
             )
+        case "frames":
+            return frames.table(arguments.model, arguments.song, arguments.seconds)
         case "change":
             return change.style(arguments.model, arguments.song, arguments.changes)
         case "soak":

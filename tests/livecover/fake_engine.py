@@ -16,7 +16,7 @@ class FakeEngine:
 
     def __init__(self, settings: Any, taps: Any) -> None:
         self.source = SimpleNamespace(name="Speakers", sample_rate=48000, n_channels=2)
-        self.sink = SimpleNamespace(name="LiveCover + take.mid")
+        self.sink = SimpleNamespace(name="LiveCover + take.mid", is_there=True)
         spec = SimpleNamespace(name="tiny", version="1")
         self.pipeline = SimpleNamespace(spec=spec)
         self.budget = LatencyBudget((("capture block", 0.005), ("half window", 0.064)))

@@ -1,6 +1,7 @@
 """The command from its words to its exit code, with a tiny model and without devices."""
 
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -21,6 +22,7 @@ from livecover import cli as subject
 from livecover.cli import is_for_files, main
 from livecover.commands.console import logged
 from livecover.commands.doctor import Check
+from livecover.instrument.scenes import Scenes
 from livecover.options.parser import parse
 from livecover.settings.sections import Settings
 from livecover.settings.source import load_settings
@@ -261,3 +263,23 @@ def test_a_strangers_file_says_nothing_to_the_terminal(
     with logged(Console(stderr=True), "info"):
         logging.getLogger("a library").info("opened %s", "\x1b[2Jsong.wav")
     assert capsys.readouterr().err.endswith(" INFO opened \\x1b[2Jsong.wav\n")
+
+
+def test_other_programs_read_all_that_is_said_as_json(
+    engines: list[FakeEngine], capsys: Output
+) -> None:
+    assert main(["--status", "json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["type"] for line in lines} == {"text", "status"}
+    assert lines[0]["text"].startswith("livecover ")
+    assert max(line["seconds"] for line in lines if line["type"] == "status") > 0
+
+
+def test_a_scene_is_where_it_begins(engines: list[FakeEngine], capsys: Output) -> None:
+    Scenes(lambda: load_settings(None, {"midi.transpose": 3, "midi.octave": 1})).keep("Verse")
+    assert main(["config", "show", "--scene", "Verse", "--transpose", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "octave = 1  # default: 0" in lines and "transpose = 1  # default: 0" in lines
+    assert main(["config", "show", "--scene", "0"]) == 0
+    assert main(["config", "show", "--scene", "Chorus"]) == 2
+    says(capsys.readouterr().err, "Chorus", "kept are: Verse")
