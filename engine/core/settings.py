@@ -195,6 +195,10 @@ class PlaySettings:
         checks.flag("play.hold", self.hold)
 
 
+LEAST_KEYS = 11
+"""Least distance of the highest key from the lowest: every note of an octave has its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class MidiSettings:
     """Section ``midi``: where the notes go."""
@@ -211,8 +215,24 @@ class MidiSettings:
     """Semitones added to every pitch."""
     octave: int = 0
     """Octaves added to every pitch."""
+    melody_octave: int = 0
+    """Octaves added to the melody beside."""
+    left_octave: int = 0
+    """Octaves added to the left hand's accompaniment beside."""
+    lowest_key: int = 0
+    """MIDI note; what would be lower sounds octaves higher."""
+    highest_key: int = 127
+    """MIDI note; what would be higher sounds octaves lower."""
     velocity_curve: str | float = "linear"
     """linear, soft, hard, fixed, or a gamma: out = 127 * (in / 127) ** gamma."""
+    lowest_velocity: int = 1
+    """What the softest note becomes, after the curve."""
+    highest_velocity: int = 127
+    """What the loudest note becomes."""
+    program: int | None = None
+    """Program number that the ports get at the start, 0 to 127; None: none."""
+    bank: int | None = None
+    """Bank before it, 0 to 16383: MSB * 128 + LSB; None: none."""
 
     def __post_init__(self) -> None:
         given = cast("str | Sequence[str]", self.midi_out)
@@ -227,7 +247,15 @@ class MidiSettings:
             if getattr(self, name) is not None:
                 checks.integer(f"midi.{name}", getattr(self, name), 1, 16)
         checks.integer("midi.transpose", self.transpose, -48, 48, " semitones")
-        checks.integer("midi.octave", self.octave, -4, 4, " octaves")
+        for name in ("octave", "melody_octave", "left_octave"):
+            checks.integer(f"midi.{name}", getattr(self, name), -4, 4, " octaves")
+        checks.integer("midi.lowest_key", self.lowest_key, 0, 127 - LEAST_KEYS)
+        checks.integer("midi.highest_key", self.highest_key, self.lowest_key + LEAST_KEYS, 127)
+        checks.integer("midi.lowest_velocity", self.lowest_velocity, 1, 127)
+        checks.integer("midi.highest_velocity", self.highest_velocity, self.lowest_velocity, 127)
+        for name, most in (("program", 127), ("bank", 2**14 - 1)):
+            if getattr(self, name) is not None:
+                checks.integer(f"midi.{name}", getattr(self, name), 0, most)
         parse_curve(self.velocity_curve)
 
 

@@ -34,15 +34,20 @@ def parse_curve(curve: str | float) -> float | None:
 
 
 @functools.cache
-def velocity_table(curve: str | float) -> tuple[int, ...]:
+def velocity_table(curve: str | float, lowest: int = 1, highest: int = 127) -> tuple[int, ...]:
     """Return what becomes of each velocity from 0 to 127. Raises ConfigError as `parse_curve`.
+
+    1 to 127 of the curve are spread over ``lowest`` to ``highest``.
 
     >>> velocity_table("soft")[64], velocity_table("linear")[64], velocity_table("hard")[64]
     (45, 64, 80)
+    >>> [velocity_table("linear", 40, 100)[velocity] for velocity in (0, 1, 64, 127)]
+    [0, 40, 70, 100]
     """
     gamma = parse_curve(curve)
     table = [0]
     for velocity in range(1, 128):
         curved = FIXED_VELOCITY if gamma is None else 127 * (velocity / 127) ** gamma
-        table.append(min(127, max(1, round(curved))))
+        place = (min(127.0, max(1.0, curved)) - 1) / 126
+        table.append(round(lowest + place * (highest - lowest)))
     return tuple(table)

@@ -31,10 +31,13 @@ from engine.live.change import Change
 from engine.live.session import Session
 from engine.live.status import read_status
 from engine.live.worker import Worker
+from engine.midi.messages import program_messages
+from engine.midi.port_sink import PortSink
 from engine.midi.scheduler import Scheduler
 from engine.midi.sinks import MidiSink, open_sink, sinks_of
 from engine.model.latency import LatencyBudget
 from engine.model.pipeline import Pipeline
+from engine.perform.performer import channels
 from engine.signal.meters import Status
 from engine.system.bounded import remaining_timeout
 from models.spec import FeatureSpec
@@ -160,6 +163,7 @@ class Engine:
         except BaseException:
             self.stop()
             raise
+        self._choose_sounds(self.settings, self.sink)
         self._scheduler.start()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -248,12 +252,15 @@ class Engine:
             The music is over, or ends before the change could count; the same.
         """
         with self._changing, contextlib.ExitStack() as undo:
+            before, old = self.settings, self.sink
             change, sink = self._prepare(settings, undo)
             self._worker.run_on_worker(lambda: self._worker.apply(change))
             undo.pop_all()
             self._port_latency = change.port_latency
             if sink is not self.sink:
                 self._use(sink)
+            if sink is not old or _sound(settings) != _sound(before):
+                self._choose_sounds(settings, sink)
 
     def add_tap(self, tap: Tap) -> None:
         """Add a tap, which gets the source first. As ``change``."""
@@ -278,6 +285,14 @@ class Engine:
             n_midi_losses=self._n_midi_losses + self.sink.n_losses,
             is_midi_connected=self.sink.is_there,
         )
+
+    def _choose_sounds(self, settings: EngineSettings, sink: MidiSink) -> None:
+        """Send program and bank to every port."""
+        midi = settings.midi
+        messages = program_messages(channels(midi), midi.program, midi.bank)
+        for port in sinks_of(sink):
+            if isinstance(port, PortSink):
+                port.choose_sound(messages)
 
     def _open_session(self, settings: EngineSettings, offset: float) -> Session:
         source = self._open_source(settings.audio.input, settings.audio)
@@ -340,6 +355,11 @@ class Engine:
 def _who(settings: EngineSettings) -> tuple[object, ...]:
     """Return the settings that say who plays."""
     return settings.play.mode, settings.play.rhythm, settings.accompany.seed
+
+
+def _sound(settings: EngineSettings) -> tuple[object, ...]:
+    """Return the settings that choose a sound at the ports."""
+    return channels(settings.midi), settings.midi.program, settings.midi.bank
 
 
 def _counted(settings: EngineSettings) -> tuple[object, ...]:

@@ -1,5 +1,7 @@
 """The bytes of a MIDI channel message. Not here: when and where they are sent."""
 
+from collections.abc import Sequence
+
 from engine.core.notes import Event, NoteEvent
 
 SUSTAIN = 64
@@ -20,6 +22,23 @@ def message(event: Event) -> Message:
     if isinstance(event, NoteEvent):
         return (0x90 if event.is_on else 0x80) | (event.channel - 1), event.pitch, event.velocity
     return controller(event.channel, SUSTAIN, 127 if event.is_down else 0)
+
+
+def program_messages(
+    channels: Sequence[int], program: int | None, bank: int | None = None
+) -> list[tuple[int, ...]]:
+    """Return what chooses a sound on each channel: bank select and program change, as given.
+
+    >>> program_messages([2], 5, 129)
+    [(177, 0, 1), (177, 32, 1), (193, 5)]
+    """
+    found: list[tuple[int, ...]] = []
+    for channel in channels:
+        if bank is not None:
+            found += [controller(channel, 0, bank >> 7), controller(channel, 32, bank & 0x7F)]
+        if program is not None:
+            found.append((0xC0 | (channel - 1), program))
+    return found
 
 
 def panic_messages() -> list[Message]:

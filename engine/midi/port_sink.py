@@ -52,6 +52,8 @@ class PortSink:
             )
         self.name = name
         self._channels: set[int] = set()  # used since it was silenced
+        self._sound: Sequence[Sequence[int]] = ()  # what chooses it
+        self._n_chosen = 0  # losses before it was chosen
         try:
             self.port = KeptPort(name, connect, check_every=check_every)
         except (rtmidi.UnsupportedOperationError, NotImplementedError) as error:
@@ -84,6 +86,17 @@ class PortSink:
     def latency(self) -> float:
         """Seconds that JACK's or PipeWire's graph takes on average: half its period; else 0."""
         return self.port.latency
+
+    def choose_sound(self, messages: Sequence[Sequence[int]]) -> None:
+        """Send what chooses the sound (``program_messages``), and again when the port is back."""
+        self._sound = messages
+        with contextlib.suppress(MidiError):  # it is gone; then when it is back
+            self._send_sound()
+
+    def _send_sound(self) -> None:
+        self._n_chosen = self.port.n_losses
+        for each in self._sound:
+            self.port.use(partial(_send, each))
 
     def send(self, event: Event) -> None:
         """Send the event's message. Raises MidiError where the port is gone."""
@@ -119,11 +132,13 @@ class PortSink:
         self.port.close()
 
     def _send(self, messages: Iterable[Message]) -> None:
+        if self._sound and self.port.n_losses != self._n_chosen and self.is_there:
+            self._send_sound()
         for each in messages:
             self.port.use(partial(_send, each))
 
 
-def _send(each: Message, output: MidiOutput) -> None:
+def _send(each: Sequence[int], output: MidiOutput) -> None:
     output.send_message(each)
 
 

@@ -76,17 +76,26 @@ class Performer:
         if not event.is_on:
             return ended
         midi = self._midi
-        pitch = event.pitch + midi.transpose + 12 * midi.octave
+        octaves = midi.octave + self._part_octave(event)
+        pitch = event.pitch + midi.transpose + 12 * octaves
         if not 0 <= pitch <= 127:
             return ended
+        pitch = folded(pitch, midi.lowest_key, midi.highest_key)
         for other, note in list(self._open.items()):
             if note.pitch == pitch:  # of another transposition
                 ended.append(replace(self._open.pop(other), time=event.time, velocity=0))
-        velocity = velocity_table(midi.velocity_curve)[event.velocity]
+        table = velocity_table(midi.velocity_curve, midi.lowest_velocity, midi.highest_velocity)
+        velocity = table[event.velocity]
         channel = self._channel(event)
         played = replace(event, pitch=pitch, velocity=velocity, channel=channel)
         self._open[event.pitch] = played
         return [*ended, played]
+
+    def _part_octave(self, event: NoteEvent) -> int:
+        """Return the octaves that a note's part has of its own."""
+        if event.part == "melody":
+            return self._midi.melody_octave
+        return self._midi.left_octave if event.hand == "left" else 0
 
     def _channel(self, event: NoteEvent) -> int:
         """Return the channel that a note's part and hand are sent to."""
@@ -121,6 +130,19 @@ class Performer:
         ]
         self._open.clear()
         return list(ended)
+
+
+def folded(pitch: int, lowest: int, highest: int) -> int:
+    """Return the pitch, moved by octaves into a range that holds one.
+
+    >>> folded(30, 36, 96), folded(60, 36, 96), folded(100, 36, 96)
+    (42, 60, 88)
+    """
+    while pitch < lowest:
+        pitch += 12
+    while pitch > highest:
+        pitch -= 12
+    return pitch
 
 
 def channels(midi: MidiSettings) -> tuple[int, ...]:

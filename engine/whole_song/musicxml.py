@@ -161,7 +161,10 @@ def _sounding(symbols: dict[int, ChordName], step: int) -> ChordName | None:
 
 
 def _pedals(pedals: Sequence[tuple[int, bool]], first: int, last: int) -> list[tuple[int, str]]:
-    """Return what the pedal does at which steps, in MusicXML's words; one that is down ends."""
+    """Return what the pedal does at which steps, in MusicXML's words; one that is down ends.
+
+    Lifted and down again a step later at most, it is changed.
+    """
     at_step: dict[int, list[bool]] = {}
     for step, is_down in pedals:
         at_step.setdefault(min(max(step, first), last - 1), []).append(is_down)
@@ -170,7 +173,9 @@ def _pedals(pedals: Sequence[tuple[int, bool]], first: int, last: int) -> list[t
     for step in sorted(at_step):
         is_down = at_step[step][-1]
         is_change = was_down and is_down and False in at_step[step]
-        if is_change or is_down != was_down:
+        if is_down and not was_down and found and step - found[-1][0] <= 1:
+            found[-1] = step, "change"
+        elif is_change or is_down != was_down:
             found.append((step, "change" if is_change else "start" if is_down else "stop"))
         was_down = is_down
     if was_down and (not found or found[-1][0] < last - 1):

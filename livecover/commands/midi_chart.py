@@ -47,9 +47,15 @@ def _rows() -> list[tuple[str, str, str, str]]:
             "note number",
             "0 to 127",
             "0 to 127",
-            "sent: the cover, transposed; recognised: as buttons that `control.map` names",
+            "sent: the cover, transposed, between `midi.lowest_key` and `midi.highest_key`;"
+            " recognised: as buttons that `control.map` names",
         ),
-        ("velocity, note on", "1 to 127", "above 0 is a press", "`midi.velocity_curve`"),
+        (
+            "velocity, note on",
+            "1 to 127",
+            "above 0 is a press",
+            "`midi.velocity_curve`, `midi.lowest_velocity`, `midi.highest_velocity`",
+        ),
         ("velocity, note off", "0 (status 8n)", "any", "also note on with velocity 0"),
         ("aftertouch, pitch bend", "no", "no", ""),
         (
@@ -71,7 +77,18 @@ def _rows() -> list[tuple[str, str, str, str]]:
             f"panic, on all channels; at a stop {SUSTAIN} and {ALL_NOTES_OFF} on those used"
             f" ({ALL_SOUND_OFF} all sound off, {RESET_ALL_CONTROLLERS} reset all controllers)",
         ),
-        ("program change", "0 in recorded takes", "0 to 127", f"recalls {' or '.join(PROGRAMS)}"),
+        (
+            "bank select, controllers 0 and 32",
+            "at the start",
+            "as mapped",
+            "`midi.bank`, to each channel; again when a port is back",
+        ),
+        (
+            "program change",
+            "at the start",
+            "0 to 127",
+            f"sent: `midi.program`, to each channel; recognised: recalls {' or '.join(PROGRAMS)}",
+        ),
         ("system exclusive", "no", "no", ""),
         (
             f"song position (F{SONG_POSITION & 15:X})",

@@ -14,6 +14,7 @@ from livecover.options.values import (
     channels,
     hertz,
     number_or_text,
+    program,
     seconds,
 )
 from livecover.settings.sections import Settings
@@ -232,6 +233,24 @@ def add_midi(group: argparse._ArgumentGroup, defaults: Settings) -> None:
     add_value(
         group, "--octave", "midi.octave", "N", "octaves up, or down if negative (default: 0)", int
     )
+    for option, dest, whose in (
+        ("--melody-octave", "midi.melody_octave", "the melody"),
+        ("--left-octave", "midi.left_octave", "the left hand"),
+    ):
+        add_value(group, option, dest, "N", f"octaves for {whose} beside (default: 0)", int)
+    for option, dest, text in (
+        ("--lowest-key", "midi.lowest_key", "MIDI note; what is lower is moved up by octaves"),
+        ("--highest-key", "midi.highest_key", "MIDI note; what is higher is moved down by octaves"),
+        ("--lowest-velocity", "midi.lowest_velocity", "what the softest note becomes"),
+        ("--highest-velocity", "midi.highest_velocity", "what the loudest note becomes"),
+    ):
+        default = getattr(defaults.midi, dest.partition(".")[2])
+        add_value(group, option, dest, "N", f"{text} (default: {default})", int)
+    for option, dest, text in (
+        ("--program", "midi.program", "program number that the ports get at the start, 0 to 127"),
+        ("--bank", "midi.bank", "bank before it, 0 to 16383"),
+    ):
+        add_value(group, option, dest, "N", f"{text}, or auto for none (default: auto)", program)
     add_value(
         group,
         "--transpose",

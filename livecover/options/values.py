@@ -33,6 +33,11 @@ def channel(text: str) -> int | None:
     return None if text == AUTO else int(text)
 
 
+def program(text: str) -> int | None:
+    """Return the program or bank number in ``text``, None for ``auto``."""
+    return None if text == AUTO else int(text)
+
+
 def channels(text: str) -> tuple[int, ...] | None:
     """Return the channels in ``3,4``, None for ``auto``."""
     return None if text == AUTO else tuple(int(part) for part in text.split(","))
@@ -50,6 +55,7 @@ def bpm(text: str) -> float | None:
 
 # argparse shows these names: invalid time value: 'soon'.
 seconds.__name__, channel.__name__, hertz.__name__ = "time", "channel", "tuning"
+program.__name__ = "number"
 bpm.__name__, channels.__name__ = "tempo", "channels"
 
 

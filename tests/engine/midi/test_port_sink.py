@@ -5,6 +5,7 @@ import rtmidi
 
 from engine.core.errors import MidiError
 from engine.core.notes import NoteEvent, PedalEvent
+from engine.midi.messages import program_messages
 from engine.midi.ports import names as midi_ports
 from engine.midi.ports.names import candidate_apis, find_port
 from engine.midi.sinks import PortSink, open_sink
@@ -139,3 +140,30 @@ def test_ports_and_system_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert midi_ports.list_ports() == HARDWARE  # what is livecover's own is not offered
     assert midi_ports.midi_system() == "Jack"
     assert all(client.is_deleted for client in clients)
+
+
+def test_a_sound_is_chosen_again_when_the_port_is_back() -> None:
+    clients = [Client(HARDWARE), Client(HARDWARE)]
+    waiting = list(clients)
+    sink = PortSink("yamaha", connect=lambda: waiting.pop(0), check_every=None)
+    chosen = program_messages([1, 2], 5, 129)
+    assert chosen == [
+        *((0xB0, 0, 1), (0xB0, 32, 1), (0xC0, 5)),
+        *((0xB1, 0, 1), (0xB1, 32, 1), (0xC1, 5)),
+    ]
+    sink.choose_sound(chosen)
+    assert clients[0].sent == chosen
+    clients[0].ports.clear()
+    sink.port.check()  # it has left, and comes back
+    sink.send(NoteEvent(0.0, 60, 100))
+    sink.send(NoteEvent(0.0, 62, 100))
+    assert clients[1].sent == [*chosen, (0x90, 60, 100), (0x90, 62, 100)]
+    sink.close()
+
+
+def test_a_sound_that_is_not_chosen_is_left_as_it_is() -> None:
+    assert program_messages([1], None) == []
+    client = Client()
+    sink = PortSink("LiveCover", connect=lambda: client, check_every=None)
+    sink.choose_sound([])
+    assert client.sent == []

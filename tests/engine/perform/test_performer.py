@@ -35,6 +35,28 @@ def test_key_octave_touch_and_channels() -> None:
     ]
 
 
+def test_parts_have_octaves_of_their_own() -> None:
+    midi = MidiSettings(octave=-1, melody_octave=2, left_octave=-1)
+    left = NoteEvent(0.0, 60, 64, hand="left")
+    played = performer(midi=midi).push([left, on(0.0, 64), on(0.0, 72, "melody")])
+    assert [e.pitch for e in played if isinstance(e, NoteEvent)] == [36, 52, 84]
+
+
+def test_keys_and_velocities_stay_in_their_ranges() -> None:
+    midi = MidiSettings(lowest_key=48, highest_key=72, lowest_velocity=40, highest_velocity=90)
+    loud, soft = NoteEvent(0.0, 30, 127), NoteEvent(0.0, 100, 1)
+    one = performer(midi=midi)
+    played = one.push([loud, soft, NoteEvent(1.0, 30, 0), NoteEvent(1.0, 100, 0)])
+    assert [(e.pitch, e.velocity) for e in played if isinstance(e, NoteEvent)] == [
+        *((54, 90), (64, 40)),
+        *((54, 0), (64, 0)),
+    ]
+    folded = one.push([NoteEvent(2.0, 54, 80), NoteEvent(2.5, 30, 80)])  # one key for both
+    assert [(e.pitch, e.is_on) for e in folded if isinstance(e, NoteEvent)] == [
+        *((54, True), (54, False), (54, True)),
+    ]
+
+
 def test_what_leaves_the_midi_range_is_left_out_with_its_end() -> None:
     assert performer(midi=MidiSettings(octave=4)).push([on(0.0, 100), off(1.0, 100)]) == []
 

@@ -101,7 +101,7 @@ def test_without_tracks_of_hands_the_notes_are_split() -> None:
 
 def test_a_pedal_that_is_changed_at_once_is_written_as_a_change() -> None:
     score = score_take(a_take(melody=[(0.0, 3.9, 72)]), analysis())
-    moves = ((0, True), (4, False), (4, True), (8, False), (8, True), (8, False))
+    moves = ((0, True), (4, False), (5, True), (8, False), (8, True), (8, False))
     kinds = [
         p.get("type") for p in written(Arranged(score.notes, score.analysis, moves)).iter("pedal")
     ]
