@@ -161,7 +161,7 @@ def _sounding(symbols: dict[int, ChordName], step: int) -> ChordName | None:
 
 
 def _pedals(pedals: Sequence[tuple[int, bool]], first: int, last: int) -> list[tuple[int, str]]:
-    """Return what the pedal does at which steps, in MusicXML's words; one that is down ends.
+    """Return what the pedal does at which steps, in words; one that is down ends.
 
     Lifted and down again a step later at most, it is changed.
     """
@@ -184,11 +184,13 @@ def _pedals(pedals: Sequence[tuple[int, bool]], first: int, last: int) -> list[t
 
 
 def _pedal(measure: Element, kind: str, offset: int, staff: int) -> None:
-    direction = _add(measure, "direction", placement="below")
-    _add(_add(direction, "direction-type"), "pedal", type=kind, line="yes")
-    if offset:
-        _add(direction, "offset", offset)
-    _add(direction, "staff", staff)
+    """Add signs of the pedal; one that is changed is lifted and goes down."""
+    for sign in ("stop", "start") if kind == "change" else (kind,):
+        direction = _add(measure, "direction", placement="below")
+        _add(_add(direction, "direction-type"), "pedal", type=sign, sign="yes", line="no")
+        if offset:
+            _add(direction, "offset", offset)
+        _add(direction, "staff", staff)
 
 
 def _attributes(measure: Element, arranged: Arranged) -> None:

