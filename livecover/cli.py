@@ -24,7 +24,7 @@ from engine.system.command import end_process, run_command, say
 from engine.system.paths import given_path
 from livecover.api import write_cover
 from livecover.commands import arranger
-from livecover.commands.config import describe
+from livecover.commands.config import config_lines
 from livecover.commands.console import live_line, log_lines, logged, progress_bar
 from livecover.commands.devices import describe_devices
 from livecover.commands.doctor import run_checks
@@ -105,7 +105,7 @@ def _run(request: Request, settings: Settings, notes: Sequence[str]) -> int:
             say(*describe_devices())
         return 0
     if command == "config":
-        say(*describe(request.words, config, settings))
+        say(*config_lines(request.words, config, settings))
         return 0
     if command == "doctor":
         with logged(console, "error"):

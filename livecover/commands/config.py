@@ -14,7 +14,7 @@ from livecover.settings.source import find_source, read_settings, user_file
 WORDS = ("path", "show", "check")
 
 
-def describe(words: Sequence[str], config: Path | None, settings: Settings) -> list[str]:
+def config_lines(words: Sequence[str], config: Path | None, settings: Settings) -> list[str]:
     """Return the lines of ``path``, ``show`` or ``check``.
 
     ``settings`` are those of file and options. Raises ConfigError for another word, and what is

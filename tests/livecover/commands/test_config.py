@@ -6,18 +6,18 @@ import pytest
 
 from engine.core.errors import ConfigError
 from livecover.cli import main
-from livecover.commands.config import describe
+from livecover.commands.config import config_lines
 from livecover.settings.sections import Settings, from_toml, values_of, with_values
 from tests.messages import refused
 
 
 def test_the_path_is_that_which_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (line,) = describe(["path"], None, Settings())
+    (line,) = config_lines(["path"], None, Settings())
     assert "not there yet" in line and "config.toml" in line
     Path("livecover.toml").touch()
-    assert describe(["path"], None, Settings()) == [str(tmp_path / "livecover.toml")]
-    assert describe(["path"], Path("own.toml"), Settings()) == [str(tmp_path / "own.toml")]
+    assert config_lines(["path"], None, Settings()) == [str(tmp_path / "livecover.toml")]
+    assert config_lines(["path"], Path("own.toml"), Settings()) == [str(tmp_path / "own.toml")]
 
 
 def test_what_is_shown_is_toml_that_gives_the_same(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,7 +27,7 @@ def test_what_is_shown_is_toml_that_gives_the_same(capsys: pytest.CaptureFixture
         "beat.metre": "3/4",
     }
     settings = with_values(Settings(), {**values, "control.map": {"cc 2": "panic"}})
-    lines = describe(["show"], None, settings)
+    lines = config_lines(["show"], None, settings)
     assert from_toml("\n".join(lines).encode()) == settings
     assert 'latency = 0.3  # default: "auto"' in lines and "channel = 1" in lines
     assert len([line for line in lines if "# default" in line]) == 4
@@ -39,7 +39,7 @@ def test_what_is_shown_is_toml_that_gives_the_same(capsys: pytest.CaptureFixture
 def test_a_file_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "own.toml"
     path.write_text('[midi]\nchannel = 2\n[beat]\nmetre = "auto"\n')
-    (line,) = describe(["check"], path, Settings())
+    (line,) = config_lines(["check"], path, Settings())
     assert "in order, 1 settings differ" in line
     path.write_text("[midi]\nchanel = 2\n")
     assert main(["config", "check", "--config", str(path)]) == 2
@@ -50,4 +50,4 @@ def test_a_file_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize("words", [[], ["paths"], ["path", "show"]])
 def test_another_word_is_refused(words: list[str]) -> None:
     with refused(ConfigError, "path, show, check"):
-        describe(words, None, Settings())
+        config_lines(words, None, Settings())
