@@ -142,8 +142,8 @@ def _produced(
     """Return the tune sung as on records, often with a choir on the chords behind it."""
     stems = []
     if song.melody:
-        sung, notes = sing_lead(song.melody, seconds, rng, sounds.voices, sounds.vocoder)
-        stems.append(Stem("voice", sung, notes, "produced"))
+        sung = sing_lead(song.melody, seconds, rng, sounds.voices, sounds.vocoder)
+        stems.append(Stem("voice", sung, song.melody, "produced"))
     if chords and rng.random() < CHOIR_SHARE:
         behind, notes = sing_behind(chords, seconds, rng, sounds.voices)
         stems.append(Stem("choir", behind, notes, "produced"))

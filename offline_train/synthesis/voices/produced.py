@@ -1,4 +1,4 @@
-"""A lead as records have it: where people sing, doubled, compressed, echoed; and what is behind it.
+"""A lead as records have it: doubled, compressed, its s softened, echoed; and what is sung behind.
 
 Sounds are float32 (n,) at ``SAMPLE_RATE``. Not here: how one singer sings (``voice``), and the mix
 (``synthesis.mixing``).
@@ -15,16 +15,11 @@ from pedalboard import Pedalboard  # type: ignore[attr-defined]  # its stubs hid
 from offline_train.corpora import Note
 from offline_train.synthesis.voices.manners import draw_pop_singer
 from offline_train.synthesis.voices.syllables import SAMPLE_RATE
-from offline_train.synthesis.voices.voice import Vocoder, choir, sing
+from offline_train.synthesis.voices.voice import Vocoder, choir, choose, sing
 from offline_train.synthesis.voices.voices import Voice
 
 Array = NDArray[np.float32]
 
-REGISTER = {False: 56.0, True: 64.0}
-"""The middle of what low and high voices sing on records, MIDI. Tunes are often written an octave
-above it."""
-REGISTER_SPREAD = 3.0
-AS_WRITTEN_SHARE = 0.15
 DOUBLED_SHARE = 0.35
 OCTAVE_SHARE = 0.15  # of doubles
 DOUBLE_DB = (-12.0, -2.0)
@@ -40,41 +35,22 @@ def sing_lead(
     rng: np.random.Generator,
     voices: Sequence[Voice],
     vocoder: Vocoder | None = None,
-) -> tuple[Array, list[Note]]:
-    """Return the tune sung by a pop singer, perhaps doubled, through a chain of effects.
-
-    With it come the notes as they are sung, in the singer's octave.
-    """
-    voice = voices[int(rng.integers(len(voices)))]
-    notes = in_register(melody, voice, rng)
+) -> Array:
+    """Return the tune sung by a pop singer, perhaps doubled, through a chain of effects."""
+    voice = choose(voices, melody, rng)
     singer = draw_pop_singer(voice, rng)
-    lead = sing(notes, seconds, rng, [voice], vocoder=vocoder, draw=lambda *_: singer)
+    lead = sing(melody, seconds, rng, [voice], vocoder=vocoder, draw=lambda *_: singer)
     if rng.random() < DOUBLED_SHARE:
         octave = 12 * int(rng.choice((-1, 1))) if rng.random() < OCTAVE_SHARE else 0
         late = rng.uniform(0, LATE_S)
         moved = [
             n._replace(pitch=n.pitch + octave, onset=n.onset + late, offset=n.offset + late)
-            for n in notes
+            for n in melody
         ]
         second = replace(singer, offset_cents=rng.uniform(-14, 14), is_tuned=False)
         double = sing(moved, seconds, rng, [voice], vocoder=vocoder, draw=lambda *_: second)
         lead = lead + double * np.float32(10 ** (rng.uniform(*DOUBLE_DB) / 20))
-    return process(lead, rng), notes
-
-
-def in_register(melody: Sequence[Note], voice: Voice, rng: np.random.Generator) -> list[Note]:
-    """Return a tune in the octave in which a voice sings it on most records, or as it is written.
-
-    >>> from offline_train.synthesis.voices.people import TRAIN_PEOPLE
-    >>> rng = np.random.default_rng(0)
-    >>> in_register([Note(0.0, 1.0, 72, 80)], TRAIN_PEOPLE[0], rng)[0].pitch
-    60
-    """
-    if not melody or rng.random() < AS_WRITTEN_SHARE:
-        return list(melody)
-    middle = rng.normal(REGISTER[voice.is_high], REGISTER_SPREAD)
-    octaves = round((middle - float(np.median([note.pitch for note in melody]))) / 12)
-    return [note._replace(pitch=note.pitch + 12 * octaves) for note in melody]
+    return process(lead, rng)
 
 
 def sing_behind(
