@@ -29,8 +29,10 @@ TABLE: dict[str, str] = {
     "engine.audio.files": "engine.core engine.signal engine.system engine.audio.devices",
     "engine.audio.decoding": "engine.core engine.system engine.audio.files",
     "engine.audio.loopback": "engine.core engine.signal engine.system engine.audio.devices",
+    "engine.audio.programs": "engine.core engine.signal engine.audio.devices engine.audio.loopback",
     "engine.audio": "engine.core engine.system "
-    "engine.audio.devices engine.audio.files engine.audio.decoding engine.audio.loopback",
+    "engine.audio.devices engine.audio.files engine.audio.decoding engine.audio.loopback "
+    "engine.audio.programs",
     "engine.model": "models models.shipped engine.core engine.system engine.signal",
     "engine.beat": "models models.shipped engine.core engine.model",
     "engine.accompany": "models engine.core engine.model engine.beat",

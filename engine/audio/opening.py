@@ -17,6 +17,7 @@ from engine.audio.files.song_source import SongSource
 from engine.audio.files.standard_input import STANDARD_INPUT, song_on_standard_input
 from engine.audio.loopback.opening import LOOPBACK, list_loopbacks, open_loopback
 from engine.audio.loopback.together import TOGETHER, open_together
+from engine.audio.programs.opening import PROGRAM, list_programs, open_program
 from engine.core.errors import DeviceError
 from engine.core.settings import AudioSettings
 from engine.system.file_kinds import FILE_SUFFIXES
@@ -44,7 +45,7 @@ def is_file_input(text: str) -> bool:
     >>> is_file_input("song.mp3"), is_file_input("loopback"), is_file_input("USB Audio 1/2")
     (True, False, False)
     """
-    if text in (LOOPBACK, TOGETHER, "mic"):
+    if text in (LOOPBACK, TOGETHER, "mic") or text.startswith(PROGRAM):
         return False
     if text == STANDARD_INPUT:
         return True
@@ -61,7 +62,8 @@ def open_source(text: str, settings: AudioSettings, paced: bool = True) -> Audio
     ----------
     text
         ``loopback``, ``together``, ``mic``, an audio file, ``-`` for one on standard input, a
-        loopback that ``livecover devices`` lists, or a device's index, name or part of a name.
+        loopback that ``livecover devices`` lists, ``app:`` and a program's name, or a device's
+        index, name or part of a name.
     settings
         Block size and sample rate.
     paced
@@ -78,6 +80,8 @@ def open_source(text: str, settings: AudioSettings, paced: bool = True) -> Audio
         return open_loopback(settings)
     if text == TOGETHER:
         return open_together(settings)
+    if text.startswith(PROGRAM):
+        return open_program(text, settings)
     if text.endswith(".monitor"):  # a PulseAudio monitor
         return open_loopback(settings, text)
     return DeviceSource(text, settings.block_size, settings.sample_rate, settings.channels)
@@ -106,13 +110,13 @@ def path_of_input(text: str) -> Path:
 
 
 def list_inputs() -> list[InputInfo]:
-    """Return every input: loopbacks first, then PortAudio's devices.
+    """Return every input: loopbacks first, then programs that play, then PortAudio's devices.
 
     One that is missing on this machine is logged and left out. Raises DeviceError where all are.
     """
     found: list[InputInfo] = []
     failures: list[str] = []
-    for list_them in (list_loopbacks, list_devices):
+    for list_them in (_list_loopbacks_and_programs, list_devices):
         try:
             found += list_them()
         except DeviceError as error:
@@ -122,3 +126,7 @@ def list_inputs() -> list[InputInfo]:
     for failure in failures:
         _log.warning("%s", failure)
     return found
+
+
+def _list_loopbacks_and_programs() -> list[InputInfo]:
+    return [*list_loopbacks(), *list_programs()]

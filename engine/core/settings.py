@@ -33,7 +33,8 @@ class AudioSettings:
     """Section ``audio``: where the song comes from."""
 
     input: str = "loopback"
-    """``loopback``, ``together``, ``mic``, a device's name or index, an audio file, or ``-``."""
+    """``loopback``, ``together``, ``mic``, a device's name or index, an audio file, ``-``, or
+    ``app:`` and a program's name."""
     player: str = "auto"
     """Whose sound ``together`` takes: ``auto``, what plays; ``all``; or a program's name."""
     channels: tuple[int, ...] | None = None

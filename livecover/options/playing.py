@@ -27,7 +27,8 @@ def add_source_and_sink(group: argparse._ArgumentGroup, defaults: Settings) -> N
         "--input",
         "audio.input",
         "WHAT",
-        "loopback (what this computer plays), mic, a device's name or index, or an audio file: wav,"
+        "loopback (what this computer plays), app:NAME (one program, as app:Firefox; on Linux),"
+        " mic, a device's name or index, or an audio file: wav,"
         " flac, ogg, mp3, and with PyAV or ffmpeg m4a, mp4, webm, wma and more; - is a file on"
         f" standard input (default: {defaults.audio.input})",
     )

@@ -1,0 +1,1 @@
+"""What one program plays, as a source."""
