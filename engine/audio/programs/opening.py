@@ -3,7 +3,7 @@
 import sys
 
 from engine.audio.devices.source import AudioSource, InputInfo
-from engine.audio.loopback.players import list_players
+from engine.audio.loopback.players import players_of
 from engine.audio.loopback.pulse_server import ask_server, default_monitor
 from engine.audio.programs.program_source import N_CHANNELS, ProgramSource
 from engine.core.errors import DeviceError
@@ -52,6 +52,6 @@ def list_programs(platform: str = sys.platform) -> list[InputInfo]:
     """Return the programs that play, by their names in mixers. Raises DeviceError as above."""
     if platform in _ELSEWHERE:
         return []
-    names = ask_server(lambda pulse: list_players(pulse.sink_input_list()))
+    names = ask_server(lambda pulse: players_of(pulse.sink_input_list()))
     rate = ask_server(lambda pulse: int(default_monitor(pulse).sample_rate)) if names else 0
     return [InputInfo(None, name, N_CHANNELS, rate, True, f"{PROGRAM}{name}") for name in names]

@@ -16,7 +16,7 @@ import numpy as np
 from engine.audio.devices.channels import ChannelPick
 from engine.audio.devices.source import LiveFeed, LiveSource, ThreadedSource
 from engine.audio.loopback.monitor_latency import MonitorLatencyEstimator
-from engine.audio.loopback.players import PlayerChoice, list_players
+from engine.audio.loopback.players import PlayerChoice, players_of
 from engine.audio.loopback.pulse_server import ask_server, connected, default_monitor
 from engine.audio.programs.stream_recorder import StreamRecorder
 from engine.core.errors import DeviceError
@@ -75,7 +75,7 @@ class ProgramSource(LiveSource, ThreadedSource):
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
         """Begin to record, on threads of its own. Raises DeviceError."""
         self.stop()
-        playing = ask_server(lambda pulse: list_players(pulse.sink_input_list()))
+        playing = ask_server(lambda pulse: players_of(pulse.sink_input_list()))
         self._playing = ask_server(self._find)
         if self._playing is None:
             _log.warning(
