@@ -497,7 +497,7 @@ def test_the_sound_is_set(page: Page, instrument: Instrument) -> None:
     page.click("#tab-sound")
     page.select_option("#monitor-device", label="USB Audio")
     page.locator("#piano-enabled").check()
-    page.click("text=Mute the piano")
+    page.click("[aria-label='Mute the piano']")
     page.locator("#monitor-gain").press("Home")
     page.select_option("#sync-port", label="Synth")
     page.click("[aria-label='Clock 1 ms later']")
