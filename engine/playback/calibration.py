@@ -32,6 +32,8 @@ N_CLICKS, N_NOTES = 12, 24
 NOTE_S = 0.12
 PITCH, VELOCITY = 84, 100
 LEVEL = 0.5
+N_MARKS = 7
+"""Of the clock's words around a moment, of which the middle one counts: a busy machine is late."""
 LEAST_SHARE = 0.6
 """Of what was played that must be heard."""
 
@@ -101,8 +103,8 @@ class Recording:
     def seconds_of(self, host_time: float) -> float:
         """Return the second of the sound that was captured at a host time, after ``stop``."""
         rate = self._source.sample_rate
-        near, sample = min(self._marks, key=lambda mark: abs(mark[0] - host_time))
-        return sample / rate + host_time - near
+        near = sorted(self._marks, key=lambda mark: abs(mark[0] - host_time))[:N_MARKS]
+        return host_time - float(np.median([captured - sample / rate for captured, sample in near]))
 
 
 def measure_output(

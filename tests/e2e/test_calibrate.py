@@ -36,7 +36,5 @@ def test_a_piano_that_is_slower_by_what_is_known_is_measured_so(
     with pipewire.pipewire_server(tmp_path) as server:
         for key, value in {**os.environ, **private_env(tmp_path, server.env)}.items():
             monkeypatch.setenv(key, value)
-        found = []
-        for milliseconds in (0.0, 1000 * KNOWN_S):
-            found.append(measured(tmp_path, server, milliseconds))
-    assert abs(found[1] - found[0] - KNOWN_S) < 0.02, found
+        least, slower = measured(tmp_path, server, (0.0, 1000 * KNOWN_S))
+    assert abs(slower - least - KNOWN_S) < 0.02, (least, slower)
