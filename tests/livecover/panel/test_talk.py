@@ -50,7 +50,9 @@ def test_hello_says_all_there_is(panel: PanelServer, instrument: FakeInstrument)
         assert hello["settings"]["midi"]["midi_out"] == ["LiveCover"]
         assert hello["limits"]["style_file"] == MAX_STYLE_FILE
         choices = page.hear("choices")["choices"]
-        assert [i["name"] for i in choices["inputs"]] == ["loopback", "mic", "USB Audio"]
+        assert [i["name"] for i in choices["inputs"]] == [
+            *("loopback", "together", "mic", "USB Audio")
+        ]
         assert choices["ports"] == ["LiveCover"] and choices["models"] == ["live", "transcribe"]
         assert choices["styles"] == ["calm", "balanced", "intense"]
         assert choices["problems"] == ["no MIDI system answers: start one"]
