@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Self
 
 from engine.accompany.accompanist import Accompanist
-from engine.audio.opening import AudioSource, open_source
+from engine.audio.opening import AudioSource, SongSource, open_source
 from engine.beat.follower import BeatFollower
 from engine.beat.opening import open_beat
 from engine.core.errors import ConfigError, StoppedError
@@ -22,6 +22,7 @@ from engine.core.settings import (
     EngineSettings,
     ModelSettings,
 )
+from engine.core.song_place import SongCommand
 from engine.core.taps import Tap, Taps
 from engine.core.tempo import Tempo
 from engine.cover.accompanying import needed_accompanist, open_accompanist
@@ -214,6 +215,27 @@ class Engine:
         if self._worker.beat.follower is None:
             raise ConfigError("there is no beat to correct, it is off: choose --beat auto or tap")
         self._worker.beat.correct(correction, host_time)
+
+    def control_song(self, command: SongCommand) -> None:
+        """Pause, seek or loop the song. Any thread but the worker's and the MIDI thread.
+
+        Notes end where the song pauses, or goes on elsewhere. Raises ConfigError if no
+        file plays, StoppedError if the music is over.
+        """
+        worker = self._worker
+
+        def act() -> None:
+            source = worker.session.source
+            if not isinstance(source, SongSource):
+                raise ConfigError(
+                    f"{source.name} cannot be paused or moved: only a song in a file can"
+                )
+            if command.action == "seek":
+                worker.interrupt(lambda: source.transport.do(command))
+            else:
+                source.transport.do(command)
+
+        worker.run_on_worker(act)
 
     def sequence(self, tempo: Tempo | None) -> None:
         """Follow a sequencer's tempo, if the settings say so; None without.

@@ -127,6 +127,11 @@ class Session:
             port=self.port_latency,
         )
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the stream has heard nothing yet."""
+        return self.ring.total_read == self._stream_start
+
     def placed(self, events: Sequence[Event]) -> list[Event]:
         """Return the stream's events in the engine's time."""
         offset = self.time_of(self._stream_start)
@@ -161,3 +166,8 @@ class Session:
     def n_overruns(self) -> int:
         """Gaps in the audio so far."""
         return self.source.n_overflows + (self.ring.overruns > 0)
+
+
+def source_is_paused(source: AudioSource) -> bool:
+    """Return whether it is a song that waits."""
+    return isinstance(source, SongSource) and source.transport.is_paused

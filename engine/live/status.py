@@ -1,5 +1,6 @@
 """The engine's state in numbers, read from its threads."""
 
+from engine.audio.opening import SongSource
 from engine.live.worker import Worker
 from engine.midi.scheduler import Scheduler
 from engine.signal.meters import SILENCE_DBFS, Status
@@ -9,7 +10,9 @@ def read_status(worker: Worker, scheduler: Scheduler) -> Status:
     """Return the state now, without that of the MIDI ports. Any thread."""
     stream = worker.session.stream
     levels = worker.meter.levels if worker.is_connected else ()
+    source = worker.session.source
     return Status(
+        song=source.place if isinstance(source, SongSource) else None,
         seconds=worker.now,
         peak_dbfs=max((level.peak_dbfs for level in levels), default=SILENCE_DBFS),
         levels=levels,

@@ -19,7 +19,7 @@ from engine.core.taps import Taps
 from engine.live.beat import LiveBeat
 from engine.live.change import Change
 from engine.live.recovery import SourceReopener, warn_of_latency
-from engine.live.session import Session
+from engine.live.session import Session, source_is_paused
 from engine.live.worker_thread import WAIT, WorkerThread
 from engine.midi.scheduler import Scheduler
 from engine.model.latency import LatencyBudget
@@ -161,6 +161,15 @@ class Worker(WorkerThread):
         self._scheduler.panic()
         self._taps.silenced()
 
+    def interrupt(self, action: Callable[[], None]) -> None:
+        """End the stream and its notes, and begin another after ``action``. By ``run_on_worker``.
+
+        For what lets the source's sound jump.
+        """
+        self._finish(self.session)
+        action()
+        self._begin_stream(self.session)
+
     def suspend(self, stop_program: Callable[[], None]) -> None:
         """End every note; go on as if ``stop_program`` took no time. By ``run_on_worker``."""
         self._scheduler.silence()
@@ -242,10 +251,13 @@ class Worker(WorkerThread):
             self._do_commands()
             ring, source = self.session.ring, self.session.source
             # The ring is looked at after the source, which may write its last block in between.
-            if not ring.wait(WAIT) and not source.is_alive() and not ring.available:
+            is_idle = not ring.wait(WAIT)
+            if is_idle and not source.is_alive() and not ring.available:
                 if not self._commands:
                     return
                 continue
+            if is_idle and source_is_paused(source) and not self.session.is_fresh:
+                self.interrupt(lambda: None)  # else its notes would sound on
             self.step(self.session)
             if source.is_finished and not ring.available and not self._commands:
                 return

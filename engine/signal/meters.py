@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.song_place import SongPlace
 from engine.core.tempo import Beat
 from engine.signal.tuning import A4_HZ
 
@@ -61,6 +62,7 @@ class Status:
     n_clipped: int = 0  # samples at full scale or beyond
     is_clipping: bool = False  # within the last seconds
     beat: Beat = Beat()  # host times
+    song: SongPlace | None = None  # None where it is no file
     accompanist: str = ""  # listening, playing or resting; nothing where a cover is played
 
 

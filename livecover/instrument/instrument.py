@@ -18,6 +18,7 @@ from engine.core.errors import (
     MidiError,
     StoppedError,
 )
+from engine.core.song_place import SongCommand
 from engine.core.taps import Tap
 from engine.core.tempo import Beat, BeatState, Tempo
 from engine.live.engine import Engine
@@ -311,6 +312,13 @@ class Instrument:
         if engine is None:
             raise ConfigError("there is no beat yet, since nothing plays: start first")
         engine.correct_beat(correction, host_time - self.song_delay)
+
+    def control_song(self, command: SongCommand) -> None:
+        """Pause, seek or loop a song in a file. Raises ConfigError if none plays."""
+        engine = self.engine
+        if engine is None:
+            raise ConfigError("no song plays: start first")
+        engine.control_song(command)
 
     def change(self, values: Mapping[str, object]) -> None:
         """Change settings by ``section.key``, all or none; at once if something plays.

@@ -125,6 +125,10 @@ class AllowList:
         ):
             self._used.setdefault(key, set()).update(names)
 
+    def add(self, key: str, name: str) -> None:
+        """Add a value that may be chosen from now on."""
+        self._used.setdefault(key, set()).add(name)
+
     def check(self, values: Mapping[str, object]) -> None:
         """Raise ConfigError if ``values`` (by ``section.key``) name anything else."""
         choices = self.choices

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from engine.core.errors import ConfigError
+from engine.core.song_place import SongCommand
 from engine.cover.style import parse_style
 from livecover.instrument.calibration import calibrate, lines_of
 from livecover.instrument.instrument import Instrument
@@ -27,7 +28,7 @@ Message = dict[str, object]
 AGO_S = 1.0
 """Seconds ago that a page's tap may be: what is older is not its true time."""
 
-Command = Change | Do | CorrectBeat | Save | StyleFile
+Command = Change | Do | CorrectBeat | Save | StyleFile | SongCommand
 
 
 class CommandRunner:
@@ -63,6 +64,8 @@ class CommandRunner:
             case StyleFile(name, content):
                 style = parse_style(name, io.BytesIO(content))
                 self._instrument.change({"model.style": tuple(map(float, style))})
+            case SongCommand():
+                self._instrument.control_song(command)
             case CorrectBeat(correction, at):
                 self._correct_beat(correction, at)
             case Do("learn", key):

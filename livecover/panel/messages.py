@@ -28,9 +28,10 @@ Each message is an object with ``type``:
     ``recording_fault`` why recording has failed or what it waits for, or empty; ``seconds`` since
     the start; ``peak_dbfs`` of the loudest channel (-120 to 60); ``levels`` [[peak, held peak,
     samples at full scale since it was opened], ...] of each channel of the input, before the
-    mixdown; ``n_clipped`` those of all since the start; ``load``, ``max_load`` (seconds of
-    computing for a second of audio; above 1 is too slow); ``a4_hz``, the song's tuning; since the
-    start ``n_notes``, ``n_late``, ``n_dropped``,
+    mixdown; ``n_clipped`` those of all since the start; ``song`` {"position", "duration"
+    seconds, "paused" bool, "loop" [start, end] or null} of a song in a file, else null;
+    ``load``, ``max_load`` (seconds of computing for a second of audio; above 1 is too slow);
+    ``a4_hz``, the song's tuning; since the start ``n_notes``, ``n_late``, ``n_dropped``,
     ``n_overruns``, ``n_skipped_frames``, ``n_losses`` (of the input), ``n_midi_losses`` (of MIDI
     ports); ``latency`` seconds; ``budget`` [[name, seconds], ...], whose sum is ``latency``;
     ``source``, ``sink``, ``model`` names, empty when idle; ``accompanist`` listening, playing or

@@ -18,6 +18,9 @@ connection (code 1008), as does a larger frame (1009). A message that is not val
 ``beat``
     ``correction`` of the song's beat, one of ``CORRECTIONS``; ``at`` the server's time of it, or
     null for now.
+``song``
+    ``action``, one of ``SONG_ACTIONS``; ``start`` and ``end``, seconds of the song, as
+    ``engine.core.song_place.SongCommand`` has them.
 ``save``
     Write what was changed by hand. ``id`` of the ``unsaved`` that was shown: if other lines would
     be written by now, nothing is.
@@ -43,6 +46,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from engine.core.errors import ConfigError
+from engine.core.song_place import SONG_ACTIONS, SongCommand
 from engine.core.tempo import CORRECTIONS
 from livecover.instrument.scenes import SOUND_KEYS
 from livecover.mapping.targets import PROGRAMS, TARGETS
@@ -135,7 +139,7 @@ class Drawn:
     notes: tuple[tuple[float, int, float], ...]
 
 
-Request = Change | Do | CorrectBeat | Save | StyleFile | Ping | Drawn
+Request = Change | Do | CorrectBeat | Save | StyleFile | Ping | Drawn | SongCommand
 
 
 def parse(text: str) -> Request:
@@ -157,6 +161,8 @@ def parse(text: str) -> Request:
             return _do(message)
         case "beat":
             return _correct_beat(*_only(message, "correction", "at"))
+        case "song":
+            return _song(*_only(message, "action", "start", "end"))
         case "save":
             (shown,) = _only(message, "id")
             return Save(_cut(shown))
@@ -226,6 +232,14 @@ def _correct_beat(correction: Any, at: Any) -> CorrectBeat:
     if at is not None and not _is_number(at):
         raise ConfigError(f"at must be a number or null, not {_cut(at)}")
     return CorrectBeat(correction, None if at is None else float(at))
+
+
+def _song(action: Any, start: Any, end: Any) -> SongCommand:
+    if action not in SONG_ACTIONS:
+        raise ConfigError(f"action must be one of {', '.join(SONG_ACTIONS)}, not {_cut(action)}")
+    if not _is_number(start) or not _is_number(end):
+        raise ConfigError("start and end must be numbers, seconds of the song")
+    return SongCommand(action, float(start), float(end))
 
 
 def _values(values: Any) -> dict[str, object]:

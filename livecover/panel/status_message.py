@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from engine.core.song_place import SongPlace
 from engine.core.tempo import Beat
 from livecover.instrument.instrument import Instrument
 
@@ -27,6 +28,7 @@ def status_message(instrument: Instrument, now: float) -> dict[str, object]:
             [round(x.peak_dbfs, 1), round(x.hold_dbfs, 1), x.n_clipped] for x in status.levels
         ],
         "n_clipped": status.n_clipped,
+        "song": None if status.song is None else _song(status.song),
         "load": round(status.load, 3),
         "max_load": round(status.max_load, 3),
         "a4_hz": round(status.a4_hz, 1),
@@ -62,4 +64,14 @@ def _beat(beat: Beat) -> dict[str, object]:
         "at": round(tempo.beat_at, 4),
         "number": tempo.beat,
         "metre": tempo.beats_per_bar,
+    }
+
+
+def _song(place: SongPlace) -> dict[str, object]:
+    loop = None if place.loop is None else [round(second, 3) for second in place.loop]
+    return {
+        "position": round(place.position, 2),
+        "duration": round(place.duration, 2),
+        "paused": place.is_paused,
+        "loop": loop,
     }

@@ -9,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import platformdirs
 import pytest
+import soundfile
 
 from engine.core.errors import ConfigError
 from engine.core.notes import NoteEvent
 from engine.core.settings import BeatSettings
+from engine.core.song_place import SongCommand, SongPlace
 from engine.core.tempo import Beat, BeatState, Tempo
 from engine.playback.output import OutputInfo
 from engine.signal.meters import Level, Status
@@ -660,4 +663,35 @@ def findings(page: Page) -> list[str]:
         f"{one['id']}: {node['html'][:150]} {node.get('failureSummary', '')[:200]}"
         for one in found
         for node in one["nodes"]
+    ]
+
+
+def test_a_song_is_opened_paused_sought_and_looped(
+    page: Page, instrument: Instrument, tmp_path: Path
+) -> None:
+    asked: list[SongCommand] = []
+    instrument.control_song = asked.append  # type: ignore[assignment, method-assign]
+    soundfile.write(tmp_path / "song.wav", np.zeros(8000), 8000)
+    page.locator("#tab-sound").click()
+    page.locator("#song-file").set_input_files(tmp_path / "song.wav")
+    wait_until("it is the input", lambda: instrument.settings.audio.input.endswith("song.wav"))
+    assert page.locator("#song-pause").is_disabled()
+    instrument.is_playing = True
+    instrument.seen = Status(1.0, is_connected=True, song=SongPlace(20.0, 60.0))
+    wait_for(page, "document.querySelector('#song-clock').textContent === '0:20 of 1:00'")
+    page.locator("#song-pause").click()
+    page.locator("#song-a").click()
+    instrument.seen = replace(instrument.seen, song=SongPlace(30.0, 60.0, is_paused=True))
+    wait_for(page, "document.querySelector('#song-pause').textContent === 'Play'")
+    page.locator("#song-b").click()
+    page.locator("#song-pause").click()
+    page.locator("#song-place").fill("45")
+    page.locator("#song-unloop").click()
+    wait_until("all is asked", lambda: len(asked) == 5)
+    assert asked == [
+        SongCommand("pause"),
+        SongCommand("loop", 20.0, 30.0),
+        SongCommand("play"),
+        SongCommand("seek", 45.0),
+        SongCommand("unloop"),
     ]

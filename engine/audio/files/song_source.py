@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.devices.block_source import BlockSource
+from engine.audio.files.transport import SongTransport
+from engine.core.song_place import SongPlace
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
 
@@ -47,6 +49,8 @@ class SongSource(BlockSource):
         self.position = 0.0
         """Seconds of audio read so far."""
         self.is_realtime = paced
+        self.transport = SongTransport()
+        self._played = 0.0
         self._warned: set[str] = set()
 
     def blocks(self, block_size: int | None = None) -> Generator[NDArray[np.float32]]:
@@ -79,8 +83,31 @@ class SongSource(BlockSource):
         self.position = 0.0
         return np.concatenate(taken)
 
+    @property
+    def place(self) -> SongPlace:
+        """Where it plays. Any thread."""
+        return SongPlace(self._played, self.duration, self.transport.is_paused, self.transport.loop)
+
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
-        return self.blocks()
+        """Yield the blocks that are played, as ``transport`` is told."""
+        start: float | None = 0.0
+        while start is not None:
+            n_read, first, start = 0, round(start * self.sample_rate), None
+            for block in self.blocks():
+                n_read += len(block)
+                if n_read <= first:
+                    continue
+                self._played = n_read / self.sample_rate
+                yield block[-min(len(block), n_read - first) :]
+                if not self.transport.wait(self._stop):
+                    return
+                start = self.transport.next_start(self._played)
+                if start is not None:
+                    break
+            else:
+                start = self.transport.next_start(self._played, is_end=True)
+                if start is not None and start * self.sample_rate >= n_read:
+                    return
 
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
         """Play from the beginning, in time, on a thread of its own. Needs ``paced``."""

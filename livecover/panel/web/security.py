@@ -143,9 +143,10 @@ class SecurityMiddleware:
 
 
 def _is_method_allowed(scope: Scope) -> bool:
-    """Return whether a method may be: to change something only ``POST api`` is."""
-    method = scope["method"]
-    return method in ("GET", "HEAD") or (method == "POST" and scope["path"].endswith("/api"))
+    """Return whether a method may be: to change something only ``POST api``, ``PUT songs`` are."""
+    method, path = scope["method"], scope["path"]
+    is_song = method == "PUT" and path.rpartition("/")[0].endswith("/songs")
+    return method in ("GET", "HEAD") or (method == "POST" and path.endswith("/api")) or is_song
 
 
 def _policy(host: str) -> str:

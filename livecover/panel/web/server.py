@@ -30,6 +30,7 @@ from livecover.panel.web.connections import BACKLOG, PendingConnections, connect
 from livecover.panel.web.page_files import fingerprint, load_page
 from livecover.panel.web.security import SecurityMiddleware, bracketed, is_loopback
 from livecover.panel.web.sessions import PanelSessions
+from livecover.panel.web.songs import song_routes
 from livecover.settings.panel import PanelSettings
 from livecover.takes.listing import find_take
 
@@ -210,6 +211,7 @@ class PanelServer:
         routes = [
             WebSocketRoute("/socket", sessions.serve),
             *api_routes(self._instrument, sessions.runner),
+            *song_routes(sessions.runner),
             Route("/qr.svg", code),
             Route("/takes/{name}/{kind}", take),
             Route("/{path:path}", answer),

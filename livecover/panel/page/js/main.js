@@ -24,6 +24,7 @@ import { bindScenes } from "./scenes.js";
 import { Settings } from "./settings.js";
 import { bindShortcuts } from "./shortcuts.js";
 import { bindSnapshots } from "./snapshots.js";
+import { bindSong } from "./song.js";
 import { bindSound, endMeasuring, showCalibrated } from "./sound.js";
 import { StateView } from "./state.js";
 import { bindStyleFile } from "./style-file.js";
@@ -62,6 +63,7 @@ const saving = bindSave(settings, send);
 const showSnapshot = bindSnapshots(settings, send);
 const showScenes = bindScenes(settings, send);
 const takes = bindTakes(send);
+const showSong = bindSong(send);
 const showAddress = bindTablet(send);
 let pageFiles = ""; // of the server that this page came from
 
@@ -100,6 +102,7 @@ const handlers = {
     beat.take(message.beat, message.song_delay);
     state.take(message);
     takes.take(message);
+    showSong(message);
     showPorts(message);
   },
   notes(message) {

@@ -1,6 +1,7 @@
-// The style of a MIDI file, chosen or dropped anywhere on the page.
+// The style of a MIDI file, chosen or dropped anywhere on the page, where a song may be dropped too.
 
 import { toast } from "./announce.js";
+import { openSong } from "./song.js";
 
 const SUFFIX = /\.midi?$/i;
 
@@ -36,6 +37,8 @@ export function bindStyleFile(send, limit) {
   addEventListener("drop", (event) => {
     event.preventDefault();
     lit(0);
-    take(event.dataTransfer.files[0]);
+    const file = event.dataTransfer.files[0];
+    if (file && /^(audio|video)\//.test(file.type) && !SUFFIX.test(file.name)) openSong(file);
+    else take(file);
   });
 }
