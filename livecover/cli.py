@@ -66,6 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str] | None) -> int:
     """Parse the command line and run the command; return the exit code. Raises LiveCoverError."""
     request = parse(arguments)
+    if request.command != "app":
+        return _obey(request)
+    from livecover.panel.web.desktop import errors_shown  # imported only here, for a quick start
+
+    with errors_shown():
+        return _obey(request)
+
+
+def _obey(request: Request) -> int:
+    """Run what was asked for; return the exit code. Raises LiveCoverError."""
     loaded, fault = _load(request)
     settings = with_values(_with_scene(loaded.settings, request.scene), request.overrides)
     if request.command == "together":
@@ -122,9 +132,8 @@ def _run(request: Request, settings: Settings, notes: Sequence[str]) -> int:
             _quantize(request.words, settings)
         elif command == "score":
             _score(request.words, settings)
-        elif command == "panel" or settings.panel.enabled:
-            is_idle, is_new = command == "panel", request.is_address_new
-            _serve_panel(settings, config, console, stop, is_idle, is_new)
+        elif command in ("panel", "app") or settings.panel.enabled:
+            _serve_panel(settings, config, console, stop, command, request.is_address_new)
         elif settings.arranger.enabled:
             _arrange(settings, console)
         elif is_for_files(settings):
@@ -202,25 +211,29 @@ def _serve_panel(
     config: Path | None,
     console: Console,
     stop: threading.Event,
-    is_idle: bool,
+    command: str,
     renew_address: bool = False,
 ) -> None:
-    """Serve the panel until ``stop``; play at once unless ``is_idle``."""
-    from livecover.panel.web import browser  # imported only here, for a quick start
+    """Serve the panel until ``stop``; play at once unless the command asks for the panel."""
+    from livecover.panel.web import browser, desktop  # imported only here, for a quick start
     from livecover.panel.web.address import TokenFile, token_path
     from livecover.panel.web.server import PanelServer
 
+    is_app = command == "app"
+    if is_app and desktop.show_running(settings.panel):
+        return
     kept = token_path() if settings.panel.keep_address else None
     if renew_address:
         TokenFile(kept).renew()
+    on_quit = stop.set if is_app else None
     with (
         _instrument(settings, config) as instrument,
-        PanelServer(instrument, settings.panel, tokens=TokenFile(kept)) as panel,
+        PanelServer(instrument, settings.panel, tokens=TokenFile(kept), on_quit=on_quit) as panel,
     ):
         _say(settings, f"panel at {panel.url}")
         if panel.network_url:
             _say(settings, f"on other devices: {panel.network_url}")
-        if not is_idle:
+        if command not in ("panel", "app"):
             _start(instrument, settings, stop)
 
         def look(refresh: float) -> bool:
@@ -231,7 +244,7 @@ def _serve_panel(
                 _log.error("%s", error)
             return False
 
-        is_opened = settings.panel.open_browser and console.is_terminal
+        is_opened = settings.panel.open_browser and (is_app or console.is_terminal)
         with browser.opened(panel.url) if is_opened else contextlib.nullcontext():
             _attend(instrument, console, stop, look)
         panel.stop(is_waited_for=False)  # both take time

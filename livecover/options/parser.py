@@ -17,7 +17,7 @@ from livecover.options import playing, program
 from livecover.settings.sections import Settings
 
 COMMANDS = (
-    *("play", "together", "panel", "learn", "calibrate"),
+    *("play", "together", "panel", "app", "learn", "calibrate"),
     *("quantize", "score", "devices", "doctor", "config"),
 )
 WITH_WORDS = {
@@ -109,7 +109,8 @@ def make_parser() -> argparse.ArgumentParser:
         default=COMMANDS[0],
         metavar="COMMAND",
         help="none: play; together: play song and piano here, in time, while the song's program is"
-        " silent; panel: open the page in the browser, and start from there; learn SETTING: map the"
+        " silent; panel: open the page in the browser, and start from there; app: the same for an"
+        " icon, without a terminal, and Quit is on the page; learn SETTING: map the"
         " next MIDI controller that moves to a setting, such as model.style, or to record, play or"
         " panic; calibrate: measure how late the DAW's piano, or with --monitor an output, is"
         " heard; quantize TAKES: move the notes of takes towards the song's beat, and write"

@@ -9,6 +9,7 @@ import hashlib
 import io
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.core.errors import ConfigError
@@ -38,14 +39,22 @@ class CommandRunner:
     ----------
     instrument
         What is controlled.
+    on_quit
+        Called where a page asks the program to end; None where none may.
     """
 
-    def __init__(self, instrument: Instrument) -> None:
+    def __init__(self, instrument: Instrument, on_quit: Callable[[], object] | None = None) -> None:
         self._instrument = instrument
+        self._on_quit = on_quit
         self.snapshots = Snapshots(instrument)
         self.allowed = AllowList()
         self._before: dict[str, object] | None = None  # song and piano were together
         self.allowed.add_in_use(instrument.settings)
+
+    @property
+    def can_quit(self) -> bool:
+        """Whether a page may end the program."""
+        return self._on_quit is not None
 
     def run(self, command: Command) -> Message | None:
         """Run a command; return the answer for the page that asked, if there is one.
@@ -159,6 +168,8 @@ class CommandRunner:
                 self._before = toggle_together(instrument, self._before)
             case "calibrate":
                 return self._calibrate()
+            case "quit":
+                self._quit()
             case "copy_snapshot":
                 self.snapshots.copy()
             case "unsaved":
@@ -190,6 +201,12 @@ class CommandRunner:
             "high": round(found.high, 4),
             "n_heard": found.n_heard,
         }
+
+    def _quit(self) -> None:
+        """End the program. Raises ConfigError where whoever started it is to do that."""
+        if self._on_quit is None:
+            raise ConfigError("livecover was started in a terminal: end it there, with Ctrl-C")
+        self._on_quit()
 
     def _unsaved(self) -> Message:
         """Return what saving would write now."""

@@ -11,7 +11,8 @@ Each message is an object with ``type``:
     page sees that the server has newer ones; ``settings`` {section: {key: value}}, every setting;
     ``snapshot`` as in ``settings``; ``choices`` as in the message of that name; ``limits``
     {"style_file": bytes, "messages_per_second": number}; ``learn`` true where MIDI control is on;
-    ``measure`` true where the page is to send ``drawn``.
+    ``measure`` true where the page is to send ``drawn``; ``quits`` true where ``do quit`` ends the
+    program (``livecover app``).
 ``choices``
     After ``do refresh``. ``choices``: ``inputs`` [{"text": to show, "name": value of audio.input,
     "loopback": bool}, ...], ``ports`` [names for midi.midi_out], ``models`` [names for

@@ -81,7 +81,7 @@ NAMED = ("keep_scene", "recall_scene", "delete_scene", "delete_take")
 KEYED = ("learn", "forget", "snapshot", "scene_programs", *NAMED)
 """Actions with a key."""
 ACTIONS = (
-    *("start", "stop", "panic", "record", "end_record", "together", "calibrate"),
+    *("start", "stop", "panic", "record", "end_record", "together", "calibrate", "quit"),
     *("unsaved", "copy_snapshot", "refresh", "scenes", "takes", "reveal_takes", "renew_address"),
     *KEYED,
 )

@@ -49,7 +49,7 @@ def opened(url: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if has_window():
             try:
-                path = stack.enter_context(_redirect_file(url, _folder()))
+                path = stack.enter_context(_redirect_file(url))
                 webbrowser.open(path.as_uri())
             except (OSError, ValueError, LiveCoverError, webbrowser.Error) as error:
                 _log.warning("no browser was opened (%s); open the panel's address in one", error)
@@ -67,26 +67,36 @@ def has_window() -> bool:
     return has_display and "microsoft" not in platform.release().lower()
 
 
-@contextlib.contextmanager
-def _redirect_file(url: str, folder: Path) -> Iterator[Path]:
-    """Yield a file, readable by this user alone, that redirects to ``url``. Raises OSError."""
-    is_new = not folder.exists()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"panel-{urlsplit(url).port}.html"
+def redirect_path(port: int) -> Path:
+    """Return the file that redirects to the panel at this port, while there is one."""
+    return page_folder() / f"panel-{port}.html"
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a file for the browser, readable by this user alone. Raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # left by a livecover that was killed
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+@contextlib.contextmanager
+def _redirect_file(url: str) -> Iterator[Path]:
+    """Yield a file, readable by this user alone, that redirects to ``url``. Raises OSError."""
+    path = redirect_path(urlsplit(url).port or 0)
+    is_new = not path.parent.exists()
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(PAGE.format(url=html.escape(url)))
+        write_page(path, PAGE.format(url=html.escape(url)))
         yield path
     finally:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
             if is_new:
-                folder.rmdir()
+                path.parent.rmdir()
 
 
-def _folder() -> Path:
+def page_folder() -> Path:
     """Return a folder of livecover's that the browser can read.
 
     A browser installed as a snap reads neither hidden folders nor the temporary folder.

@@ -21,6 +21,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where this machine reaches what listens at all its addresses."""
 REFUSED = (
     "This is livecover's panel. Its address ends in a token: open the whole address that livecover"
     " printed when it started.\n"

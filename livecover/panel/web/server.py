@@ -11,7 +11,7 @@ import logging
 import socket
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Self
 
 import uvicorn
@@ -28,7 +28,7 @@ from livecover.panel.web.address import TokenFile, network_address, qr_code
 from livecover.panel.web.api import api_routes
 from livecover.panel.web.connections import BACKLOG, PendingConnections, connection_protocol
 from livecover.panel.web.page_files import fingerprint, load_page
-from livecover.panel.web.security import SecurityMiddleware, bracketed, is_loopback
+from livecover.panel.web.security import WILDCARDS, SecurityMiddleware, bracketed, is_loopback
 from livecover.panel.web.sessions import PanelSessions
 from livecover.panel.web.songs import song_routes
 from livecover.settings.panel import PanelSettings
@@ -38,7 +38,6 @@ MAX_CONNECTIONS = 256
 """With the token; without it ``livecover.panel.web.connections`` limits them."""
 CLOSE_TIMEOUT = 1  # seconds for pages to close
 TYPES_OF_TAKES = {".flac": "audio/flac", ".mid": "audio/midi"}
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +55,8 @@ class PanelServer:
         Whether pages report when they drew a note (``drawn``).
     tokens
         The token that is kept; by default each server has a new one.
+    on_quit
+        Called, on any thread, where a page asks the program to end; None where none may.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class PanelServer:
         *,
         measure: bool = False,
         tokens: TokenFile | None = None,
+        on_quit: Callable[[], object] | None = None,
     ) -> None:
         self._settings = settings or PanelSettings()
         self._tokens = tokens or TokenFile(None)
@@ -74,6 +76,7 @@ class PanelServer:
         self._sessions: PanelSessions | None = None
         self._instrument = instrument
         self._measure = measure
+        self._on_quit = on_quit
         self._thread: threading.Thread | None = None
         self._server: uvicorn.Server | None = None
         self.url = ""
@@ -206,7 +209,12 @@ class PanelServer:
             return FileResponse(path, media_type=TYPES_OF_TAKES[path.suffix])
 
         sessions = self._sessions = PanelSessions(
-            self._instrument, self._measure, fingerprint(page), self._address, self._renew
+            self._instrument,
+            self._measure,
+            fingerprint(page),
+            self._address,
+            self._renew,
+            self._on_quit,
         )
         routes = [
             WebSocketRoute("/socket", sessions.serve),

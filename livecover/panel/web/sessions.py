@@ -68,6 +68,8 @@ class PanelSessions:
         Returns the ``address`` message.
     renew
         Renews the address.
+    on_quit
+        As ``livecover.panel.web.server.PanelServer`` takes it.
 
     Attributes
     ----------
@@ -82,13 +84,14 @@ class PanelSessions:
         page: str,
         address: Callable[[], dict[str, object]],
         renew: Callable[[], None],
+        on_quit: Callable[[], object] | None = None,
     ) -> None:
         self._instrument = instrument
         self._measure = measure
         self._page, self._address, self._renew = page, address, renew
         self._tap = PanelTap()
         self._log = LogBuffer()
-        self.runner = CommandRunner(instrument)
+        self.runner = CommandRunner(instrument, on_quit)
         self._mapping = MappingMessages(instrument)
         self._pages: set[SendQueue] = set()
         self._sockets: dict[SendQueue, WebSocket] = {}
@@ -279,6 +282,7 @@ class PanelSessions:
             "limits": {"style_file": MAX_STYLE_FILE, "messages_per_second": RATE},
             "learn": bool(self._instrument.controller),
             "measure": self._measure,
+            "quits": self.runner.can_quit,
         }
 
     def _settings(self) -> dict[str, object]:

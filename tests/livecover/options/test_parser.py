@@ -105,7 +105,8 @@ def test_a_curve_may_be_a_number() -> None:
             "devices doctor",
             (
                 "'doctor'",
-                "play, together, panel, learn, calibrate, quantize, score, devices, doctor, config",
+                "play, together, panel, app, learn, calibrate, quantize, score, devices, doctor,"
+                " config",
             ),
         ),
         ("learn", ("learn", "setting", "livecover learn model.style")),
@@ -113,7 +114,8 @@ def test_a_curve_may_be_a_number() -> None:
             "device",
             (
                 "'device'",
-                "play, together, panel, learn, calibrate, quantize, score, devices, doctor, config",
+                "play, together, panel, app, learn, calibrate, quantize, score, devices, doctor,"
+                " config",
             ),
         ),
     ],

@@ -82,15 +82,20 @@ def read_all(terminal: int) -> None:
     os.close(terminal)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a terminal of POSIX's")
-def test_the_browser_is_given_a_file_and_no_token(tmp_path: Path) -> None:
-    given = tmp_path / "given"
-    browser = tmp_path / "browser"
+def with_browser(folder: Path) -> tuple[dict[str, str], Path]:
+    """An environment whose browser writes what it is given into a file; and that file."""
+    given = folder / "given"
+    browser = folder / "browser"
     browser.write_text(f'#!/bin/sh\necho "$@" > {given}.new && mv {given}.new {given}\n')
     browser.chmod(0o755)
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": str(tmp_path)}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": str(folder)}
     env |= {"BROWSER": str(browser), "DISPLAY": ":0"}
-    env |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    return env | {"HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache")}, given
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a terminal of POSIX's")
+def test_the_browser_is_given_a_file_and_no_token(tmp_path: Path) -> None:
+    env, given = with_browser(tmp_path)
     terminal, its_end = os.openpty()
     threading.Thread(target=read_all, args=(terminal,), daemon=True).start()
     command = [sys.executable, "-m", "livecover", "panel", "--panel-port", "0"]
@@ -113,6 +118,35 @@ def test_the_browser_is_given_a_file_and_no_token(tmp_path: Path) -> None:
         finally:
             process.kill()
     assert not path.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a browser that is a script of POSIX's")
+def test_an_icon_opens_the_panel_without_a_terminal_and_once(tmp_path: Path) -> None:
+    env, given = with_browser(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "livecover", "app", "--panel-port", str(port)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=tmp_path
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        try:
+            with Client(url) as page:
+                assert page.hear("hello")["quits"] is True
+                while not given.exists():  # each status is a moment later
+                    page.hear("status")
+                first = given.read_text()
+                given.unlink()
+                again = subprocess.run(
+                    command, capture_output=True, env=env, cwd=tmp_path, timeout=TIMEOUT
+                )
+                assert (again.returncode, again.stdout, again.stderr) == (0, b"", b"")
+                assert given.read_text() == first
+                page.say(type="do", action="quit")
+                assert process.wait(TIMEOUT) == 0
+        finally:
+            process.kill()
 
 
 def test_a_port_that_is_taken_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from livecover.panel.requests import MAX_STYLE_FILE, CorrectBeat
 from livecover.panel.web import sessions
 from livecover.panel.web.server import PanelServer
 from livecover.panel.web.sessions import RENEWED
-from tests.livecover.panel.fakes import Client, FakeInstrument
+from livecover.settings.panel import PanelSettings
+from tests.livecover.panel.fakes import TIMEOUT, Client, FakeInstrument
 from tests.livecover.takes.test_listing import a_take
 
 BLOCK = np.full((256, 2), 0.1, np.float32)
@@ -41,11 +43,26 @@ def midi_file(tmp_path: Path) -> bytes:
     return path.read_bytes()
 
 
+def test_a_page_ends_the_program_only_where_that_is_meant(
+    panel: PanelServer, instrument: FakeInstrument
+) -> None:
+    with Client(panel.url) as page:
+        page.say(type="do", action="quit")
+        assert "end it there, with Ctrl-C" in page.hear("error")["text"]
+    ended = threading.Event()
+    with PanelServer(instrument, PanelSettings(port=0), on_quit=ended.set) as app:
+        with Client(app.url) as page:
+            assert page.hear("hello")["quits"] is True
+            page.say(type="do", action="quit")
+            assert ended.wait(TIMEOUT)
+
+
 def test_hello_says_all_there_is(panel: PanelServer, instrument: FakeInstrument) -> None:
     instrument.start()
     with Client(panel.url) as page:
         hello = page.hear("hello")
         assert hello["version"] == __version__ and hello["measure"] is True
+        assert hello["quits"] is False
         assert hello["settings"]["time"]["latency"] is None
         assert hello["settings"]["midi"]["midi_out"] == ["LiveCover"]
         assert hello["limits"]["style_file"] == MAX_STYLE_FILE

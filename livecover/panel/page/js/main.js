@@ -18,6 +18,7 @@ import { Pace } from "./pace.js";
 import { bindPad, fillChoices } from "./pad.js";
 import { readPalette } from "./palette.js";
 import { showPorts } from "./ports.js";
+import { bindQuit } from "./quit.js";
 import { Roll } from "./roll.js";
 import { bindSave } from "./save.js";
 import { bindScenes } from "./scenes.js";
@@ -82,6 +83,7 @@ const handlers = {
     handlers.settings(message);
     handlers.choices(message);
     $("learn").hidden = message.learn !== true;
+    $("quit").hidden = message.quits !== true;
     for (const view of ["scenes", "takes"]) if (!$(`view-${view}`).hidden) connection.send({ type: "do", action: view });
     if (measure && message.measure) measure.report = (drawn) => connection.send({ type: "drawn", notes: drawn });
   },
@@ -146,6 +148,7 @@ bindStyleFile(send, () => styleFileLimit);
 bindShortcuts(settings);
 bindTabs((name) => ["scenes", "takes"].includes(name) && connection.send({ type: "do", action: name }));
 $("newer-load").addEventListener("click", () => location.reload());
+bindQuit(send, () => state.quit());
 bindTheme(() => roll.paintWith(readPalette()));
 document.fonts.ready.then(() => roll.resize());
 

@@ -14,6 +14,7 @@ const LONG = 4; // seconds between two tries from which on more is said
 
 /** Return [name, text, title and text of the message over the roll, or null] of the state. */
 export function describe(link, status, names) {
+  if (link === "quit") return ["offline", "Ended", "livecover has ended", "Close this page. Its icon starts it again."];
   if (link === "offline") {
     const text = names.wait < LONG
       ? "livecover may still be playing. Trying to connect again."
@@ -69,8 +70,14 @@ export class StateView {
 
   /** The socket is closed; the next try is in `wait` seconds. */
   lose(wait) {
-    this.#link = "offline";
+    if (this.#link !== "quit") this.#link = "offline";
     this.#wait = wait;
+    this.#show();
+  }
+
+  /** It was told to end. */
+  quit() {
+    this.#link = "quit";
     this.#show();
   }
 
