@@ -11,7 +11,8 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test fresh wheel lint types docs unit live e2e bench format clean system-demo system-test
+.PHONY: help demo test fresh wheel app try-app lint types docs unit live e2e bench format clean
+.PHONY: system-demo system-app system-test
 
 help: ## list these
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +24,12 @@ test: lint types docs unit e2e ## lint, types, documentation, and all tests
 
 wheel: | system-demo ## the wheel, installed alone and tried, away from the checkout
 	PYTHON=$(PYTHON) scripts/try-wheel
+
+app: | system-app ## the app: a folder that needs no Python, dist/livecover
+	$(PYTHON) scripts/app/build.py
+
+try-app: $(VENV)/.installed-dev ## tests of the app that was made, on a bare system too where one can be made
+	$(BIN)/pytest -m app tests/app
 
 fresh: ## wheel, demo and test on a bare system, made for it; as root, on Debian or Ubuntu
 	scripts/fresh-root 'make wheel' 'make demo' 'make test'
@@ -38,7 +45,7 @@ docs: $(VENV)/.installed-dev ## the documentation, into site/; a broken link fai
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 unit: $(VENV)/.installed-dev ## tests that need no audio or MIDI server
-	$(BIN)/pytest -m "not e2e" --durations=15
+	$(BIN)/pytest -m "not e2e and not app" --durations=15
 
 live: | system-demo ## tests of the live program where nothing else is installed: no torch
 	PYTHON=$(PYTHON) scripts/test-live
@@ -82,6 +89,9 @@ clean: ## remove the environment and what the tools cached
 
 system-demo:
 	@PYTHON=$(PYTHON) scripts/install-system demo
+
+system-app:
+	@PYTHON=$(PYTHON) scripts/install-system app
 
 system-test:
 	@PYTHON=$(PYTHON) scripts/install-system test

@@ -60,10 +60,11 @@ def test_fresh_root_names_what_it_needs(folder: Path) -> None:
 
 def test_fresh_root_wants_commands() -> None:
     assert "expected commands, such as 'make demo'" in run("fresh-root")
+    assert "expected a built app's folder" in run("fresh-root", "--app", "nowhere", "true")
 
 
 def test_install_system_knows_its_tiers() -> None:
-    assert "expected demo, test or train, got 'all'" in run("install-system", "all")
+    assert "expected demo, app, test or train, got 'all'" in run("install-system", "all")
 
 
 def test_each_dependency_of_the_live_program_has_a_lowest_version() -> None:

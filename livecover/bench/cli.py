@@ -10,6 +10,7 @@ from engine.system.paths import given_path
 from livecover import examples
 from livecover.bench import (
     accompany,
+    app,
     arranged,
     calibrate,
     change,
@@ -105,6 +106,9 @@ def parser() -> argparse.ArgumentParser:
     add("calibrate", "a measured way out against a known delay, on a real server")
     both = add("together", "seconds from livecover together to the first sound, on real servers")
     both.add_argument("--runs", type=int, default=5)
+    built = add("app", "seconds from the start of the app without Python to its panel; its size")
+    built.add_argument("folder", type=given_path, help="dist/livecover, which make app makes")
+    built.add_argument("--bare", action="store_true", help="on a bare Debian without Python")
     add("startup", "seconds from the command to MIDI-ready, on real servers")
     add("size", "installed size without extras")
     return main
@@ -179,6 +183,8 @@ def measure(arguments: argparse.Namespace) -> str:
             return calibrate.table()
         case "together":
             return together.table(arguments.model, arguments.runs)
+        case "app":
+            return app.table(arguments.folder, arguments.bare)
         case "startup":
             return install.startup()
         case _:
