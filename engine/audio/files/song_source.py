@@ -19,6 +19,11 @@ from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
 
 SCAN_BLOCK = 1 << 16  # samples
+PIECE = 1 << 13  # samples read at once on the way to a place
+MAX_KEPT_S = 120.0
+"""Seconds of a loop that are kept, so that it is read once."""
+
+Block = NDArray[np.float32]
 
 _log = logging.getLogger(__name__)
 
@@ -88,17 +93,21 @@ class SongSource(BlockSource):
         """Where it plays. Any thread."""
         return SongPlace(self._played, self.duration, self.transport.is_paused, self.transport.loop)
 
-    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+    def __iter__(self) -> Iterator[Block]:
         """Yield the blocks that are played, as ``transport`` is told."""
         start: float | None = 0.0
+        kept: tuple[tuple[float, float], list[Block]] | None = None  # a loop, and its sound
         while start is not None:
-            n_read, first, start = 0, round(start * self.sample_rate), None
-            for block in self.blocks():
-                n_read += len(block)
-                if n_read <= first:
-                    continue
-                self._played = n_read / self.sample_rate
-                yield block[-min(len(block), n_read - first) :]
+            at, loop, start = start, self.transport.loop, None
+            is_loop = loop is not None and at == loop[0] and loop[1] - at <= MAX_KEPT_S
+            is_kept = is_loop and kept is not None and kept[0] == loop
+            n_played, heard = round(at * self.sample_rate), []
+            for block in kept[1] if is_kept and kept else self._blocks_from(n_played):
+                n_played += len(block)
+                self._played = n_played / self.sample_rate
+                if is_loop:
+                    heard.append(block)
+                yield block
                 if not self.transport.wait(self._stop):
                     return
                 start = self.transport.next_start(self._played)
@@ -106,8 +115,24 @@ class SongSource(BlockSource):
                     break
             else:
                 start = self.transport.next_start(self._played, is_end=True)
-                if start is not None and start * self.sample_rate >= n_read:
+                if start is None and is_kept:  # it is repeated no more
+                    start = self._played
+                elif not heard and start == at:  # the loop lies behind the song
                     return
+            if loop is not None and is_loop and start == at:
+                kept = loop, heard
+
+    def _blocks_from(self, first: int) -> Iterator[Block]:
+        """Yield blocks from a sample on; what is before is read, too, in larger pieces."""
+        if not first:
+            yield from self.blocks()
+            return
+        size, n_read = self.block_size, 0
+        for piece in self.blocks(size * max(1, PIECE // size)):
+            n_read += len(piece)
+            if n_read > first:
+                rest = piece[-min(len(piece), n_read - first) :]
+                yield from (rest[k : k + size] for k in range(0, len(rest), size))
 
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
         """Play from the beginning, in time, on a thread of its own. Needs ``paced``."""

@@ -1,11 +1,13 @@
 """A song that is paused, moved and looped while it plays."""
 
 import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 from engine.audio.files.file_source import FileSource
 from engine.core.errors import ConfigError
@@ -47,6 +49,25 @@ def test_a_loop_is_repeated_until_it_is_taken_away(source: FileSource) -> None:
     assert source.place.loop == (1.0, 1.5)
     source.transport.do(SongCommand("unloop"))
     assert second([*blocks][-1]) == pytest.approx(10.0, abs=BLOCK / RATE + 1e-3)
+
+
+def test_a_loop_is_read_once(source: FileSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    n_opened, read = 0, source.blocks
+
+    def blocks(block_size: int | None = None) -> Generator[NDArray[np.float32]]:
+        nonlocal n_opened
+        n_opened += 1
+        return read(block_size)
+
+    monkeypatch.setattr(source, "blocks", blocks)
+    source.transport.do(SongCommand("seek", 4.0))
+    source.transport.do(SongCommand("loop", 4.0, 4.5))
+    repeated = iter(source)
+    places = [second(next(repeated)) for _ in range(2 + 5 * 20)]
+    assert places[1:21] == places[21:41] == places[81:101] and n_opened == 2
+    source.transport.do(SongCommand("unloop"))
+    after = [second(next(repeated)) for _ in range(25)]
+    assert after[18] == pytest.approx(4.475, abs=1e-3) and after[19] == pytest.approx(4.5, abs=1e-3)
 
 
 def test_a_loop_past_the_end_begins_again(source: FileSource) -> None:
