@@ -1,6 +1,6 @@
 """PyAV: FFmpeg's libraries in Python, the extra ``formats``.
 
-Interface: PyAV 18, ``av.open`` and ``av.AudioResampler``.
+Interface: PyAV 15 to 18, ``av.open`` and ``av.AudioResampler``.
 """
 
 import contextlib

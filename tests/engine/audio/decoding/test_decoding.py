@@ -2,6 +2,7 @@
 
 import logging
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -172,7 +173,10 @@ def test_no_other_file_or_address_is_opened(
 @needs("ffmpeg")
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_odd_names_are_read(decoder: Decoder, song: Callable[..., Path], tmp_path: Path) -> None:
-    for name in ("-i.m4a", "http:song.m4a", "caf\udce9 %d.m4a"):
+    names = ["-i.m4a", "50 %d.m4a"]
+    if sys.platform == "linux":  # elsewhere no file can be called so
+        names += ["http:song.m4a", "caf\udce9.m4a"]
+    for name in names:
         path = tmp_path / name
         path.write_bytes(song("song.m4a").read_bytes())
         assert len(read(open_song(path, paced=False, decoders=[decoder])))
