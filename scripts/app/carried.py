@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from PyInstaller.depend.bindepend import get_imports, resolve_library_path
 
+ALSA = Path("/usr/share/alsa")
+"""ALSA's own settings, without which its devices cannot be listed."""
 NAMES = ("libasound.so.2", "libportaudio.so.2", "libfluidsynth.so.3")
 GLIBC = re.compile(r"(ld-linux|lib(c|m|dl|rt|pthread|resolv|mvec|util|nsl|anl))\b[-.\w]*\.so")
 """What a program shares with its system, never brought along."""
@@ -35,6 +37,13 @@ def closure(paths: Iterable[str]) -> dict[str, Library]:
         found[name] = Library(path, tuple(sorted(needs)))
         left += needs.items()
     return found
+
+
+def alsa_settings() -> list[Path]:
+    """Return the files of ALSA's settings that name what every system has: no cards' mixers."""
+    folders = (ALSA / "cards", ALSA / "pcm")
+    found = [path for folder in folders for path in folder.rglob("*.conf")]
+    return [ALSA / "alsa.conf", *sorted(found)]
 
 
 def carried(python: Iterable[str]) -> dict[str, Library]:

@@ -14,6 +14,7 @@ from pathlib import Path
 FOLDER = Path(sys._MEIPASS, "carried")  # type: ignore[attr-defined]
 NEEDS: dict[str, list[str]] = json.loads((FOLDER / "needs.json").read_text(encoding="utf-8"))
 AT_ONCE = ("libgcc_s.so.1", "libstdc++.so.6", "libasound.so.2")  # what Python's packages link to
+ALSA_SETTINGS = Path("/usr/share/alsa/alsa.conf")  # PortAudio ends the process without them
 PATHS = "LD_LIBRARY_PATH"
 
 _brought: set[str] = set()
@@ -47,6 +48,8 @@ def find_library(name: str) -> str | None:
 
 _find_library = ctypes.util.find_library
 ctypes.util.find_library = find_library
+if not ALSA_SETTINGS.is_file():
+    os.environ.setdefault("ALSA_CONFIG_DIR", str(FOLDER / "alsa"))
 for library in AT_ONCE:
     if library in NEEDS:
         bring(library)
