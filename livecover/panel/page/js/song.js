@@ -30,7 +30,10 @@ export function bindSong(send) {
     target.value = "";
   });
   $("song-pause").addEventListener("click", () => ask(song?.paused ? "play" : "pause"));
-  place.addEventListener("input", () => (isHeld = true));
+  place.addEventListener("input", () => {
+    isHeld = true;
+    fill();
+  });
   place.addEventListener("change", () => {
     isHeld = false;
     ask("seek", Number(place.value));
@@ -49,6 +52,7 @@ export function bindSong(send) {
     ask("unloop");
   });
 
+  const fill = () => place.style.setProperty("--fill", `calc(14px + ${place.value / place.max} * (100% - 28px))`);
   const show = () => {
     for (const id of ["song-pause", "song-place", "song-a", "song-b", "song-unloop"]) $(id).disabled = song === null;
     write($("song-pause"), song?.paused ? "Play" : "Pause");
@@ -57,6 +61,7 @@ export function bindSong(send) {
       place.max = song.duration;
       place.value = song.position;
       place.setAttribute("aria-valuetext", clockText(song.position));
+      fill();
     }
     const start = from ?? song.loop?.[0];
     const loop = start === undefined ? "" : `, ${clockText(start)} to ${from === null ? clockText(song.loop[1]) : "…"}`;
@@ -64,6 +69,7 @@ export function bindSong(send) {
     $("song-unloop").setAttribute("aria-pressed", String(song.loop !== null));
   };
   show();
+  fill();
   return (status) => {
     if (song === null && status.song === null) return;
     song = status.song;
