@@ -52,7 +52,7 @@ def cover_spec(
 ) -> ModelSpec:
     """Return the spec of a cover model, its styles from the covers in a folder of shards."""
     covers = covers_of(songs)
-    spec = _streaming_spec(network, name, "2.1", COVER)
+    spec = _streaming_spec(network, name, "2.2", COVER)
     trained = trained | {"songs": len(covers)}
     return dataclasses.replace(spec, styles=presets(covers), trained=trained)
 
