@@ -12,6 +12,7 @@ from engine.audio.opening import open_source
 from engine.core.notes import NoteEvent
 from engine.midi.sinks import PortSink, is_midi_file
 from engine.playback.output import open_output
+from engine.system.bounded import call_in_thread
 from engine.system.paths import given_path, shown
 from engine.system.priority import raise_thread_priority
 from engine.system.whole_file import check_writable
@@ -83,11 +84,8 @@ def check_plugin(settings: Settings) -> str:
 
 def check_priority() -> str:
     """Try real-time priority, on a thread of its own; never fails."""
-    found: list[bool] = []
-    thread = threading.Thread(target=lambda: found.append(raise_thread_priority()))
-    thread.start()
-    thread.join()
-    if found and found[0]:
+    raised = call_in_thread(raise_thread_priority, "priority")
+    if raised.result():
         return "real-time, as the MIDI thread asks for"
     return "ordinary: on a busy machine notes may be late by milliseconds"
 

