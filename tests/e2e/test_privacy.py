@@ -22,7 +22,7 @@ from tests.e2e.watching import contacts, watched, written
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
-OWN = (".cache/livecover", ".config/livecover")
+OWN = (".cache/livecover", ".config/livecover", ".local/state/livecover")
 TRAINING = (
     "tests/offline_train/exporting/test_release.py"
     "::test_own_covers_are_gone_on_with_exported_and_played"

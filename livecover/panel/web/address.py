@@ -13,8 +13,8 @@ from pathlib import Path
 
 import segno
 
-from engine.core.errors import LiveCoverError
-from engine.system.paths import user_folder
+from engine.core.errors import ConfigError, LiveCoverError
+from engine.system.paths import state_folder
 from engine.system.whole_file import written_whole
 
 TOKEN_BYTES = 24
@@ -30,10 +30,10 @@ def make_token() -> str:
 
 def token_path() -> Path | None:
     """Return the path of the user's token; None without a home folder."""
-    import platformdirs
-
-    folder = user_folder(lambda: platformdirs.user_data_path("livecover", appauthor=False))
-    return None if folder is None else folder / TOKEN_FILE
+    try:
+        return state_folder() / TOKEN_FILE
+    except ConfigError:
+        return None
 
 
 class TokenFile:
