@@ -411,6 +411,8 @@ def test_takes_are_listed_and_deleted(
 
 def test_the_log_is_told(panel: PanelServer) -> None:
     log = logging.getLogger("livecover")
+    with Client(panel.url) as early:
+        early.hear("log")  # the server keeps lines from now on at the latest
     log.warning("the first\nline")
     with Client(panel.url) as page:
         lines = page.hear("log")["lines"]
