@@ -65,6 +65,8 @@ def wait_for(page: Page, condition: str, timeout: float = 60.0) -> None:
     """Wait until a JavaScript expression is true.
 
     ``page.wait_for_function`` evaluates text within the page, which its security policy forbids.
+    Not while the page goes to another address: what is evaluated then may never be answered;
+    ``page.wait_for_url`` waits for that.
     """
     deadline = time.monotonic() + timeout
     while not page.evaluate(condition):

@@ -601,7 +601,7 @@ def test_the_address_is_shown_renewed_and_followed(
                 wait_for(page, "document.querySelector('#tablet-code').naturalWidth > 0")
             before = server.url
             page.click("#tablet-renew")
-            wait_for(page, f"!location.href.startsWith('{before}')")
+            page.wait_for_url(lambda url: not url.startswith(before))
             page.wait_for_selector("#presets .key")
             assert page.url == server.url != before
 
