@@ -1,6 +1,7 @@
 """What one program plays, of two that play to one output: PulseAudio and PipeWire."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,13 +46,16 @@ def play(server: PulseServer, tmp_path: Path) -> Play:
 
     @contextlib.contextmanager
     def player(name: str, hertz: int) -> Iterator[Process]:
+        n_before = server.list("sink-inputs").count(f'"{name}"')
         path = tmp_path / f"{hertz}.wav"
         times = np.arange(60 * 44100) / 44100
         soundfile.write(path, 0.3 * np.sin(2 * np.pi * hertz * times), 44100)
         command = ["paplay", f"--client-name={name}", str(path)]
         process = Process.start(f"player-{hertz}", command, tmp_path, server.env)
         try:
-            wait_until(f"{name} plays", lambda: f'"{name}"' in server.list("sink-inputs"))
+            wait_until(
+                f"{name} plays", lambda: server.list("sink-inputs").count(f'"{name}"') > n_before
+            )
             yield process
         finally:
             process.stop()
@@ -94,6 +98,24 @@ def test_one_program_is_heard_of_two(server: PulseServer, play: Play) -> None:
         assert source.is_alive() and source.error is None
         source.stop()
         assert not source.is_alive()
+
+
+def test_all_streams_of_a_program_are_heard_mixed(server: PulseServer, play: Play) -> None:
+    """Also one that appears later; where one ends the others go on."""
+    with play("Browser", WANTED):
+        heard = Heard(ProgramSource("Browser"))
+        wait_until("the first is heard", lambda: heard.tones() == {WANTED})
+        with play("Browser", OTHER):
+            wait_until("both are heard", lambda: heard.tones() == {WANTED, OTHER})
+            n = 2 * heard.source.sample_rate
+            n_before, began = heard.ring.total_written, time.perf_counter()
+            wait_until("time passes", lambda: heard.ring.total_written - n_before > n)
+            assert heard.tones() == {WANTED, OTHER}
+            seconds = (heard.ring.total_written - n_before) / heard.source.sample_rate
+            assert seconds == pytest.approx(time.perf_counter() - began, abs=0.3)
+        wait_until("the first alone is heard", lambda: heard.tones() == {WANTED})
+        assert heard.source.is_alive() and heard.source.error is None
+        heard.source.stop()
 
 
 def test_a_program_that_plays_nothing_yet_is_waited_for(

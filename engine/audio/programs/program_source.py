@@ -1,10 +1,11 @@
 """What one program plays, as a source, through PulseAudio or PipeWire.
 
-The program goes on playing where it does. Its streams come and go with its songs; between them, and
-before the first, there is silence. Not here: which streams are a program's
-(``engine.audio.loopback.players``).
+The program goes on playing where it does. All its streams are heard, mixed, as of a browser's tabs;
+they come and go with its songs, and while there is none there is silence. Not here: which streams
+are a program's (``engine.audio.loopback.players``).
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -18,7 +19,8 @@ from engine.audio.devices.source import LiveFeed, LiveSource, ThreadedSource
 from engine.audio.loopback.monitor_latency import MonitorLatencyEstimator
 from engine.audio.loopback.players import PlayerChoice, players_of
 from engine.audio.loopback.pulse_server import ask_server, connected, default_monitor
-from engine.audio.programs.stream_recorder import StreamRecorder
+from engine.audio.programs.stream_mixer import StreamMixer
+from engine.audio.programs.stream_recorder import ProgramStream, StreamRecorder
 from engine.core.errors import DeviceError
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
@@ -29,8 +31,8 @@ READ_TIMEOUT = 0.05
 SILENT_AFTER = 0.15
 """Seconds without a sample after which silence takes its place."""
 
-Playing = tuple[int, str]
-"""A stream's index, and the monitor of its sink."""
+Playing = dict[ProgramStream, bool]
+"""A program's streams, the oldest first, and whether each plays rather than pauses."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,14 +72,14 @@ class ProgramSource(LiveSource, ThreadedSource):
         self.n_channels = self._pick.n_picked
         self.block_size = block_size
         self.latency = 0.0  # as PulseMonitor's
-        self._playing: Playing | None = None  # the stream to record; the watch sets it
+        self._playing: Playing = {}  # what to record; the watch replaces it
 
     def start(self, ring: SampleRing, clock: StreamClock) -> None:
         """Begin to record, on threads of its own. Raises DeviceError."""
         self.stop()
         playing = ask_server(lambda pulse: players_of(pulse.sink_input_list()))
         self._playing = ask_server(self._find)
-        if self._playing is None:
+        if not self._playing:
             _log.warning(
                 "%s plays nothing yet; it is waited for (%s)",
                 self.name,
@@ -99,18 +101,18 @@ class ProgramSource(LiveSource, ThreadedSource):
             return False
         return self._feed.is_alive(self.name)
 
-    def _find(self, pulse: Any) -> Playing | None:
-        """Return the program's stream: of several the last that is not paused."""
+    def _find(self, pulse: Any) -> Playing:
+        """Return the program's streams."""
         streams = PlayerChoice(self.name).choose(pulse.sink_input_list())
         monitors = {sink.index: str(sink.monitor_source_name) for sink in pulse.sink_list()}
-        streams = [stream for stream in streams if stream.sink in monitors]
-        if not streams:
-            return None
-        stream = max(streams, key=lambda stream: (not stream.corked, stream.index))
-        return int(stream.index), monitors[stream.sink]
+        return {
+            ProgramStream(int(stream.index), monitors[stream.sink]): not stream.corked
+            for stream in sorted(streams, key=lambda stream: int(stream.index))
+            if stream.sink in monitors
+        }
 
     def _watch(self, feed: LiveFeed, stop: threading.Event) -> None:
-        """Look for the program's stream whenever streams come, go or are moved."""
+        """Look for the program's streams whenever streams come, go or are moved."""
         try:
             with connected() as pulse:
                 changed = threading.Event()
@@ -130,53 +132,36 @@ class ProgramSource(LiveSource, ThreadedSource):
         self, feed: LiveFeed, stop: threading.Event, ring: SampleRing, clock: StreamClock
     ) -> None:
         """Write what the program plays, and silence where it plays nothing."""
-        recorder: StreamRecorder | None = None
-        current: Playing | None = None
         filler = _Silence(feed, clock, self.sample_rate)
+        mixer = StreamMixer(self.sample_rate, N_CHANNELS)
         try:
-            with connected() as pulse:
+            with (
+                connected() as pulse,
+                contextlib.closing(
+                    StreamRecorder(self.sample_rate, N_CHANNELS, self.block_size)
+                ) as recorder,
+            ):
                 estimator = MonitorLatencyEstimator(pulse)
                 while not stop.is_set():
-                    if current != self._playing:
-                        current = self._playing
-                        if recorder is not None:
-                            recorder.close()
-                        recorder = self._open(current)
-                    block = None
-                    if recorder is None:
-                        stop.wait(READ_TIMEOUT)
-                    else:
-                        try:
-                            block = recorder.read(READ_TIMEOUT)
-                        except DeviceError as error:  # the watch says what is next
-                            _log.debug("%s: %s", self.name, error)
-                            recorder.close()
-                            recorder = None
+                    playing = self._playing
+                    recorder.choose(playing)
+                    mixer.keep({stream for stream, plays in playing.items() if plays})
+                    for stream, block in recorder.read(READ_TIMEOUT):
+                        if playing[stream]:
+                            mixer.push(stream, block, time.perf_counter())
+                    mix = mixer.take(time.perf_counter())
                     if stop.is_set():
                         return
-                    filler.push(block)
-                    if block is None or current is None:
+                    filler.push(mix)
+                    if mix is None or not playing:
                         continue
                     latency = estimator.measure(
-                        current[1], clock, ring.total_written, self.sample_rate
+                        next(iter(playing)).monitor, clock, ring.total_written, self.sample_rate
                     )
                     self.latency = self.latency if latency is None else latency
         except DeviceError as error:
             if not stop.is_set():
                 feed.fail(f"{self.name}: {error}")
-        finally:
-            if recorder is not None:
-                recorder.close()
-
-    def _open(self, playing: Playing | None) -> StreamRecorder | None:
-        """Return a recorder of a stream; None where there is none, or it has just ended."""
-        if playing is None:
-            return None
-        try:
-            return StreamRecorder(*playing, self.sample_rate, N_CHANNELS, self.block_size)
-        except DeviceError as error:
-            _log.debug("%s: %s", self.name, error)
-            return None
 
 
 class _Silence:
