@@ -39,6 +39,7 @@ TABLE: dict[str, str] = {
     "engine.perform": "models engine.core",
     "engine.midi.ports": "engine.core engine.system",
     "engine.midi": "engine.core engine.system engine.midi.ports",
+    "engine.sync": "engine.core engine.system engine.midi",
     "engine.playback": "engine.core engine.system engine.signal engine.midi "
     "engine.audio.devices engine.audio.loopback",
     "engine.cover": "models models.shipped engine.core engine.system engine.signal engine.model "

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from engine.core.settings import AudioSettings, EngineSettings, MidiSettings, ModelSettings
 from engine.core.taps import Tap
 from engine.live.engine import Engine
-from engine.midi.clock_sender import ClockSender
-from engine.midi.clock_writer import START, STOP, TICK, TICKS, ClockMessage
 from engine.playback.soundfonts import find_soundfont
+from engine.sync.clock_writer import START, STOP, TICK, TICKS, ClockMessage, ClockWriter
+from engine.sync.sender import SyncSender
 from livecover.bench import markdown
 from livecover.sounds.rendering import RENDER_RATE, render_piano
 
@@ -52,7 +52,9 @@ def table(model: str, seconds: float) -> str:
             midi=MidiSettings(midi_out=(str(Path(folder) / "notes.mid"),)),
         )
         start = _Start()
-        sender = ClockSender(lambda message: sent.append((time.perf_counter(), message)))
+        sender: SyncSender[ClockMessage] = SyncSender(
+            ClockWriter(), lambda message: sent.append((time.perf_counter(), message))
+        )
         try:
             with Engine(settings, (start, sender)) as engine:
                 latency = engine.budget.total

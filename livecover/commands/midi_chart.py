@@ -4,7 +4,6 @@ Columns and rows as in MIDI 1.0's form (RP-023 in short). A test compares the pa
 """
 
 from engine.core.settings import MidiSettings
-from engine.midi.clock_writer import CONTINUE, SONG_POSITION, START, STOP, TICKS
 from engine.midi.messages import (
     ALL_NOTES_OFF,
     ALL_SOUND_OFF,
@@ -12,6 +11,7 @@ from engine.midi.messages import (
     SUSTAIN,
     panic_messages,
 )
+from engine.sync.clock_writer import CONTINUE, SONG_POSITION, START, STOP, TICKS
 from livecover.mapping.settings import ControlSettings
 from livecover.mapping.targets import COMMANDS, PROGRAMS, SETTINGS, STATES
 

@@ -26,6 +26,7 @@ def start_lines(engine: Engine, settings: Settings) -> list[str]:
         f"model {spec.name} {spec.version}, {style}, on {settings.model.provider}",
         _accompanies(settings) if settings.is_accompanying else engine.budget.describe(),
         *([f"MIDI clock to {settings.sync.midi_out}, once a beat is found"] * settings.sync.is_on),
+        *(["Ableton Link, once a beat is found"] * settings.sync.link),
         "Ctrl-C stops",
     ]
 

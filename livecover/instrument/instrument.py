@@ -164,6 +164,11 @@ class Instrument:
         """Whether a receiver of MIDI clock has been started."""
         return self._outputs.is_sync_running
 
+    @property
+    def n_link_peers(self) -> int | None:
+        """Other programs in the session of Ableton Link; None without one."""
+        return self._outputs.n_link_peers
+
     def ports(self) -> list[PortState]:
         """Return the state of the input, of every MIDI port and of the sound output."""
         engine, refused = self.engine, self._refused

@@ -20,6 +20,10 @@ class Outputs(Protocol):
     def is_sync_running(self) -> bool:
         """Whether a receiver of MIDI clock has been started."""
 
+    @property
+    def n_link_peers(self) -> int | None:
+        """Programs in the session of Ableton Link; None without one."""
+
     def ports(self) -> list[PortState]:
         """Return the state of their ports and devices."""
 
@@ -38,6 +42,7 @@ class NoOutputs:
 
     taps: tuple[Tap, ...] = ()
     is_sync_running = False
+    n_link_peers: int | None = None
 
     def ports(self) -> list[PortState]:  # noqa: D102
         return []

@@ -10,13 +10,13 @@ State = Literal["open", "gone", "refused", "closed"]
 class PortState:
     """One port or device."""
 
-    role: Literal["input", "notes", "clock", "controllers", "output"]
+    role: Literal["input", "notes", "clock", "link", "controllers", "output"]
     name: str
     state: State
     """open; gone: it was lost, and is opened again when it is back; refused: it could not be
     opened; closed: nothing plays."""
     detail: str = ""
-    """Why it was refused, or whether the port is our own (virtual)."""
+    """Why it was refused, or how many peers a session of Link has."""
 
 
 def state_of(is_there: bool) -> State:

@@ -1,4 +1,4 @@
-"""Opens what the engine is used with: recorder of takes, output for song and piano, MIDI clock.
+"""Opens what the engine is used with: takes, song and piano, MIDI clock, Ableton Link.
 
 These are opened first, since the engine's latency must include that of the output.
 """
@@ -17,6 +17,7 @@ from engine.live.engine import Engine
 from engine.midi.sinks import MidiSink, sinks_of
 from engine.system.bounded import join_thread
 from livecover.instrument.engine_runner import OpenEngine
+from livecover.instrument.link_output import LinkOutput
 from livecover.instrument.ports import PortState, state_of
 from livecover.instrument.sound_output import SoundOutput, sound_key
 from livecover.instrument.sync_output import SyncOutput, sync_key
@@ -35,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 class Rig:
-    """Recorder, monitor, piano and MIDI clock, according to the settings; a context manager.
+    """Recorder, monitor, piano, MIDI clock and Link, by the settings; a context manager.
 
     Parameters
     ----------
@@ -54,13 +55,16 @@ class Rig:
         What plays song or piano, if one of them is played here.
     sync : SyncOutput or None
         What sends MIDI clock, if it is sent.
+    link : LinkOutput or None
+        The session of Ableton Link, if there is one.
 
     Raises
     ------
     MidiError
         The port for MIDI clock cannot be opened.
     DeviceError
-        The output, FluidSynth, the SoundFont or the plugin is missing or cannot be opened.
+        The output, FluidSynth, the SoundFont, the plugin or Ableton Link is missing or cannot be
+        opened.
     """
 
     def __init__(self, settings: Settings, open_engine: OpenEngine = Engine) -> None:
@@ -72,7 +76,9 @@ class Rig:
             self.sound = SoundOutput(settings) if sound_key(settings) else None
             stack.callback(self._close_outputs)
             self.sync: SyncOutput | None = None
+            self.link: LinkOutput | None = None
             self.sync = SyncOutput(settings, self._note_sinks) if sync_key(settings) else None
+            self.link = LinkOutput(settings) if settings.sync.link else None
             self._renderer = Renderer()
             stack.callback(self._renderer.shut_down)
             self.recorder = TakeRecorder(
@@ -98,20 +104,28 @@ class Rig:
     def taps(self) -> tuple[Tap, ...]:
         """The engine's taps, without the recorder."""
         sound = () if self.sound is None else (self.sound.tap,)
-        return sound if self.sync is None else (*sound, self.sync.sender)
+        senders = (output.sender for output in (self.sync, self.link) if output is not None)
+        return (*sound, *senders)
 
     @property
     def is_sync_running(self) -> bool:
         """Whether a receiver of MIDI clock has been started."""
         return self.sync is not None and self.sync.sender.is_running
 
+    @property
+    def n_link_peers(self) -> int | None:
+        """Other programs in the session of Ableton Link; None without one."""
+        return None if self.link is None else self.link.n_peers
+
     def ports(self) -> list[PortState]:
-        """Return the state of sound output and clock port, where there are any."""
+        """Return the state of sound output, clock port and Link, where there are any."""
         found: list[PortState] = []
         if self.sync is not None:
             is_closed = self.sync.port is None and self._engine is None
             state = "closed" if is_closed else state_of(self.sync.is_there)
             found.append(PortState("clock", self.sync.name, state))
+        if self.link is not None:
+            found.append(self.link.state())
         if self.sound is not None:
             playback = self.sound.playback
             found.append(PortState("output", playback.name, state_of(playback.is_there)))
@@ -128,7 +142,7 @@ class Rig:
         After the block the new outputs count and the old ones are closed. If it raises, nothing has
         changed, and what was opened is closed. Raises as the constructor, before the block.
         """
-        sound, sync = self.sound, self.sync
+        sound, sync, link = self.sound, self.sync, self.link
         with contextlib.ExitStack() as undo:
             if sound_key(settings) != sound_key(self._settings):
                 sound = SoundOutput(settings) if sound_key(settings) else None
@@ -138,10 +152,14 @@ class Rig:
             if sync_key(settings) != sync_key(self._settings):
                 sync = SyncOutput(settings, self._note_sinks) if sync_key(settings) else None
                 undo.callback(_close, sync)
+            if settings.sync.link != self._settings.sync.link:
+                link = LinkOutput(settings) if settings.sync.link else None
+                undo.callback(_close, link)
             yield _needed(settings, sound)
             undo.pop_all()
-        unused = [old for old in (self.sound, self.sync) if old not in (sound, sync)]
-        self._settings, self.sound, self.sync = settings, sound, sync
+        before = (self.sound, self.sync, self.link)
+        unused = [old for old in before if old not in (sound, sync, link)]
+        self._settings, self.sound, self.sync, self.link = settings, sound, sync, link
         self._apply(settings)
         for old in unused:
             _close(old)
@@ -158,13 +176,16 @@ class Rig:
         return engine
 
     def _apply(self, settings: Settings) -> None:
-        """Set gains, offset and ways out."""
+        """Set gains, offsets and ways out."""
         if self.sync is not None:
             self.sync.sender.offset = settings.sync.offset
+        if self.link is not None:
+            self.link.sender.offset = settings.sync.link_offset
         if self.sound is not None:
             self.sound.apply(settings)
 
     def _close_outputs(self) -> None:
+        _close(self.link)
         _close(self.sync)
         _close(self.sound)
 
@@ -223,6 +244,6 @@ def _needed(settings: Settings, sound: SoundOutput | None) -> Settings:
     return settings if sound is None else sound.needs(settings)
 
 
-def _close(output: SoundOutput | SyncOutput | None) -> None:
+def _close(output: SoundOutput | SyncOutput | LinkOutput | None) -> None:
     if output is not None:
         output.close()

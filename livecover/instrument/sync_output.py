@@ -1,17 +1,17 @@
 """MIDI clock of the song's beat, on a port of its own or on that of the notes.
 
-Not here: which message is due when (``engine.midi.clock_writer``).
+Not here: which message is due when (``engine.sync.clock_writer``).
 """
 
 from collections.abc import Callable, Sequence
 
 from engine.core.errors import MidiError
-from engine.midi.clock_sender import ClockSender
-from engine.midi.clock_writer import ClockMessage
 from engine.midi.port_sink import PortSink
 from engine.midi.ports.names import CLOCK_CLIENT
 from engine.midi.ports.names import open_output as open_midi_output
 from engine.midi.sinks import MidiSink, is_midi_file
+from engine.sync.clock_writer import ClockMessage, ClockWriter
+from engine.sync.sender import SyncSender
 from livecover.settings.sections import Settings
 
 
@@ -27,7 +27,7 @@ class SyncOutput:
 
     Attributes
     ----------
-    sender : ClockSender
+    sender : SyncSender
         The tap.
     port : PortSink or None
         Its own port; None where it is that of the notes.
@@ -48,7 +48,9 @@ class SyncOutput:
         if self.name not in settings.midi.midi_out:
             self.port = PortSink(self.name, connect=lambda: open_midi_output(CLOCK_CLIENT))
             send = self.port.send_realtime
-        self.sender = ClockSender(send, settings.sync.offset, self._port_latency)
+        self.sender: SyncSender[ClockMessage] = SyncSender(
+            ClockWriter(), send, settings.sync.offset, self._port_latency
+        )
 
     @property
     def is_there(self) -> bool:

@@ -133,7 +133,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     playing.add_accompaniment(parser.add_argument_group("with --mode accompany"), defaults)
     playing.add_midi(parser.add_argument_group("MIDI notes"), defaults)
     program.add_calibration(parser.add_argument_group("how late it is heard"), defaults)
-    program.add_sync(parser.add_argument_group("MIDI clock for others"), defaults)
+    program.add_sync(parser.add_argument_group("the beat for others"), defaults)
     program.add_recording(parser.add_argument_group("recording and playback"), defaults)
     program.add_scores(parser.add_argument_group("scores"), defaults)
     program.add_interfaces(parser.add_argument_group("panel, terminal and controllers"), defaults)

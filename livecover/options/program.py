@@ -81,7 +81,7 @@ def add_calibration(group: argparse._ArgumentGroup, defaults: Settings) -> None:
 
 
 def add_sync(group: argparse._ArgumentGroup, defaults: Settings) -> None:
-    """Add the options of MIDI clock that goes out."""
+    """Add the options of MIDI clock and Ableton Link that go out."""
     add_value(
         group,
         "--sync-out",
@@ -96,6 +96,15 @@ def add_sync(group: argparse._ArgumentGroup, defaults: Settings) -> None:
         "sync.offset",
         "TIME",
         "clock is so much later than the notes, such as 10ms, or earlier: -10ms (default: 0)",
+        seconds,
+    )
+    add_switch(group, "--link", "sync.link", "lead a session of Ableton Link with the song's beat")
+    add_value(
+        group,
+        "--link-offset",
+        "sync.link_offset",
+        "TIME",
+        "the session's beat is so much later than the notes, or earlier: -10ms (default: 0)",
         seconds,
     )
 

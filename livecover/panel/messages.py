@@ -40,9 +40,10 @@ Each message is an object with ``type``:
     or clock, "state": locked, holding or lost, "bpm": beats a minute or null}, and where that is
     known "at" the time of a beat at the input, "number" which one it is, from 0 at the first bar,
     or null, and "metre" beats in a bar; ``song_delay`` seconds until a monitor plays the input;
-    ``ports`` [{"role": input, notes, clock, controllers or output, "name", "state": open, gone,
-    refused or closed, "detail"}, ...]; ``sync_running`` true while MIDI clock is sent and its
-    receiver plays; ``fault`` why playing ended by itself, or empty.
+    ``ports`` [{"role": input, notes, clock, link, controllers or output, "name", "state": open,
+    gone, refused or closed, "detail"}, ...]; ``sync_running`` true while MIDI clock is sent and its
+    receiver plays; ``link_peers`` other programs in the session of Ableton Link, null without one;
+    ``fault`` why playing ended by itself, or empty.
 ``notes``
     As they are found, before they sound. ``notes`` [[due, pitch, velocity, part, hand], ...]: the
     time at which it is sent, MIDI pitch 0 to 127, velocity 1 to 127 or 0 for a note-off, part 0

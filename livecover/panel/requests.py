@@ -72,6 +72,8 @@ SETTABLE = SOUND_KEYS | {
     "piano.mute",
     "sync.midi_out",
     "sync.offset",
+    "sync.link",
+    "sync.link_offset",
 }
 """Settings that a page may change: none names a file to read or write."""
 

@@ -48,6 +48,7 @@ def status_message(instrument: Instrument, now: float) -> dict[str, object]:
         "beat": _beat(status.beat),
         "ports": [dataclasses.asdict(port) for port in instrument.ports()],
         "sync_running": instrument.is_sync_running,
+        "link_peers": instrument.n_link_peers,
         "song_delay": round(instrument.song_delay, 4),
         "fault": instrument.error,
     }

@@ -99,18 +99,24 @@ class PianoSettings:
 
 @dataclass(frozen=True, slots=True)
 class SyncSettings:
-    """Section ``sync``: MIDI clock of the song's beat, for a sequencer to follow."""
+    """Section ``sync``: the song's beat for other programs to follow."""
 
     midi_out: str = OFF
-    """A port's name, that of the notes or another; off."""
+    """The port that gets MIDI clock, that of the notes or another; off."""
     offset: float = 0.0
     """Seconds by which ticks are later than the notes; less than 0: earlier."""
+    link: bool = False
+    """True: Ableton Link's session has the beat, too."""
+    link_offset: float = 0.0
+    """Seconds by which the session's beat is later than the notes; less than 0: earlier."""
 
     def __post_init__(self) -> None:
         checks.text("sync.midi_out", self.midi_out)
         checks.number("sync.offset", self.offset, -0.5, 0.5, " s")
+        checks.flag("sync.link", self.link)
+        checks.number("sync.link_offset", self.link_offset, -0.5, 0.5, " s")
 
     @property
     def is_on(self) -> bool:
-        """Whether clock is sent."""
+        """Whether MIDI clock is sent."""
         return self.midi_out != OFF

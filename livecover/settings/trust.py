@@ -13,7 +13,7 @@ from engine.midi.sinks import is_midi_file
 ALWAYS = frozenset(
     {
         *("piano.plugin", "arranger.model", "record.folder"),
-        *("panel.host", "panel.port", "panel.keep_address"),
+        *("panel.host", "panel.port", "panel.keep_address", "sync.link"),
     }
 )
 """With any value: code to run, a folder to write to, and who can connect."""

@@ -65,6 +65,8 @@ class ViewState:
     """The time of the input that is heard now: a monitor plays it later."""
     log_line: str
     """The last line of the log."""
+    n_link_peers: int | None = None
+    """Other programs in the session of Ableton Link; None without one."""
 
 
 def render_lines(state: ViewState, width: int, height: int) -> list[Text]:
@@ -115,6 +117,10 @@ def _title(state: ViewState) -> list[Text]:
         found.append(Text("● recording", "bold red"))
     if state.status.accompanist:
         found.append(Text(state.status.accompanist, "bold cyan"))
+    if state.n_link_peers is not None:
+        found.append(
+            Text(f"Link {state.n_link_peers}", "bold green" if state.n_link_peers else "dim")
+        )
     if state.status.is_asleep:
         found.append(Text("asleep in silence", "dim"))
     return found

@@ -504,6 +504,8 @@ def test_the_sound_is_set(page: Page, instrument: Instrument) -> None:
     page.locator("#monitor-gain").press("Home")
     page.select_option("#sync-port", label="Synth")
     page.click("[aria-label='Clock 1 ms later']")
+    page.locator("#link").check()
+    page.click("[aria-label='Link 1 ms earlier']")
 
     def is_set() -> bool:
         s = instrument.settings
@@ -511,7 +513,7 @@ def test_the_sound_is_set(page: Page, instrument: Instrument) -> None:
             MonitorSettings("usb", -60.0),
             True,
             True,
-            SyncSettings("Synth", 0.001),
+            SyncSettings("Synth", 0.001, True, -0.001),
         )
 
     wait_until("all of it", is_set)
@@ -520,10 +522,12 @@ def test_the_sound_is_set(page: Page, instrument: Instrument) -> None:
         PortState("notes", "Synth", "gone"),
         PortState("controllers", "Pads", "refused", "in use"),
         PortState("clock", "Clock", "open"),
+        PortState("link", "Ableton Link", "open", "2 peers"),
     ]
     wait_for(page, state.format("gone", "Synth"))
     wait_for(page, state.format("refused", "Pads"))
-    assert page.locator("#ports .detail").inner_text() == "in use"
+    assert page.locator("#ports .detail").all_inner_texts() == ["in use", "2 peers"]
+    assert page.locator("#link-state").inner_text() == "2 peers"
     assert page.locator("#sync-state").inner_text() == "waits for a beat"
     page.keyboard.press("m")  # what was chosen in a list has given up the keys
     wait_until("mute", lambda: instrument.settings.play.mute)

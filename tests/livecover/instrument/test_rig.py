@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from engine.core.errors import DeviceError, MidiError
 from engine.core.notes import NoteEvent
 from engine.core.tempo import Beat, BeatState, Tempo
-from engine.midi.clock_writer import START, STOP, TICK
 from engine.midi.messages import Message
+from engine.sync.clock_writer import START, STOP, TICK
+from engine.sync.link_writer import Timeline, Transport
+from livecover.instrument import link_output, sound_output, sync_output
 from livecover.instrument import rig as subject
-from livecover.instrument import sound_output, sync_output
+from livecover.instrument.ports import PortState
 from livecover.instrument.rig import Rig
 from livecover.settings.calibration import CalibrationSettings
 from livecover.settings.output import (
@@ -285,7 +287,7 @@ def test_a_port_of_its_own_gets_clock_and_is_stopped_at_the_end(
         assert rig.sync is not None and rig.taps == (rig.sync.sender,)
         sender = rig.sync.sender
         sender.begin(SimpleNamespace(name="", sample_rate=RATE, n_channels=2), 0.0, 0.2)
-        assert sender._writer.delay == pytest.approx(0.2 - 0.01 - Port.latency)
+        assert sender._writer.song.delay == pytest.approx(0.2 - 0.01 - Port.latency)
         sender.beat(one_beat())
         (port,) = ports
         assert port.name == "Clock" and port.has_started.wait(60)
@@ -311,3 +313,64 @@ def test_the_notes_port_gets_clock_too(ports: list[Port], tmp_path: Path) -> Non
 def test_clock_to_a_file_is_refused(tmp_path: Path) -> None:
     with refused(MidiError, "clock.mid", "name of a port"):
         Rig(settings(tmp_path, sync=SyncSettings("clock.mid")))
+
+
+class Session:
+    """A session of Ableton Link that keeps what it is told."""
+
+    opened: ClassVar[list["Session"]] = []
+    n_peers = 2
+
+    def __init__(self) -> None:
+        self.told: list[Timeline | Transport] = []
+        self.is_open = True
+        self.has_started = threading.Event()
+        self.opened.append(self)
+
+    def send(self, message: Timeline | Transport) -> None:
+        self.told.append(message)
+        if isinstance(message, Transport):
+            self.has_started.set()
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> list[Session]:
+    monkeypatch.setattr(link_output, "LinkSession", Session)
+    monkeypatch.setattr(Session, "opened", [])
+    return Session.opened
+
+
+def test_a_session_of_link_has_the_beat_and_is_stopped_at_the_end(
+    sessions: list[Session], tmp_path: Path
+) -> None:
+    off = settings(tmp_path)
+    on = replace(off, sync=SyncSettings(link=True, link_offset=0.02))
+    with Rig(off) as rig:
+        assert rig.n_link_peers is None
+        with rig.changing(on):
+            pass
+        assert rig.link is not None and rig.taps == (rig.link.sender,)
+        (session,) = sessions
+        rig.link.sender.begin(SimpleNamespace(name="", sample_rate=RATE, n_channels=2), 0.0, 0.2)
+        assert rig.link.sender._writer.song.delay == pytest.approx(0.22)
+        rig.link.sender.beat(one_beat())
+        assert session.has_started.wait(60)
+        assert rig.n_link_peers == 2
+        assert rig.ports() == [PortState("link", "Ableton Link", "open", "2 peers")]
+        with rig.changing(replace(on, sync=SyncSettings(link=True, link_offset=0.0))):
+            pass
+        assert rig.link.sender.offset == 0.0 and len(sessions) == 1
+    last = session.told[-1]
+    assert isinstance(last, Transport) and not last.is_playing
+    assert not session.is_open
+
+
+def test_link_is_off_again(sessions: list[Session], tmp_path: Path) -> None:
+    on = settings(tmp_path, sync=SyncSettings(link=True))
+    with Rig(on) as rig:
+        with rig.changing(replace(on, sync=SyncSettings())):
+            assert sessions[0].is_open
+        assert not sessions[0].is_open and rig.taps == ()

@@ -183,5 +183,5 @@ def test_every_text_is_known_to_be_reserved_or_harmless() -> None:
     assert texts - known == set(), (
         "say in livecover/settings/trust.py, or above, what a stranger may do"
     )
-    assert ALWAYS - texts == {"panel.port", "panel.keep_address"}
+    assert ALWAYS - texts == {"panel.port", "panel.keep_address", "sync.link"}
     assert not any(is_reserved(name, "USB Audio") for name in HARMLESS)

@@ -51,6 +51,13 @@ def test_lines_fit(width: int, height: int) -> None:
     assert max(line.cell_len for line in found) <= width
 
 
+@pytest.mark.parametrize("n", [0, 2])
+def test_peers_of_link_are_said(n: int) -> None:
+    lines = [line.plain for line in render_lines(replace(SEEN, n_link_peers=n), 80, 24)]
+    assert f"Link {n}" in lines[0]
+    assert "Link" not in render_lines(SEEN, 80, 24)[0].plain
+
+
 def test_all_is_said_in_80_by_24() -> None:
     text = "\n".join(line.plain for line in render_lines(SEEN, 80, 24))
     for words in (

@@ -1,8 +1,8 @@
-// The state of every port, and of MIDI clock that goes out.
+// The state of every port, and of MIDI clock and Ableton Link that go out.
 
 import { write } from "./meters.js";
 
-const ROLES = { input: "hears the song", notes: "gets the notes", clock: "gets MIDI clock", controllers: "hears controllers", output: "plays song and piano" };
+const ROLES = { input: "hears the song", notes: "gets the notes", clock: "gets MIDI clock", link: "shares the beat", controllers: "hears controllers", output: "plays song and piano" };
 const STATES = { open: "connected", gone: "gone", refused: "refused", closed: "not open" };
 
 const list = document.getElementById("ports");
@@ -12,6 +12,7 @@ let shown = "";
 export function showPorts({ ports, sync_running: isRunning, beat }) {
   const clock = ports.find(({ role }) => role === "clock");
   write(document.getElementById("sync-state"), describeSync(clock, isRunning, beat));
+  write(document.getElementById("link-state"), ports.find(({ role }) => role === "link")?.detail ?? "off");
   const text = JSON.stringify(ports);
   if (text === shown) return;
   shown = text;

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.core.tempo import Beat, BeatState, Tempo
-from engine.midi.clock_writer import CONTINUE, SONG_POSITION, START, STOP, TICK, ClockWriter
+from engine.sync.clock_writer import CONTINUE, SONG_POSITION, START, STOP, TICK, ClockWriter
 from livecover.control.clock import MidiClockReceiver
 
 LOCKED, HOLDING, LOST = BeatState.LOCKED, BeatState.HOLDING, BeatState.LOST
@@ -21,7 +21,7 @@ class Sequencer:
 
     def __init__(self, delay: float = 0.0) -> None:
         self.writer = ClockWriter()
-        self.writer.delay = delay
+        self.writer.song.delay = delay
         self.clock = MidiClockReceiver()
         self.sent: list[tuple[float, tuple[int, ...]]] = []
         self.now = 0.0

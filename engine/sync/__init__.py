@@ -1,0 +1,1 @@
+"""The song's beat for other programs: MIDI clock, and Ableton Link."""
