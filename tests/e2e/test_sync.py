@@ -1,14 +1,25 @@
-"""The beat for others, on real servers: programs follow MIDI clock and Ableton Link."""
+"""The beat for others, on real servers: programs follow MIDI clock and Ableton Link.
+
+Two of them were not written here: ``jack_mclk_dump``, and Ableton's own ``LinkHut``.
+"""
 
 import json
 import re
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from engine.core.tempo import Beat, BeatState, Tempo
+from engine.sync.link import LinkSession
+from engine.sync.link_writer import LinkWriter, Timeline, Transport
+from engine.sync.sender import SyncSender
 from livecover import examples
 from livecover.bench.accompany import beats_of
 from tests.e2e import songs
@@ -20,6 +31,8 @@ pytestmark = pytest.mark.e2e
 
 FOLLOWER = "jack_mclk_dump"
 PORT = "livecover_clock:LiveCover Clock"
+LINK_HUT = "LinkHut"
+HUT_LINE = re.compile(r"yes \[(\w+)\] *\| ([\d.]+)")  # start stop sync, tempo
 PLACE = re.compile(r"(\d+)\|(\d)\|(\d) @ (\d+)")  # bar, beat, sixteenth, at a sample
 
 
@@ -50,38 +63,80 @@ def test_another_program_follows_the_song(chain: Chain) -> None:
     assert seconds / n_beats == pytest.approx(wanted, rel=0.02), livecover.tail()
 
 
-def test_a_peer_of_ableton_link_follows_the_song(chain: Chain) -> None:
-    """It is a process of its own; tempo, place in the bar, start and stop come by the network."""
+def test_a_peer_of_ableton_link_has_tempo_and_place(tmp_path: Path) -> None:
+    """It is a process of its own, and hears by network of a song of four beats at 97 a minute."""
     pytest.importorskip("link", reason="Ableton Link: pip install LinkPython-extern")
+    session = LinkSession()
+    sender: SyncSender[Timeline | Transport] = SyncSender(LinkWriter(), session.send)
+    sender.offset = 0.03
+    try:
+        with link_follower(tmp_path) as follower:
+            wait_until("the peer", lambda: session.n_peers > 0, 60, [follower])
+            begin = time.perf_counter()
+            sender.beat(Beat("heard", BeatState.LOCKED, 1.0, Tempo(97.0, begin, 2)))
+            wait_until(
+                "a bar", lambda: plays(follower) and past(follower, begin + 4), 60, [follower]
+            )
+            sender.lost()
+            wait_until("it stops", lambda: not plays(follower), 60, [follower])
+    finally:
+        sender.shut_down()
+        session.close()
+    seen = [look for look in looks(follower) if look["at"] > begin and look["playing"]]
+    assert seen[0]["at"] > begin + 2 * 60 / 97 - 0.2  # with the bar line
+    assert np.median([look["bpm"] for look in seen]) == pytest.approx(97.0, abs=0.01)
+    wanted = [2 + (look["at"] - begin - 0.03) * 97 / 60 for look in seen]
+    off = [(look["position"] - beat + 2) % 4 - 2 for look, beat in zip(seen, wanted, strict=True)]
+    assert np.median(np.abs(off)) < 0.01  # 6 ms
+
+
+def test_peers_of_ableton_link_follow_the_song(chain: Chain) -> None:
+    """One of them is Ableton's own ``LinkHut``: tempo, start and stop."""
+    pytest.importorskip("link", reason="Ableton Link: pip install LinkPython-extern")
+    missing = missing_programs(LINK_HUT)
+    assert not missing, f"missing: {', '.join(missing)}; run scripts/install-system test"
     bear_a_busy_machine(chain)
     song = songs.whole_example(chain.work / "song.wav")
-    command = [sys.executable, str(Path(__file__).with_name("link_follower.py"))]
-    follower = Process.start("peer", command, chain.work, {})
-    try:
-        with chain.livecover("--link", "--link-offset", "30ms", "--status", "json") as livecover:
-            wait_until("the peer", lambda: any(look["peers"] for look in looks(follower)))
+    with link_follower(chain.work) as follower, link_hut(chain) as hut:
+        with chain.livecover("--link", "--status", "json") as livecover:
+            wait_until("peers", lambda: any(look["peers"] == 2 for look in looks(follower)))
             chain.play(song)
             assert livecover.stop(timeout=60) == 0, livecover.tail()
-        wait_until("it stops", lambda: not looks(follower)[-1]["playing"], processes=[follower])
+        wait_until("it stops", lambda: not plays(follower), 60, [follower])
+        wait_until("LinkHut stops", lambda: "[stopped]" in hut.tail(200), 60, [hut])
+    told = [line for line in json_lines(livecover.text()) if line["type"] == "status"]
+    assert max(line["link_peers"] for line in told) == 2
+    song_bpm = np.median([x["beat"]["bpm"] for x in told if x["beat"]["state"] == "locked"])
+    peer_bpm = np.median([look["bpm"] for look in looks(follower) if look["playing"]])
+    hut_bpm = [float(bpm) for state, bpm in HUT_LINE.findall(hut.text()) if state == "playing"]
+    assert peer_bpm == pytest.approx(song_bpm, rel=0.05)  # by which the tempo bends
+    assert np.median(hut_bpm) == pytest.approx(peer_bpm, rel=0.02)
+
+
+@contextmanager
+def link_follower(work: Path) -> Iterator[Process]:
+    """Run ``link_follower.py``; it has looked once."""
+    command = [sys.executable, str(Path(__file__).with_name("link_follower.py"))]
+    follower = Process.start("peer", command, work, {})
+    try:
+        wait_until("it looks", lambda: bool(looks(follower)), 60, [follower])
+        yield follower
     finally:
         follower.stop()
-    told = [line for line in json_lines(livecover.text()) if line["type"] == "status"]
-    assert {line["link_peers"] for line in told} >= {1}
-    seen = looks(follower)
-    is_playing = [look["playing"] for look in seen]
-    assert any(is_playing) and not is_playing[0]
-    beats, tempos = [], []
-    for line in told:
-        beat = line["beat"]
-        if beat["state"] != "locked" or not is_playing[k := nearest(seen, line["now"])]:
-            continue
-        late = line["latency"] + 0.03
-        wanted = beat["number"] + (seen[k]["at"] - beat["at"] - late) * beat["bpm"] / 60
-        beats.append((seen[k]["position"] - wanted + 2) % 4 - 2)
-        tempos.append(seen[k]["bpm"] / beat["bpm"])
-    assert len(beats) > 20
-    assert np.median(np.abs(beats)) < 0.03, beats
-    assert np.median(tempos) == pytest.approx(1.0, abs=0.01)
+
+
+@contextmanager
+def link_hut(chain: Chain) -> Iterator[Process]:
+    """Run ``LinkHut`` in the session, which synchronises start and stop."""
+    hut = Process.start("hut", [LINK_HUT], chain.work, chain.env, stdin=subprocess.PIPE)
+    try:
+        assert hut.popen.stdin is not None
+        hut.popen.stdin.write(b"as")  # Link, and start stop sync
+        hut.popen.stdin.flush()
+        wait_until("LinkHut", lambda: "yes [stopped]" in hut.text(), 60, [hut])
+        yield hut
+    finally:
+        hut.stop()
 
 
 def bear_a_busy_machine(chain: Chain) -> None:
@@ -100,6 +155,11 @@ def json_lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
-def nearest(seen: list[dict[str, Any]], at: float) -> int:
-    """Return which look was nearest to a time."""
-    return int(np.argmin([abs(look["at"] - at) for look in seen]))
+def plays(follower: Process) -> bool:
+    """Return whether the session plays, as the peer sees it."""
+    return bool(looks(follower)[-1]["playing"])
+
+
+def past(follower: Process, time: float) -> bool:
+    """Return whether the peer has looked after a time."""
+    return bool(looks(follower)[-1]["at"] > time)
