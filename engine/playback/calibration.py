@@ -32,8 +32,10 @@ N_CLICKS, N_NOTES = 12, 24
 NOTE_S = 0.12
 PITCH, VELOCITY = 84, 100
 LEVEL = 0.5
-N_MARKS = 7
-"""Of the clock's words around a moment, of which the middle one counts: a busy machine is late."""
+NEAR_S = 0.35
+"""Seconds around a moment whose earliest block counts: on a busy machine others come late."""
+LAG_SHARE = 0.1
+"""Of what the source said of its lag: after samples were lost it says too much for seconds."""
 LEAST_SHARE = 0.6
 """Of what was played that must be heard."""
 
@@ -70,26 +72,42 @@ class ClickPlayer:
         return np.repeat(block[:, None], 2, axis=1)
 
 
+class ArrivalClock(StreamClock):
+    """A clock that keeps when each block came: seconds, and samples up to and with it."""
+
+    def __init__(self, sample_rate: int) -> None:
+        super().__init__(sample_rate)
+        self.arrivals: list[tuple[float, int]] = []
+
+    def update(self, total_samples: int, arrival: float) -> None:
+        """As any clock."""
+        super().update(total_samples, arrival)
+        self.arrivals.append((arrival, total_samples))
+
+
 class Recording:
     """A source that is recorded from now on; ``stop`` gives the sound.
 
-    Its clock is right where it is: ``mark`` keeps what it says now, since what it says of the
-    first sample minutes later, by the rate that it knows then, is off by milliseconds.
+    When a sample was captured is told by when its block came, less the source's lag, which is the
+    same all the time. The clock alone will not do: where a sound server loses a period (PipeWire's
+    graph does so whenever it is late) it goes on for seconds as if nothing were missing.
     """
 
     def __init__(self, source: AudioSource, seconds: float) -> None:
         self._source = source
         self._ring = SampleRing(round(seconds * source.sample_rate), max(1, source.n_channels))
-        self._clock = StreamClock(source.sample_rate)
-        self._marks: list[tuple[float, float]] = []  # host times, and samples
+        self._clock = ArrivalClock(source.sample_rate)
+        self._marks: list[tuple[float, float]] = []  # host times, and the first sample's by them
+        self._came: NDArray[np.float64] = np.zeros((2, 0))  # host times, and the first sample's
+        self._lag = 0.0
         source.start(self._ring, self._clock)
 
     def mark(self) -> None:
-        """Keep when the sample that comes next was captured."""
+        """Keep what the source says now of when the sample that comes next was captured."""
         n_written = self._ring.total_written
         if self._clock.is_running:
             captured = self._clock.time_of(n_written) - self._source.latency
-            self._marks.append((captured, n_written))
+            self._marks.append((captured, captured - n_written / self._source.sample_rate))
 
     def stop(self) -> Array:
         """Return the sound (n,). Raises DeviceError if there is none."""
@@ -97,14 +115,22 @@ class Recording:
         self._source.stop()
         if error is not None or not self._marks:
             raise DeviceError(error or f"nothing comes from {self._source.name}")
+        came, n_samples = np.array(self._clock.arrivals, np.float64).T
+        self._came = np.array([came, came - n_samples / self._source.sample_rate])
+        lags = [self._first_came(captured) - first for captured, first in self._marks]
+        self._lag = float(np.quantile(lags, LAG_SHARE))
         sound: Array = self._ring.read(self._ring.available).mean(axis=1, dtype=np.float32)
         return sound
 
     def seconds_of(self, host_time: float) -> float:
         """Return the second of the sound that was captured at a host time, after ``stop``."""
-        rate = self._source.sample_rate
-        near = sorted(self._marks, key=lambda mark: abs(mark[0] - host_time))[:N_MARKS]
-        return host_time - float(np.median([captured - sample / rate for captured, sample in near]))
+        return host_time - (self._first_came(host_time) - self._lag)
+
+    def _first_came(self, host_time: float) -> float:
+        """Return when the first sample came, or had come, as blocks around a time have it."""
+        times, firsts = self._came
+        distance = np.abs(times - host_time)
+        return float(firsts[distance <= max(NEAR_S, distance.min())].min())
 
 
 def measure_output(
