@@ -34,7 +34,7 @@ from livecover.instrument.way_out import port_way_out
 from livecover.mapping.targets import check_target
 from livecover.settings.changes import UserChanges
 from livecover.settings.file import Unsaved
-from livecover.settings.sections import Settings, with_values
+from livecover.settings.sections import Settings, values_of, with_values
 from livecover.takes.recorder import TakeRecorder
 
 _log = logging.getLogger(__name__)
@@ -91,8 +91,8 @@ class Instrument:
         self.control_port: Callable[[], PortState | None] = lambda: None
         self.learning: str | None = None
         self.tempo: Tempo | None = None
-        self.scenes = Scenes(lambda: self.settings)
         self._changes = UserChanges(settings, config)
+        self.scenes = Scenes(lambda: self.settings, lasting=self._changes.lasting)
         self._recorder = recorder
         self._refused: LiveCoverError | None = None  # why it did not start
         self._outputs: Outputs = outputs or NoOutputs()
@@ -363,6 +363,14 @@ class Instrument:
                 raise ConfigError("MIDI control is off: give a MIDI port with --control PORT")
         self.learning = name
         self._tell()
+
+    def add_temporary(self, name: str, value: object) -> None:
+        """Let a value of a setting never be saved, also not in a scene."""
+        self._changes.add_temporary(name, value)
+
+    def is_temporary(self, name: str) -> bool:
+        """Return whether the present value of a setting is never saved."""
+        return name not in self._changes.lasting({name: values_of(self.settings)[name]})
 
     def unsaved(self) -> Unsaved:
         """Return what :meth:`save` would write. Raises ConfigError as that does."""

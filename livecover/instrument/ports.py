@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Role = Literal["input", "notes", "clock", "link", "controllers", "output"]
 State = Literal["open", "gone", "refused", "closed"]
 
 
@@ -10,7 +11,7 @@ State = Literal["open", "gone", "refused", "closed"]
 class PortState:
     """One port or device."""
 
-    role: Literal["input", "notes", "clock", "link", "controllers", "output"]
+    role: Role
     name: str
     state: State
     """open; gone: it was lost, and is opened again when it is back; refused: it could not be

@@ -5,7 +5,7 @@ Not here: their file (``livecover.settings.scene_file``), the panel's A and B
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from engine.core.errors import ConfigError
@@ -66,11 +66,19 @@ class Scenes:
         Returns the present ones.
     path
         The file; None looks for the user's own at the first use.
+    lasting
+        Returns values without those that are never saved.
     """
 
-    def __init__(self, settings: Callable[[], Settings], path: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        path: Path | None = None,
+        lasting: Callable[[Mapping[str, object]], dict[str, object]] = dict,
+    ) -> None:
         self._settings = settings
         self._path = path
+        self._lasting = lasting
         self._lock = threading.Lock()
 
     def names(self) -> tuple[str, ...]:
@@ -112,7 +120,7 @@ class Scenes:
             scenes = read_scenes(self._file())
             if name not in scenes and len(scenes) >= MAX_SCENES:
                 raise ConfigError(f"{MAX_SCENES} scenes are kept: delete one first")
-            scenes[name] = {key: values[key] for key in sorted(SOUND_KEYS)}
+            scenes[name] = self._lasting({key: values[key] for key in sorted(SOUND_KEYS)})
             write_scenes(self._file(), scenes)
 
     def delete(self, name: str) -> None:

@@ -7,6 +7,7 @@ reaches the panel can open or create a file. Not here: other checks (``engine.co
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from engine.audio.loopback.players import ALL, AUTO
@@ -19,6 +20,7 @@ from engine.cover.style import INTENSITIES
 from engine.midi.sinks import list_ports
 from engine.model.model_files import list_models
 from engine.playback.output import OutputInfo, list_outputs
+from livecover.panel.program_icons import find_icon
 from livecover.settings.output import DEFAULT, OFF
 from livecover.settings.sections import Settings
 
@@ -51,20 +53,21 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """All choices; ``problems`` say why some are missing."""
+    """All choices; ``icons`` of players by name; ``problems`` say why some are missing."""
 
     inputs: tuple[Input, ...] = ()
     ports: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     outputs: tuple[OutputInfo, ...] = ()
     players: tuple[str, ...] = ()
+    icons: Mapping[str, Path] = field(default_factory=dict)
     styles: tuple[str, ...] = INTENSITIES
     curves: tuple[str, ...] = (*GAMMAS, "fixed")
     problems: tuple[str, ...] = ()
 
     def as_message(self) -> dict[str, object]:
         """Return plain values, as ``livecover.panel.messages`` describes them."""
-        return asdict(self)
+        return {**asdict(self), "icons": list(self.icons)}
 
 
 def find_choices() -> Choices:
@@ -90,11 +93,20 @@ def find_choices() -> Choices:
     ports = tuple(dict.fromkeys((*VIRTUAL_PORTS, *found(list_ports))))
     models = tuple(found(list_models))
     outputs = tuple(found(list_outputs))
-    players = tuple(found(list_players))
+    players = found(list_players)
+    icons = {player.name: find_icon(player.icons) for player in players}
     for problem in problems:
         _log.debug("%s", problem)
     problems = list(dict.fromkeys(problems))
-    return Choices(inputs, ports, models, outputs, players, problems=tuple(problems))
+    return Choices(
+        inputs,
+        ports,
+        models,
+        outputs,
+        tuple(player.name for player in players),
+        {name: path for name, path in icons.items() if path is not None},
+        problems=tuple(problems),
+    )
 
 
 def _input(info: InputInfo) -> Input:

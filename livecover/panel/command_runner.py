@@ -7,7 +7,6 @@ Not here: parsing (``livecover.panel.requests``), and who gets the answer
 import dataclasses
 import hashlib
 import io
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,14 +14,15 @@ from pathlib import Path
 from engine.core.errors import ConfigError
 from engine.core.song_place import SongCommand
 from engine.cover.style import parse_style
-from livecover.instrument.calibration import calibrate, lines_of
 from livecover.instrument.instrument import Instrument
 from livecover.instrument.together import toggle_together
 from livecover.panel.choices import AllowList, find_choices
 from livecover.panel.mapping_messages import lines_to_unmap
+from livecover.panel.measurement import Measurement
 from livecover.panel.messages import encode_one
 from livecover.panel.requests import Change, CorrectBeat, Do, Save, StyleFile
 from livecover.panel.snapshots import Snapshots
+from livecover.panel.status_message import status_message
 from livecover.takes.listing import KINDS, delete_take, list_takes, reveal
 
 Message = dict[str, object]
@@ -47,6 +47,7 @@ class CommandRunner:
         self._instrument = instrument
         self._on_quit = on_quit
         self.snapshots = Snapshots(instrument)
+        self.measurement = Measurement(instrument)
         self.allowed = AllowList()
         self._before: dict[str, object] | None = None  # song and piano were together
         self.allowed.add_in_use(instrument.settings)
@@ -97,6 +98,16 @@ class CommandRunner:
             case Do(action):
                 return self._do(action)
         return None
+
+    def allow_song(self, path: Path) -> None:
+        """Let a page choose a song that is kept until the program ends, and so is never saved."""
+        self.allowed.add("audio.input", str(path))
+        self._instrument.add_temporary("audio.input", str(path))
+
+    def status(self) -> Message:
+        """Return the ``status`` message. Any thread."""
+        message = status_message(self._instrument, time.perf_counter())
+        return {**message, "measuring": self.measurement.is_running}
 
     def refresh(self) -> Message:
         """Look for inputs, ports and models, and return them. May take seconds; never raises."""
@@ -157,8 +168,10 @@ class CommandRunner:
             case "start":
                 instrument.start()
             case "stop":
+                self.measurement.cancel()
                 instrument.stop()
             case "panic":
+                self.measurement.cancel()
                 instrument.panic()
             case "record":
                 instrument.record(True)
@@ -167,7 +180,9 @@ class CommandRunner:
             case "together":
                 self._before = toggle_together(instrument, self._before)
             case "calibrate":
-                return self._calibrate()
+                return self.measurement.run()
+            case "cancel_calibration":
+                self.measurement.cancel()
             case "quit":
                 self._quit()
             case "copy_snapshot":
@@ -186,22 +201,6 @@ class CommandRunner:
                 raise ConfigError(f"unknown action {action!r}")
         return None
 
-    def _calibrate(self) -> Message:
-        """Measure how late what is played is heard. Takes ten to thirty seconds."""
-        instrument = self._instrument
-        if instrument.is_playing:
-            raise ConfigError("stop first: nothing else may play while clicks are heard back")
-        name, found = calibrate(instrument.settings, threading.Event(), lambda line: None)
-        instrument.change({"calibration.outputs": lines_of(name, found)})
-        return {
-            "type": "calibrated",
-            "output": name,
-            "seconds": round(found.seconds, 4),
-            "low": round(found.low, 4),
-            "high": round(found.high, 4),
-            "n_heard": found.n_heard,
-        }
-
     def _quit(self) -> None:
         """End the program. Raises ConfigError where whoever started it is to do that."""
         if self._on_quit is None:
@@ -211,7 +210,12 @@ class CommandRunner:
     def _unsaved(self) -> Message:
         """Return what saving would write now."""
         path, lines = self._instrument.unsaved()
-        message: Message = {"type": "unsaved", "path": str(path), "lines": [*map(list, lines)]}
+        message: Message = {
+            "type": "unsaved",
+            "path": str(path),
+            "lines": [*map(list, lines)],
+            "has_song": self._instrument.is_temporary("audio.input"),
+        }
         return {**message, "id": hashlib.sha256(encode_one(message).encode()).hexdigest()}
 
     def _save(self, shown: str) -> Message:

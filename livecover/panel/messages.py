@@ -17,7 +17,8 @@ Each message is an object with ``type``:
     After ``do refresh``. ``choices``: ``inputs`` [{"text": to show, "name": value of audio.input,
     "loopback": bool}, ...], ``ports`` [names for midi.midi_out], ``models`` [names for
     model.model], ``players`` [names of programs for audio.player, beside
-    auto and all], ``outputs`` [{"name", "text"}, ...] for monitor.device and piano.device. A page
+    auto and all], ``icons`` [those of the players that have one, at ``icons/PLAYER`` under the
+    page's address], ``outputs`` [{"name", "text"}, ...] for monitor.device and piano.device. A page
     may choose only these, and what has been in use since the start. Also ``styles`` [presets from
     calm to intense], ``curves`` [names for midi.velocity_curve], ``problems`` [lines: what is
     missing, and what to do].
@@ -43,7 +44,8 @@ Each message is an object with ``type``:
     ``ports`` [{"role": input, notes, clock, link, controllers or output, "name", "state": open,
     gone, refused or closed, "detail"}, ...]; ``sync_running`` true while MIDI clock is sent and its
     receiver plays; ``link_peers`` other programs in the session of Ableton Link, null without one;
-    ``fault`` why playing ended by itself, or empty.
+    ``fault`` why playing ended by itself, or empty; ``measuring`` true while ``do calibrate``
+    measures.
 ``notes``
     As they are found, before they sound. ``notes`` [[due, pitch, velocity, part, hand], ...]: the
     time at which it is sent, MIDI pitch 0 to 127, velocity 1 to 127 or 0 for a note-off, part 0
@@ -77,10 +79,12 @@ Each message is an object with ``type``:
     only this machine can open it; ``path`` of the page now, which differs once it is renewed.
 ``unsaved``
     After ``do unsaved``, what ``save`` would write. ``path`` of the settings file; ``lines``
-    [[name, before, after], ...] in TOML; ``id``, a text that identifies all of this.
+    [[name, before, after], ...] in TOML; ``has_song`` true where the input is a song that a page
+    handed over, which is not saved; ``id``, a text that identifies all of this.
 ``calibrated``
-    After ``do calibrate``: ``output``, a device's or port's name; ``seconds`` until it is heard,
-    ``low`` and ``high`` its 5th and 95th percentile; ``n_heard`` of the clicks.
+    After ``do calibrate``, unless it was cancelled: ``output``, a device's or port's name;
+    ``seconds`` until it is heard, ``low`` and ``high`` its 5th and 95th percentile; ``n_heard`` of
+    the clicks.
 ``saved``
     After ``save``: ``path`` of the settings file.
 ``error``

@@ -13,8 +13,9 @@ connection (code 1008), as does a larger frame (1009). A message that is not val
     ``copy_snapshot`` copies the active snapshot to the other. ``keep_scene``, ``recall_scene``,
     ``delete_scene`` and ``delete_take`` have the name as ``key``; ``scene_programs`` has what
     program changes recall, one of ``PROGRAMS``. ``scenes`` and ``takes`` are answered by messages
-    of that name, ``renew_address`` by ``address``, ``calibrate`` by ``calibrated``. ``together``
-    plays song and piano together, or goes back to what was before.
+    of that name, ``renew_address`` by ``address``, ``calibrate`` by ``calibrated``, unless
+    ``cancel_calibration``, ``stop``, ``panic`` or a start ends it. ``together`` plays song and
+    piano together, or goes back to what was before.
 ``beat``
     ``correction`` of the song's beat, one of ``CORRECTIONS``; ``at`` the server's time of it, or
     null for now.
@@ -83,8 +84,18 @@ NAMED = ("keep_scene", "recall_scene", "delete_scene", "delete_take")
 KEYED = ("learn", "forget", "snapshot", "scene_programs", *NAMED)
 """Actions with a key."""
 ACTIONS = (
-    *("start", "stop", "panic", "record", "end_record", "together", "calibrate", "quit"),
-    *("unsaved", "copy_snapshot", "refresh", "scenes", "takes", "reveal_takes", "renew_address"),
+    *("start", "stop", "panic", "record", "end_record", "together", "quit"),
+    *(
+        "calibrate",
+        "cancel_calibration",
+        "unsaved",
+        "copy_snapshot",
+        "refresh",
+        "scenes",
+        "takes",
+        "reveal_takes",
+        "renew_address",
+    ),
     *KEYED,
 )
 

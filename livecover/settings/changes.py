@@ -26,10 +26,23 @@ class UserChanges:
         self._config = config
         self._by_hand: dict[str, object] = {}
         self._saved: set[str] = set()
+        self._temporary: dict[str, set[object]] = {}
+
+    def add_temporary(self, name: str, value: object) -> None:
+        """Let a value of a setting never be saved: what it names ends with the program."""
+        self._temporary.setdefault(name, set()).add(value)
+
+    def lasting(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Return ``values``, by ``section.key``, without those that are never saved."""
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in self._temporary or value not in self._temporary[name]
+        }
 
     def note(self, values: Mapping[str, object]) -> None:
-        """Add changes by ``section.key``; of a table, only these lines."""
-        for name, value in values.items():
+        """Add changes by ``section.key``, but temporary ones; of a table, only these lines."""
+        for name, value in self.lasting(values).items():
             before = self._by_hand.get(name)
             is_table = isinstance(before, Mapping) and isinstance(value, Mapping)
             self._by_hand[name] = {**before, **value} if is_table else value  # type: ignore[dict-item]

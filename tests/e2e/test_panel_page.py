@@ -2,27 +2,32 @@
 
 import logging
 import re
+import threading
 import time
 import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import platformdirs
 import pytest
 import soundfile
 
-from engine.core.errors import ConfigError
+from engine.audio.loopback.players import Player
+from engine.audio.opening import InputInfo
+from engine.core.errors import ConfigError, DeviceError
 from engine.core.notes import NoteEvent
 from engine.core.settings import BeatSettings
 from engine.core.song_place import SongCommand, SongPlace
 from engine.core.tempo import Beat, BeatState, Tempo
 from engine.playback.output import OutputInfo
+from engine.signal.clicks import WayOut
 from engine.signal.meters import Level, Status
-from livecover.instrument.ports import PortState
-from livecover.panel import choices
+from livecover.instrument.ports import PortState, Role
+from livecover.panel import choices, measurement
 from livecover.panel.web import browser as panel_browser
 from livecover.panel.web.address import TokenFile
 from livecover.panel.web.server import PanelServer
@@ -79,7 +84,7 @@ def panel(
     monkeypatch.setattr(choices, "list_inputs", list)
     monkeypatch.setattr(choices, "list_ports", lambda: ["Synth"])
     monkeypatch.setattr(choices, "list_outputs", lambda: [OutputInfo("usb", "USB Audio")])
-    monkeypatch.setattr(choices, "list_players", lambda: ["Firefox"])
+    monkeypatch.setattr(choices, "list_players", lambda: [Player("Firefox", ("firefox",))])
     with PanelServer(instrument, PanelSettings(port=0), measure=True) as server:
         yield server
 
@@ -154,9 +159,33 @@ def test_a_nudge_is_set_and_a_measurement_that_fails_is_told(
     page.click("#calibrate")
     page.wait_for_selector("text=stop first")
     assert page.locator("#calibration-value").inner_text() == ""
+    assert page.locator("#calibrate").is_visible()
     assert page.locator("#together").get_attribute("aria-pressed") == "false"
     instrument.change({"audio.input": "together"})
     wait_for(page, "document.querySelector('#together').getAttribute('aria-pressed') === 'true'")
+
+
+def test_a_measurement_is_cancelled_and_holds_up_nothing(
+    page: Page, instrument: Instrument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def calibrate(_: object, stop: threading.Event, __: object) -> tuple[str, WayOut]:
+        stop.wait()
+        raise DeviceError("stopped")
+
+    monkeypatch.setattr(measurement, "calibrate", calibrate)
+    page.locator("#tab-sound").click()
+    for ending in ("#calibrate-cancel", ".panic", "#start"):
+        page.click("#calibrate")
+        page.wait_for_selector("#calibrate-cancel:visible")
+        assert page.locator("#calibration-value").inner_text() == "measuring…"
+        nudge = instrument.settings.calibration.nudge
+        page.click("[aria-label='Heard 1 ms later']")  # other controls work
+        wait_until("the nudge", lambda: instrument.settings.calibration.nudge > nudge)  # noqa: B023
+        page.click(ending)
+        page.wait_for_selector("#calibrate:visible")
+        assert page.locator("#calibration-value").inner_text() == ""
+    assert instrument.asked.count("panic") == 1 and instrument.is_playing
+    assert page.locator(".toast").count() == 0
 
 
 def test_each_channel_has_a_meter_and_clipping_lights_the_lamp(
@@ -443,9 +472,69 @@ def test_what_goes_wrong_has_its_room(
         assert page.locator(".time").inner_text().split() == ["61:40", "♩", "120", "A", "432"]
 
 
-def test_all_controls_are_in_sight_on_a_desk(page: Page) -> None:
-    controls = "document.querySelector('.controls')"
-    assert page.evaluate(f"{controls}.scrollHeight <= {controls}.clientHeight")
+@pytest.mark.parametrize("group", ["play", "sound", "midi"])
+def test_all_controls_are_in_sight_on_a_desk(
+    group: str, page: Page, instrument: Instrument
+) -> None:
+    instrument.seen_ports = [
+        PortState(role, "a port with a long name", "refused", "in use") for role in get_args(Role)
+    ]
+    page.click(f"#tab-{group}")
+    wait_for(page, "document.querySelectorAll('#ports li').length === 6")
+    hidden = page.evaluate(
+        f"""[...document.querySelectorAll("#view-{group} :is(button, input, select, .ports li)")]
+            .filter((e) => e.checkVisibility())
+            .filter((e, _, all) => e.getBoundingClientRect().bottom
+               > document.querySelector(".dock").getBoundingClientRect().top)
+            .map((e) => e.outerHTML)"""
+    )
+    assert hidden == []
+    view = f"document.querySelector('#view-{group}')"
+    assert page.evaluate(f"{view}.scrollHeight <= {view}.clientHeight")
+
+
+def test_programs_are_listed_with_their_icons(
+    page: Page, panel: PanelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apps = tmp_path / "icons" / "hicolor" / "scalable" / "apps"
+    apps.mkdir(parents=True)
+    (apps / "fox.svg").write_bytes((files("livecover.panel") / "page" / "icon.svg").read_bytes())
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path))
+    players = [Player("Fox & Co/1", ("fox",)), Player("Plain")]
+    inputs = [InputInfo(None, p.name, 2, 48000, True, f"app:{p.name}") for p in players]
+    monkeypatch.setattr(choices, "list_players", lambda: players)
+    monkeypatch.setattr(choices, "list_inputs", lambda: inputs)
+    page.select_option("#input", label="Refresh list…")
+    for name in ("input", "player"):
+        shown = f"""[...document.querySelectorAll("#{name} option img")].slice(-2).map((img) =>
+            [decodeURIComponent(new URL(img.src).pathname.split("/").slice(2).join("/")),
+             img.complete && img.naturalWidth > 0]).join()"""
+        wait_for(page, f"{shown} === 'icons/Fox & Co/1,true,symbols/program.svg,true'")
+    page.select_option("#input", label="Fox & Co/1, 2 ch, 48000 Hz")
+    wait_until("it is heard", lambda: panel._instrument.settings.audio.input == "app:Fox & Co/1")
+
+
+def test_quit_asks_and_then_ends_the_program(browser: Browser, instrument: Instrument) -> None:
+    ended = threading.Event()
+    settings = PanelSettings(port=0)
+    with (
+        PanelServer(instrument, settings, on_quit=ended.set) as server,
+        open_panel(browser, server.url) as page,
+    ):
+        page.click("#quit")
+        page.click("#quitting >> text=Close")
+        assert not ended.is_set()
+        page.click("#quit")
+        page.click("#quit-now")
+        wait_until("the program is asked to end", ended.is_set)
+        server.stop()
+        wait_for(
+            page, "document.querySelector('#veil-title').textContent === 'livecover has ended'"
+        )
+
+
+def test_a_panel_in_a_terminal_has_no_quit(page: Page) -> None:
+    assert page.locator("#quit").is_hidden()
 
 
 def test_it_fits_a_phone_and_names_everything(browser: Browser, panel: PanelServer) -> None:
@@ -502,6 +591,7 @@ def test_the_sound_is_set(page: Page, instrument: Instrument) -> None:
     page.locator("#piano-enabled").check()
     page.click("[aria-label='Mute the piano']")
     page.locator("#monitor-gain").press("Home")
+    page.click("#tab-midi")
     page.select_option("#sync-port", label="Synth")
     page.click("[aria-label='Clock 1 ms later']")
     page.locator("#link").check()
@@ -650,7 +740,7 @@ def test_axe_finds_nothing(
     panel._instrument.change({"record.folder": str(tmp_path)})
     panel._instrument.scenes.keep("Verse")
     with open_panel(browser, panel.url, size, color_scheme=theme, bypass_csp=True) as page:
-        for tab in ("play", "sound", "scenes", "takes", "log"):
+        for tab in ("play", "sound", "midi", "scenes", "takes", "log"):
             page.click(f"#tab-{tab}")
             page.wait_for_timeout(150)
             assert findings(page) == []
@@ -679,6 +769,10 @@ def test_a_song_is_opened_paused_sought_and_looped(
     page.locator("#tab-sound").click()
     page.locator("#song-file").set_input_files(tmp_path / "song.wav")
     wait_until("it is the input", lambda: instrument.settings.audio.input.endswith("song.wav"))
+    wait_for(page, "document.querySelector('#live').textContent.endsWith('Save leaves it out')")
+    page.click("#save")
+    page.wait_for_selector("#unsaved-song:visible")
+    page.click("#unsaved >> text=Close")
     assert page.locator("#song-pause").is_disabled()
     instrument.is_playing = True
     instrument.seen = Status(1.0, is_connected=True, song=SongPlace(20.0, 60.0))

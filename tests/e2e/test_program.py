@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from engine.audio.loopback.together import list_players
 from engine.audio.opening import is_file_input, list_inputs, open_source
 from engine.audio.programs.program_source import ProgramSource
 from engine.core.settings import AudioSettings
@@ -50,7 +51,8 @@ def play(server: PulseServer, tmp_path: Path) -> Play:
         path = tmp_path / f"{hertz}.wav"
         times = np.arange(60 * 44100) / 44100
         soundfile.write(path, 0.3 * np.sin(2 * np.pi * hertz * times), 44100)
-        command = ["paplay", f"--client-name={name}", str(path)]
+        icon = "--property=application.icon_name=player-icon"
+        command = ["paplay", f"--client-name={name}", icon, str(path)]
         process = Process.start(f"player-{hertz}", command, tmp_path, server.env)
         try:
             wait_until(
@@ -87,6 +89,8 @@ def test_one_program_is_heard_of_two(server: PulseServer, play: Play) -> None:
         with play("Music Player", WANTED):
             names = {info.what_to_type for info in list_inputs()}
             assert {"app:Music Player", "app:Other"} <= names and "loopback" in names
+            icons = {player.name: player.icons for player in list_players()}
+            assert icons["Other"] == ("player-icon", "pacat", "Other")
             source = open_source("app:music", AudioSettings())
             assert isinstance(source, ProgramSource)
             heard = Heard(source)

@@ -2,9 +2,16 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 AUTO, ALL = "auto", "all"
+ICON_KEYS = (
+    *("media.icon_name", "window.icon_name", "application.icon_name"),
+    *("application.icon-name", "pipewire.access.portal.app_id", "application.id"),
+    *("application.process.binary", "application.name"),
+)
+"""Properties of streams, as PulseAudio and PipeWire name them."""
 
 
 class PlayerChoice:
@@ -42,9 +49,30 @@ def describe(stream: Any) -> str:
     return _name(stream) or _program(stream)
 
 
-def players_of(streams: Sequence[Any]) -> list[str]:
-    """Return the names of the programs that have streams, each once."""
-    return list(dict.fromkeys(describe(s) for s in streams if _is_program(s)))
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A program that plays: its name as mixers show it, and what its icon may be called.
+
+    ``icons`` are the names that it gave, then those that its entry in the menu may have.
+    """
+
+    name: str
+    icons: tuple[str, ...] = ()
+
+
+def players_of(streams: Sequence[Any]) -> list[Player]:
+    """Return the programs that have streams, each once."""
+    players: dict[str, Player] = {}
+    for stream in streams:
+        if _is_program(stream):
+            players.setdefault(describe(stream), Player(describe(stream), _icons(stream)))
+    return list(players.values())
+
+
+def _icons(stream: Any) -> tuple[str, ...]:
+    """Return what may be the name of its icon, in the order in which mixers look."""
+    values = (stream.proplist.get(key, "") for key in ICON_KEYS)
+    return tuple(dict.fromkeys(str(value) for value in values if value))
 
 
 def _name(stream: Any) -> str:

@@ -8,7 +8,7 @@ import sys
 
 from engine.audio.devices.source import AudioSource
 from engine.audio.loopback.macos import VIRTUAL_DEVICES, VirtualDevice, list_virtual_devices
-from engine.audio.loopback.players import players_of
+from engine.audio.loopback.players import Player, players_of
 from engine.audio.loopback.pulse import PulseMonitor
 from engine.audio.loopback.pulse_server import ask_server
 from engine.audio.loopback.song_sink import MONITOR, acquire_song_sink, release_song_sink
@@ -70,7 +70,7 @@ def open_together(settings: AudioSettings, platform: str = sys.platform) -> Audi
     return TogetherSource(settings.player, settings.block_size, settings.sample_rate)
 
 
-def list_players(platform: str = sys.platform) -> list[str]:
+def list_players(platform: str = sys.platform) -> list[Player]:
     """Return the programs whose sound can be taken now. Raises DeviceError where none answers."""
     if platform != "linux":
         return []

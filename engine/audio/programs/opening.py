@@ -52,6 +52,9 @@ def list_programs(platform: str = sys.platform) -> list[InputInfo]:
     """Return the programs that play, by their names in mixers. Raises DeviceError as above."""
     if platform in _ELSEWHERE:
         return []
-    names = ask_server(lambda pulse: players_of(pulse.sink_input_list()))
-    rate = ask_server(lambda pulse: int(default_monitor(pulse).sample_rate)) if names else 0
-    return [InputInfo(None, name, N_CHANNELS, rate, True, f"{PROGRAM}{name}") for name in names]
+    players = ask_server(lambda pulse: players_of(pulse.sink_input_list()))
+    rate = ask_server(lambda pulse: int(default_monitor(pulse).sample_rate)) if players else 0
+    return [
+        InputInfo(None, player.name, N_CHANNELS, rate, True, f"{PROGRAM}{player.name}")
+        for player in players
+    ]

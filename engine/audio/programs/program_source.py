@@ -83,7 +83,7 @@ class ProgramSource(LiveSource, ThreadedSource):
             _log.warning(
                 "%s plays nothing yet; it is waited for (%s)",
                 self.name,
-                f"now {', '.join(playing)}" if playing else "nothing plays now",
+                f"now {', '.join(p.name for p in playing)}" if playing else "nothing plays now",
             )
         stop, feed = threading.Event(), LiveFeed(ring, clock, pick=self._pick)
         self._stop, self._feed = stop, feed

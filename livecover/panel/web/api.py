@@ -15,17 +15,15 @@ from starlette.routing import Route
 
 from engine.core.errors import LiveCoverError
 from engine.system.bounded import call_in_thread
-from livecover.instrument.instrument import Instrument
 from livecover.panel.command_runner import CommandRunner
 from livecover.panel.requests import MAX_STYLE_MESSAGE, Drawn, Ping, parse
-from livecover.panel.status_message import status_message
 
 
-def api_routes(instrument: Instrument, runner: CommandRunner) -> list[Route]:
+def api_routes(runner: CommandRunner) -> list[Route]:
     """Return the routes."""
 
     async def status(request: Request) -> Response:
-        return JSONResponse(status_message(instrument, time.perf_counter()))
+        return JSONResponse(runner.status())
 
     async def settings(request: Request) -> Response:
         return JSONResponse(runner.settings())

@@ -23,6 +23,7 @@ from starlette.routing import Route, WebSocketRoute
 from engine.core.errors import ConfigError, LiveCoverError
 from engine.system.bounded import join_thread
 from livecover.instrument.instrument import Instrument
+from livecover.panel.program_icons import read_icon
 from livecover.panel.requests import MAX_STYLE_MESSAGE
 from livecover.panel.web.address import TokenFile, network_address, qr_code
 from livecover.panel.web.api import api_routes
@@ -197,6 +198,13 @@ class PanelServer:
         async def code(_: Request) -> Response:
             return Response(qr_code(self.network_url or self.url), media_type="image/svg+xml")
 
+        async def icon(request: Request) -> Response:
+            path = sessions.runner.allowed.choices.icons.get(request.path_params["player"])
+            found = None if path is None else await asyncio.to_thread(read_icon, path)
+            if found is None:
+                return PlainTextResponse("There is no such icon.\n", 404)
+            return Response(found[0], media_type=found[1])
+
         async def take(request: Request) -> Response:
             name, kind = request.path_params["name"], request.path_params["kind"]
             folder = self._instrument.settings.record.path
@@ -218,9 +226,10 @@ class PanelServer:
         )
         routes = [
             WebSocketRoute("/socket", sessions.serve),
-            *api_routes(self._instrument, sessions.runner),
+            *api_routes(sessions.runner),
             *song_routes(sessions.runner),
             Route("/qr.svg", code),
+            Route("/icons/{player:path}", icon),
             Route("/takes/{name}/{kind}", take),
             Route("/{path:path}", answer),
         ]

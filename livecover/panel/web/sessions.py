@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -33,7 +33,6 @@ from livecover.panel.requests import (
     Request,
     parse,
 )
-from livecover.panel.status_message import status_message
 from livecover.panel.tap import PanelTap
 from livecover.panel.web.rate_limiter import RateLimiter
 from livecover.panel.web.send_queue import SendQueue
@@ -95,7 +94,7 @@ class PanelSessions:
         self._mapping = MappingMessages(instrument)
         self._pages: set[SendQueue] = set()
         self._sockets: dict[SendQueue, WebSocket] = {}
-        self._closing: set[asyncio.Future[None]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()  # which nobody waits for
         self._commands: asyncio.Queue[tuple[SendQueue, Command]] = asyncio.Queue(MAX_COMMANDS)
         self._has_pages = asyncio.Event()
         self._has_changed = False
@@ -115,6 +114,7 @@ class PanelSessions:
         try:
             yield
         finally:
+            self.runner.measurement.cancel()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -188,6 +188,8 @@ class PanelSessions:
                 self._renew_address(page)
             case Do("panic"):  # at once, even while a model is being opened
                 await self._run(page, request)
+            case Do("calibrate"):  # takes half a minute, in which other commands are run
+                self._start_task(self._run(page, request))
             case _:
                 self._put_command(page, request)
 
@@ -198,9 +200,13 @@ class PanelSessions:
         page.flush()
         for other, socket in list(self._sockets.items()):
             if other is not page:
-                closing = asyncio.ensure_future(socket.close(RENEWED, "the address was renewed"))
-                self._closing.add(closing)
-                closing.add_done_callback(self._closing.discard)
+                self._start_task(socket.close(RENEWED, "the address was renewed"))
+
+    def _start_task(self, work: Coroutine[None, None, None]) -> None:
+        """Let something run beside all else."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _put_command(self, page: SendQueue, command: Command) -> None:
         """Queue a command."""
@@ -258,7 +264,7 @@ class PanelSessions:
                 self._has_changed = False
                 messages.append({"type": "settings", **self._settings()})
                 messages += self._mapping.changes()
-            messages.append(status_message(self._instrument, time.perf_counter()))
+            messages.append(self.runner.status())
         for message in messages:
             kind, text, notes = str(message["type"]), encode_one(message), message.get("notes")
             for page in self._pages:

@@ -76,5 +76,5 @@ async def _receive(request: Request, path: Path) -> None:
 def _play(runner: CommandRunner, path: Path) -> None:
     """Let a song be the input. Raises LiveCoverError where it cannot be played."""
     open_song(path, paced=False)
-    runner.allowed.add("audio.input", str(path))
+    runner.allow_song(path)
     runner.run(Change({"audio.input": str(path)}))

@@ -6,6 +6,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+from engine.audio.loopback.players import Player
 from engine.audio.opening import InputInfo
 from engine.core.errors import MidiError
 from engine.playback.output import OutputInfo
@@ -29,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(choices, "list_ports", no_midi)
     monkeypatch.setattr(choices, "list_outputs", lambda: [OutputInfo("usb", "USB Audio")])
-    monkeypatch.setattr(choices, "list_players", lambda: ["Firefox"])
+    monkeypatch.setattr(choices, "list_players", lambda: [Player("Firefox", ("firefox",))])
     monkeypatch.setattr(choices, "list_models", lambda: ("live", "transcribe"))
 
 

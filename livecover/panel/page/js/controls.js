@@ -3,6 +3,7 @@
 import { SCALES } from "./scales.js";
 
 const LOOK = "look"; // the choice that looks for devices again
+const PROGRAM = "app:"; // before a program's name, as an input
 const CLOCK_PORT = "LiveCover Clock"; // made where no port has this name
 
 /** Bind all controls of the page to `settings`; `look()` asks for the choices. */
@@ -75,7 +76,7 @@ function bindSelect(select, settings, look) {
     const text = JSON.stringify(value);
     if (![...select.options].some((option) => option.value === text)) {
       const names = Array.isArray(value) ? value : [String(value)];
-      select.prepend(new Option(names.map(baseName).join(" + "), text));
+      select.add(option(names.map(baseName).join(" + "), text), 0);
     }
     select.value = text;
   };
@@ -85,11 +86,24 @@ function bindSelect(select, settings, look) {
     show();
   });
   select.refill = (choices) => {
-    const found = choices.map(({ text, value }) => new Option(text, JSON.stringify(isPort ? [value] : value)));
-    select.replaceChildren(...found, new Option("Refresh list…", LOOK));
+    for (const old of [...select.options]) old.remove();
+    const found = choices.map(({ text, value, icon }) => option(text, JSON.stringify(isPort ? [value] : value), icon));
+    select.append(...found, new Option("Refresh list…", LOOK));
     show();
   };
   settings.watch(key, show);
+}
+
+/** Return a choice of a list; its picture shows where the browser has pictures in lists. */
+function option(text, value, icon) {
+  const made = new Option(text, value);
+  if (icon) {
+    const picture = new Image(22, 22);
+    picture.src = icon;
+    picture.alt = "";
+    made.prepend(picture);
+  }
+  return made;
 }
 
 /** Return a path's last part. */
@@ -97,15 +111,21 @@ const baseName = (path) => path.split(/[\\/]/).at(-1) || path;
 
 /** Fill the choices that the server lists: inputs, ports, models. */
 export function offer(choices) {
+  const iconOf = (player) => (choices.icons.includes(player) ? `icons/${encodeURIComponent(player)}` : "symbols/program.svg");
+  const inputIcon = ({ name, loopback }) => (name.startsWith(PROGRAM) ? iconOf(name.slice(PROGRAM.length)) : `symbols/${loopback ? "output" : "input"}.svg`);
   const named = (names) => names.map((name) => ({ text: name, value: name }));
   const off = { text: "Off", value: "off" };
   const outputs = [{ text: "The default output", value: "default" }, ...choices.outputs.map(({ name, text }) => ({ text, value: name }))];
   const lists = {
-    inputs: choices.inputs.map(({ text, name }) => ({ text, value: name })),
+    inputs: choices.inputs.map((input) => ({ text: input.text, value: input.name, icon: inputIcon(input) })),
     ports: named(choices.ports),
     models: named(choices.models),
     outputs,
-    players: [{ text: "What plays", value: "auto" }, { text: "All programs", value: "all" }, ...named(choices.players)],
+    players: [
+      { text: "What plays", value: "auto", icon: "symbols/output.svg" },
+      { text: "All programs", value: "all", icon: "symbols/output.svg" },
+      ...choices.players.map((player) => ({ text: player, value: player, icon: iconOf(player) })),
+    ],
     monitors: [off, ...outputs],
     clocks: [off, ...named([CLOCK_PORT, ...choices.ports])],
   };

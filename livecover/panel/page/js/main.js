@@ -26,7 +26,7 @@ import { Settings } from "./settings.js";
 import { bindShortcuts } from "./shortcuts.js";
 import { bindSnapshots } from "./snapshots.js";
 import { bindSong } from "./song.js";
-import { bindSound, endMeasuring, showCalibrated } from "./sound.js";
+import { bindSound, showCalibrated, showMeasuring } from "./sound.js";
 import { StateView } from "./state.js";
 import { bindStyleFile } from "./style-file.js";
 import { bindTablet } from "./tablet.js";
@@ -106,6 +106,7 @@ const handlers = {
     takes.take(message);
     showSong(message);
     showPorts(message);
+    showMeasuring(message);
   },
   notes(message) {
     roll.pedal.push(...message.pedal);
@@ -133,7 +134,6 @@ const handlers = {
   },
   calibrated: showCalibrated,
   error({ text }) {
-    endMeasuring();
     settings.refuse();
     saving.close();
     toast(text, "error");

@@ -17,12 +17,13 @@ export function bindSave(settings, send) {
   $("unsaved-write").addEventListener("click", () => send({ type: "save", id: shown }));
 
   return {
-    unsaved({ path, lines, id }) {
+    unsaved({ path, lines, has_song: hasSong, id }) {
       if (!isWanted) return;
       shown = id;
       $("unsaved-path").textContent = path;
       $("unsaved-none").hidden = lines.length > 0;
       $("unsaved-lines").hidden = lines.length === 0;
+      $("unsaved-song").hidden = !hasSong;
       $("unsaved-write").disabled = lines.length === 0;
       $("unsaved-lines").tBodies[0].replaceChildren(...lines.map(row));
       if (!dialog.open) dialog.showModal();

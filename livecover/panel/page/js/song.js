@@ -1,6 +1,6 @@
 // A song in a file: opened or dropped, paused, sought, and repeated from A to B.
 
-import { toast } from "./announce.js";
+import { announce, toast } from "./announce.js";
 import { write } from "./meters.js";
 import { clockText } from "./state.js";
 
@@ -11,7 +11,10 @@ export async function openSong(file) {
   toast(`Opening ${file.name}`);
   try {
     const answer = await fetch(`songs/${encodeURIComponent(file.name)}`, { method: "PUT", body: file });
-    if (!answer.ok) toast((await answer.text()).trim(), "error");
+    if (!answer.ok) return toast((await answer.text()).trim(), "error");
+    const text = `${file.name} is heard now. It is kept until livecover ends; Save leaves it out`;
+    toast(text);
+    announce(text);
   } catch {
     toast(`No connection: ${file.name} was not opened`, "error");
   }

@@ -4,27 +4,26 @@ import { announce, toast } from "./announce.js";
 
 const $ = (id) => document.getElementById(id);
 const ms = (seconds) => (1000 * seconds).toFixed(1);
-const MEASURING = "…";
+const MEASURING = "measuring…";
 
-/** Show whether song and piano are together, and that a measurement runs. */
+/** Show whether song and piano are together. */
 export function bindSound(settings) {
   settings.watch("audio.input", (input) => $("together").setAttribute("aria-pressed", String(input === "together")));
-  $("calibrate").addEventListener("click", () => show(MEASURING));
+}
+
+/** Show whether something is measured, for whichever page: then it can be cancelled. */
+export function showMeasuring({ measuring: isMeasuring }) {
+  const value = $("calibration-value");
+  if (isMeasuring) value.textContent = MEASURING;
+  else if (value.textContent === MEASURING) value.textContent = "";
+  $("calibrate").hidden = isMeasuring;
+  $("calibrate-cancel").hidden = !isMeasuring;
 }
 
 /** Show what was measured. */
 export function showCalibrated({ output, seconds, low, high, n_heard: n }) {
-  show(`${ms(seconds)} ms`);
+  $("calibration-value").textContent = `${ms(seconds)} ms`;
   const text = `${output} is heard ${ms(seconds)} ms later (most within ${ms(low)} to ${ms(high)} ms; ${n} heard)`;
   toast(text);
   announce(text);
-}
-
-/** A command failed: nothing is measured any more. */
-export function endMeasuring() {
-  if ($("calibration-value").textContent === MEASURING) show("");
-}
-
-function show(text) {
-  $("calibration-value").textContent = text;
 }

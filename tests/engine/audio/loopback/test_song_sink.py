@@ -165,4 +165,4 @@ def test_whose_streams_are_chosen(pulse: FakePulse) -> None:
     assert auto.choose(streams) == [song]
     paused.corked = False  # the choice was made
     assert auto.choose(streams) == [song]
-    assert players_of(streams) == ["Firefox", "Spotify"]
+    assert [player.name for player in players_of(streams)] == ["Firefox", "Spotify"]

@@ -6,8 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from livecover.instrument.instrument import Instrument
 from livecover.panel.web import songs
 from livecover.panel.web.server import PanelServer
+from livecover.settings.scene_file import scene_path
 from tests.engine.audio.files.sounds import written
 from tests.livecover.panel.fakes import FakeInstrument
 from tests.messages import says
@@ -56,3 +58,26 @@ def test_only_the_page_hands_over_songs(page: httpx.Client) -> None:
     evil = {"Origin": "http://evil.example"}
     assert page.put("songs/a.wav", content=b"x", headers=evil).status_code == 403
     assert page.put("api", content=b"x").status_code == 403
+
+
+def test_a_song_is_saved_neither_in_the_settings_nor_in_a_scene(
+    page: httpx.Client, panel: PanelServer, instrument: FakeInstrument, tmp_path: Path
+) -> None:
+    """The former input stays, however the song comes to be the input again."""
+    instrument.change({"audio.input": "mic"})
+    page.put("songs/a.wav", content=written(tmp_path / "a.wav").read_bytes())
+    song = instrument.settings.audio.input
+    for values in ({"midi.transpose": 1}, {"audio.input": "mic"}, {"audio.input": song}):
+        page.post("api", json={"type": "change", "values": values})
+    assert instrument.settings.audio.input == song
+    _, lines = Instrument.unsaved(instrument)
+    assert {line.name: line.after for line in lines} == {
+        "audio.input": '"mic"',
+        "midi.transpose": "1",
+    }
+    instrument.scenes.keep("Verse")
+    assert "a.wav" not in (scene_path() or tmp_path).read_text()
+    assert page.post("api", json={"type": "do", "action": "unsaved"}).json()["has_song"]
+    instrument.change({"audio.input": "mic"})
+    assert not page.post("api", json={"type": "do", "action": "unsaved"}).json()["has_song"]
+    assert instrument.scenes.changes("Verse") == {}  # the input stays as it is
