@@ -15,6 +15,7 @@ from livecover.tui.roll import ACCOMPANIMENT, EMPTY, MELODY, ONSET, Span, grid
 
 FLOOR_DBFS = -60.0
 METER_COLUMNS = 24
+"""Of all channels together, with the gaps between them."""
 MAX_CHANNELS = 8
 """Most input channels that are shown."""
 COLOURS = {
@@ -190,7 +191,8 @@ def _meters(status: Status) -> Text:
     levels = status.levels[:MAX_CHANNELS] or (Level(status.peak_dbfs, status.peak_dbfs),)
     text = Text("in ")
     for level in levels:
-        text.append_text(_level(level, METER_COLUMNS // len(levels))).append(" ")
+        n_columns = min(METER_COLUMNS, (METER_COLUMNS + 2) // len(levels) - 1)
+        text.append_text(_level(level, n_columns)).append(" ")
     text.append(f"{max(level.hold_dbfs for level in levels):4.0f} dB ")
     text.append("CLIP" if status.is_clipping else "    ", "bold red").append(" load ")
     load = min(1.0, status.load)

@@ -23,6 +23,7 @@ from engine.core.notes import NoteEvent
 from engine.core.settings import BeatSettings
 from engine.core.song_place import SongCommand, SongPlace
 from engine.core.tempo import Beat, BeatState, Tempo
+from engine.model.latency import LatencyBudget
 from engine.playback.output import OutputInfo
 from engine.signal.clicks import WayOut
 from engine.signal.meters import Level, Status
@@ -472,15 +473,27 @@ def test_what_goes_wrong_has_its_room(
         assert page.locator(".time").inner_text().split() == ["61:40", "♩", "120", "A", "432"]
 
 
+PARTS = tuple(
+    (name, 0.0123)
+    for name in (
+        *("capture block", "resampler", "half window", "lookahead", "step", "onset peak"),
+        *("compute", "output", "MIDI graph"),
+    )
+)
+"""Of the latency, as most there are."""
+
+
 @pytest.mark.parametrize("group", ["play", "sound", "midi"])
 def test_all_controls_are_in_sight_on_a_desk(
-    group: str, page: Page, instrument: Instrument
+    group: str, page: Page, instrument: Instrument, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instrument.seen_ports = [
         PortState(role, "a port with a long name", "refused", "in use") for role in get_args(Role)
     ]
+    monkeypatch.setattr(FakeInstrument, "budget", LatencyBudget(PARTS))
     page.click(f"#tab-{group}")
     wait_for(page, "document.querySelectorAll('#ports li').length === 6")
+    wait_for(page, f"document.querySelectorAll('#budget-parts li').length === {len(PARTS)}")
     hidden = page.evaluate(
         f"""[...document.querySelectorAll("#view-{group} :is(button, input, select, .ports li)")]
             .filter((e) => e.checkVisibility())

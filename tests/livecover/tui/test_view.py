@@ -76,10 +76,13 @@ def test_all_is_said_in_80_by_24() -> None:
         assert words in text, words
 
 
-def test_nothing_is_cut_at_80_columns() -> None:
+@pytest.mark.parametrize("n_channels", [1, 2, 4, 6, 8])
+def test_nothing_is_cut_at_80_columns(n_channels: int) -> None:
     names = ("capture block", "resampler", "half window", "lookahead", "step", "onset peak")
     parts = tuple((name, 0.1234) for name in (*names, "compute", "output"))
     status = replace(SEEN.status, n_dropped=1234, n_overruns=123, n_losses=12, n_midi_losses=3)
+    levels = (Level(-30.0, -0.1),) * n_channels
+    status = replace(status, levels=levels, load=1.04, max_load=12.5)
     played = with_values(
         Settings(), {"midi.transpose": -12, "midi.octave": 1, "play.mute": True, "play.hands": True}
     )
