@@ -473,6 +473,14 @@ def test_what_goes_wrong_has_its_room(
         assert page.locator(".time").inner_text().split() == ["61:40", "♩", "120", "A", "432"]
 
 
+def test_the_roll_keeps_its_place_whatever_group_is_shown(page: Page) -> None:
+    places = set()
+    for group in ("play", "sound", "midi", "scenes", "takes", "log"):
+        page.click(f"#tab-{group}")
+        places.add(str(page.locator("#stage").bounding_box()))
+    assert len(places) == 1
+
+
 PARTS = tuple(
     (name, 0.0123)
     for name in (
