@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test fresh wheel app try-app lint types docs unit live e2e bench format clean
+.PHONY: help demo test fresh newcomer wheel app try-app lint types docs unit live e2e bench format clean
 .PHONY: system-demo system-app system-test
 
 help: ## list these
@@ -33,6 +33,11 @@ try-app: $(VENV)/.installed-dev ## tests of the app that was made, on a bare sys
 
 fresh: ## wheel, demo and test on a bare system, made for it; as root, on Debian or Ubuntu
 	scripts/fresh-root 'make wheel' 'make demo' 'make test'
+
+newcomer: ## the README's way to the first notes on a bare system, timed; as root, on Debian or Ubuntu
+	scripts/fresh-root 'apt-get update -qq && apt-get install -y -qq git pipx libportaudio2 >/dev/null' \
+	    'pipx install .' \
+	    '~/.local/bin/livecover --input livecover/examples/auld-lang-syne.ogg --midi-out cover.mid'
 
 lint: $(VENV)/.installed-dev ## ruff, as in pre-commit
 	$(BIN)/ruff check .
