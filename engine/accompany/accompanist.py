@@ -6,8 +6,7 @@ what was heard since the last one. Not here: beat clock, MIDI.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +16,19 @@ from engine.accompany.features import COMPARED, PERIODS, expect
 from engine.accompany.model import AccompanistModel, Place
 from engine.accompany.planning import Plan, PlanSettings, choose
 from engine.accompany.playing import HELD_SCALE, LENGTHS, velocity_of
+from engine.accompany.step_notes import DONE, Hidden, StepNotes
 from engine.beat.summary import SUMMARY_DIM, summarise
 from engine.core.notes import Hand
 from models.spec import MIN_PITCH, N_PITCHES
 
 Array = NDArray[np.float32]
 
-DONE = N_PITCHES
 HEARD_DIM = 2 * N_PITCHES + SUMMARY_DIM
 N_STYLES = 6
 KEPT_STEPS = int(PERIODS[-1]) + COMPARED + 16  # of what was heard
 MOST_NOTES = 10
 LEAST_SAFETY = 0.02
+IMPOSSIBLE = -1e9  # in logits
 SURE_NOT = 1e-3
 MOST_EVIDENCE = 4.0  # in logits, for a key
 LEAST_EVIDENCE = 4.0  # against it
@@ -50,6 +50,10 @@ class SamplingSettings:
     guidance: float = 0.0  # how much more plan and sound count than in training
     safety: float = 3.0  # how much a pitch class that may not belong is avoided
     caution: float = 2.0  # how much more readily it rests where no pitch class is safe
+    least_safety: float = 0.6  # probability of belonging, below which a pitch class is not struck
+    player_lag: int = (
+        2  # steps by which the player hears late at the least, whatever the plan hears
+    )
     density: float = 1.0  # how strongly the number of notes is led back to what is usual
     notes_per_step: float = 0.81  # what is usual
     candidates: int = 8  # of each step, of which the best is played
@@ -79,11 +83,6 @@ class Step:
     plan: Plan
     released: tuple[int, ...]
     notes: tuple[StepNote, ...]
-
-
-class _Hidden(NamedTuple):
-    guided: Array
-    unguided: Array | None
 
 
 class Accompanist:
@@ -163,22 +162,23 @@ class Accompanist:
             return Step(plan, released, ())
         own = np.concatenate([self._struck, np.minimum(self._left / HELD_SCALE, 1)])
         own = own.astype(np.float32)
-        hidden = self._hidden(own, plan, heard, where)
-        notes = self._best(hidden, plan, self._bias(plan, struck))
+        hidden = self._hidden(own, plan, *self._for_player(heard, where))
+        said = StepNotes(self._model, hidden, plan.row[:-1], self.settings.guidance)
+        notes = self._best(said, plan, self._bias(plan, struck))
         self._keep(notes)
         self._usual += (len(notes) - self._usual) / USUAL_OVER
         self._attacks.append(bool(notes))
         return Step(plan, released, notes)
 
-    def _hidden(self, own: Array, plan: Plan, heard: Array, where: Place) -> _Hidden:
+    def _hidden(self, own: Array, plan: Plan, heard: Array, where: Place) -> Hidden:
         """Return the player's hidden state, and that without plan and sound where it guides."""
         style, part = self.style, self._part
         guided = self._model.play(own, plan.row, heard, style, part, where)
         if not self.settings.guidance:
-            return _Hidden(guided, None)
+            return Hidden(guided, None)
         no_plan, silence = np.zeros_like(plan.row), np.zeros_like(heard)
         free = self._model.play(own, no_plan, silence, style, part, where, is_guided=False)
-        return _Hidden(guided, free)
+        return Hidden(guided, free)
 
     def _known(self, lag: int) -> tuple[Array, Array]:
         n = len(self._heard)
@@ -186,6 +186,13 @@ class Accompanist:
             return np.zeros(HEARD_DIM, np.float32), expect(_NOTHING, np.array([lag]), lag)[0]
         summaries = self._heard[:, -SUMMARY_DIM:]
         return self._heard[-1], expect(summaries, np.array([n - 1 + lag]), lag)[0]
+
+    def _for_player(self, heard: Array, where: Place) -> tuple[Array, Place]:
+        """Return what the player reads: with newer steps it strikes beside the beats."""
+        back = self.settings.player_lag - where.lag
+        if back <= 0 or len(self._heard) <= back:
+            return heard, where
+        return self._heard[-1 - back], replace(where, lag=self.settings.player_lag)
 
     def _release(self, plan: Plan) -> tuple[int, ...]:
         """Let go what has ended, and what the new chord does not hold."""
@@ -198,15 +205,13 @@ class Accompanist:
             self._left[is_foreign] = 0
         return tuple(int(key) + MIN_PITCH for key in np.flatnonzero(ended))
 
-    def _best(self, hidden: _Hidden, plan: Plan, bias: Array) -> tuple[StepNote, ...]:
+    def _best(self, said: StepNotes, plan: Plan, bias: Array) -> tuple[StepNote, ...]:
         """Return the best of some candidates, by harmony and steadiness.
 
         Steadiness is to strike, or not, as a bar ago. Harmony is how likely the notes belong to
         what sounds, in the mean; a rest is neither better nor worse in it than those that play.
         """
-        drawn = [
-            self._write(hidden, plan, bias.copy()) for _ in range(max(self.settings.candidates, 1))
-        ]
+        drawn = [self._write(said, bias.copy()) for _ in range(max(self.settings.candidates, 1))]
         if len(drawn) == 1:
             return drawn[0]
         safe = np.log(np.maximum(plan.safety, LEAST_SAFETY))
@@ -219,18 +224,16 @@ class Accompanist:
     def _was_struck_a_bar_ago(self) -> bool | None:
         return self._attacks[0] if len(self._attacks) == BAR_STEPS else None
 
-    def _write(self, hidden: _Hidden, plan: Plan, bias: Array) -> tuple[StepNote, ...]:
-        struck, last = np.zeros(N_PITCHES, np.float32), DONE
-        row = plan.row[:-1]
+    def _write(self, said: StepNotes, bias: Array) -> tuple[StepNote, ...]:
+        keys: tuple[int, ...] = ()
         notes: list[StepNote] = []
         while len(notes) < MOST_NOTES:
-            logits = self._next_pitch(hidden, row, struck, last) + bias
-            key = self._draw(
-                self._give_way(logits, keeps_rest=not notes), self.settings.temperature
-            )
+            logits = self._give_way(said.next_pitch(keys) + bias, keeps_rest=not notes)
+            key = self._draw(logits, self.settings.temperature)
             if key == DONE:
                 break
-            rest = self._model.note(hidden.guided, row, struck, last, key).rest
+            keys = (*keys, key)
+            rest = said.rest(keys)
             touch = self.settings.touch
             length = self._draw(rest[:_N_LENGTHS], touch)
             velocity = self._draw(rest[_N_LENGTHS : _N_LENGTHS + _N_VELOCITIES], touch)
@@ -243,17 +246,8 @@ class Accompanist:
                     hand,
                 )
             )
-            struck[key], last = 1, key
             bias[DONE] = -self.settings.fullness
         return tuple(notes)
-
-    def _next_pitch(self, hidden: _Hidden, row: Array, struck: Array, last: int) -> Array:
-        """Return the logits (89,) of the next pitch, guided (Ho and Salimans, 2022)."""
-        logits = self._model.note(hidden.guided, row, struck, last, 0).pitch
-        if hidden.unguided is None:
-            return logits
-        free = self._model.note(hidden.unguided, np.zeros_like(row), struck, last, 0).pitch
-        return np.asarray(logits + self.settings.guidance * (logits - free), np.float32)
 
     def _give_way(self, logits: Array, keeps_rest: bool) -> Array:
         """Return logits (89,) in which keys that were struck lately give way to others.
@@ -278,6 +272,7 @@ class Accompanist:
         bias[:N_PITCHES] = s.safety * np.log(np.maximum(plan.safety[classes], LEAST_SAFETY))
         safest = np.log(max(float(plan.safety.max()), LEAST_SAFETY))
         bias[:N_PITCHES] -= (s.safety - s.caution) * safest
+        bias[:N_PITCHES][plan.safety[classes] < s.least_safety] = IMPOSSIBLE
         if heard is not None and s.evidence:
             worth = s.evidence * (_logit(heard) - _logit(s.usual_evidence))
             bias[:N_PITCHES] += np.clip(worth, -LEAST_EVIDENCE, MOST_EVIDENCE)

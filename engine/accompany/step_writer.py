@@ -29,6 +29,8 @@ STEPS = 4  # a beat
 LISTEN_BARS = 2
 LATE_S = 0.05  # by which a step may be late that is still played, then at once
 KEPT_STEPS = 192  # whose times are known
+LEAST_HEARD_S = 0.02
+"""Of a step's sound, for it to count: a frame at the least. What comes after it counts later."""
 CATCH_UP = 8  # steps that are only listened to, at once
 OTHER_TEMPO = 1.2  # from which on steps are other steps
 MOST_STEPS = 16  # that pass from tick to tick; a clock that leaps further is elsewhere
@@ -83,6 +85,9 @@ class StepWriter:
     hearing
         Seconds from a sound to its row in the gatherer, at the most; less than 0 where what comes
         after a moment is known then.
+    waits
+        Whether a step counts as heard once half of it has sounded, when all that belongs to it is
+        there. Otherwise it does once it has begun, with what is known of it by then.
     listen_bars
         Bars of music that it listens to before it enters on a bar; 0 enters on any beat.
 
@@ -103,11 +108,12 @@ class StepWriter:
         *,
         lead: float,
         hearing: float,
+        waits: bool = False,
         listen_bars: int = LISTEN_BARS,
     ) -> None:
         self._accompanist, self._clock, self._gatherer = accompanist, clock, gatherer
         self.lead = lead
-        self.hearing, self.listen_bars = hearing, listen_bars
+        self.hearing, self.listen_bars, self._waits = hearing, listen_bars, waits
         self._presence = Presence()
         self.loudness: Callable[[], float] = lambda: 1.0
         self.struck: Callable[[float, float], Array | None] = lambda begin, end: None
@@ -190,7 +196,8 @@ class StepWriter:
     def _write(self, step: int, now: float) -> list[NoteEvent]:
         """Return the events of a step that is due."""
         step_s = self._clock.period / STEPS
-        lag = max(math.ceil(0.5 + (self.hearing + self.lead) / step_s - 1e-9), 0)
+        least = step_s / 2 if self._waits else min(LEAST_HEARD_S, step_s / 2)
+        lag = max(math.ceil((least + self.hearing + self.lead) / step_s - 1e-9), 0)
         self._hear(step - lag)
         place = Place(self._place(step), step - self._heard + 1, 60 / self._clock.period)
         time, earliest = self.time_of(step), now + self.lead - LATE_S
@@ -206,7 +213,7 @@ class StepWriter:
         """Take what was heard up to a step, as far as it is known."""
         while self._heard <= last:
             begin, end = self.time_of(self._heard), self.time_of(self._heard + 1)
-            row = self._gatherer.gather(begin, end)
+            row = self._gatherer.gather(begin, end, so_far=not self._waits)
             if row is None:
                 return
             self._accompanist.hear(row[None])

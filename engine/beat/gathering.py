@@ -20,7 +20,9 @@ CHANNELS = 2  # onset, frame
 KEPT_S = 16.0  # at the least, before a beat is found
 
 
-def gather_steps(onset: Array, frame: Array, frame_s: float, steps: Times) -> Array:
+def gather_steps(
+    onset: Array, frame: Array, frame_s: float, steps: Times, share: float = 0.5
+) -> Array:
     """Return what was heard on each step but the last, (S - 1, P, 2): onset and frame in [0, 1].
 
     Parameters
@@ -31,8 +33,13 @@ def gather_steps(onset: Array, frame: Array, frame_s: float, steps: Times) -> Ar
         Seconds of a frame.
     steps
         (S,) seconds of the steps, rising; the last one ends the one before.
+    share
+        Of each step, up to which it was heard by then; from half of it on it is complete.
     """
     around, after = windows(steps, frame_s)
+    if share < 0.5:  # noqa: PLR2004
+        known = np.ceil((steps[:-1] + share * np.diff(steps)) / frame_s - 1e-6).astype(int)
+        around[:, 1] = after[:, 1] = np.clip(known, after[:, 0], after[:, 1])
     struck = over_windows(np.maximum, onset, around)
     sounding = over_windows(np.add, frame, after)
     n_frames = np.maximum(np.minimum(after[:, 1], len(frame)) - after[:, 0], 1)

@@ -81,7 +81,13 @@ class BeatCoverPlayer:
         self._gatherer, self._melody = StepGatherer(frame_s), StepGatherer(frame_s)
         self._beat = BeatHistory(parts.follower.clock)
         self._writer = StepWriter(
-            parts.accompanist, self._beat, self._gatherer, lead=0.0, hearing=0.0, listen_bars=0
+            parts.accompanist,
+            self._beat,
+            self._gatherer,
+            lead=0.0,
+            hearing=0.0,
+            waits=True,
+            listen_bars=0,
         )
         self._writer.struck, self._writer.loudness = self._struck, lambda: VOICING
         self._performer = Performer(two_hands(settings.play), settings.midi)

@@ -51,8 +51,7 @@ def writing_lead(
     Of a player who writes ahead, at each hop of the front end; parameters as ``latency_budget``.
     """
     waiting = block + device + resampler + spec.features.frame_s
-    writing = 2 * time.compute_allowance  # the models' step, and the writer's
-    return waiting + writing + time.output_allowance + port
+    return waiting + time.compute_allowance + time.output_allowance + port
 
 
 def latency_budget(

@@ -112,6 +112,7 @@ def accompaniment(args: argparse.Namespace) -> None:
         Accompanying,
         Player,
         Trivial,
+        heard_share,
         measure,
         table,
     )
@@ -121,7 +122,8 @@ def accompaniment(args: argparse.Namespace) -> None:
     from offline_train.exporting.accompanist import export_accompanist
     from offline_train.recipes.accompanist import load_network
 
-    real = load_posteriors(args.heard / "heard" / f"b-{args.split}")
+    heard = args.heard / "heard" / f"b-{args.split}"
+    real = load_posteriors(heard)
     every = prepare_songs(data_folder(args), args.split, args.heard / f"songs-{args.split}")
     songs = [song for song in every if song.song_id in real][: args.limit or None]
     with tempfile.TemporaryDirectory() as temporary:
@@ -132,6 +134,8 @@ def accompaniment(args: argparse.Namespace) -> None:
         model, settings = AccompanistModel(folder), SamplingSettings()
         scores = {}
         for ahead in args.ahead:
+            shares = {song.song_id: heard_share(song.step_s, ahead) for song in songs}
+            real = load_posteriors(heard, shares)
             players: dict[str, Player] = {
                 "": Accompanying(model, settings),
                 "trivial, ": Trivial(model, settings),

@@ -19,6 +19,7 @@ from engine.accompany.chords import CLASS_TONES, NO_CHORD
 from engine.accompany.features import expect
 from engine.accompany.model import AccompanistModel, Place
 from engine.accompany.planning import Plan, choose
+from engine.accompany.step_writer import LEAST_HEARD_S
 from engine.beat.summary import SUMMARY_DIM, summarise
 from engine.core.note_tracker import pair_notes
 from engine.core.notes import NoteEvent
@@ -42,7 +43,6 @@ ANALYSIS_DELAY_S = 0.14
 """From a sound to the posteriors of ``live``: half a window, lookahead, a step, a block."""
 WRITTEN_BEFORE_S = 0.02
 """From writing a step to its sound."""
-COMPLETE = 0.5  # of a step after its beginning, when its posteriors are complete (``gathering``)
 ENTRY_STEPS = 32  # at the beginning, without notes
 AFTER_CHANGE = 4
 RIGHT = 0.66  # share of a plan's tones
@@ -53,9 +53,22 @@ def lag_of(step_s: float, ahead_s: float) -> int:
     """Return by how many steps the input is late where notes are written ``ahead_s`` ahead.
 
     >>> lag_of(0.2, 0.0), lag_of(0.125, 0.5)
-    (2, 6)
+    (1, 6)
     """
-    return math.ceil(COMPLETE + (ANALYSIS_DELAY_S + WRITTEN_BEFORE_S + ahead_s) / step_s - 1e-9)
+    return math.ceil((LEAST_HEARD_S + _delay(ahead_s)) / step_s - 1e-9)
+
+
+def heard_share(step_s: float, ahead_s: float) -> float:
+    """Return how much of its newest step is heard where notes are written ``ahead_s`` ahead.
+
+    >>> round(heard_share(0.2, 0.0), 3), round(heard_share(0.125, 0.5), 3)
+    (0.2, 0.72)
+    """
+    return lag_of(step_s, ahead_s) - _delay(ahead_s) / step_s
+
+
+def _delay(ahead_s: float) -> float:
+    return ANALYSIS_DELAY_S + WRITTEN_BEFORE_S + ahead_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ Not here: the songs' notes (``data.accompaniment``).
 
 import logging
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,14 +203,42 @@ def noise_pairs(
         yield band_cells(players, np.array(piece.array("beats"), float)[:, 0])[: len(rows)], rows
 
 
-def load_posteriors(folder: Path) -> dict[str, list[ExcerptPosteriors]]:
-    """Return the posteriors by sixteenth kept in a folder, by song id."""
+def load_posteriors(
+    folder: Path, shares: Mapping[str, float] | None = None
+) -> dict[str, list[ExcerptPosteriors]]:
+    """Return the posteriors by sixteenth kept in a folder, by song id.
+
+    As far as only ``shares`` of each sixteenth of a song had been heard, where those are given.
+
+    Raises
+    ------
+    DataError
+        If shares are given, and nothing is kept by frame.
+    """
     found: dict[str, list[ExcerptPosteriors]] = {}
     for path in sorted(folder.glob("*.npz")):
+        song_id = path.stem.partition("-")[0]
         with np.load(path) as kept:
-            rows = ExcerptPosteriors(int(kept["first"]), kept[MODEL])
-        found.setdefault(path.stem.partition("-")[0], []).append(rows)
+            rows = kept[MODEL]
+            if shares is not None and song_id in shares:
+                rows = _heard_so_far(_heard_of(kept, path), shares[song_id])
+            found.setdefault(song_id, []).append(ExcerptPosteriors(int(kept["first"]), rows))
     return found
+
+
+def _heard_so_far(song: HeardSong, share: float) -> NDArray[np.uint8]:
+    steps = gather_steps(*song.posteriors(), song.frame_s, step_times(song.beats), share)
+    return np.asarray(np.round(255 * steps), np.uint8)
+
+
+def _heard_of(kept: Mapping[str, Any], path: Path) -> HeardSong:
+    if "onset" not in kept:
+        raise DataError(
+            f"{path}: expected what was heard by frame:"
+            " delete it and run livecover-train hear-songs"
+        )
+    arrays = {name: kept[name] for name in HeardSong._fields}
+    return HeardSong(**(arrays | {"frame_s": float(kept["frame_s"])}))
 
 
 def load_heard_songs(folder: Path) -> list[HeardSong]:
@@ -225,8 +253,7 @@ def load_heard_songs(folder: Path) -> list[HeardSong]:
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as kept:
             if "onset" in kept:
-                arrays = {name: kept[name] for name in HeardSong._fields}
-                songs.append(HeardSong(**(arrays | {"frame_s": float(kept["frame_s"])})))
+                songs.append(_heard_of(kept, path))
     if not songs:
         raise DataError(
             f"{folder}: expected songs heard by frame, found none:"

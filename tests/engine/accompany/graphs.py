@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.accompany.accompanist import DONE
 from engine.accompany.chords import N_CLASSES
 from engine.accompany.model import NoteLogits, Place
+from engine.accompany.step_notes import DONE
 
 C, F_SHARP = 0, 6 * 8  # major
 

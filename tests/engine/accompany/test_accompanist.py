@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.accompany.accompanist import DONE, Accompanist, SamplingSettings
+from engine.accompany.accompanist import Accompanist, SamplingSettings
 from engine.accompany.model import AccompanistModel, NoteLogits, Place
 from engine.accompany.playing import (
     LENGTHS,
@@ -14,6 +14,7 @@ from engine.accompany.playing import (
     velocity_class,
     velocity_of,
 )
+from engine.accompany.step_notes import DONE
 from tests.engine.accompany.graphs import C, Graphs
 
 
@@ -42,7 +43,7 @@ def test_a_key_is_let_go_when_its_length_is_over() -> None:
 
 def test_what_the_new_chord_does_not_hold_is_let_go_at_once() -> None:
     graphs = Graphs(chord=(60, 66), change=2, length=11)  # C and F sharp; 16 steps
-    steps = play(graphs, 4)
+    steps = play(graphs, 4, least_safety=0.0)
     assert steps[2].plan.is_new
     assert steps[2].released == (60,)
     assert [step.released for step in steps if step is not steps[2]] == [()] * 3
@@ -71,8 +72,25 @@ def test_a_pitch_that_does_not_belong_is_avoided() -> None:
             return said
 
     for safety, pitches in ((4.0, {60}), (0.0, {60, 61})):
-        steps = play(Undecided(chord=(60,)), 160, safety=safety, density=0.0, candidates=1)
+        settings = {"safety": safety, "least_safety": 0.0, "density": 0.0, "candidates": 1}
+        steps = play(Undecided(chord=(60,)), 160, **settings)
         assert {note.pitch for step in steps for note in step.notes[:1]} == pitches
+
+
+def test_the_player_hears_no_newer_steps_than_it_learned_with() -> None:
+    class Told(Graphs):
+        def play(self, own: Any, plan: Any, *args: Any, is_guided: bool = True) -> Any:
+            told.append((round(float(args[0][0]), 3), args[-1].lag))
+            return super().play(own, plan, *args, is_guided=is_guided)
+
+    told: list[tuple[float, int]] = []
+    model: Any = Told()
+    accompanist = Accompanist(model, SamplingSettings(player_lag=2))
+    for k, lag in enumerate((1, 1, 1, 3)):
+        accompanist.hear(np.full((1, 88, 2), k / 10, np.float32))
+        accompanist.step(Place(k, lag, 100.0))
+    assert told == [(0.0, 1), (0.0, 2), (0.1, 2), (0.3, 3)]
+    assert [float(heard[0]) for heard, _ in model.heards] == pytest.approx([0.0, 0.1, 0.2, 0.3])
 
 
 def test_listening_plans_and_plays_nothing() -> None:
@@ -172,7 +190,13 @@ class Free(Graphs):
 
 
 FREE: dict[str, Any] = dict(
-    safety=0.0, caution=0.0, density=0.0, fullness=0.0, candidates=1, top_p=1.0
+    safety=0.0,
+    caution=0.0,
+    least_safety=0.0,
+    density=0.0,
+    fullness=0.0,
+    candidates=1,
+    top_p=1.0,
 )
 
 
@@ -186,6 +210,38 @@ def struck(n: int, heard: Any = None, **settings: Any) -> list[int | None]:
         notes = accompanist.step(Place(k % 16, 0, 100.0), struck=heard).notes
         keys.append(notes[0].pitch - 21 if notes else None)
     return keys
+
+
+class Either(Free):
+    """Thinks a second chord, a fifth above, as likely as ``second`` says: it shares one tone."""
+
+    second = 0.4
+
+    def plan(self, *args: Any) -> Any:
+        p, bass = super().plan(*args)
+        p[7 * 8] += np.float32(self.second)
+        return p / p.sum(), bass
+
+
+def test_what_is_not_safe_enough_is_not_struck() -> None:
+    def classes(least: float) -> set[int]:
+        model: Any = Either()
+        settings = SamplingSettings(**(FREE | {"least_safety": least}))
+        accompanist = Accompanist(model, settings)
+        steps = [accompanist.step(Place(k % 16, 0, 100.0)) for k in range(300)]
+        return {note.pitch % 12 for step in steps for note in step.notes}
+
+    assert classes(0.2) == {0, 2, 4, 7, 11}
+    assert classes(0.6) == {0, 4, 7}
+    assert classes(0.8) == {7}
+
+
+def test_where_nothing_is_safe_enough_it_rests() -> None:
+    settings = SamplingSettings(**(FREE | {"least_safety": 1.1}))
+    model: Any = Free()
+    accompanist = Accompanist(model, settings)
+    steps = [accompanist.step(Place(k % 16, 0, 100.0)) for k in range(64)]
+    assert not any(step.notes for step in steps)
 
 
 @pytest.mark.parametrize("is_sure", [False, True])

@@ -9,7 +9,7 @@ import pytest
 
 from engine.accompany.accompanist import Accompanist, SamplingSettings
 from engine.accompany.model import Place
-from engine.accompany.step_writer import PlayState, StepWriter
+from engine.accompany.step_writer import LEAST_HEARD_S, PlayState, StepWriter
 from engine.beat.gathering import StepGatherer
 from engine.core.notes import NoteEvent, Posteriors
 from engine.core.tempo import BeatState
@@ -172,11 +172,26 @@ def test_three_beats_a_bar() -> None:
     assert {where.place for where in graphs.wheres} == set(range(12))
 
 
-def test_lags_are_as_in_training() -> None:
-    graphs = Watched()
-    Band(SteadyClock(start=-8.0), graphs).play(12.0)
+@pytest.mark.parametrize(("waits", "least"), [(True, 0.5 * STEP_S), (False, LEAST_HEARD_S)])
+@pytest.mark.parametrize("tempo", [0.7, 1.0, 1.3])
+def test_lags_are_as_in_training(waits: bool, least: float, tempo: float) -> None:
+    graphs, period = Watched(), PERIOD / tempo
+    Band(SteadyClock(start=-8.0, period=period), graphs, waits=waits).play(12.0)
     lags = np.array([where.lag for where in graphs.wheres])
-    assert np.mean(lags == math.ceil(0.5 + (HEARING + LEAD) / STEP_S)) > 0.9
+    assert np.mean(lags == math.ceil((least + HEARING + LEAD) / (period / 4))) > 0.9
+
+
+def test_what_is_heard_of_a_step_that_has_just_begun_counts() -> None:
+    def heard(waits: bool) -> list[bool]:
+        """Whether anything was heard by each step that is written, in music from 8.02 s on."""
+        graphs = Graphs()
+        band = Band(SteadyClock(start=-8.0, period=4 * 0.25), graphs, waits=waits)
+        band.play(8.02 + HEARING, is_music=False)
+        graphs.heards.clear()
+        band.play(9.5)
+        return [bool(row[: 2 * 88].any()) for row, _ in graphs.heards]
+
+    assert sum(heard(waits=False)) == sum(heard(waits=True)) + 1
 
 
 def test_louder_with_the_player() -> None:

@@ -50,6 +50,19 @@ def test_a_step_is_known_once_its_first_half_was_heard() -> None:
     assert gatherer.gather(0.08, 0.25) is None
 
 
+@pytest.mark.parametrize("share", [0.15, 0.3, 0.5])
+def test_a_step_that_has_just_begun_is_known_as_far_as_it_was_heard(share: float) -> None:
+    whole, step_s = rows(400), 0.2
+    steps = np.arange(0.5, 6.0, step_s)
+    found = gather_steps(whole.onset, whole.frame, FRAME_S, steps, share)
+    for begin, row in zip(steps, found, strict=False):
+        gatherer = StepGatherer(FRAME_S)
+        gatherer.push(part(whole, 0, int(np.ceil((begin + share * step_s) / FRAME_S - 1e-6))))
+        known = gatherer.gather(begin, begin + step_s, so_far=True)
+        assert known is not None
+        np.testing.assert_array_equal(known, row)
+
+
 def test_frames_that_were_left_out_are_silent() -> None:
     gatherer, whole = StepGatherer(FRAME_S), rows(100)
     gatherer.push(part(whole, 0, 20))

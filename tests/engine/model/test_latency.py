@@ -73,8 +73,8 @@ def test_describe_is_one_line_in_milliseconds() -> None:
     assert "\n" not in text
 
 
-def test_a_writer_has_time_for_the_models_and_for_its_own_step() -> None:
+def test_a_writer_has_time_for_a_frame_and_for_computing() -> None:
     time = TimeSettings(compute_allowance=0.03, output_allowance=0.01)
     lead = writing_lead(SPEC, time, block=0.005, device=0.02, resampler=0.001)
     frame = SPEC.features.frame_s
-    assert lead == pytest.approx(0.005 + 0.02 + 0.001 + frame + 2 * 0.03 + 0.01)
+    assert lead == pytest.approx(0.005 + 0.02 + 0.001 + frame + 0.03 + 0.01)

@@ -51,12 +51,24 @@ def test_songs_of_training_are_played_and_kept_once(tmp_path: Path, tones: list[
         beats = read_song(data / "pop909" / song_id).beats
         assert excerpt.first + len(excerpt.rows(10_000)) <= 4 * len(beats)
         assert excerpt.rows(10_000)[..., 1].max() > 0.5
+    begun = load_posteriors(kept, dict.fromkeys(found, 0.1))
+    for song_id, (excerpt,) in found.items():
+        less, more = begun[song_id][0].rows(10_000), excerpt.rows(10_000)
+        assert less.shape == more.shape
+        assert (less[..., 0] <= more[..., 0]).all() and less.sum() < more.sum()
     for song in load_heard_songs(kept):
         n = len(song.onset)
         assert song.onset.shape == song.frame.shape == (n, 88)
         assert abs(n - len(song.attacks)) < 12 and song.attacks.max() > 0.5
         assert len(song.beats) == len(song.is_downbeat)
         assert np.flatnonzero(song.is_downbeat).tolist() == list(range(0, len(song.beats), 4))
+
+
+def test_what_was_kept_by_step_alone_says_nothing_of_a_part_of_it(tmp_path: Path) -> None:
+    np.savez(tmp_path / "001.npz", first=np.array(0), live=np.zeros((8, 88, 2), np.uint8))
+    assert load_posteriors(tmp_path)["001"]
+    with pytest.raises(DataError, match=r"001\.npz.*by frame.*hear-songs"):
+        load_posteriors(tmp_path, {"001": 0.2})
 
 
 def test_a_folder_without_songs_heard_by_frame_says_what_makes_them(tmp_path: Path) -> None:
