@@ -34,6 +34,7 @@ MOST_EVIDENCE = 4.0  # in logits, for a key
 LEAST_EVIDENCE = 4.0  # against it
 BEAT_STEPS = 4
 BAR_STEPS = 16
+METRE_WEIGHTS = (1.0, 0.0, 0.5, 0.0)  # of a beat's sixteenths
 USUAL_OVER = 32  # steps over which the number of notes is led back
 USUAL_STYLE: Array = np.repeat(np.array([0, 1], np.float32), N_STYLES)
 _N_LENGTHS = len(LENGTHS)
@@ -61,6 +62,7 @@ class SamplingSettings:
     restrike: float = 0.0  # how much a key struck within half a beat is avoided; a beat: half
     steadiness: float = 1.0  # what striking, or not, as a bar ago is worth to a candidate
     habit: float = 0.0  # how much more readily it strikes, or not, as a bar ago
+    pulse: float = 0.0  # how much more readily it strikes on a beat; half as much between two
     evidence: float = 0.0  # how much it counts that a key was heard to be struck, in logits
     usual_evidence: float = 0.07  # probability that speaks neither for a key nor against it
     plan: PlanSettings = field(default_factory=PlanSettings)
@@ -164,7 +166,7 @@ class Accompanist:
         own = own.astype(np.float32)
         hidden = self._hidden(own, plan, *self._for_player(heard, where))
         said = StepNotes(self._model, hidden, plan.row[:-1], self.settings.guidance)
-        notes = self._best(said, plan, self._bias(plan, struck))
+        notes = self._best(said, plan, self._bias(plan, struck, where.place))
         self._keep(notes)
         self._usual += (len(notes) - self._usual) / USUAL_OVER
         self._attacks.append(bool(notes))
@@ -264,7 +266,7 @@ class Accompanist:
             moved[DONE] += np.logaddexp.reduce(moved[:DONE]) - np.logaddexp.reduce(logits[:DONE])
         return moved
 
-    def _bias(self, plan: Plan, heard: Array | None) -> Array:
+    def _bias(self, plan: Plan, heard: Array | None, place: int) -> Array:
         """Return what is added to the logits (89,): safe pitches, heard ones, usual density."""
         s = self.settings
         bias = np.zeros(N_PITCHES + 1, np.float32)
@@ -277,6 +279,7 @@ class Accompanist:
             worth = s.evidence * (_logit(heard) - _logit(s.usual_evidence))
             bias[:N_PITCHES] += np.clip(worth, -LEAST_EVIDENCE, MOST_EVIDENCE)
         bias[DONE] = s.density * np.log(max(self._usual, 0.05) / s.notes_per_step)
+        bias[DONE] -= s.pulse * METRE_WEIGHTS[place % BEAT_STEPS]
         was_struck = self._was_struck_a_bar_ago()
         if was_struck is not None:
             bias[DONE] += -s.habit if was_struck else s.habit

@@ -41,6 +41,7 @@ SAMPLING = {
         restrike=2.0,
         candidates=1,
         habit=1.0,
+        pulse=0.6,
         evidence=0.6,
     ),
 }

@@ -277,6 +277,17 @@ def test_habit_strikes_and_rests_as_a_bar_ago() -> None:
     assert changed(struck(400, habit=3.0)) < changed(struck(400)) / 3
 
 
+def test_pulse_strikes_more_on_beats_less_so_between_them_and_nothing_else() -> None:
+    def rests(keys: list[int | None]) -> list[int]:
+        return [keys[place::4].count(None) for place in range(4)]
+
+    plain, with_pulse = rests(struck(400)), rests(struck(400, pulse=3.0))
+    assert with_pulse[0] < with_pulse[2] < plain[2] - 20
+    assert with_pulse[0] < plain[0] / 4
+    for place in (1, 3):
+        assert abs(with_pulse[place] - plain[place]) < 20
+
+
 def test_a_key_struck_lately_gives_way_to_others_and_not_to_a_rest() -> None:
     heard = np.full(88, 0.01, np.float32)
     heard[[40, 50]] = 0.5
