@@ -103,7 +103,8 @@ class Decoding:
 class ModelSpec(Spec):
     """A cover model: feature frames and a style vector in, posteriors out.
 
-    ``stateful``: the graph's outputs for input frame t describe frame ``t - lookahead_frames``.
+    ``stateful``: the graph's outputs for input frame t describe frame ``t - lookahead_frames``; it
+    may wait for up to ``ahead_frames`` more, as many as its states ``ahead_*`` hold steps for.
     ``window``: the graph sees ``window_frames`` frames; ``local_margin_frames`` is how far the
     cached first stage looks to either side of a frame.
     """
@@ -117,6 +118,7 @@ class ModelSpec(Spec):
     window_frames: int = 512
     step_frames: int = 1  # frames go in by multiples of this
     local_margin_frames: int = 0
+    ahead_frames: int = 0
     style_dim: int = STYLE_DIM
     styles: dict[str, list[float]] = field(default_factory=dict)  # preset name -> style vector
     decoding: Decoding = Decoding()

@@ -24,6 +24,7 @@ NEW = (
     "transcription.gru.",
     "transcription.refined_comparison.",
     "transcription.register_bias",
+    "ahead.",
 )
 """Parameters that a smaller or older network may lack; they, or what reads them, are 0 at first."""
 

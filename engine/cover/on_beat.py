@@ -34,6 +34,7 @@ from models.spec import N_PITCHES, Decoding
 Array = NDArray[np.float32]
 Source = Literal["melody", "free", "accompanist"]
 
+STEP_FRAMES = 2  # of posteriors, that are taken at once
 KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
 MOST_MOVED_S = 0.1  # by which a note of the tune is moved to its sixteenth
 SHORTEST_STEP_S = 0.1  # where sixteenths are shorter, notes fall on eighths
@@ -76,6 +77,8 @@ class BeatCoverPlayer:
         self._pipeline, self._parts, self._settings = pipeline, parts, settings
         pipeline.heard_style = None
         frame_s = self._frame_s = spec.features.frame_s
+        least = pipeline.model.least_spec.lookahead_frames
+        self._beat_delay = spec.features.half_window_s + least * frame_s
         self._decoder = NoteDecoder(frame_s, self._decoding, SLUR_SPACING_S)
         self._touch = Touch()
         self._gatherer, self._melody = StepGatherer(frame_s), StepGatherer(frame_s)
@@ -115,15 +118,20 @@ class BeatCoverPlayer:
 
     def push(self, samples: Array, heard: Posteriors, now: float) -> Sequence[Event]:
         """Return the events that are due, in time order."""
-        del samples, now
+        del samples
+        self._hear_beat(now, self._due)
         if not len(heard):
             return ()
         self._is_idle = False
         self._take_style()
+        return [event for rows in _by_steps(heard) for event in self._hear(rows, now)]
+
+    def _hear(self, heard: Posteriors, now: float) -> list[Event]:
+        """Return what is due once the next posteriors are known."""
         self._gatherer.push(heard)
         self._melody.push(_melody_of(heard))
         newest = float(heard.frames[-1]) * self._frame_s
-        self._hear_beat(newest, self._wait)
+        self._know(newest, self._wait, now)
         self._take(self._decoder.push(_for_the_tune(heard)))
         return self._play()
 
@@ -135,7 +143,7 @@ class BeatCoverPlayer:
         """Play all that was heard; return the last events and the end of all notes."""
         events = [*self.push(np.zeros(0, np.float32), pending, now)]
         self._take(self._decoder.flush())
-        self._hear_beat(self._gatherer.until, 0.0)
+        self._know(self._gatherer.until, 0.0, now)
         events += self._play()
         return [*events, *self.end()]
 
@@ -205,11 +213,15 @@ class BeatCoverPlayer:
         step = self._grain * round(self._beat.position(time) * STEPS / self._grain)
         return step if abs(self._writer.time_of(step) - time) <= MOST_MOVED_S else None
 
-    def _hear_beat(self, newest: float, wait: float) -> None:
+    def _know(self, newest: float, wait: float, now: float) -> None:
         """Take that frames are known up to ``newest``, and what is due so long before."""
         due = self._due = max(self._due, newest - wait)
-        self._beat.hear(newest, due)
+        self._hear_beat(now, due)
         self._writer.hearing = due - newest
+
+    def _hear_beat(self, now: float, due: float) -> None:
+        """Take where the beat is: it is heard before the notes are, by what the model waits for."""
+        self._beat.hear(max(now - self._beat_delay, due), due)
 
     def _play(self) -> list[Event]:
         """Play all that is due, in time order."""
@@ -275,6 +287,21 @@ def _for_the_tune(heard: Posteriors) -> Posteriors:
         return heard
     favour = np.maximum((TUNE_ODDS + heard.melody) / (TUNE_ODDS + TUNE_FROM), 1)
     return replace(heard, onset=np.minimum(heard.onset * favour, 1))
+
+
+def _by_steps(heard: Posteriors) -> list[Posteriors]:
+    """Return posteriors in pieces as short as those that come where nothing is waited for."""
+    rows = [slice(at, at + STEP_FRAMES) for at in range(0, len(heard), STEP_FRAMES)]
+    return [
+        Posteriors(
+            heard.frames[part],
+            heard.onset[part],
+            heard.frame[part],
+            heard.velocity[part],
+            None if heard.melody is None else heard.melody[part],
+        )
+        for part in rows
+    ]
 
 
 def _melody_of(heard: Posteriors) -> Posteriors:

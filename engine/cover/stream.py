@@ -16,6 +16,7 @@ from engine.cover.accompanying import Accompanying
 from engine.cover.on_beat import BeatCoverPlayer
 from engine.cover.player import CoverPlayer, Player
 from engine.cover.style import style_vector
+from engine.model.cover_model import CoverModel
 from engine.model.pipeline import Pipeline, load_pipeline
 from engine.signal.conditioning import InputConditioner
 from engine.signal.gate import Gate
@@ -91,6 +92,14 @@ class CoverStream:
     def change(self, settings: EngineSettings) -> list[Event]:
         """Take other settings of the decoder and the performance; return the note-offs for them."""
         return list(self._player.change(settings))
+
+    def exchange(self, model: CoverModel, is_whole: bool) -> list[Event]:
+        """Go on with another model of the same graph; return what is played until then.
+
+        Sounding notes end. What the model before holds is played if ``is_whole``.
+        """
+        pending = self._pipeline.exchange(model, is_whole)
+        return list(self._player.skip(pending, self._now))
 
     def prime(self, block: Array) -> None:
         """Estimate DC offset, polarity, level and tuning from a song's first block (n, c).

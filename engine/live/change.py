@@ -9,6 +9,7 @@ from engine.accompany.accompanist import Accompanist
 from engine.beat.follower import BeatFollower
 from engine.core.settings import EngineSettings
 from engine.live.session import Session
+from engine.model.cover_model import CoverModel
 from engine.model.latency import LatencyBudget
 from engine.model.pipeline import Pipeline
 
@@ -17,6 +18,7 @@ from engine.model.pipeline import Pipeline
 class Change:
     """Other settings, and what was read and opened for them; None where all stays as it was.
 
+    ``model`` is the same that waits for more or less later sound, in the same pipeline.
     ``port_latency`` is the MIDI port's. ``follower`` is what follows the beat from now on,
     ``accompanist`` who accompanies; None where nothing does.
     """
@@ -28,4 +30,5 @@ class Change:
     accompanist: Accompanist | None
     style: NDArray[np.float32] | None = None
     pipeline: Pipeline | None = None
+    model: CoverModel | None = None
     session: Session | None = None

@@ -96,6 +96,7 @@ class Engine:
         self.sink = open_sink(settings.midi.midi_out, ())
         self._port_latency = session.port_latency = self.sink.latency
         try:
+            pipeline.model = pipeline.model.waiting(session.wait_frames(pipeline, settings))
             budget = session.budget(pipeline, settings)
         except BaseException:
             self.sink.close()
@@ -336,7 +337,7 @@ class Engine:
     ) -> tuple[Change, MidiSink]:
         """Open what other settings need; ``undo`` closes it."""
         now, worker = self.settings, self._worker
-        pipeline = session = style = None
+        pipeline = model = session = style = None
         player = (settings.model.model, settings.model.provider, settings.model.threads)
         if player != (now.model.model, now.model.provider, now.model.threads):
             pipeline = self._open_pipeline(settings.model)
@@ -355,8 +356,10 @@ class Engine:
         budget = worker.budget  # a constant, unless something that it is made of changes
         is_other_port = port_latency != self._port_latency
         if pipeline or session or is_other_port or _counted(settings) != _counted(now):
-            used = session or worker.session
-            budget = used.budget(pipeline or self.pipeline, settings, port_latency)
+            used, other = session or worker.session, pipeline or self.pipeline
+            model = other.model.waiting(used.wait_frames(other, settings, port_latency))
+            budget = used.budget(other, settings, port_latency, model)
+            model = None if model is other.model else model
         follower = worker.beat.follower
         if pipeline is not None or settings.beat.source != now.beat.source:
             follower = self._open_beat(settings.beat, (pipeline or self.pipeline).spec.features)
@@ -369,7 +372,7 @@ class Engine:
             spec = (pipeline or self.pipeline).spec
             accompanist = needed_accompanist(settings, spec, follower, self._open_accompanist)
         change = Change(
-            settings, budget, port_latency, follower, accompanist, style, pipeline, session
+            settings, budget, port_latency, follower, accompanist, style, pipeline, model, session
         )
         return change, sink
 
@@ -388,7 +391,7 @@ def _counted(settings: EngineSettings) -> tuple[object, ...]:
     """Return the settings that are parts of the latency."""
     time, own = settings.time, settings.accompany
     allowances = time.latency, time.compute_allowance, time.output_allowance
-    return *allowances, settings.play.mode, own.song_later, own.ahead
+    return *allowances, settings.play.mode, settings.play.rhythm, own.song_later, own.ahead
 
 
 def _close_unused(old: MidiSink, new: MidiSink) -> None:

@@ -18,13 +18,15 @@ from engine.core.settings import EngineSettings
 from engine.core.tempo import Beat
 from engine.cover.accompanying import Accompanying
 from engine.cover.stream import CoverStream
-from engine.model.latency import LatencyBudget, latency_budget, writing_lead
+from engine.model.cover_model import CoverModel
+from engine.model.latency import LatencyBudget, latency_budget, wait_frames, writing_lead
 from engine.model.pipeline import Pipeline
 from engine.perform.decoder import NoteDecoder
 from engine.signal.clock import StreamClock
 from engine.signal.conditioning import PRIME_S
 from engine.signal.resample import Resampler
 from engine.signal.rings import SampleRing
+from models.spec import ModelSpec
 
 _log = logging.getLogger(__name__)
 
@@ -69,18 +71,27 @@ class Session:
         self.device_latency = self.source.latency
 
     def budget(
-        self, pipeline: Pipeline, settings: EngineSettings, port_latency: float | None = None
+        self,
+        pipeline: Pipeline,
+        settings: EngineSettings,
+        port_latency: float | None = None,
+        model: CoverModel | None = None,
     ) -> LatencyBudget:
-        """Return the latency, part by part, at this port or another.
+        """Return the latency, part by part, at this port or another, of this model or another.
 
         Raises ConfigError as ``latency_budget``.
         """
         if settings.is_accompanying:
             own = settings.accompany
             return LatencyBudget((("song", own.song_later), ("ahead", -own.ahead)))
-        source, rate = self.source, pipeline.spec.features.sample_rate
+        return self._budget((model or pipeline.model).spec, settings, port_latency)
+
+    def _budget(
+        self, spec: ModelSpec, settings: EngineSettings, port_latency: float | None
+    ) -> LatencyBudget:
+        source, rate = self.source, spec.features.sample_rate
         return latency_budget(
-            pipeline.spec,
+            spec,
             settings.time,
             block=source.block_size / source.sample_rate,
             device=self.device_latency,
@@ -88,6 +99,18 @@ class Session:
             decoder_frames=NoteDecoder.lookahead_frames,
             port=self.port_latency if port_latency is None else port_latency,
         )
+
+    def wait_frames(
+        self, pipeline: Pipeline, settings: EngineSettings, port_latency: float | None = None
+    ) -> int:
+        """Return for how many frames of later sound the latency leaves time.
+
+        For none of an accompanist, who is never late.
+        """
+        if settings.is_accompanying:
+            return 0
+        budget = self._budget(pipeline.model.least_spec, settings, port_latency)
+        return wait_frames(budget, settings, pipeline.spec.features.frame_s)
 
     def begin(
         self,

@@ -105,6 +105,8 @@ class Worker(WorkerThread):
         """
         self.started = time.perf_counter()
         self.session.start()
+        pipeline = self.pipeline  # the device may be slower than it promised
+        pipeline.model = pipeline.model.waiting(self.session.wait_frames(pipeline, self.settings))
         self.budget = self.session.budget(self.pipeline, self.settings)
         self._scheduler.latency = self.budget.total
         self._pass_to(self.session)
@@ -121,13 +123,18 @@ class Worker(WorkerThread):
         is_same_player = change.accompanist is self.accompanist and (
             change.accompanist is None or change.follower is self.beat.follower
         )
+        is_sooner = change.budget.total < self.budget.total
         if session is old and pipeline is self.pipeline and is_same_player:
+            if change.model is not None:
+                self._submit(old, old.stream.exchange(change.model, not is_sooner))
             self._submit(old, old.stream.change(settings))
         else:
             # What a slower model still holds would sound among the notes of the faster one, and
             # takes it so long to tell that what comes meanwhile would be skipped.
-            is_sooner = change.budget.total < self.budget.total
-            self._finish(old, is_whole=pipeline is self.pipeline or not is_sooner)
+            is_whole = (pipeline is self.pipeline and change.model is None) or not is_sooner
+            self._finish(old, is_whole=is_whole)
+            if change.model is not None:
+                pipeline.model = change.model
             self._begin(session, pipeline, change)
             self.accompanist = change.accompanist
         if change.follower is not self.beat.follower:

@@ -42,6 +42,24 @@ class CoverModel(Protocol):
         """Begin a new stream."""
         ...
 
+    @property
+    def least_spec(self) -> ModelSpec:
+        """The same of the model that waits for nothing."""
+        ...
+
+    @property
+    def wait_frames(self) -> int:
+        """Frames of later sound that it waits for beyond the least."""
+        ...
+
+    def waiting(self, n_frames: int) -> "CoverModel":
+        """Return a model that waits for so many, as far as it can."""
+        ...
+
+    def offline_variant(self) -> "CoverModel":
+        """Return a model for whole files, where latency does not matter."""
+        ...
+
 
 def silent_features(spec: ModelSpec, n_frames: int) -> Array:
     """Return (n_frames, F) features of digital silence: log(0 + log_floor)."""
@@ -147,6 +165,24 @@ class StepModel:
     def spec(self) -> ModelSpec:
         """What the model takes and gives."""
         return self._spec
+
+    @property
+    def least_spec(self) -> ModelSpec:
+        """The same of the model that waits for nothing: this one."""
+        return self._spec
+
+    @property
+    def wait_frames(self) -> int:
+        """Frames of later sound that it waits for beyond the least: none."""
+        return 0
+
+    def waiting(self, n_frames: int) -> CoverModel:
+        """Return this model, which cannot wait."""
+        return self
+
+    def offline_variant(self) -> CoverModel:
+        """Return this model."""
+        return self
 
     @property
     def graph(self) -> Graph:

@@ -141,9 +141,11 @@ class Graph:
             arrays: list[Array] = self._session.run(list(outputs), dict(inputs))
         return arrays
 
-    def zeros(self, name: str) -> ort.OrtValue:
-        """Return zeros of an input's static shape on the graph's device."""
-        shape = [size for size in self.inputs[name] if isinstance(size, int)]
+    def zeros(self, name: str, sizes: Mapping[str, int] | None = None) -> ort.OrtValue:
+        """Return zeros of an input's shape on the graph's device; ``sizes`` of its free axes."""
+        sizes = sizes or {}
+        axes = [sizes.get(a, a) if isinstance(a, str) else a for a in self.inputs[name]]
+        shape = [size for size in axes if isinstance(size, int)]
         if len(shape) < len(self.inputs[name]):
             raise ModelError(
                 f"{self.path}: {name} must have a fixed shape, not {self.inputs[name]}."

@@ -7,8 +7,13 @@ at the beginning of a step, and is confirmed by its neighbour frame. Bare times 
 from dataclasses import dataclass
 
 from engine.core.errors import ConfigError
-from engine.core.settings import TimeSettings
+from engine.core.settings import EngineSettings, TimeSettings
 from models.spec import ModelSpec
+
+KEPT_S = 0.02
+"""Of the time to spare that nothing waits for: a device may be slower than it promised."""
+KEPT_ON_BEAT_S = 0.08
+"""The same of a cover on the beat, whose tune waits for late notes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,15 @@ class LatencyBudget:
         """
         parts = " + ".join(f"{1000 * seconds:.1f} {name}" for name, seconds in self.parts)
         return f"latency {1000 * self.total:.0f} ms = {parts}"
+
+
+def wait_frames(budget: LatencyBudget, settings: EngineSettings, frame_s: float) -> int:
+    """Return for how many frames of later sound a latency leaves time.
+
+    ``budget`` is a cover's by the model that waits for nothing; 0 where it is the least possible.
+    """
+    kept = KEPT_S if settings.play.rhythm == "free" else KEPT_ON_BEAT_S
+    return max(0, int((budget.reserve - kept) / frame_s))
 
 
 def writing_lead(

@@ -79,6 +79,18 @@ class Pipeline:
         """Of the model."""
         return self.model.spec
 
+    def exchange(self, model: CoverModel, is_whole: bool) -> Posteriors:
+        """Let another model of the same graph go on; return the pending frames, if ``is_whole``.
+
+        As before and after a gap of no length (``skip``).
+        """
+        pending = join_posteriors([])
+        if is_whole and self._is_pending:
+            pending = self._told(self.model.flush(self._model_style))
+        self._is_pending = False
+        self.model = model
+        return pending
+
     @property
     def tuning(self) -> float | None:
         """Hertz that A4 has in the song, or None to estimate it. May be set between two pushes."""

@@ -38,9 +38,9 @@ class StatefulGraph:
         self._next_states = [f"next_{name}" for name in names]
         graph.check([*inputs, *self._states], [*outputs, *self._next_states])
 
-    def first_state(self) -> State:
-        """Return the state before the first frame."""
-        return {name: self._graph.zeros(name) for name in self._states}
+    def first_state(self, sizes: Mapping[str, int] | None = None) -> State:
+        """Return the state before the first frame; ``sizes`` of its free axes."""
+        return {name: self._graph.zeros(name, sizes) for name in self._states}
 
     def run(self, inputs: Mapping[str, Array], state: State) -> tuple[list[Array], State]:
         """Return the outputs in order, and the next state."""

@@ -1,6 +1,6 @@
 """The cover of a whole song, offline: the same stream as live, without a scheduler.
 
-A window model runs half a window at a time, since latency does not matter.
+A model that can hears later sound first, since latency does not matter.
 """
 
 import logging
@@ -21,7 +21,6 @@ from engine.cover.stream import CoverStream, open_pipeline
 from engine.midi.function_sink import FunctionSink
 from engine.midi.sinks import MidiSink, open_sink
 from engine.model.pipeline import Pipeline
-from engine.model.window_model import WindowModel
 from engine.signal.conditioning import PRIME_S, WholeSource
 from engine.signal.tuning import A4_HZ
 
@@ -121,8 +120,7 @@ def cover_song(
         As the song, the model and the sink do.
     """
     pipeline = open_pipeline(settings.model)
-    if isinstance(pipeline.model, WindowModel):
-        pipeline.model = pipeline.model.offline_variant()
+    pipeline.model = pipeline.model.offline_variant()
     stream = open_stream(
         pipeline, settings, song.sample_rate, song.n_channels, lambda _: LOOKED_AHEAD_S
     )

@@ -4,6 +4,7 @@ Samples are mono at the model's rate; posteriors rows are (n, 88).
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,14 @@ from engine.core.settings import EngineSettings, GateSettings, ModelSettings
 from engine.cover.accompanying import open_accompanying
 from engine.cover.cost import Factor, measure_cost
 from engine.cover.stream import CoverStream, open_pipeline
-from engine.model.cover_model import silent_features
+from engine.model.cover_model import CoverModel, silent_features
 from engine.model.pipeline import (
     load_pipeline,
     offline_features,
     offline_posteriors,
     stream_posteriors,
 )
+from engine.model.stateful_model import STEPS_AHEAD, StatefulModel
 from engine.model.window_model import WindowModel
 from engine.signal.conditioning import conditioned_blocks
 from livecover.bench import markdown
@@ -32,6 +34,7 @@ Array = NDArray[np.float32]
 BLOCKS: tuple[int | None, ...] = (1, 7, 256, 4096, None)
 """Samples pushed at once; None is the whole song."""
 BLOCK, SONG_RATE = 512, 44100
+STEP_FRAMES = 8  # in which a model that can wait is measured
 
 
 def load_samples(path: Path, sample_rate: int, seconds: float | None = None) -> Array:
@@ -106,37 +109,59 @@ def streaming(model: str, song: Path, seconds: float) -> str:
 
 
 def window(model: str, n_steps: int) -> str:
-    """Return the real-time factor of a window model on one thread, features to posteriors.
+    """Return the real-time factor of a model that hears a window, features to posteriors.
 
-    Live with what it keeps and without, and over a file that nobody waits for. Processor time of
-    ``n_steps`` steps live and of one step of a file, of silence: the sound makes no difference.
+    On one thread: live with what it keeps and without, and over a file that nobody waits for. One
+    that carries its past in a state keeps nothing where each step hears its ``window_frames``
+    again. Processor time of ``n_steps`` steps live and of one step of a file, of silence: the sound
+    makes no difference.
 
     Raises
     ------
     ModelError
-        If the model is of another kind.
+        If the model hears no later sound.
     """
     pipeline = load_pipeline(model, threads=1)
-    spec, live = pipeline.spec, pipeline.model
-    if not isinstance(live, WindowModel):
+    live, style = pipeline.model, pipeline.style
+    if isinstance(live, StatefulModel) and live.spec.ahead_frames:
+        live = live.waiting(STEPS_AHEAD * STEP_FRAMES)
+        again = silent_features(live.spec, live.spec.window_frames)
+
+        def plain(rows: Array) -> object:
+            steps = range(0, len(rows), live.spec.step_frames)
+            return [live.one_window(again, style) for _ in steps]
+
+    elif isinstance(live, WindowModel):
+        forgetful = live.plain()
+
+        def plain(rows: Array) -> object:
+            return forgetful.step(np.arange(len(rows), dtype=np.int64), rows, style)
+
+    else:
         raise ModelError(
-            f"expected a window model, {model} is {spec.kind}; livecover-train sketch-window makes"
-            " one"
+            f"expected a model that hears later sound, {model} does not; livecover-train"
+            " sketch-window makes one"
         )
-    kinds = [
-        (f"live, a step of {spec.step_frames} frames", live, n_steps),
-        ("the same, nothing kept", live.plain(), n_steps),
-        (f"a file, a step of {spec.window_frames // 2}", live.offline_variant(), 1),
-    ]
-    factors = []
-    for _, kind, n in kinds:
-        rows = silent_features(spec, n * kind.spec.step_frames)
+    file = live.offline_variant()
+
+    def cost(run: Callable[[Array], object], step_frames: int, n: int) -> str:
+        rows = silent_features(live.spec, n * step_frames)
         start = time.process_time()
-        kind.step(np.arange(len(rows), dtype=np.int64), rows, pipeline.style)
+        run(rows)
         spent = time.process_time() - start
-        factors.append(f"{spent / (len(rows) * spec.features.frame_s):.3g}")
-    title = f"real-time factor, {spec.name}, one thread"
-    return markdown([title, *(name for name, *_ in kinds)], [["features to posteriors", *factors]])
+        return f"{spent / (len(rows) * live.spec.features.frame_s):.3g}"
+
+    def stream(kind: CoverModel) -> Callable[[Array], object]:
+        return lambda rows: kind.step(np.arange(len(rows), dtype=np.int64), rows, style)
+
+    step, file_step = live.spec.step_frames, file.spec.step_frames
+    columns = {
+        f"live, a step of {step} frames": cost(stream(live), step, n_steps),
+        "the same, nothing kept": cost(plain, step, n_steps),
+        f"a file, a step of {file_step}": cost(stream(file), file_step, 1),
+    }
+    title = f"real-time factor, {live.spec.name}, one thread"
+    return markdown([title, *columns], [["features to posteriors", *columns.values()]])
 
 
 def sleep(model: str, seconds: float = 30.0) -> str:

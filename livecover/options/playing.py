@@ -151,8 +151,8 @@ def add_playing(group: argparse._ArgumentGroup, defaults: Settings) -> None:
         "--latency",
         "time.latency",
         "TIME",
-        "from a note in the song to its MIDI note: seconds, 300ms, or auto, the shortest possible"
-        " (default: auto)",
+        "from a note in the song to its MIDI note: seconds, 300ms, or auto, the shortest possible;"
+        " with more the covers are better, up to 4 s (default: auto)",
         seconds,
     )
 

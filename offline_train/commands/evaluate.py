@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 def add(command: Add) -> None:
     """Add the options of these commands."""
     _add_evaluate(command)
+    _add_latency_curve(command)
     _add_playable(command)
     _add_rolls(command)
     sub = command(
@@ -78,6 +79,26 @@ def _add_evaluate(command: Add) -> None:
     sub.add_argument(
         "--styles", type=Path, help="only measure the styles, and draw them into this PNG"
     )
+
+
+def _add_latency_curve(command: Add) -> None:
+    sub = command(
+        "latency-curve", latency_curve, "measure covers by the latency that they are given"
+    )
+    sub.add_argument("model", nargs="?", default="live", help="a model's name or path")
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    sub.add_argument("--sung", type=Path, help="folder of rung sung, which is left out without it")
+    sub.add_argument(
+        "--latencies",
+        nargs="+",
+        type=number(),
+        default=[0.183, 0.25, 0.4, 0.7, 1.0, 2.0, 4.0],
+        metavar="SECONDS",
+    )
+    sub.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
+    sub.add_argument("--limit", type=at_least(0), default=16, help="songs of rung b; 0 is all")
+    sub.add_argument("--out", type=Path, help="also draw them into this PNG")
 
 
 def _add_playable(command: Add) -> None:
@@ -178,6 +199,32 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.out:
         log.info("%s", save_page(results, configs, args.out, args.pictures))
     print(report(results))
+
+
+def latency_curve(args: argparse.Namespace) -> None:
+    """Measure covers by the latency that they are given."""
+    from offline_train import evaluation
+    from offline_train.evaluation.latency_curve import (
+        draw_latencies,
+        latency_table,
+        measure_latencies,
+    )
+    from offline_train.training.recipe_files import parse_override
+
+    configs = {
+        "b": evaluation.EvaluateConfig(
+            data_folder(args), args.cache, rung="b", excerpt_s=90.0, limit=args.limit
+        )
+    }
+    if args.sung:
+        configs["sung"] = evaluation.EvaluateConfig(
+            Path(), args.cache, rung="sung", excerpt_s=90.0, recordings=args.sung
+        )
+    settings = playing_settings(dict(map(parse_override, args.set)), "balanced")
+    points = measure_latencies(args.model, configs, settings, [*args.latencies, None])
+    if args.out:
+        draw_latencies(args.out, points)
+    print(latency_table(points))
 
 
 def playable(args: argparse.Namespace) -> None:

@@ -16,7 +16,9 @@ from offline_train.commands.recipes import PREFIX
 if TYPE_CHECKING:
     from offline_train.training.task import Task
 
-TARGETS = ("transcriber", "window", "paper")
+TARGETS = ("transcriber", "cover", "window", "paper")
+STARTS = {"transcriber": "start.pt", "cover": "live.pt"}
+"""What the streaming networks begin with, in ``models/weights``."""
 SESSION = {"amt_apc": "minutes"}
 """The key of a session's minutes, where it is not ``session_minutes``."""
 SAVING_S = 10.0  # of a session, for its end
@@ -127,7 +129,7 @@ def _tiny_task(target: str, prepared: Path) -> "tuple[Task[Any], float, int]":
 
     tiny = [f"batch={PROFILED}", "device=cpu", "workers=0"]
     settings: Any = recipes.settings_of(_named(target, prepared, tiny))[1]
-    if target == "transcriber":
+    if target in STARTS:
         return CoverTask(settings), settings.n_frames * FRAME_S, settings.n_frames // 2
     if target == "window":
         return window.WindowTask(settings), settings.network.window_frames * FRAME_S, 0
@@ -159,10 +161,10 @@ def _recipe_options(args: argparse.Namespace, workers: int) -> argparse.Namespac
     prepared = args.prepared
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     keys = {"out": args.out / args.target, "workers": workers, "device": device}
-    if args.target == "transcriber":
+    if args.target in STARTS:
         import models
 
-        start = Path(models.__file__).parent / "weights" / "start.pt"
+        start = Path(models.__file__).parent / "weights" / STARTS[args.target]
         keys |= {"prepared": prepared, "start_from": start}
     elif args.target == "window":
         keys |= {"train": [str(prepared / "train")], "valid": prepared / "valid"}

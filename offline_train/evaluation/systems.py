@@ -19,9 +19,8 @@ from engine.core.settings import DecoderSettings, EngineSettings
 from engine.cover.stream import open_pipeline
 from engine.cover.style import style_vector
 from engine.model.cover_model import join_posteriors
-from engine.model.latency import LatencyBudget, latency_budget
+from engine.model.latency import LatencyBudget, latency_budget, wait_frames
 from engine.model.pipeline import FeatureTap, Pipeline, stream_posteriors
-from engine.model.window_model import WindowModel
 from engine.perform.decoder import NoteDecoder
 from engine.signal.conditioning import BLOCK_S, PRIME_S
 from engine.whole_song.arranger import Arranger
@@ -111,7 +110,7 @@ def listen(
     model, block_size = pipeline.model, BLOCK_SAMPLES
     if path == "whole file":
         block_size = round(BLOCK_S * spec.features.sample_rate)
-        model = model.offline_variant() if isinstance(model, WindowModel) else model
+        model = model.offline_variant()
     return stream_posteriors(samples, model, pipeline.frontend, vector, block_size=block_size)
 
 
@@ -191,11 +190,14 @@ class ModelSystem:
     ) -> None:
         self._settings, self._path, self._is_causal = settings, path, is_causal
         self._pipeline = open_pipeline(settings.model)
-        self._block_size = BLOCK_SAMPLES
+        model, self._block_size = self._pipeline.model, BLOCK_SAMPLES
         if path == "whole file":
             self._block_size = round(BLOCK_S * SAMPLE_RATE)
-            if isinstance(self._pipeline.model, WindowModel):
-                self._pipeline.model = self._pipeline.model.offline_variant()
+            self._pipeline.model = model.offline_variant()
+        elif not settings.is_accompanying:
+            budget = declared_budget(model.least_spec, settings)
+            n_frames = wait_frames(budget, settings, model.spec.features.frame_s)
+            self._pipeline.model = model.waiting(n_frames)
 
     @property
     def timing(self) -> Timing:

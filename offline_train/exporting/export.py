@@ -21,6 +21,7 @@ from engine.model.graph import Graph
 from engine.model.model_files import LOCAL_SUFFIX
 from models.features import Features
 from models.spec import FeatureSpec, ModelSpec
+from models.streaming import AHEAD_PREFIX
 from offline_train.exporting.onnx_files import (
     MODEL_TOLERANCE,
     check_equal,
@@ -145,7 +146,8 @@ def export_stateful(network: StatefulNetwork, spec: ModelSpec, path: Path) -> Pa
     """Write a stateful network as ``path`` (NAME.onnx) with its sample pair; return the path.
 
     The file is compared with torch: torch runs the sample in one call, the file in two of different
-    length, so that states and the free number of frames are proven as well.
+    length, so that states and the free number of frames are proven as well. Of a network that hears
+    later sound torch takes the same two, since a step's outputs depend on what came with it.
 
     Raises
     ------
@@ -155,22 +157,34 @@ def export_stateful(network: StatefulNetwork, spec: ModelSpec, path: Path) -> Pa
     cast(nn.Module, network).cpu().eval()
     wrapper = Stateful(network, spec.outputs).eval()
     sample = _sample(spec, SAMPLE_FRAMES)
-    states = {name: torch.zeros_like(value) for name, value in wrapper.first.items()}
+    waiting = [name for name in wrapper.first if name.startswith(AHEAD_PREFIX)]
+    states = {
+        name: torch.zeros(1, 3, *value.shape[2:]) if name in waiting else torch.zeros_like(value)
+        for name, value in wrapper.first.items()
+    }
     features, style = torch.from_numpy(sample["features"]), torch.from_numpy(sample["style"])
+    split = spec.step_frames
+    pieces = [slice(0, split), slice(split, None)]
+    answered, state = [], network.init_state(1)
     with torch.no_grad():
-        logits, _ = network(features, style, network.init_state(1))
-    expected = {name: torch.sigmoid(logits[name]).numpy() for name in spec.outputs}
+        for rows in pieces if spec.ahead_frames else [slice(None)]:
+            logits, state = network(features[:, rows], style, state)
+            answered.append(logits)
+    expected = {
+        name: torch.sigmoid(torch.cat([part[name] for part in answered], 1)).numpy()
+        for name in spec.outputs
+    }
     spec = _with_tolerance(spec)
     inputs = {"features": features, "style": style, **{f"state_{n}": s for n, s in states.items()}}
     outputs = [*spec.outputs, *(f"next_{name}" for name in states)]
     free = {name: {1: "n_frames"} for name in ("features", *spec.outputs)}
+    free |= {f"{kind}_{name}": {1: "n_ahead"} for name in waiting for kind in ("state", "next")}
     write_onnx(wrapper, inputs, outputs, spec.to_metadata(), path, free)
     with removed_on_mismatch(path):
         graph = Graph(path)
-        state = {f"state_{n}": graph.zeros(f"state_{n}") for n in states}
-        split = spec.step_frames
+        state = {f"state_{n}": graph.zeros(f"state_{n}", {"n_ahead": 0}) for n in states}
         parts = []
-        for rows in (slice(0, split), slice(split, None)):
+        for rows in pieces:
             found, values = graph.run_with_state(
                 {"features": sample["features"][:, rows], "style": sample["style"]},
                 state,

@@ -30,6 +30,8 @@ from offline_train.training.cover.task import load_checkpoint, network_of
 log = logging.getLogger(__name__)
 
 TRANSCRIBE = "transcribe"
+AHEAD_FRAMES = 256
+"""That a network which hears later sound may wait for: 4 s."""
 TRANSCRIBER_PIECES = "giantmidi-solo-valid"
 TRANSCRIPTION_ONSETS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
@@ -52,7 +54,7 @@ def cover_spec(
 ) -> ModelSpec:
     """Return the spec of a cover model, its styles from the covers in a folder of shards."""
     covers = covers_of(songs)
-    spec = _streaming_spec(network, name, "2.2", COVER)
+    spec = _streaming_spec(network, name, "3", COVER)
     trained = trained | {"songs": len(covers)}
     return dataclasses.replace(spec, styles=presets(covers), trained=trained)
 
@@ -68,6 +70,7 @@ def _streaming_spec(
         lookahead_frames=network.config.lookahead_frames,
         outputs=outputs,
         step_frames=STEP_FRAMES,
+        ahead_frames=AHEAD_FRAMES if getattr(network, "ahead", None) is not None else 0,
     )
 
 

@@ -9,6 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,8 @@ class ListeningTap(Tap):
 class LoudnessModel:
     """Sounds C4 while a feature is above 0.1. ``fail_at`` is a frame at which it breaks."""
 
-    spec = SPEC
+    spec = least_spec = SPEC
+    wait_frames = 0
 
     def __init__(self, fail_at: int | None = None) -> None:
         self.fail_at = fail_at
@@ -138,6 +140,12 @@ class LoudnessModel:
 
     def reset(self) -> None:
         self._was_loud = False
+
+    def waiting(self, n_frames: int) -> Self:
+        return self
+
+    def offline_variant(self) -> Self:
+        return self
 
 
 def make_pipeline(fail_at: int | None = None) -> Pipeline:

@@ -111,12 +111,19 @@ def test_a_window_model_equals_torch_on_windows_that_begin_in_silence(
                 )
 
 
+@pytest.mark.parametrize("wait", [None, 0, 6, 30])
 @pytest.mark.parametrize("block_size", [7, 256, 4096])
 def test_the_default_network_streams(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, block_size: int
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    block_size: int,
+    wait: int | None,
 ) -> None:
+    """Without an ear for later sound, and with one, however long it waits."""
     monkeypatch.setattr(level, "TARGET_DBFS", -120.0)  # one pass knows no gain
-    config = StreamingConfig(channels=8, context=16, hidden=8)
+    config = StreamingConfig(
+        channels=8, context=16, hidden=8, ahead=0 if wait is None else 6, ahead_context=5
+    )
     spec = ModelSpec(
         name="small",
         kind="stateful",
@@ -125,13 +132,19 @@ def test_the_default_network_streams(
         lookahead_frames=config.lookahead_frames,
         outputs=COVER,
         step_frames=STEP_FRAMES,
+        ahead_frames=0 if wait is None else 40,
     )
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("default")
     export_frontend(spec.features, folder)
-    path = export_stateful(StreamingCover(config), spec, folder / "small.onnx")
+    network = StreamingCover(config)
+    if network.ahead is not None:
+        torch.nn.init.normal_(network.ahead.to_head.weight)
+    path = export_stateful(network, spec, folder / "small.onnx")
     pipeline = load_pipeline(path, style=STYLE)
+    pipeline.model = pipeline.model.waiting(wait or 0)
     assert isinstance(pipeline.model, StatefulModel)
+    assert pipeline.model.wait_frames == (wait or 0)
     rng = np.random.default_rng(2)
     samples = (np.repeat(rng.uniform(0, 0.3, 20), 800) * rng.normal(0, 1, 16000)).astype(np.float32)
     expected = offline_posteriors(

@@ -123,3 +123,59 @@ def test_cover_says_its_notes_against_what_is_heard() -> None:
         torch.testing.assert_close(
             logits[name], SMALL.transcription_residual_weight * logits[TRANSCRIPTION_PREFIX + name]
         )
+
+
+@pytest.fixture(scope="module")
+def ahead() -> StreamingCover:
+    """Return a network that reads back from later sound."""
+    torch.manual_seed(0)
+    network = StreamingCover(dataclasses.replace(SMALL, ahead=6, ahead_context=5))
+    assert network.ahead is not None
+    with torch.no_grad():
+        network.ahead.to_head.weight.normal_()
+    return network.eval()
+
+
+@torch.inference_mode()
+def test_later_sound_adds_nothing_at_first() -> None:
+    torch.manual_seed(0)
+    plain, features = StreamingCover(SMALL).eval(), torch.randn(1, 16, SMALL.n_bins)
+    network = StreamingCover(dataclasses.replace(SMALL, ahead=6)).eval()
+    network.load_state_dict(plain.state_dict(), strict=False)
+    before, after = run(plain, features, [16]), run(network, features, [16])
+    for name in OUTPUTS:
+        torch.testing.assert_close(after[name], before[name])
+
+
+@pytest.mark.parametrize("n_steps", [1, 4, 7, 20, 64])
+@torch.inference_mode()
+def test_a_segment_hears_what_a_stream_of_such_steps_does(
+    ahead: StreamingCover, n_steps: int
+) -> None:
+    features, style = torch.randn(1, 40, SMALL.n_bins), torch.full((1, STYLE_DIM), 0.1)
+    n = 2 * n_steps
+    streamed = run(ahead, features, [min(n, 40 - at) for at in range(0, 40, n)])
+    found, _ = ahead(features, style, ahead.init_state(1), n_steps)
+    for name in OUTPUTS:
+        torch.testing.assert_close(found[name], streamed[name], atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_who_waits_hears_as_far_ahead_and_no_further(ahead: StreamingCover) -> None:
+    """Steps of 4 frames, 6 ahead: a change at frame 20 is heard from the answer for frame 12 on."""
+    features, style = torch.randn(1, 40, SMALL.n_bins), torch.full((1, STYLE_DIM), 0.1)
+    changed = features.clone()
+    changed[:, 20:] += 1.0
+
+    def onsets(features: Tensor) -> Tensor:
+        state, rows = ahead.init_state(1, 3), []
+        for at in range(0, 40, 4):
+            logits, state = ahead(features[:, at : at + 4], style, state)
+            rows.append(logits["onset"])
+        return torch.cat(rows, 1)[0, 6:]  # row t is that of frame t
+
+    before, after = onsets(features), onsets(changed)
+    differs = (before != after).any(1)
+    first = int(differs.nonzero()[0])
+    assert first == 14  # answered with frames 20 to 23
+    torch.testing.assert_close(after[:first], before[:first])

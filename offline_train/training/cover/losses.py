@@ -22,6 +22,7 @@ class Weights:
     melody: float = 0.3
     transcription: float = 0.5  # all of the trunk's terms, against the cover's
     consistency: float = 0.5
+    tune: float = 1.0  # of an onset of the cover's tune, against another cell's
 
 
 def note_loss(
@@ -39,10 +40,14 @@ def note_loss(
     def mean(cells: Tensor) -> Tensor:
         return (cells.mean((1, 2)) * rows).sum()
 
+    is_tune = torch.zeros(())
+    if f"{prefix}melody" in batch:
+        is_tune = onset * batch[f"{prefix}melody"] * batch["has_melody"][:, None, None]
+    onset_error = bce(logits[f"{prefix}onset"], onset, reduction="none")
     weight = onset * has_velocity[:, None, None]
     error = torch.sigmoid(logits[f"{prefix}velocity"]) - batch[f"{prefix}velocity"]
     terms = {
-        "onset": w.onset * mean(bce(logits[f"{prefix}onset"], onset, reduction="none")),
+        "onset": w.onset * mean(onset_error * (1 + (w.tune - 1) * is_tune)),
         "frame": w.frame * mean(bce(logits[f"{prefix}frame"], frame, reduction="none")),
         "velocity": w.velocity * (error.square() * weight).sum() / weight.sum().clamp(min=1),
     }

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -15,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from engine.core.errors import ModelError
 from models.features import LOG_STFT_16K, Features
 from models.streaming import StreamingConfig, StreamingCover
+from models.trunk import STEP_FRAMES
 from models.widen import widen
 from offline_train.data.dataset import CoverCrops, shift_bins
 from offline_train.training.acceleration import (
@@ -36,6 +38,8 @@ from offline_train.training.task import Losses, Task
 
 RECIPE = "train-cover"
 VALIDATION_CROPS = 96
+VALIDATED = {"": 1, "ahead_": 64}
+"""Steps of a segment for which a network that hears later sound is validated, by prefix."""
 INPUTS = ("samples", "clean", "shift", "style")  # what of a batch the network is given
 
 
@@ -117,11 +121,12 @@ class CoverTask(Task[dict[str, Tensor]]):
         c = self.c
         batch = {name: value.to(c.device) for name, value in batch.items()}
         features = shifted_features(self.layer, batch["samples"], batch["shift"])
-        logits = whole_batch(self._answer(features, batch["style"]))
+        segment = segment_steps(c, self.n_steps)
+        logits = whole_batch(self._answer(features, batch["style"], segment))
         labels = whole_batch({k: v for k, v in batch.items() if k not in INPUTS})
         terms = cover_loss(logits, labels, c.weights)
         if c.part == "all" and progress >= c.consistency_from:
-            terms["consistency"] = self._consistency(logits, labels, batch)
+            terms["consistency"] = self._consistency(logits, labels, batch, segment)
         self._labels = labels
         return terms
 
@@ -172,19 +177,23 @@ class CoverTask(Task[dict[str, Tensor]]):
         trained = (n.trunk, n.transcription) if part == "transcriber" else (heads,)
         return [] if part == "all" else [m for m in n.children() if m not in trained]
 
-    def _answer(self, features: Tensor, style: Tensor) -> dict[str, Tensor]:
+    def _answer(self, features: Tensor, style: Tensor, segment: int | None) -> dict[str, Tensor]:
         """Return logits by name; without the cover's where the cover does not learn."""
         state = initial_state(self.cover, len(features), self.c.device)
         with reduced_precision(self.c):
             if self.c.part in ("all", "cover"):
-                logits, _ = self.cover(features, style, state)
+                logits, _ = self.cover(features, style, state, segment)
             else:
                 hidden, _ = self.cover.trunk(features, state)
                 logits, _ = self.cover.transcribe(hidden, state)
         return {name: at_least_float(value) for name, value in logits.items()}
 
     def _consistency(
-        self, logits: dict[str, Tensor], labels: dict[str, Tensor], batch: dict[str, Tensor]
+        self,
+        logits: dict[str, Tensor],
+        labels: dict[str, Tensor],
+        batch: dict[str, Tensor],
+        segment: int | None,
     ) -> Tensor:
         """Return how far recordings' covers are from the average's of clean sound, 0 if none."""
         average = self.average.module
@@ -196,7 +205,7 @@ class CoverTask(Task[dict[str, Tensor]]):
             with torch.no_grad():
                 clean = shifted_features(self.layer, batch["clean"][is_own], batch["shift"][is_own])
                 state = initial_state(average, len(clean), self.c.device)
-                played, _ = average(clean, batch["style"][is_own], state)
+                played, _ = average(clean, batch["style"][is_own], state, segment)
             for name, value in target.items():
                 value[is_own] = played[name]
         target = whole_batch(target)
@@ -226,10 +235,23 @@ def validate(network: StreamingCover, c: CoverSettings) -> dict[str, float]:
     for batch in islice(load_batches(crops, 0, 8, workers=0), n_batches):
         batch = {name: value.to(c.device) for name, value in batch.items()}
         features = shifted_features(layer, batch["samples"], batch["shift"])
-        logits, _ = network(features, batch["style"], initial_state(network, 8, c.device))
-        for name, value in cover_loss(logits, batch, c.weights).items():
-            totals[name] = totals.get(name, 0.0) + value.item() / n_batches
+        state = initial_state(network, 8, c.device)
+        for prefix, segment in VALIDATED.items() if network.config.ahead else [("", None)]:
+            logits, _ = network(features, batch["style"], state, segment)
+            for name, value in cover_loss(logits, batch, c.weights).items():
+                totals[prefix + name] = totals.get(prefix + name, 0.0) + value.item() / n_batches
     return totals
+
+
+def segment_steps(c: CoverSettings, step: int) -> int | None:
+    """Return how many steps a segment of a training step has: a power of 2, each as often.
+
+    None for a network that hears nothing later.
+    """
+    if not c.network.ahead:
+        return None
+    n_powers = (c.n_frames // STEP_FRAMES).bit_length()
+    return 1 << int(np.random.default_rng((c.seed, step)).integers(n_powers))
 
 
 def write_start(checkpoint: dict[str, Any], out: Path) -> Path:

@@ -71,7 +71,7 @@ def test_window_compares_live_and_file(tiny_window_path: Path) -> None:
 
 
 def test_window_names_what_is_none(tiny_stateful_path: Path) -> None:
-    with pytest.raises(ModelError, match="expected a window model.*is stateful.*sketch-window"):
+    with pytest.raises(ModelError, match="expected a model that hears later.*sketch-window"):
         models.window(str(tiny_stateful_path), n_steps=1)
 
 

@@ -73,3 +73,13 @@ def test_consistency_is_least_where_both_agree() -> None:
     same = consistency_loss(clean, clean, mass, Weights())
     other = {name: value + torch.randn_like(value) for name, value in clean.items()}
     assert same < consistency_loss(other, clean, mass, Weights())
+
+
+def test_the_tune_can_weigh_more() -> None:
+    batch, logits = batch_of(1), logits_of(1)
+    plain = cover_loss(logits, batch, Weights())["onset"]
+    assert cover_loss(logits, batch, Weights(tune=3.0))["onset"] == plain  # there is none
+    batch["melody"][:, 1, 40] = 1.0
+    once, thrice = (cover_loss(logits, batch, Weights(tune=t))["onset"] for t in (1.0, 3.0))
+    error = torch.nn.functional.softplus(torch.tensor(2.0))  # of the tune's only onset
+    torch.testing.assert_close(thrice - once, 2 * Weights().onset * error / (4 * 88))
