@@ -7,22 +7,29 @@ A program of its own: a peer as any other. ``at`` is this machine's monotonic cl
 import json
 import time
 
-import link
-
 LOOK_S = 0.05
 
-peer = link.Link(90.0)
-peer.startStopSyncEnabled = True
-peer.enabled = True
-while True:
-    state = peer.captureSessionState()
-    at = peer.clock().micros()
-    look = {
-        "at": time.perf_counter(),
-        "peers": peer.numPeers(),
-        "bpm": state.tempo(),
-        "position": state.phaseAtTime(at, 4.0),
-        "playing": state.isPlaying(),
-    }
-    print(json.dumps(look), flush=True)
-    time.sleep(LOOK_S)
+
+def main() -> None:
+    """Follow until killed."""
+    import link
+
+    peer = link.Link(90.0)
+    peer.startStopSyncEnabled = True
+    peer.enabled = True
+    while True:
+        state = peer.captureSessionState()
+        at = peer.clock().micros()
+        look = {
+            "at": time.perf_counter(),
+            "peers": peer.numPeers(),
+            "bpm": state.tempo(),
+            "position": state.phaseAtTime(at, 4.0),
+            "playing": state.isPlaying(),
+        }
+        print(json.dumps(look), flush=True)
+        time.sleep(LOOK_S)
+
+
+if __name__ == "__main__":
+    main()
