@@ -39,7 +39,7 @@ def real() -> ExcerptPosteriors:
 
 @pytest.mark.parametrize(
     ("step_s", "ahead_s", "lag"),
-    [(0.2, 0.0, 2), (0.25, 0.0, 2), (0.125, 0.0, 2), (0.2, 0.5, 4), (0.125, 1.0, 10)],
+    [(0.2, 0.0, 1), (0.25, 0.0, 1), (0.125, 0.0, 2), (0.2, 0.5, 4), (0.125, 1.0, 10)],
 )
 def test_hearing_is_late_by_whole_steps(step_s: float, ahead_s: float, lag: int) -> None:
     assert lag_of(step_s, ahead_s) == lag
