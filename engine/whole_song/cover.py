@@ -1,6 +1,6 @@
 """The cover of a whole song, offline: the same stream as live, without a scheduler.
 
-A model that can hears later sound first, since latency does not matter.
+For a cover a model that can hears later sound first, since latency does not matter.
 """
 
 import logging
@@ -120,7 +120,8 @@ def cover_song(
         As the song, the model and the sink do.
     """
     pipeline = open_pipeline(settings.model)
-    pipeline.model = pipeline.model.offline_variant()
+    if not settings.is_accompanying:  # who accompanies must hear at once, in a file too
+        pipeline.model = pipeline.model.offline_variant()
     stream = open_stream(
         pipeline, settings, song.sample_rate, song.n_channels, lambda _: LOOKED_AHEAD_S
     )

@@ -18,7 +18,7 @@ from engine.core.notes import Event, NoteEvent, Posteriors, notes_of
 from engine.core.settings import DecoderSettings, EngineSettings
 from engine.cover.stream import open_pipeline
 from engine.cover.style import style_vector
-from engine.model.cover_model import join_posteriors
+from engine.model.cover_model import CoverModel, join_posteriors
 from engine.model.latency import LatencyBudget, latency_budget, wait_frames
 from engine.model.pipeline import FeatureTap, Pipeline, stream_posteriors
 from engine.perform.decoder import NoteDecoder
@@ -190,14 +190,10 @@ class ModelSystem:
     ) -> None:
         self._settings, self._path, self._is_causal = settings, path, is_causal
         self._pipeline = open_pipeline(settings.model)
-        model, self._block_size = self._pipeline.model, BLOCK_SAMPLES
+        self._pipeline.model = _as_it_hears(self._pipeline.model, settings, path)
+        self._block_size = BLOCK_SAMPLES
         if path == "whole file":
             self._block_size = round(BLOCK_S * SAMPLE_RATE)
-            self._pipeline.model = model.offline_variant()
-        elif not settings.is_accompanying:
-            budget = declared_budget(model.least_spec, settings)
-            n_frames = wait_frames(budget, settings, model.spec.features.frame_s)
-            self._pipeline.model = model.waiting(n_frames)
 
     @property
     def timing(self) -> Timing:
@@ -225,6 +221,16 @@ class ModelSystem:
         if self._path == "whole file":
             return LOOKED_AHEAD_S
         return declared_budget(self._pipeline.spec, settings).reserve
+
+
+def _as_it_hears(model: CoverModel, settings: EngineSettings, path: Path_) -> CoverModel:
+    """Return a model that waits for later sound as the program lets it; not to accompany."""
+    if settings.is_accompanying:
+        return model
+    if path == "whole file":
+        return model.offline_variant()
+    budget = declared_budget(model.least_spec, settings)
+    return model.waiting(wait_frames(budget, settings, model.spec.features.frame_s))
 
 
 class BasicPitch:

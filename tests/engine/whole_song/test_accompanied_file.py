@@ -22,6 +22,35 @@ BEATS = np.arange(0.3, 30.0, 0.48)
 NEAR_S = 0.03
 
 
+class OpenedError(Exception):
+    """The stream is to be opened."""
+
+
+@pytest.mark.parametrize(("mode", "waits"), [("cover", True), ("accompany", False)])
+def test_a_cover_hears_later_sound_and_an_accompanist_at_once(
+    mode: str, waits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def open_stream(pipeline: Pipeline, *_: object) -> object:
+        opened.append(pipeline.model.wait_frames > 0)
+        raise OpenedError
+
+    pipeline = make_pipeline()
+    later = make_pipeline().model
+    monkeypatch.setattr(later, "wait_frames", 8)
+    monkeypatch.setattr(pipeline.model, "offline_variant", lambda: later)
+    monkeypatch.setattr(subject, "open_pipeline", lambda _: pipeline)
+    monkeypatch.setattr(subject, "open_stream", open_stream)
+    soundfile.write(tmp_path / "song.wav", np.zeros(8 * RATE), 8 * RATE)
+    settings = EngineSettings(
+        audio=AudioSettings(input=str(tmp_path / "song.wav")), play=PlaySettings(mode=mode)
+    )
+    with pytest.raises(OpenedError):
+        cover_file(settings)
+    assert opened == [waits]
+
+
 def test_the_notes_are_in_the_file_on_the_songs_beats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
