@@ -73,7 +73,8 @@ class Desk:
         for text in self.pulse.list("sink-inputs").split("Sink Input #")[1:]:
             sink = next(line.split()[1] for line in text.splitlines() if "Sink: " in line)
             name = next(line for line in text.splitlines() if "application.name = " in line)
-            found[name.split('"')[1]] = sinks[sink]
+            if sink in sinks:  # PipeWire lists a stream before it has a sink
+                found[name.split('"')[1]] = sinks[sink]
         return found
 
     def has_sink(self) -> bool:
