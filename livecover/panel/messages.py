@@ -10,7 +10,7 @@ Each message is an object with ``type``:
     The first message. ``version`` text; ``page``, a text that identifies the page's files: an old
     page sees that the server has newer ones; ``settings`` {section: {key: value}}, every setting;
     ``snapshot`` as in ``settings``; ``choices`` as in the message of that name; ``limits``
-    {"style_file": bytes, "messages_per_second": number}; ``learn`` true where MIDI control is on;
+    {"style_file": bytes, "messages_per_second": number};
     ``measure`` true where the page is to send ``drawn``; ``quits`` true where ``do quit`` ends the
     program (``livecover app``).
 ``choices``
@@ -41,6 +41,7 @@ Each message is an object with ``type``:
     or clock, "state": locked, holding or lost, "bpm": beats a minute or null}, and where that is
     known "at" the time of a beat at the input, "number" which one it is, from 0 at the first bar,
     or null, and "metre" beats in a bar; ``song_delay`` seconds until a monitor plays the input;
+    ``learns`` true while the port for controllers is open;
     ``ports`` [{"role": input, notes, clock, link, controllers or output, "name", "state": open,
     gone, refused or closed, "detail"}, ...]; ``sync_running`` true while MIDI clock is sent and its
     receiver plays; ``link_peers`` other programs in the session of Ableton Link, null without one;

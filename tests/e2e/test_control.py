@@ -96,8 +96,9 @@ def test_hardware_and_daw_work_the_instrument(chain: Chain, tune: songs.Song) ->
         found = re.search(r"panel at (http://\S+/)", livecover.text())
         assert found is not None
         with Client(found[1]) as page:
-            assert page.hear("hello")["learn"] is True
             page.hear("choices")
+            while not page.hear("status")["learns"]:
+                pass
 
             knobs.send(*([0xB0, 1, value] for value in range(128)))
             setting(page, "model.style", 1.0)
@@ -143,6 +144,37 @@ def test_hardware_and_daw_work_the_instrument(chain: Chain, tune: songs.Song) ->
     assert any(message.type == "note_on" for message in take)
     tempos = [mido.tempo2bpm(m.tempo) for m in take if m.type == "set_tempo"]
     assert tempos[-1] == pytest.approx(BPM, abs=0.5)
+
+
+def test_program_changes_recall_scenes(chain: Chain) -> None:
+    panel = ("--panel", "--panel-port", "0", "--no-open-browser")
+    with controller(chain) as knobs, chain.livecover(*panel) as livecover:
+        connect(chain, livecover)
+        found = re.search(r"panel at (http://\S+/)", livecover.text())
+        assert found is not None
+        with Client(found[1]) as page:
+            page.hear("choices")
+            for name, transpose, parts in (("verse", 0, "full"), ("solo", 12, "melody")):
+                page.say(type="change", values={"midi.transpose": transpose, "play.parts": parts})
+                page.say(type="do", action="keep_scene", key=name)
+                page.hear("scenes")
+            page.say(type="do", action="scene_programs", key="scenes")
+            assert page.hear("scenes")["programs"] == "scenes"
+
+            def sound() -> tuple[object, object]:
+                now = page.hear("settings")["settings"]
+                return now["midi"]["transpose"], now["play"]["parts"]
+
+            knobs.send([0xC0, 0])
+            while sound() != (0, "full"):
+                pass
+            knobs.send([0xC5, 1])
+            while sound() != (12, "melody"):
+                pass
+            knobs.send([0xC0, 9])  # there is no tenth
+            while not any("program 9" in line["text"] for line in page.hear("log")["lines"]):
+                pass
+            assert page.hear("status")["playing"]
 
 
 def test_learn_writes_the_file(chain: Chain) -> None:

@@ -138,6 +138,19 @@ def test_the_page_shows_what_another_hand_has_set(page: Page, instrument: Instru
     assert page.locator("#style-value").inner_text() == "80 % intense"
 
 
+def test_midi_learn_is_offered_while_there_is_a_port_to_learn_from(
+    page: Page, instrument: Instrument
+) -> None:
+    page.click("#learn")
+    page.locator("[aria-label='Learn a MIDI control for decoder.density']").click()
+    wait_until("it waits", lambda: instrument.learning == "decoder.density")
+    instrument.controller = ""
+    page.locator("#learn").wait_for(state="hidden")
+    assert page.locator(".learn-key:visible").count() == 0
+    instrument.controller = "LiveCover Control"
+    page.locator("#learn").wait_for()
+
+
 def test_channels_and_gain_of_the_input_are_set(page: Page, instrument: Instrument) -> None:
     page.locator("#tab-sound").click()
     page.locator("#input-channels").fill("3, 4")

@@ -286,7 +286,6 @@ class PanelSessions:
             **self._settings(),
             "choices": self.runner.allowed.choices.as_message(),
             "limits": {"style_file": MAX_STYLE_FILE, "messages_per_second": RATE},
-            "learn": bool(self._instrument.controller),
             "measure": self._measure,
             "quits": self.runner.can_quit,
         }

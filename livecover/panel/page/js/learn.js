@@ -2,7 +2,8 @@
 
 import { announce, toast } from "./announce.js";
 
-/** Bind the switch; `send(message)`. Returns a handler of the server's `learn` messages. */
+/** Bind the switch; `send(message)`. Returns handlers of the server's `learn` and `status`
+ * messages. */
 export function bindLearn(send) {
   const toggle = document.getElementById("learn");
   const keys = new Map();
@@ -17,17 +18,25 @@ export function bindLearn(send) {
     keys.set(field.dataset.learn, button);
     field.append(button);
   }
-  toggle.addEventListener("click", () => {
-    const isOn = document.body.dataset.learning !== "on";
+  const turn = (isOn) => {
     document.body.dataset.learning = isOn ? "on" : "off";
     toggle.setAttribute("aria-pressed", String(isOn));
+  };
+  toggle.addEventListener("click", () => {
+    const isOn = document.body.dataset.learning !== "on";
+    turn(isOn);
     if (isOn) toast("Press “learn” at a control, then move a knob of your controller");
   });
-  return ({ key, waiting, control }) => {
+  const showLearning = ({ learns }) => {
+    toggle.hidden = learns !== true;
+    if (toggle.hidden) turn(false);
+  };
+  const learned = ({ key, waiting, control }) => {
     const button = keys.get(key);
     if (!button) return;
     button.setAttribute("aria-pressed", String(waiting === true));
     button.textContent = waiting ? "move a knob" : (control ?? "learn");
     if (control && !waiting) announce(`${key} follows ${control}`);
   };
+  return { learned, showLearning };
 }

@@ -59,7 +59,7 @@ const connection = new Connection(address, {
 const send = (message) => connection.send(message) || (toast("No connection: nothing was changed", "error"), false);
 const settings = new Settings((values) => send({ type: "change", values }));
 const state = new StateView(settings, send);
-const learned = bindLearn(send);
+const { learned, showLearning } = bindLearn(send);
 const saving = bindSave(settings, send);
 const showSnapshot = bindSnapshots(settings, send);
 const showScenes = bindScenes(settings, send);
@@ -82,7 +82,6 @@ const handlers = {
     styleFileLimit = message.limits?.style_file ?? styleFileLimit;
     handlers.settings(message);
     handlers.choices(message);
-    $("learn").hidden = message.learn !== true;
     $("quit").hidden = message.quits !== true;
     for (const view of ["scenes", "takes"]) if (!$(`view-${view}`).hidden) connection.send({ type: "do", action: view });
     if (measure && message.measure) measure.report = (drawn) => connection.send({ type: "drawn", notes: drawn });
@@ -107,6 +106,7 @@ const handlers = {
     showSong(message);
     showPorts(message);
     showMeasuring(message);
+    showLearning(message);
   },
   notes(message) {
     roll.pedal.push(...message.pedal);
