@@ -5,13 +5,14 @@ Not here: how the port is kept (``engine.midi.ports.kept_port``), when to send
 """
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import rtmidi
 
 from engine.core.errors import MidiError
-from engine.core.notes import Event
+from engine.core.notes import Event, NoteEvent
 from engine.midi.messages import (
     ALL_NOTES_OFF,
     SUSTAIN,
@@ -22,6 +23,9 @@ from engine.midi.messages import (
 )
 from engine.midi.ports.kept_port import CHECK_EVERY_S, KeptPort
 from engine.midi.ports.names import MidiOutput, is_control_port, open_output
+
+REST_S = 2.0
+"""Seconds without a message after which the sound is chosen again: a receiver may have come."""
 
 
 class PortSink:
@@ -34,6 +38,8 @@ class PortSink:
         port's.
     connect, check_every
         As :class:`KeptPort` takes them.
+    clock
+        Monotonic seconds.
 
     Raises MidiError where neither an existing nor a virtual port of that name can be opened.
     """
@@ -44,6 +50,7 @@ class PortSink:
         *,
         connect: Callable[[], MidiOutput] = open_output,
         check_every: float | None = CHECK_EVERY_S,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if is_control_port(name):
             raise MidiError(
@@ -54,6 +61,9 @@ class PortSink:
         self._channels: set[int] = set()  # used since it was silenced
         self._sound: Sequence[Sequence[int]] = ()  # what chooses it
         self._n_chosen = 0  # losses before it was chosen
+        self._clock = clock
+        self._sent_at = clock()
+        self._sounding: set[tuple[int, int]] = set()  # channel and pitch
         try:
             self.port = KeptPort(name, connect, check_every=check_every)
         except (rtmidi.UnsupportedOperationError, NotImplementedError) as error:
@@ -88,7 +98,11 @@ class PortSink:
         return self.port.latency
 
     def choose_sound(self, messages: Sequence[Sequence[int]]) -> None:
-        """Send what chooses the sound (``program_messages``), and again when the port is back."""
+        """Send what chooses the sound (``program_messages``).
+
+        It is sent again when the port is back, and before the first note after a rest: whoever was
+        connected meanwhile, as a DAW to a virtual port, has not got it.
+        """
         self._sound = messages
         with contextlib.suppress(MidiError):  # it is gone; then when it is back
             self._send_sound()
@@ -101,7 +115,14 @@ class PortSink:
     def send(self, event: Event) -> None:
         """Send the event's message. Raises MidiError where the port is gone."""
         self._channels.add(event.channel)
+        now = self._clock()
+        if self._sound and not self._sounding and now - self._sent_at > REST_S and self.is_there:
+            self._send_sound()
+        self._sent_at = now
         self._send([message(event)])
+        if isinstance(event, NoteEvent):
+            note = event.channel, event.pitch
+            (self._sounding.add if event.is_on else self._sounding.discard)(note)
 
     def send_realtime(self, message: Sequence[int]) -> None:
         """Send a message that no channel has, such as MIDI clock. Any thread. As :meth:`send`."""
@@ -115,11 +136,13 @@ class PortSink:
             for number in (SUSTAIN, ALL_NOTES_OFF)
         )
         self._channels.clear()
+        self._sounding.clear()
 
     def panic(self) -> None:
         """Send all that silences, on all channels (``panic_messages``). Raises as :meth:`send`."""
         self._send(panic_messages())
         self._channels.clear()
+        self._sounding.clear()
 
     def close(self) -> None:
         """Silence the receiver and close the port; a second call does nothing.

@@ -81,7 +81,7 @@ def _rows() -> list[tuple[str, str, str, str]]:
             "bank select, controllers 0 and 32",
             "at the start",
             "as mapped",
-            "`midi.bank`, to each channel; again when a port is back",
+            "`midi.bank`, to each channel; again when a port is back, and after a rest",
         ),
         (
             "program change",

@@ -161,6 +161,25 @@ def test_a_sound_is_chosen_again_when_the_port_is_back() -> None:
     sink.close()
 
 
+def test_a_sound_is_chosen_again_after_a_rest_for_whoever_has_connected_meanwhile() -> None:
+    client, now = Client(), [0.0]
+    sink = PortSink("LiveCover", connect=lambda: client, check_every=None, clock=lambda: now[0])
+    chosen = program_messages([1], 5)
+    sink.choose_sound(chosen)
+    on, off = NoteEvent(0.0, 60, 100), NoteEvent(0.0, 60, 0)
+    played = [(0x90, 60, 100), (0x80, 60, 0)]
+    sink.send(on)
+    now[0] = 30.0  # a long note is no rest
+    sink.send(off)
+    sink.send(on)
+    sink.send(off)
+    assert client.sent == [*chosen, *played, *played]
+    now[0] = 33.0
+    sink.send(on)
+    assert client.sent[5:] == [*chosen, played[0]]
+    sink.close()
+
+
 def test_a_sound_that_is_not_chosen_is_left_as_it_is() -> None:
     assert program_messages([1], None) == []
     client = Client()
