@@ -5,6 +5,7 @@ length the server reports, comes first. So the latency is negative.
 """
 
 import collections
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,8 @@ from engine.signal.clock import StreamClock
 
 PERIOD_S = 0.1
 N_NEEDED, N_KEPT = 8, 60
+N_ANEW = 15
+"""Answers that all come later than half of those before them: the stream has lost a period."""
 IDLE_ONE_IN = 20
 """One answer in so many came when nothing was on its way to the sink."""
 MAX_QUERY_S = 0.0015
@@ -47,7 +50,8 @@ class MonitorLatencyEstimator:
 
         Call it when a block has just come: ``n_samples`` are there, ``clock`` knows it. What was
         mixed and is still on its way makes the latency seem long, so the earliest of the last
-        seconds' answers count. Jitter of ``clock`` cancels in the sum of clock and latency.
+        seconds' answers count; where the stream has lost samples meanwhile, those since then.
+        Jitter of ``clock`` cancels in the sum of clock and latency.
         """
         asked = self._now()
         if monitor != self._monitor:
@@ -60,12 +64,21 @@ class MonitorLatencyEstimator:
         answered = self._now()
         played = n_samples / sample_rate
         if answered - asked < MAX_QUERY_S:
-            self._starts.append((asked + answered) / 2 + queued - played)
+            self._take((asked + answered) / 2 + queued - played)
         if len(self._starts) < N_NEEDED:
             return None
         start = sorted(self._starts)[len(self._starts) // IDLE_ONE_IN]
         latency = clock.time_of(n_samples) - (start + played)
         return latency if LIMITS_S[0] < latency < LIMITS_S[1] else None
+
+    def _take(self, start: float) -> None:
+        """Keep an answer: when the stream's first sample would have been heard, as it seems."""
+        starts = self._starts
+        starts.append(start)
+        before, newest = list(starts)[:-N_ANEW], list(starts)[-N_ANEW:]
+        if len(before) >= N_ANEW and min(newest) > statistics.median(before):
+            starts.clear()
+            starts.extend(newest)
 
     def _find(self, monitor: str) -> int | None:
         sinks = self._pulse.sink_list()
