@@ -51,7 +51,7 @@ def add(command: Add) -> None:
     sub.add_argument("--bars", type=Path, help="a bar.onnx; the one that ships")
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
     sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
-    sub.add_argument("--rung", default="b", choices=("a", "b", "c"))
+    sub.add_argument("--rung", default="b", choices=("a", "b", "c", "e"))
     sub.add_argument("--split", default="test", choices=SPLITS)
     sub.add_argument("--recordings", type=Path, help="a folder of sound files, in place of POP909")
     sub.add_argument("--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all")

@@ -43,9 +43,10 @@ def _add_evaluate(command: Add) -> None:
         "--rung",
         nargs="+",
         default=["b"],
-        choices=("a", "b", "c", "d", "piano", "folder", "sung"),
-        help="a: sounds of training, b: held-out sounds, c: and sung and mastered, d: recordings, "
-        "piano: solo piano, folder: any sound files, NAME.mid beside one being its human cover, "
+        choices=("a", "b", "c", "e", "d", "piano", "folder", "sung"),
+        help="a: sounds of training, b: held-out sounds, c: and sung and mastered, e: another "
+        "band and synthesizer, d: recordings, piano: solo piano, folder: any sound files, "
+        "NAME.mid beside one being its human cover, "
         "sung: sound files with NAME.txt, UltraStar's, beside each",
     )
     sub.add_argument("--recordings", type=Path, help="folder of rungs d, folder and sung")
@@ -108,7 +109,7 @@ def _add_playable(command: Add) -> None:
     sub.add_argument("model", nargs="?", default="live", help="a model's name or path")
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
     sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
-    sub.add_argument("--rung", nargs="+", default=["b"], choices=("a", "b", "c"))
+    sub.add_argument("--rung", nargs="+", default=["b"], choices=("a", "b", "c", "e"))
     sub.add_argument("--split", default="test", choices=SPLITS)
     sub.add_argument("--style", default="balanced")
     sub.add_argument("--span", type=at_least(7), default=14, help="semitones of a hand")
@@ -124,7 +125,7 @@ def _add_rolls(command: Add) -> None:
     sub.add_argument("--model", default="live", help="a model's name or path")
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
     sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
-    sub.add_argument("--rung", default="b", choices=("a", "b", "c"))
+    sub.add_argument("--rung", default="b", choices=("a", "b", "c", "e"))
     sub.add_argument("--split", default="test", choices=SPLITS)
     sub.add_argument("--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all")
     sub.add_argument("--limit", type=at_least(1), default=6, help="songs")
@@ -158,7 +159,7 @@ def evaluate(args: argparse.Namespace) -> None:
     from offline_train.evaluation.style_figure import draw_styles, measure_styles, style_table
     from offline_train.training.recipe_files import parse_override
 
-    needs_data = bool({"a", "b", "c", "piano"} & set(args.rung))
+    needs_data = bool({"a", "b", "c", "e", "piano"} & set(args.rung))
     configs = {
         rung: evaluation.EvaluateConfig(
             data_folder(args) if needs_data else Path(),

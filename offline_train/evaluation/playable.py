@@ -32,6 +32,7 @@ from offline_train.evaluation.measures.pedalling import PedalScore, score_pedal
 from offline_train.evaluation.measures.playability import Unplayable, find_unplayable, split_hands
 from offline_train.evaluation.measures.transcription import Count, match_notes, score_onsets
 from offline_train.evaluation.rungs import (
+    RENDERED,
     EvaluateConfig,
     read_reference_song,
     reference_piece,
@@ -102,8 +103,8 @@ def measure(
     DataError
         If the rung is not of POP909, or has no songs.
     """
-    if config.rung not in ("a", "b", "c"):
-        raise DataError(f"playable needs POP909's tracks: a rung of a, b or c, not {config.rung}")
+    if config.rung not in RENDERED:
+        raise DataError(f"expected a rung of POP909, {', '.join(RENDERED)}, got {config.rung}")
     pipeline = load_pipeline(model)
     frame_s, decoding = pipeline.spec.features.frame_s, pipeline.spec.decoding
     pace = style_pace(style_vector(style, pipeline.spec), pipeline.spec)

@@ -4,6 +4,7 @@
 a       POP909 in sound sources and grooves of training
 b       POP909 in a sound source and grooves kept from training
 c       as b, the melody sung by a voice kept from training, mastered hard, as MP3
+e       as b, another band and synthesizer, which no training and no other rung has
 d       real recordings without truth, kept from training
 piano   solo piano: GiantMIDI pieces kept from training, on the Salamander piano
 folder  any sound files, ``NAME.mid`` beside ``NAME.wav`` being its human cover, or shards
@@ -11,7 +12,8 @@ sung    recordings with singers, ``NAME.txt`` beside ``NAME.wav`` saying what is
 ======  =============================================================================
 
 Every choice of a rendering comes from a seed of the song's own. Not here: what is measured
-(``scoring``), the voice and mastering of rung c (``sung_bands``), files (``recordings``).
+(``scoring``), the voice and mastering of rung c (``sung_bands``), rung e's band
+(``other_bands``), files (``recordings``).
 """
 
 import zlib
@@ -30,6 +32,7 @@ from offline_train.corpora import Song, read_song, split_ids
 from offline_train.corpora.folder import GiantMidi
 from offline_train.corpora.notes import Pedal, with_pedal
 from offline_train.corpora.pop909 import Pop909
+from offline_train.evaluation.other_bands import render_other
 from offline_train.evaluation.recordings import (
     LONGEST_S,
     SUNG_S,
@@ -45,7 +48,9 @@ from offline_train.synthesis.pianos.salamander import play_piano
 from offline_train.synthesis.render import RENDER_RATE
 
 Array = NDArray[np.float32]
-Rung = Literal["a", "b", "c", "d", "piano", "folder", "sung"]
+Rung = Literal["a", "b", "c", "e", "d", "piano", "folder", "sung"]
+RENDERED: tuple[Rung, ...] = ("a", "b", "c", "e")
+"""Rungs whose songs are POP909's, played by a band."""
 OF_FILES: tuple[Rung, ...] = ("d", "folder", "sung")
 """Rungs whose songs are the user's own files."""
 
@@ -84,7 +89,7 @@ class EvaluateConfig:
     @property
     def folder(self) -> Path:
         """Where this rung's songs are kept; elsewhere once a user's own have changed."""
-        source = f"{self.split}-" if self.rung in ("a", "b", "c") else ""
+        source = f"{self.split}-" if self.rung in RENDERED else ""
         if self.rung in OF_FILES:
             source = f"{zlib.crc32(self._source().encode()):08x}-"
         seconds = SUNG_S if self.rung == "sung" else self.excerpt_s
@@ -123,7 +128,7 @@ def giantmidi_split(data: Path) -> GiantMidiSplit:
 
 def song_names(config: EvaluateConfig) -> list[str]:
     """Return the names of the rung's songs, as many as ``limit`` allows. DataError if none."""
-    if config.rung in ("a", "b", "c"):
+    if config.rung in RENDERED:
         names = split_ids(config.data, config.split)
     elif config.rung == "piano":
         names = giantmidi_split(config.data).held_out
@@ -138,6 +143,7 @@ def read_reference_song(config: EvaluateConfig, name: str) -> ReferenceSong:
         "a": partial(_render_pop909, is_heard=True),
         "b": partial(_render_pop909, is_heard=False),
         "c": _render_sung,
+        "e": _render_other,
         "d": _read_recording,
         "piano": _render_piano,
         "folder": _read_recording,
@@ -168,7 +174,7 @@ def _keep(config: EvaluateConfig, name: str) -> str:
 
 
 def reference_piece(config: EvaluateConfig, name: str) -> tuple[Song, list[Pedal]]:
-    """Return what POP909 knows of a song of rungs a to c, cut as it is evaluated, and its pedal."""
+    """Return what POP909 knows of a song, cut as it is evaluated, and its pedal."""
     song, start = _excerpt(config, name, _rng(config, name, config.rung == "a"))
     pedals = Pop909(config.data).read(name).pedals
     before = [pedal._replace(time=0.0) for pedal in pedals if pedal.time <= start]
@@ -178,7 +184,7 @@ def reference_piece(config: EvaluateConfig, name: str) -> tuple[Song, list[Pedal
 
 
 def excerpt_start(config: EvaluateConfig, name: str) -> float:
-    """Return where in a song of rungs a to c, in seconds, what is evaluated begins."""
+    """Return where in a song of rungs of POP909, in seconds, what is evaluated begins."""
     return _excerpt(config, name, _rng(config, name, config.rung == "a"))[1]
 
 
@@ -219,6 +225,13 @@ def _render_sung(config: EvaluateConfig, name: str) -> ReferenceSong:
     song, _ = _excerpt(config, name, rng)
     voice_rng = np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/sung".encode()))
     return _known(song, waveform(render_sung(song, rng, voice_rng), SAMPLE_RATE))
+
+
+def _render_other(config: EvaluateConfig, name: str) -> ReferenceSong:
+    """The excerpt of rung b."""
+    song, _ = _excerpt(config, name, _rng(config, name, is_heard=False))
+    rng = np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/other".encode()))
+    return _known(song, waveform(render_other(song, rng), SAMPLE_RATE))
 
 
 def _render_piano(config: EvaluateConfig, name: str) -> ReferenceSong:

@@ -102,12 +102,7 @@ def _voicing(root: int, intervals: tuple[int, ...], low: int) -> list[int]:
 def arrange(song: Song, grooves: tuple[Groove, ...], rng: np.random.Generator) -> list[Player]:
     """Return the band's players for a song; every choice comes from ``rng``."""
     groove = grooves[rng.integers(len(grooves))]
-    lead, second = rng.choice(_LEADS, 2)
-    players = [Player("melody", int(lead), _loudness(song.melody, rng), float(rng.uniform(-1, 5)))]
-    if song.bridge and rng.random() < 0.85:
-        players.append(
-            Player("bridge", int(second), _loudness(song.bridge, rng), float(rng.uniform(-8, 1)))
-        )
+    players = lead_players(song, rng)
     bass = Player("bass", int(rng.choice(_BASSES)), gain_db=float(rng.uniform(-5, 2)))
     comp = Player("comp", int(rng.choice(_COMPS)), gain_db=float(rng.uniform(-9, 0)))
     pad = Player("pad", int(rng.choice(_PADS)), gain_db=float(rng.uniform(-14, -4)))
@@ -122,6 +117,17 @@ def arrange(song: Song, grooves: tuple[Groove, ...], rng: np.random.Generator) -
         players.append(Player("piano", int(rng.choice((0, 1, 2, 4, 5))), song.piano, -6.0))
     for player in players:
         player.pan = 0.0 if player.role == "bass" else float(rng.uniform(-0.7, 0.7))
+    return players
+
+
+def lead_players(song: Song, rng: np.random.Generator) -> list[Player]:
+    """Return who plays the tune and, mostly, the second voice."""
+    lead, second = rng.choice(_LEADS, 2)
+    players = [Player("melody", int(lead), _loudness(song.melody, rng), float(rng.uniform(-1, 5)))]
+    if song.bridge and rng.random() < 0.85:
+        players.append(
+            Player("bridge", int(second), _loudness(song.bridge, rng), float(rng.uniform(-8, 1)))
+        )
     return players
 
 

@@ -61,7 +61,7 @@ def test_the_tables(score: PlayableScore) -> None:
 
 
 def test_only_songs_with_tracks(config: EvaluateConfig) -> None:
-    with pytest.raises(DataError, match="a rung of a, b or c, not piano"):
+    with pytest.raises(DataError, match="a rung of POP909, a, b, c, e, got piano"):
         measure("live", EvaluateConfig(config.data, config.cache, rung="piano"))
 
 

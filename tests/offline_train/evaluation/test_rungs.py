@@ -28,6 +28,7 @@ from offline_train.synthesis import band_renders
 from offline_train.synthesis.render import RENDER_RATE
 from tests.messages import says
 from tests.offline_train.fixtures import write_data, write_song
+from tests.programs import needs
 
 
 def tone(midi: mido.MidiFile, soundfont: str, sample_rate: int = RENDER_RATE) -> np.ndarray:
@@ -101,10 +102,21 @@ def test_rung_c_is_drawn_from_the_songs_seed(data: Path) -> None:
     assert np.abs(one.samples).max() <= 1
 
 
+@needs("timidity", "mma")
+def test_rung_e_is_another_band_on_the_same_excerpt(data: Path) -> None:
+    b, e = (read_reference_song(config(data, rung, excerpt_s=3.0), "902") for rung in ("b", "e"))
+    assert b.notes is not None and e.notes is not None and np.array_equal(b.notes, e.notes)
+    again = read_reference_song(EvaluateConfig(data, data / "x", rung="e", excerpt_s=3.0), "902")
+    assert np.array_equal(e.samples, again.samples)
+    level = [np.sqrt(np.mean(np.square(song.samples[:SAMPLE_RATE]))) for song in (b, e)]
+    assert level[1] > 0.1 * level[0]
+
+
 def test_each_choice_has_a_folder_of_its_own(data: Path) -> None:
     configs = [
         config(data, "b"),
         config(data, "c"),
+        config(data, "e"),
         config(data, "b", split="valid"),
         config(data, "b", excerpt_s=0.0),
         config(data, "b", seed=8),
