@@ -46,7 +46,7 @@ def add(command: Add) -> None:
     sub.add_argument("checkpoint", type=Path)
     sub.add_argument("--covers", type=Path, nargs="*", default=[], help="shards for the styles")
     sub.add_argument("--out", type=Path, default=Path("runs/apc"))
-    sub.add_argument("--name", default="studio")
+    sub.add_argument("--name", default="apc")
     sub.add_argument("--tuned", action="store_true", help="thresholds from validation songs")
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
     sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))

@@ -33,7 +33,7 @@ LIVE_CONTEXT_FRAMES = 16  # frames of the window after those that are answered
 def export_hft(
     checkpoint_path: Path,
     out: Path,
-    name: str = "studio",
+    name: str = "apc",
     covers: tuple[Path, ...] = (),
     songs: EvaluateConfig | None = None,
 ) -> Path:

@@ -206,7 +206,7 @@ def test_threads_sleep_between_runs(
 def test_whatever_is_listed_is_a_cover_model() -> None:
     """Other networks that ship lie in folders of their own."""
     names = list_models()
-    assert {"live", "studio", "transcribe"} <= set(names)
+    assert {"live", "transcribe"} <= set(names)
     for name in names:
         assert load_model(name).spec.name
 

@@ -23,7 +23,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     outputs = [OutputInfo("alsa_output.pci", "Built-in Audio")]
     monkeypatch.setattr(subject, "list_outputs", lambda: outputs)
     monkeypatch.setattr(subject, "midi_system", lambda: "ALSA")
-    monkeypatch.setattr(subject, "list_models", lambda: ("live", "studio"))
+    monkeypatch.setattr(subject, "list_models", lambda: ("live", "transcribe"))
     monkeypatch.setattr(subject, "available_providers", lambda: ("cuda", "cpu"))
 
 
@@ -53,7 +53,7 @@ def test_everything_with_what_to_type() -> None:
         "",
         "Models",
         "live --model live",
-        "studio --model studio",
+        "transcribe --model transcribe",
         "a file --model path/to/model.onnx",
         "",
         "ONNX Runtime providers",

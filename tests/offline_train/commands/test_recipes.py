@@ -37,10 +37,10 @@ def test_options_and_set_win_over_the_recipe(
     monkeypatch.setattr("offline_train.recipes.amt_apc.train", asked.append)
     out = ["--out", str(tmp_path)]
     assert main(["train-apc", "--recipe", "full", "--batch", "3", "--set", "seed=7", *out]) == 0
-    assert main(["train", "--recipe", "studio", *out]) == 0
-    full, studio = asked
+    assert main(["train", "--recipe", "ablation", *out]) == 0
+    full, ablation = asked
     assert (full.network, full.batch, full.seed, full.device) == ("paper", 3, 7, "cuda")
-    assert studio.stages == ("apc",)
+    assert (ablation.network, ablation.out) == ("small", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_options_and_set_win_over_the_recipe(
         (["--set", "bacth=3"], "unknown key bacth; did you mean batch?"),
         (["--set", "n_frames=3"], "n_frames must be a multiple of 2"),
         (["--recipe", "nowhere"], "expected a recipe, FILE.toml or a name, got nowhere"),
-        (["--recipe", "studio", "--hours", "1"], "unknown key hours"),
+        (["--recipe", "ablation", "--hours", "1"], "unknown key hours"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_code_two(

@@ -73,7 +73,7 @@ def test_every_recipe_ships_small_and_full() -> None:
     assert {name.partition("/")[0] for name in shipped} >= set(KINDS)
     for kind in {name.partition("/")[0] for name in shipped} - {"gpu"}:  # of several kinds
         assert f"{kind}/small" in shipped and f"{kind}/full" in shipped
-    made = {"cover/live", "cover/transcribe", "amt_apc/studio", "arranger/arranger"}
+    made = {"cover/live", "cover/transcribe", "arranger/arranger"}
     assert made | {"embedding/match"} < shipped.keys()
 
 
