@@ -10,7 +10,9 @@ from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import Settings, with_values
 
 TOGETHER_VALUES: dict[str, object] = {"audio.input": TOGETHER, "piano.enabled": True}
-"""Of the settings; the monitor's output is another."""
+"""Of the settings; the monitor's output and the latency are others."""
+TOGETHER_LATENCY_S = 0.4
+"""The song waits for its notes, so that there is time to hear them well; a video waits less."""
 
 
 def for_together(
@@ -18,8 +20,8 @@ def for_together(
 ) -> Settings:
     """Return ``settings`` with the input, the monitor and the piano on.
 
-    An output that they name for the monitor stays. ``given`` is what was typed, by
-    ``section.key``. Raises ConfigError if that is another input, and DeviceError where there is no
+    An output that they name for the monitor stays, and so does a latency that was chosen, the
+    shortest too if it was typed. ``given`` is what was typed, by ``section.key``. Raises ConfigError if that is another input, and DeviceError where there is no
     output to be heard.
     """
     if given.get("audio.input", TOGETHER) != TOGETHER:
@@ -30,7 +32,10 @@ def for_together(
     device = settings.monitor.device if settings.monitor.is_on else DEFAULT
     if device == DEFAULT:
         device = audible_output(platform)
-    return with_values(settings, {**TOGETHER_VALUES, "monitor.device": device})
+    values = {**TOGETHER_VALUES, "monitor.device": device}
+    if settings.time.latency is None and "time.latency" not in given:
+        values["time.latency"] = TOGETHER_LATENCY_S
+    return with_values(settings, values)
 
 
 def apart(settings: Settings) -> dict[str, object]:
@@ -41,11 +46,13 @@ def apart(settings: Settings) -> dict[str, object]:
             "audio.input": defaults.audio.input,
             "monitor.device": defaults.monitor.device,
             "piano.enabled": defaults.piano.enabled,
+            "time.latency": defaults.time.latency,
         }
     return {
         "audio.input": settings.audio.input,
         "monitor.device": settings.monitor.device,
         "piano.enabled": settings.piano.enabled,
+        "time.latency": settings.time.latency,
     }
 
 
@@ -62,7 +69,13 @@ def toggle_together(instrument: Instrument, before: dict[str, object] | None) ->
         return kept
     wanted = for_together(settings, {})
     try:
-        instrument.change({**TOGETHER_VALUES, "monitor.device": wanted.monitor.device})
+        instrument.change(
+            {
+                **TOGETHER_VALUES,
+                "monitor.device": wanted.monitor.device,
+                "time.latency": wanted.time.latency,
+            }
+        )
         instrument.start()
     except LiveCoverError:
         instrument.change(kept)

@@ -8,9 +8,9 @@ import pytest
 
 from engine.audio.loopback import together
 from engine.core.errors import ConfigError, DeviceError
-from engine.core.settings import AudioSettings
+from engine.core.settings import AudioSettings, TimeSettings
 from engine.playback import output
-from livecover.instrument.together import for_together
+from livecover.instrument.together import TOGETHER_LATENCY_S, for_together
 from livecover.settings.output import MonitorSettings
 from livecover.settings.sections import Settings
 from tests.messages import refused
@@ -25,6 +25,13 @@ def test_input_monitor_and_piano() -> None:
 def test_an_output_that_is_named_stays() -> None:
     mine = replace(Settings(), monitor=MonitorSettings("Headphones"))
     assert for_together(mine, {"audio.input": "together"}, "win32").monitor.device == "Headphones"
+
+
+def test_the_song_waits_so_that_its_notes_are_heard_well() -> None:
+    assert for_together(Settings(), {}, "linux").time.latency == TOGETHER_LATENCY_S
+    chosen = replace(Settings(), time=TimeSettings(latency=0.25))
+    assert for_together(chosen, {}, "linux").time.latency == 0.25
+    assert for_together(Settings(), {"time.latency": None}, "linux").time.latency is None
 
 
 def test_another_input_is_refused() -> None:
