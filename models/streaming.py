@@ -24,7 +24,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.ahead import AHEAD_PREFIX, CoverAhead, TranscriptionAhead, behind, by_segments
 from models.spec import N_PITCHES, STYLE_DIM
 from models.trunk import (
     INITIAL_BIAS,
@@ -35,14 +34,13 @@ from models.trunk import (
     Transcription,
     Trunk,
     TrunkConfig,
-    by_frames,
-    by_steps,
     over_time,
 )
 
 COVER = ("onset", "frame", "velocity", "melody")
 RESIDUAL = ("onset", "frame")  # outputs to which the transcription's logits are added
 TRANSCRIPTION_PREFIX = "transcription_"  # of the trunk's outputs beside the cover's
+AHEAD_PREFIX = "ahead_"  # of what waits in the state for later sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +98,49 @@ class AlongPitch(nn.Module):
         return out.reshape(channels, batch, n_steps, n_pitches).permute(1, 2, 3, 0)
 
 
+class Ahead(nn.Module):
+    """What later sound adds: GRUs that read back in time, from the newest step to each.
+
+    Each step gets what the steps behind it tell, however many there are: as many as the latency
+    allows, or the rest of a song. With zero output weights, which it begins with, it adds nothing.
+    """
+
+    def __init__(self, config: StreamingConfig) -> None:
+        super().__init__()
+        c = self.config = config
+        self.context_gru = nn.GRU(c.context, c.ahead_context, batch_first=True)
+        self.from_context = nn.Linear(c.ahead_context, 8 * N_PITCHES)
+        self.pitch_gru = nn.GRU(c.trunk + 16, c.ahead, batch_first=True)
+        self.to_head = nn.Linear(c.ahead, c.hidden, bias=False)
+        nn.init.zeros_(self.to_head.weight)
+
+    def forward(self, context: Tensor, x: Tensor) -> Tensor:
+        """Return what is added before the heads (B, S, P, hidden).
+
+        ``context`` (B, S, context) and ``x`` (B, S, P, trunk + 8) are what the forward GRUs read.
+        """
+        batch, n_steps = context.shape[:2]
+        first = context.new_zeros(1, batch, self.config.ahead_context)
+        later, _ = self.context_gru(context.flip(1), first)
+        hint = torch.relu(self.from_context(later)).reshape(batch, n_steps, N_PITCHES, 8)
+        first = context.new_zeros(1, batch * N_PITCHES, self.config.ahead)
+        later, _ = over_time(self.pitch_gru, torch.cat([x.flip(1), hint], 3), first)
+        added: Tensor = self.to_head(later).flip(1)
+        return added
+
+    def by_segments(self, context: Tensor, x: Tensor, n_steps: int) -> Tensor:
+        """Return the same where each segment of ``n_steps``, or less, is all that there is."""
+        n_whole = context.shape[1] - context.shape[1] % n_steps
+        added = []
+        if n_whole:
+            parts = [v[:, :n_whole].reshape(-1, n_steps, *v.shape[2:]) for v in (context, x)]
+            found = self(*parts)
+            added.append(found.reshape(len(x), n_whole, *found.shape[2:]))
+        if n_whole < context.shape[1]:
+            added.append(self(context[:, n_whole:], x[:, n_whole:]))
+        return torch.cat(added, 1)
+
+
 class StreamingCover(nn.Module):
     """Features (B, T, F), style (B, 24), state -> logits {name: (B, T, 88)}, next state.
 
@@ -110,7 +151,7 @@ class StreamingCover(nn.Module):
 
     def __init__(self, config: StreamingConfig) -> None:
         super().__init__()
-        c = self.config = config
+        self.config = config
         self.trunk = Trunk(config)
         self.transcription = Transcription(config)
         self.to_context = nn.Linear(config.trunk, 8)
@@ -128,11 +169,7 @@ class StreamingCover(nn.Module):
         self.cover.linear.bias.data -= bias.repeat(STEP_FRAMES)  # which the residual adds
         nn.init.zeros_(self.style_head.weight)
         nn.init.zeros_(self.style_head.bias)
-        sizes = c.context, c.trunk + 8, c.hidden, c.ahead, c.ahead_context
-        self.ahead = CoverAhead(*sizes) if c.ahead else None
-        self.transcription_ahead = (  # of a ``Transcriber``: a cover is told what is heard at once
-            TranscriptionAhead(c, self.transcription.width) if c.refine_ahead else None
-        )
+        self.ahead = Ahead(config) if config.ahead else None
 
     def init_state(self, batch: int, ahead_steps: int = 0) -> State:
         """Return the state before the first frame, for answers ``ahead_steps`` steps later."""
@@ -154,6 +191,11 @@ class StreamingCover(nn.Module):
                 state[AHEAD_PREFIX + name] = torch.zeros(batch, ahead_steps, *shape)
         return state
 
+    def transcribe(self, hidden: Tensor, state: State) -> tuple[State, State]:
+        """Return the transcription's logits by output name, and the next state."""
+        logits, next_state = self.transcription(hidden, state)
+        return {TRANSCRIPTION_PREFIX + name: value for name, value in logits.items()}, next_state
+
     def forward(
         self, features: Tensor, style: Tensor, state: State, segment_steps: int | None = None
     ) -> tuple[State, State]:
@@ -164,7 +206,7 @@ class StreamingCover(nn.Module):
         in training, so that all distances to the newest frame are met.
         """
         x, next_state = self.trunk(features, state)
-        transcribed, later = self.transcription(x, state)
+        transcribed, later = self.transcribe(x, state)
         next_state |= later
 
         heard = torch.relu(self.context_in(self.to_context(x).flatten(2)))
@@ -175,71 +217,55 @@ class StreamingCover(nn.Module):
         y, next_state["pitch"] = over_time(self.pitch_gru, x, state["pitch"])
         y = self.head_in(torch.cat([y, torch.relu(self.along_pitch(y))], 3))
         if self.ahead is not None and segment_steps is not None:
-            y = y + by_segments(self.ahead, segment_steps, heard, x)
+            y = y + self.ahead.by_segments(heard, x, segment_steps)
         elif self.ahead is not None:
-            new = {"context": heard, "x": x, "head": y, "transcribed": by_steps(transcribed)}
-            kept, waiting = behind(state, new)
-            next_state |= waiting
+            kept = {"context": heard, "x": x, "head": y, "transcribed": _by_steps(transcribed)}
+            kept = {n: torch.cat([state[AHEAD_PREFIX + n], v], 1) for n, v in kept.items()}
             n_steps = heard.shape[1]
+            next_state |= {AHEAD_PREFIX + n: v[:, n_steps:] for n, v in kept.items()}
             y = (kept["head"] + self.ahead(kept["context"], kept["x"]))[:, :n_steps]
-            transcribed = by_frames(kept["transcribed"][:, :n_steps])
+            transcribed = _by_frames(kept["transcribed"][:, :n_steps])
         cover = self.cover(torch.relu(y + self.style_head(style)[:, None, None, :]))
         for name in RESIDUAL:
-            residual = transcribed[name].detach()
+            residual = transcribed[TRANSCRIPTION_PREFIX + name].detach()
             cover[name] = cover[name] + self.config.transcription_residual_weight * residual
-        return cover | prefixed(transcribed), next_state
+        return {**cover, **transcribed}, next_state
 
 
-def prefixed(transcribed: State) -> State:
-    """Return a transcription's logits under the names that they have beside a cover's."""
-    return {TRANSCRIPTION_PREFIX + name: value for name, value in transcribed.items()}
+def _by_steps(transcribed: State) -> Tensor:
+    """Return the transcription's logits {name: (B, T, P)} as one (B, S, P, 2 names)."""
+    stacked = torch.stack(list(transcribed.values()), 3)
+    batch, _, n_pitches, n_names = stacked.shape
+    by_step = stacked.reshape(batch, -1, STEP_FRAMES, n_pitches, n_names)
+    return by_step.transpose(2, 3).flatten(3)
+
+
+def _by_frames(stacked: Tensor) -> State:
+    """Return what ``_by_steps`` was given."""
+    batch, n_steps, n_pitches, _ = stacked.shape
+    parts = stacked.reshape(batch, n_steps, n_pitches, STEP_FRAMES, len(TRANSCRIPTION))
+    parts = parts.transpose(2, 3).flatten(1, 2)
+    return {TRANSCRIPTION_PREFIX + name: parts[..., k] for k, name in enumerate(TRANSCRIPTION)}
 
 
 class Transcriber(nn.Module):
     """The trunk of a cover network alone, its transcription named as a model's outputs are.
 
-    Features (B, T, F), style (B, 24), which changes nothing, state -> logits, next state. With
-    ``refine_ahead`` units it answers as much later as its state holds steps, as the cover does.
+    Features (B, T, F), style (B, 24), which changes nothing, state -> logits, next state.
     """
 
     def __init__(self, cover: StreamingCover) -> None:
         super().__init__()
         self.config = cover.config
         self.trunk, self.transcription = cover.trunk, cover.transcription
-        self.ahead = cover.transcription_ahead
 
-    def init_state(self, batch: int, ahead_steps: int = 0) -> State:
-        """Return the state before the first frame, for answers ``ahead_steps`` steps later."""
-        state = {**self.trunk.init_state(batch), **self.transcription.init_state(batch)}
-        if self.ahead is not None:
-            sizes = {"taken": self.config.compared, "logits": STEP_FRAMES * len(TRANSCRIPTION)}
-            state |= {
-                AHEAD_PREFIX + name: torch.zeros(batch, ahead_steps, N_PITCHES, size)
-                for name, size in sizes.items()
-            }
-        return state
+    def init_state(self, batch: int) -> State:
+        """Return the state before the first frame."""
+        return {**self.trunk.init_state(batch), **self.transcription.init_state(batch)}
 
-    def forward(
-        self, features: Tensor, style: Tensor, state: State, segment_steps: int | None = None
-    ) -> tuple[State, State]:
-        """Return the transcription's logits and the state after the last frame.
-
-        ``segment_steps`` as ``StreamingCover.forward`` has it.
-        """
+    def forward(self, features: Tensor, style: Tensor, state: State) -> tuple[State, State]:
+        """Return the transcription's logits and the state after the last frame."""
         hidden, next_state = self.trunk(features, state)
-        hidden = hidden + 0 * style.sum()  # an exported graph loses an input that nothing uses
-        heard, later = self.transcription.hear(hidden, state)
-        next_state, logits = next_state | later, self.transcription.answer(heard)
-        if self.ahead is None:
-            return logits, next_state
-        taken = self.ahead.take(heard)
-        if segment_steps is not None:
-            found = by_segments(self.ahead, segment_steps, taken)
-        else:
-            n_steps = taken.shape[1]
-            kept, waiting = behind(state, {"taken": taken, "logits": by_steps(logits)})
-            next_state |= waiting
-            found = self.ahead(kept["taken"])[:, :n_steps]
-            logits = by_frames(kept["logits"][:, :n_steps])
-        added = self.ahead.answer(found)
-        return {name: value + added[name] for name, value in logits.items()}, next_state
+        kept = 0 * style.sum()  # an exported graph loses an input that nothing uses
+        logits, later = self.transcription(hidden + kept, state)
+        return logits, next_state | later

@@ -45,7 +45,6 @@ class TrunkConfig:
     related: int = 16  # channels that each pitch passes to related pitches
     compared: int = 64
     refine_hidden: int = 0  # units of the transcription's second GRU; 0 for none
-    refine_ahead: int = 0  # units that read a transcriber's pitches back from later sound
     feature_mean: float = -1.5
     feature_scale: float = 2.0
 
@@ -189,43 +188,13 @@ class Transcription(nn.Module):
             else {}
         )
 
-    @property
-    def width(self) -> int:
-        """Features of each pitch that ``hear`` returns."""
-        return self.heads.linear.in_features
-
-    def hear(self, hidden: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return the heads' input (B, S, P, width) and the state after the last frame."""
+    def forward(self, hidden: Tensor, state: State) -> tuple[State, State]:
+        """Return logits by name and the state after the last frame."""
         parts, next_state = [hidden, self.comparison(hidden)], {}
         if self.config.refine_hidden:
             refined, next_state["refine"] = over_time(self.gru, parts[-1], state["refine"])
             parts += [refined, self.refined_comparison(refined)]
-        return torch.cat(parts, 3), next_state
-
-    def answer(self, heard: Tensor) -> State:
-        """Return logits {name: (B, T, P)} of what ``hear`` returned."""
-        logits: State = self.heads(heard)
+        logits = self.heads(torch.cat(parts, 3))
         for name, bias in zip(TRANSCRIPTION, self.register_bias, strict=True):
             logits[name] = logits[name] + bias
-        return logits
-
-    def forward(self, hidden: Tensor, state: State) -> tuple[State, State]:
-        """Return logits by name and the state after the last frame."""
-        heard, next_state = self.hear(hidden, state)
-        return self.answer(heard), next_state
-
-
-def by_steps(transcribed: State) -> Tensor:
-    """Return the transcription's logits {name: (B, T, P)} as one (B, S, P, 2 names)."""
-    stacked = torch.stack(list(transcribed.values()), 3)
-    batch, _, n_pitches, n_names = stacked.shape
-    by_step = stacked.reshape(batch, -1, STEP_FRAMES, n_pitches, n_names)
-    return by_step.transpose(2, 3).flatten(3)
-
-
-def by_frames(stacked: Tensor) -> State:
-    """Return what ``by_steps`` was given."""
-    batch, n_steps, n_pitches, _ = stacked.shape
-    parts = stacked.reshape(batch, n_steps, n_pitches, STEP_FRAMES, len(TRANSCRIPTION))
-    parts = parts.transpose(2, 3).flatten(1, 2)
-    return {name: parts[..., k] for k, name in enumerate(TRANSCRIPTION)}
+        return logits, next_state

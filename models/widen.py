@@ -25,7 +25,6 @@ NEW = (
     "transcription.refined_comparison.",
     "transcription.register_bias",
     "ahead.",
-    "transcription_ahead.",
 )
 """Parameters that a smaller or older network may lack; they, or what reads them, are 0 at first."""
 

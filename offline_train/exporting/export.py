@@ -19,9 +19,9 @@ from engine.model.frontend import SUFFIX as FRONTEND_SUFFIX
 from engine.model.frontend import load_frontend
 from engine.model.graph import Graph
 from engine.model.model_files import LOCAL_SUFFIX
-from models.ahead import AHEAD_PREFIX
 from models.features import Features
 from models.spec import FeatureSpec, ModelSpec
+from models.streaming import AHEAD_PREFIX
 from offline_train.exporting.onnx_files import (
     MODEL_TOLERANCE,
     check_equal,

@@ -22,8 +22,8 @@ from engine.model.window_model import WindowModel
 from engine.signal import level
 from models.features import LOG_STFT_16K, Features
 from models.spec import STYLE_DIM, ModelSpec
-from models.streaming import COVER, StreamingConfig, StreamingCover, Transcriber
-from models.trunk import STEP_FRAMES, TRANSCRIPTION
+from models.streaming import COVER, StreamingConfig, StreamingCover
+from models.trunk import STEP_FRAMES
 from offline_train.exporting.export import export_frontend, export_stateful
 from tests.networks import export_tiny_models, tiny_stateful, tiny_window
 from tests.tiny import TINY_FEATURES, TINY_STATEFUL, TINY_WINDOW
@@ -113,19 +113,16 @@ def test_a_window_model_equals_torch_on_windows_that_begin_in_silence(
 
 @pytest.mark.parametrize("wait", [None, 0, 6, 30])
 @pytest.mark.parametrize("block_size", [7, 256, 4096])
-@pytest.mark.parametrize("is_transcriber", [False, True])
 def test_the_default_network_streams(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
-    is_transcriber: bool,
     block_size: int,
     wait: int | None,
 ) -> None:
     """Without an ear for later sound, and with one, however long it waits."""
     monkeypatch.setattr(level, "TARGET_DBFS", -120.0)  # one pass knows no gain
-    units = 0 if wait is None else 6
     config = StreamingConfig(
-        channels=8, context=16, hidden=8, ahead=units, ahead_context=5, refine_ahead=units
+        channels=8, context=16, hidden=8, ahead=0 if wait is None else 6, ahead_context=5
     )
     spec = ModelSpec(
         name="small",
@@ -133,7 +130,7 @@ def test_the_default_network_streams(
         features=LOG_STFT_16K,
         version="1",
         lookahead_frames=config.lookahead_frames,
-        outputs=TRANSCRIPTION if is_transcriber else COVER,
+        outputs=COVER,
         step_frames=STEP_FRAMES,
         ahead_frames=0 if wait is None else 40,
     )
@@ -141,11 +138,9 @@ def test_the_default_network_streams(
     folder = tmp_path_factory.mktemp("default")
     export_frontend(spec.features, folder)
     network = StreamingCover(config)
-    if network.ahead is not None and network.transcription_ahead is not None:
+    if network.ahead is not None:
         torch.nn.init.normal_(network.ahead.to_head.weight)
-        torch.nn.init.normal_(network.transcription_ahead.heads.linear.weight)
-    exported = Transcriber(network) if is_transcriber else network
-    path = export_stateful(exported, spec, folder / "small.onnx")
+    path = export_stateful(network, spec, folder / "small.onnx")
     pipeline = load_pipeline(path, style=STYLE)
     pipeline.model = pipeline.model.waiting(wait or 0)
     assert isinstance(pipeline.model, StatefulModel)

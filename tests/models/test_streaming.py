@@ -13,7 +13,6 @@ from models.streaming import (
     AlongPitch,
     StreamingConfig,
     StreamingCover,
-    Transcriber,
 )
 from models.trunk import TRANSCRIPTION
 
@@ -31,15 +30,13 @@ def network(request: pytest.FixtureRequest) -> StreamingCover:
     return network.eval()
 
 
-def run(
-    network: StreamingCover | Transcriber, features: Tensor, chunks: list[int]
-) -> dict[str, Tensor]:
+def run(network: StreamingCover, features: Tensor, chunks: list[int]) -> dict[str, Tensor]:
     state, rows, at = network.init_state(1), [], 0
     for n in chunks:
         logits, state = network(features[:, at : at + n], torch.full((1, STYLE_DIM), 0.1), state)
         rows.append(logits)
         at += n
-    return {name: torch.cat([r[name] for r in rows], 1) for name in rows[0]}
+    return {name: torch.cat([r[name] for r in rows], 1) for name in OUTPUTS}
 
 
 @pytest.mark.parametrize("chunks", [[2] * 20, [8, 2, 30], [40]])
@@ -128,45 +125,43 @@ def test_cover_says_its_notes_against_what_is_heard() -> None:
         )
 
 
-@pytest.fixture(scope="module", params=["cover", "transcriber"])
-def ahead(request: pytest.FixtureRequest) -> StreamingCover | Transcriber:
+@pytest.fixture(scope="module")
+def ahead() -> StreamingCover:
     """Return a network that reads back from later sound."""
     torch.manual_seed(0)
-    network = StreamingCover(dataclasses.replace(SMALL, ahead=6, ahead_context=5, refine_ahead=6))
-    assert network.ahead is not None and network.transcription_ahead is not None
+    network = StreamingCover(dataclasses.replace(SMALL, ahead=6, ahead_context=5))
+    assert network.ahead is not None
     with torch.no_grad():
         network.ahead.to_head.weight.normal_()
-        network.transcription_ahead.heads.linear.weight.normal_()
-    return (network if request.param == "cover" else Transcriber(network)).eval()
+    return network.eval()
 
 
 @torch.inference_mode()
 def test_later_sound_adds_nothing_at_first() -> None:
     torch.manual_seed(0)
     plain, features = StreamingCover(SMALL).eval(), torch.randn(1, 16, SMALL.n_bins)
-    network = StreamingCover(dataclasses.replace(SMALL, ahead=6, refine_ahead=6)).eval()
+    network = StreamingCover(dataclasses.replace(SMALL, ahead=6)).eval()
     network.load_state_dict(plain.state_dict(), strict=False)
-    pairs = ((plain, network), (Transcriber(plain), Transcriber(network)))
-    for before, after in (tuple(run(n.eval(), features, [16]) for n in pair) for pair in pairs):
-        for name, value in before.items():
-            torch.testing.assert_close(after[name], value)
+    before, after = run(plain, features, [16]), run(network, features, [16])
+    for name in OUTPUTS:
+        torch.testing.assert_close(after[name], before[name])
 
 
 @pytest.mark.parametrize("n_steps", [1, 4, 7, 20, 64])
 @torch.inference_mode()
 def test_a_segment_hears_what_a_stream_of_such_steps_does(
-    ahead: StreamingCover | Transcriber, n_steps: int
+    ahead: StreamingCover, n_steps: int
 ) -> None:
     features, style = torch.randn(1, 40, SMALL.n_bins), torch.full((1, STYLE_DIM), 0.1)
     n = 2 * n_steps
     streamed = run(ahead, features, [min(n, 40 - at) for at in range(0, 40, n)])
     found, _ = ahead(features, style, ahead.init_state(1), n_steps)
-    for name, value in streamed.items():
-        torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-5)
+    for name in OUTPUTS:
+        torch.testing.assert_close(found[name], streamed[name], atol=1e-5, rtol=1e-5)
 
 
 @torch.inference_mode()
-def test_who_waits_hears_as_far_ahead_and_no_further(ahead: StreamingCover | Transcriber) -> None:
+def test_who_waits_hears_as_far_ahead_and_no_further(ahead: StreamingCover) -> None:
     """Steps of 4 frames, 6 ahead: a change at frame 20 is heard from the answer for frame 12 on."""
     features, style = torch.randn(1, 40, SMALL.n_bins), torch.full((1, STYLE_DIM), 0.1)
     changed = features.clone()

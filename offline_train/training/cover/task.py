@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.core.errors import ModelError
 from models.features import LOG_STFT_16K, Features
-from models.streaming import StreamingConfig, StreamingCover, Transcriber, prefixed
+from models.streaming import StreamingConfig, StreamingCover
 from models.trunk import STEP_FRAMES
 from models.widen import widen
 from offline_train.data.dataset import CoverCrops, shift_bins
@@ -31,7 +31,7 @@ from offline_train.training.checkpoints import (
     write_weights,
 )
 from offline_train.training.cover.losses import consistency_loss, cover_loss
-from offline_train.training.cover.settings import CoverSettings, Part
+from offline_train.training.cover.settings import CoverSettings
 from offline_train.training.data_parallel import global_batch_norm, rank, whole_batch, world_size
 from offline_train.training.loading import load_batches
 from offline_train.training.task import Losses, Task
@@ -92,8 +92,10 @@ class CoverTask(Task[dict[str, Tensor]]):
             widen(self.cover, start["ema"])
         ema = moving_average(c.ema_decay)
         self.average = AveragedModel(self.network, multi_avg_fn=ema, use_buffers=True)
-        self.learner = learner(self.cover, c.part)
-        compile_modules(c, self.learner)
+        is_whole = c.part in ("all", "cover")
+        compile_modules(
+            c, *([self.cover] if is_whole else [self.cover.trunk, self.cover.transcription])
+        )
         for module in self._frozen():
             module.requires_grad_(False)
         learning = [p for p in self.network.parameters() if p.requires_grad]
@@ -171,17 +173,19 @@ class CoverTask(Task[dict[str, Tensor]]):
         n, part = self.cover, self.c.part
         if part == "cover":
             return [n.trunk, n.transcription]
-        heads = (n.transcription, n.transcription_ahead)
-        trained = (n.trunk, *heads) if part == "transcriber" else heads
+        heads = n.transcription if part == "heads" else None
+        trained = (n.trunk, n.transcription) if part == "transcriber" else (heads,)
         return [] if part == "all" else [m for m in n.children() if m not in trained]
 
     def _answer(self, features: Tensor, style: Tensor, segment: int | None) -> dict[str, Tensor]:
         """Return logits by name; without the cover's where the cover does not learn."""
         state = initial_state(self.cover, len(features), self.c.device)
         with reduced_precision(self.c):
-            logits, _ = self.learner(features, style, state, segment)
-        if isinstance(self.learner, Transcriber):
-            logits = prefixed(logits)
+            if self.c.part in ("all", "cover"):
+                logits, _ = self.cover(features, style, state, segment)
+            else:
+                hidden, _ = self.cover.trunk(features, state)
+                logits, _ = self.cover.transcribe(hidden, state)
         return {name: at_least_float(value) for name, value in logits.items()}
 
     def _consistency(
@@ -223,7 +227,7 @@ class CoverTask(Task[dict[str, Tensor]]):
 @torch.inference_mode()
 def validate(network: StreamingCover, c: CoverSettings) -> dict[str, float]:
     """Return the loss terms over the same random crops of the validation shards each time."""
-    layer, answering = Features(LOG_STFT_16K).to(c.device), learner(network, c.part)
+    layer = Features(LOG_STFT_16K).to(c.device)
     folder = c.prepared / c.valid
     crops = CoverCrops({folder: 1.0}, LOG_STFT_16K, c.n_frames, network.config.lookahead_frames)
     totals: dict[str, float] = {}
@@ -232,22 +236,11 @@ def validate(network: StreamingCover, c: CoverSettings) -> dict[str, float]:
         batch = {name: value.to(c.device) for name, value in batch.items()}
         features = shifted_features(layer, batch["samples"], batch["shift"])
         state = initial_state(network, 8, c.device)
-        for prefix, segment in VALIDATED.items() if hears_later(c) else [("", None)]:
-            logits, _ = answering(features, batch["style"], state, segment)
-            logits = prefixed(logits) if isinstance(answering, Transcriber) else logits
+        for prefix, segment in VALIDATED.items() if network.config.ahead else [("", None)]:
+            logits, _ = network(features, batch["style"], state, segment)
             for name, value in cover_loss(logits, batch, c.weights).items():
                 totals[prefix + name] = totals.get(prefix + name, 0.0) + value.item() / n_batches
     return totals
-
-
-def learner(network: StreamingCover, part: Part) -> StreamingCover | Transcriber:
-    """Return what answers in training, by the part that learns; their weights are the network's."""
-    return network if part in ("all", "cover") else Transcriber(network)
-
-
-def hears_later(c: CoverSettings) -> bool:
-    """Return whether what learns hears later sound."""
-    return bool(c.network.ahead if c.part in ("all", "cover") else c.network.refine_ahead)
 
 
 def segment_steps(c: CoverSettings, step: int) -> int | None:
@@ -255,7 +248,7 @@ def segment_steps(c: CoverSettings, step: int) -> int | None:
 
     None for a network that hears nothing later.
     """
-    if not hears_later(c):
+    if not c.network.ahead:
         return None
     n_powers = (c.n_frames // STEP_FRAMES).bit_length()
     return 1 << int(np.random.default_rng((c.seed, step)).integers(n_powers))
