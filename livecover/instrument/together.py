@@ -21,8 +21,8 @@ def for_together(
     """Return ``settings`` with the input, the monitor and the piano on.
 
     An output that they name for the monitor stays, and so does a latency that was chosen, the
-    shortest too if it was typed. ``given`` is what was typed, by ``section.key``. Raises ConfigError if that is another input, and DeviceError where there is no
-    output to be heard.
+    shortest too if it was typed. ``given`` is what was typed, by ``section.key``. Raises
+    ConfigError if that is another input, and DeviceError where there is no output to be heard.
     """
     if given.get("audio.input", TOGETHER) != TOGETHER:
         raise ConfigError(
