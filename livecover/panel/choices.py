@@ -88,7 +88,7 @@ def find_choices() -> Choices:
         Input("What this computer plays", "loopback", True),
         Input("The song's program, silenced", TOGETHER, True),
         Input("The default microphone", "mic", False),
-        *(_input(info) for info in found(list_inputs)),
+        *(i for i in map(_input, found(list_inputs)) if i.name not in ALWAYS),
     )
     ports = tuple(dict.fromkeys((*VIRTUAL_PORTS, *found(list_ports))))
     models = tuple(found(list_models))
