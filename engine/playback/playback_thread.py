@@ -100,11 +100,11 @@ class PlaybackThread(Taps):
     def refuse_loop(self, source: str) -> None:
         """Raise DeviceError if ``source`` is what this output plays: it would hear itself."""
         if self._output.is_heard_in(source):
-            raise DeviceError(_loop(source, self.name))
+            raise DeviceError(loop_fault(source, self.name))
 
     def begin(self, source: TappedSource, offset: float, latency: float) -> None:  # noqa: D102
         self._source = source
-        self._look_for_loop(source.name)
+        self._look_forloop_fault(source.name)
         super().begin(source, offset, latency)
 
     def audio(self, block: Array, time: float, host_time: float) -> None:  # noqa: D102
@@ -127,7 +127,7 @@ class PlaybackThread(Taps):
     def _look_for_loop(self, source: str) -> None:
         is_looped = self._output.is_heard_in(source)
         if is_looped and not self._is_looped:
-            _log.error("%s; until then it is silent", _loop(source, self.name))
+            _log.error("%s; until then it is silent", loop_fault(source, self.name))
         self._is_looped = is_looped
 
     def _run(self) -> None:
@@ -184,7 +184,8 @@ class PlaybackThread(Taps):
         return False
 
 
-def _loop(source: str, output: str) -> str:
+def loop_fault(source: str, output: str) -> str:
+    """Return what is wrong where ``output`` plays what the input ``source`` hears."""
     return (
         f"the input {source} is what the output {output} plays, so livecover would hear itself:"
         " type livecover together, which plays both there in time, or name another output after"

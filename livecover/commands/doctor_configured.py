@@ -8,10 +8,13 @@ import threading
 from collections.abc import Callable
 
 from engine.audio.loopback.opening import LOOPBACK
+from engine.audio.loopback.together import TOGETHER
 from engine.audio.opening import open_source
+from engine.core.errors import DeviceError, LiveCoverError
 from engine.core.notes import NoteEvent
 from engine.midi.sinks import PortSink, is_midi_file
 from engine.playback.output import open_output
+from engine.playback.playback_thread import loop_fault
 from engine.system.bounded import call_in_thread
 from engine.system.paths import given_path, shown
 from engine.system.priority import raise_thread_priority
@@ -62,15 +65,33 @@ def check_port(settings: Settings, pause: Callable[[float], object] | None = Non
 
 
 def check_output(settings: Settings) -> str:
-    """Open the output of song and piano, if one of them is played here."""
+    """Open the output of song and piano, if one of them is played here.
+
+    Raises DeviceError, also where it plays what the input hears.
+    """
     monitor, piano = settings.monitor, settings.piano
     if not (monitor.is_on or piano.enabled):
         return "off: neither --monitor nor --piano is on"
     output = open_output(monitor.device if monitor.is_on else piano.device)
     try:
+        heard = _heard(settings)
+        if output.is_heard_in(heard):
+            raise DeviceError(loop_fault(heard, output.name))
         return f"{output.name}, {output.sample_rate} Hz"
     finally:
         output.close()
+
+
+def _heard(settings: Settings) -> str:
+    """Return the input's name; empty where it cannot be opened, or has an output of its own."""
+    if settings.audio.input == TOGETHER:
+        return ""
+    try:
+        source = open_source(settings.audio.input, settings.audio)
+    except LiveCoverError:  # ``check_input`` says why
+        return ""
+    source.stop()
+    return source.name
 
 
 def check_plugin(settings: Settings) -> str:

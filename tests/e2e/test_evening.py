@@ -70,6 +70,7 @@ def look_around(page: Page) -> None:
     inputs = "[...document.querySelectorAll('#input option')]"
     wait_for(page, f"{inputs}.some((option) => option.value === '\"app:{PLAYER}\"')")
     if SCREENSHOTS:
+        take_picture(page, "panel-app")
         page.click("#input")
         page.wait_for_timeout(500)
         take_picture(page, "panel-programs")

@@ -30,17 +30,17 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 MODULES = """async () => {
-  const [curve, clock, keyboard, timeline, scales, notes, pad, pace] = await Promise.all(
-    ["curve", "clock", "keyboard", "timeline", "scales", "notes", "pad", "pace"].map(
+  const [curve, clock, keyboard, timeline, scales, notes, pad, pace, harmony] = await Promise.all(
+    ["curve", "clock", "keyboard", "timeline", "scales", "notes", "pad", "pace", "harmony"].map(
       (name) => import(new URL(`js/${name}.js`, location.href))));
-  return (%s)(curve, clock, keyboard, timeline, scales, notes, pad, pace);
+  return (%s)(curve, clock, keyboard, timeline, scales, notes, pad, pace, harmony);
 }"""
 
 
 def ask(page: Page, code: str) -> Any:
     """Return what a function of the page's pure modules returns."""
     return page.evaluate(
-        MODULES % f"(curve, clock, keyboard, timeline, scales, notes, pad, pace) => {code}"
+        MODULES % f"(curve, clock, keyboard, timeline, scales, notes, pad, pace, harmony) => {code}"
     )
 
 
@@ -92,6 +92,18 @@ def test_keys_lie_as_on_a_piano(page: Page) -> None:
     assert ask(page, "keyboard.widen([36, 96], 30)") == [24, 96]
     assert ask(page, "keyboard.widen([36, 96], 108)") == [36, 108]
     assert ask(page, "keyboard.pitchName(60)") == "C4"
+
+
+@pytest.mark.parametrize(
+    ("key", "chord"),
+    [("F major", "B♭/F"), ("G minor", "B♭/F"), ("D major", "A♯/F"), ("", "A♯/F")],
+)
+def test_chords_are_spelled_as_their_key_is(page: Page, key: str, chord: str) -> None:
+    names = f"harmony.namesIn('{key}')"
+    assert ask(page, f"harmony.chordOf(new Set([5, 10, 2]), 53, {names})") == chord
+    weights = [5.0 if (k - 10) % 12 in (0, 2, 4, 5, 7, 9, 11) else 0.0 for k in range(12)]
+    weights[10] = weights[5] = 9.0
+    assert ask(page, f"harmony.keyOf({weights})") == "B♭ major"
 
 
 def test_time_is_height(page: Page) -> None:

@@ -18,7 +18,7 @@ from livecover.commands.doctor import Check, real_time_factor, run_checks
 from livecover.commands.doctor_configured import check_input, check_output, check_plugin, check_port
 from livecover.settings.output import MonitorSettings, PianoSettings
 from livecover.settings.sections import Settings
-from tests.messages import says
+from tests.messages import refused, says
 
 
 class FakePipeline:
@@ -194,10 +194,10 @@ def test_every_check_has_a_heading_in_the_page() -> None:
 
 @pytest.mark.usefixtures("machine")
 def test_what_nobody_thought_of_fails_one_check_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused() -> list[str]:
+    def unanswered() -> list[str]:
         raise PermissionError(13, "Permission denied", "/dev/snd/seq")
 
-    monkeypatch.setattr(subject, "list_ports", refused)
+    monkeypatch.setattr(subject, "list_ports", unanswered)
     found = checks()
     assert found["MIDI"] == Check("MIDI", False, "/dev/snd/seq: Permission denied")
     assert found["model"].is_ok
@@ -228,6 +228,7 @@ def test_what_the_settings_name_is_opened(monkeypatch: pytest.MonkeyPatch) -> No
         name="USB", sample_rate=48000, n_channels=2, close=lambda: closed.append("output")
     )
     device.stop = lambda: closed.append("input")
+    device.is_heard_in = lambda source: source == "its monitor"
     monkeypatch.setattr(doctor_configured, "open_source", lambda text, audio: device)
     monkeypatch.setattr(doctor_configured, "open_output", lambda name: device)
     monkeypatch.setattr(
@@ -243,11 +244,14 @@ def test_what_the_settings_name_is_opened(monkeypatch: pytest.MonkeyPatch) -> No
     assert check_input(chosen) == "USB, 48000 Hz, 2 ch"
     assert check_output(chosen) == "USB, 48000 Hz"
     assert check_plugin(chosen) == "grand.vst3 can be loaded"
-    assert closed == ["input", "output", "plugin"]
+    assert closed == ["input", "input", "output", "plugin"]
     assert check_input(Settings()).startswith("what this computer plays")
     assert check_output(Settings()).startswith("off") and check_plugin(Settings()).startswith(
         "none"
     )
+    device.name = "its monitor"
+    with refused(DeviceError, "its monitor", "livecover together"):
+        check_output(chosen)
     missing = fails_with(DeviceError("no output is called USB"))
     monkeypatch.setattr(doctor_configured, "open_output", missing)
     with pytest.raises(DeviceError):

@@ -1,6 +1,6 @@
 // The chord and the key of the notes that are played, named for a musician to read.
 
-import { NAMES } from "./keyboard.js";
+import { FLATS, NAMES } from "./keyboard.js";
 import { write } from "./meters.js";
 
 const EVERY = 0.2; // seconds between two looks
@@ -20,8 +20,17 @@ const CHORDS = [
 const MAJOR = [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88];
 const MINOR = [6.33, 2.68, 3.52, 5.38, 2.6, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17];
 
+/** Keys that are written with flats, by their tonic. */
+const WITH_FLATS = { major: [1, 3, 5, 8, 10], minor: [0, 2, 3, 5, 7, 10] };
+
+/** Return the names of the twelve pitch classes as a key, such as "F major", writes them. */
+export const namesIn = (key) => {
+  const [tonic, mode] = key.split(" ");
+  return (WITH_FLATS[mode] ?? []).includes(FLATS.indexOf(tonic)) ? FLATS : NAMES;
+};
+
 /** Return the chord of pitch classes (a Set) over a bass, such as C/E; "" where there is none. */
-export function chordOf(classes, bass) {
+export function chordOf(classes, bass, names = NAMES) {
   if (classes.size < LEAST) return "";
   let best = "";
   let most = 0;
@@ -33,7 +42,7 @@ export function chordOf(classes, bass) {
       const score = 2 * nThere - classes.size + (k === 0 ? 0.5 : 0);
       if (score <= most) continue;
       most = score;
-      best = NAMES[root] + name + (k === 0 ? "" : `/${NAMES[bass % 12]}`);
+      best = names[root] + name + (k === 0 ? "" : `/${names[bass % 12]}`);
     }
   }
   return best;
@@ -46,7 +55,8 @@ export function keyOf(weights) {
   for (const [profile, mode] of [[MAJOR, "major"], [MINOR, "minor"]]) {
     for (let tonic = 0; tonic < 12; tonic += 1) {
       const fit = correlation(weights, profile, tonic);
-      if (fit > most) [most, best] = [fit, `${NAMES[tonic]} ${mode}`];
+      const names = WITH_FLATS[mode].includes(tonic) ? FLATS : NAMES;
+      if (fit > most) [most, best] = [fit, `${names[tonic]} ${mode}`];
     }
   }
   return best;
@@ -72,6 +82,7 @@ export class Harmony {
   #seen = 0; // serial number of the first note that the key has not had
   #classes = new Set();
   #last = "";
+  names = NAMES; // of the pitch classes, as the present key writes them
 
   /** `notes` are a NoteStore; `chords` gets [time, name] of each new chord. */
   constructor(notes, chords) {
@@ -91,9 +102,11 @@ export class Harmony {
     const passed = Math.max(0, Math.min(1, now - this.#looked));
     this.#looked = now;
     const [bass, began] = this.#look(now, passed);
-    const name = chordOf(this.#classes, bass);
+    const key = keyOf(this.#weights);
+    this.names = namesIn(key);
+    const name = chordOf(this.#classes, bass, this.names);
     write(document.getElementById("chord"), name);
-    write(document.getElementById("key"), keyOf(this.#weights));
+    write(document.getElementById("key"), key);
     if (name && name === this.#last && name !== this.chords.at(-1)?.[1]) this.chords.push([began, name]);
     this.#last = name; // one that passes within a look is none
   }

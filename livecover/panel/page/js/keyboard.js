@@ -3,6 +3,7 @@
 
 export const LOWEST = 21; // A0
 export const HIGHEST = 108; // C8
+export const FLATS = ["C", "D♭", "D", "E♭", "E", "F", "G♭", "G", "A♭", "A", "B♭", "B"];
 export const NAMES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
 
 const WHITE = [0, -1, 1, -1, 2, 3, -1, 4, -1, 5, -1, 6]; // which of its octave's white keys, or -1

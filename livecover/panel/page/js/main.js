@@ -186,6 +186,7 @@ function frame() {
   }
   meters.draw(page);
   harmony.draw(now);
+  roll.names = harmony.names;
   beat.draw(now);
   if (measure && now) measure.frame(notes, now, pageNow(), connection.clock);
   requestAnimationFrame(frame);

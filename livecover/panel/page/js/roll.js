@@ -29,6 +29,7 @@ export class Roll {
     this.notes = notes;
     this.context = canvas.getContext("2d", { alpha: false });
     this.chroma = new ChromaCloud();
+    this.names = NAMES; // of the twelve pitch classes
     new ResizeObserver(() => this.resize()).observe(canvas);
   }
 
@@ -227,7 +228,7 @@ export class Roll {
     for (let pitch = keys.low; pitch <= keys.high; pitch += 1) {
       if (!this.#lit[pitch]) continue;
       const isWhite = NAMES[pitch % 12].length === 1;
-      context.fillText(NAMES[pitch % 12], keys.column(pitch) + keys.semitone / 2, time.keysTop + high * (isWhite ? 0.72 : 0.45));
+      context.fillText(this.names[pitch % 12], keys.column(pitch) + keys.semitone / 2, time.keysTop + high * (isWhite ? 0.72 : 0.45));
     }
   }
 
