@@ -8,48 +8,39 @@ import contextlib
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import wait
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from engine.audio.loopback.moved_streams import put_back_left
 from engine.audio.opening import is_file_input
-from engine.core.errors import DataError, LiveCoverError
-from engine.live.engine import Engine
+from engine.core.errors import LiveCoverError
 from engine.midi.sinks import is_midi_file
-from engine.system.bounded import begin_shutdown, call_in_thread
 from engine.system.command import end_process, run_command, say
 from engine.system.paths import given_path
 from livecover.api import write_cover
 from livecover.commands import arranger
 from livecover.commands.config import config_lines
-from livecover.commands.console import live_line, log_lines, logged, progress_bar
+from livecover.commands.console import logged, progress_bar
 from livecover.commands.devices import describe_devices
 from livecover.commands.doctor import run_checks
-from livecover.commands.job_control import job_control
 from livecover.commands.native_output import muted
 from livecover.commands.signals import stop_on_signals
-from livecover.commands.status import cover_summary, start_lines, summary
+from livecover.commands.status import cover_summary
 from livecover.control.learning import learn, line_of
-from livecover.control.listener import midi_control
 from livecover.instrument.calibration import calibrate, describe, lines_of
-from livecover.instrument.instrument import Instrument
-from livecover.instrument.rig import Rig
 from livecover.instrument.scenes import Scenes
 from livecover.instrument.together import for_together
 from livecover.options.parser import Request, parse
-from livecover.panel.json_lines import json_lines, text_lines
+from livecover.playing import play, serve_panel
 from livecover.settings.file import save_values
 from livecover.settings.sections import Settings, with_values
 from livecover.settings.source import Loaded, find_source, read_settings
-from livecover.tui import screen as tui
 
 EXIT_FAULT = 1  # doctor found a fault
 SWITCH_INTERVAL = 0.0001
 """Most seconds that a thread keeps the GIL while the MIDI thread waits for it."""
-REFRESH = 0.25  # seconds between two updates of the status line
 
 _log = logging.getLogger(__name__)
 
@@ -133,13 +124,13 @@ def _run(request: Request, settings: Settings, notes: Sequence[str]) -> int:
         elif command == "score":
             _score(request.words, settings)
         elif command in ("panel", "app") or settings.panel.enabled:
-            _serve_panel(settings, config, console, stop, command, request.is_address_new)
+            serve_panel(settings, config, console, stop, command, request.is_address_new)
         elif settings.arranger.enabled:
             _arrange(settings, console)
         elif is_for_files(settings):
             _cover(settings, console, stop)
         else:
-            _play(settings, console, stop)
+            play(settings, console, stop)
     return 0
 
 
@@ -160,134 +151,6 @@ def _examine(settings: Settings) -> int:
         is_all_well = is_all_well and check.is_ok
         say(f"{'ok  ' if check.is_ok else 'FAIL'}  {check.name:<8}  {check.text}")
     return 0 if is_all_well else EXIT_FAULT
-
-
-def _play(settings: Settings, console: Console, stop: threading.Event) -> None:
-    """Play in real time, until the end of a file or ``stop``."""
-    with _instrument(settings, None) as instrument:
-        _start(instrument, settings, stop)
-
-        def look(refresh: float) -> bool:
-            if instrument.wait(refresh, ends_program=True) and not instrument.has_ended:
-                stop.wait(refresh)  # stopped by a controller, which may start it again
-            return instrument.has_ended
-
-        _attend(instrument, console, stop, look)
-    _say(settings, *summary(instrument.last_status))
-    _check_takes(instrument)
-
-
-def _start(instrument: Instrument, settings: Settings, stop: threading.Event) -> None:
-    """Start playing and print the start lines; ``stop`` ends the wait. Raises LiveCoverError."""
-    starting = call_in_thread(instrument.start, "start")
-    while not (starting.done() or stop.is_set()):
-        wait([starting], REFRESH)
-    if not starting.done():
-        instrument.stop()
-        wait([starting], REFRESH)
-        return
-    starting.result()
-    if instrument.engine is not None:
-        _say(settings, *start_lines(instrument.engine, settings))
-
-
-@contextlib.contextmanager
-def _instrument(settings: Settings, config: Path | None) -> Iterator[Instrument]:
-    """Yield the instrument with recorder, monitor and piano; print which takes were recovered."""
-    with Rig(settings, lambda *opened: Engine(*opened)) as rig:
-        _say(settings, *rig.recovered)
-        instrument = Instrument(settings, config, rig.recorder, rig.open_engine, rig)
-        with instrument:
-            if settings.record.at_start:
-                instrument.record(True)
-            try:
-                yield instrument
-            finally:
-                begin_shutdown()
-
-
-def _serve_panel(
-    settings: Settings,
-    config: Path | None,
-    console: Console,
-    stop: threading.Event,
-    command: str,
-    renew_address: bool = False,
-) -> None:
-    """Serve the panel until ``stop``; play at once unless the command asks for the panel."""
-    from livecover.panel.web import browser, desktop  # imported only here, for a quick start
-    from livecover.panel.web.address import TokenFile, token_path
-    from livecover.panel.web.server import PanelServer
-
-    is_app = command == "app"
-    if is_app and desktop.show_running(settings.panel):
-        return
-    kept = token_path() if settings.panel.keep_address else None
-    if renew_address:
-        TokenFile(kept).renew()
-    on_quit = stop.set if is_app else None
-    with (
-        _instrument(settings, config) as instrument,
-        PanelServer(instrument, settings.panel, tokens=TokenFile(kept), on_quit=on_quit) as panel,
-    ):
-        _say(settings, f"panel at {panel.url}")
-        if panel.network_url:
-            _say(settings, f"on other devices: {panel.network_url}")
-        if command not in ("panel", "app"):
-            _start(instrument, settings, stop)
-
-        def look(refresh: float) -> bool:
-            try:
-                if instrument.wait(refresh):
-                    stop.wait(refresh)  # nothing plays; a page may start it again
-            except LiveCoverError as error:
-                _log.error("%s", error)
-            return False
-
-        is_opened = settings.panel.open_browser and (is_app or console.is_terminal)
-        with browser.opened(panel.url) if is_opened else contextlib.nullcontext():
-            _attend(instrument, console, stop, look)
-        panel.stop(is_waited_for=False)  # both take time
-        instrument.stop()
-    _say(settings, *summary(instrument.last_status))
-    _check_takes(instrument)
-
-
-def _attend(
-    instrument: Instrument,
-    console: Console,
-    stop: threading.Event,
-    look: Callable[[float], bool],
-) -> None:
-    """Show the state until ``stop``, or until ``look`` returns True; Ctrl-Z suspends.
-
-    ``look`` waits for the instrument, at most the seconds that it is given.
-    """
-    if stop.is_set():
-        return  # before it was ready: no port is opened any more
-    has_view, is_over = instrument.settings.tui.enabled, False
-    refresh = tui.REFRESH if has_view else REFRESH
-    with midi_control(instrument), job_control() as jobs:
-        while not (is_over or stop.is_set()):
-            if jobs.is_asked:
-                jobs.stop(instrument)
-            if has_view:
-                jobs.wait_for_terminal(instrument, stop)
-            with _display(instrument, console, stop) as show:
-                while not (is_over or stop.is_set() or jobs.is_asked):
-                    is_over = look(refresh)
-                    show(instrument)
-
-
-def _say(settings: Settings, *lines: str) -> None:
-    """Print lines; as JSON, where other programs read them."""
-    say(*(text_lines(*lines) if settings.log.status == "json" else lines))
-
-
-def _check_takes(instrument: Instrument) -> None:
-    """Raise DataError if a take is not whole, after playing has ended."""
-    if instrument.recording_faults:
-        raise DataError("; ".join(instrument.recording_faults))
 
 
 def _quantize(takes: Sequence[str], settings: Settings) -> None:
@@ -343,14 +206,3 @@ def _arrange(settings: Settings, console: Console) -> None:
         console.print(line, markup=False, soft_wrap=True)
     else:
         say(*arranger.summary(arranged, settings))
-
-
-def _display(
-    instrument: Instrument, console: Console, stop: threading.Event
-) -> contextlib.AbstractContextManager[Callable[[Instrument], None]]:
-    """Return the display: lines of JSON, the terminal view, the status line, or the log."""
-    if instrument.settings.log.status == "json":
-        return json_lines()
-    if instrument.settings.tui.enabled:
-        return tui.terminal_view(instrument, console, stop)
-    return live_line(console) if console.is_terminal else log_lines()

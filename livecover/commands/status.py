@@ -1,6 +1,6 @@
 """Text about the engine's state: at the start, in the status line, in the log, at the end.
 
-Not here: when it is shown (``livecover.cli``).
+Not here: when it is shown (``livecover.playing``).
 """
 
 from engine.core.tempo import Beat, BeatState

@@ -1,7 +1,7 @@
 """The state as lines of JSON on stdout, for other programs: ``--status json`` (``log.status``).
 
 Each is a message as pages get it (``livecover.panel.messages``): ``status``, and ``text`` with what
-is said to people else. Not here: when (``livecover.cli``).
+is said to people else. Not here: when (``livecover.playing``).
 """
 
 import contextlib

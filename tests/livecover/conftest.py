@@ -7,7 +7,7 @@ from typing import Any
 import platformdirs
 import pytest
 
-from livecover import cli as subject
+from livecover import playing as subject
 from tests.livecover.fake_engine import FakeEngine
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from engine.core.errors import DeviceError
 from livecover import cli as subject
+from livecover import playing
 from livecover.cli import is_for_files, main
 from livecover.commands.console import logged
 from livecover.commands.doctor import Check
@@ -116,7 +117,7 @@ def test_an_error_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Output) -
     def lost(settings: Any, taps: Any) -> None:
         raise DeviceError("no input\n is called 'x'")
 
-    monkeypatch.setattr(subject, "Engine", lost)
+    monkeypatch.setattr(playing, "Engine", lost)
     assert main(["--input", "x"]) == 2
     assert capsys.readouterr().err == "livecover: no input is called 'x'\n"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from livecover import cli as subject
+from livecover import playing as subject
 from livecover.cli import main
 from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import Settings
@@ -169,5 +169,5 @@ def test_who_stops_it_before_it_is_ready_waits_for_no_port(
     monkeypatch.setattr(subject, "midi_control", opened.append)
     stop = threading.Event()
     stop.set()
-    subject._attend(Instrument(Settings()), Console(), stop, lambda refresh: False)
+    subject.attend(Instrument(Settings()), Console(), stop, lambda refresh: False)
     assert opened == []

@@ -17,7 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 from rich.console import Console
 
-from livecover import cli
+from livecover import playing
 from livecover.commands import job_control
 from livecover.commands.job_control import in_foreground
 from livecover.instrument.instrument import Instrument
@@ -33,8 +33,8 @@ class Jobs:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.told: list[str] = []
-        monkeypatch.setattr(cli, "midi_control", lambda instrument: contextlib.nullcontext())
-        monkeypatch.setattr(cli, "_display", self._display)
+        monkeypatch.setattr(playing, "midi_control", lambda instrument: contextlib.nullcontext())
+        monkeypatch.setattr(playing, "_display", self._display)
         monkeypatch.setattr(job_control, "_stop_program", lambda: self.told.append("stopped"))
         monkeypatch.setattr(Instrument, "suspend", self._suspend)
 
@@ -59,7 +59,7 @@ class Jobs:
                 signal.raise_signal(signal.SIGTSTP)
             return looks == 0
 
-        cli._attend(Instrument(settings), Console(file=io.StringIO()), threading.Event(), look)
+        playing.attend(Instrument(settings), Console(file=io.StringIO()), threading.Event(), look)
 
 
 def test_the_view_goes_and_the_notes_end_before_the_program_stops(
