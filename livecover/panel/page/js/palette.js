@@ -44,6 +44,7 @@ export function readPalette() {
     ivory: css(colour("ivory")),
     ivoryEdge: css(colour("ivory-edge")),
     ebony: css(colour("ebony")),
+    names: Array.from({ length: LEVELS }, (_, level) => css(colour(isDark || level < LEVELS / 2 ? "ebony" : "ivory"))), // on notes
     muted: css(colour("muted")),
     now: css(now),
     nowFaint: css(now, 0.35),

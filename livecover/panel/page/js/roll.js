@@ -11,6 +11,9 @@ const FLASH = 0.28; // seconds for which a note that lands shines
 const HEAD = 12; // pixels of a note that is coming and whose end is not known
 const DECAY = 1.2; // seconds in which a column pales in the still picture
 
+/** Return the level at which a key is painted, brighter than its note, by `#lit`. */
+const keyLevel = (lit) => Math.min(LEVELS - 1, ((lit - 1) % LEVELS) + 2);
+
 export class Roll {
   isStill = false; // no scrolling: keys and columns light up and pale
   isCalm = false; // no flashes
@@ -224,9 +227,9 @@ export class Roll {
     context.font = `700 ${Math.min(13, keys.semitone + 3)}px ${this.font}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    context.fillStyle = palette.ebony;
     for (let pitch = keys.low; pitch <= keys.high; pitch += 1) {
       if (!this.#lit[pitch]) continue;
+      context.fillStyle = palette.names[keyLevel(this.#lit[pitch])];
       const isWhite = NAMES[pitch % 12].length === 1;
       context.fillText(this.names[pitch % 12], keys.column(pitch) + keys.semitone / 2, time.keysTop + high * (isWhite ? 0.72 : 0.45));
     }
@@ -237,7 +240,7 @@ export class Roll {
     if (lit === 0) return;
     shape(this.context, key, high, this.time.keysTop);
     const part = this.palette.parts[lit > LEVELS ? 1 : 0];
-    this.context.fillStyle = part.notes[Math.min(LEVELS - 1, ((lit - 1) % LEVELS) + 2)];
+    this.context.fillStyle = part.notes[keyLevel(lit)];
     this.context.fill();
   }
 
