@@ -104,7 +104,7 @@ class PlaybackThread(Taps):
 
     def begin(self, source: TappedSource, offset: float, latency: float) -> None:  # noqa: D102
         self._source = source
-        self._look_forloop_fault(source.name)
+        self._look_for_loop(source.name)
         super().begin(source, offset, latency)
 
     def audio(self, block: Array, time: float, host_time: float) -> None:  # noqa: D102
