@@ -15,6 +15,7 @@ from tests.e2e.processes import Process, wait_until
 from tests.e2e.test_pipewire import chain  # noqa: F401  (the fixture)
 from tests.e2e.together import HEARD, PLAYER, SONG, Desk
 
+pytest.importorskip("link", reason="Ableton Link: pip install LinkPython-extern")
 pytest.importorskip("playwright")
 from playwright.sync_api import Browser, Page  # noqa: E402
 
