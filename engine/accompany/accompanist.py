@@ -33,6 +33,7 @@ SURE_NOT = 1e-3
 MOST_EVIDENCE = 4.0  # in logits, for a key
 LEAST_EVIDENCE = 4.0  # against it
 BEAT_STEPS = 4
+HALF_BEAT_STEPS = 2
 BAR_STEPS = 16
 METRE_WEIGHTS = (1.0, 0.0, 0.5, 0.0)  # of a beat's sixteenths
 USUAL_OVER = 32  # steps over which the number of notes is led back
@@ -58,11 +59,12 @@ class SamplingSettings:
     density: float = 1.0  # how strongly the number of notes is led back to what is usual
     notes_per_step: float = 0.81  # what is usual
     candidates: int = 8  # of each step, of which the best is played
-    fullness: float = 1.2  # how much more readily a note gets others beside it
+    fullness: float = 1.5  # how much more readily a note gets others beside it
     restrike: float = 0.0  # how much a key struck within half a beat is avoided; a beat: half
     steadiness: float = 1.0  # what striking, or not, as a bar ago is worth to a candidate
     habit: float = 0.0  # how much more readily it strikes, or not, as a bar ago
     pulse: float = 0.0  # how much more readily it strikes on a beat; half as much between two
+    calm: float = 0.5  # how much less readily it strikes between half-beats
     evidence: float = 0.0  # how much it counts that a key was heard to be struck, in logits
     usual_evidence: float = 0.07  # probability that speaks neither for a key nor against it
     plan: PlanSettings = field(default_factory=PlanSettings)
@@ -166,7 +168,7 @@ class Accompanist:
         own = own.astype(np.float32)
         hidden = self._hidden(own, plan, *self._for_player(heard, where))
         said = StepNotes(self._model, hidden, plan.row[:-1], self.settings.guidance)
-        notes = self._best(said, plan, self._bias(plan, struck, where.place))
+        notes = self._best(said, plan, self._bias(plan, struck, where.place), where.place)
         self._keep(notes)
         self._usual += (len(notes) - self._usual) / USUAL_OVER
         self._attacks.append(bool(notes))
@@ -207,13 +209,17 @@ class Accompanist:
             self._left[is_foreign] = 0
         return tuple(int(key) + MIN_PITCH for key in np.flatnonzero(ended))
 
-    def _best(self, said: StepNotes, plan: Plan, bias: Array) -> tuple[StepNote, ...]:
+    def _best(self, said: StepNotes, plan: Plan, bias: Array, place: int) -> tuple[StepNote, ...]:
         """Return the best of some candidates, by harmony and steadiness.
 
         Steadiness is to strike, or not, as a bar ago. Harmony is how likely the notes belong to
         what sounds, in the mean; a rest is neither better nor worse in it than those that play.
+        Between half-beats the first one says whether any is struck: the best of several are
+        struck more often than each is, and what was struck there once would be in every bar.
         """
         drawn = [self._write(said, bias.copy()) for _ in range(max(self.settings.candidates, 1))]
+        if place % HALF_BEAT_STEPS:
+            drawn = [notes for notes in drawn if bool(notes) == bool(drawn[0])]
         if len(drawn) == 1:
             return drawn[0]
         safe = np.log(np.maximum(plan.safety, LEAST_SAFETY))
@@ -280,6 +286,7 @@ class Accompanist:
             bias[:N_PITCHES] += np.clip(worth, -LEAST_EVIDENCE, MOST_EVIDENCE)
         bias[DONE] = s.density * np.log(max(self._usual, 0.05) / s.notes_per_step)
         bias[DONE] -= s.pulse * METRE_WEIGHTS[place % BEAT_STEPS]
+        bias[DONE] += s.calm * (place % HALF_BEAT_STEPS)
         was_struck = self._was_struck_a_bar_ago()
         if was_struck is not None:
             bias[DONE] += -s.habit if was_struck else s.habit

@@ -42,6 +42,7 @@ SAMPLING = {
         candidates=1,
         habit=1.0,
         pulse=0.6,
+        calm=0.0,
         evidence=0.6,
     ),
 }

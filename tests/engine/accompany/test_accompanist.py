@@ -288,6 +288,34 @@ def test_pulse_strikes_more_on_beats_less_so_between_them_and_nothing_else() -> 
         assert abs(with_pulse[place] - plain[place]) < 20
 
 
+def test_calm_strikes_less_between_half_beats_and_nothing_else() -> None:
+    def rests(keys: list[int | None]) -> list[int]:
+        return [keys[place::2].count(None) for place in range(2)]
+
+    plain, calm = rests(struck(400, calm=0.0)), rests(struck(400, calm=2.0))
+    assert calm[1] > plain[1] + 40
+    assert abs(calm[0] - plain[0]) < 25
+
+
+def test_between_half_beats_the_best_of_several_is_not_struck_more_often_than_one() -> None:
+    class Rare(Either):
+        def note(self, *args: Any) -> NoteLogits:
+            said = super().note(*args)
+            said.pitch[:DONE] -= np.float32(1.2)
+            return said
+
+    def n_struck(candidates: int) -> list[int]:
+        model: Any = Rare()
+        settings = FREE | {"candidates": candidates, "calm": 0.0, "steadiness": 0.0}
+        accompanist = Accompanist(model, SamplingSettings(**settings))
+        steps = [accompanist.step(Place(k % 16, 0, 100.0)) for k in range(400)]
+        return [sum(bool(step.notes) for step in steps[place::2]) for place in range(2)]
+
+    one, best = n_struck(1), n_struck(8)
+    assert best[0] > 1.5 * one[0]
+    assert abs(best[1] - one[1]) < 25
+
+
 def test_a_key_struck_lately_gives_way_to_others_and_not_to_a_rest() -> None:
     heard = np.full(88, 0.01, np.float32)
     heard[[40, 50]] = 0.5
