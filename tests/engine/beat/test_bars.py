@@ -161,6 +161,14 @@ def test_beats_that_are_too_slow_or_fast_are_counted_anew(level: int, factor: fl
         assert after.bpm == pytest.approx(60 / period, rel=0.02)
 
 
+@pytest.mark.parametrize(("odds", "seconds", "factor"), [(1.5, 14, 1), (1.5, 40, 2), (0.8, 60, 1)])
+def test_a_little_evidence_counts_if_it_lasts(odds: float, seconds: float, factor: int) -> None:
+    period, chord = 0.768, Chord(HALF)
+    chord.odds = odds
+    clock = follow(chord, seconds, period).clock
+    assert clock.bpm == pytest.approx(factor * 60 / period, rel=0.03)
+
+
 class Dotted(Chord):
     """A song whose drums strike three times in two beats, and louder than the beats."""
 
