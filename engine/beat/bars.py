@@ -79,6 +79,7 @@ class BeatInBar(NamedTuple):
     beat: int
     downbeat: float  # log odds
     level: Array  # (7,) log odds of ``LEVELS`` against the right one
+    is_first: bool  # of beats that are other beats than before
 
 
 class BarTracker:
@@ -98,6 +99,7 @@ class BarTracker:
         """Begin a new stream."""
         self._model.reset()
         self._next: int | None = None
+        self._is_first = True
         self._period = math.inf
 
     def update(
@@ -112,6 +114,7 @@ class BarTracker:
         if self._next is None or not 1 / OTHER_BEATS < ratio < OTHER_BEATS:
             self._model.reset()
             self._next = newest
+            self._is_first = True
         self._period = clock.period
         found = []
         while self._next <= newest:
@@ -119,8 +122,9 @@ class BarTracker:
             if beat is None:
                 break
             downbeat, level = self._model.step(beat)
-            found.append(BeatInBar(self._next, float(downbeat[0]), level[0] - level[0, RIGHT]))
-            self._next += 1
+            odds = level[0] - level[0, RIGHT]
+            found.append(BeatInBar(self._next, float(downbeat[0]), odds, self._is_first))
+            self._next, self._is_first = self._next + 1, False
         return found
 
     def _beat(

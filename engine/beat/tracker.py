@@ -195,7 +195,8 @@ class BeatTracker:
             return
         for past in self._in_bars:
             self.filter.push_bar(past.downbeat, beat - past.beat)
-            self._level = LEVEL_MEMORY * self._level + past.level
+            memory = 0.0 if past.is_first else LEVEL_MEMORY  # a level is told of these beats
+            self._level = memory * self._level + past.level
         self._in_bars.clear()
         wrong = int(self._level.argmax())
         if self._level[wrong] > self._level_odds:

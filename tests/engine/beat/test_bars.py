@@ -169,6 +169,19 @@ def test_a_little_evidence_counts_if_it_lasts(odds: float, seconds: float, facto
     assert clock.bpm == pytest.approx(factor * 60 / period, rel=0.03)
 
 
+def test_evidence_of_a_level_is_forgotten_with_the_beats_that_it_was_of() -> None:
+    clock, gatherer = BeatClock(), StepGatherer(FRAME_S)
+    clock.take(BeatEstimate(0, 0.0, PERIOD, 0, 4, 1.0, 1.0), 0.0)
+    tracker, found = bars(Chord()), []
+    for first in range(0, 640, 4):
+        if first == 320:
+            clock.take(BeatEstimate(0, 0.0, 2 * PERIOD, 0, 4, 1.0, 1.0), first * FRAME_S)
+        gatherer.push(posteriors(first, 4))
+        found += tracker.update(clock, gatherer, AttackGatherer(FRAME_S))
+    firsts = [k for k, each in enumerate(found) if each.is_first]
+    assert len(firsts) == 2 and firsts[0] == 0 and 5 < firsts[1] < len(found) - 2
+
+
 class Dotted(Chord):
     """A song whose drums strike three times in two beats, and louder than the beats."""
 
