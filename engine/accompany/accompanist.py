@@ -35,6 +35,7 @@ LEAST_EVIDENCE = 4.0  # against it
 BEAT_STEPS = 4
 HALF_BEAT_STEPS = 2
 BAR_STEPS = 16
+TIED_STEPS = 8  # since a key was struck, in which it may be tied
 METRE_WEIGHTS = (1.0, 0.0, 0.5, 0.0)  # of a beat's sixteenths
 USUAL_OVER = 32  # steps over which the number of notes is led back
 USUAL_STYLE: Array = np.repeat(np.array([0, 1], np.float32), N_STYLES)
@@ -48,6 +49,7 @@ class SamplingSettings:
 
     temperature: float = 1.0  # of keys and rests
     touch: float = 1.0  # temperature of lengths and velocities
+    hold: float | None = None  # quantile of a note's length that is played; None draws one
     top_p: float = 0.97
     guidance: float = 0.0  # how much more plan and sound count than in training
     safety: float = 3.0  # how much a pitch class that may not belong is avoided
@@ -61,6 +63,7 @@ class SamplingSettings:
     candidates: int = 8  # of each step, of which the best is played
     fullness: float = 1.5  # how much more readily a note gets others beside it
     restrike: float = 0.0  # how much a key struck within half a beat is avoided; a beat: half
+    tie: float = 0.0  # evidence below which a key struck within half a bar is not, beside others
     steadiness: float = 1.0  # what striking, or not, as a bar ago is worth to a candidate
     habit: float = 0.0  # how much more readily it strikes, or not, as a bar ago
     pulse: float = 0.0  # how much more readily it strikes on a beat; half as much between two
@@ -168,7 +171,8 @@ class Accompanist:
         own = own.astype(np.float32)
         hidden = self._hidden(own, plan, *self._for_player(heard, where))
         said = StepNotes(self._model, hidden, plan.row[:-1], self.settings.guidance)
-        notes = self._best(said, plan, self._bias(plan, struck, where.place), where.place)
+        best = self._best(said, plan, self._bias(plan, struck, where.place), where.place)
+        notes = self._tied(best, struck)
         self._keep(notes)
         self._usual += (len(notes) - self._usual) / USUAL_OVER
         self._attacks.append(bool(notes))
@@ -242,9 +246,9 @@ class Accompanist:
                 break
             keys = (*keys, key)
             rest = said.rest(keys)
-            touch = self.settings.touch
-            length = self._draw(rest[:_N_LENGTHS], touch)
-            velocity = self._draw(rest[_N_LENGTHS : _N_LENGTHS + _N_VELOCITIES], touch)
+            length = self._length(rest[:_N_LENGTHS])
+            velocities = rest[_N_LENGTHS : _N_LENGTHS + _N_VELOCITIES]
+            velocity = self._draw(velocities, self.settings.touch)
             hand: Hand = "right" if rest[-1] > 0 else "left"
             notes.append(
                 StepNote(
@@ -256,6 +260,16 @@ class Accompanist:
             )
             bias[DONE] = -self.settings.fullness
         return tuple(notes)
+
+    def _tied(self, notes: tuple[StepNote, ...], heard: Array | None) -> tuple[StepNote, ...]:
+        """Return a step's notes without those that are tied over from before.
+
+        A pianist strikes a chord's other keys and holds what was struck lately; one is struck.
+        """
+        if heard is None or not self.settings.tie:
+            return notes
+        is_tied = (self._since <= TIED_STEPS) & (heard < self.settings.tie)
+        return tuple(note for note in notes if not is_tied[note.pitch - MIN_PITCH]) or notes[:1]
 
     def _give_way(self, logits: Array, keeps_rest: bool) -> Array:
         """Return logits (89,) in which keys that were struck lately give way to others.
@@ -301,6 +315,14 @@ class Accompanist:
         total = np.cumsum(p[order])
         kept = order[: int(np.searchsorted(total, self.settings.top_p)) + 1]
         return int(self._rng.choice(kept, p=p[kept] / p[kept].sum()))
+
+    def _length(self, logits: Array) -> int:
+        """Return the class of a note's length."""
+        hold = self.settings.hold
+        if hold is None:
+            return self._draw(logits, self.settings.touch)
+        p = np.exp((logits - logits.max()).astype(np.float64))
+        return int(np.searchsorted(np.cumsum(p / p.sum()), hold))
 
     def _keep(self, notes: Sequence[StepNote]) -> None:
         self._struck[:] = 0

@@ -28,6 +28,7 @@ from engine.model.pipeline import Pipeline
 from engine.perform.decoder import NoteDecoder
 from engine.perform.performer import Performer
 from engine.perform.register import TuneRegister
+from engine.perform.restrikes import RestrikeRule
 from engine.perform.touch import Touch
 from models.spec import N_PITCHES, Decoding
 
@@ -38,11 +39,14 @@ STEP_FRAMES = 2  # of posteriors, that are taken at once
 KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
 MOST_MOVED_S = 0.1  # by which a note of the tune is moved to its sixteenth
 SHORTEST_STEP_S = 0.1  # where sixteenths are shorter, notes fall on eighths
-MELODY_SHARE = 0.5  # of the model's threshold: who accompanies leaves the tune to the tune
-TUNE_ODDS, TUNE_FROM = 0.3, 0.25  # how much a key that is the tune's is favoured, and from when
+MELODY_SHARE = 0.2  # of the model's threshold: of what the rest is left to an accompanist
+LEFT_RATIO = 2.5  # of that: what is so likely the tune's, the accompanist leaves to it
+TUNE_ODDS, TUNE_FROM = 0.25, 0.12  # how much a key that is the tune's is favoured, and from when
 SLUR_SPACING_S = 0.1  # after an attack the tune begins a note without one
+TOGETHER_S = 0.05  # within which notes of the tune are one chord
+RELEASE = 0.25  # of its highest probability of sounding: below it a note of the tune ends
+RULE = RestrikeRule()
 VOICING = 0.94  # loudness of an accompaniment under a tune
-RESTRIKE_RATIO = 2.5  # of the model's threshold
 EVIDENCE_SHARE = 0.35  # of the threshold of an onset: what speaks neither for nor against a key
 
 
@@ -79,7 +83,7 @@ class BeatCoverPlayer:
         frame_s = self._frame_s = spec.features.frame_s
         least = pipeline.model.least_spec.lookahead_frames
         self._beat_delay = spec.features.half_window_s + least * frame_s
-        self._decoder = NoteDecoder(frame_s, self._decoding, SLUR_SPACING_S)
+        self._decoder = NoteDecoder(frame_s, self._decoding, SLUR_SPACING_S, RELEASE, RULE)
         self._touch = Touch()
         self._gatherer, self._melody = StepGatherer(frame_s), StepGatherer(frame_s)
         self._beat = BeatHistory(parts.follower.clock)
@@ -96,6 +100,7 @@ class BeatCoverPlayer:
         self._performer = Performer(two_hands(settings.play), settings.midi)
         self._pending: list[_Pending] = []
         self._source: dict[int, Source] = {}  # who struck the keys that are down
+        self._begun: dict[int, float] = {}  # when keys were struck
         self._decoded: dict[int, _Pending] = {}  # the last event of each key
         self._register, self._strays = TuneRegister(), set[int]()
         self._due = 0.0  # the time up to which all is played, or is now
@@ -177,7 +182,7 @@ class BeatCoverPlayer:
         threshold = self._decoder.settings.melody_threshold
         if heard is None or melody is None or threshold is None:
             return None
-        return np.where(melody[:, 0] < threshold, heard[:, 0], 0)
+        return np.where(melody[:, 0] < LEFT_RATIO * threshold, heard[:, 0], 0)
 
     def _take(self, decoded: Sequence[NoteEvent]) -> None:
         """Keep what was decoded until it is due."""
@@ -272,13 +277,27 @@ class BeatCoverPlayer:
             if event.is_on:
                 if source == "accompanist" and owner == "melody":
                     continue
-                self._source[event.pitch] = source
+                if source == "melody":
+                    found += self._leave(event)
+                self._source[event.pitch], self._begun[event.pitch] = source, event.time
             elif owner != source:
                 continue
             else:
                 del self._source[event.pitch]
             found.append(event)
         return found
+
+    def _leave(self, onset: NoteEvent) -> list[NoteEvent]:
+        """Return the ends of the tune's notes before one: it has one voice."""
+        before = onset.time - TOGETHER_S
+        left = [
+            pitch
+            for pitch, source in self._source.items()
+            if source == "melody" and pitch != onset.pitch and self._begun[pitch] < before
+        ]
+        for pitch in left:
+            del self._source[pitch]
+        return [NoteEvent(onset.time, pitch, 0, "melody") for pitch in left]
 
 
 def _for_the_tune(heard: Posteriors) -> Posteriors:
@@ -313,10 +332,6 @@ def _melody_of(heard: Posteriors) -> Posteriors:
 def on_beat(decoding: Decoding) -> Decoding:
     """Return the thresholds with which the tune is decoded on the beat.
 
-    More belongs to it, since the rest is the accompanist's; and it strikes keys again less.
+    More belongs to it, since the rest is the accompanist's.
     """
-    return replace(
-        decoding,
-        melody_threshold=MELODY_SHARE * decoding.melody_threshold,
-        restrike_threshold=min(RESTRIKE_RATIO * decoding.restrike_threshold, 1.0),
-    )
+    return replace(decoding, melody_threshold=MELODY_SHARE * decoding.melody_threshold)

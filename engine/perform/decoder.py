@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.core.notes import NoteEvent, Part, Posteriors
 from engine.core.settings import DecoderSettings
 from engine.perform.density import DensityControl
+from engine.perform.restrikes import RestrikeJudge, RestrikeRule
 from engine.perform.slurs import SlurDetector
 from models.spec import MIN_PITCH, N_PITCHES, Decoding
 
@@ -98,6 +99,10 @@ class NoteDecoder:
     slur_spacing
         Seconds after an attack in which nothing but another attack begins a note: where keys are
         struck together, a tune that comes in later is a stumble.
+    release
+        Share of its highest frame probability below which a note ends, however likely it still is.
+    restrikes
+        What strikes a key again, in place of a threshold; None: the settings' threshold.
     """
 
     lookahead_frames = 1
@@ -108,8 +113,11 @@ class NoteDecoder:
         frame_s: float,
         settings: DecoderSettings | None = None,
         slur_spacing: float = 0.0,
+        release: float = 0.0,
+        restrikes: RestrikeRule | None = None,
     ) -> None:
-        self.frame_s, self._slur_spacing = frame_s, slur_spacing
+        self.frame_s, self._slur_spacing, self._release = frame_s, slur_spacing, release
+        self._judge = None if restrikes is None else RestrikeJudge(restrikes)
         self._density = DensityControl(frame_s)
         self._slurs = SlurDetector()
         self._take((settings or DecoderSettings()).resolved(Decoding()))
@@ -152,6 +160,8 @@ class NoteDecoder:
         self._velocity: Row = silence
         self._is_melody: NDArray[np.bool_] | None = None
         self._slurs.reset()
+        if self._judge is not None:
+            self._judge.reset()
 
     @property
     def threshold(self) -> float:
@@ -247,7 +257,7 @@ class NoteDecoder:
             support = min(1.0, max(note.highest / frame_on, LEAST_SUPPORT))
             earliest = note.time + self.settings.minimum_note
             latest = note.time + self.settings.maximum_note
-            if probability < frame_off * support:
+            if probability < max(frame_off * support, self._release * note.highest):
                 if earliest <= horizon:
                     ends[pitch] = min(max(now, earliest), latest)
             elif latest <= horizon:
@@ -262,6 +272,9 @@ class NoteDecoder:
         assert self._index is not None
         left, peak = self._left, self._peak
         is_peak = (peak > left) & (peak >= right)
+        if self._judge is not None:
+            is_old = self._index * self.frame_s - self._last_on > self._judge.rule.within
+            is_peak &= is_old | self._judge.is_new(self._frame, left, peak, right)
         is_slur = np.zeros_like(is_peak) if slurred is None else self._new(slurred)
         if self._density.is_needed and self._frame.max() >= MUSIC * self._frame_off:
             reached = np.maximum(self._thresholds[is_peak], np.float32(EPSILON))

@@ -328,6 +328,41 @@ def test_a_key_struck_lately_gives_way_to_others_and_not_to_a_rest() -> None:
     assert abs(held.count(None) - plain.count(None)) < 40
 
 
+def test_a_key_struck_lately_is_tied_over_beside_others_unless_it_is_heard() -> None:
+    def chords(heard: float, tie: float) -> list[tuple[int, ...]]:
+        model: Any = Graphs(chord=(60, 64))
+        accompanist = Accompanist(model, SamplingSettings(tie=tie))
+        found = []
+        for k in range(8):
+            model.chord = (60, 64, 67) if k == 4 else (60, 64)
+            step = accompanist.step(Place(k, 2, 100.0), struck=np.full(88, heard, np.float32))
+            found.append(tuple(note.pitch for note in step.notes))
+        return [found[0], found[4]]
+
+    assert chords(0.05, tie=0.1) == [(60, 64), (67,)]
+    assert chords(0.2, tie=0.1) == chords(0.05, tie=0.0) == [(60, 64), (60, 64, 67)]
+
+
+def test_of_a_step_one_key_is_struck_though_all_were_lately() -> None:
+    model: Any = Graphs()
+    accompanist = Accompanist(model, SamplingSettings(tie=0.1))
+    silent = np.zeros(88, np.float32)
+    steps = [accompanist.step(Place(k, 2, 100.0), struck=silent) for k in range(5)]
+    assert [note.pitch for note in steps[4].notes] == [60]
+
+
+def test_lengths_may_be_a_quantile_of_what_is_likely() -> None:
+    class Unsure(Graphs):
+        def note(self, *args: Any) -> NoteLogits:
+            said = super().note(*args)
+            said.rest[:16] = np.log(np.array([4, 3, 2, 1, *[1e-9] * 12]) / 10)
+            return said
+
+    for hold, length in ((0.3, 1), (0.5, 2), (0.95, 4)):
+        steps = play(Unsure(), 40, hold=hold)
+        assert {note.length for step in steps for note in step.notes} == {length}
+
+
 def test_touch_is_drawn_apart_from_keys() -> None:
     class Soft(Graphs):
         def note(self, *args: Any) -> NoteLogits:

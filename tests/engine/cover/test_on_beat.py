@@ -124,6 +124,30 @@ def test_the_tune_falls_on_its_sixteenths() -> None:
     assert {note.part for note in notes} == {"melody"}
 
 
+def test_a_note_of_the_tune_ends_where_the_next_begins() -> None:
+    heard = strike(*((k * 4 * SIXTEENTH, TUNE + k % 3, True) for k in range(5, 20)))
+    for k in range(5, 20):
+        first = round(k * 4 * SIXTEENTH / FRAME_S)
+        heard.frame[first : first + 60, TUNE + k % 3 - 21] = 0.9
+    tune = [note for note in notes_of(play(make_player(locked_clock()), heard))
+            if note.part == "melody"]  # fmt: skip
+    assert [note.is_on for note in tune] == [True, False] * 15
+    ended = {round(note.time / SIXTEENTH, 3) for note in tune if not note.is_on}
+    assert set(range(24, 80, 4)) <= ended
+
+
+def test_a_held_note_of_the_tune_that_wavers_is_not_struck_again() -> None:
+    heard = strike((2.5, TUNE, True), (4.0, TUNE + 2, True))
+    first, key = round(2.5 / FRAME_S), TUNE - 21
+    assert heard.melody is not None
+    heard.frame[first : first + 60, key] = heard.melody[first : first + 60, key] = 0.9
+    heard.onset[first + 29 : first + 32, key] = 0.1, 0.2, 0.1
+    assert len(ons(play(make_player(locked_clock()), heard), TUNE)) == 1
+    heard.onset[first + 29 : first + 32, key] = 0.2, 0.9, 0.2
+    heard.frame[first + 26 : first + 29, key] = 0.2
+    assert len(ons(play(make_player(locked_clock()), heard), TUNE)) == 2
+
+
 def test_an_overtone_far_above_the_tune_is_not_played() -> None:
     high = strike(
         *((k * 4 * SIXTEENTH, TUNE, True) for k in range(5, 20)),
@@ -194,7 +218,8 @@ def test_without_a_beat_every_note_is_played_as_it_is_heard() -> None:
     decoding = on_beat(SPEC.decoding)
     settings = dataclasses.replace(hands, decoder=DecoderSettings.from_spec(decoding))
     free = play(CoverPlayer(make_pipeline(), settings), heard)
-    assert play(make_player(BeatClock()), heard) == free
+    own = ons(play(make_player(BeatClock()), heard))
+    assert [dataclasses.replace(note, channel=1) for note in own] == ons(free)
     assert len(ons(free)) == 30
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engine.core.notes import NoteEvent, Part, Posteriors
 from engine.core.settings import DecoderSettings
 from engine.perform.decoder import NoteDecoder, peak_offset
+from engine.perform.restrikes import RestrikeRule
 from models.spec import Decoding
 
 FRAME = 1 / 64  # seconds, exact in binary so that times can be compared with ==
@@ -159,6 +160,26 @@ def test_restrike_needs_its_own_threshold() -> None:
 def test_restrike_threshold_is_for_sounding_pitches_only() -> None:
     roll = Roll(60).note(10, 20).note(30, 50, shape=(0.7,))
     assert decode(roll, restrike_threshold=0.8) == [on(10), off(20), on(30), off(50)]
+
+
+def test_a_note_may_end_at_a_share_of_its_highest() -> None:
+    roll = Roll(60).note(10, 50)
+    roll.frame[20:, MIDDLE_C] = 0.4
+    for release, end in ((0.0, 60), (0.5, 20)):
+        decoder = NoteDecoder(FRAME, DecoderSettings(), release=release)
+        assert [*decoder.push(roll.posteriors()), *decoder.flush()] == [on(10), off(end)]
+
+
+def test_a_rule_may_say_what_strikes_again() -> None:
+    rule, steady, dipped = RestrikeRule(), Roll(60), Roll(60)
+    for roll in (steady, dipped):
+        roll.note(10, 50).note(29, 50, shape=(0.1, 0.2, 0.1))
+    dipped.frame[25:28, MIDDLE_C] = 0.1
+    settings = DecoderSettings(restrike_threshold=0.1, frame_off_threshold=0.05)
+    for roll, again in ((steady, []), (dipped, [off(30), on(30)])):
+        decoder = NoteDecoder(FRAME, settings, restrikes=rule)
+        heard = [*decoder.push(roll.posteriors()), *decoder.flush()]
+        assert heard == [on(10), *again, off(50)]
 
 
 def test_restrike_too_soon_is_ignored() -> None:
