@@ -45,7 +45,7 @@ TUNE_ODDS, TUNE_FROM = 0.25, 0.12  # how much a key that is the tune's is favour
 SLUR_SPACING_S = 0.1  # after an attack the tune begins a note without one
 TOGETHER_S = 0.05  # within which notes of the tune are one chord
 RELEASE = 0.25  # of its highest probability of sounding: below it a note of the tune ends
-RULE = RestrikeRule()
+RULE = RestrikeRule(-0.5)  # a little readier: a note of the tune that is lost weighs more
 VOICING = 0.94  # loudness of an accompaniment under a tune
 EVIDENCE_SHARE = 0.35  # of the threshold of an onset: what speaks neither for nor against a key
 
