@@ -141,7 +141,7 @@ def test_a_held_note_of_the_tune_that_wavers_is_not_struck_again() -> None:
     first, key = round(2.5 / FRAME_S), TUNE - 21
     assert heard.melody is not None
     heard.frame[first : first + 60, key] = heard.melody[first : first + 60, key] = 0.9
-    heard.onset[first + 29 : first + 32, key] = 0.1, 0.2, 0.1
+    heard.onset[first + 29 : first + 32, key] = 0.06, 0.12, 0.06
     assert len(ons(play(make_player(locked_clock()), heard), TUNE)) == 1
     heard.onset[first + 29 : first + 32, key] = 0.2, 0.9, 0.2
     heard.frame[first + 26 : first + 29, key] = 0.2
