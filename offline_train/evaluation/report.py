@@ -16,6 +16,7 @@ RUNG_TITLES = {
     "a": "sound sources and grooves of training",
     "b": "held-out sound source and grooves",
     "c": "as (b), the melody sung by a held-out voice, mastered, MP3",
+    "e": "as (b), by a second band and synthesizer that nothing was tuned on",
     "d": "real recordings, without truth",
     "piano": "solo piano, held-out pieces",
     "folder": "a folder of songs",

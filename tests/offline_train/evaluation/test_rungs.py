@@ -4,6 +4,7 @@ import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import mido
 import numpy as np
@@ -15,6 +16,7 @@ from offline_train.corpora import read_song
 from offline_train.data import sound_files
 from offline_train.data.shards import Piece, append_manifest, write_shard
 from offline_train.evaluation import recordings, rungs, sung_bands
+from offline_train.evaluation.report import RUNG_TITLES
 from offline_train.evaluation.rungs import (
     EvaluateConfig,
     giantmidi_split,
@@ -131,6 +133,10 @@ def test_a_broken_song_is_skipped_and_named(data: Path, caplog: pytest.LogCaptur
     songs = list(rendered_songs(config(data, "b", split="train")))
     assert [song.name for song in songs] == ["001"]
     assert "skipped 002" in caplog.text and "002.mid" in caplog.text
+
+
+def test_every_rung_has_a_title() -> None:
+    assert set(RUNG_TITLES) == set(get_args(rungs.Rung))
 
 
 def test_limit(data: Path) -> None:
