@@ -39,13 +39,13 @@ STEP_FRAMES = 2  # of posteriors, that are taken at once
 KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
 MOST_MOVED_S = 0.1  # by which a note of the tune is moved to its sixteenth
 SHORTEST_STEP_S = 0.1  # where sixteenths are shorter, notes fall on eighths
-MELODY_SHARE = 0.4  # of the model's threshold: of what the rest is left to an accompanist
-LEFT_RATIO = 1.25  # of that: what is so likely the tune's, the accompanist leaves to it
-TUNE_ODDS, TUNE_FROM = 0.3, 0.18  # how much a key that is the tune's is favoured, and from when
+MELODY_SHARE = 0.5  # of the model's threshold: who accompanies leaves the tune to the tune
+TUNE_ODDS, TUNE_FROM = 0.3, 0.25  # how much a key that is the tune's is favoured, and from when
 SLUR_SPACING_S = 0.1  # after an attack the tune begins a note without one
 TOGETHER_S = 0.05  # within which notes of the tune are one chord
-RELEASE = 0.25  # of its highest probability of sounding: below it a note of the tune ends
-RULE = RestrikeRule(-0.5)  # a little readier: a note of the tune that is lost weighs more
+RELEASE = 0.35  # of its highest probability of sounding: below it a note of the tune ends
+RESTRIKE_RATIO = 2.5  # of the model's threshold
+RULE = RestrikeRule(-1.25)  # beside that: what is hardly a new note is none
 VOICING = 0.94  # loudness of an accompaniment under a tune
 EVIDENCE_SHARE = 0.35  # of the threshold of an onset: what speaks neither for nor against a key
 
@@ -182,7 +182,7 @@ class BeatCoverPlayer:
         threshold = self._decoder.settings.melody_threshold
         if heard is None or melody is None or threshold is None:
             return None
-        return np.where(melody[:, 0] < LEFT_RATIO * threshold, heard[:, 0], 0)
+        return np.where(melody[:, 0] < threshold, heard[:, 0], 0)
 
     def _take(self, decoded: Sequence[NoteEvent]) -> None:
         """Keep what was decoded until it is due."""
@@ -332,6 +332,10 @@ def _melody_of(heard: Posteriors) -> Posteriors:
 def on_beat(decoding: Decoding) -> Decoding:
     """Return the thresholds with which the tune is decoded on the beat.
 
-    More belongs to it, since the rest is the accompanist's.
+    More belongs to it, since the rest is the accompanist's; and it strikes keys again less.
     """
-    return replace(decoding, melody_threshold=MELODY_SHARE * decoding.melody_threshold)
+    return replace(
+        decoding,
+        melody_threshold=MELODY_SHARE * decoding.melody_threshold,
+        restrike_threshold=min(RESTRIKE_RATIO * decoding.restrike_threshold, 1.0),
+    )

@@ -102,7 +102,7 @@ class NoteDecoder:
     release
         Share of its highest frame probability below which a note ends, however likely it still is.
     restrikes
-        What strikes a key again, in place of a threshold; None: the settings' threshold.
+        What strikes a key again, beside the settings' threshold; None: that alone.
     """
 
     lookahead_frames = 1
@@ -160,6 +160,8 @@ class NoteDecoder:
         self._velocity: Row = silence
         self._is_melody: NDArray[np.bool_] | None = None
         self._slurs.reset()
+        if not self._sounding:
+            self._thresholds[:] = self._onset
         if self._judge is not None:
             self._judge.reset()
 
@@ -251,6 +253,12 @@ class NoteDecoder:
         frame_off = self._frame_off * self._density.factor
         now = self._index * self.frame_s
         horizon = (self._index + 0.5) * self.frame_s
+        if (
+            self._release
+        ):  # a key that was let go and is still heard is struck again like a held one
+            is_over = self._frame < frame_off
+            is_over[list(self._sounding)] = False
+            self._thresholds[is_over] = self._onset
         for pitch, note in self._sounding.items():
             probability = self._frame[pitch]
             note.highest = max(note.highest, float(probability))
@@ -334,7 +342,8 @@ class NoteDecoder:
     def _end(self, pitch: int, time: float) -> NoteEvent:
         """Return the note-off, and forget the note."""
         note = self._sounding.pop(pitch)
-        self._thresholds[pitch] = self._onset
+        if not self._release:
+            self._thresholds[pitch] = self._onset
         return NoteEvent(time, pitch + MIN_PITCH, 0, note.part)
 
 
