@@ -39,7 +39,8 @@ STEP_FRAMES = 2  # of posteriors, that are taken at once
 KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
 MOST_MOVED_S = 0.1  # by which a note of the tune is moved to its sixteenth
 SHORTEST_STEP_S = 0.1  # where sixteenths are shorter, notes fall on eighths
-MELODY_SHARE = 0.5  # of the model's threshold: who accompanies leaves the tune to the tune
+MELODY_SHARE = 0.3  # of the model's threshold: the rest is the accompanist's
+LEFT_RATIO = 5 / 3  # of that, from which on the accompanist leaves a key to the tune
 TUNE_ODDS, TUNE_FROM = 0.3, 0.25  # how much a key that is the tune's is favoured, and from when
 SLUR_SPACING_S = 0.1  # after an attack the tune begins a note without one
 TOGETHER_S = 0.05  # within which notes of the tune are one chord
@@ -182,7 +183,7 @@ class BeatCoverPlayer:
         threshold = self._decoder.settings.melody_threshold
         if heard is None or melody is None or threshold is None:
             return None
-        return np.where(melody[:, 0] < threshold, heard[:, 0], 0)
+        return np.where(melody[:, 0] < LEFT_RATIO * threshold, heard[:, 0], 0)
 
     def _take(self, decoded: Sequence[NoteEvent]) -> None:
         """Keep what was decoded until it is due."""
