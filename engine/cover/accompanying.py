@@ -43,7 +43,7 @@ SAMPLING = {
         tie=0.1,
         candidates=1,
         habit=1.0,
-        pulse=0.25,
+        pulse=0.4,
         calm=0.0,
         evidence=0.6,
     ),
