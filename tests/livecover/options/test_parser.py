@@ -92,7 +92,7 @@ def test_a_curve_may_be_a_number() -> None:
     [
         ("--latency soon", ("--latency", "time", "'soon'")),
         ("--channel x", ("--channel", "'x'")),
-        ("--tempo fast", ("--tempo", "tempo", "'fast'")),
+        ("--tempo fast", ("--tempo", "beats a minute", "'fast'")),
         ("--density x", ("--density", "'x'")),
         ("--input", ("--input", "one argument")),
         ("--log-level x", ("--log-level", "'x'")),
@@ -178,3 +178,26 @@ def test_some_commands_take_words() -> None:
     quantize = parse(["quantize", "a.mid", "--strength", "0.8", "takes", "--steps", "3"])
     assert quantize.words == ("a.mid", "takes")
     assert quantize.overrides == {"record.strength": 0.8, "record.steps": 3}
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0.25", 0.25), ("1s", 1.0), ("245ms", 0.245)])
+def test_a_time_has_its_unit(text: str, seconds: float) -> None:
+    overrides = parse(["--latency", text]).overrides
+    assert (
+        load_settings(Path(__file__).parents[3] / "config.toml", overrides).time.latency == seconds
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("--latency", "a time, such as 250ms or 0.25s, or auto"),
+        ("--tempo", "beats a minute, such as 92, or auto"),
+        ("--channel", "a whole number"),
+        ("--density", "a number"),
+        ("--channels", "channels' numbers, such as 3,4, or auto"),
+    ],
+)
+def test_a_value_that_is_none_says_what_is_expected(option: str, expected: str) -> None:
+    with refused(ConfigError, option, expected, "'soon'"):
+        parse([option, "soon"])
