@@ -7,7 +7,8 @@
 4. a GRU along time for each pitch, its weights shared by all pitches: ``Trunk`` ends here;
 5. ``Transcription``: each pitch sees the pitches whose overtone it may be and its own overtones,
    since most wrong notes are an octave or a twelfth of one that sounds; twice, if there are
-   ``refine_hidden`` units; heads give onset, frame, velocity.
+   ``refine_hidden`` units, the second time knowing what the whole keyboard does, if there are
+   ``keyboard`` units; heads give onset, frame, velocity.
 
 Shapes: B batch, T feature frames, F bins, S = T / 2 steps, P = 88 pitches, C channels.
 """
@@ -45,6 +46,7 @@ class TrunkConfig:
     related: int = 16  # channels that each pitch passes to related pitches
     compared: int = 64
     refine_hidden: int = 0  # units of the transcription's second GRU; 0 for none
+    keyboard: int = 0  # units that follow the keyboard as a whole; 0 for none
     feature_mean: float = -1.5
     feature_scale: float = 2.0
 
@@ -161,10 +163,32 @@ class Comparison(nn.Module):
         return torch.relu(self.compare(torch.cat([hidden, *others], 3)))
 
 
+class Keyboard(nn.Module):
+    """Compared pitches (B, S, P, C) -> (B, S, 1, C): what all keys do together, for each of them.
+
+    A pedal that is lifted ends many notes at once, and how loud the room is tells how far a string
+    has to fall. With zero output weights, which it begins with, it adds nothing.
+    """
+
+    def __init__(self, channels: int, units: int) -> None:
+        super().__init__()
+        self.tell = nn.Linear(channels, units)
+        self.gru = nn.GRU(2 * units, units, batch_first=True)
+        self.out = nn.Linear(units, channels, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, compared: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is added to each pitch, and the state (1, B, units) after the last step."""
+        told = torch.relu(self.tell(compared))
+        followed, state = self.gru(torch.cat([told.mean(2), told.amax(2)], 2), state)
+        return self.out(followed)[:, :, None], state
+
+
 class Transcription(nn.Module):
     """Hidden of the trunk (B, S, P, trunk) -> logits {name: (B, T, P)}, related pitches compared.
 
-    With ``refine_hidden`` units a second GRU follows each compared pitch over time, and pitches are
+    With ``refine_hidden`` units a second GRU follows each compared pitch over time, with
+    ``keyboard`` units (only beside those) also told of the keyboard as a whole, and pitches are
     compared once more. All weights are shared along pitch but a bias of each key.
     """
 
@@ -172,6 +196,7 @@ class Transcription(nn.Module):
         super().__init__()
         c = self.config = config
         self.comparison = Comparison(c.trunk, c.related, c.compared)
+        self.keyboard = Keyboard(c.compared, c.keyboard) if c.keyboard else None
         if c.refine_hidden:
             self.gru = nn.GRU(c.compared, c.refine_hidden, batch_first=True)
             self.refined_comparison = Comparison(c.refine_hidden, c.related, c.compared)
@@ -181,18 +206,22 @@ class Transcription(nn.Module):
 
     def init_state(self, batch: int) -> State:
         """Return the state before the first frame."""
-        c = self.config
-        return (
-            {"refine": torch.zeros(1, batch * N_PITCHES, c.refine_hidden)}
-            if c.refine_hidden
-            else {}
-        )
+        c, state = self.config, {}
+        if c.refine_hidden:
+            state["refine"] = torch.zeros(1, batch * N_PITCHES, c.refine_hidden)
+            if c.keyboard:
+                state["keyboard"] = torch.zeros(1, batch, c.keyboard)
+        return state
 
     def forward(self, hidden: Tensor, state: State) -> tuple[State, State]:
         """Return logits by name and the state after the last frame."""
         parts, next_state = [hidden, self.comparison(hidden)], {}
         if self.config.refine_hidden:
-            refined, next_state["refine"] = over_time(self.gru, parts[-1], state["refine"])
+            compared = parts[-1]
+            if self.keyboard is not None:
+                told, next_state["keyboard"] = self.keyboard(compared, state["keyboard"])
+                compared = compared + told
+            refined, next_state["refine"] = over_time(self.gru, compared, state["refine"])
             parts += [refined, self.refined_comparison(refined)]
         logits = self.heads(torch.cat(parts, 3))
         for name, bias in zip(TRANSCRIPTION, self.register_bias, strict=True):

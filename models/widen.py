@@ -22,6 +22,7 @@ FIXED = (
 """Parameters, where a network has them, as large as those of whatever begins with it."""
 NEW = (
     "transcription.gru.",
+    "transcription.keyboard.",
     "transcription.refined_comparison.",
     "transcription.register_bias",
     "ahead.",

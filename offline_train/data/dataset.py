@@ -8,6 +8,7 @@ the crops (``sampler``), making stems (``prepare``, ``recordings``), and feature
 computed where the network runs.
 """
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -68,14 +69,18 @@ def shift_bins(features: Tensor, semitones: Tensor, spec: FeatureSpec) -> Tensor
     return moved
 
 
+@dataclass(eq=False)
 class CoverCrops(FrameCrops):
     """Random crops of folders of shards, ``shares`` giving how often each is drawn from.
 
     Every crop has ``samples`` (n,) for T frames, ``clean`` the same before mastering (of
     recordings, which are not bent), ``shift`` in semitones for the features, ``style`` (24,), the
     labels of the cover and of the transcription, and ``has_cover``, ``has_transcription`` and
-    ``has_velocity`` and ``has_melody`` (1 or 0), which say what of them counts.
+    ``has_velocity`` and ``has_melody`` (1 or 0), which say what of them counts. What a score says
+    that sounds ends ``let_go`` frames earlier.
     """
+
+    let_go: int = 0
 
     @cached_property
     def sampler(self) -> PieceSampler:
@@ -107,9 +112,10 @@ class CoverCrops(FrameCrops):
         shift = int(rng.integers(-5, 7)) - bend
         first = (crop.start + ratio * spec.win_length / 2) / spec.sample_rate  # s, first frame
 
-        def labels_of(notes: Array) -> dict[str, Array]:
+        def labels_of(notes: Array, let_go: int = 0) -> dict[str, Array]:
             moved = notes.copy()
             moved[:, :2] = (notes[:, :2] - first) / ratio
+            moved[:, 1] = np.maximum(moved[:, 1] - let_go * spec.frame_s, moved[:, 0])
             moved[:, 2] += bend + shift
             return rasterize(moved, -self.lookahead, self.n_frames, spec.frame_s)
 
@@ -122,7 +128,7 @@ class CoverCrops(FrameCrops):
         else:
             score = np.array(piece.array("score")) if "score" in piece else empty
             is_audible = audible(crop.gains)[score[:, 4].astype(int)]
-            sounding = labels_of(score[is_audible])
+            sounding = labels_of(score[is_audible], self.let_go)
         style = self._style(np.array(notes), mean_style, crop.start / spec.sample_rate, rng)
         arrays = {
             "samples": crop.samples,

@@ -20,11 +20,15 @@ SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=12, hidden
 OUTPUTS = (*COVER, *(TRANSCRIPTION_PREFIX + name for name in TRANSCRIPTION))
 
 
-@pytest.fixture(scope="module", params=[0, 6])
+@pytest.fixture(scope="module", params=[(0, 0), (6, 0), (6, 5)])
 def network(request: pytest.FixtureRequest) -> StreamingCover:
-    """Return a network that listens once, or twice."""
+    """Return a network that listens once, or twice, or follows the keyboard as well."""
     torch.manual_seed(0)
-    network = StreamingCover(dataclasses.replace(SMALL, refine_hidden=request.param))
+    refine, keyboard = request.param
+    config = dataclasses.replace(SMALL, refine_hidden=refine, keyboard=keyboard)
+    network = StreamingCover(config)
+    if network.transcription.keyboard is not None:
+        torch.nn.init.normal_(network.transcription.keyboard.out.weight)
     with torch.no_grad():  # statistics of a trained network, so that the norms do something
         network(torch.randn(2, 64, SMALL.n_bins), torch.rand(2, STYLE_DIM), network.init_state(2))
     return network.eval()

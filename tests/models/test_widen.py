@@ -10,7 +10,14 @@ from models.widen import widen
 
 SMALL = StreamingConfig(conv_channels=3, channels=8, trunk=8, context=12, hidden=8)
 WIDE = dataclasses.replace(
-    SMALL, conv_channels=4, channels=12, partials=12, context=20, hidden=12, refine_hidden=6
+    SMALL,
+    conv_channels=4,
+    channels=12,
+    partials=12,
+    context=20,
+    hidden=12,
+    refine_hidden=6,
+    keyboard=5,
 )
 
 
@@ -42,6 +49,21 @@ def test_a_wider_network_answers_as_before_and_its_new_units_learn() -> None:
     gradient = wide.trunk.harmonics.weight.grad
     assert gradient is not None
     assert gradient[:, -SMALL.conv_channels :].abs().max() > 0  # what the last partial tells
+
+
+def test_a_network_that_listens_twice_can_begin_to_follow_the_keyboard() -> None:
+    torch.manual_seed(0)
+    twice = StreamingCover(dataclasses.replace(SMALL, refine_hidden=6)).eval()
+    following = StreamingCover(dataclasses.replace(SMALL, refine_hidden=6, keyboard=5)).eval()
+    widen(following, twice.state_dict())
+    found = answers(following)
+    for name, expected in answers(twice).items():
+        torch.testing.assert_close(found[name], expected)
+    torch.autograd.backward(found["transcription_frame"].square().sum())
+    assert following.transcription.keyboard is not None
+    gradient = following.transcription.keyboard.out.weight.grad
+    assert gradient is not None
+    assert gradient.abs().max() > 0
 
 
 def test_a_network_that_listens_once_cannot_begin_with_one_that_listens_twice() -> None:

@@ -33,6 +33,8 @@ class CoverSettings(RunSettings):
     ``shares`` gives folders of shards in ``prepared`` and how often each is drawn from; empty, it
     is ``SHARES[part]``. ``batch`` is what one process takes at a time; ``workers`` processes mix
     and master its crops. ``start_from`` is a checkpoint whose weights the run begins with.
+    ``let_go`` ends what sounds so many frames before the score does: an end is seen late, where a
+    probability has fallen, and a damped string rings on.
     """
 
     _: KW_ONLY
@@ -43,6 +45,7 @@ class CoverSettings(RunSettings):
     part: Part = "all"
     hours: float = 3.0  # of training
     n_frames: int = 512  # in a crop; even
+    let_go: int = 0  # frames
     batch: int = 2
     workers: int = 1
     session_minutes: float = 0.0  # stop, ready to resume, after so long in each session; 0 never
@@ -58,6 +61,7 @@ class CoverSettings(RunSettings):
         checks.number("hours", self.hours, SMALLEST_RATE, 1e6, " h")
         check_run(self)
         checks.integer("batch", self.batch, 1, 10**6)
+        checks.integer("let_go", self.let_go, 0, 8)
         checks.integer("workers", self.workers, 0, 1024)
         checks.number("session_minutes", self.session_minutes, 0.0, 1e6, " min")
         if self.n_frames < 2 or self.n_frames % 2:

@@ -107,7 +107,9 @@ class CoverTask(Task[dict[str, Tensor]]):
     def batches(self, first: int) -> Iterator[dict[str, Tensor]]:
         """Yield this process's batches from number ``first`` on."""
         c, seed = self.c, self.c.seed * world_size() + rank()
-        crops = CoverCrops(c.folders(), LOG_STFT_16K, c.n_frames, c.network.lookahead_frames)
+        crops = CoverCrops(
+            c.folders(), LOG_STFT_16K, c.n_frames, c.network.lookahead_frames, c.let_go
+        )
         return load_batches(crops, seed, c.batch, first, c.workers)
 
     def train_mode(self) -> None:
@@ -229,7 +231,9 @@ def validate(network: StreamingCover, c: CoverSettings) -> dict[str, float]:
     """Return the loss terms over the same random crops of the validation shards each time."""
     layer = Features(LOG_STFT_16K).to(c.device)
     folder = c.prepared / c.valid
-    crops = CoverCrops({folder: 1.0}, LOG_STFT_16K, c.n_frames, network.config.lookahead_frames)
+    crops = CoverCrops(
+        {folder: 1.0}, LOG_STFT_16K, c.n_frames, network.config.lookahead_frames, c.let_go
+    )
     totals: dict[str, float] = {}
     n_batches = VALIDATION_CROPS // 8
     for batch in islice(load_batches(crops, 0, 8, workers=0), n_batches):

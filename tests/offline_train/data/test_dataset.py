@@ -187,3 +187,18 @@ def test_what_is_left_out_of_the_mix_is_not_asked_for(
     one = crops.crop(piece, style, np.random.default_rng(0))
     assert 0 < one["transcription_frame"].sum() < both["transcription_frame"].sum()
     assert one["frame"].sum() == both["frame"].sum()  # the cover is the same
+
+
+def test_what_sounds_may_be_let_go_before_it_ends(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "songs", [song("a", 3.0)])
+    (piece,) = read_shards(folder)
+    style = mean_style_of([piece])
+    to_the_end, let_go = (
+        CoverCrops({folder: 1.0}, SPEC, 64, 4, n).crop(piece, style, np.random.default_rng(0))
+        for n in (0, 2)
+    )
+    assert bool((to_the_end["frame"] == let_go["frame"]).all())  # the cover's keys stay
+    assert bool((to_the_end["transcription_onset"] == let_go["transcription_onset"]).all())
+    assert bool((let_go["transcription_frame"] <= to_the_end["transcription_frame"]).all())
+    ends = to_the_end["transcription_frame"] - let_go["transcription_frame"]
+    assert 0 < ends.sum() < to_the_end["transcription_frame"].sum()
