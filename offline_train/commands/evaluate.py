@@ -32,6 +32,13 @@ def add(command: Add) -> None:
     sub.add_argument("--split", default="test", choices=SPLITS)
     sub.add_argument("--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all")
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
+    sub = command(
+        "perfect-hearing", perfect_hearing, "measure how near to a human's cover one could come"
+    )
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument("--out", type=Path, default=Path("runs/perfect-hearing"))
+    sub.add_argument("--steps", type=at_least(1), default=2500, help="of training")
+    sub.add_argument("--seed", type=at_least(0), default=1)
 
 
 def _add_evaluate(command: Add) -> None:
@@ -265,3 +272,11 @@ def human_figures(args: argparse.Namespace) -> None:
     )
     for name, spread in measure_humans(config).items():
         print(f'    "{name}": Spread({spread.mean:.4g}, {spread.deviation:.4g}),')
+
+
+def perfect_hearing(args: argparse.Namespace) -> None:
+    """Measure how near to a human's cover one comes who hears everything."""
+    from offline_train.studies.bounds.perfect_hearing import BoundConfig, find_bound
+
+    config = BoundConfig(data_folder(args), args.out, steps=args.steps, seed=args.seed)
+    print(find_bound(config).table())

@@ -1,0 +1,1 @@
+"""How far covers could come: what the music itself leaves open."""

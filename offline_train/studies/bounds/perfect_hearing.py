@@ -1,0 +1,199 @@
+"""How near to a human's cover one comes who hears everything: true beats, chords, tune and band.
+
+A network over sixteenths reads the whole song, the bars to come too, as its score has it, and says
+which keys the pianist of POP909 strikes on each step. What it misses no better hearing would find:
+the pianist chose among textures that fit alike. It is the upper bound of onset F1 for covers that
+do not know the pianist. Shapes: B crops, S steps (sixteenths), P = 88 pitches.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits as bce
+
+from models.spec import MIN_PITCH, N_PITCHES
+from offline_train.data.accompaniment.songs import STRUCK, GridSong, prepare_songs
+from offline_train.evaluation.measures.transcription import Count
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float32]
+
+N_PLACES = 16
+N_INPUTS = 4 * N_PITCHES + 36 + N_PLACES
+KEYS = range(-5, 7)
+"""Semitones by which crops are transposed."""
+THRESHOLDS = np.arange(0.1, 0.6, 0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundConfig:
+    """One study: its data, and how long it learns."""
+
+    data: Path
+    out: Path
+    steps: int = 2500
+    n_steps: int = 256
+    batch: int = 12
+    hidden: int = 256
+    learning_rate: float = 2e-3
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What is found of the human's notes of a split, matched by step and pitch."""
+
+    threshold: float
+    everything: Count
+    tune: Count
+    accompaniment: Count
+
+    def table(self) -> str:
+        """Return the figures as a table."""
+        rows = ("all notes", self.everything), ("tune", self.tune), ("piano", self.accompaniment)
+        lines = ["| | precision | recall | onset F1 |", "|---|---|---|---|"]
+        lines += [f"| {n} | {c.precision:.3f} | {c.recall:.3f} | {c.f1:.3f} |" for n, c in rows]
+        return "\n".join(lines)
+
+
+class PerfectEar(nn.Module):
+    """Scores (B, S, N_INPUTS) -> logits (B, S, P) that a key is struck; reads both ways."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.read = nn.Linear(N_INPUTS, hidden)
+        self.gru = nn.GRU(hidden, hidden, 2, batch_first=True, bidirectional=True)
+        self.strike = nn.Linear(2 * hidden + N_INPUTS, N_PITCHES)
+        nn.init.constant_(self.strike.bias, -3.0)
+
+    def forward(self, score: Tensor) -> Tensor:
+        """Return the logits."""
+        followed, _ = self.gru(torch.relu(self.read(score)))
+        logits: Tensor = self.strike(torch.cat([followed, score], 2))
+        return logits
+
+
+def score_rows(song: GridSong, band: int = 0, key: int = 0) -> Array:
+    """Return what is known of a song, transposed by ``key`` semitones: (S, N_INPUTS)."""
+    melody = np.zeros((2, song.n_steps, N_PITCHES), np.float32)
+    for step, length, pitch in song.melody[:, :3]:
+        melody[0, step, pitch - MIN_PITCH] = 1
+        melody[1, step : step + length, pitch - MIN_PITCH] = 1
+    cells = song.bands[band]
+    rolls = [*melody, cells > STRUCK, cells > 0]
+    has_chord = song.chords[:, 0] >= 0
+    bits = (song.tones[:, None] >> np.arange(12)) & 1
+    classes = [bits, *(np.eye(12)[song.chords[:, k]] * has_chord[:, None] for k in (0, 2))]
+    places = np.eye(N_PLACES)[song.place % N_PLACES]
+    moved = [*(moved_by(roll, key) for roll in rolls), *(np.roll(c, key, 1) for c in classes)]
+    return np.concatenate([*moved, places], 1).astype(np.float32)
+
+
+def struck(notes: NDArray[np.int16], n_steps: int, key: int = 0) -> Array:
+    """Return where notes are struck, transposed: (n_steps, P)."""
+    roll = np.zeros((n_steps, N_PITCHES), np.float32)
+    roll[notes[:, 0], notes[:, 2] - MIN_PITCH] = 1
+    return moved_by(roll, key)
+
+
+def moved_by(roll: NDArray[np.generic], key: int) -> Array:
+    """Return a roll (S, P) moved by ``key`` semitones; what the move uncovers is empty."""
+    moved = np.zeros(roll.shape, np.float32)
+    low, high = max(key, 0), N_PITCHES + min(key, 0)
+    moved[:, low:high] = roll[:, low - key : high - key]
+    return moved
+
+
+def find_bound(c: BoundConfig) -> Bound:
+    """Train, choose a threshold on the validation songs, and return the test songs' figures.
+
+    Raises
+    ------
+    DataError
+        If there is no POP909 in ``data``.
+    """
+    torch.manual_seed(c.seed)
+    songs = {
+        split: prepare_songs(c.data, split, c.out / split) for split in ("train", "valid", "test")
+    }
+    network = learn(c, songs["train"])
+    valid = answers(network, songs["valid"])
+    found = [count(songs["valid"], valid, float(t)) for t in THRESHOLDS]
+    best = max(found, key=lambda bound: bound.everything.f1)
+    log.info("on validation songs, from %.2f on: %.3f", best.threshold, best.everything.f1)
+    return count(songs["test"], answers(network, songs["test"]), best.threshold)
+
+
+def learn(c: BoundConfig, songs: Sequence[GridSong]) -> PerfectEar:
+    """Return the network after ``steps``, the learning rate falling to nothing."""
+    network = PerfectEar(c.hidden)
+    optimizer = torch.optim.AdamW(network.parameters(), c.learning_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, c.learning_rate, total_steps=c.steps, pct_start=0.05
+    )
+    for n, (score, wanted) in enumerate(islice(_batches(c, songs), c.steps), 1):
+        loss = bce(network(score), wanted)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if n % 100 == 0:
+            log.info("%d of %d steps: loss %.5f", n, c.steps, loss.item())
+    return network.eval()
+
+
+def _batches(c: BoundConfig, songs: Sequence[GridSong]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield scores and what the human strikes, of random crops in random keys."""
+    rng = np.random.default_rng(c.seed)
+    while True:
+        rows = []
+        for _ in range(c.batch):
+            song, key = songs[int(rng.integers(len(songs)))], int(rng.choice(KEYS))
+            first = int(rng.integers(max(song.n_steps - c.n_steps, 0) + 1))
+            score = score_rows(song, int(rng.integers(len(song.bands))), key)
+            human = struck(np.concatenate([song.piano, song.melody]), song.n_steps, key)
+            rows.append([_fitted(x, first, c.n_steps) for x in (score, human)])
+        scores, humans = zip(*rows, strict=True)
+        yield torch.from_numpy(np.stack(scores)), torch.from_numpy(np.stack(humans))
+
+
+def _fitted(rows: Array, first: int, n: int) -> Array:
+    """Return n rows from ``first`` on; what is behind the last is empty."""
+    part = rows[first : first + n]
+    return np.pad(part, ((0, n - len(part)), (0, 0)))
+
+
+@torch.inference_mode()
+def answers(network: PerfectEar, songs: Sequence[GridSong]) -> list[Array]:
+    """Return the probabilities (S, P) of each song that a key is struck."""
+    scores = (torch.from_numpy(score_rows(song))[None] for song in songs)
+    return [torch.sigmoid(network(score))[0].numpy() for score in scores]
+
+
+def count(songs: Sequence[GridSong], likely: Sequence[Array], threshold: float) -> Bound:
+    """Return what keys of at least ``threshold`` find of the human's notes.
+
+    Of what is struck, the tune's is what the tune strikes there; all else is the accompaniment's.
+    """
+    total, tune, piano = Count(), Count(), Count()
+    for song, values in zip(songs, likely, strict=True):
+        played = values >= threshold
+        sung = struck(song.melody, song.n_steps) > 0
+        human = (struck(song.piano, song.n_steps) > 0) | sung
+        total += _matched(human, played)
+        tune += _matched(sung, played & sung)
+        piano += _matched(human & ~sung, played & ~sung)
+    return Bound(threshold, total, tune, piano)
+
+
+def _matched(human: NDArray[np.bool_], played: NDArray[np.bool_]) -> Count:
+    return Count(int(human.sum()), int(played.sum()), int((human & played).sum()))

@@ -1,0 +1,68 @@
+"""The bound of covers: what the network reads, what it learns, and how it is counted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.spec import MIN_PITCH, N_PITCHES
+from offline_train.data.accompaniment.songs import STRUCK, GridSong
+from offline_train.studies.bounds.perfect_hearing import (
+    N_INPUTS,
+    BoundConfig,
+    answers,
+    count,
+    learn,
+    score_rows,
+    struck,
+)
+
+N_STEPS = 64
+
+
+def song(root: int = 0) -> GridSong:
+    """Return a song whose pianist strikes the root on each beat, under a tune an octave above."""
+    steps = np.arange(0, N_STEPS, 4)
+    keys = np.full(len(steps), 48 + root)
+    notes = np.stack([steps, np.full_like(steps, 4), keys, np.full_like(steps, 80)], 1)
+    piano = np.column_stack([notes, np.zeros(len(steps), int)]).astype(np.int16)
+    melody = piano.copy()
+    melody[:, 2] += 24
+    bands = np.zeros((1, N_STEPS, N_PITCHES), np.uint8)
+    bands[0, ::4, 36 + root - MIN_PITCH] = 2 + STRUCK
+    chords = np.tile(np.array([root, 0, root], np.int16), (N_STEPS, 1))
+    tones = np.full(N_STEPS, 1 << root, np.uint16)
+    place = (np.arange(N_STEPS) % 16).astype(np.uint8)
+    times = (np.arange(N_STEPS) * 0.125).astype(np.float64)
+    return GridSong("a", times, place, chords, tones, piano, melody, bands)
+
+
+def test_what_is_known_moves_with_the_key() -> None:
+    there, moved = score_rows(song(2)), score_rows(song(0), key=2)
+    assert there.shape == (N_STEPS, N_INPUTS)
+    np.testing.assert_array_equal(moved, there)
+    np.testing.assert_array_equal(struck(song(0).piano, N_STEPS, 2), struck(song(2).piano, N_STEPS))
+
+
+def test_keys_that_leave_the_piano_are_left_out() -> None:
+    low = song(0)
+    low.piano[:, 2] = MIN_PITCH
+    assert struck(low.piano, N_STEPS, -1).sum() == 0
+
+
+def test_tune_and_accompaniment_are_counted_apart() -> None:
+    a = song(0)
+    tune, piano = struck(a.melody, N_STEPS), struck(a.piano, N_STEPS)
+    bound = count([a], [tune], 0.5)
+    assert (bound.tune.f1, bound.accompaniment.recall, bound.everything.recall) == (1.0, 0.0, 0.5)
+    wrong = np.roll(piano, 1, 1)
+    assert count([a], [piano + wrong], 0.5).accompaniment.precision == 0.5
+
+
+def test_a_pianist_without_choice_is_learned(tmp_path: Path) -> None:
+    config = BoundConfig(
+        Path(), tmp_path, steps=300, n_steps=32, batch=4, hidden=16, learning_rate=0.02
+    )
+    songs = [song(root) for root in range(6)]
+    network = learn(config, songs)
+    assert count(songs, answers(network, songs), 0.5).everything.f1 == pytest.approx(1.0, abs=0.1)
