@@ -202,6 +202,32 @@ def test_a_measurement_is_cancelled_and_holds_up_nothing(
     assert page.locator(".toast").count() == 0
 
 
+def test_a_command_is_about_what_was_chosen_just_before(
+    page: Page, instrument: Instrument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+
+    def calibrate(*_: object) -> tuple[str, WayOut]:
+        measured.append(instrument.settings.monitor.device)
+        raise DeviceError("stopped")
+
+    monkeypatch.setattr(measurement, "calibrate", calibrate)
+    page.locator("#tab-sound").click()
+    for n, device in enumerate(("usb", "default", "usb"), 1):
+        page.evaluate(
+            """(device) => {
+              const chosen = document.querySelector("#monitor-device");
+              chosen.value = JSON.stringify(device);
+              chosen.dispatchEvent(new Event("change", { bubbles: true }));
+              document.querySelector("#calibrate").click();
+            }""",
+            device,
+        )
+        wait_until("it measures", lambda: len(measured) == n)  # noqa: B023
+        page.wait_for_selector("#calibrate:visible")
+    assert measured == ["usb", "default", "usb"]
+
+
 def test_each_channel_has_a_meter_and_clipping_lights_the_lamp(
     page: Page, instrument: Instrument
 ) -> None:

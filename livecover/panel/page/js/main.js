@@ -56,7 +56,10 @@ const connection = new Connection(address, {
     state.lose(wait);
   },
 });
-const send = (message) => connection.send(message) || (toast("No connection: nothing was changed", "error"), false);
+const send = (message) => {
+  if (message.type !== "change") settings.flush(); // a command is about what was chosen before it
+  return connection.send(message) || (toast("No connection: nothing was changed", "error"), false);
+};
 const settings = new Settings((values) => send({ type: "change", values }));
 const state = new StateView(settings, send);
 const { learned, showLearning } = bindLearn(send);

@@ -48,12 +48,16 @@ export class Settings {
     else this.refuse();
   }
 
+  /** Send pending changes now. */
+  flush() {
+    if (!this.#timer) return;
+    clearTimeout(this.#timer);
+    this.#flush();
+  }
+
   /** Send pending changes now; the server's next values win. */
   settle() {
-    if (this.#timer) {
-      clearTimeout(this.#timer);
-      this.#flush();
-    }
+    this.flush();
     this.#mine.clear();
   }
 
