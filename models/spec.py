@@ -97,6 +97,7 @@ class Decoding:
     restrike_threshold: float = 0.5  # onset needed while the same pitch already sounds
     melody_threshold: float = 0.5
     notes_per_second: float = 0.0  # usual in the balanced style, thresholds follow it; 0: fixed
+    end_threshold: float = 0.0  # share of its highest from which a note has ended; 0: as it is seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,9 +123,12 @@ class DecoderSettings:
     """Probability from which a note belongs to the melody."""
     notes_per_second: float | None = None
     """Notes a second in the balanced style, which the thresholds follow; 0 keeps them fixed."""
+    end_threshold: float | None = None
+    """Share of a note's highest frame probability below which it has ended, once it is over; 0 ends
+    it where that is seen."""
     density: float = 1.0
     """Notes played for each that the style asks for, as far as the model has any to offer."""
-    minimum_note: float = 0.06
+    minimum_note: float = 0.04
     """Seconds that every note lasts at least (unless it is struck again)."""
     minimum_gap: float = 0.06
     """Seconds from one note-on of a pitch to its next, at least."""

@@ -3,7 +3,7 @@
 Times are seconds of the stream. Belongs to the worker thread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -51,16 +51,25 @@ class CoverPlayer:
         Whose posteriors come, in the style that is asked for.
     settings
         Of the decoder and the performance.
+    reserve
+        Returns the seconds that notes wait beyond what hearing them takes, by the settings.
     """
 
     piece_samples: int | None = None
 
-    def __init__(self, pipeline: Pipeline, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        settings: EngineSettings,
+        reserve: Callable[[EngineSettings], float] = lambda _: 0.0,
+    ) -> None:
         spec = pipeline.spec
         self._pipeline = pipeline
         pipeline.heard_style = None
         decoding = settings.decoder.resolved(spec.decoding)
         self._decoder = NoteDecoder(spec.features.frame_s, decoding)
+        self._reserve = reserve
+        self._wait(settings)
         self._touch = Touch() if decoding.notes_per_second else None  # a transcriber has its own
         self._performer = Performer(settings.play, settings.midi)
         self._is_idle = False  # no frame is pending and no note sounds
@@ -68,6 +77,7 @@ class CoverPlayer:
     def change(self, settings: EngineSettings) -> Sequence[Event]:
         """Take other settings; return the note-offs for them."""
         self._decoder.change(settings.decoder.resolved(self._pipeline.spec.decoding))
+        self._wait(settings)
         return self._performer.change(settings.play, settings.midi)
 
     def push(self, samples: Array, heard: Posteriors, now: float) -> Sequence[Event]:
@@ -78,9 +88,10 @@ class CoverPlayer:
         events = self._touched(self._decoder.push(heard))
         if not len(heard):
             return self._performer.push(events)
-        # Events lie within half a frame of the row that is decided next, which is the last one.
-        last = (int(heard.frames[-1]) - 0.5) * self._decoder.frame_s
-        return self._performer.push(events, last)
+        # What comes later lies within half a frame of the row that is decided next, the last one,
+        # or ended so many frames before.
+        last = int(heard.frames[-1]) - 0.5 - self._decoder.wait_frames
+        return self._performer.push(events, last * self._decoder.frame_s)
 
     def skip(self, pending: Posteriors, now: float) -> Sequence[Event]:
         """At the start of a gap pending frames are decoded and all notes end."""
@@ -95,6 +106,9 @@ class CoverPlayer:
         self._is_idle = True
         ended = self._touched(self._decoder.flush())
         return self._performer.push(ended) + self._performer.release_all()
+
+    def _wait(self, settings: EngineSettings) -> None:
+        self._decoder.wait_frames = int(self._reserve(settings) / self._decoder.frame_s)
 
     def _touched(self, events: Sequence[NoteEvent]) -> Sequence[NoteEvent]:
         return events if self._touch is None else self._touch.play(events)

@@ -3,7 +3,7 @@
 One stream is one source from its first sample to its end or loss; times are seconds of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,8 @@ class CoverStream:
         Of the blocks.
     accompanying
         What an accompaniment or a cover on the beat is made with; None where the cover is free.
+    reserve
+        Returns the seconds that a free cover's notes wait beyond what hearing them takes.
     """
 
     def __init__(
@@ -55,13 +57,14 @@ class CoverStream:
         sample_rate: int,
         n_channels: int,
         accompanying: Accompanying | None = None,
+        reserve: Callable[[EngineSettings], float] = lambda _: 0.0,
     ) -> None:
         features = pipeline.spec.features
         pipeline.reset()
         self._pipeline = pipeline
         self._input = InputConditioner(sample_rate, features.sample_rate, n_channels)
         self._gate = Gate(settings.gate, features.sample_rate)
-        self._player = _open_player(pipeline, settings, accompanying)
+        self._player = _open_player(pipeline, settings, accompanying, reserve)
         self._sample_rate, self._hop_length = features.sample_rate, features.hop_length
         self._n_samples = 0  # that were taken or skipped
         self._n_samples_over = 0  # skipped ones that fill no frame yet
@@ -164,10 +167,13 @@ class CoverStream:
 
 
 def _open_player(
-    pipeline: Pipeline, settings: EngineSettings, parts: Accompanying | None
+    pipeline: Pipeline,
+    settings: EngineSettings,
+    parts: Accompanying | None,
+    reserve: Callable[[EngineSettings], float],
 ) -> Player:
     if parts is None:
-        return CoverPlayer(pipeline, settings)
+        return CoverPlayer(pipeline, settings, reserve)
     if settings.is_accompanying:
         return AccompanimentPlayer(pipeline, settings, parts)
     return BeatCoverPlayer(pipeline, settings, parts)

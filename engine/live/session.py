@@ -126,15 +126,17 @@ class Session:
         source = self.source
         self._stream_start = self.ring.total_read
         parts = None
+
+        def reserve(settings: EngineSettings) -> float:
+            return self.budget(pipeline, settings).reserve
+
         if accompanist is not None and follower is not None:
             is_device = isinstance(source, DeviceSource)
             lead = self._lead(pipeline, settings)
-
-            def reserve(settings: EngineSettings) -> float:
-                return self.budget(pipeline, settings).reserve
-
             parts = Accompanying(accompanist, follower, lead, reserve, is_device)
-        self.stream = CoverStream(pipeline, settings, source.sample_rate, source.n_channels, parts)
+        self.stream = CoverStream(
+            pipeline, settings, source.sample_rate, source.n_channels, parts, reserve
+        )
         if isinstance(source, SongSource) and not self._stream_start:
             gain = np.float32(10 ** (settings.audio.gain_db / 20))
             self.stream.prime(source.head(PRIME_S) * gain)

@@ -1,11 +1,13 @@
 """Note decoding: posteriors to note events, by onset peaks and hysteresis of frames.
 
 Pure: no clock, no input or output, nothing random. Shapes: n frames, 88 pitches. Row k of the
-posteriors is centred on ``k * frame_s`` seconds; it is decided when row k + 1 is there, and every
-event of it lies within half a frame, so events leave in time order across pushes.
+posteriors is centred on ``k * frame_s`` seconds; it is decided when row k + 1 is there. An onset of
+it lies within half a frame, an end too or a little before; events leave in time order across
+pushes.
 Not here: when a note is played (``engine.midi.scheduler``).
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from engine.core.notes import NoteEvent, Part, Posteriors
 from engine.core.settings import DecoderSettings
 from engine.perform.density import DensityControl
+from engine.perform.ends import LEAST, LONGEST, EndFinder
 from engine.perform.restrikes import RestrikeJudge, RestrikeRule
 from engine.perform.slurs import SlurDetector
 from models.spec import MIN_PITCH, N_PITCHES, Decoding
@@ -82,9 +85,10 @@ class NoteDecoder:
     """Turns posteriors into note events, a few frames at a time or all at once, with one result.
 
     A note starts at an onset peak: a row not below the threshold, above the row before and not
-    below the row after. It ends in the first row whose frame probability is below the off
+    below the row after. It is over in the first row whose frame probability is below the off
     threshold, lowered in proportion if the on threshold was never reached (low confidence in a
-    sound tends to last as long as it); not before ``minimum_note`` (only a re-strike, a
+    sound tends to last as long as it); it ends there or, with an end threshold, a little before
+    (``engine.perform.ends``). It does not end before ``minimum_note`` (only a re-strike, a
     theft or a gap's far side may cut it shorter), and at ``maximum_note``. The tune's notes may
     begin without an attack (``engine.perform.slurs``). Where a density is
     wanted, all thresholds but the melody's move together, from row to row
@@ -103,6 +107,8 @@ class NoteDecoder:
         Share of its highest frame probability below which a note ends, however likely it still is.
     restrikes
         What strikes a key again, beside the settings' threshold; None: that alone.
+    wait_frames
+        Frames that events may wait for, so that ends are dated back.
     """
 
     lookahead_frames = 1
@@ -115,11 +121,13 @@ class NoteDecoder:
         slur_spacing: float = 0.0,
         release: float = 0.0,
         restrikes: RestrikeRule | None = None,
+        wait_frames: int = 0,
     ) -> None:
         self.frame_s, self._slur_spacing, self._release = frame_s, slur_spacing, release
         self._judge = None if restrikes is None else RestrikeJudge(restrikes)
         self._density = DensityControl(frame_s)
-        self._slurs = SlurDetector()
+        self._slurs, self._end_finder = SlurDetector(), EndFinder()
+        self.wait_frames = wait_frames
         self._take((settings or DecoderSettings()).resolved(Decoding()))
         self.reset()
 
@@ -133,12 +141,14 @@ class NoteDecoder:
         assert settings.onset_threshold is not None and settings.restrike_threshold is not None
         assert settings.frame_on_threshold is not None and settings.frame_off_threshold is not None
         assert settings.melody_threshold is not None and settings.notes_per_second is not None
+        assert settings.end_threshold is not None
         self.settings = settings
         self._density.notes_per_second = STRUCK_SHARE * settings.notes_per_second
         self._density.density = settings.density
         self._onset, self._restrike = settings.onset_threshold, settings.restrike_threshold
         self._frame_on, self._frame_off = settings.frame_on_threshold, settings.frame_off_threshold
         self._melody = settings.melody_threshold
+        self._end_level = settings.end_threshold
 
     def reset(self) -> None:
         """Begin a new stream; sounding notes are dropped without note-offs."""
@@ -148,6 +158,8 @@ class NoteDecoder:
         self._thresholds: Row = np.full(N_PITCHES, self._onset, dtype=np.float32)
         self._density.reset()
         self._not_before = -np.inf  # seconds; the last end that a gap or flush forced
+        self._waiting: list[NoteEvent] = []
+        self._last_time = -np.inf  # of what left
         self._forget_rows()
 
     def _forget_rows(self) -> None:
@@ -160,6 +172,7 @@ class NoteDecoder:
         self._velocity: Row = silence
         self._is_melody: NDArray[np.bool_] | None = None
         self._slurs.reset()
+        self._end_finder.reset()
         if not self._sounding:
             self._thresholds[:] = self._onset
         if self._judge is not None:
@@ -179,11 +192,36 @@ class NoteDecoder:
     def pace(self, pace: float) -> None:
         self._density.pace = pace
 
+    @property
+    def wait_frames(self) -> int:
+        """Frames that events wait for, so that ends are dated back; 0 where none is."""
+        return self._wait_frames if self._end_level else 0
+
+    @wait_frames.setter
+    def wait_frames(self, wait_frames: int) -> None:
+        self._wait_frames = min(wait_frames, LONGEST)
+
     def push(self, posteriors: Posteriors) -> list[NoteEvent]:
         """Return the events that ``posteriors`` (n rows) decide, in time order.
 
         A jump in the frame indices ends every sounding note.
         """
+        self._waiting += self._decided(posteriors)
+        if self._index is None or not self.wait_frames:
+            return self._leave(len(self._waiting))
+        self._waiting.sort(key=_order)
+        settled = (self._index - self.wait_frames) * self.frame_s  # no end will be before
+        return self._leave(bisect_right(self._waiting, settled, key=lambda event: event.time))
+
+    def _leave(self, n: int) -> list[NoteEvent]:
+        """Return the first n of what waits, which leave."""
+        events, self._waiting = self._waiting[:n], self._waiting[n:]
+        if events:
+            self._last_time = events[-1].time
+        return events
+
+    def _decided(self, posteriors: Posteriors) -> list[NoteEvent]:
+        """Return the events that rows decide."""
         events: list[NoteEvent] = []
         onset, frame = np.nan_to_num(posteriors.onset), np.nan_to_num(posteriors.frame)
         velocity = np.nan_to_num(posteriors.velocity)
@@ -200,14 +238,17 @@ class NoteDecoder:
             if self._index is not None:
                 events += self._decide(onset[i], slurred)
             self._index = index
+            if self._end_level:
+                self._end_finder.push(frame[i])
             self._left, self._peak, self._frame = self._peak, onset[i], frame[i]
             self._velocity = velocity[i]
             self._is_melody = None if melody is None else melody[i] >= self._melody
         return events
 
     def flush(self) -> list[NoteEvent]:
-        """Return the ends of all sounding notes; the next push starts after a gap."""
-        return self._end_all()
+        """Return what waits and the ends of all sounding notes; the next push is after a gap."""
+        self._waiting = sorted(self._waiting + self._end_all(), key=_order)
+        return self._leave(len(self._waiting))
 
     def _end_all(self) -> list[NoteEvent]:
         """Return the last row's ends, then those of every note, one frame later."""
@@ -243,7 +284,10 @@ class NoteDecoder:
             events.append(self._start(onset))
             started.add(onset.pitch)
         events += [self._end(pitch, time) for pitch, time in ends.items()]
-        return sorted(events, key=_order)
+        events.sort(key=_order)
+        if events:
+            self._last_time = max(self._last_time, events[-1].time)
+        return events
 
     def _ending(self) -> dict[int, float]:
         """Return {pitch: end time} of the notes that the waiting row ends."""
@@ -267,10 +311,23 @@ class NoteDecoder:
             latest = note.time + self.settings.maximum_note
             if probability < max(frame_off * support, self._release * note.highest):
                 if earliest <= horizon:
-                    ends[pitch] = min(max(now, earliest), latest)
+                    ends[pitch] = min(max(now - self._back(pitch, note), earliest), latest)
             elif latest <= horizon:
                 ends[pitch] = latest
         return ends
+
+    def _back(self, pitch: int, note: _Sounding) -> float:
+        """Return how many seconds ago a note ended that is over now; not before it began."""
+        if not self._end_level:
+            return 0.0
+        assert self._index is not None
+        level, most = self._end_level * note.highest, max(self.wait_frames, LEAST)
+        back = self._end_finder.rows_back(pitch, level, most) * self.frame_s
+        now = self._index * self.frame_s
+        first = note.time + self.frame_s
+        if not self.wait_frames:  # nothing waits: what was decided has left
+            first = max(first, self._last_time)
+        return max(0.0, min(back, now - first))
 
     def _onsets(self, right: Row, slurred: Mask | None) -> list[_Onset]:
         """Return the waiting row's peaks that are high enough and not too near the last one.

@@ -168,7 +168,7 @@ def open_stream(
     ``reserve`` as ``engine.cover.accompanying.Accompanying`` has it. Raises LiveCoverError.
     """
     parts = open_accompanying(pipeline, settings, sample_rate, n_channels, reserve)
-    return CoverStream(pipeline, settings, sample_rate, n_channels, parts)
+    return CoverStream(pipeline, settings, sample_rate, n_channels, parts, reserve)
 
 
 def _warn_of_few(n_notes: int, peak: float, name: str, gate: GateSettings) -> None:

@@ -37,7 +37,7 @@ def add(command: Add) -> None:
     )
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
     sub.add_argument("--out", type=Path, default=Path("runs/perfect-hearing"))
-    sub.add_argument("--steps", type=at_least(1), default=2500, help="of training")
+    sub.add_argument("--steps", type=at_least(1), default=1500, help="of training")
     sub.add_argument("--seed", type=at_least(0), default=1)
 
 

@@ -80,12 +80,20 @@ def events_to_notes(events: list[NoteEvent]) -> Array:
     return np.array(notes, np.float32).reshape(-1, 5)
 
 
-def decode(posteriors: Posteriors, frame_s: float, decoding: Decoding, pace: float = 1.0) -> Array:
+def decode(
+    posteriors: Posteriors,
+    frame_s: float,
+    decoding: Decoding,
+    pace: float = 1.0,
+    wait_frames: int = 0,
+) -> Array:
     """Return the notes (n, 5) that the engine's decoder makes of posteriors.
 
-    ``pace`` is the style's (``engine.cover.style.style_pace``), as the live stream sets it.
+    ``pace`` is the style's (``engine.cover.style.style_pace``), as the live stream sets it;
+    ``wait_frames`` those that the decoder's events may wait.
     """
-    decoder = NoteDecoder(frame_s, DecoderSettings().resolved(decoding))
+    settings = DecoderSettings().resolved(decoding)
+    decoder = NoteDecoder(frame_s, settings, wait_frames=wait_frames)
     decoder.pace = pace
     return events_to_notes(decoder.push(posteriors) + decoder.flush())
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from engine.core.notes import Posteriors
 from engine.model.pipeline import load_pipeline
+from engine.perform.ends import LONGEST
 from models.spec import Decoding
 from offline_train.evaluation.measures.transcription import (
     Count,
@@ -45,11 +46,13 @@ class Search(NamedTuple):
 
     ``notes_per_second`` is what the decoder is to follow (``engine.perform.density``), 0 for none;
     ``densities`` bound the notes for each human one; where none are within, the nearest count.
+    ``ends`` are thresholds of where notes end, tried with each of the frames'.
     """
 
     onsets: Sequence[float] = ONSETS
     notes_per_second: float = 0.0
     densities: tuple[float, float] = ANY_DENSITY
+    ends: Sequence[float] = (0.0,)
 
 
 ANY = Search()
@@ -89,7 +92,7 @@ def tune_thresholds(
 ) -> Decoding:
     """Return the decoding that ``tune`` would, of posteriors that are there already."""
     decoding = tune_onsets(covers, frame_s, search)
-    decoding = tune_frames(covers, frame_s, decoding)
+    decoding = tune_frames(covers, frame_s, decoding, search.ends)
     return tune_restrike(covers, frame_s, decoding, search.densities)
 
 
@@ -169,12 +172,18 @@ def tune_onsets(covers: Sequence[TuningExample], frame_s: float, search: Search 
     return _best_onsets(candidates, covers, frame_s, search.densities)
 
 
-def tune_frames(covers: Sequence[TuningExample], frame_s: float, decoding: Decoding) -> Decoding:
+def tune_frames(
+    covers: Sequence[TuningExample],
+    frame_s: float,
+    decoding: Decoding,
+    ends: Sequence[float] = (0.0,),
+) -> Decoding:
     """Return the decoding whose notes end best, its frame thresholds near those of the best frames.
 
     Of the thresholds within 2% of the best frame F1, those with the best F1 of onset and offset:
-    frames alone would have every note too long. Only thresholds are tried whose median note length
-    is half to twice the human's; if there are none, the nearest length decides.
+    frames alone would have every note too long. Where ends are dated back, that is of both, live
+    and as a file. Only thresholds are tried whose median note length is half to twice the human's;
+    if there are none, the nearest length decides.
     """
     wanted = _median_length([cover.human for cover in covers])
     tried: list[tuple[float, Decoding]] = []
@@ -189,14 +198,24 @@ def tune_frames(covers: Sequence[TuningExample], frame_s: float, decoding: Decod
     if not tried:
         return tune_length(covers, frame_s, decoding)
     best = max(f1 for f1, _ in tried)
-    good = [candidate for f1, candidate in tried if f1 >= NEAR_BEST_FRAMES * best]
+    good = [
+        dataclasses.replace(candidate, end_threshold=end)
+        for f1, candidate in tried
+        for end in ends
+        if f1 >= NEAR_BEST_FRAMES * best
+    ]
     return max(good, key=lambda candidate: _offset_f1(covers, frame_s, candidate))
 
 
 def _offset_f1(covers: Sequence[TuningExample], frame_s: float, decoding: Decoding) -> float:
-    counts = (score_offsets(c.human, decode(c.posteriors, frame_s, decoding)) for c in covers)
-    f1 = sum(counts, Count()).f1
-    _log_frames(decoding, f"onset and offset F1 {f1:.3f}")
+    waits = (0, LONGEST) if decoding.end_threshold else (0,)
+    scores = [
+        score_offsets(c.human, decode(c.posteriors, frame_s, decoding, wait_frames=wait))
+        for c in covers
+        for wait in waits
+    ]
+    f1 = sum(scores, Count()).f1
+    _log_frames(decoding, f"end {decoding.end_threshold:.1f}: onset and offset F1 {f1:.3f}")
     return f1
 
 

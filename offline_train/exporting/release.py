@@ -34,6 +34,7 @@ AHEAD_FRAMES = 256
 """That a network which hears later sound may wait for: 4 s."""
 TRANSCRIBER_PIECES = "giantmidi-solo-valid"
 TRANSCRIPTION_ONSETS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+TRANSCRIPTION_ENDS = (0.0, 0.3, 0.5, 0.7)
 
 
 def trained_facts(checkpoint: dict[str, Any], data: str) -> dict[str, Any]:
@@ -139,7 +140,9 @@ def release(c: ReleaseConfig) -> list[Path]:
     spec = transcriber_spec(transcriber, trained_facts(checkpoint, c.credit))
     with untuned(transcriber, spec) as model:
         pieces = score_examples(model, c.prepared / TRANSCRIBER_PIECES)
-    decoding = tune_thresholds(pieces, spec.features.frame_s, Search(TRANSCRIPTION_ONSETS))
+    decoding = tune_thresholds(
+        pieces, spec.features.frame_s, Search(TRANSCRIPTION_ONSETS, ends=TRANSCRIPTION_ENDS)
+    )
     spec = dataclasses.replace(spec, decoding=decoding)
     log.info("%s: %s", spec.name, spec.decoding)
     export_frontend(LOG_STFT_16K, c.out)

@@ -39,11 +39,11 @@ class BoundConfig:
 
     data: Path
     out: Path
-    steps: int = 2500
+    steps: int = 1500
     n_steps: int = 256
-    batch: int = 12
-    hidden: int = 256
-    learning_rate: float = 2e-3
+    batch: int = 8
+    hidden: int = 160
+    learning_rate: float = 4e-3
     seed: int = 1
 
 

@@ -190,3 +190,18 @@ def test_an_offset_changes_no_note_and_silence_on_it_sleeps() -> None:
     for block in np.split(song + np.float32(0.3), 90):
         stream.push(block)
     assert stream.is_asleep
+
+
+@pytest.mark.parametrize(("reserve", "known"), [(0.0, 22), (0.035, 24), (1.0, 27)])
+def test_ends_are_dated_back_and_notes_wait_as_long_as_there_is_time(
+    reserve: float, known: int
+) -> None:
+    decoder = dataclasses.replace(SETTINGS.decoder, end_threshold=0.5)
+    settings = dataclasses.replace(AWAKE, decoder=decoder)
+    stream = CoverStream(make_pipeline(), settings, RATE, 1, None, lambda _: reserve)
+    song, came = sound(1.0, (0.2, 0.4)), {}
+    for frame in range(100):
+        for event in notes_of(stream.push(song[frame * RATE // 100 : (frame + 1) * RATE // 100])):
+            came[event] = frame
+    assert list(came) == [on(20), off(40)]
+    assert came[on(20)] == known

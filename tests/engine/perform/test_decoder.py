@@ -142,6 +142,39 @@ def test_dip_within_the_minimum_does_not_end() -> None:
     assert decode(roll, minimum_note=5 * FRAME) == [on(10), off(30)]
 
 
+def fading() -> Roll:
+    """Return a note that is let go in row 30, and in doubt until row 36."""
+    roll = Roll(60).note(10, 36)
+    roll.frame[30:36, MIDDLE_C] = 0.35
+    return roll
+
+
+@pytest.mark.parametrize(
+    ("end_threshold", "wait_frames", "end"),
+    [(0.0, 6, 36), (0.5, 0, 35), (0.5, 3, 33), (0.5, 7, 30), (0.3, 6, 35), (0.5, 6, 30)],
+)
+def test_a_note_ended_where_it_was_last_sure(
+    end_threshold: float, wait_frames: int, end: int
+) -> None:
+    settings = DecoderSettings(end_threshold=end_threshold)
+    decoder = NoteDecoder(FRAME, settings, wait_frames=wait_frames)
+    assert decoder.push(fading().posteriors()) + decoder.flush() == [on(10), off(end)]
+
+
+def test_what_may_end_earlier_is_waited_for() -> None:
+    decoder = NoteDecoder(FRAME, DecoderSettings(end_threshold=0.5), wait_frames=6)
+    rows = fading().note(33, 50, MIDDLE_C + 4)
+    events = decoder.push(rows.posteriors()) + decoder.flush()
+    assert [event.time for event in events] == [10 * FRAME, 30 * FRAME, 33 * FRAME, 49 * FRAME]
+
+
+def test_live_no_end_comes_before_what_was_struck() -> None:
+    decoder = NoteDecoder(FRAME, DecoderSettings(end_threshold=0.5))
+    rows = fading().note(36, 50, MIDDLE_C + 4)
+    events = decoder.push(rows.posteriors()) + decoder.flush()
+    assert [event.time for event in events] == [10 * FRAME, 35 * FRAME, 36 * FRAME, 49 * FRAME]
+
+
 def test_maximum_note() -> None:
     assert decode(Roll(200).note(10, 190), maximum_note=1.0) == [on(10), off(74)]
 

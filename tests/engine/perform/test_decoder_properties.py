@@ -45,6 +45,7 @@ ANY_SETTINGS = st.builds(
     polyphony=st.sampled_from([1, 3, 16]),
     notes_per_second=st.sampled_from([0.0, 2.0, 30.0]),
     density=st.sampled_from([0.5, 1.0]),
+    end_threshold=st.sampled_from([0.0, 0.5, 1.0]),
 )
 
 
@@ -57,6 +58,7 @@ ANY_SETTINGS = st.builds(
     st.sampled_from([2, 5, 1000]),
     st.lists(st.integers(1, 40), min_size=1, max_size=6),
     ANY_SETTINGS,
+    st.sampled_from([0, 2, 6]),
 )
 def test_any_posteriors_give_well_formed_events(
     seed: int,
@@ -66,12 +68,13 @@ def test_any_posteriors_give_well_formed_events(
     levels: int,
     cuts: list[int],
     decoder_settings: DecoderSettings,
+    wait_frames: int,
 ) -> None:
     posteriors = random_posteriors(seed, n, n_pitches, gaps, levels)
-    whole = NoteDecoder(0.016, decoder_settings)
+    whole = NoteDecoder(0.016, decoder_settings, wait_frames=wait_frames)
     events = whole.push(posteriors) + whole.flush()
 
-    pieces = NoteDecoder(0.016, decoder_settings)
+    pieces = NoteDecoder(0.016, decoder_settings, wait_frames=wait_frames)
     streamed: list[NoteEvent] = []
     start = 0
     for i in range(n):
@@ -96,7 +99,8 @@ def test_any_posteriors_give_well_formed_events(
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8))
 def test_flush_at_any_moment_keeps_order_and_pairs(seed: int, every: int) -> None:
     posteriors = random_posteriors(seed, 80, 12, False, 4)
-    decoder = NoteDecoder(0.016, DecoderSettings(minimum_note=0.1))
+    own = DecoderSettings(minimum_note=0.1, end_threshold=0.5)
+    decoder = NoteDecoder(0.016, own, wait_frames=every % 3)
     events: list[NoteEvent] = []
     for start in range(0, 80, every):
         events += decoder.push(part_of(posteriors, slice(start, start + every)))
