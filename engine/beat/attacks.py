@@ -97,11 +97,13 @@ class AttackGatherer:
         self._past = features[-RISE_FRAMES:]
         self._append(attacks(features))
 
-    def gather(self, begin: float, end: float) -> Array:
-        """Return the strongest attacks (6,) of a step; 0 of what it does not know."""
+    def gather(self, steps: Times) -> Array:
+        """Return the strongest attacks (S - 1, 6) of steps (S,) seconds; 0 of what it knows not.
+
+        The last of ``steps`` ends the one before.
+        """
         self._work()
-        steps = np.array([begin, end]) - self._start
-        return np.asarray(gather_attacks(self._rows, self.frame_s, steps)[0])
+        return np.asarray(gather_attacks(self._rows, self.frame_s, steps - self._start))
 
     def _append(self, rows: Array) -> None:
         rows = np.concatenate([self._rows, rows])

@@ -121,9 +121,15 @@ class StepGatherer:
         """
         if (begin if so_far else (begin + end) / 2) > self.until:
             return None
+        return np.asarray(self.gather_all(np.array([begin, end]))[0])
+
+    def gather_all(self, steps: Times) -> Array:
+        """Return what was heard on steps (S,) seconds, but the last, (S - 1, 88, 2).
+
+        What is not known, or not any more, is silent.
+        """
         onset, frame = self._rows[:, : self._n]
-        steps = np.array([begin, end]) - self.since
-        return np.asarray(gather_steps(onset, frame, self.frame_s, steps)[0])
+        return gather_steps(onset, frame, self.frame_s, steps - self.since)
 
     def _next_row(self) -> Array:
         """Return the row (2, 88) of the next frame, to write into; the oldest may be forgotten."""

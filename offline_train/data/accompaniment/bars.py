@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.beat.attacks import gather_attacks
+from engine.beat.bars import FASTEST_BPM, SLOWEST_BPM
 from engine.beat.gathering import gather_steps
 from engine.beat.summary import summarise
 from models.bar import BEAT_DIM, LEVELS, RIGHT, STEPS, USUAL_BPM
@@ -23,7 +24,6 @@ Times = NDArray[np.float64]
 
 SHARE_IN_THREE = 0.12
 LEVEL_SHARES = (0.19, 0.06, 0.06, 0.38, 0.06, 0.06, 0.19)
-SLOWEST_BPM, FASTEST_BPM = 48.0, 215.0  # that a clock counts
 TEMPO_SHARE = 0.12  # by which the tempo that is told may differ from the song's
 JITTER_S = 0.008  # of all beats of a crop together, and
 OWN_JITTER_S = 0.004  # of each

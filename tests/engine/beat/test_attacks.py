@@ -38,9 +38,9 @@ def test_blocks_of_any_length_give_the_same(block: int) -> None:
         gatherer.push(features[start : start + block])
         gatherer.push(features[:0])
     at = 20 * FRAME_S
-    assert gatherer.gather(at, at + 0.1)[1] == pytest.approx(3.0)
-    assert gatherer.gather(at - 0.08, at - 0.02)[1] == pytest.approx(0.0)
-    assert not gatherer.gather(at + 0.1, at + 0.2).any()
+    assert gatherer.gather(np.array([at, at + 0.1]))[0][1] == pytest.approx(3.0)
+    assert gatherer.gather(np.array([at - 0.08, at - 0.02]))[0][1] == pytest.approx(0.0)
+    assert not gatherer.gather(np.array([at + 0.1, at + 0.2])).any()
 
 
 def test_a_stream_may_begin_later_and_pass_over_frames() -> None:
@@ -51,8 +51,11 @@ def test_a_stream_may_begin_later_and_pass_over_frames() -> None:
     gatherer.skip(3)
     gatherer.push(features)
     at = 10.0 + (5 + 3 + 20) * FRAME_S
-    assert gatherer.gather(at, at + 0.1)[0] == pytest.approx(3.0)
-    assert not gatherer.gather(9.0, 9.1).any() and not gatherer.gather(20.0, 20.1).any()
+    assert gatherer.gather(np.array([at, at + 0.1]))[0][0] == pytest.approx(3.0)
+    assert (
+        not gatherer.gather(np.array([9.0, 9.1]))[0].any()
+        and not gatherer.gather(np.array([20.0, 20.1]))[0].any()
+    )
 
 
 def test_what_is_long_past_is_forgotten() -> None:
@@ -61,5 +64,5 @@ def test_what_is_long_past_is_forgotten() -> None:
     for start in range(0, len(features), 500):
         gatherer.push(features[start : start + 500])
     at = 20 * (len(features) // 20 - 2) * FRAME_S
-    assert gatherer.gather(at, at + 0.1)[2] == pytest.approx(3.0)
-    assert not gatherer.gather(20 * FRAME_S, 20 * FRAME_S + 0.1).any()
+    assert gatherer.gather(np.array([at, at + 0.1]))[0][2] == pytest.approx(3.0)
+    assert not gatherer.gather(np.array([20 * FRAME_S, 20 * FRAME_S + 0.1]))[0].any()

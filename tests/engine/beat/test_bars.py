@@ -30,19 +30,23 @@ class Chord:
     def __init__(self, level: int = RIGHT) -> None:
         self.level, self.odds = level, 5.0
         self.beats: list[np.ndarray] = []
-        self.n_resets = 0
+        self.n_beginnings = 0
 
-    def reset(self) -> None:
-        self.n_resets += 1
-
-    def step(self, beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def step(
+        self, beats: np.ndarray, state: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         assert beats.shape[1] == BEAT_DIM
         self.beats += list(beats)
+        self.n_beginnings += state is None
         steps = beats[:, :-1].reshape(len(beats), STEPS, STEP_DIM)
         has_c = steps[..., 0].mean(1) > 0.2
         level = np.zeros((len(beats), len(LEVELS)), np.float32)
         level[:, self.level] = self.odds
-        return np.where(has_c, 2.0, -2.0).astype(np.float32), level
+        return np.where(has_c, 2.0, -2.0).astype(np.float32), level, np.zeros(1, np.float32)
+
+    def beats_at(self, bpm: float) -> np.ndarray:
+        """Beats (n, 201) that it was asked about as beats of a tempo."""
+        return np.stack([b for b in self.beats if abs(b[-1] - math.log2(bpm / 90)) < 0.1])
 
 
 class ThreeLevels:
@@ -99,6 +103,23 @@ def test_each_beat_is_asked_about_once_as_soon_as_it_is_known() -> None:
     assert chord.beats[0][-1] == pytest.approx(math.log2(60 / PERIOD / 90))
 
 
+def test_beats_are_heard_where_they_were_while_the_clock_turns_to_another_place() -> None:
+    clock, gatherer, chord = BeatClock(), StepGatherer(FRAME_S), Chord()
+    clock.take(BeatEstimate(0, 0.0, PERIOD, 0, 4, 1.0, 1.0), 0.0)
+    attacks, features = AttackGatherer(FRAME_S), np.full((160, 60), -3.0, np.float32)
+    features[[66, 98, 130]] = 0.0  # the beats, 32 ms later than the clock thinks
+    attacks.push(features)
+    gatherer.push(posteriors(0, 135))
+    late = BeatEstimate(0, 3 / 32, PERIOD, 0, 4, 1.0, 1.0)
+    clock.take(late, 133 * FRAME_S)
+    bars(chord).update(clock, gatherer, attacks)
+    (beat,) = chord.beats_at(60 / PERIOD)
+    times = [clock.time_of(3 + k / STEPS) for k in range(STEPS + 1)]
+    assert np.abs(np.diff(times) - PERIOD / STEPS).max() > 0.01
+    struck = beat[:-1].reshape(STEPS, STEP_DIM)[:, SUMMARY_DIM:].max(1)
+    assert struck == pytest.approx([3.0, 0, 0, 0])
+
+
 def test_without_a_beat_nothing_is_asked_and_other_beats_begin_anew() -> None:
     clock, gatherer, chord = BeatClock(), StepGatherer(FRAME_S), Chord()
     tracker = bars(chord)
@@ -106,10 +127,10 @@ def test_without_a_beat_nothing_is_asked_and_other_beats_begin_anew() -> None:
     assert tracker.update(clock, gatherer, AttackGatherer(FRAME_S)) == []
     clock.take(BeatEstimate(0, 0.0, PERIOD, 0, 4, 1.0, 1.0), 4.8)
     tracker.update(clock, gatherer, AttackGatherer(FRAME_S))
-    before = chord.n_resets
+    before = chord.n_beginnings
     clock.take(BeatEstimate(0, 0.0, PERIOD / 2, 0, 4, 1.0, 1.0), 4.9)
     tracker.update(clock, gatherer, AttackGatherer(FRAME_S))
-    assert chord.n_resets == before + 1
+    assert chord.n_beginnings == before + 1
 
 
 def test_each_step_of_a_beat_has_its_attacks() -> None:
@@ -120,7 +141,7 @@ def test_each_step_of_a_beat_has_its_attacks() -> None:
     attacks.push(features)
     gatherer.push(posteriors(0, 160))
     bars(chord).update(clock, gatherer, attacks)
-    steps = np.stack(chord.beats)[:, :-1].reshape(-1, STEPS, STEP_DIM)[..., SUMMARY_DIM:]
+    steps = chord.beats_at(60 / PERIOD)[:, :-1].reshape(-1, STEPS, STEP_DIM)[..., SUMMARY_DIM:]
     assert len(steps) and steps[:, 2] == pytest.approx(3.0)
     assert not steps[:, [0, 1, 3]].any()
 
@@ -182,12 +203,66 @@ def test_evidence_of_a_level_is_forgotten_with_the_beats_that_it_was_of() -> Non
     assert len(firsts) == 2 and firsts[0] == 0 and 5 < firsts[1] < len(found) - 2
 
 
+class Counts(Chord):
+    """Log odds of ``HALF`` and of ``TWICE`` in each count; the slow ones in the order asked."""
+
+    def __init__(self, period: float, **counts: tuple[float, float]) -> None:
+        super().__init__()
+        self.tempo, self.counts = math.log2(60 / period / 90), counts
+
+    def step(
+        self, beats: np.ndarray, state: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        downbeat, level, _ = super().step(beats)
+        octaves = round(float(beats[0, -1]) - self.tempo)
+        if state is None:
+            self.n_slow = getattr(self, "n_slow", -1) + (octaves < 0)
+            name = {0: "own", 1: "fast", -1: f"slow{self.n_slow}"}[octaves]
+            state = np.array(list(self.counts).index(name), np.float32)
+        level[:] = 0
+        level[:, [HALF, TWICE]] = list(self.counts.values())[int(state)]
+        return downbeat, level, state
+
+
+def levels_of(model: Chord, period: float) -> list[np.ndarray]:
+    """Log odds (7,) of levels of some beats."""
+    clock, gatherer = BeatClock(), StepGatherer(FRAME_S)
+    clock.take(BeatEstimate(0, 0.0, period, 0, 4, 1.0, 1.0), 0.0)
+    tracker, found = bars(model), []
+    for first in range(0, 640, 4):
+        gatherer.push(posteriors(first, 4))
+        found += tracker.update(clock, gatherer, AttackGatherer(FRAME_S))
+    return [each.level for each in found]
+
+
+def test_the_same_beats_counted_twice_as_fast_say_whether_they_are_too_slow() -> None:
+    levels = levels_of(Counts(0.768, own=(1.0, -9.0), fast=(-9.0, -4.0)), 0.768)
+    assert np.stack(levels)[:, HALF] == pytest.approx(1.0 + 4.0)
+    assert np.stack(levels)[:, TWICE] == pytest.approx(-9.0)
+
+
+def test_either_of_two_slow_counts_says_whether_beats_are_too_fast() -> None:
+    counts = Counts(0.512, own=(-9.0, 1.0), slow0=(3.0, -9.0), slow1=(-5.0, -9.0))
+    levels = np.stack(levels_of(counts, 0.512))
+    assert levels[:, HALF] == pytest.approx(-9.0)
+    assert levels[:3, TWICE] == pytest.approx([1.0, 1.0 - 3.0, 1.0 + 5.0])
+    assert levels[3:, TWICE] == pytest.approx(1.0 + 5.0)
+
+
+@pytest.mark.parametrize(("fast", "factor"), [((-9.0, 1.5), 1), ((-9.0, -4.0), 2)])
+def test_counts_that_do_not_agree_leave_the_beats(fast: tuple[float, float], factor: int) -> None:
+    clock = follow(Counts(0.768, own=(1.5, -9.0), fast=fast), 14.0, 0.768).clock
+    assert clock.bpm == pytest.approx(factor * 60 / 0.768, rel=0.03)
+
+
 class Dotted(Chord):
     """A song whose drums strike three times in two beats, and louder than the beats."""
 
-    def step(self, beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def step(
+        self, beats: np.ndarray, state: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         self.level, self.odds = (LEVELS.index(1.5), 8.0) if beats[0, -1] > 0 else (RIGHT, 5.0)
-        return super().step(beats)
+        return super().step(beats, state)
 
 
 def test_what_strikes_three_times_in_two_beats_is_not_the_beat() -> None:
@@ -211,10 +286,14 @@ def test_what_strikes_three_times_in_two_beats_is_not_the_beat() -> None:
 class Never(Chord):
     """A song in which each tempo seems the wrong one, a little."""
 
-    def step(self, beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        self.level = HALF if beats[0, -1] < 0 else TWICE
-        self.odds = 3.5
-        return super().step(beats)
+    def step(
+        self, beats: np.ndarray, state: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        is_fast = beats[0, -1] > 0  # 3.5 in all, with the slow and the fast count
+        self.level, self.odds = (TWICE, 5.5) if is_fast else (HALF, 2.0)
+        if len(beats) > 1:
+            self.level, self.odds = RIGHT, 1.5
+        return super().step(beats, state)
 
 
 def test_a_song_of_two_minds_does_not_go_to_and_fro() -> None:

@@ -116,7 +116,10 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
 def test_the_file_gives_what_torch_gives(config: BarSettings, tmp_path: Path) -> None:
     path = export_bar(train(config), tmp_path / "out")
     model = load_bar_model(path)
-    downbeat, level = model.step(np.zeros((5, BEAT_DIM), np.float32))
+    beats = np.random.default_rng(0).random((5, BEAT_DIM), np.float32)
+    downbeat, level, _ = model.step(beats)
     assert downbeat.shape == (5,) and level.shape == (5, len(LEVELS))
+    _, _, state = model.step(beats[:3])
+    assert model.step(beats[3:], state)[1] == pytest.approx(level[3:], abs=1e-5)
     with pytest.raises(ModelError):
         load_bar_model(tmp_path / "none.onnx")
