@@ -13,6 +13,7 @@ import numpy as np
 from engine.accompany.accompanist import Accompanist
 from engine.audio.opening import AudioSource, DeviceSource, SongSource
 from engine.beat.follower import BeatFollower
+from engine.core.errors import ConfigError
 from engine.core.notes import Event
 from engine.core.settings import EngineSettings
 from engine.core.tempo import Beat
@@ -128,7 +129,10 @@ class Session:
         parts = None
 
         def reserve(settings: EngineSettings) -> float:
-            return self.budget(pipeline, settings).reserve
+            try:
+                return self.budget(pipeline, settings).reserve
+            except ConfigError:  # an input that came back needs more than was asked for
+                return 0.0
 
         if accompanist is not None and follower is not None:
             is_device = isinstance(source, DeviceSource)

@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 Array = NDArray[np.float32]
 
 ONSETS = (0.09, 0.12, 0.15, 0.18, 0.21, 0.24, 0.27, 0.3, 0.33, 0.36)
-RESTRIKE_RATIOS = (0.75, 1.0, 1.25, 1.6, 2.0, 2.5, 3.0)
-"""A re-strike's threshold, of an onset's."""
+RESTRIKE_RATIOS = (1.0, 1.25, 1.6, 2.0, 2.5, 3.0)
+"""A re-strike's threshold, of an onset's: a key that sounds is struck no sooner than another."""
 FRAMES_ON = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
 FRAMES_OFF_RATIO = (0.3, 0.4, 0.5, 0.75)
 NEAR_BEST = 0.99
