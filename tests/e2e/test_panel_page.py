@@ -5,7 +5,7 @@ import re
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -206,12 +206,18 @@ def test_a_command_is_about_what_was_chosen_just_before(
     page: Page, instrument: Instrument, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured: list[str] = []
+    change = instrument.change
+
+    def change_slowly(values: Mapping[str, object]) -> None:
+        time.sleep(0.3)  # as an output that is opened
+        change(values)
 
     def calibrate(*_: object) -> tuple[str, WayOut]:
         measured.append(instrument.settings.monitor.device)
         raise DeviceError("stopped")
 
     monkeypatch.setattr(measurement, "calibrate", calibrate)
+    monkeypatch.setattr(instrument, "change", change_slowly)
     page.locator("#tab-sound").click()
     for n, device in enumerate(("usb", "default", "usb"), 1):
         page.evaluate(

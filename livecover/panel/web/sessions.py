@@ -188,8 +188,6 @@ class PanelSessions:
                 self._renew_address(page)
             case Do("panic"):  # at once, even while a model is being opened
                 await self._run(page, request)
-            case Do("calibrate"):  # takes half a minute, in which other commands are run
-                self._start_task(self._run(page, request))
             case _:
                 self._put_command(page, request)
 
@@ -217,7 +215,12 @@ class PanelSessions:
 
     async def _run_commands(self) -> None:
         while True:
-            await self._run(*await self._commands.get())
+            page, command = await self._commands.get()
+            running = self._run(page, command)
+            if command == Do("calibrate"):  # takes half a minute, in which other commands are run
+                self._start_task(running)
+            else:
+                await running
 
     async def _run(self, page: SendQueue, command: Command) -> None:
         """Run a command on a thread; send the result to the page that asked."""
