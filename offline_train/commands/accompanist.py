@@ -8,6 +8,7 @@ from offline_train.commands.options import Add, at_least, data_folder, number
 from offline_train.commands.recipes import add_key, add_recipe_options, train
 
 RUNS = Path("runs/accompanist")
+STRIKES = Path("runs/strikes")
 
 
 def add(command: Add) -> None:
@@ -33,6 +34,25 @@ def add(command: Add) -> None:
     sub.add_argument("plan", type=Path, help="the planner's checkpoint")
     sub.add_argument("play", type=Path, help="the player's checkpoint")
     sub.add_argument("--out", type=Path, default=RUNS / "accompanist")
+    sub = command("hear-covers", hear_covers, "keep what live hears, far ahead, of covered songs")
+    sub.add_argument("--data", help="folder with pop909/ and splits.json")
+    sub.add_argument(
+        "--prepared",
+        nargs="+",
+        type=Path,
+        default=[Path("runs/prepared/people-train"), Path("runs/prepared/train")],
+        help="folders of shards",
+    )
+    sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
+    sub.add_argument("--out", type=Path, default=STRIKES)
+    sub.add_argument("--limit", type=at_least(0), default=40, help="songs of rung b; 0 is all")
+    sub = command("train-strikes", train, "train the strike network by a recipe, or resume")
+    add_recipe_options(sub, "strikes")
+    add_key(sub, "--heard", "heard", type=Path, help="what hear-covers left")
+    add_key(sub, "--minutes", "minutes", type=number(), help="of training; 0 is to the end")
+    sub = command("export-strikes", export_strikes, "export the strike network to ONNX")
+    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("--out", type=Path, default=STRIKES)
     sub = command("accompany-files", accompany_files, "measure mode accompany on rendered songs")
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
     sub.add_argument("--cache", type=Path, default=Path("runs/rendered"))
@@ -85,6 +105,24 @@ def export_accompanist(args: argparse.Namespace) -> None:
 
     network, trained = join_networks(args.plan, args.play)
     print(export(network, args.out, trained))
+
+
+def hear_covers(args: argparse.Namespace) -> None:
+    """Keep what ``live`` hears of shards, for training, and of rung b, for validation."""
+    from offline_train.data.accompaniment.heard_covers import keep_heard, of_folder, of_rung
+    from offline_train.evaluation.rungs import EvaluateConfig
+
+    for folder in args.prepared:
+        keep_heard(of_folder(folder), args.out / "train")
+    config = EvaluateConfig(data_folder(args), args.cache, "valid", "b", limit=args.limit)
+    keep_heard(of_rung(config), args.out / "valid")
+
+
+def export_strikes(args: argparse.Namespace) -> None:
+    """Export a checkpoint of the strike network."""
+    from offline_train.exporting.export_strikes import export_strikes as export
+
+    print(export(args.checkpoint, args.out))
 
 
 def accompany_files(args: argparse.Namespace) -> None:

@@ -32,6 +32,7 @@ KINDS = {
     "amt_apc": Kind("offline_train.recipes.amt_apc"),
     "beat": Kind("offline_train.recipes.beat"),
     "bar": Kind("offline_train.recipes.bar"),
+    "strikes": Kind("offline_train.recipes.strikes"),
     "accompanist": Kind("offline_train.recipes.accompanist"),
     "embedding": Kind("offline_train.studies.matching.recipe"),
     "arranger": Kind("offline_train.studies.arranging.recipe"),

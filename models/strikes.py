@@ -1,0 +1,76 @@
+"""The strike network: which keys a pianist strikes on each sixteenth, told by a passage around it.
+
+It reads a passage of sixteenths both ways, so that it knows what came after as well as what came
+before, as far as that was heard. One two-way GRU reads the whole keyboard; then each key is judged
+by weights that all keys share, from what was heard near it and what the GRU says of it. The tune
+and the accompaniment are told apart. Shapes: B passages, S sixteenths, P = 88 pitches.
+Not here: how posteriors are gathered (``engine.accompany.strikes``), losses.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.spec import N_PITCHES
+
+CHANNELS = 5
+"""Of what is heard of a key on a sixteenth: onset and melody in its two halves, frame."""
+N_PLACES = 17
+"""Sixteenths since the bar began; the last is that of a bar that is not known."""
+UNKNOWN_PLACE = N_PLACES - 1
+PARTS = ("tune", "accompaniment")
+INITIAL_BIAS = -3.0
+LEAST = 2e-3
+"""Posteriors are taken as logits, from this on."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrikeConfig:
+    """Sizes of the network."""
+
+    hidden: int = 160  # of the GRU, each way
+    said: int = 8  # what the GRU says of each key
+    local: int = 16  # channels of what is heard near a key
+    joined: int = 40  # channels of both
+    dropout: float = 0.1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for a checkpoint."""
+        return asdict(self)
+
+
+class StrikeNetwork(nn.Module):
+    """Heard (B, S, 5, P), places (B, S) int64 -> logits (B, S, 2, P) of tune and accompaniment."""
+
+    def __init__(self, config: StrikeConfig) -> None:
+        super().__init__()
+        c = self.config = config
+        self.keyboard = nn.Linear(3 * N_PITCHES, c.hidden)
+        self.place = nn.Embedding(N_PLACES, c.hidden)
+        self.both_ways = nn.GRU(
+            c.hidden, c.hidden, 2, batch_first=True, bidirectional=True, dropout=c.dropout
+        )
+        self.say = nn.Linear(2 * c.hidden, c.said * N_PITCHES)
+        self.near = nn.Conv2d(CHANNELS, c.local, 5, padding=2)
+        self.of_key = nn.Parameter(torch.zeros(1, c.local, 1, N_PITCHES))
+        self.join = nn.Conv2d(c.local + c.said + CHANNELS, c.joined, 1)
+        self.around = nn.Conv2d(c.joined, c.joined, (3, 1), padding=(1, 0))
+        self.heads = nn.Conv2d(c.joined, len(PARTS), 1)
+        self.dropout = nn.Dropout(c.dropout)
+        nn.init.constant_(self.heads.bias, INITIAL_BIAS)
+
+    def forward(self, heard: Tensor, place: Tensor) -> Tensor:
+        """Return the logits."""
+        onset, melody = heard[:, :, 0:2].amax(2), heard[:, :, 2:4].amax(2)
+        keyboard = torch.cat([onset, melody, heard[:, :, 4]], 2)
+        x = torch.relu(self.keyboard(self.dropout(keyboard)) + self.place(place))
+        hidden, _ = self.both_ways(x)
+        said = self.say(self.dropout(hidden)).unflatten(2, (self.config.said, N_PITCHES))
+        own = (torch.logit(heard, LEAST) / 3 + 1).transpose(1, 2)
+        near = torch.relu(self.near(own) + self.of_key)
+        joined = torch.relu(self.join(torch.cat([near, said.transpose(1, 2), own], 1)))
+        joined = joined + torch.relu(self.around(joined))
+        logits: Tensor = self.heads(joined).transpose(1, 2)
+        return logits
