@@ -22,6 +22,8 @@ N_PLACES = 17
 UNKNOWN_PLACE = N_PLACES - 1
 PARTS = ("tune", "accompaniment")
 INITIAL_BIAS = -3.0
+RELATED = (-24, -12, -7, -1, 0, 1, 7, 12, 24)
+"""Semitones to the keys that are heard with each key."""
 LEAST = 2e-3
 """Posteriors are taken as logits, from this on."""
 
@@ -53,13 +55,13 @@ class StrikeNetwork(nn.Module):
             c.hidden, c.hidden, 2, batch_first=True, bidirectional=True, dropout=c.dropout
         )
         self.say = nn.Linear(2 * c.hidden, c.said * N_PITCHES)
-        self.near = nn.Conv2d(CHANNELS, c.local, 5, padding=2)
+        self.near = nn.Conv2d(len(RELATED) * CHANNELS, c.local, (3, 1), padding=(1, 0))
         self.of_key = nn.Parameter(torch.zeros(1, c.local, 1, N_PITCHES))
         self.join = nn.Conv2d(c.local + c.said + CHANNELS, c.joined, 1)
         self.around = nn.Conv2d(c.joined, c.joined, (3, 1), padding=(1, 0))
         self.heads = nn.Conv2d(c.joined, len(PARTS), 1)
         self.dropout = nn.Dropout(c.dropout)
-        nn.init.constant_(self.heads.bias, INITIAL_BIAS)
+        self.heads.bias = nn.Parameter(torch.full((len(PARTS),), INITIAL_BIAS))
 
     def forward(self, heard: Tensor, place: Tensor) -> Tensor:
         """Return the logits."""
@@ -69,8 +71,15 @@ class StrikeNetwork(nn.Module):
         hidden, _ = self.both_ways(x)
         said = self.say(self.dropout(hidden)).unflatten(2, (self.config.said, N_PITCHES))
         own = (torch.logit(heard, LEAST) / 3 + 1).transpose(1, 2)
-        near = torch.relu(self.near(own) + self.of_key)
+        near = torch.relu(self.near(related(own)) + self.of_key)
         joined = torch.relu(self.join(torch.cat([near, said.transpose(1, 2), own], 1)))
         joined = joined + torch.relu(self.around(joined))
         logits: Tensor = self.heads(joined).transpose(1, 2)
         return logits
+
+
+def related(rows: Tensor) -> Tensor:
+    """Return with each key (B, C, S, P) its related keys, (B, len(RELATED) * C, S, P)."""
+    below, above = -min(RELATED), max(RELATED)
+    wide = nn.functional.pad(rows, (below, above))
+    return torch.cat([wide[..., below + k : below + k + N_PITCHES] for k in RELATED], 1)

@@ -17,6 +17,7 @@ from engine.accompany.model import AccompanistModel, Place
 from engine.accompany.planning import Plan, PlanSettings, choose
 from engine.accompany.playing import HELD_SCALE, LENGTHS, velocity_of
 from engine.accompany.step_notes import DONE, Hidden, StepNotes
+from engine.accompany.strikes import StrikeModel
 from engine.beat.summary import SUMMARY_DIM, summarise
 from engine.core.notes import Hand
 from models.spec import MIN_PITCH, N_PITCHES
@@ -109,6 +110,8 @@ class Accompanist:
         for. The usual of each if not given.
     part
         0 without, 1 with the melody.
+    strikes
+        What a passage says of its steps, for who plays later than it hears.
 
     Attributes
     ----------
@@ -123,10 +126,11 @@ class Accompanist:
         seed: int = 0,
         style: Array | None = None,
         part: int = 0,
+        strikes: StrikeModel | None = None,
     ) -> None:
         self._model, self.settings = model, settings or SamplingSettings()
         self.style = USUAL_STYLE if style is None else style
-        self._part, self._seed = part, seed
+        self._part, self._seed, self.strikes = part, seed, strikes
         self.reset()
 
     def reset(self) -> None:

@@ -95,6 +95,8 @@ class StepWriter:
     ----------
     loudness
         Returns the factor of velocities.
+    first, n_begun
+        The oldest step whose time is kept; how often it began with other steps.
     struck
         Returns how likely each key (88,) was struck on the step from one time to another; None
         where that is not known.
@@ -122,6 +124,7 @@ class StepWriter:
     def reset(self) -> None:
         """Begin a new stream; keys that are down are forgotten."""
         self.state = PlayState.LISTENING
+        self.first, self.n_begun = 0, 0
         self._next: int | None = None  # the step to write next; None while there is no beat
         self._here, self._period = 0, math.inf
         self._written = 0.0  # the time of the last event
@@ -173,22 +176,23 @@ class StepWriter:
     def _restart(self, step: int) -> None:
         self._accompanist.reset()
         self._presence.reset()
-        self._first = step  # of the kept times
+        self.n_begun += 1
+        self.first = step
         self._times: deque[float] = deque(maxlen=KEPT_STEPS)  # of steps that have passed
         self._heard = step  # the step that is heard next
 
     def _pass_steps(self, here: int, now: float) -> None:
         """Note when steps fell that have passed by now."""
-        while (step := self._first + len(self._times)) <= here:
+        while (step := self.first + len(self._times)) <= here:
             if len(self._times) == KEPT_STEPS:
                 self._times.popleft()
-                self._first += 1
+                self.first += 1
             time = min(self._clock.time_of(step / STEPS), now)
             self._times.append(max(time, self._times[-1] if self._times else time))
 
     def time_of(self, step: int) -> float:
         """Return when a step fell, or will."""
-        k = step - self._first
+        k = step - self.first
         if 0 <= k < len(self._times):
             return self._times[k]
         return self._clock.time_of(step / STEPS)
@@ -199,7 +203,7 @@ class StepWriter:
         least = step_s / 2 if self._waits else min(LEAST_HEARD_S, step_s / 2)
         lag = max(math.ceil((least + self.hearing + self.lead) / step_s - 1e-9), 0)
         self._hear(step - lag)
-        place = Place(self._place(step), step - self._heard + 1, 60 / self._clock.period)
+        place = Place(self.place_of(step), step - self._heard + 1, 60 / self._clock.period)
         time, earliest = self.time_of(step), now + self.lead - LATE_S
         is_on_time = time >= earliest
         ended = self._follow(place, time) if is_on_time else []
@@ -237,7 +241,8 @@ class StepWriter:
             self.state = PlayState.PLAYING
         return []
 
-    def _place(self, step: int) -> int:
+    def place_of(self, step: int) -> int:
+        """Return how many steps the bar of a step is old."""
         return self._clock.beat_in_bar(step // STEPS) * STEPS + step % STEPS
 
     def _events(self, written: Step, time: float) -> list[NoteEvent]:

@@ -80,7 +80,8 @@ def gather_strikes(
     around, after = windows(steps, frame_s)
     before = np.stack([around[:, 0], after[:, 0]], 1)
     n_frames = np.maximum(np.minimum(after[:, 1], len(frame)) - after[:, 0], 1)
-    highest = [over_windows(np.maximum, rows, half) for rows in (onset, melody)
-               for half in (before, after)]
+    highest = [
+        over_windows(np.maximum, rows, half) for rows in (onset, melody) for half in (before, after)
+    ]
     sounding = over_windows(np.add, frame, after) / n_frames[:, None].astype(np.float32)
     return np.stack([*highest, sounding], 1)

@@ -98,6 +98,11 @@ class StepGatherer:
         """Seconds up to which it knows what was heard."""
         return (self._first + self._n) * self.frame_s
 
+    @property
+    def rows(self) -> Array:
+        """What it knows, (2, n, 88): onset and frame of the frames from ``since`` on."""
+        return self._rows[:, : self._n]
+
     def push(self, posteriors: Posteriors) -> None:
         """Take the next frames; those that were left out were silent."""
         for frame, onset, sounding in zip(
@@ -128,7 +133,7 @@ class StepGatherer:
 
         What is not known, or not any more, is silent.
         """
-        onset, frame = self._rows[:, : self._n]
+        onset, frame = self.rows
         return gather_steps(onset, frame, self.frame_s, steps - self.since)
 
     def _next_row(self) -> Array:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from engine.accompany.accompanist import N_STYLES, Accompanist, SamplingSettings
 from engine.accompany.model import AccompanistModel
+from engine.accompany.strikes import NAME as STRIKES
+from engine.accompany.strikes import load_strike_model
 from engine.beat.follower import BeatFollower
 from engine.beat.opening import open_beat
 from engine.core.errors import ConfigError, ModelError
@@ -79,8 +81,14 @@ def open_accompanist(settings: EngineSettings) -> Accompanist:
             f"play.mode = accompany needs the accompanist's models, which are not in {folder}:"
             " install livecover anew, or take --mode cover"
         )
-    model = AccompanistModel(folder, settings.model.threads)
-    return Accompanist(model, SAMPLING[settings.play.mode], settings.accompany.seed)
+    threads = settings.model.threads
+    strikes = None if settings.is_accompanying else load_strike_model(folder / STRIKES, threads)
+    return Accompanist(
+        AccompanistModel(folder, threads),
+        SAMPLING[settings.play.mode],
+        settings.accompany.seed,
+        strikes=strikes,
+    )
 
 
 def needed_accompanist(

@@ -10,7 +10,7 @@ Not here: which notes (``engine.accompany``, ``engine.perform.decoder``).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -23,6 +23,8 @@ from engine.core.notes import Event, NoteEvent, Posteriors
 from engine.core.settings import DecoderSettings, EngineSettings
 from engine.core.tempo import BeatState
 from engine.cover.accompanying import Accompanying, play_in_style, two_hands
+from engine.cover.passage import PassageReader
+from engine.cover.pending import MOST_MOVED_S, PendingNotes
 from engine.cover.style import style_pace
 from engine.model.pipeline import Pipeline
 from engine.perform.decoder import NoteDecoder
@@ -30,14 +32,13 @@ from engine.perform.performer import Performer
 from engine.perform.register import TuneRegister
 from engine.perform.restrikes import RestrikeRule
 from engine.perform.touch import Touch
-from models.spec import N_PITCHES, Decoding
+from models.spec import MIN_PITCH, N_PITCHES, Decoding
 
 Array = NDArray[np.float32]
 Source = Literal["melody", "free", "accompanist"]
 
 STEP_FRAMES = 2  # of posteriors, that are taken at once
 KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
-MOST_MOVED_S = 0.1  # by which a note of the tune is moved to its sixteenth
 SHORTEST_STEP_S = 0.1  # where sixteenths are shorter, notes fall on eighths
 MELODY_SHARE = 0.3  # of the model's threshold: the rest is the accompanist's
 LEFT_RATIO = 5 / 3  # of that, from which on the accompanist leaves a key to the tune
@@ -48,19 +49,14 @@ RELEASE = 0.35  # of its highest probability of sounding: below it a note of the
 RESTRIKE_RATIO = 2.5  # of the model's threshold
 RULE = RestrikeRule(-1.25)  # beside that: what is hardly a new note is none
 VOICING = 0.94  # loudness of an accompaniment under a tune
+READ_EVIDENCE = 3.0  # how much it counts what the passage around a step says, and beside it
+READ_PULSE = 0.8  # the pulse, as ``SamplingSettings`` has both
+USUAL_READ = 0.17  # what, read, speaks neither for nor against a key
+LEFT_READ = 0.3  # from which on the accompanist leaves a key to the tune
+LEAST_READ = 0.03  # probability of a note of the tune, below which it is none
+LEAST_AGAIN = 0.04  # the same of one that would strike a key again
+LATE_SHARE = 0.7  # of what is likely on the step before: a singer may be late for it
 EVIDENCE_SHARE = 0.35  # of the threshold of an onset: what speaks neither for nor against a key
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A decoded event that is not played yet."""
-
-    event: NoteEvent
-    earliest: float  # when it can be played
-    is_placed: bool = False  # whether it is known if it is moved
-    step: int | None = None  # to which it is
-    begun: "_Pending | None" = None  # the note that it ends
-    again: "_Pending | None" = None  # the next note of the same key
 
 
 class BeatCoverPlayer:
@@ -99,10 +95,19 @@ class BeatCoverPlayer:
         )
         self._writer.struck, self._writer.loudness = self._struck, lambda: VOICING
         self._performer = Performer(two_hands(settings.play), settings.midi)
-        self._pending: list[_Pending] = []
+        self._heard = parts.accompanist.settings
+        strikes = parts.accompanist.strikes
+        self._passage = strikes and PassageReader(
+            strikes, self._writer, self._gatherer, self._melody
+        )
+        self._pending = PendingNotes(
+            self._writer.time_of,
+            self._step_of,
+            self._is_note,
+            lambda: self._decoder.settings.minimum_note,
+        )
         self._source: dict[int, Source] = {}  # who struck the keys that are down
         self._begun: dict[int, float] = {}  # when keys were struck
-        self._decoded: dict[int, _Pending] = {}  # the last event of each key
         self._register, self._strays = TuneRegister(), set[int]()
         self._due = 0.0  # the time up to which all is played, or is now
         self._is_idle = False  # no frame is pending and no note sounds
@@ -147,18 +152,21 @@ class BeatCoverPlayer:
 
     def finish(self, pending: Posteriors, now: float) -> Sequence[Event]:
         """Play all that was heard; return the last events and the end of all notes."""
+        if self._passage:
+            self._passage.is_over = True
         events = [*self.push(np.zeros(0, np.float32), pending, now)]
         self._take(self._decoder.flush())
         self._know(self._gatherer.until, 0.0, now)
-        events += self._play()
-        return [*events, *self.end()]
+        events += [*self._play(), *self.end()]
+        if self._passage:
+            self._passage.is_over = False
+        return events
 
     def end(self) -> Sequence[Event]:
         """Return the note-offs of all notes; what was not played yet is not."""
         self._is_idle = True
         self._decoder.flush()
         self._pending.clear()
-        self._decoded.clear()
         self._register, self._strays = TuneRegister(), set()
         self._source.clear()
         self._writer.rest(self._due)
@@ -174,8 +182,15 @@ class BeatCoverPlayer:
 
     def _struck(self, begin: float, end: float) -> Array | None:
         """Return how likely each key (88,) was struck on a step, but not by the tune."""
-        if round(self._beat.position(begin) * STEPS) % self._grain:
+        step = round(self._beat.position(begin) * STEPS)
+        if step % self._grain:
             return np.zeros(N_PITCHES, np.float32)
+        read = self._passage and self._passage.on_step(step)
+        if read:
+            self._weigh(READ_EVIDENCE, USUAL_READ, READ_PULSE)
+            return np.where(read.tune < LEFT_READ, read.accompaniment, 0)
+        usual = EVIDENCE_SHARE * self._decoder.threshold
+        self._weigh(self._heard.evidence, usual, self._heard.pulse)
         end = begin + self._grain * (end - begin)
         heard, melody = (
             gatherer.gather(begin, end, so_far=True) for gatherer in (self._gatherer, self._melody)
@@ -185,19 +200,18 @@ class BeatCoverPlayer:
             return None
         return np.where(melody[:, 0] < LEFT_RATIO * threshold, heard[:, 0], 0)
 
+    def _weigh(self, evidence: float, usual: float, pulse: float) -> None:
+        """Let evidence count so much, nothing where it is as likely as ``usual``; and the pulse."""
+        accompanist = self._parts.accompanist
+        accompanist.settings = replace(
+            accompanist.settings, evidence=evidence, usual_evidence=usual, pulse=pulse
+        )
+
     def _take(self, decoded: Sequence[NoteEvent]) -> None:
         """Keep what was decoded until it is due."""
         for event in self._touch.play(decoded):
-            if self._is_stray(event):
-                continue
-            pending = _Pending(event, self._due, is_placed=not event.is_on)
-            last = self._decoded.get(event.pitch)
-            if not event.is_on:
-                pending.begun = last
-            elif last is not None:
-                last.again = pending
-            self._pending.append(pending)
-            self._decoded[event.pitch] = pending
+            if not self._is_stray(event):
+                self._pending.add(event, self._due)
 
     @property
     def _grain(self) -> int:
@@ -212,12 +226,28 @@ class BeatCoverPlayer:
             self._strays.discard(event.pitch)
         return event.pitch in self._strays
 
-    def _step_of(self, time: float) -> int | None:
+    def _step_of(self, event: NoteEvent) -> int | None:
         """Return the step to which a note is moved; None where it stays."""
         if self._beat.state is BeatState.LOST:
             return None
-        step = self._grain * round(self._beat.position(time) * STEPS / self._grain)
-        return step if abs(self._writer.time_of(step) - time) <= MOST_MOVED_S else None
+        step = self._nearest(event.time)
+        return step if abs(self._writer.time_of(step) - event.time) <= MOST_MOVED_S else None
+
+    def _nearest(self, time: float) -> int:
+        return self._grain * round(self._beat.position(time) * STEPS / self._grain)
+
+    def _is_note(self, event: NoteEvent, is_again: bool) -> bool:
+        """Return whether a note-on is one: of the tune, if the passage around it says so."""
+        if not self._passage or event.part != "melody" or self._beat.state is BeatState.LOST:
+            return True
+        step = self._nearest(event.time)
+        read = self._passage.on_step(step)
+        if read is None:
+            return True
+        key = event.pitch - MIN_PITCH
+        before = self._passage.on_step(step - self._grain)
+        late = 0.0 if before is None else LATE_SHARE * float(before.tune[key])
+        return max(float(read.tune[key]), late) >= (LEAST_AGAIN if is_again else LEAST_READ)
 
     def _know(self, newest: float, wait: float, now: float) -> None:
         """Take that frames are known up to ``newest``, and what is due so long before."""
@@ -232,43 +262,17 @@ class BeatCoverPlayer:
     def _play(self) -> list[Event]:
         """Play all that is due, in time order."""
         due = self._due
-        self._set_evidence()
         events: list[tuple[Source, NoteEvent]] = [
             ("accompanist", event) for event in self._writer.tick(due)
         ]
         is_on_beat = self._writer.state is PlayState.PLAYING
-        waiting = []
-        for pending in self._pending:
-            if not pending.is_placed and pending.event.time <= due + MOST_MOVED_S:
-                pending.step, pending.is_placed = self._step_of(pending.event.time), True
-            time = self._time_of(pending)
-            if time > due:
-                waiting.append(pending)
-                continue
-            event = pending.event = replace(pending.event, time=time)
-            pending.step = pending.begun = pending.again = None  # it is played: it stays
+        for event in self._pending.due(due):
             if event.part == "melody":
                 events.append(("melody", event))
             elif not (is_on_beat and event.is_on):
                 events.append(("free", event))
-        self._pending = waiting
         events.sort(key=lambda item: (item[1].time, item[1].is_on, item[0] != "melody"))
         return self._performer.push(self._owned(events), due)
-
-    def _time_of(self, pending: _Pending) -> float:
-        """Return when an event is to be played: a note that is moved keeps its least length."""
-        time = pending.event.time
-        if pending.step is not None:
-            return max(self._writer.time_of(pending.step), min(time, pending.earliest))
-        if pending.begun is not None:
-            time = max(time, self._time_of(pending.begun) + self._decoder.settings.minimum_note)
-        return time if pending.again is None else min(time, self._time_of(pending.again))
-
-    def _set_evidence(self) -> None:
-        """Let what is heard count as it does in the decoder, whose thresholds follow the song."""
-        accompanist = self._parts.accompanist
-        usual = EVIDENCE_SHARE * self._decoder.threshold
-        accompanist.settings = replace(accompanist.settings, usual_evidence=usual)
 
     def _owned(self, events: Sequence[tuple[Source, NoteEvent]]) -> list[NoteEvent]:
         """Return the events; each note is ended by who began it, none is struck over the tune."""

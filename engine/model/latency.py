@@ -13,7 +13,9 @@ from models.spec import ModelSpec
 KEPT_S = 0.02
 """Of the time to spare that nothing waits for: a device may be slower than it promised."""
 KEPT_ON_BEAT_S = 0.08
-"""The same of a cover on the beat, whose tune waits for late notes."""
+"""The same of a cover on the beat, at the least: its tune waits for late notes."""
+KEPT_ON_BEAT = 0.6
+"""The share of it, there: the passage around each sixteenth is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,9 @@ def wait_frames(budget: LatencyBudget, settings: EngineSettings, frame_s: float)
 
     ``budget`` is a cover's by the model that waits for nothing; 0 where it is the least possible.
     """
-    kept = KEPT_S if settings.play.rhythm == "free" else KEPT_ON_BEAT_S
+    kept = max(KEPT_ON_BEAT_S, KEPT_ON_BEAT * budget.reserve)
+    if settings.play.rhythm == "free":
+        kept = KEPT_S
     return max(0, int((budget.reserve - kept) / frame_s))
 
 

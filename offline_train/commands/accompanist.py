@@ -109,7 +109,7 @@ def export_accompanist(args: argparse.Namespace) -> None:
 
 def hear_covers(args: argparse.Namespace) -> None:
     """Keep what ``live`` hears of shards, for training, and of rung b, for validation."""
-    from offline_train.data.accompaniment.heard_covers import keep_heard, of_folder, of_rung
+    from offline_train.evaluation.heard_covers import keep_heard, of_folder, of_rung
     from offline_train.evaluation.rungs import EvaluateConfig
 
     for folder in args.prepared:

@@ -1,38 +1,19 @@
-"""What a cover model hears of songs whose human cover is known, as files are heard: far ahead.
+"""What a cover model heard of songs whose human cover is known.
 
-Each piece is one ``NAME.npz`` in a folder: what ``HeardCover`` has. The same command goes on where
-it stopped. Not here: crops (``strike_crops``).
+Each piece is one ``NAME.npz`` in a folder: what ``HeardCover`` has. Not here: hearing
+(``evaluation.heard_covers``), crops (``strike_crops``).
 """
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from engine.core.errors import DataError
-from engine.model.pipeline import load_pipeline
-from offline_train.data.sampler import mix_piece
-from offline_train.data.shards import read_shards
-from offline_train.evaluation.rungs import (
-    EvaluateConfig,
-    read_reference_song,
-    reference_piece,
-    song_names,
-)
-from offline_train.evaluation.systems import listen
-
-log = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 Times = NDArray[np.float64]
-
-MODEL = "live"
-SEED = 77  # of mixes
-LEAST_BEATS = 16
 
 
 class HeardCover(NamedTuple):
@@ -53,71 +34,6 @@ class HeardCover(NamedTuple):
             for kind in (self.onset, self.melody, self.frame)
         )
         return onset, melody, frame
-
-
-class Covered(NamedTuple):
-    """A piece's sound at 16 kHz, its beats (b, 2), time and whether a bar begins, and its cover."""
-
-    name: str
-    samples: Array
-    beats: NDArray[np.floating]
-    notes: Array
-
-
-def of_folder(folder: Path) -> Iterator[Covered]:
-    """Yield the pieces with beats of a folder of shards, mixed and mastered as in training."""
-    for k, piece in enumerate(read_shards(folder)):
-        if "beats" in piece and "notes" in piece:
-            samples, _ = mix_piece(piece, np.random.default_rng((SEED, k)))
-            name = f"{folder.name}-{piece.name}"
-            beats, notes = (np.array(piece.array(key)) for key in ("beats", "notes"))
-            yield Covered(name, samples, beats, notes)
-
-
-def of_rung(config: EvaluateConfig) -> Iterator[Covered]:
-    """Yield the songs of a rung of POP909, as ``livecover-train evaluate`` renders them."""
-    for name in song_names(config):
-        song, _ = reference_piece(config, name)
-        sound = read_reference_song(config, name)
-        if sound.notes is not None:
-            beats = np.array([(beat.time, beat.is_downbeat) for beat in song.beats])
-            yield Covered(name, sound.samples, beats, sound.notes)
-
-
-def keep_heard(pieces: Iterator[Covered], out: Path) -> int:
-    """Run ``live`` on each piece that is not kept yet; return how many are there.
-
-    Raises
-    ------
-    DataError
-        If the folder cannot be written.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    pipeline = load_pipeline(MODEL)
-    n = 0
-    for piece in tqdm(pieces, f"heard {out.name}", unit="piece"):
-        path = out / f"{piece.name}.npz"
-        if len(piece.beats) < LEAST_BEATS:
-            continue
-        n += 1
-        if path.is_file():
-            continue
-        found = listen(pipeline, piece.samples, "balanced", "whole file")
-        if found.melody is None:
-            raise DataError(f"{MODEL}: expected a model that tells the tune apart")
-        kinds = (np.round(255 * kind).astype(np.uint8)
-                 for kind in (found.onset, found.melody, found.frame))
-        frame_s = pipeline.spec.features.frame_s
-        heard = HeardCover(
-            *kinds, frame_s, piece.beats[:, 0].astype(float), piece.beats[:, 1] > 0, piece.notes
-        )  # fmt: skip
-        try:
-            with path.with_suffix(".partial").open("wb") as file:
-                np.savez_compressed(file, **heard._asdict())
-            path.with_suffix(".partial").replace(path)
-        except OSError as error:
-            raise DataError(f"{out}: expected to keep posteriors there ({error})") from error
-    return n
 
 
 def load_heard_covers(folder: Path) -> list[HeardCover]:

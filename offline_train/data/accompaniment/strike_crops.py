@@ -115,7 +115,8 @@ def heard_late(cover: HeardCover, steps: slice, rng: np.random.Generator) -> Arr
     rows = np.stack(cover.posteriors(slice(begin, end)))
     if rng.random() < SHARE_LATE:
         rows = late(rows, tune_onsets(cover, begin), cover.frame_s, rng)
-    return gather_strikes(*rows, cover.frame_s, times - begin * cover.frame_s)
+    onset, melody, frame = rows
+    return gather_strikes(onset, melody, frame, cover.frame_s, times - begin * cover.frame_s)
 
 
 def tune_onsets(cover: HeardCover, begin: int) -> NDArray[np.int64]:
@@ -126,9 +127,7 @@ def tune_onsets(cover: HeardCover, begin: int) -> NDArray[np.int64]:
     return np.stack([frames, tune[:, 2].astype(int) - MIN_PITCH], 1)
 
 
-def late(
-    rows: Array, onsets: NDArray[np.int64], frame_s: float, rng: np.random.Generator
-) -> Array:
+def late(rows: Array, onsets: NDArray[np.int64], frame_s: float, rng: np.random.Generator) -> Array:
     """Return posteriors (3, T, P) in which the attacks of onsets (n, 2) are late, or early."""
     moved_rows, n_frames = rows.copy(), rows.shape[1]
     usual, spread = rng.uniform(*LATE_S), rng.uniform(*SPREAD_S)

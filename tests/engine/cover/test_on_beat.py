@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engine.accompany.accompanist import Accompanist
+from engine.accompany.strikes import StrikeModel
 from engine.beat.clock import BeatClock
 from engine.beat.filter import BeatEstimate
 from engine.core.errors import ModelError
@@ -72,11 +73,15 @@ def locked_clock(sixteenth: float = SIXTEENTH) -> BeatClock:
 
 
 def make_player(
-    clock: BeatClock, reserve: float = 0.3, graphs: Any = None, settings: EngineSettings = COVER
+    clock: BeatClock,
+    reserve: float = 0.3,
+    graphs: Any = None,
+    settings: EngineSettings = COVER,
+    strikes: StrikeModel | None = None,
 ) -> BeatCoverPlayer:
     model: Any = graphs or Graphs()
     sampling = dataclasses.replace(SAMPLING["cover"], habit=0.0, evidence=1.0)
-    accompanist = Accompanist(model, sampling)
+    accompanist = Accompanist(model, sampling, strikes=strikes)
     follower: Any = SimpleNamespace(clock=clock)
     parts = Accompanying(accompanist, follower, 0.0, lambda _: reserve, is_device=False)
     return BeatCoverPlayer(make_pipeline(), settings, parts)

@@ -14,7 +14,7 @@ from engine.core.settings import EngineSettings, PlaySettings
 from engine.live.engine import Engine
 from engine.model.cover_model import join_posteriors
 from engine.model.frontend import FrontEnd
-from engine.model.latency import KEPT_ON_BEAT_S, KEPT_S
+from engine.model.latency import KEPT_ON_BEAT, KEPT_ON_BEAT_S, KEPT_S
 from engine.model.pipeline import Pipeline
 from models.spec import ModelSpec
 from tests.engine.fakes import (
@@ -92,13 +92,18 @@ def with_latency(settings: EngineSettings, seconds: float | None) -> EngineSetti
 
 
 @pytest.mark.parametrize(
-    ("rhythm", "kept"), [("free", KEPT_S), ("beat", KEPT_ON_BEAT_S)], ids=["free", "on the beat"]
+    ("rhythm", "least_kept", "share"),
+    [("free", KEPT_S, 0.0), ("beat", KEPT_ON_BEAT_S, KEPT_ON_BEAT)],
+    ids=["free", "on the beat"],
 )
-def test_it_waits_as_long_as_the_latency_leaves_time(rhythm: str, kept: float) -> None:
+def test_it_waits_as_long_as_the_latency_leaves_time(
+    rhythm: str, least_kept: float, share: float
+) -> None:
     settings = replace(SETTINGS, play=replace(SETTINGS.play, rhythm=rhythm))
     least = make_engine(
         with_latency(settings, None), ScriptedSource(), CollectingSink()
     ).budget.total
+    kept = max(least_kept, share * (0.5 - least))
     for seconds, expected in ((least, 0), (0.5, (0.5 - least - kept) / FRAME_S), (9.0, 100)):
         engine = make_engine(with_latency(settings, seconds), ScriptedSource(), CollectingSink())
         n_frames = engine.pipeline.model.wait_frames

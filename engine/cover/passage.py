@@ -1,0 +1,100 @@
+"""What is struck on a step, told by the passage around it: for who plays later than it hears.
+
+Not here: the network (``engine.accompany.strikes``), what is played of it (``on_beat``).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.accompany.step_writer import StepWriter
+from engine.accompany.strikes import StrikeModel, gather_strikes
+from engine.beat.gathering import StepGatherer
+
+Array = NDArray[np.float32]
+
+STEPS_BEFORE = 128
+MOST_STEPS_AFTER = 96
+LEAST_KNOWN = 2  # steps, from the one that is asked for on
+KEPT_SHARE = 0.5  # of the steps ahead, that are answered at once
+
+
+class StepStrikes(NamedTuple):
+    """How likely each key (88,) is struck on a step."""
+
+    tune: Array
+    accompaniment: Array
+
+
+class PassageReader:
+    """Reads the steps that a writer writes, with those before and after them.
+
+    Parameters
+    ----------
+    model
+        The strike network.
+    writer
+        Knows when steps fall.
+    heard, melody
+        What was heard, in frames: onsets and what sounds; onsets of the tune.
+
+    Attributes
+    ----------
+    is_over
+        Whether nothing comes after what was heard.
+    """
+
+    def __init__(
+        self, model: StrikeModel, writer: StepWriter, heard: StepGatherer, melody: StepGatherer
+    ) -> None:
+        self._model, self._writer = model, writer
+        self._heard, self._melody = heard, melody
+        self.is_over = False
+        self._kept: dict[int, StepStrikes] = {}
+        self._passage = writer.n_begun
+
+    def on_step(self, step: int) -> StepStrikes | None:
+        """Return what is struck on a step; None where too little of it was heard yet.
+
+        What is said of a step once is not taken back, as long as the beat goes on.
+        """
+        if self._passage != self._writer.n_begun:
+            self._kept.clear()
+            self._passage = self._writer.n_begun
+        if step not in self._kept:
+            self._read(step)
+        return self._kept.get(step)
+
+    def _read(self, step: int) -> None:
+        """Answer a step and some after it, if it is heard."""
+        times = self._times(step)
+        first, n = max(step - STEPS_BEFORE, self._writer.first), len(times) - 1
+        n_ahead = first + n - step
+        if n_ahead < (1 if self.is_over else LEAST_KNOWN):
+            return
+        onset, frame = self._heard.rows
+        melody = self._melody.rows[0]
+        since, frame_s = self._heard.since, self._heard.frame_s
+        heard = gather_strikes(onset, melody, frame, frame_s, times - since)
+        places = np.array([self._writer.place_of(first + k) for k in range(n)])
+        tune, accompaniment = self._model.read(heard, places)
+        for k in range(step - first, step - first + max(round(KEPT_SHARE * n_ahead), 1)):
+            self._kept[first + k] = StepStrikes(tune[k], accompaniment[k])
+        for old in [old for old in self._kept if old < step - STEPS_BEFORE]:
+            del self._kept[old]
+
+    def _times(self, step: int) -> NDArray[np.float64]:
+        """Return the seconds of the steps of a step's passage, and of the one behind the last."""
+        writer = self._writer
+        first = max(step - STEPS_BEFORE, writer.first)
+        times = [writer.time_of(k) for k in range(first, step + 1)]
+        for k in range(step + 1, step + MOST_STEPS_AFTER + 2):
+            times.append(writer.time_of(k))
+            if (times[-2] + times[-1]) / 2 > self._heard.until and not self.is_over:
+                times.pop()
+                break
+            if self.is_over and times[-2] > self._heard.until:
+                break
+        steps = np.array(times)
+        return np.asarray(np.maximum.accumulate(steps + 1e-6 * np.arange(len(steps))), np.float64)
