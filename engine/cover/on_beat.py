@@ -52,9 +52,8 @@ VOICING = 0.94  # loudness of an accompaniment under a tune
 READ_EVIDENCE = 3.0  # how much it counts what the passage around a step says, and beside it
 READ_PULSE = 0.8  # the pulse, as ``SamplingSettings`` has both
 USUAL_READ = 0.17  # what, read, speaks neither for nor against a key
-LEFT_READ = 0.3  # from which on the accompanist leaves a key to the tune
+LEFT_READ = 0.4  # from which on the accompanist leaves a key to the tune
 LEAST_READ = 0.03  # probability of a note of the tune, below which it is none
-LEAST_AGAIN = 0.04  # the same of one that would strike a key again
 LATE_SHARE = 0.7  # of what is likely on the step before: a singer may be late for it
 EVIDENCE_SHARE = 0.35  # of the threshold of an onset: what speaks neither for nor against a key
 
@@ -236,7 +235,7 @@ class BeatCoverPlayer:
     def _nearest(self, time: float) -> int:
         return self._grain * round(self._beat.position(time) * STEPS / self._grain)
 
-    def _is_note(self, event: NoteEvent, is_again: bool) -> bool:
+    def _is_note(self, event: NoteEvent) -> bool:
         """Return whether a note-on is one: of the tune, if the passage around it says so."""
         if not self._passage or event.part != "melody" or self._beat.state is BeatState.LOST:
             return True
@@ -247,7 +246,7 @@ class BeatCoverPlayer:
         key = event.pitch - MIN_PITCH
         before = self._passage.on_step(step - self._grain)
         late = 0.0 if before is None else LATE_SHARE * float(before.tune[key])
-        return max(float(read.tune[key]), late) >= (LEAST_AGAIN if is_again else LEAST_READ)
+        return max(float(read.tune[key]), late) >= LEAST_READ
 
     def _know(self, newest: float, wait: float, now: float) -> None:
         """Take that frames are known up to ``newest``, and what is due so long before."""

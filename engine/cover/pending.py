@@ -41,7 +41,7 @@ class PendingNotes:
     step_of
         Returns the step to which a note-on is moved; None where it stays.
     is_note
-        Returns whether a note-on is one; told whether it would strike its key again as it sounds.
+        Returns whether a note-on is one.
     least
         Returns the least seconds of a note.
     """
@@ -50,7 +50,7 @@ class PendingNotes:
         self,
         time_of: Callable[[int], float],
         step_of: Callable[[NoteEvent], int | None],
-        is_note: Callable[[NoteEvent, bool], bool],
+        is_note: Callable[[NoteEvent], bool],
         least: Callable[[], float],
     ) -> None:
         self._time_of_step, self._step_of = time_of, step_of
@@ -98,8 +98,7 @@ class PendingNotes:
 
     def _place(self, pending: Pending) -> None:
         pending.is_placed = True
-        is_again = any(self._is_tied(end, pending) for end in self._waiting)
-        if self._is_note(pending.event, is_again):
+        if self._is_note(pending.event):
             pending.step = self._step_of(pending.event)
         else:
             self._drop(pending)
@@ -108,17 +107,13 @@ class PendingNotes:
         """Let a note-on be none: what sounded of its key before goes on, if it was ended by it."""
         onset.is_dropped = True
         for end in self._waiting:
-            if self._is_tied(end, onset):
+            is_ended = end.again is onset and onset.event.time - end.event.time <= TIED_S
+            if is_ended and end.begun is not None and not end.is_dropped:
                 end.is_dropped, onset.tied_to = True, end.begun
         for end in self._waiting:
             if end.begun is onset:
                 end.begun = onset.tied_to
                 end.is_dropped = onset.tied_to is None
-
-    def _is_tied(self, end: Pending, onset: Pending) -> bool:
-        """Return whether a note-off is there for the sake of a note-on of its key."""
-        is_ended = end.again is onset and onset.event.time - end.event.time <= TIED_S
-        return is_ended and end.begun is not None and not end.is_dropped
 
     def _time_of(self, pending: Pending) -> float:
         """Return when an event is to be played: a note that is moved keeps its least length."""

@@ -14,7 +14,6 @@ class Grid:
 
     none: set[float] = field(default_factory=set)
     stays: set[float] = field(default_factory=set)
-    again: list[bool] = field(default_factory=list)
 
     def notes(self) -> PendingNotes:
         return PendingNotes(self.time_of, self.step_of, self.is_note, lambda: 0.04)
@@ -25,8 +24,7 @@ class Grid:
     def step_of(self, event: NoteEvent) -> int | None:
         return None if event.time in self.stays else round(event.time / 0.1)
 
-    def is_note(self, event: NoteEvent, is_again: bool) -> bool:
-        self.again.append(is_again)
+    def is_note(self, event: NoteEvent) -> bool:
         return event.time not in self.none
 
 
@@ -78,7 +76,6 @@ def test_a_key_that_is_not_struck_again_is_tied() -> None:
     grid = Grid(none={1.5})
     whole = [(1.0, True), (2.0, False)]
     assert played(grid.notes(), on(1.0), off(1.5), on(1.5), off(2.0)) == whole
-    assert grid.again == [False, True]
     notes = grid.notes()  # the note before is played already, and the end not decoded yet
     assert played(notes, on(1.0), upto=1.1) == [(1.0, True)]
     assert played(notes, off(1.5), on(1.5), upto=1.45) == []
