@@ -2,9 +2,13 @@
 
 const STAY = { note: 3500, error: 8000 }; // milliseconds
 
-/** Announce a change of state to a screen reader. */
+/** Announce a change of state to a screen reader; what was announced just before is read too. */
 export function announce(text) {
-  document.getElementById("live").textContent = text;
+  const live = document.getElementById("live");
+  while (live.children.length > 2) live.firstChild.remove();
+  const said = document.createElement("p");
+  said.textContent = text;
+  live.append(said);
 }
 
 /** Show a notice; `kind` is note or error. The same notice again extends it. */
