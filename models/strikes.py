@@ -2,8 +2,9 @@
 
 It reads a passage of sixteenths both ways, so that it knows what came after as well as what came
 before, as far as that was heard. One two-way GRU reads the whole keyboard; then each key is judged
-by weights that all keys share, from what was heard near it and what the GRU says of it. The tune
-and the accompaniment are told apart. Shapes: B passages, S sixteenths, P = 88 pitches.
+by weights that all keys share, from what was heard near it and what the GRU says of it. It is told
+what a cover model would play, and what that model transcribed of the band. The tune and the
+accompaniment are told apart. Shapes: B passages, S sixteenths, P = 88 pitches.
 Not here: how posteriors are gathered (``engine.accompany.strikes``), losses.
 """
 
@@ -15,8 +16,10 @@ from torch import Tensor, nn
 
 from models.spec import N_PITCHES
 
-CHANNELS = 5
-"""Of what is heard of a key on a sixteenth: onset and melody in its two halves, frame."""
+STRUCK, SOUNDING = 3, 2
+CHANNELS = 2 * STRUCK + SOUNDING
+"""Of what is heard of a key on a sixteenth: in its two halves onset, melody and the transcription's
+onset; then frame, and the transcription's."""
 N_PLACES = 17
 """Sixteenths since the bar began; the last is that of a bar that is not known."""
 UNKNOWN_PLACE = N_PLACES - 1
@@ -34,8 +37,8 @@ class StrikeConfig:
 
     hidden: int = 160  # of the GRU, each way
     said: int = 8  # what the GRU says of each key
-    local: int = 16  # channels of what is heard near a key
-    joined: int = 40  # channels of both
+    local: int = 24  # channels of what is heard near a key
+    joined: int = 48  # channels of both
     dropout: float = 0.1
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,12 +47,12 @@ class StrikeConfig:
 
 
 class StrikeNetwork(nn.Module):
-    """Heard (B, S, 5, P), places (B, S) int64 -> logits (B, S, 2, P) of tune and accompaniment."""
+    """Heard (B, S, 8, P), places (B, S) int64 -> logits (B, S, 2, P) of tune and accompaniment."""
 
     def __init__(self, config: StrikeConfig) -> None:
         super().__init__()
         c = self.config = config
-        self.keyboard = nn.Linear(3 * N_PITCHES, c.hidden)
+        self.keyboard = nn.Linear((STRUCK + SOUNDING) * N_PITCHES, c.hidden)
         self.place = nn.Embedding(N_PLACES, c.hidden)
         self.both_ways = nn.GRU(
             c.hidden, c.hidden, 2, batch_first=True, bidirectional=True, dropout=c.dropout
@@ -65,8 +68,8 @@ class StrikeNetwork(nn.Module):
 
     def forward(self, heard: Tensor, place: Tensor) -> Tensor:
         """Return the logits."""
-        onset, melody = heard[:, :, 0:2].amax(2), heard[:, :, 2:4].amax(2)
-        keyboard = torch.cat([onset, melody, heard[:, :, 4]], 2)
+        halves, sounding = heard.split([2 * STRUCK, SOUNDING], 2)
+        keyboard = torch.cat([halves.unflatten(2, (STRUCK, 2)).amax(3), sounding], 2).flatten(2)
         x = torch.relu(self.keyboard(self.dropout(keyboard)) + self.place(place))
         hidden, _ = self.both_ways(x)
         said = self.say(self.dropout(hidden)).unflatten(2, (self.config.said, N_PITCHES))

@@ -35,7 +35,7 @@ class StrikeModel:
     Parameters
     ----------
     graph
-        Inputs ``heard`` (1, S, 5, P) and ``place`` (1, S), output ``strikes`` (1, S, 2, P), in
+        Inputs ``heard`` (1, S, 8, P) and ``place`` (1, S), output ``strikes`` (1, S, 2, P), in
         [0, 1]: tune and accompaniment.
 
     Raises
@@ -49,7 +49,7 @@ class StrikeModel:
         self._graph = graph
 
     def read(self, heard: Array, places: NDArray[np.integer]) -> Strikes:
-        """Return the strikes of a passage: what was heard (S, 5, P), sixteenths of the bar (S,)."""
+        """Return the strikes of a passage: what was heard (S, 8, P), sixteenths of the bar (S,)."""
         place = np.minimum(places, LAST_PLACE).astype(np.int64)
         (found,) = self._graph.run({"heard": heard[None], "place": place[None]}, ("strikes",))
         return Strikes(found[0, :, 0], found[0, :, 1])
@@ -60,18 +60,17 @@ def load_strike_model(path: Path, threads: int = 1) -> StrikeModel:
     return StrikeModel(Graph(path, threads=threads))
 
 
-def gather_strikes(
-    onset: Array, melody: Array, frame: Array, frame_s: float, steps: Times
-) -> Array:
-    """Return what was heard on each step but the last, (S - 1, 5, P) in [0, 1].
+def gather_strikes(struck: Array, sounding: Array, frame_s: float, steps: Times) -> Array:
+    """Return what was heard on each step but the last, (S - 1, 2 s + f, P) in [0, 1].
 
-    Highest onset of the half step before it and of the one after it, the same of the tune's, and
-    what sounds in the half after it, in the mean.
+    Of each kind that is struck the highest of the half step before it and of the one after it; of
+    each that sounds the mean of the half after it.
 
     Parameters
     ----------
-    onset, melody, frame
-        (T, P) posteriors, row t at t * frame_s seconds.
+    struck, sounding
+        (s, T, P), (f, T, P) posteriors, row t at t * frame_s seconds: as the network has them,
+        onset, melody and the transcription's onset, and frame and the transcription's.
     frame_s
         Seconds of a frame.
     steps
@@ -79,9 +78,10 @@ def gather_strikes(
     """
     around, after = windows(steps, frame_s)
     before = np.stack([around[:, 0], after[:, 0]], 1)
-    n_frames = np.maximum(np.minimum(after[:, 1], len(frame)) - after[:, 0], 1)
-    highest = [
-        over_windows(np.maximum, rows, half) for rows in (onset, melody) for half in (before, after)
+    n_frames = np.maximum(np.minimum(after[:, 1], sounding.shape[1]) - after[:, 0], 1)
+    highest = [over_windows(np.maximum, rows, half) for rows in struck for half in (before, after)]
+    means = [
+        over_windows(np.add, rows, after) / n_frames[:, None].astype(np.float32)
+        for rows in sounding
     ]
-    sounding = over_windows(np.add, frame, after) / n_frames[:, None].astype(np.float32)
-    return np.stack([*highest, sounding], 1)
+    return np.stack([*highest, *means], 1)

@@ -28,9 +28,21 @@ class Posteriors:
     frame: NDArray[np.float32]  # (n, 88)
     velocity: NDArray[np.float32]  # (n, 88), times 127 is the MIDI velocity
     melody: NDArray[np.float32] | None = None  # (n, 88)
+    transcription: NDArray[np.float32] | None = None  # (n, 2, 88), onset, frame: all that plays
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def part(self, rows: slice) -> "Posteriors":
+        """Return some of the rows."""
+        return Posteriors(
+            self.frames[rows],
+            self.onset[rows],
+            self.frame[rows],
+            self.velocity[rows],
+            None if self.melody is None else self.melody[rows],
+            None if self.transcription is None else self.transcription[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True)

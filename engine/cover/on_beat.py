@@ -81,7 +81,7 @@ class BeatCoverPlayer:
         self._beat_delay = spec.features.half_window_s + least * frame_s
         self._decoder = NoteDecoder(frame_s, self._decoding, SLUR_SPACING_S, RELEASE, RULE)
         self._touch = Touch()
-        self._gatherer, self._melody = StepGatherer(frame_s), StepGatherer(frame_s)
+        self._gatherer, self._melody, self._band = (StepGatherer(frame_s) for _ in range(3))
         self._beat = BeatHistory(parts.follower.clock)
         self._writer = StepWriter(
             parts.accompanist,
@@ -97,7 +97,7 @@ class BeatCoverPlayer:
         self._heard = parts.accompanist.settings
         strikes = parts.accompanist.strikes
         self._passage = strikes and PassageReader(
-            strikes, self._writer, self._gatherer, self._melody
+            strikes, self._writer, self._gatherer, self._melody, self._band
         )
         self._pending = PendingNotes(
             self._writer.time_of,
@@ -140,6 +140,8 @@ class BeatCoverPlayer:
         """Return what is due once the next posteriors are known."""
         self._gatherer.push(heard)
         self._melody.push(_melody_of(heard))
+        if self._passage:
+            self._band.push(_band_of(heard))
         newest = float(heard.frames[-1]) * self._frame_s
         self._know(newest, self._wait, now)
         self._take(self._decoder.push(_for_the_tune(heard)))
@@ -314,23 +316,21 @@ def _for_the_tune(heard: Posteriors) -> Posteriors:
 
 def _by_steps(heard: Posteriors) -> list[Posteriors]:
     """Return posteriors in pieces as short as those that come where nothing is waited for."""
-    rows = [slice(at, at + STEP_FRAMES) for at in range(0, len(heard), STEP_FRAMES)]
-    return [
-        Posteriors(
-            heard.frames[part],
-            heard.onset[part],
-            heard.frame[part],
-            heard.velocity[part],
-            None if heard.melody is None else heard.melody[part],
-        )
-        for part in rows
-    ]
+    return [heard.part(slice(at, at + STEP_FRAMES)) for at in range(0, len(heard), STEP_FRAMES)]
 
 
 def _melody_of(heard: Posteriors) -> Posteriors:
     """Return posteriors whose onsets are the probability that a key is the tune's."""
     melody = np.zeros_like(heard.onset) if heard.melody is None else heard.melody
     return replace(heard, onset=melody)
+
+
+def _band_of(heard: Posteriors) -> Posteriors:
+    """Return posteriors that are the transcription's: of all that plays."""
+    band = heard.transcription
+    if band is None:
+        band = np.zeros((len(heard), 2, N_PITCHES), np.float32)
+    return replace(heard, onset=band[:, 0], frame=band[:, 1])
 
 
 def on_beat(decoding: Decoding) -> Decoding:

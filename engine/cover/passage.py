@@ -36,8 +36,8 @@ class PassageReader:
         The strike network.
     writer
         Knows when steps fall.
-    heard, melody
-        What was heard, in frames: onsets and what sounds; onsets of the tune.
+    heard, melody, band
+        What was heard, in frames: onsets and what sounds; onsets of the tune; what all play.
 
     Attributes
     ----------
@@ -46,10 +46,15 @@ class PassageReader:
     """
 
     def __init__(
-        self, model: StrikeModel, writer: StepWriter, heard: StepGatherer, melody: StepGatherer
+        self,
+        model: StrikeModel,
+        writer: StepWriter,
+        heard: StepGatherer,
+        melody: StepGatherer,
+        band: StepGatherer,
     ) -> None:
         self._model, self._writer = model, writer
-        self._heard, self._melody = heard, melody
+        self._heard, self._melody, self._band = heard, melody, band
         self.is_over = False
         self._kept: dict[int, StepStrikes] = {}
         self._passage = writer.n_begun
@@ -74,9 +79,10 @@ class PassageReader:
         if n_ahead < (1 if self.is_over else LEAST_KNOWN):
             return
         onset, frame = self._heard.rows
-        melody = self._melody.rows[0]
+        melody, (band_onset, band_frame) = self._melody.rows[0], self._band.rows
         since, frame_s = self._heard.since, self._heard.frame_s
-        heard = gather_strikes(onset, melody, frame, frame_s, times - since)
+        struck, sounding = np.stack([onset, melody, band_onset]), np.stack([frame, band_frame])
+        heard = gather_strikes(struck, sounding, frame_s, times - since)
         places = np.array([self._writer.place_of(first + k) for k in range(n)])
         tune, accompaniment = self._model.read(heard, places)
         for k in range(step - first, step - first + max(round(KEPT_SHARE * n_ahead), 1)):

@@ -19,6 +19,9 @@ from engine.perform.touch import Touch
 
 Array = NDArray[np.float32]
 
+TUNE_SHARE = 0.9
+"""Of the threshold of an onset, that is enough for the tune's keys: a tune with a gap is missed."""
+
 
 class Player(Protocol):
     """Turns what is heard into events."""
@@ -67,7 +70,7 @@ class CoverPlayer:
         self._pipeline = pipeline
         pipeline.heard_style = None
         decoding = settings.decoder.resolved(spec.decoding)
-        self._decoder = NoteDecoder(spec.features.frame_s, decoding)
+        self._decoder = NoteDecoder(spec.features.frame_s, decoding, tune_share=TUNE_SHARE)
         self._reserve = reserve
         self._wait(settings)
         self._touch = Touch() if decoding.notes_per_second else None  # a transcriber has its own

@@ -20,6 +20,7 @@ Array = NDArray[np.float32]
 Frames = NDArray[np.int64]
 
 REQUIRED_OUTPUTS = ("onset", "frame", "velocity")
+TRANSCRIPTION = ("transcription_onset", "transcription_frame")  # both, or none
 
 
 class CoverModel(Protocol):
@@ -68,17 +69,23 @@ def silent_features(spec: ModelSpec, n_frames: int) -> Array:
 
 
 def join_posteriors(parts: Sequence[Posteriors]) -> Posteriors:
-    """Return posteriors that follow each other as one, with ``melody`` if every part has it."""
+    """Return posteriors that follow each other as one, with what every part has of the rest."""
     parts = [part for part in parts if len(part)]
     none = np.zeros((0, N_PITCHES), np.float32)
-    melodies = [p.melody for p in parts if p.melody is not None]
     return Posteriors(
         frames=np.concatenate([np.zeros(0, np.int64), *(p.frames for p in parts)]),
         onset=np.concatenate([none, *(p.onset for p in parts)]),
         frame=np.concatenate([none, *(p.frame for p in parts)]),
         velocity=np.concatenate([none, *(p.velocity for p in parts)]),
-        melody=np.concatenate(melodies) if melodies and len(melodies) == len(parts) else None,
+        melody=_joined([p.melody for p in parts]),
+        transcription=_joined([p.transcription for p in parts]),
     )
+
+
+def _joined(parts: Sequence[Array | None]) -> Array | None:
+    """Return parts that follow each other as one, None where one is missing."""
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there) if there and len(there) == len(parts) else None
 
 
 class StepQueue:
@@ -131,12 +138,14 @@ class StepQueue:
         rows = slice(n_dropped, n_dropped + n_answered)
         frames, self._unanswered = np.split(self._unanswered, [n_answered])
         melody = outputs.get("melody")
+        transcription = [outputs[name][rows] for name in TRANSCRIPTION if name in outputs]
         return Posteriors(
             frames=frames,
             onset=outputs["onset"][rows],
             frame=outputs["frame"][rows],
             velocity=outputs["velocity"][rows],
             melody=None if melody is None else melody[rows],
+            transcription=np.stack(transcription, 1) if transcription else None,
         )
 
 

@@ -109,6 +109,8 @@ class NoteDecoder:
         What strikes a key again, beside the settings' threshold; None: that alone.
     wait_frames
         Frames that events may wait for, so that ends are dated back.
+    tune_share
+        Of the threshold of an onset, that is enough for the tune's keys.
     """
 
     lookahead_frames = 1
@@ -122,7 +124,9 @@ class NoteDecoder:
         release: float = 0.0,
         restrikes: RestrikeRule | None = None,
         wait_frames: int = 0,
+        tune_share: float = 1.0,
     ) -> None:
+        self._tune_share = np.float32(tune_share)
         self.frame_s, self._slur_spacing, self._release = frame_s, slur_spacing, release
         self._judge = None if restrikes is None else RestrikeJudge(restrikes)
         self._density = DensityControl(frame_s)
@@ -341,10 +345,13 @@ class NoteDecoder:
             is_old = self._index * self.frame_s - self._last_on > self._judge.rule.within
             is_peak &= is_old | self._judge.is_new(self._frame, left, peak, right)
         is_slur = np.zeros_like(is_peak) if slurred is None else self._new(slurred)
+        thresholds = self._thresholds
+        if self._is_melody is not None:
+            thresholds = np.where(self._is_melody, self._tune_share * thresholds, thresholds)
         if self._density.is_needed and self._frame.max() >= MUSIC * self._frame_off:
-            reached = np.maximum(self._thresholds[is_peak], np.float32(EPSILON))
+            reached = np.maximum(thresholds[is_peak], np.float32(EPSILON))
             self._density.observe(peak[is_peak] / reached)
-        is_peak &= peak >= self._thresholds * self._density.factor
+        is_peak &= peak >= thresholds * self._density.factor
         onsets: list[_Onset] = []
         for pitch in np.flatnonzero(is_peak | is_slur).tolist():
             velocity = min(127, max(1, round(127 * float(self._velocity[pitch]))))

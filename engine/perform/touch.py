@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from engine.core.notes import NoteEvent
 
-SPREAD = 2.5  # by which the distance from the middle grows
+SPREAD = 2.7  # by which the distance from the middle grows
 MEMORY = 48  # notes over which the middle follows the song's loudness
 FURTHEST = 32.0  # from the middle, in velocities
 

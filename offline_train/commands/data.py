@@ -28,6 +28,7 @@ def add(command: Add) -> None:
     sub.add_argument("--excerpt", type=number(), default=90.0, help="seconds a song; 0 is all")
     sub.add_argument("--takes", type=at_least(1), default=1, help="renderings of each song")
     sub.add_argument("--limit", type=at_least(0), default=0, help="songs; 0 is all")
+    sub.add_argument("--skip", type=at_least(0), default=0, help="songs at the start to leave out")
     sub.add_argument("--seed", type=at_least(0), default=1)
     sub.add_argument("--pieces", type=at_least(1), default=6, help="in a shard")
     sub.add_argument(
@@ -97,6 +98,7 @@ def prepare(args: argparse.Namespace) -> None:
         sounds=args.sounds,
         workers=args.workers,
         limit=args.limit,
+        skip=args.skip,
     )
     if args.cluster:
         from offline_train.recipes.cluster import Cluster, render_on_cluster

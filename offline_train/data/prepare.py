@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 
+LATER = (("sounds", "installed"), ("skip", 0))
+"""Settings that came later, as they were before: a folder that was begun then goes on."""
+
 
 @dataclass(frozen=True, slots=True)
 class PrepareConfig:
@@ -55,6 +58,7 @@ class PrepareConfig:
     seed: int = 1
     workers: int = 1  # processes; 0 renders in this one
     limit: int = 0  # 0 takes every song
+    skip: int = 0  # songs at the start that are left out
     sounds: Choice = "installed"
 
 
@@ -66,7 +70,7 @@ def plan(config: PrepareConfig) -> list[list[tuple[str, int]]]:
     DataError
         If the data folder has no such split.
     """
-    ids = _corpus(config).ids(config.split)[: config.limit or None]
+    ids = _corpus(config).ids(config.split)[config.skip :][: config.limit or None]
     order = np.random.default_rng(config.seed)
     wanted = [(ids[k], t) for t in range(config.takes) for k in order.permutation(len(ids))]
     return [wanted[k : k + config.pieces] for k in range(0, len(wanted), config.pieces)]
@@ -182,7 +186,7 @@ def prepare(config: PrepareConfig, do: Runner | None = None) -> int:
     facts = {
         k: str(v)
         for k, v in dataclasses.asdict(config).items()
-        if k not in ("data", "out", "workers") and (k, v) != ("sounds", "installed")
+        if k not in ("data", "out", "workers") and (k, v) not in LATER
     }
     record_settings(config.out, facts)
     shards = plan(config)

@@ -79,16 +79,18 @@ def keep_heard(pieces: Iterator[Covered], out: Path) -> int:
         if path.is_file():
             continue
         found = listen(pipeline, piece.samples, "balanced", "whole file")
-        if found.melody is None:
-            raise DataError(f"{MODEL}: expected a model that tells the tune apart")
-        onset, melody, frame = (
-            np.round(255 * kind).astype(np.uint8)
-            for kind in (found.onset, found.melody, found.frame)
+        if found.melody is None or found.transcription is None:
+            raise DataError(f"{MODEL}: expected a model that tells the tune apart and transcribes")
+        kinds = (found.onset, found.melody, found.frame, *found.transcription.swapaxes(0, 1))
+        onset, melody, frame, band_onset, band_frame = (
+            np.round(255 * kind).astype(np.uint8) for kind in kinds
         )
         heard = HeardCover(
             onset,
             melody,
             frame,
+            band_onset,
+            band_frame,
             pipeline.spec.features.frame_s,
             piece.beats[:, 0].astype(float),
             piece.beats[:, 1] > 0,

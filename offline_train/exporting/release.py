@@ -17,7 +17,7 @@ from engine.model.model_files import LOCAL_SUFFIX
 from engine.model.pipeline import load_pipeline
 from models.features import LOG_STFT_16K
 from models.spec import METADATA_KEY, ModelSpec
-from models.streaming import COVER, StreamingCover, Transcriber
+from models.streaming import COVER, RESIDUAL, TRANSCRIPTION_PREFIX, StreamingCover, Transcriber
 from models.trunk import STEP_FRAMES, TRANSCRIPTION
 from offline_train.data.shards import read_shards
 from offline_train.data.style import presets
@@ -30,6 +30,7 @@ from offline_train.training.cover.task import load_checkpoint, network_of
 log = logging.getLogger(__name__)
 
 TRANSCRIBE = "transcribe"
+COVER_OUTPUTS = (*COVER, *(TRANSCRIPTION_PREFIX + name for name in RESIDUAL))
 AHEAD_FRAMES = 256
 """That a network which hears later sound may wait for: 4 s."""
 TRANSCRIBER_PIECES = "giantmidi-solo-valid"
@@ -55,7 +56,7 @@ def cover_spec(
 ) -> ModelSpec:
     """Return the spec of a cover model, its styles from the covers in a folder of shards."""
     covers = covers_of(songs)
-    spec = _streaming_spec(network, name, "3.1", COVER)
+    spec = _streaming_spec(network, name, "3.1", COVER_OUTPUTS)
     trained = trained | {"songs": len(covers)}
     return dataclasses.replace(spec, styles=presets(covers), trained=trained)
 

@@ -4,6 +4,7 @@ Each piece is one ``NAME.npz`` in a folder: what ``HeardCover`` has. Not here: h
 (``evaluation.heard_covers``), crops (``strike_crops``).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,18 +23,24 @@ class HeardCover(NamedTuple):
     onset: NDArray[np.uint8]  # (T, 88), in steps of 1/255
     melody: NDArray[np.uint8]  # (T, 88)
     frame: NDArray[np.uint8]  # (T, 88)
+    transcription_onset: NDArray[np.uint8]  # (T, 88), of all that plays
+    transcription_frame: NDArray[np.uint8]  # (T, 88)
     frame_s: float
     beats: Times  # (b,) seconds
     is_downbeat: NDArray[np.bool_]  # (b,)
     notes: Array  # (n, 5) onset, offset, pitch, velocity, is the tune's
 
-    def posteriors(self, part: slice = slice(None)) -> tuple[Array, Array, Array]:
-        """Return onset, melody and frame (n, 88) of a part, in [0, 1]."""
-        onset, melody, frame = (
-            np.asarray(kind[part], np.float32) / np.float32(255)
-            for kind in (self.onset, self.melody, self.frame)
-        )
-        return onset, melody, frame
+    def struck(self, part: slice = slice(None)) -> Array:
+        """Return onset, melody and the transcription's onset of a part, (3, n, 88) in [0, 1]."""
+        return _parts((self.onset, self.melody, self.transcription_onset), part)
+
+    def sounding(self, part: slice = slice(None)) -> Array:
+        """Return frame and the transcription's of a part, (2, n, 88) in [0, 1]."""
+        return _parts((self.frame, self.transcription_frame), part)
+
+
+def _parts(kinds: Sequence[NDArray[np.uint8]], part: slice) -> Array:
+    return np.stack([kind[part] for kind in kinds]).astype(np.float32) / np.float32(255)
 
 
 def load_heard_covers(folder: Path) -> list[HeardCover]:

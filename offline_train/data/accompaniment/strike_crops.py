@@ -27,19 +27,20 @@ LEAST_STEPS = 24
 SHARE_SHORTER = 0.4  # of crops: what came after, or before, was not heard
 JITTER_S, OWN_JITTER_S = 0.010, 0.005  # of all beats together, and of each
 SHARE_UNKNOWN, SHARE_WRONG = 0.08, 0.05  # of crops whose bars are not known, or begin elsewhere
+SHARE_BARE = 0.1  # of crops without a transcription, which not every model has
 SHARE_LATE = 0.7  # of crops with late singers
 LATE_S = (-0.02, 0.11)  # of all notes of a crop
 SPREAD_S = (0.01, 0.05)  # of each, around that
 LASTING = 0.7  # how much of it a note has in common with the one before
 ATTACK = slice(-4, 8)  # frames around an onset that are moved
 MOST_FRAMES = (-4, 11)  # by which
-SILENT = 0.02
+ONSETS, SILENT = [0, 2], 0.02
 
 
 class StrikeCrop(NamedTuple):
     """A passage; steps behind its end are zeros and do not count."""
 
-    heard: Array  # (S, 5, P)
+    heard: Array  # (S, 8, P)
     place: NDArray[np.int64]  # (S,)
     struck: Array  # (S, 2, P)
     counts: Array  # (S,)
@@ -80,7 +81,7 @@ class StrikeCrops:
 def passage(cover: HeardCover) -> StrikeCrop:
     """Return the whole of a cover, as it is."""
     steps = step_times(cover.beats)
-    heard = gather_strikes(*cover.posteriors(), cover.frame_s, steps)
+    heard = gather_strikes(cover.struck(), cover.sounding(), cover.frame_s, steps)
     n = len(heard)
     return StrikeCrop(heard, places_of(cover), struck_by(cover), np.ones(n, np.float32))
 
@@ -105,18 +106,22 @@ def struck_by(cover: HeardCover) -> Array:
 
 
 def heard_late(cover: HeardCover, steps: slice, rng: np.random.Generator) -> Array:
-    """Return what was heard on steps, (S, 5, P), as a beat follower has them, its singers late."""
+    """Return what was heard on steps, (S, 8, P), as a beat follower has them, its singers late."""
     beats = cover.beats + rng.normal(0, JITTER_S) + rng.normal(0, OWN_JITTER_S, len(cover.beats))
     times = step_times(np.maximum.accumulate(beats + 1e-6 * np.arange(len(beats))))
     times = times[steps.start : steps.stop + 1]
     margin = 2 * float(times[1] - times[0])
     begin = max(int((times[0] - margin) / cover.frame_s), 0)
     end = max(int((times[-1] + margin) / cover.frame_s), begin + 1)
-    rows = np.stack(cover.posteriors(slice(begin, end)))
+    part = slice(begin, end)
+    struck, sounding = cover.struck(part), cover.sounding(part)
     if rng.random() < SHARE_LATE:
+        rows = np.concatenate([struck, sounding])
         rows = late(rows, tune_onsets(cover, begin), cover.frame_s, rng)
-    onset, melody, frame = rows
-    return gather_strikes(onset, melody, frame, cover.frame_s, times - begin * cover.frame_s)
+        struck, sounding = rows[: len(struck)], rows[len(struck) :]
+    if rng.random() < SHARE_BARE:
+        struck[-1] = sounding[-1] = 0
+    return gather_strikes(struck, sounding, cover.frame_s, times - begin * cover.frame_s)
 
 
 def tune_onsets(cover: HeardCover, begin: int) -> NDArray[np.int64]:
@@ -128,7 +133,10 @@ def tune_onsets(cover: HeardCover, begin: int) -> NDArray[np.int64]:
 
 
 def late(rows: Array, onsets: NDArray[np.int64], frame_s: float, rng: np.random.Generator) -> Array:
-    """Return posteriors (3, T, P) in which the attacks of onsets (n, 2) are late, or early."""
+    """Return posteriors (5, T, P) in which the attacks of onsets (n, 2) are late, or early.
+
+    As ``HeardCover.struck`` and ``HeardCover.sounding`` have them, one after the other.
+    """
     moved_rows, n_frames = rows.copy(), rows.shape[1]
     usual, spread = rng.uniform(*LATE_S), rng.uniform(*SPREAD_S)
     drift = 0.0
@@ -142,7 +150,7 @@ def late(rows: Array, onsets: NDArray[np.int64], frame_s: float, rng: np.random.
         attack = moved_rows[:, first:last, key].copy()
         if by > 0:
             before = moved_rows[:, first - 1, key].copy()
-            before[0] = min(before[0], SILENT)
+            before[ONSETS] = np.minimum(before[ONSETS], SILENT)
             moved_rows[:, first : first + by, key] = before[:, None]
         moved_rows[:, first + by : last + by, key] = attack
     return moved_rows

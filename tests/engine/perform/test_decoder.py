@@ -245,6 +245,13 @@ def test_part_follows_the_melody_posterior_on_and_off() -> None:
     ]
 
 
+def test_of_the_tune_a_share_of_the_threshold_is_enough() -> None:
+    for melody, n in ((True, 2), (False, 0)):
+        roll = Roll(40).note(10, 30, shape=(0.46,), melody=melody)
+        decoder = NoteDecoder(FRAME, DecoderSettings(), tune_share=0.9)
+        assert len(decoder.push(roll.posteriors()) + decoder.flush()) == n
+
+
 def test_without_a_melody_head_all_is_accompaniment() -> None:
     roll = Roll(40).note(10, 30)
     bare = Posteriors(roll.frames, roll.onset, roll.frame, roll.velocity)
