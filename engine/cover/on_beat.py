@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.accompany.step_writer import STEPS, PlayState, StepWriter
-from engine.beat.gathering import StepGatherer
 from engine.beat.history import BeatHistory
 from engine.core.notes import Event, NoteEvent, Posteriors
 from engine.core.settings import DecoderSettings, EngineSettings
 from engine.core.tempo import BeatState
 from engine.cover.accompanying import Accompanying, play_in_style, two_hands
+from engine.cover.hearing import CoverHearing, by_steps, for_the_tune
 from engine.cover.passage import PassageReader
 from engine.cover.pending import MOST_MOVED_S, PendingNotes
 from engine.cover.style import style_pace
@@ -37,12 +37,10 @@ from models.spec import MIN_PITCH, N_PITCHES, Decoding
 Array = NDArray[np.float32]
 Source = Literal["melody", "free", "accompanist"]
 
-STEP_FRAMES = 2  # of posteriors, that are taken at once
 KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
 SHORTEST_STEP_S = 0.1  # where sixteenths are shorter, notes fall on eighths
 MELODY_SHARE = 0.3  # of the model's threshold: the rest is the accompanist's
 LEFT_RATIO = 5 / 3  # of that, from which on the accompanist leaves a key to the tune
-TUNE_ODDS, TUNE_FROM = 0.3, 0.2  # how much a key that is the tune's is favoured, and from when
 SLUR_SPACING_S = 0.1  # after an attack the tune begins a note without one
 TOGETHER_S = 0.05  # within which notes of the tune are one chord
 RELEASE = 0.35  # of its highest probability of sounding: below it a note of the tune ends
@@ -81,12 +79,12 @@ class BeatCoverPlayer:
         self._beat_delay = spec.features.half_window_s + least * frame_s
         self._decoder = NoteDecoder(frame_s, self._decoding, SLUR_SPACING_S, RELEASE, RULE)
         self._touch = Touch()
-        self._gatherer, self._melody, self._band = (StepGatherer(frame_s) for _ in range(3))
+        self._hearing = CoverHearing(frame_s)
         self._beat = BeatHistory(parts.follower.clock)
         self._writer = StepWriter(
             parts.accompanist,
             self._beat,
-            self._gatherer,
+            self._hearing.notes,
             lead=0.0,
             hearing=0.0,
             waits=True,
@@ -96,9 +94,7 @@ class BeatCoverPlayer:
         self._performer = Performer(two_hands(settings.play), settings.midi)
         self._heard = parts.accompanist.settings
         strikes = parts.accompanist.strikes
-        self._passage = strikes and PassageReader(
-            strikes, self._writer, self._gatherer, self._melody, self._band
-        )
+        self._passage = strikes and PassageReader(strikes, self._writer, self._hearing)
         self._pending = PendingNotes(
             self._writer.time_of,
             self._step_of,
@@ -134,17 +130,14 @@ class BeatCoverPlayer:
             return ()
         self._is_idle = False
         self._take_style()
-        return [event for rows in _by_steps(heard) for event in self._hear(rows, now)]
+        return [event for rows in by_steps(heard) for event in self._hear(rows, now)]
 
     def _hear(self, heard: Posteriors, now: float) -> list[Event]:
         """Return what is due once the next posteriors are known."""
-        self._gatherer.push(heard)
-        self._melody.push(_melody_of(heard))
-        if self._passage:
-            self._band.push(_band_of(heard))
+        self._hearing.push(heard)
         newest = float(heard.frames[-1]) * self._frame_s
         self._know(newest, self._wait, now)
-        self._take(self._decoder.push(_for_the_tune(heard)))
+        self._take(self._decoder.push(for_the_tune(heard)))
         return self._play()
 
     def skip(self, pending: Posteriors, now: float) -> Sequence[Event]:
@@ -157,7 +150,7 @@ class BeatCoverPlayer:
             self._passage.is_over = True
         events = [*self.push(np.zeros(0, np.float32), pending, now)]
         self._take(self._decoder.flush())
-        self._know(self._gatherer.until, 0.0, now)
+        self._know(self._hearing.until, 0.0, now)
         events += [*self._play(), *self.end()]
         if self._passage:
             self._passage.is_over = False
@@ -192,14 +185,9 @@ class BeatCoverPlayer:
             return np.where(read.tune < LEFT_READ, read.accompaniment, 0)
         usual = EVIDENCE_SHARE * self._decoder.threshold
         self._weigh(self._heard.evidence, usual, self._heard.pulse)
-        end = begin + self._grain * (end - begin)
-        heard, melody = (
-            gatherer.gather(begin, end, so_far=True) for gatherer in (self._gatherer, self._melody)
-        )
-        threshold = self._decoder.settings.melody_threshold
-        if heard is None or melody is None or threshold is None:
-            return None
-        return np.where(melody[:, 0] < LEFT_RATIO * threshold, heard[:, 0], 0)
+        assert self._decoder.settings.melody_threshold is not None
+        left = LEFT_RATIO * self._decoder.settings.melody_threshold
+        return self._hearing.but_the_tune(begin, begin + self._grain * (end - begin), left)
 
     def _weigh(self, evidence: float, usual: float, pulse: float) -> None:
         """Let evidence count so much, nothing where it is as likely as ``usual``; and the pulse."""
@@ -304,33 +292,6 @@ class BeatCoverPlayer:
         for pitch in left:
             del self._source[pitch]
         return [NoteEvent(onset.time, pitch, 0, "melody") for pitch in left]
-
-
-def _for_the_tune(heard: Posteriors) -> Posteriors:
-    """Return posteriors whose onsets are likelier the likelier a key is the tune's."""
-    if heard.melody is None:
-        return heard
-    favour = np.maximum((TUNE_ODDS + heard.melody) / (TUNE_ODDS + TUNE_FROM), 1)
-    return replace(heard, onset=np.minimum(heard.onset * favour, 1))
-
-
-def _by_steps(heard: Posteriors) -> list[Posteriors]:
-    """Return posteriors in pieces as short as those that come where nothing is waited for."""
-    return [heard.part(slice(at, at + STEP_FRAMES)) for at in range(0, len(heard), STEP_FRAMES)]
-
-
-def _melody_of(heard: Posteriors) -> Posteriors:
-    """Return posteriors whose onsets are the probability that a key is the tune's."""
-    melody = np.zeros_like(heard.onset) if heard.melody is None else heard.melody
-    return replace(heard, onset=melody)
-
-
-def _band_of(heard: Posteriors) -> Posteriors:
-    """Return posteriors that are the transcription's: of all that plays."""
-    band = heard.transcription
-    if band is None:
-        band = np.zeros((len(heard), 2, N_PITCHES), np.float32)
-    return replace(heard, onset=band[:, 0], frame=band[:, 1])
 
 
 def on_beat(decoding: Decoding) -> Decoding:

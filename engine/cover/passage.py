@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.accompany.step_writer import StepWriter
-from engine.accompany.strikes import StrikeModel, gather_strikes
-from engine.beat.gathering import StepGatherer
+from engine.accompany.strikes import StrikeModel
+from engine.cover.hearing import CoverHearing
 
 Array = NDArray[np.float32]
 
@@ -36,8 +36,8 @@ class PassageReader:
         The strike network.
     writer
         Knows when steps fall.
-    heard, melody, band
-        What was heard, in frames: onsets and what sounds; onsets of the tune; what all play.
+    hearing
+        What was heard.
 
     Attributes
     ----------
@@ -45,16 +45,8 @@ class PassageReader:
         Whether nothing comes after what was heard.
     """
 
-    def __init__(
-        self,
-        model: StrikeModel,
-        writer: StepWriter,
-        heard: StepGatherer,
-        melody: StepGatherer,
-        band: StepGatherer,
-    ) -> None:
-        self._model, self._writer = model, writer
-        self._heard, self._melody, self._band = heard, melody, band
+    def __init__(self, model: StrikeModel, writer: StepWriter, hearing: CoverHearing) -> None:
+        self._model, self._writer, self._hearing = model, writer, hearing
         self.is_over = False
         self._kept: dict[int, StepStrikes] = {}
         self._passage = writer.n_begun
@@ -78,11 +70,7 @@ class PassageReader:
         n_ahead = first + n - step
         if n_ahead < (1 if self.is_over else LEAST_KNOWN):
             return
-        onset, frame = self._heard.rows
-        melody, (band_onset, band_frame) = self._melody.rows[0], self._band.rows
-        since, frame_s = self._heard.since, self._heard.frame_s
-        struck, sounding = np.stack([onset, melody, band_onset]), np.stack([frame, band_frame])
-        heard = gather_strikes(struck, sounding, frame_s, times - since)
+        heard = self._hearing.on_steps(times)
         places = np.array([self._writer.place_of(first + k) for k in range(n)])
         tune, accompaniment = self._model.read(heard, places)
         for k in range(step - first, step - first + max(round(KEPT_SHARE * n_ahead), 1)):
@@ -97,10 +85,10 @@ class PassageReader:
         times = [writer.time_of(k) for k in range(first, step + 1)]
         for k in range(step + 1, step + MOST_STEPS_AFTER + 2):
             times.append(writer.time_of(k))
-            if (times[-2] + times[-1]) / 2 > self._heard.until and not self.is_over:
+            if (times[-2] + times[-1]) / 2 > self._hearing.until and not self.is_over:
                 times.pop()
                 break
-            if self.is_over and times[-2] > self._heard.until:
+            if self.is_over and times[-2] > self._hearing.until:
                 break
         steps = np.array(times)
         return np.asarray(np.maximum.accumulate(steps + 1e-6 * np.arange(len(steps))), np.float64)

@@ -1,0 +1,84 @@
+"""What a cover on the beat hears, gathered so that it can be asked for by sixteenths.
+
+Three kinds of posteriors: of the cover's notes, of the tune, and of all that the band plays, which
+the model transcribed. Not here: where sixteenths lie, what is played.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.accompany.strikes import gather_strikes
+from engine.beat.gathering import StepGatherer
+from engine.core.notes import Posteriors
+
+Array = NDArray[np.float32]
+Times = NDArray[np.floating]
+
+STEP_FRAMES = 2  # of posteriors, that are taken at once
+TUNE_ODDS, TUNE_FROM = 0.3, 0.2  # how much a key that is the tune's is favoured, and from when
+
+
+class CoverHearing:
+    """Gathers what is heard.
+
+    Parameters
+    ----------
+    frame_s
+        Seconds of a frame.
+
+    Attributes
+    ----------
+    notes
+        The cover's onsets, and what sounds of it.
+    """
+
+    def __init__(self, frame_s: float) -> None:
+        self.notes, self._tune, self._band = (StepGatherer(frame_s) for _ in range(3))
+
+    @property
+    def until(self) -> float:
+        """Seconds up to which it knows what was heard."""
+        return self.notes.until
+
+    def push(self, heard: Posteriors) -> None:
+        """Take the next frames."""
+        nothing = np.zeros_like(heard.onset)
+        tune = nothing if heard.melody is None else heard.melody
+        onset = frame = nothing
+        if heard.transcription is not None:
+            onset, frame = heard.transcription[:, 0], heard.transcription[:, 1]
+        self.notes.push(heard)
+        self._tune.push(replace(heard, onset=tune))
+        self._band.push(replace(heard, onset=onset, frame=frame))
+
+    def but_the_tune(self, begin: float, end: float, least_tune: float) -> Array | None:
+        """Return how likely each key (88,) was struck from ``begin`` to ``end``, so far.
+
+        Not at all where it is the tune's, from ``least_tune`` on. None where nothing is known yet.
+        """
+        heard, tune = (g.gather(begin, end, so_far=True) for g in (self.notes, self._tune))
+        if heard is None or tune is None:
+            return None
+        return np.where(tune[:, 0] < least_tune, heard[:, 0], 0)
+
+    def on_steps(self, steps: Times) -> Array:
+        """Return what was heard on steps (S,) seconds but the last: what a strike network takes."""
+        (onset, frame), (band_onset, band_frame) = self.notes.rows, self._band.rows
+        struck = np.stack([onset, self._tune.rows[0], band_onset])
+        sounding = np.stack([frame, band_frame])
+        return gather_strikes(struck, sounding, self.notes.frame_s, steps - self.notes.since)
+
+
+def by_steps(heard: Posteriors) -> list[Posteriors]:
+    """Return posteriors in pieces as short as those that come where nothing is waited for."""
+    return [heard.part(slice(at, at + STEP_FRAMES)) for at in range(0, len(heard), STEP_FRAMES)]
+
+
+def for_the_tune(heard: Posteriors) -> Posteriors:
+    """Return posteriors whose onsets are likelier the likelier a key is the tune's."""
+    if heard.melody is None:
+        return heard
+    favour = np.maximum((TUNE_ODDS + heard.melody) / (TUNE_ODDS + TUNE_FROM), 1)
+    return replace(heard, onset=np.minimum(heard.onset * favour, 1))
