@@ -35,7 +35,7 @@ LEAST = 2e-3
 class StrikeConfig:
     """Sizes of the network."""
 
-    hidden: int = 160  # of the GRU, each way
+    hidden: int = 192  # of the GRU, each way
     said: int = 8  # what the GRU says of each key
     local: int = 24  # channels of what is heard near a key
     joined: int = 48  # channels of both

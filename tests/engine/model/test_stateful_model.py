@@ -20,6 +20,7 @@ from tests.tiny import TINY_FEATURES, TINY_STATEFUL
 Array = NDArray[np.float32]
 
 TOLERANCE = 1e-5  # ten times finer than the bar; float32 rounding gives about 1e-6
+HALVES = (slice(0, 4), slice(4, 8))
 STYLE = np.linspace(-1, 1, STYLE_DIM, dtype=np.float32)
 
 
@@ -65,6 +66,22 @@ def test_steps_of_any_size_equal_one_pass(
     found = stream(model, features, sizes)
     assert found.frames.tolist() == list(range(n_frames))
     assert_close(found, model.offline(features, STYLE))
+
+
+def test_a_transcription_comes_with_the_notes_of_its_frames() -> None:
+    spec = dataclasses.replace(TINY_STATEFUL, lookahead_frames=2)
+    names = (*spec.outputs, "transcription_onset", "transcription_frame")
+    rows = np.random.default_rng(0).random((len(names), 8, 88), np.float32)
+    queue = StepQueue(spec)
+    queue.push(np.arange(8), music(8))
+    named = dict(zip(names, rows, strict=True))
+    parts = [queue.to_posteriors({n: v[part] for n, v in named.items()}) for part in HALVES]
+    joined = join_posteriors(parts)
+    assert joined.transcription is not None
+    assert (joined.transcription == rows[-2:, 2:].swapaxes(0, 1)).all()
+    assert (joined.part(slice(1, 3)).transcription == joined.transcription[1:3]).all()
+    bare = queue.to_posteriors({n: named[n][:0] for n in spec.outputs})
+    assert bare.transcription is None and bare.part(slice(0)).transcription is None
 
 
 def test_one_pass_equals_torch(model: StatefulModel) -> None:

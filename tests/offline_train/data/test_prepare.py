@@ -129,6 +129,16 @@ def test_takes_differ_and_their_seed_repeats_them(
     assert first.facts["sources"] != second.facts["sources"]
 
 
+def test_songs_at_the_start_can_be_left_out(
+    config: PrepareConfig, renderings: list[str], tmp_path: Path
+) -> None:
+    assert prepare(config) == 3
+    rest = dataclasses.replace(config, out=tmp_path / "rest", skip=1)
+    assert prepare(rest) == 2
+    every, some = ({p.name for p in read_shards(c.out)} for c in (config, rest))
+    assert some < every
+
+
 def test_long_songs_are_cut(config: PrepareConfig, renderings: list[str]) -> None:
     short = dataclasses.replace(config, excerpt_s=3.0)
     prepare(short)
