@@ -8,7 +8,6 @@ Not here: when a note is played (``engine.midi.scheduler``).
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +15,17 @@ from numpy.typing import NDArray
 from engine.core.notes import NoteEvent, Part, Posteriors
 from engine.core.settings import DecoderSettings
 from engine.perform.density import DensityControl
-from engine.perform.ends import LEAST, LONGEST, EndFinder
+from engine.perform.peaks import peak_offset
 from engine.perform.restrikes import RestrikeJudge, RestrikeRule
 from engine.perform.slurs import SlurDetector
-from models.spec import MIN_PITCH, N_PITCHES, Decoding
+from engine.perform.voices import EPSILON, Onset, Voices
+from models.spec import N_PITCHES, Decoding
 
-__all__ = ["DecoderSettings", "NoteDecoder", "peak_offset"]
+__all__ = ["DecoderSettings", "NoteDecoder"]
 
 Row = NDArray[np.float32]  # (88,)
 Mask = NDArray[np.bool_]  # (88,)
 
-EPSILON = 1e-3  # the least threshold that is divided by
 MUSIC = 0.5
 """A row counts as music where some frame probability is this share of the off threshold."""
 STRUCK_SHARE = 0.94
@@ -37,59 +36,14 @@ SLUR_VELOCITY = 80
 """Of a slurred note before which the tune had none; others are as loud as the tune's last."""
 SLUR_GAP_S = 0.18
 """Seconds from the last stroke of a key in which nothing but another attack strikes it again."""
-LEAST_SUPPORT = 0.25
-"""Share of the on threshold that counts as a note's highest frame probability at the least."""
-
-
-def peak_offset(left: float, peak: float, right: float) -> float:
-    """Return where, in frames from the peak's row, the parabola through three points is highest.
-
-    Clipped to +-0.5. A plateau of two equal rows gives their middle. (J. O. Smith, "Spectral
-    Audio Signal Processing", quadratic interpolation of spectral peaks; here along time.)
-
-    >>> peak_offset(0.2, 0.8, 0.2), peak_offset(0.0, 1.0, 1.0)
-    (0.0, 0.5)
-    """
-    curvature = left - 2.0 * peak + right
-    if curvature >= 0.0:
-        return 0.0
-    return min(0.5, max(-0.5, 0.5 * (right - left) / -curvature))
-
-
-@dataclass(slots=True)
-class _Sounding:
-    """A note that sounds."""
-
-    time: float
-    velocity: int
-    part: Part
-    highest: float  # its frame probability so far
-
-
-@dataclass(frozen=True, slots=True)
-class _Onset:
-    """A peak that may become a note."""
-
-    time: float
-    pitch: int  # 0 to 87
-    velocity: int
-    part: Part
-
-    @property
-    def rank(self) -> tuple[bool, int]:
-        """Melody before accompaniment, then the louder."""
-        return self.part == "melody", self.velocity
 
 
 class NoteDecoder:
     """Turns posteriors into note events, a few frames at a time or all at once, with one result.
 
     A note starts at an onset peak: a row not below the threshold, above the row before and not
-    below the row after. It is over in the first row whose frame probability is below the off
-    threshold, lowered in proportion if the on threshold was never reached (low confidence in a
-    sound tends to last as long as it); it ends there or, with an end threshold, a little before
-    (``engine.perform.ends``). It does not end before ``minimum_note`` (only a re-strike, a
-    theft or a gap's far side may cut it shorter), and at ``maximum_note``. The tune's notes may
+    below the row after. It ends as ``engine.perform.voices`` says; only a re-strike, a theft or a
+    gap's far side may cut it shorter. The tune's notes may
     begin without an attack (``engine.perform.slurs``). Where a density is
     wanted, all thresholds but the melody's move together, from row to row
     (``engine.perform.density``).
@@ -130,33 +84,32 @@ class NoteDecoder:
         self.frame_s, self._slur_spacing, self._release = frame_s, slur_spacing, release
         self._judge = None if restrikes is None else RestrikeJudge(restrikes)
         self._density = DensityControl(frame_s)
-        self._slurs, self._end_finder = SlurDetector(), EndFinder()
-        self.wait_frames = wait_frames
-        self._take((settings or DecoderSettings()).resolved(Decoding()))
+        self._slurs = SlurDetector()
+        settings = (settings or DecoderSettings()).resolved(Decoding())
+        self._voices = Voices(frame_s, settings, release)
+        self._voices.wait_frames = wait_frames
+        self._take(settings)
         self.reset()
 
     def change(self, settings: DecoderSettings) -> None:
         """Go on with other settings; thresholds that are None are the defaults."""
         self._take(settings.resolved(Decoding()))
         self._thresholds[:] = self._onset
-        self._thresholds[list(self._sounding)] = self._restrike
+        self._thresholds[list(self._voices.notes)] = self._restrike
 
     def _take(self, settings: DecoderSettings) -> None:
         assert settings.onset_threshold is not None and settings.restrike_threshold is not None
-        assert settings.frame_on_threshold is not None and settings.frame_off_threshold is not None
         assert settings.melody_threshold is not None and settings.notes_per_second is not None
-        assert settings.end_threshold is not None
-        self.settings = settings
+        assert settings.frame_off_threshold is not None
+        self.settings = self._voices.settings = settings
         self._density.notes_per_second = STRUCK_SHARE * settings.notes_per_second
         self._density.density = settings.density
         self._onset, self._restrike = settings.onset_threshold, settings.restrike_threshold
-        self._frame_on, self._frame_off = settings.frame_on_threshold, settings.frame_off_threshold
-        self._melody = settings.melody_threshold
-        self._end_level = settings.end_threshold
+        self._frame_off, self._melody = settings.frame_off_threshold, settings.melody_threshold
 
     def reset(self) -> None:
         """Begin a new stream; sounding notes are dropped without note-offs."""
-        self._sounding: dict[int, _Sounding] = {}
+        self._voices.reset()
         self._last_on: NDArray[np.float64] = np.full(N_PITCHES, -np.inf)
         self._tune_velocity = SLUR_VELOCITY
         self._thresholds: Row = np.full(N_PITCHES, self._onset, dtype=np.float32)
@@ -176,8 +129,8 @@ class NoteDecoder:
         self._velocity: Row = silence
         self._is_melody: NDArray[np.bool_] | None = None
         self._slurs.reset()
-        self._end_finder.reset()
-        if not self._sounding:
+        self._voices.forget_rows()
+        if not self._voices.notes:
             self._thresholds[:] = self._onset
         if self._judge is not None:
             self._judge.reset()
@@ -199,11 +152,11 @@ class NoteDecoder:
     @property
     def wait_frames(self) -> int:
         """Frames that events wait for, so that ends are dated back; 0 where none is."""
-        return self._wait_frames if self._end_level else 0
+        return self._voices.wait_frames
 
     @wait_frames.setter
     def wait_frames(self, wait_frames: int) -> None:
-        self._wait_frames = min(wait_frames, LONGEST)
+        self._voices.wait_frames = wait_frames
 
     def push(self, posteriors: Posteriors) -> list[NoteEvent]:
         """Return the events that ``posteriors`` (n rows) decide, in time order.
@@ -242,8 +195,7 @@ class NoteDecoder:
             if self._index is not None:
                 events += self._decide(onset[i], slurred)
             self._index = index
-            if self._end_level:
-                self._end_finder.push(frame[i])
+            self._voices.push(frame[i])
             self._left, self._peak, self._frame = self._peak, onset[i], frame[i]
             self._velocity = velocity[i]
             self._is_melody = None if melody is None else melody[i] >= self._melody
@@ -260,7 +212,7 @@ class NoteDecoder:
             return []
         events = self._decide(None)
         end = (self._index + 1) * self.frame_s
-        for pitch, note in list(self._sounding.items()):
+        for pitch, note in list(self._voices.notes.items()):
             time = max(end, note.time + self.settings.minimum_note)
             events.append(self._end(pitch, time))
             self._not_before = max(self._not_before, time)
@@ -276,11 +228,13 @@ class NoteDecoder:
         events: list[NoteEvent] = []
         started: set[int] = set()
         # Repeated notes first: they need no voice, and their note must not be stolen before.
-        onsets.sort(key=lambda onset: (onset.pitch in self._sounding, *onset.rank), reverse=True)
+        onsets.sort(
+            key=lambda onset: (onset.pitch in self._voices.notes, *onset.rank), reverse=True
+        )
         for onset in onsets:
-            victim = onset.pitch if onset.pitch in self._sounding else None
-            if victim is None and len(self._sounding) >= self.settings.polyphony:
-                victim = self._victim(onset, started, ends)
+            victim = onset.pitch if onset.pitch in self._voices.notes else None
+            if victim is None and len(self._voices.notes) >= self.settings.polyphony:
+                victim = self._voices.victim(onset, started, ends)
                 if victim is None:
                     continue
             if victim is not None:
@@ -296,44 +250,14 @@ class NoteDecoder:
     def _ending(self) -> dict[int, float]:
         """Return {pitch: end time} of the notes that the waiting row ends."""
         assert self._index is not None
-        ends: dict[int, float] = {}
-        frame_on = max(self._frame_on * self._density.factor, EPSILON)
-        frame_off = self._frame_off * self._density.factor
-        now = self._index * self.frame_s
-        horizon = (self._index + 0.5) * self.frame_s
-        if (
-            self._release
-        ):  # a key that was let go and is still heard is struck again like a held one
-            is_over = self._frame < frame_off
-            is_over[list(self._sounding)] = False
+        factor = self._density.factor
+        if self._release:  # a key that was let go and is still heard is struck like a held one
+            is_over = self._frame < self._frame_off * factor
+            is_over[list(self._voices.notes)] = False
             self._thresholds[is_over] = self._onset
-        for pitch, note in self._sounding.items():
-            probability = self._frame[pitch]
-            note.highest = max(note.highest, float(probability))
-            support = min(1.0, max(note.highest / frame_on, LEAST_SUPPORT))
-            earliest = note.time + self.settings.minimum_note
-            latest = note.time + self.settings.maximum_note
-            if probability < max(frame_off * support, self._release * note.highest):
-                if earliest <= horizon:
-                    ends[pitch] = min(max(now - self._back(pitch, note), earliest), latest)
-            elif latest <= horizon:
-                ends[pitch] = latest
-        return ends
+        return self._voices.ending(self._index, self._frame, factor, self._last_time)
 
-    def _back(self, pitch: int, note: _Sounding) -> float:
-        """Return how many seconds ago a note ended that is over now; not before it began."""
-        if not self._end_level:
-            return 0.0
-        assert self._index is not None
-        level, most = self._end_level * note.highest, max(self.wait_frames, LEAST)
-        back = self._end_finder.rows_back(pitch, level, most) * self.frame_s
-        now = self._index * self.frame_s
-        first = note.time + self.frame_s
-        if not self.wait_frames:  # nothing waits: what was decided has left
-            first = max(first, self._last_time)
-        return max(0.0, min(back, now - first))
-
-    def _onsets(self, right: Row, slurred: Mask | None) -> list[_Onset]:
+    def _onsets(self, right: Row, slurred: Mask | None) -> list[Onset]:
         """Return the waiting row's peaks that are high enough and not too near the last one.
 
         And what is slurred there, if its key does not sound and was not struck just before.
@@ -352,7 +276,7 @@ class NoteDecoder:
             reached = np.maximum(thresholds[is_peak], np.float32(EPSILON))
             self._density.observe(peak[is_peak] / reached)
         is_peak &= peak >= thresholds * self._density.factor
-        onsets: list[_Onset] = []
+        onsets: list[Onset] = []
         for pitch in np.flatnonzero(is_peak | is_slur).tolist():
             velocity = min(127, max(1, round(127 * float(self._velocity[pitch]))))
             offset = peak_offset(float(left[pitch]), float(peak[pitch]), float(right[pitch]))
@@ -364,7 +288,7 @@ class NoteDecoder:
                 continue
             is_melody = self._is_melody is not None and bool(self._is_melody[pitch])
             part: Part = "melody" if is_melody or is_slur[pitch] else "accompaniment"
-            onsets.append(_Onset(time, pitch, velocity, part))
+            onsets.append(Onset(time, pitch, velocity, part))
         return onsets
 
     def _new(self, slurred: Mask) -> Mask:
@@ -374,41 +298,22 @@ class NoteDecoder:
         if TOGETHER_S < now - float(self._last_on.max()) < self._slur_spacing:
             return np.zeros_like(slurred)
         is_new: Mask = slurred & (self._last_on < now - SLUR_GAP_S)
-        is_new[list(self._sounding)] = False
+        is_new[list(self._voices.notes)] = False
         return is_new
 
-    def _victim(self, onset: _Onset, started: set[int], ends: dict[int, float]) -> int | None:
-        """Return the pitch whose voice ``onset`` steals, None if the onset is to be dropped.
-
-        A note that this row ends anyway goes first; else the quietest accompaniment, the oldest
-        of equals, the melody only where all is melody. An onset that ranks lower is dropped.
-        """
-        ranked = [
-            (pitch not in ends, note.part == "melody", note.velocity, note.time, pitch)
-            for pitch, note in self._sounding.items()
-            if pitch not in started and note.time < onset.time
-        ]
-        if not ranked:
-            return None
-        stays, is_melody, velocity, _, pitch = min(ranked)
-        return None if stays and onset.rank < (is_melody, velocity) else pitch
-
-    def _start(self, onset: _Onset) -> NoteEvent:
+    def _start(self, onset: Onset) -> NoteEvent:
         """Return the note-on, and keep the note."""
-        highest = float(self._frame[onset.pitch])
-        self._sounding[onset.pitch] = _Sounding(onset.time, onset.velocity, onset.part, highest)
         self._last_on[onset.pitch] = onset.time
         if onset.part == "melody":
             self._tune_velocity = onset.velocity
         self._thresholds[onset.pitch] = self._restrike
-        return NoteEvent(onset.time, onset.pitch + MIN_PITCH, onset.velocity, onset.part)
+        return self._voices.start(onset, float(self._frame[onset.pitch]))
 
     def _end(self, pitch: int, time: float) -> NoteEvent:
         """Return the note-off, and forget the note."""
-        note = self._sounding.pop(pitch)
         if not self._release:
             self._thresholds[pitch] = self._onset
-        return NoteEvent(time, pitch + MIN_PITCH, 0, note.part)
+        return self._voices.end(pitch, time)
 
 
 def _order(event: NoteEvent) -> tuple[float, bool, int]:

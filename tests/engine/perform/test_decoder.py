@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from engine.core.notes import NoteEvent, Part, Posteriors
 from engine.core.settings import DecoderSettings
-from engine.perform.decoder import NoteDecoder, peak_offset
+from engine.perform.decoder import NoteDecoder
+from engine.perform.peaks import peak_offset
 from engine.perform.restrikes import RestrikeRule
 from models.spec import Decoding
 
