@@ -23,7 +23,7 @@ from engine.core.settings import DecoderSettings, EngineSettings
 from engine.core.tempo import BeatState
 from engine.cover.accompanying import Accompanying, play_in_style, two_hands
 from engine.cover.hearing import CoverHearing, by_steps, for_the_tune
-from engine.cover.passage import PassageReader
+from engine.cover.passage import PassageReader, TuneJudge
 from engine.cover.pending import MOST_MOVED_S, PendingNotes
 from engine.cover.style import style_pace
 from engine.model.pipeline import Pipeline
@@ -51,8 +51,6 @@ READ_EVIDENCE = 3.0  # how much it counts what the passage around a step says, a
 READ_PULSE = 0.8  # the pulse, as ``SamplingSettings`` has both
 USUAL_READ = 0.17  # what, read, speaks neither for nor against a key
 LEFT_READ = 0.4  # from which on the accompanist leaves a key to the tune
-LEAST_READ = 0.03  # probability of a note of the tune, below which it is none
-LATE_SHARE = 0.7  # of what is likely on the step before: a singer may be late for it
 EVIDENCE_SHARE = 0.35  # of the threshold of an onset: what speaks neither for nor against a key
 
 
@@ -104,6 +102,7 @@ class BeatCoverPlayer:
         self._source: dict[int, Source] = {}  # who struck the keys that are down
         self._begun: dict[int, float] = {}  # when keys were struck
         self._register, self._strays = TuneRegister(), set[int]()
+        self._judge = TuneJudge()
         self._due = 0.0  # the time up to which all is played, or is now
         self._is_idle = False  # no frame is pending and no note sounds
         self._style: Array | None = None
@@ -162,6 +161,7 @@ class BeatCoverPlayer:
         self._decoder.flush()
         self._pending.clear()
         self._register, self._strays = TuneRegister(), set()
+        self._judge = TuneJudge()
         self._source.clear()
         self._writer.rest(self._due)
         return self._performer.release_all()
@@ -233,10 +233,8 @@ class BeatCoverPlayer:
         read = self._passage.on_step(step)
         if read is None:
             return True
-        key = event.pitch - MIN_PITCH
         before = self._passage.on_step(step - self._grain)
-        late = 0.0 if before is None else LATE_SHARE * float(before.tune[key])
-        return max(float(read.tune[key]), late) >= LEAST_READ
+        return self._judge.is_note(event.pitch - MIN_PITCH, read, before)
 
     def _know(self, newest: float, wait: float, now: float) -> None:
         """Take that frames are known up to ``newest``, and what is due so long before."""

@@ -3,6 +3,7 @@
 Not here: the network (``engine.accompany.strikes``), what is played of it (``on_beat``).
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,9 @@ STEPS_BEFORE = 128
 MOST_STEPS_AFTER = 96
 LEAST_KNOWN = 2  # steps, from the one that is asked for on
 KEPT_SHARE = 0.5  # of the steps ahead, that are answered at once
+LATE_SHARE = 0.7  # of what is likely on the step before: a singer may be late for it
+MEMORY = 64  # notes of the tune, by which it is known how likely they are
+LEAST_SHARE, LEAST_POWER = 0.17, 1.5  # of that, below which there is no note
 
 
 class StepStrikes(NamedTuple):
@@ -25,6 +29,28 @@ class StepStrikes(NamedTuple):
 
     tune: Array
     accompaniment: Array
+
+
+class TuneJudge:
+    """Says which notes that were heard as the tune's are: those that the passage finds likely.
+
+    Of a singer unlike those that it knows the network finds little likely. So what is too unlikely
+    is measured by how likely the tune's notes were of late.
+    """
+
+    def __init__(self) -> None:
+        self._usual: float | None = None
+
+    def is_note(self, key: int, read: StepStrikes, before: StepStrikes | None) -> bool:
+        """Return whether a key (0 to 87) that was heard is struck, by a step and the one before it.
+
+        A singer may be late for the step before.
+        """
+        late = 0.0 if before is None else LATE_SHARE * float(before.tune[key])
+        likely = max(float(read.tune[key]), late)
+        usual = likely if self._usual is None else self._usual
+        self._usual = usual + (likely - usual) / MEMORY
+        return likely >= LEAST_SHARE * math.pow(self._usual, LEAST_POWER)
 
 
 class PassageReader:

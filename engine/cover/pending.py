@@ -1,8 +1,8 @@
 """Decoded notes of a cover on the beat, until they are due: where they fall, and which are none.
 
-A note of the tune falls on the sixteenth nearest to it. Where the passage around it is known, it
-falls on the sixteenth near it on which its key is likeliest struck; and one that is likely struck
-on none of them is none. One that would strike a key again then is tied to the note before.
+A note of the tune falls on the sixteenth nearest to it. Where the passage around it is known, one
+that is unlikely to be struck there is none; one that would strike a key again is tied to the note
+before then.
 
 Times are seconds of the stream. Not here: decoding (``engine.perform.decoder``), who plays what
 (``on_beat``).

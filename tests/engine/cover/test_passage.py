@@ -61,9 +61,15 @@ def test_a_note_of_the_tune_is_one_where_it_is_likely_to_be_struck() -> None:
 
 def test_a_late_singer_may_be_meant_on_the_step_before() -> None:
     late = [(time + SIXTEENTH, TUNE, True) for time, _, _ in EVERY]
-    for likely, n in ((0.9, len(EVERY)), (0.035, 0)):
-        told = Told({place: likely for place in (0, 4, 8, 12)})
-        assert len(ons(play(player_told(told), strike(*late)), TUNE)) == n
+    told = Told({place: 0.9 for place in (0, 4, 8, 12)})
+    assert len(ons(play(player_told(told), strike(*late)), TUNE)) == len(EVERY)
+
+
+def test_what_is_unlikely_is_told_by_what_the_singer_is_used_to() -> None:
+    for usual, n_struck in ((0.9, 12), (0.1, 16)):
+        told = Told({0: usual, 4: usual, 8: 0.04, 12: usual})
+        notes = ons(play(player_told(told), strike(*EVERY)), TUNE)
+        assert len(notes) == n_struck
 
 
 def test_the_accompaniment_strikes_what_is_likely() -> None:
