@@ -19,7 +19,7 @@ from offline_train.exporting.onnx_files import (
 from offline_train.recipes.strikes import RECIPE, network_of
 from offline_train.training.checkpoints import read_checkpoint
 
-VERSION = "1"
+VERSION = "2"
 SAMPLE_STEPS = 40
 
 
