@@ -16,9 +16,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.accompany.accompanist import Accompanist, Step
+from engine.accompany.accompanist import Accompanist
 from engine.accompany.model import Place
 from engine.accompany.presence import Presence
+from engine.accompany.sampling import Step
 from engine.beat.gathering import StepGatherer
 from engine.core.notes import NoteEvent
 from engine.core.tempo import BeatState

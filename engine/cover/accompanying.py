@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.accompany.accompanist import N_STYLES, Accompanist, SamplingSettings
+from engine.accompany.accompanist import N_STYLES, Accompanist
 from engine.accompany.model import AccompanistModel
+from engine.accompany.sampling import SamplingSettings
 from engine.accompany.strikes import NAME as STRIKES
 from engine.accompany.strikes import load_strike_model
 from engine.beat.follower import BeatFollower

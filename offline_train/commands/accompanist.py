@@ -142,8 +142,8 @@ def accompaniment(args: argparse.Namespace) -> None:
     """Print the table of figures by how far ahead it must write."""
     import tempfile
 
-    from engine.accompany.accompanist import SamplingSettings
     from engine.accompany.model import AccompanistModel
+    from engine.accompany.sampling import SamplingSettings
     from engine.whole_song.arranger import Arranger
     from offline_train.data.accompaniment.songs import prepare_songs
     from offline_train.evaluation.accompaniment import (

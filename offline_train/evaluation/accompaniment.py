@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.accompany.accompanist import Accompanist, SamplingSettings
+from engine.accompany.accompanist import Accompanist
 from engine.accompany.chords import CLASS_TONES, NO_CHORD
 from engine.accompany.features import expect
 from engine.accompany.model import AccompanistModel, Place
 from engine.accompany.planning import Plan, choose
+from engine.accompany.sampling import SamplingSettings
 from engine.accompany.step_writer import LEAST_HEARD_S
 from engine.beat.summary import SUMMARY_DIM, summarise
 from engine.core.note_tracker import pair_notes

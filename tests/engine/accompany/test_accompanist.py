@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.accompany.accompanist import Accompanist, SamplingSettings
+from engine.accompany.accompanist import Accompanist
 from engine.accompany.model import AccompanistModel, NoteLogits, Place
 from engine.accompany.playing import (
     LENGTHS,
@@ -14,6 +14,7 @@ from engine.accompany.playing import (
     velocity_class,
     velocity_of,
 )
+from engine.accompany.sampling import SamplingSettings
 from engine.accompany.step_notes import DONE
 from tests.engine.accompany.graphs import C, Graphs
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.accompany.accompanist import Accompanist, SamplingSettings
+from engine.accompany.accompanist import Accompanist
 from engine.accompany.model import Place
+from engine.accompany.sampling import SamplingSettings
 from engine.accompany.step_writer import LEAST_HEARD_S, PlayState, StepWriter
 from engine.beat.gathering import StepGatherer
 from engine.core.notes import NoteEvent, Posteriors

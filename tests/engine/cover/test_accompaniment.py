@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.accompany.accompanist import USUAL_STYLE, Accompanist, SamplingSettings
+from engine.accompany.accompanist import USUAL_STYLE, Accompanist
+from engine.accompany.sampling import SamplingSettings
 from engine.accompany.step_writer import PlayState
 from engine.core.errors import ConfigError, ModelError
 from engine.core.notes import Event, NoteEvent, PedalEvent, notes_of

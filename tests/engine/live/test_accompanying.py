@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.accompany.accompanist import Accompanist, SamplingSettings
+from engine.accompany.accompanist import Accompanist
+from engine.accompany.sampling import SamplingSettings
 from engine.core.errors import ConfigError
 from engine.core.notes import notes_of
 from engine.core.settings import AccompanySettings, BeatSettings, EngineSettings, PlaySettings

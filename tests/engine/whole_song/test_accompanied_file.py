@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.accompany.accompanist import Accompanist, SamplingSettings
+from engine.accompany.accompanist import Accompanist
+from engine.accompany.sampling import SamplingSettings
 from engine.core.settings import AudioSettings, EngineSettings, MidiSettings, PlaySettings
 from engine.cover.accompanying import Accompanying
 from engine.model.pipeline import Pipeline

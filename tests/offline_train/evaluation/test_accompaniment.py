@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.accompany.accompanist import SamplingSettings
 from engine.accompany.chords import N_CLASSES
+from engine.accompany.sampling import SamplingSettings
 from offline_train.corpora import read_song
 from offline_train.data.accompaniment.crops import ExcerptPosteriors
 from offline_train.data.accompaniment.songs import GridSong, grid_song
