@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.beat.gathering import over_windows, windows
+from engine.core.errors import ModelError
 from engine.model.graph import Graph
 
 Array = NDArray[np.float32]
 Times = NDArray[np.floating]
 
 NAME = "strikes.onnx"
+CHANNELS = 8  # of what was heard of a key on a step
 LAST_PLACE = 15  # sixteenths since the bar began, of longer bars as well
 
 
@@ -46,6 +48,12 @@ class StrikeModel:
 
     def __init__(self, graph: Graph) -> None:
         graph.check(("heard", "place"), ("strikes",))
+        n_channels = graph.inputs["heard"][2]
+        if n_channels != CHANNELS:
+            raise ModelError(
+                f"{graph.path}: expected a strike network that hears {CHANNELS} channels, it hears"
+                f" {n_channels}: export it again"
+            )
         self._graph = graph
 
     def read(self, heard: Array, places: NDArray[np.integer]) -> Strikes:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import engine.accompany.strikes
 from engine.accompany.strikes import LAST_PLACE, load_strike_model
 from engine.core.errors import DataError, ModelError
 from models.strikes import CHANNELS, UNKNOWN_PLACE, StrikeConfig, StrikeNetwork
@@ -20,6 +21,7 @@ from offline_train.data.accompaniment.strike_crops import (
 from offline_train.exporting.export_strikes import export_strikes
 from offline_train.recipes.strikes import RECIPE, StrikeSettings, best_f1, train
 from offline_train.training.checkpoints import read_checkpoint
+from tests.messages import refused
 
 FRAME_S = 0.016
 PERIOD = 0.608  # 38 frames
@@ -155,6 +157,16 @@ def test_the_file_gives_what_torch_gives(config: StrikeSettings, tmp_path: Path)
     assert (late_bar.tune == model.read(heard, np.full(7, LAST_PLACE)).tune).all()
     with pytest.raises(ModelError):
         load_strike_model(tmp_path / "none.onnx")
+
+
+def test_a_file_that_hears_less_is_refused(
+    config: StrikeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert engine.accompany.strikes.CHANNELS == CHANNELS
+    path = export_strikes(train(config), tmp_path / "out")
+    monkeypatch.setattr(engine.accompany.strikes, "CHANNELS", CHANNELS + 1)
+    with refused(ModelError, "9 channels", "it hears 8", "export it again"):
+        load_strike_model(path)
 
 
 def test_nothing_that_was_heard_is_an_error(tmp_path: Path) -> None:
