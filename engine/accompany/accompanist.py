@@ -32,8 +32,7 @@ MOST_NOTES = 10
 LEAST_SAFETY = 0.02
 IMPOSSIBLE = -1e9  # in logits
 SURE_NOT = 1e-3
-MOST_EVIDENCE = 4.0  # in logits, for a key
-LEAST_EVIDENCE = 4.0  # against it
+MOST_EVIDENCE = 6.5  # for a key or against it, in logits, before it is weighed
 BEAT_STEPS = 4
 HALF_BEAT_STEPS = 2
 BAR_STEPS = 16
@@ -252,8 +251,8 @@ class Accompanist:
         bias[:N_PITCHES] -= (s.safety - s.caution) * safest
         bias[:N_PITCHES][plan.safety[classes] < s.least_safety] = IMPOSSIBLE
         if heard is not None and s.evidence:
-            worth = s.evidence * (_logit(heard) - _logit(s.usual_evidence))
-            bias[:N_PITCHES] += np.clip(worth, -LEAST_EVIDENCE, MOST_EVIDENCE)
+            worth = _logit(heard) - _logit(s.usual_evidence)
+            bias[:N_PITCHES] += s.evidence * np.clip(worth, -MOST_EVIDENCE, MOST_EVIDENCE)
         bias[DONE] = s.density * np.log(max(self._usual, 0.05) / s.notes_per_step)
         bias[DONE] -= s.pulse * METRE_WEIGHTS[place % BEAT_STEPS]
         bias[DONE] += s.calm * (place % HALF_BEAT_STEPS)

@@ -40,6 +40,8 @@ Source = Literal["melody", "free", "accompanist"]
 KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
 SHORTEST_STEP_S = 0.1  # where sixteenths are shorter, notes fall on eighths
 MELODY_SHARE = 0.3  # of the model's threshold: the rest is the accompanist's
+READ_MELODY_SHARE = 0.1  # where the passage is read, which tells what of that is none
+LEAST_READ_S = 0.4  # of time to wait, from which on most steps are read
 LEFT_RATIO = 5 / 3  # of that, from which on the accompanist leaves a key to the tune
 SLUR_SPACING_S = 0.1  # after an attack the tune begins a note without one
 TOGETHER_S = 0.05  # within which notes of the tune are one chord
@@ -47,8 +49,8 @@ RELEASE = 0.35  # of its highest probability of sounding: below it a note of the
 RESTRIKE_RATIO = 2.5  # of the model's threshold
 RULE = RestrikeRule(-1.25)  # beside that: what is hardly a new note is none
 VOICING = 0.94  # loudness of an accompaniment under a tune
-READ_EVIDENCE = 3.0  # how much it counts what the passage around a step says, and beside it
-READ_PULSE = 0.8  # the pulse, as ``SamplingSettings`` has both
+READ_EVIDENCE = 4.0  # how much it counts what the passage around a step says, and beside it
+READ_PULSE = 1.0  # the pulse, as ``SamplingSettings`` has both
 USUAL_READ = 0.17  # what, read, speaks neither for nor against a key
 LEFT_READ = 0.4  # from which on the accompanist leaves a key to the tune
 EVIDENCE_SHARE = 0.35  # of the threshold of an onset: what speaks neither for nor against a key
@@ -75,6 +77,7 @@ class BeatCoverPlayer:
         frame_s = self._frame_s = spec.features.frame_s
         least = pipeline.model.least_spec.lookahead_frames
         self._beat_delay = spec.features.half_window_s + least * frame_s
+        self._reads = False  # whether the passage around most steps will be known
         self._decoder = NoteDecoder(frame_s, self._decoding, SLUR_SPACING_S, RELEASE, RULE)
         self._touch = Touch()
         self._hearing = CoverHearing(frame_s)
@@ -111,13 +114,16 @@ class BeatCoverPlayer:
     @property
     def _decoding(self) -> DecoderSettings:
         spec = self._pipeline.spec
-        return self._settings.decoder.resolved(on_beat(spec.decoding))
+        share = READ_MELODY_SHARE if self._reads else MELODY_SHARE
+        return self._settings.decoder.resolved(on_beat(spec.decoding, share))
 
     def change(self, settings: EngineSettings) -> Sequence[Event]:
         """Take other settings; return the note-offs for them."""
         self._settings = settings
+        reserve = self._parts.reserve(settings)
+        self._reads = self._passage is not None and reserve >= LEAST_READ_S
         self._decoder.change(self._decoding)
-        self._wait = KNOWN_FRAMES * self._frame_s + self._parts.reserve(settings)
+        self._wait = KNOWN_FRAMES * self._frame_s + reserve
         self._style = None
         return self._performer.change(two_hands(settings.play), settings.midi)
 
@@ -292,13 +298,14 @@ class BeatCoverPlayer:
         return [NoteEvent(onset.time, pitch, 0, "melody") for pitch in left]
 
 
-def on_beat(decoding: Decoding) -> Decoding:
+def on_beat(decoding: Decoding, melody_share: float = MELODY_SHARE) -> Decoding:
     """Return the thresholds with which the tune is decoded on the beat.
 
     More belongs to it, since the rest is the accompanist's; and it strikes keys again less.
+    ``melody_share`` is of the model's threshold.
     """
     return replace(
         decoding,
-        melody_threshold=MELODY_SHARE * decoding.melody_threshold,
+        melody_threshold=melody_share * decoding.melody_threshold,
         restrike_threshold=min(RESTRIKE_RATIO * decoding.restrike_threshold, 1.0),
     )

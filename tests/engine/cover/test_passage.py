@@ -1,5 +1,6 @@
 """What a passage says of its steps, and a cover that is played by it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from tests.engine.cover.test_on_beat import (
     play,
     strike,
 )
+from tests.engine.fakes import SPEC
 
 AHEAD_S = 2.0
 EVERY = [(k * 4 * SIXTEENTH, TUNE, True) for k in range(4, 20)]
@@ -70,6 +72,16 @@ def test_what_is_unlikely_is_told_by_what_the_singer_is_used_to() -> None:
         told = Told({0: usual, 4: usual, 8: 0.04, 12: usual})
         notes = ons(play(player_told(told), strike(*EVERY)), TUNE)
         assert len(notes) == n_struck
+
+
+def test_more_is_heard_as_the_tunes_where_the_passage_tells_what_is_not() -> None:
+    faint = strike(*EVERY)
+    assert faint.melody is not None
+    faint = replace(faint, melody=0.2 * SPEC.decoding.melody_threshold * faint.melody)
+    told = Told({place: 0.9 for place in (0, 4, 8, 12)})
+    for reserve, n in ((AHEAD_S, len(EVERY)), (0.0, 0)):
+        player = player_told(told, reserve)
+        assert len([note for note in ons(play(player, faint), TUNE) if note.part == "melody"]) == n
 
 
 def test_the_accompaniment_strikes_what_is_likely() -> None:
