@@ -68,7 +68,7 @@ class StrikeNetwork(nn.Module):
 
     def forward(self, heard: Tensor, place: Tensor) -> Tensor:
         """Return the logits."""
-        halves, sounding = heard.split([2 * STRUCK, SOUNDING], 2)
+        halves, sounding = heard[:, :, : 2 * STRUCK], heard[:, :, 2 * STRUCK :]
         keyboard = torch.cat([halves.unflatten(2, (STRUCK, 2)).amax(3), sounding], 2).flatten(2)
         x = torch.relu(self.keyboard(self.dropout(keyboard)) + self.place(place))
         hidden, _ = self.both_ways(x)
