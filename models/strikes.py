@@ -69,7 +69,8 @@ class StrikeNetwork(nn.Module):
     def forward(self, heard: Tensor, place: Tensor) -> Tensor:
         """Return the logits."""
         halves, sounding = heard[:, :, : 2 * STRUCK], heard[:, :, 2 * STRUCK :]
-        keyboard = torch.cat([halves.unflatten(2, (STRUCK, 2)).amax(3), sounding], 2).flatten(2)
+        higher = torch.maximum(halves[:, :, 0::2], halves[:, :, 1::2])
+        keyboard = torch.cat([higher, sounding], 2).flatten(2)
         x = torch.relu(self.keyboard(self.dropout(keyboard)) + self.place(place))
         hidden, _ = self.both_ways(x)
         said = self.say(self.dropout(hidden)).unflatten(2, (self.config.said, N_PITCHES))
