@@ -1,6 +1,7 @@
 """How notes are written down: spelling, note values, ties, rests and beams of a voice.
 
-Steps are sixteenths. Not here: the file that it is written to (``musicxml``).
+Also where chord symbols and the pedal's signs stand. Steps are sixteenths. Not here: the file that
+it is written to (``musicxml``).
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from engine.whole_song.grid import STEPS_PER_BEAT
 from engine.whole_song.grid_notes import GridNote
+from engine.whole_song.harmony import ChordName
 
 LETTERS = "FCGDAEB"  # along the line of fifths; C is 0
 FLATTEST = -3  # the most fifths below the key's tonic (of a major key) that a note is spelled
@@ -189,3 +191,44 @@ def _join(bar: Sequence[Written], group: Sequence[int], result: list[list[str]])
             result[k].append("continue" if before and after else "end" if before else "begin")
         else:
             result[k].append("forward hook" if is_first else "backward hook")
+
+
+def chord_symbols(chords: list[ChordName | None]) -> dict[int, ChordName]:
+    """Return the chords at the steps where another root or quality begins."""
+    found: dict[int, ChordName] = {}
+    last: tuple[int, str] | None = None
+    for beat, chord in enumerate(chords):
+        now = None if chord is None else (chord.root, chord.quality)
+        if chord is not None and now != last:
+            found[beat * STEPS_PER_BEAT] = chord
+        last = now
+    return found
+
+
+def symbol_at(symbols: dict[int, ChordName], step: int) -> ChordName | None:
+    """Return the last chord named up to a step."""
+    before = [at for at in symbols if at <= step]
+    return symbols[max(before)] if before else None
+
+
+def pedal_signs(pedals: Sequence[tuple[int, bool]], first: int, last: int) -> list[tuple[int, str]]:
+    """Return what the pedal does at which steps, in words; one that is down ends.
+
+    Lifted and down again a step later at most, it is changed.
+    """
+    at_step: dict[int, list[bool]] = {}
+    for step, is_down in pedals:
+        at_step.setdefault(min(max(step, first), last - 1), []).append(is_down)
+    found: list[tuple[int, str]] = []
+    was_down = False
+    for step in sorted(at_step):
+        is_down = at_step[step][-1]
+        is_change = was_down and is_down and False in at_step[step]
+        if is_down and not was_down and found and step - found[-1][0] <= 1:
+            found[-1] = step, "change"
+        elif is_change or is_down != was_down:
+            found.append((step, "change" if is_change else "start" if is_down else "stop"))
+        was_down = is_down
+    if was_down and (not found or found[-1][0] < last - 1):
+        found.append((last - 1, "stop"))
+    return found

@@ -2,18 +2,27 @@
 
 Written as it goes, so that a long score takes no memory. The score begins with the first bar that
 holds a note, or with an upbeat, and ends with the last. Elements stand in the order that the schema
-asks for: https://www.w3.org/2021/06/musicxml40/. Not here: note values and spelling
-(``engraving``).
+asks for: https://www.w3.org/2021/06/musicxml40/. Not here: note values, spelling and
+where signs stand (``engraving``).
 """
 
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import IO
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from engine.whole_song.arranger import Arranged
-from engine.whole_song.engraving import Written, beams, signature, spell, voice
+from engine.whole_song.engraving import (
+    Written,
+    beams,
+    chord_symbols,
+    pedal_signs,
+    signature,
+    spell,
+    symbol_at,
+    voice,
+)
 from engine.whole_song.grid import STEPS_PER_BEAT
 from engine.whole_song.harmony import ChordName
 
@@ -98,8 +107,8 @@ def _measures(arranged: Arranged) -> Iterator[Element]:
     first, last = _extent(arranged)
     hands = [[n for n in arranged.notes if n.is_left == is_left] for is_left in (False, True)]
     staves = [voice(notes, grid.steps_per_bar, first, last) for notes in hands]
-    symbols = _symbols(arranged.analysis.chords)
-    pedals = _pedals(arranged.pedals, first, last)
+    symbols = chord_symbols(arranged.analysis.chords)
+    pedals = pedal_signs(arranged.pedals, first, last)
     has_upbeat = first % grid.steps_per_bar > 0
     bars = list(zip(*staves, strict=True))
     for k, (right, left) in enumerate(bars):
@@ -115,7 +124,7 @@ def _measures(arranged: Arranged) -> Iterator[Element]:
             for step in range(begin, start + grid.steps_per_bar)
             if step in symbols
         }
-        if k == 0 and 0 not in shown and (named := _sounding(symbols, begin)) is not None:
+        if k == 0 and 0 not in shown and (named := symbol_at(symbols, begin)) is not None:
             shown[begin - start] = named
         _staff(measure, 1, right, sharps, grid.steps_per_bar, shown)
         backup = _add(measure, "backup")
@@ -140,47 +149,6 @@ def _extent(arranged: Arranged) -> tuple[int, int]:
     if earliest - first >= bar / 2 and last > first + bar:
         first = earliest // STEPS_PER_BEAT * STEPS_PER_BEAT
     return first, -(-last // bar) * bar
-
-
-def _symbols(chords: list[ChordName | None]) -> dict[int, ChordName]:
-    """Return the chords at the steps where another root or quality begins."""
-    found: dict[int, ChordName] = {}
-    last: tuple[int, str] | None = None
-    for beat, chord in enumerate(chords):
-        now = None if chord is None else (chord.root, chord.quality)
-        if chord is not None and now != last:
-            found[beat * STEPS_PER_BEAT] = chord
-        last = now
-    return found
-
-
-def _sounding(symbols: dict[int, ChordName], step: int) -> ChordName | None:
-    """Return the last chord named up to a step."""
-    before = [at for at in symbols if at <= step]
-    return symbols[max(before)] if before else None
-
-
-def _pedals(pedals: Sequence[tuple[int, bool]], first: int, last: int) -> list[tuple[int, str]]:
-    """Return what the pedal does at which steps, in words; one that is down ends.
-
-    Lifted and down again a step later at most, it is changed.
-    """
-    at_step: dict[int, list[bool]] = {}
-    for step, is_down in pedals:
-        at_step.setdefault(min(max(step, first), last - 1), []).append(is_down)
-    found: list[tuple[int, str]] = []
-    was_down = False
-    for step in sorted(at_step):
-        is_down = at_step[step][-1]
-        is_change = was_down and is_down and False in at_step[step]
-        if is_down and not was_down and found and step - found[-1][0] <= 1:
-            found[-1] = step, "change"
-        elif is_change or is_down != was_down:
-            found.append((step, "change" if is_change else "start" if is_down else "stop"))
-        was_down = is_down
-    if was_down and (not found or found[-1][0] < last - 1):
-        found.append((last - 1, "stop"))
-    return found
 
 
 def _pedal(measure: Element, kind: str, offset: int, staff: int) -> None:
