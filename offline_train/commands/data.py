@@ -34,8 +34,9 @@ def add(command: Add) -> None:
     sub.add_argument(
         "--sounds",
         default="installed",
-        choices=("installed", "people", "small"),
-        help="the system's, these and people that sing, or small ones that need no program",
+        choices=("installed", "people", "recorded", "small"),
+        help="the system's; these and people that sing; these and recorded pianos for a piano"
+        " alone; or small ones that need no program",
     )
     sub.add_argument("--workers", type=at_least(1), default=os.cpu_count() or 1)
     sub.add_argument("--cluster", help="render on Ray: an address, or local")
@@ -83,8 +84,8 @@ def prepare(args: argparse.Namespace) -> None:
     folder = f"solo-{args.split}" if args.solo else args.split
     if args.corpus != "pop909":
         folder = f"{args.corpus}-{folder}"
-    if args.sounds == "people":
-        folder = f"people-{folder}"
+    if args.sounds in ("people", "recorded"):
+        folder = f"{args.sounds}-{folder}"
     config = rendering.PrepareConfig(
         data_folder(args),
         args.out / folder,

@@ -21,7 +21,7 @@ from offline_train.synthesis.voices import vocoder
 from offline_train.synthesis.voices.voice import Vocoder
 from offline_train.synthesis.voices.voices import TRAIN_VOICES, Voice
 
-Choice = Literal["installed", "people", "small"]
+Choice = Literal["installed", "people", "recorded", "small"]
 Render = Callable[[mido.MidiFile, str, int], Audio]
 """(MIDI, SoundFont, sample rate) -> sound (n, 2)."""
 
@@ -35,7 +35,8 @@ class SoundSources:
     """The sounds that parts are played with; a piano is a SoundFont and its program there.
 
     ``has_machine``: whether MMA plays a second band. ``vocoder`` None is WORLD's. ``is_produced``:
-    whether the lead is treated as on records, with a choir behind it at times.
+    whether the lead is treated as on records, with a choir behind it at times. ``has_recorded``:
+    whether a piano alone is a recorded one.
     """
 
     soundfonts: tuple[str, ...]
@@ -46,6 +47,7 @@ class SoundSources:
     has_machine: bool = True
     vocoder: Vocoder | None = None
     is_produced: bool = False
+    has_recorded: bool = False
 
 
 def small_sources() -> SoundSources:

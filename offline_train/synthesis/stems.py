@@ -18,6 +18,7 @@ from offline_train.synthesis.bands.band import Player, arrange
 from offline_train.synthesis.bands.grooves import TRAIN_GROOVES
 from offline_train.synthesis.bands.mma import mma_players
 from offline_train.synthesis.pianos.modelled import ModelledPiano
+from offline_train.synthesis.pianos.recorded import recorded_piano
 from offline_train.synthesis.render import fluidsynth, players_to_midi, random_synth
 from offline_train.synthesis.sound_sources import Choice, Render, SoundSources, small_sources
 from offline_train.synthesis.voices.people import HELD_OUT_PEOPLE, TRAIN_PEOPLE
@@ -86,6 +87,8 @@ def sources_of(choice: Choice, is_held_out: bool = False) -> SoundSources:
     """Return the sounds of that name; ``is_held_out``: people whom training never uses."""
     if choice == "people":
         return people_sources(is_held_out)
+    if choice == "recorded":
+        return replace(installed_sources(), has_recorded=True)
     return small_sources() if choice == "small" else installed_sources()
 
 
@@ -178,7 +181,9 @@ def play_piece(
 def _solo(
     notes: list[Note], seconds: float, rng: np.random.Generator, sounds: SoundSources
 ) -> tuple[Array, str]:
-    """Return piano notes played on one of the sampled pianos, or on a modelled one."""
+    """Return piano notes played on one of the sampled pianos, a modelled or a recorded one."""
+    if sounds.has_recorded:
+        return recorded_piano(rng, SAMPLE_RATE).play(notes, seconds), "recorded"
     if rng.random() < MODELLED_SHARE:
         return ModelledPiano(rng, SAMPLE_RATE).play(notes, seconds), "modelled"
     font, program = sounds.pianos[rng.integers(len(sounds.pianos))]
