@@ -101,7 +101,7 @@ def analyze_songs(args: argparse.Namespace) -> None:
 def export_accompanist(args: argparse.Namespace) -> None:
     """Export the planner of one checkpoint with the player of another."""
     from offline_train.exporting.accompanist import export_accompanist as export
-    from offline_train.recipes.accompanist import join_networks
+    from offline_train.exporting.accompanist import join_networks
 
     network, trained = join_networks(args.plan, args.play)
     print(export(network, args.out, trained))

@@ -1,7 +1,8 @@
-"""From a checkpoint of the accompanist to the three ONNX graphs that play live, proven equal.
+"""From checkpoints of the accompanist to the three ONNX graphs that play live, proven equal.
 
-``plan.onnx`` and ``play.onnx`` carry their memory of keys and values as state, ``note.onnx`` writes
-one note. ``engine.accompany.model`` runs them.
+The planner may come from one checkpoint, the player and the writer from another. ``plan.onnx`` and
+``play.onnx`` carry their memory of keys and values as state, ``note.onnx`` writes one note.
+``engine.accompany.model`` runs them.
 """
 
 import json
@@ -15,10 +16,19 @@ from torch import Tensor
 
 from engine.accompany.model import KIND
 from engine.model.graph import Graph
-from models.accompanist import CHORD_DIM, EXPECTED_DIM, N_STYLES, SUMMARY_DIM, Accompanist
+from models.accompanist import (
+    CHORD_DIM,
+    EXPECTED_DIM,
+    N_STYLES,
+    SUMMARY_DIM,
+    Accompanist,
+    config_from,
+)
 from models.accompanist_steps import PlanStep, PlayStep
 from models.spec import N_PITCHES
 from offline_train.exporting.onnx_files import check_equal, removed_on_mismatch, write_onnx
+from offline_train.recipes.accompanist import RECIPE
+from offline_train.training.checkpoints import read_checkpoint
 
 POSITIONS_COMPARED = (0, 3, 5000)
 
@@ -66,6 +76,34 @@ def export_accompanist(network: Accompanist, folder: Path, trained: dict[str, An
         found = Graph(path).run(_arrays(note), ["next_pitch", "rest"])
         check_equal(path, expected, found)
     return folder
+
+
+def join_networks(plan: Path, play: Path) -> tuple[Accompanist, dict[str, Any]]:
+    """Return the planner of one checkpoint with player and writer of another, and how they came.
+
+    Raises
+    ------
+    ModelError
+        If one is no checkpoint of this recipe.
+    """
+    own = {"plan": read_checkpoint(plan, RECIPE), "play": read_checkpoint(play, RECIPE)}
+    sizes = {**own["play"]["network"], "planner": own["plan"]["network"]["planner"]}
+    network = Accompanist(config_from(sizes))
+    weights = {
+        name: own["plan" if name.startswith("planner.") else "play"]["model"][name]
+        for name in network.state_dict()
+    }
+    network.load_state_dict(weights)
+    keys = ("learns", "steps", "seed", "own_past")
+    trained = {
+        part: {
+            "step": checkpoint["step"],
+            "commit": checkpoint["commit"],
+            **{key: checkpoint["train"].get(key) for key in keys},
+        }
+        for part, checkpoint in own.items()
+    }
+    return network.eval(), {"recipe": RECIPE, **trained}
 
 
 def _write_remembering(

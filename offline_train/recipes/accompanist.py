@@ -273,31 +273,3 @@ def load_network(path: Path) -> Accompanist:
     except RuntimeError as error:
         raise ModelError(f"{path}: its weights do not fit its network; train it again") from error
     return network.eval()
-
-
-def join_networks(plan: Path, play: Path) -> tuple[Accompanist, dict[str, Any]]:
-    """Return the planner of one checkpoint with player and writer of another, and how they came.
-
-    Raises
-    ------
-    ModelError
-        If one is no checkpoint of this recipe.
-    """
-    own = {"plan": read_checkpoint(plan, RECIPE), "play": read_checkpoint(play, RECIPE)}
-    sizes = {**own["play"]["network"], "planner": own["plan"]["network"]["planner"]}
-    network = Accompanist(config_from(sizes))
-    weights = {
-        name: own["plan" if name.startswith("planner.") else "play"]["model"][name]
-        for name in network.state_dict()
-    }
-    network.load_state_dict(weights)
-    keys = ("learns", "steps", "seed", "own_past")
-    trained = {
-        part: {
-            "step": checkpoint["step"],
-            "commit": checkpoint["commit"],
-            **{key: checkpoint["train"].get(key) for key in keys},
-        }
-        for part, checkpoint in own.items()
-    }
-    return network.eval(), {"recipe": RECIPE, **trained}

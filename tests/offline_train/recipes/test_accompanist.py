@@ -15,12 +15,11 @@ from models.accompanist import AccompanistConfig
 from models.causal_stack import StackConfig
 from offline_train.data.accompaniment.posterior_noise import PosteriorNoise
 from offline_train.data.accompaniment.songs import prepare_songs
-from offline_train.exporting.accompanist import export_accompanist
+from offline_train.exporting.accompanist import export_accompanist, join_networks
 from offline_train.recipes.accompanist import (
     AccompanistSettings,
     Learns,
     begin_with,
-    join_networks,
     load_network,
     train,
 )
