@@ -18,9 +18,9 @@ from engine.core.notes import Event, NoteEvent, Posteriors, notes_of
 from engine.core.settings import DecoderSettings, EngineSettings
 from engine.cover.stream import open_pipeline
 from engine.cover.style import style_vector
-from engine.model.cover_model import CoverModel, join_posteriors
+from engine.model.cover_model import CoverModel
 from engine.model.latency import LatencyBudget, latency_budget, wait_frames
-from engine.model.pipeline import FeatureTap, Pipeline, stream_posteriors
+from engine.model.pipeline import Pipeline, stream_posteriors
 from engine.perform.decoder import NoteDecoder
 from engine.signal.conditioning import BLOCK_S, PRIME_S
 from engine.whole_song.arranger import Arranger
@@ -29,6 +29,7 @@ from engine.whole_song.song_analysis import SongAnalysis, analyze
 from engine.whole_song.song_analyzer import SongAnalyzer
 from models.spec import Decoding, ModelSpec
 from offline_train.data.teacher import Teacher
+from offline_train.evaluation.posterior_recorder import PosteriorRecorder
 from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong
 
 log = logging.getLogger(__name__)
@@ -138,40 +139,6 @@ def declared_budget(spec: ModelSpec, settings: EngineSettings) -> LatencyBudget:
         block=DEVICE_BLOCK_S,
         decoder_frames=NoteDecoder.lookahead_frames,
     )
-
-
-class PosteriorRecorder:
-    """A tap that keeps the posteriors, before another tap."""
-
-    def __init__(self, other: FeatureTap | None) -> None:
-        self._other = other
-        self._parts: list[Posteriors] = []
-
-    @property
-    def posteriors(self) -> Posteriors:
-        """What came so far."""
-        return join_posteriors(self._parts)
-
-    def begin(self, start: float, first_frame: float) -> None:
-        """Tell the other."""
-        if self._other is not None:
-            self._other.begin(start, first_frame)
-
-    def push(self, samples: Array, features: Array, cents: float) -> None:
-        """Tell the other."""
-        if self._other is not None:
-            self._other.push(samples, features, cents)
-
-    def push_posteriors(self, posteriors: Posteriors) -> None:
-        """Keep them, and tell the other."""
-        self._parts.append(posteriors)
-        if self._other is not None:
-            self._other.push_posteriors(posteriors)
-
-    def skip(self, samples: Array, n_frames: int) -> None:
-        """Tell the other."""
-        if self._other is not None:
-            self._other.skip(samples, n_frames)
 
 
 class ModelSystem:

@@ -26,7 +26,7 @@ from offline_train.evaluation.report import save_page
 from offline_train.evaluation.rungs import read_reference_song
 from offline_train.evaluation.songs import SAMPLE_RATE
 from offline_train.evaluation.style_figure import draw_styles, measure_styles, style_table
-from offline_train.evaluation.systems import PosteriorRecorder, decode, events_to_notes
+from offline_train.evaluation.systems import decode, events_to_notes
 from offline_train.evaluation.tuning import (
     Search,
     TuningExample,
@@ -137,23 +137,6 @@ def test_where_a_singer_is_measured_nothing_is_known_beforehand(
         covers[name] = notes[notes[:, 0] < 4]
     assert len(covers["quiet"])
     assert covers["quiet"][:, 0] == pytest.approx(covers["loud"][:, 0])
-
-
-def test_what_taps_the_posteriors_lets_others_hear_them() -> None:
-    calls: list[str] = []
-
-    class Other:
-        def __getattr__(self, name: str) -> Any:
-            return lambda *_: calls.append(name)
-
-    rows = Posteriors(np.arange(2), *np.zeros((3, 2, 88), np.float32))
-    recorder = PosteriorRecorder(Other())
-    recorder.begin(0.0, 0.0)
-    recorder.push(np.zeros(1, np.float32), np.zeros((1, 1), np.float32), 0.0)
-    recorder.push_posteriors(rows)
-    recorder.skip(np.zeros(1, np.float32), 0)
-    assert calls == ["begin", "push", "push_posteriors", "skip"]
-    assert len(recorder.posteriors) == 2
 
 
 def test_a_broken_file_is_named_skipped_and_counted(result: RungResult) -> None:
