@@ -40,8 +40,10 @@ TABLE: dict[str, str] = {
     "engine.midi.ports": "engine.core engine.system",
     "engine.midi": "engine.core engine.system engine.midi.ports",
     "engine.sync": "engine.core engine.system engine.midi",
+    "engine.playback.outputs": "engine.core engine.system engine.audio.devices "
+    "engine.audio.loopback",
     "engine.playback": "engine.core engine.system engine.signal engine.midi "
-    "engine.audio.devices engine.audio.loopback",
+    "engine.audio.devices engine.playback.outputs",
     "engine.cover": "models models.shipped engine.core engine.system engine.signal engine.model "
     "engine.beat engine.accompany engine.perform engine.midi",
     "engine.live": "models engine.core engine.system engine.signal engine.audio engine.model "

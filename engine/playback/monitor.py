@@ -4,7 +4,7 @@ The worker writes the input into a delay line; the playback thread reads it wher
 ``latency`` before the host time at which a sample will be heard. Input and output have clocks of
 their own, so the read position drifts: the speed corrects it, by at most ``MAX_BEND``, which is
 inaudible, and where it is far off (a device came back) it jumps under a crossfade. Samples are
-(n, channels) float32. Not here: the output (``engine.playback.output``), its thread
+(n, channels) float32. Not here: the output (``engine.playback.outputs``), its thread
 (``engine.playback.playback_thread``).
 """
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.playback.output import BLOCK_S, BUFFER_S, N_CHANNELS, Output
+from engine.playback.outputs.output import BLOCK_S, BUFFER_S, N_CHANNELS, Output
 
 Array = NDArray[np.float32]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import DeviceError
 from engine.core.taps import Tap, TappedSource, Taps
-from engine.playback.output import BLOCK_S, N_CHANNELS, Output
+from engine.playback.outputs.output import BLOCK_S, N_CHANNELS, Output
 from engine.playback.playback_clock import PlaybackClock
 from engine.system.bounded import call_with_timeout, join_thread
 from engine.system.priority import raise_thread_priority

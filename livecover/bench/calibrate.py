@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.audio.loopback.pulse import PulseMonitor
 from engine.playback.calibration import measure_output
-from engine.playback.output import open_output
+from engine.playback.outputs.opening import open_output
 from engine.playback.playback_thread import PlaybackThread
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing

@@ -15,7 +15,7 @@ import numpy as np
 from engine.core.settings import AudioSettings, EngineSettings, ModelSettings
 from engine.live.engine import Engine
 from engine.playback.monitor import Monitor
-from engine.playback.output import open_output
+from engine.playback.outputs.opening import open_output
 from engine.playback.playback_thread import PlaybackThread
 from livecover.bench import markdown, require_servers
 from livecover.bench.live import NO_PORT

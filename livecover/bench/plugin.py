@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.midi.messages import Message
-from engine.playback.output import BLOCK_S
+from engine.playback.outputs.output import BLOCK_S
 from engine.playback.piano import Synth
 from engine.playback.synth_process import SynthProcess
 from livecover.bench import markdown

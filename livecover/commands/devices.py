@@ -12,7 +12,7 @@ from engine.midi.ports.names import list_controllers
 from engine.midi.sinks import list_ports, midi_system
 from engine.model.graph import available_providers
 from engine.model.model_files import list_models
-from engine.playback.output import list_outputs
+from engine.playback.outputs.opening import list_outputs
 from livecover.mapping.settings import PORT
 
 Row = tuple[str, str]  # what it is, what to type

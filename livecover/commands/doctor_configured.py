@@ -13,7 +13,7 @@ from engine.audio.opening import open_source
 from engine.core.errors import DeviceError, LiveCoverError
 from engine.core.notes import NoteEvent
 from engine.midi.sinks import PortSink, is_midi_file
-from engine.playback.output import open_output
+from engine.playback.outputs.opening import open_output
 from engine.playback.playback_thread import loop_fault
 from engine.system.bounded import call_in_thread
 from engine.system.paths import given_path, shown

@@ -8,7 +8,7 @@ from engine.core.errors import ConfigError
 from engine.midi.port_sink import PortSink
 from engine.midi.sinks import is_midi_file
 from engine.playback.calibration import measure_output, measure_port
-from engine.playback.output import open_output
+from engine.playback.outputs.opening import open_output
 from engine.playback.playback_thread import PlaybackThread
 from engine.signal.clicks import WayOut
 from livecover.settings.sections import Settings

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from engine.core.taps import Tap
 from engine.playback.monitor import Monitor
-from engine.playback.output import open_output
+from engine.playback.outputs.opening import open_output
 from engine.playback.piano import Piano
 from engine.playback.playback_thread import PlaybackThread, Player
 from livecover.instrument.way_out import port_way_out

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from engine.audio.loopback.together import TOGETHER
 from engine.core.errors import ConfigError, LiveCoverError
-from engine.playback.output import DEFAULT, audible_output
+from engine.playback.outputs.opening import audible_output
+from engine.playback.outputs.output import DEFAULT
 from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import Settings, with_values
 

@@ -19,7 +19,7 @@ from engine.core.velocity import GAMMAS
 from engine.cover.style import INTENSITIES
 from engine.midi.sinks import list_ports
 from engine.model.model_files import list_models
-from engine.playback.output import OutputInfo, list_outputs
+from engine.playback.outputs.opening import OutputInfo, list_outputs
 from livecover.panel.program_icons import find_icon
 from livecover.settings.output import DEFAULT, OFF
 from livecover.settings.sections import Settings

@@ -14,7 +14,7 @@ from engine.audio.opening import open_source
 from engine.core.errors import DeviceError
 from engine.core.settings import AudioSettings
 from engine.playback.monitor import Monitor
-from engine.playback.output import PulseOutput
+from engine.playback.outputs.pulse import PulseOutput
 from engine.playback.playback_thread import PlaybackThread
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing

@@ -24,7 +24,7 @@ from engine.core.settings import BeatSettings
 from engine.core.song_place import SongCommand, SongPlace
 from engine.core.tempo import Beat, BeatState, Tempo
 from engine.model.latency import LatencyBudget
-from engine.playback.output import OutputInfo
+from engine.playback.outputs.opening import OutputInfo
 from engine.signal.clicks import WayOut
 from engine.signal.meters import Level, Status
 from livecover.instrument.ports import PortState, Role

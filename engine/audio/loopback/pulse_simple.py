@@ -3,7 +3,8 @@
 PulseAudio and PipeWire both answer it, and only libpulse itself must be installed. PortAudio's way
 to PulseAudio (ALSA's ``pulse`` plugin) was tried and left: with small blocks it stalled, and it
 hung for a second at close once the server had died. API: pulse/simple.h, the same since 0.9.16.
-Not here: which source to record (``pulse``) and which sink to play to (``engine.playback.output``).
+Not here: which source to record (``pulse``), and which sink to play to
+(``engine.playback.outputs``).
 """
 
 import contextlib

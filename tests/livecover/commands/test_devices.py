@@ -4,7 +4,7 @@ import pytest
 
 from engine.audio.opening import InputInfo
 from engine.core.errors import DeviceError, MidiError
-from engine.playback.output import OutputInfo
+from engine.playback.outputs.opening import OutputInfo
 from livecover.commands import devices as subject
 from livecover.commands.devices import describe_devices
 

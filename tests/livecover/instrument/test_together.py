@@ -9,7 +9,7 @@ import pytest
 from engine.audio.loopback import together
 from engine.core.errors import ConfigError, DeviceError
 from engine.core.settings import AudioSettings, TimeSettings
-from engine.playback import output
+from engine.playback.outputs import device, opening
 from livecover.instrument.together import TOGETHER_LATENCY_S, for_together
 from livecover.settings.output import MonitorSettings
 from livecover.settings.sections import Settings
@@ -72,8 +72,9 @@ def test_virtual_outputs_alone_are_not_enough(monkeypatch: pytest.MonkeyPatch) -
 
 def use(monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]) -> None:
     listed = Names(*names)
-    monkeypatch.setattr(output, "portaudio", lambda: listed)
-    monkeypatch.setattr(output, "devices", lambda *_: listed.found)
+    monkeypatch.setattr(opening, "portaudio", lambda: listed)
+    for module in (opening, device):
+        monkeypatch.setattr(module, "devices", lambda *_: listed.found)
 
 
 def test_elsewhere_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from engine.audio.loopback.players import Player
 from engine.audio.opening import InputInfo
 from engine.core.errors import MidiError
-from engine.playback.output import OutputInfo
+from engine.playback.outputs.opening import OutputInfo
 from livecover.panel import choices
 from livecover.panel.web.server import PanelServer
 from livecover.settings.panel import PanelSettings

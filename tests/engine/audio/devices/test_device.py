@@ -15,7 +15,7 @@ from engine.audio.devices.portaudio import ask_portaudio
 from engine.audio.devices.source import LOST_AFTER, START_GRACE, LiveFeed
 from engine.audio.loopback.macos import HOW_TO, VirtualDevice, list_virtual_devices
 from engine.core.errors import DeviceError
-from engine.playback.output import DeviceOutput
+from engine.playback.outputs.device import DeviceOutput
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
 from engine.system.bounded import list_hung_calls

@@ -16,7 +16,7 @@ from engine.audio.loopback.pulse_server import list_monitors
 from engine.audio.opening import list_inputs, open_source
 from engine.core.errors import DeviceError
 from engine.core.settings import AudioSettings
-from engine.playback.output import PulseOutput
+from engine.playback.outputs.pulse import PulseOutput
 from engine.signal.clock import StreamClock
 from engine.signal.rings import SampleRing
 from tests.e2e.processes import wait_until

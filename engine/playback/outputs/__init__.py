@@ -1,0 +1,1 @@
+"""Where sound is heard: sinks of PulseAudio, devices of PortAudio."""
