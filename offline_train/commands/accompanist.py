@@ -146,13 +146,12 @@ def accompaniment(args: argparse.Namespace) -> None:
     from engine.accompany.sampling import SamplingSettings
     from engine.whole_song.arranger import Arranger
     from offline_train.data.accompaniment.songs import prepare_songs
-    from offline_train.evaluation.accompaniment import (
+    from offline_train.evaluation.accompaniment import measure, table
+    from offline_train.evaluation.accompaniment_players import (
         Accompanying,
         Player,
         Trivial,
         heard_share,
-        measure,
-        table,
     )
     from offline_train.evaluation.arranged_songs import Arranging
     from offline_train.evaluation.rungs import EvaluateConfig

@@ -1,29 +1,22 @@
-"""What an accompaniment is worth: lags, chord tones, hands, and how like a pianist it is."""
+"""What an accompaniment is worth: chord tones, plans, hands, and how like a pianist it is."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from engine.accompany.chords import N_CLASSES
-from engine.accompany.sampling import SamplingSettings
 from offline_train.corpora import read_song
 from offline_train.data.accompaniment.crops import ExcerptPosteriors
 from offline_train.data.accompaniment.songs import GridSong, grid_song
-from offline_train.evaluation import accompaniment
 from offline_train.evaluation.accompaniment import (
     AccompanimentScore,
-    Played,
-    Trivial,
     add_song,
     after_change,
-    human_playing,
-    lag_of,
     measure,
     recoveries,
     table,
 )
+from offline_train.evaluation.accompaniment_players import Played, human_playing
 from tests.offline_train.fixtures import write_song
 
 
@@ -35,14 +28,6 @@ def song(tmp_path: Path) -> GridSong:
 @pytest.fixture
 def real() -> ExcerptPosteriors:
     return ExcerptPosteriors(0, np.zeros((64, 88, 2), np.uint8))
-
-
-@pytest.mark.parametrize(
-    ("step_s", "ahead_s", "lag"),
-    [(0.2, 0.0, 1), (0.25, 0.0, 1), (0.125, 0.0, 2), (0.2, 0.5, 4), (0.125, 1.0, 10)],
-)
-def test_hearing_is_late_by_whole_steps(step_s: float, ahead_s: float, lag: int) -> None:
-    assert lag_of(step_s, ahead_s) == lag
 
 
 def test_the_human_is_his_own_measure(song: GridSong, real: ExcerptPosteriors) -> None:
@@ -77,34 +62,8 @@ def test_a_wrong_guess_lasts_until_the_plan_is_right() -> None:
     assert recoveries(tones, minor) == [8.0]
 
 
-class OneChord:
-    """Hears C major for ever."""
-
-    def reset(self) -> None:
-        pass
-
-    def plan(self, *_: Any) -> Any:
-        p = np.zeros(N_CLASSES, np.float32)
-        p[0] = 1
-        bass = np.zeros((N_CLASSES, 12), np.float32)
-        bass[:, 0] = 1
-        return p, bass
-
-
-def test_the_trivial_accompanist_plays_the_bass_on_one(
-    song: GridSong, real: ExcerptPosteriors
-) -> None:
-    model: Any = OneChord()
-    played = Trivial(model, SamplingSettings())(song, real, 2, 0)
-    on_one = played.notes[played.steps == 32]
-    assert on_one[:, 2].tolist() == [36, 60, 64, 67]
-    assert played.notes[played.steps == 36][:, 2].tolist() == [60, 64, 67]
-    assert set(played.steps % 4) == {0}
-
-
 def test_the_table_has_a_column_each(song: GridSong, real: ExcerptPosteriors) -> None:
     human = measure([song], {"001": [real]}, None, 0.0)
     text = table({"0 ms": human}, human)
     assert text.splitlines()[0] == "| | human | 0 ms |"
     assert text.splitlines()[-1].startswith("| human deviations away, mean | 0 | 0.00 |")
-    assert accompaniment.ENTRY_STEPS == 32
