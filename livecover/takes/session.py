@@ -1,4 +1,4 @@
-"""One take while it is recorded: which notes and audio belong to it, and at which second.
+"""One take while it is recorded: which notes, audio and bars belong to it, and at which second.
 
 One thread, no clock: everything comes with its engine time. Not here: the files (``journal``,
 ``flac``), and when takes begin and end (``writer``).
@@ -6,13 +6,16 @@ One thread, no clock: everything comes with its engine time. Not here: the files
 
 import contextlib
 import logging
+import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.note_tracker import NoteTracker
 from engine.core.notes import Event
+from engine.core.tempo import Tempo
 from livecover.takes.ending import end_take
 from livecover.takes.files import TakeFiles
 from livecover.takes.flac import FlacTrack
@@ -21,7 +24,22 @@ from livecover.takes.reserve import DiskReserve
 
 Array = NDArray[np.float32]
 
+LEAD_S = 1.0
+"""Least seconds from a tempo to the bar line that the take's bars start from."""
+
+LEAST_CHANGE_BPM = 0.1
+"""Least change of tempo that is written where bars are not known."""
+
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenBeat:
+    """What was last written of the beat."""
+
+    bpm: float
+    beats_per_bar: int
+    bar: float | None = None  # a bar line, in the engine's time
 
 
 class TakeSession:
@@ -64,6 +82,7 @@ class TakeSession:
         self._n_lost_notes = self._n_overruns = 0
         self._early = NoteTracker()  # notes that began before the take and may still sound
         self._has_begun = False
+        self._written: _WrittenBeat | None = None
 
     def hold(self, sounding: NoteTracker) -> None:
         """Take the notes and pedals that sound when the take begins."""
@@ -109,12 +128,40 @@ class TakeSession:
         """Write a text at ``time``."""
         self._journal.text(max(0.0, time - self.start), text)
 
-    def tempo(self, bpm: float, time: float) -> None:
-        """Write the tempo, in beats a minute, from ``time`` on."""
+    def beat(self, tempo: Tempo, time: float, line: float | None) -> None:
+        """Write what is new of tempo and bars at ``time``; ``line`` is a bar line, if one is known.
+
+        Bars are those of the metre that the take began with.
+        """
+        known = self._written
+        if known is None or (line is not None and known.bar is None):
+            self._begin_bars(tempo, time, line)
+        elif line is None or known.bar is None:
+            if abs(tempo.bpm - known.bpm) >= LEAST_CHANGE_BPM:
+                self._tempo(tempo.bpm, time)
+                self._written = replace(known, bpm=tempo.bpm)
+        elif tempo.beats_per_bar == known.beats_per_bar:
+            if line - known.bar > 0.5 * tempo.beats_per_bar * tempo.beat_s:
+                self._tempo(tempo.bpm, line)
+                self._bar(line, tempo.beats_per_bar)
+                self._written = replace(known, bar=line)
+
+    def _begin_bars(self, tempo: Tempo, time: float, line: float | None) -> None:
+        """Write the tempo at ``time``, and the first bar line at least ``LEAD_S`` later."""
+        self._tempo(tempo.bpm, time)
+        self._written = _WrittenBeat(tempo.bpm, tempo.beats_per_bar)
+        if line is None:
+            return
+        bar_s = tempo.beats_per_bar * tempo.beat_s
+        first = line + max(0, math.ceil((time + LEAD_S - line) / bar_s)) * bar_s
+        self._bar(first, tempo.beats_per_bar)
+        self._written = replace(self._written, bar=first)
+
+    def _tempo(self, bpm: float, time: float) -> None:
         self._journal.tempo(max(0.0, time - self.start), bpm)
 
-    def bar(self, time: float, n_beats: int) -> None:
-        """Write a bar line and its number of beats at ``time``, which may be in the future."""
+    def _bar(self, time: float, n_beats: int) -> None:
+        """Write a bar line at ``time``, which may be in the future."""
         self._journal.bar(time - self.start, n_beats)
 
     def flush(self) -> None:

@@ -1,14 +1,13 @@
 """Begins takes, writes the engine's audio, notes and events into them, and ends them.
 
 One thread, time passed in. ``time`` is the engine's: seconds of its input. ``host_time`` is
-monotonic seconds. Not here: the queue and the thread (``recorder``).
+monotonic seconds. Not here: the queue and the thread (``recorder``), one take (``session``).
 """
 
 import datetime
 import logging
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +31,6 @@ FLUSH_S = 0.25
 TAIL_S = 0.25
 """Seconds beyond the latency for which the last notes are waited for."""
 
-LEAD_S = 1.0
-"""Least seconds from a tempo to the bar line that the take's bars start from."""
-
-LEAST_CHANGE_BPM = 0.1
-"""Least change of tempo that is written where bars are not known."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -57,15 +50,6 @@ class _EndingTake:
     take: TakeSession
     end_time: float  # the engine's
     end_at: float  # host time
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """What was last written of the beat into a take."""
-
-    bpm: float
-    beats_per_bar: int
-    bar: float | None = None  # a bar line, in the engine's time
 
 
 class TakeWriter:
@@ -112,7 +96,6 @@ class TakeWriter:
         self._input: Input | None = None
         self._latency = 0.0
         self._tempo: Tempo | None = None
-        self._written: _Written | None = None
         self._sounding = NoteTracker()  # at the port, for a take that begins now
         self._take: TakeSession | None = None
         self._ending: list[_EndingTake] = []
@@ -140,8 +123,7 @@ class TakeWriter:
             raise
         self._take.hold(self._sounding)
         self._n_overruns_before = self._n_overruns()
-        self._written = None
-        self._write_tempo(self._take, time)
+        self._write_beat(self._take, time)
         _log.info("recording %s", files.midi)
 
     @property
@@ -190,38 +172,15 @@ class TakeWriter:
     def beat(self, beat: Beat) -> None:
         """Take the song's beat; a take's bars are those of the metre that it began with."""
         self._tempo = None if beat.state is BeatState.LOST else beat.tempo
-        take, tempo, known = self._take, self._tempo, self._written
-        if take is None or tempo is None:
-            return
-        line = tempo.bar_at(self._host_time)
-        if known is None or (line is not None and known.bar is None):
-            self._write_tempo(take, self.time)
-        elif line is None or known.bar is None:
-            if abs(tempo.bpm - known.bpm) >= LEAST_CHANGE_BPM:
-                take.tempo(tempo.bpm, self.time)
-                self._written = replace(known, bpm=tempo.bpm)
-        elif tempo.beats_per_bar == known.beats_per_bar:
-            second = self.time + line - self._host_time
-            if second - known.bar > 0.5 * tempo.beats_per_bar * tempo.beat_s:
-                take.tempo(tempo.bpm, second)
-                take.bar(second, tempo.beats_per_bar)
-                self._written = replace(known, bar=second)
+        if self._take is not None:
+            self._write_beat(self._take, self.time)
 
-    def _write_tempo(self, take: TakeSession, time: float) -> None:
-        """Write the tempo at ``time``, and the first bar line at least ``LEAD_S`` later."""
+    def _write_beat(self, take: TakeSession, time: float) -> None:
+        """Write into a take what is known of the beat, from ``time`` on."""
         tempo = self._tempo
-        if tempo is None:
-            return
-        take.tempo(tempo.bpm, time)
-        self._written = _Written(tempo.bpm, tempo.beats_per_bar)
-        line = tempo.bar_at(self._host_time)
-        if line is None:
-            return
-        bar_s = tempo.beats_per_bar * tempo.beat_s
-        second = self.time + line - self._host_time
-        second += max(0, math.ceil((time + LEAD_S - second) / bar_s)) * bar_s
-        take.bar(second, tempo.beats_per_bar)
-        self._written = replace(self._written, bar=second)
+        if tempo is not None:
+            line = tempo.bar_at(self._host_time)
+            take.beat(tempo, time, None if line is None else self.time + line - self._host_time)
 
     def lost(self) -> None:
         """Note that the input is gone."""
