@@ -2,7 +2,7 @@
 
 It follows the filter's estimates, which are late, and says what they mean for now and for later.
 Its position never goes back and never jumps while it is locked: a correction is spread over
-``SETTLE_S``. Not here: the estimates (``filter``), hearing (``tracker``).
+``SETTLE_S``. Not here: the estimates (``estimate``, ``filter``), hearing (``tracker``).
 
 Times are seconds of the stream; positions are beats since the clock first locked, 0 before.
 """
@@ -10,7 +10,7 @@ Times are seconds of the stream; positions are beats since the clock first locke
 import math
 from dataclasses import replace
 
-from engine.beat.filter import BeatEstimate
+from engine.beat.estimate import BeatEstimate
 from engine.core.beat_line import BeatLine
 from engine.core.tempo import BeatState
 

@@ -8,17 +8,19 @@ each run. Places are kept as rings: a tick moves no memory, only the states that
 are worked on.
 
 What is observed: the log odds of an activation against its prior, weighted by the triangle that the
-network learned, so that sub-frame places are told apart. Not here: the network (``activations``),
-and what is made of the estimates (``clock``).
+network learned, so that sub-frame places are told apart. Not here: priors and weights
+(``filter_settings``), the network (``activations``), and what is made of the estimates (``clock``).
 
 Shapes: M tempos, R rows (the beats of all metres), S places (all ticks of all tempos).
 """
 
 import math
-from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.beat.estimate import BeatEstimate
+from engine.beat.filter_settings import FilterSettings
 
 Array = NDArray[np.float32]
 
@@ -32,89 +34,9 @@ LATEST = 1 - 1e-9  # phase
 FINEST = 1.012  # a tempo over the next slower one, at least
 FRESHEN_EVERY = 4  # frames
 SURE_ODDS = 4.0  # log odds, at the most, of what the bar network says
-WITHIN = math.sqrt(2)  # factor on a tempo that is known: not half or twice of it
 KNOWN_TEMPO = 0.05  # standard deviations of what a player says: of a tempo,
 KNOWN_PLACE = 0.08  # of a beat
 FARTHEST = 0.25  # of a beat: what a player says may be wrong by as much
-KNOWN_SPREAD = 0.2  # octaves around a tempo that is known
-
-
-@dataclass(frozen=True, slots=True)
-class FilterSettings:
-    """The filter's priors and weights."""
-
-    slowest_bpm: float = 50.0
-    fastest_bpm: float = 215.0
-    usual_bpm: float = 105.0
-    spread_octaves: float = 0.6  # standard deviation of tempos around the usual one
-    metres: tuple[int, ...] = (3, 4)
-    metre_shares: tuple[float, ...] = (0.12, 0.88)
-    tempo_steadiness: float = 100.0  # a change by a share x has probability exp(-steadiness x)
-    metre_change: float = 0.002  # on a bar's first beat
-    bar_slip: float = 0.02  # on any beat: another beat of the bar than was thought
-    restart: float = 1e-5  # in a frame: everything anew
-    trust: float = 0.35  # in one frame's activation: neighbouring frames say the same again
-    downbeat_trust: float = 0.3
-    rest: float = 0.08  # of beats on which nothing is struck, in each frame near one
-    struck: float = 0.5  # an activation speaks for a beat from this share of recent peaks on
-    peak_memory: float = 3.0  # seconds
-    usual_peak: float = 2.1  # log odds over that level; fainter songs' are trusted more
-    downbeat_prior: float = 0.27  # of a beat
-    bar_trust: float = 1.2  # in what the bar network says of one beat
-
-    def known(
-        self,
-        bpm: float | None,
-        metre: int | None,
-        is_placed: bool = False,
-        within: float = WITHIN,
-    ) -> "FilterSettings":
-        """Return these beliefs where a tempo, by a factor ``within`` of it, or a metre is known.
-
-        ``is_placed`` says that the beat's place is known, too: nothing begins anew elsewhere.
-        """
-        found = replace(self, restart=0.0) if is_placed else self
-        if bpm is not None:
-            found = replace(
-                found,
-                slowest_bpm=bpm / within,
-                fastest_bpm=bpm * within,
-                usual_bpm=bpm,
-                spread_octaves=KNOWN_SPREAD,
-            )
-        if metre is not None:
-            found = replace(found, metres=(metre,), metre_shares=(1.0,))
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class BeatEstimate:
-    """Where the beat is at a frame: what the filter thinks most likely.
-
-    ``phase`` is 0 to 1 of a beat, ``period`` seconds a beat; ``beat_in_bar`` 0 to metre - 1.
-    ``confidence`` is the probability of all states near it, ``bar_confidence`` that of its bar.
-    """
-
-    frame: int
-    phase: float
-    period: float
-    beat_in_bar: int
-    metre: int
-    confidence: float
-    bar_confidence: float
-
-    def scaled(self, factor: int) -> "BeatEstimate":
-        """Return the same, told in ``factor`` beats for each; its bars are as long in beats."""
-        beats = factor * (self.beat_in_bar + self.phase)
-        beat = math.floor(beats)
-        place, period = beat % self.metre, self.period / factor
-        return replace(self, phase=beats - beat, period=period, beat_in_bar=place)
-
-    def later(self, seconds: float) -> "BeatEstimate":
-        """Return the same, so many seconds later; earlier where they are negative."""
-        beats = self.beat_in_bar + self.phase + seconds / self.period
-        beat = math.floor(beats)
-        return replace(self, phase=beats - beat, beat_in_bar=beat % self.metre)
 
 
 class BeatFilter:

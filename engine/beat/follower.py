@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from engine.beat.clock import SURE as SURE_OF_BEAT
 from engine.beat.clock import BeatClock, near_tempo, wrapped
-from engine.beat.filter import BeatEstimate, FilterSettings
+from engine.beat.estimate import BeatEstimate
+from engine.beat.filter_settings import FilterSettings
 from engine.beat.gathering import StepGatherer
 from engine.beat.tapping import TapTempo
 from engine.beat.tracker import BeatTracker

@@ -12,7 +12,9 @@ from engine.beat.activations import BeatModel
 from engine.beat.attacks import AttackGatherer
 from engine.beat.bars import LEVELS, BarTracker, BeatInBar
 from engine.beat.clock import BeatClock
-from engine.beat.filter import BeatEstimate, BeatFilter, FilterSettings
+from engine.beat.estimate import BeatEstimate
+from engine.beat.filter import BeatFilter
+from engine.beat.filter_settings import FilterSettings
 from engine.beat.gathering import StepGatherer
 from engine.core.tempo import BeatState
 

@@ -10,7 +10,7 @@ import pytest
 from engine.beat.attacks import AttackGatherer
 from engine.beat.bars import BEAT_DIM, LEVELS, RIGHT, STEP_DIM, STEPS, BarModel, BarTracker
 from engine.beat.clock import BeatClock
-from engine.beat.filter import BeatEstimate
+from engine.beat.estimate import BeatEstimate
 from engine.beat.gathering import StepGatherer
 from engine.beat.summary import SUMMARY_DIM
 from engine.beat.tracker import BeatTracker

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.beat.clock import HOLD_S, LOCK_S, BeatClock
-from engine.beat.filter import BeatEstimate
+from engine.beat.estimate import BeatEstimate
 from engine.core.tempo import BeatState
 
 STEP_S = 0.032

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from engine.beat.filter import BeatFilter, FilterSettings
+from engine.beat.filter import BeatFilter
+from engine.beat.filter_settings import FilterSettings
 from tests.engine.beat.activations_of import FRAME_S, activations
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.beat.clock import BeatClock
-from engine.beat.filter import BeatEstimate
+from engine.beat.estimate import BeatEstimate
 from engine.beat.history import BeatHistory
 from engine.core.tempo import BeatState
 

@@ -10,7 +10,7 @@ import pytest
 from engine.accompany.accompanist import Accompanist
 from engine.accompany.strikes import StrikeModel
 from engine.beat.clock import BeatClock
-from engine.beat.filter import BeatEstimate
+from engine.beat.estimate import BeatEstimate
 from engine.core.errors import ModelError
 from engine.core.notes import Event, NoteEvent, Posteriors, notes_of
 from engine.core.settings import (

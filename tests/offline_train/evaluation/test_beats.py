@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from engine.beat.clock import BeatClock
-from engine.beat.filter import BeatEstimate
+from engine.beat.estimate import BeatEstimate
 from offline_train.evaluation.beats import BeatPredictor, KnownBeats, PredictedBeats, score_beats
 
 PERIOD = 0.5
