@@ -1,6 +1,6 @@
 """Runs what a page asks for on the instrument, one command after the other, on a thread.
 
-Not here: parsing (``livecover.panel.requests``), and who gets the answer
+Not here: parsing (``livecover.panel.request_parser``), and who gets the answer
 (``livecover.panel.web.sessions``).
 """
 

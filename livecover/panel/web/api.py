@@ -16,7 +16,8 @@ from starlette.routing import Route
 from engine.core.errors import LiveCoverError
 from engine.system.bounded import call_in_thread
 from livecover.panel.command_runner import CommandRunner
-from livecover.panel.requests import MAX_STYLE_MESSAGE, Drawn, Ping, parse
+from livecover.panel.request_parser import parse
+from livecover.panel.requests import MAX_STYLE_MESSAGE, Drawn, Ping
 
 
 def api_routes(runner: CommandRunner) -> list[Route]:

@@ -10,7 +10,7 @@ rebinding reach this server under a name of its own. So a request needs
 - the token, the first part of the path, compared in constant time. It is not a cookie, so no
   browser sends it by itself.
 
-Not here: the check of messages (``livecover.panel.requests``).
+Not here: the check of messages (``livecover.panel.request_parser``).
 """
 
 import hmac

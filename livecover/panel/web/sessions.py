@@ -22,6 +22,7 @@ from livecover.panel.command_runner import Command, CommandRunner
 from livecover.panel.log_buffer import LogBuffer
 from livecover.panel.mapping_messages import MappingMessages
 from livecover.panel.messages import STATUS_EVERY, TICKS, encode_one
+from livecover.panel.request_parser import parse
 from livecover.panel.requests import (
     BURST,
     MAX_MESSAGE,
@@ -31,7 +32,6 @@ from livecover.panel.requests import (
     Drawn,
     Ping,
     Request,
-    parse,
 )
 from livecover.panel.tap import PanelTap
 from livecover.panel.web.rate_limiter import RateLimiter

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from engine.core.errors import ConfigError
+from livecover.panel.request_parser import parse
 from livecover.panel.requests import (
     MAX_MESSAGE,
     MAX_STYLE_FILE,
@@ -16,7 +17,6 @@ from livecover.panel.requests import (
     Ping,
     Save,
     StyleFile,
-    parse,
 )
 
 
