@@ -2,7 +2,7 @@
 
 The engine's threads append to bounded queues, without a lock. When one is full, the oldest entries
 are dropped; dropped events are counted. Nothing is queued while no page is open.
-Not here: what is sent to a page, and when (``livecover.panel.web.sessions``).
+Not here: what else pages are told (``page_updates``), and when (``livecover.panel.web.sessions``).
 """
 
 import time

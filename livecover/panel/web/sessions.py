@@ -2,7 +2,8 @@
 
 All on the server's event loop. While a page is open, a frame goes to every page ``TICKS`` times a
 second, with what has happened since the last. A page that reads slowly loses its oldest messages
-and does not delay others. Not here: who may connect (``livecover.panel.web.security``).
+and does not delay others. Not here: who may connect (``livecover.panel.web.security``), what has
+happened (``livecover.panel.page_updates``).
 """
 
 import asyncio
@@ -19,9 +20,8 @@ from engine.system.bounded import call_in_thread
 from livecover import __version__
 from livecover.instrument.instrument import Instrument
 from livecover.panel.command_runner import Command, CommandRunner
-from livecover.panel.log_buffer import LogBuffer
-from livecover.panel.mapping_messages import MappingMessages
 from livecover.panel.messages import STATUS_EVERY, TICKS, encode_one
+from livecover.panel.page_updates import PageUpdates
 from livecover.panel.request_parser import parse
 from livecover.panel.requests import (
     BURST,
@@ -33,7 +33,6 @@ from livecover.panel.requests import (
     Ping,
     Request,
 )
-from livecover.panel.tap import PanelTap
 from livecover.panel.web.rate_limiter import RateLimiter
 from livecover.panel.web.send_queue import SendQueue
 
@@ -85,42 +84,33 @@ class PanelSessions:
         renew: Callable[[], None],
         on_quit: Callable[[], object] | None = None,
     ) -> None:
-        self._instrument = instrument
         self._measure = measure
         self._page, self._address, self._renew = page, address, renew
-        self._tap = PanelTap()
-        self._log = LogBuffer()
         self.runner = CommandRunner(instrument, on_quit)
-        self._mapping = MappingMessages(instrument)
+        self._updates = PageUpdates(instrument, self.runner)
         self._pages: set[SendQueue] = set()
         self._sockets: dict[SendQueue, WebSocket] = {}
         self._tasks: set[asyncio.Future[None]] = set()  # which nobody waits for
         self._commands: asyncio.Queue[tuple[SendQueue, Command]] = asyncio.Queue(MAX_COMMANDS)
         self._has_pages = asyncio.Event()
-        self._has_changed = False
         self.drawn: deque[tuple[float, int, float]] = deque(maxlen=MAX_MEASURED)
         """(due, pitch, time drawn), as pages have reported."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Send frames and run commands within the block."""
-        self._instrument.subscribe(self._on_change)
-        self._instrument.add_tap(self._tap)
-        logging.getLogger().addHandler(self._log)
-        tasks = [
-            asyncio.create_task(self._send_frames()),
-            asyncio.create_task(self._run_commands()),
-        ]
-        try:
-            yield
-        finally:
-            self.runner.measurement.cancel()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            logging.getLogger().removeHandler(self._log)
-            self._tap.set_active(False)
-            self._instrument.remove_tap(self._tap)
+        with self._updates.collecting():
+            tasks = [
+                asyncio.create_task(self._send_frames()),
+                asyncio.create_task(self._run_commands()),
+            ]
+            try:
+                yield
+            finally:
+                self.runner.measurement.cancel()
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one page until it disconnects."""
@@ -130,14 +120,14 @@ class PanelSessions:
             return
         page = SendQueue()
         if not self._pages:
-            self._tap.set_active(True)
+            self._updates.tap.set_active(True)
         self._pages.add(page)
         self._sockets[page] = websocket
         self._has_pages.set()
         sender = asyncio.create_task(self._send(websocket, page))
         try:
             page.put_message(self._hello())
-            for message in [*self._mapping.all(), self._log.all(), self._address()]:
+            for message in [*self._updates.all(), self._address()]:
                 page.put_message(message)
             page.flush()
             if not self.runner.allowed.choices.models:  # not looked for yet
@@ -150,7 +140,7 @@ class PanelSessions:
             self._sockets.pop(page, None)
             if not self._pages:
                 self._has_pages.clear()
-                self._tap.set_active(False)
+                self._updates.tap.set_active(False)
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
 
@@ -236,13 +226,9 @@ class PanelSessions:
             if answer is not None:
                 page.put_message(answer)
             else:
-                self._has_changed = True  # a snapshot's change, which has no other signal
+                self._updates.note_change()  # a snapshot's change, which has no other signal
 
     # To the pages ---------------------------------------------------------------------------------
-
-    def _on_change(self) -> None:
-        """Let the next frame hold the settings. Any thread."""
-        self._has_changed = True
 
     async def _send_frames(self) -> None:
         n_ticks = 0
@@ -258,17 +244,7 @@ class PanelSessions:
 
     def _put_frame(self, n_ticks: int) -> None:
         """Queue for every page what has happened since the last frame."""
-        messages = [*self._tap.take_messages(), *self._log.take_new()]
-        chroma = self._tap.take_chroma()
-        if chroma is not None:
-            messages.append(chroma)
-        if n_ticks % STATUS_EVERY == 0:
-            if self._has_changed:
-                self._has_changed = False
-                messages.append({"type": "settings", **self._settings()})
-                messages += self._mapping.changes()
-            messages.append(self.runner.status())
-        for message in messages:
+        for message in self._updates.take_new(with_status=n_ticks % STATUS_EVERY == 0):
             kind, text, notes = str(message["type"]), encode_one(message), message.get("notes")
             for page in self._pages:
                 page.put(kind, text, len(notes) if isinstance(notes, list) else 0)
@@ -286,15 +262,12 @@ class PanelSessions:
             "type": "hello",
             "version": __version__,
             "page": self._page,
-            **self._settings(),
+            **self._updates.settings(),
             "choices": self.runner.allowed.choices.as_message(),
             "limits": {"style_file": MAX_STYLE_FILE, "messages_per_second": RATE},
             "measure": self._measure,
             "quits": self.runner.can_quit,
         }
-
-    def _settings(self) -> dict[str, object]:
-        return {"settings": self.runner.settings(), "snapshot": self.runner.snapshots.active}
 
 
 def _put_error(page: SendQueue, text: str) -> None:
