@@ -106,3 +106,12 @@ class EngineRunner:
         engine = self.engine
         if engine is not None:
             engine.remove_tap(tap)
+
+    def exchange_taps(self, before: Sequence[Tap], after: Sequence[Tap]) -> None:
+        """Remove those of ``before`` that are not in ``after``, and add what is new."""
+        for tap in before:
+            if tap not in after:
+                self.remove_tap(tap)
+        for tap in after:
+            if tap not in before:
+                self.add_tap(tap)

@@ -7,28 +7,21 @@ called from any thread. Not here: any of those, and what an engine does.
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
-from engine.core.errors import (
-    ConfigError,
-    DeviceError,
-    LiveCoverError,
-    MidiError,
-    StoppedError,
-)
+from engine.core.errors import ConfigError, LiveCoverError, StoppedError
 from engine.core.song_place import SongCommand
 from engine.core.taps import Tap
 from engine.core.tempo import Beat, BeatState, Tempo
 from engine.live.engine import Engine
-from engine.midi.sinks import sinks_of
 from engine.model.latency import LatencyBudget
 from engine.signal.meters import Status
 from engine.system.bounded import begin_shutdown
 from livecover.instrument.engine_runner import EngineRunner, OpenEngine
 from livecover.instrument.outputs import NoOutputs, Outputs
-from livecover.instrument.ports import PortState, State, state_of
+from livecover.instrument.ports import PortState, idle_ports, ports_of
 from livecover.instrument.scenes import Scenes
 from livecover.instrument.way_out import port_way_out
 from livecover.mapping.targets import check_target
@@ -171,21 +164,11 @@ class Instrument:
 
     def ports(self) -> list[PortState]:
         """Return the state of the input, of every MIDI port and of the sound output."""
-        engine, refused = self.engine, self._refused
+        engine, control = self.engine, self.control_port()
         if engine is None:
-            found = [
-                PortState("input", self.settings.audio.input, *_idle(refused, DeviceError)),
-                *(
-                    PortState("notes", name, *_idle(refused, MidiError))
-                    for name in self.settings.midi.midi_out
-                ),
-            ]
+            found = idle_ports(self.settings, self._refused)
         else:
-            is_connected = engine.status().is_connected
-            found = [PortState("input", engine.source.name, state_of(is_connected))]
-            for sink in sinks_of(engine.sink):
-                found.append(PortState("notes", sink.name, state_of(sink.is_there)))
-        control = self.control_port()
+            found = ports_of(engine)
         return [*found, *self._outputs.ports(), *([] if control is None else [control])]
 
     @property
@@ -339,18 +322,10 @@ class Instrument:
                 if engine is not None:
                     with contextlib.suppress(StoppedError):
                         engine.change(needed)
-            self._exchange_taps(taps, self._outputs.taps)
+            self._runner.exchange_taps(taps, self._outputs.taps)
             self.settings = settings
             self._changes.note(values)
         self._tell()
-
-    def _exchange_taps(self, before: Sequence[Tap], after: Sequence[Tap]) -> None:
-        for tap in before:
-            if tap not in after:
-                self._runner.remove_tap(tap)
-        for tap in after:
-            if tap not in before:
-                self._runner.add_tap(tap)
 
     def learn(self, name: str | None) -> None:
         """Map the next controller that moves to a setting or a command; None cancels.
@@ -400,8 +375,3 @@ class Instrument:
     def _tell(self) -> None:
         for on_change in tuple(self._subscribers):
             on_change()
-
-
-def _idle(error: LiveCoverError | None, kind: type[LiveCoverError]) -> tuple[State, str]:
-    """Return state and detail of a port while nothing plays, after a start that may have failed."""
-    return ("refused", " ".join(str(error).split())) if isinstance(error, kind) else ("closed", "")
