@@ -127,7 +127,7 @@ class ControlListener:
         if not self._has_heard:  # a controller is connected, and has had no feedback yet
             self._has_heard = True
             self._feedback.reset()
-        if self._instrument.learning is not None:
+        if self._instrument.controllers.learning is not None:
             self._learn(source, value)
             return
         binding = find_binding(self._bindings, source)
@@ -177,7 +177,7 @@ class ControlListener:
 
     def _learn(self, source: Source, value: int) -> None:
         """Map the controller that has moved to the setting that MIDI learn waits for."""
-        name = self._instrument.learning
+        name = self._instrument.controllers.learning
         if name is None or not is_learnable(source, value):
             return
         try:
@@ -187,7 +187,7 @@ class ControlListener:
         except LiveCoverError as error:
             _log.warning("%s", " ".join(str(error).split()))
             return
-        self._instrument.learn(None)
+        self._instrument.controllers.learn(None)
         self._control = self._instrument.settings.control
         self._bindings = self._control.bindings()
         self._pressed.add(source)  # so that its release does nothing
@@ -228,7 +228,7 @@ def midi_control(
     MidiError
         A port that the settings name cannot be opened.
     """
-    name = instrument.settings.control.port
+    name, controllers = instrument.settings.control.port, instrument.controllers
     if name == OFF:
         yield
         return
@@ -240,17 +240,17 @@ def midi_control(
                 raise
             why = " ".join(str(error).split())
             _log.warning("no control by MIDI: %s", why)
-            instrument.control_port = lambda: PortState("controllers", name, "refused", why)
+            controllers.port_state = lambda: PortState("controllers", name, "refused", why)
             yield
             return
         stack.callback(port.close)
         listener = ControlListener(instrument, queue, port.fetch, port.send)
         queue.on_done = listener.request_feedback
         stack.enter_context(listener.running())
-        instrument.controller = name
-        instrument.control_port = lambda: PortState("controllers", name, state_of(port.is_there))
+        controllers.port = name
+        controllers.port_state = lambda: PortState("controllers", name, state_of(port.is_there))
         try:
             yield
         finally:
-            instrument.controller = ""
-            instrument.control_port = lambda: None
+            controllers.port = ""
+            controllers.port_state = lambda: None

@@ -19,12 +19,12 @@ from engine.live.engine import Engine
 from engine.model.latency import LatencyBudget
 from engine.signal.meters import Status
 from engine.system.bounded import begin_shutdown
+from livecover.instrument.controllers import Controllers
 from livecover.instrument.engine_runner import EngineRunner, OpenEngine
 from livecover.instrument.outputs import NoOutputs, Outputs
 from livecover.instrument.ports import PortState, idle_ports, ports_of
 from livecover.instrument.scenes import Scenes
 from livecover.instrument.way_out import port_way_out
-from livecover.mapping.targets import check_target
 from livecover.settings.changes import UserChanges
 from livecover.settings.file import Unsaved
 from livecover.settings.sections import Settings, values_of, with_values
@@ -57,12 +57,8 @@ class Instrument:
         Why the engine stopped by itself; empty if it did not.
     has_ended : bool
         Whether the last song played to its end.
-    controller : str
-        The MIDI port for controllers; empty if there is none.
-    control_port : callable
-        Returns the state of that port.
-    learning : str or None
-        The setting that MIDI learn waits for.
+    controllers : Controllers
+        The state of MIDI control.
     tempo : Tempo or None
         The song's, if MIDI clock gives it.
     scenes : Scenes
@@ -80,9 +76,7 @@ class Instrument:
         self.settings = settings
         self.error = ""
         self.has_ended = False
-        self.controller = ""
-        self.control_port: Callable[[], PortState | None] = lambda: None
-        self.learning: str | None = None
+        self.controllers = Controllers(self._tell)
         self.tempo: Tempo | None = None
         self._changes = UserChanges(settings, config)
         self.scenes = Scenes(lambda: self.settings, lasting=self._changes.lasting)
@@ -164,7 +158,7 @@ class Instrument:
 
     def ports(self) -> list[PortState]:
         """Return the state of the input, of every MIDI port and of the sound output."""
-        engine, control = self.engine, self.control_port()
+        engine, control = self.engine, self.controllers.port_state()
         if engine is None:
             found = idle_ports(self.settings, self._refused)
         else:
@@ -325,18 +319,6 @@ class Instrument:
             self._runner.exchange_taps(taps, self._outputs.taps)
             self.settings = settings
             self._changes.note(values)
-        self._tell()
-
-    def learn(self, name: str | None) -> None:
-        """Map the next controller that moves to a setting or a command; None cancels.
-
-        Raises ConfigError if no controller can control it, or MIDI control is off.
-        """
-        if name is not None:
-            check_target(name)
-            if not self.controller:
-                raise ConfigError("MIDI control is off: give a MIDI port with --control PORT")
-        self.learning = name
         self._tell()
 
     def add_temporary(self, name: str, value: object) -> None:

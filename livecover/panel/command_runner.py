@@ -79,7 +79,8 @@ class CommandRunner:
             case CorrectBeat(correction, at):
                 self._correct_beat(correction, at)
             case Do("learn", key):
-                self._instrument.learn(None if self._instrument.learning == key else key)
+                controllers = self._instrument.controllers
+                controllers.learn(None if controllers.learning == key else key)
             case Do("forget", key):
                 lines = lines_to_unmap(self._instrument.settings, key)
                 self._instrument.change({"control.map": lines})

@@ -21,7 +21,7 @@ class MappingMessages:
         """Return a message for each setting or command that has a controller or is learning."""
         control = self._instrument.settings.control
         sources = {target.split()[0]: source for source, target in control.map.items()}
-        learning = self._instrument.learning
+        learning = self._instrument.controllers.learning
         keys = [*sources, *([learning] if learning and learning not in sources else [])]
         return [_message(key, key == learning, sources.get(key)) for key in keys]
 

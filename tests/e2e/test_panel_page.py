@@ -143,11 +143,11 @@ def test_midi_learn_is_offered_while_there_is_a_port_to_learn_from(
 ) -> None:
     page.click("#learn")
     page.locator("[aria-label='Learn a MIDI control for decoder.density']").click()
-    wait_until("it waits", lambda: instrument.learning == "decoder.density")
-    instrument.controller = ""
+    wait_until("it waits", lambda: instrument.controllers.learning == "decoder.density")
+    instrument.controllers.port = ""
     page.locator("#learn").wait_for(state="hidden")
     assert page.locator(".learn-key:visible").count() == 0
-    instrument.controller = "LiveCover Control"
+    instrument.controllers.port = "LiveCover Control"
     page.locator("#learn").wait_for()
 
 

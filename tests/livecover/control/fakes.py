@@ -61,7 +61,7 @@ class ControlSetup:
 
     def __init__(self, is_known: bool = True, **control_map: str) -> None:
         self.instrument = FakeInstrument(**control_map)
-        self.instrument.controller = "a port"
+        self.instrument.controllers.port = "a port"
         self.told: list[str] = []
         self.sent: list[Message] = []
         self.now = 100.0

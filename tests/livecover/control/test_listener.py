@@ -227,13 +227,13 @@ def test_what_is_nobodys_is_passed_over() -> None:
 
 def test_learning_binds_the_next_that_moves() -> None:
     setup = ControlSetup()
-    setup.instrument.learn("decoder.density")
+    setup.instrument.controllers.learn("decoder.density")
     setup.hear((OFF, 40, 0), (NOTE, 40, 90))  # a key cannot be a number
     setup.turn()
-    assert setup.instrument.learning == "decoder.density"
+    assert setup.instrument.controllers.learning == "decoder.density"
     setup.hear((CC | 1, 30, 127))
     setup.rest()
-    assert setup.instrument.learning is None
+    assert setup.instrument.controllers.learning is None
     assert setup.instrument.settings.control.map["ch 2 cc 30"] == "decoder.density"
     assert setup.setting("decoder.density") == 1.0  # that it moved was no change yet
     setup.hear((CC | 1, 30, 127))
@@ -243,7 +243,7 @@ def test_learning_binds_the_next_that_moves() -> None:
 
 def test_a_learned_button_does_nothing_as_it_is_let_go() -> None:
     setup = ControlSetup()
-    setup.instrument.learn("play.mute")
+    setup.instrument.controllers.learn("play.mute")
     setup.hear((CC, 30, 127), (CC, 30, 0))
     setup.rest()
     assert not setup.setting("play.mute")
@@ -311,11 +311,11 @@ def test_the_threads_do_the_same() -> None:
     instrument, port, done = FakeInstrument(), FakePort(), threading.Event()
     instrument.record = lambda on: done.set()  # type: ignore[method-assign]
     with midi_control(instrument, lambda name: port):  # type: ignore[arg-type, return-value]
-        assert instrument.controller == "LiveCover Control"
+        assert instrument.controllers.port == "LiveCover Control"
         assert port.has_sent.wait(60.0)
         port.waiting = [((0xFA, 0, 0), 1.0)]
         assert done.wait(60.0)
-    assert port.is_closed.is_set() and instrument.controller == ""
+    assert port.is_closed.is_set() and instrument.controllers.port == ""
 
 
 def no_port(name: str) -> FakePort:
@@ -325,7 +325,7 @@ def no_port(name: str) -> FakePort:
 def test_without_midi_there_is_a_line_and_no_control(caplog: pytest.LogCaptureFixture) -> None:
     instrument = FakeInstrument()
     with midi_control(instrument, no_port):  # type: ignore[arg-type]
-        assert instrument.controller == ""
+        assert instrument.controllers.port == ""
     assert caplog.messages == ["no control by MIDI: no MIDI system answers"]
 
 
@@ -340,7 +340,7 @@ def test_off_is_off() -> None:
     instrument = FakeInstrument()
     instrument.settings = with_values(instrument.settings, {"control.port": "off"})
     with midi_control(instrument, no_port):  # type: ignore[arg-type]
-        assert instrument.controller == ""
+        assert instrument.controllers.port == ""
 
 
 def test_the_queue_knows_the_value_to_come() -> None:

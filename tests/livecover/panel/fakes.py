@@ -37,7 +37,7 @@ class FakeInstrument(Instrument):
 
     def __init__(self) -> None:
         super().__init__(Settings())
-        self.controller = "LiveCover Control"
+        self.controllers.port = "LiveCover Control"
         self.taps: list[Tap] = []
         self.asked: list[str] = []
         self.is_free = threading.Event()

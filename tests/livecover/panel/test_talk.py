@@ -113,7 +113,7 @@ def test_a_page_knows_whether_there_is_a_port_for_controllers(
 ) -> None:
     with Client(panel.url) as page:
         assert page.hear("status")["learns"] is True
-        instrument.controller = ""  # it may be opened or closed while the page is open
+        instrument.controllers.port = ""  # it may be opened or closed while the page is open
         while page.hear("status")["learns"]:
             pass
 
@@ -132,7 +132,7 @@ def test_a_page_lets_a_controller_learn(panel: PanelServer, instrument: FakeInst
         while (message := page.hear("learn"))["key"] != "decoder.density":
             pass
         assert (message["waiting"], message["control"]) == (True, None)
-        assert instrument.learning == "decoder.density"
+        assert instrument.controllers.learning == "decoder.density"
         page.say(type="do", action="learn", key="decoder.density")
         assert page.hear("learn")["waiting"] is False
         page.say(type="do", action="forget", key="model.style")
