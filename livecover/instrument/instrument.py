@@ -61,6 +61,8 @@ class Instrument:
         The state of MIDI control.
     tempo : Tempo or None
         The song's, if MIDI clock gives it.
+    outputs : Outputs
+        What plays and sends beside the engine.
     scenes : Scenes
         The user's.
     """
@@ -82,9 +84,9 @@ class Instrument:
         self.scenes = Scenes(lambda: self.settings, lasting=self._changes.lasting)
         self._recorder = recorder
         self._refused: LiveCoverError | None = None  # why it did not start
-        self._outputs: Outputs = outputs or NoOutputs()
+        self.outputs: Outputs = outputs or NoOutputs()
         own = () if recorder is None else (recorder,)
-        self._runner = EngineRunner(open_engine, (*own, *self._outputs.taps))
+        self._runner = EngineRunner(open_engine, (*own, *self.outputs.taps))
         self._subscribers: list[Callable[[], None]] = []
         self._lock = threading.RLock()  # one start or change at a time; it may take seconds
 
@@ -146,16 +148,6 @@ class Instrument:
         engine = self.engine
         return "" if engine is None else engine.sink.name
 
-    @property
-    def is_sync_running(self) -> bool:
-        """Whether a receiver of MIDI clock has been started."""
-        return self._outputs.is_sync_running
-
-    @property
-    def n_link_peers(self) -> int | None:
-        """Other programs in the session of Ableton Link; None without one."""
-        return self._outputs.n_link_peers
-
     def ports(self) -> list[PortState]:
         """Return the state of the input, of every MIDI port and of the sound output."""
         engine, control = self.engine, self.controllers.port_state()
@@ -163,7 +155,7 @@ class Instrument:
             found = idle_ports(self.settings, self._refused)
         else:
             found = ports_of(engine)
-        return [*found, *self._outputs.ports(), *([] if control is None else [control])]
+        return [*found, *self.outputs.ports(), *([] if control is None else [control])]
 
     @property
     def model_name(self) -> str:
@@ -197,7 +189,7 @@ class Instrument:
                 self.error, self.has_ended = "", False
             try:
                 self._refused = None
-                if not self._runner.start(self._outputs.needed(self.settings)):
+                if not self._runner.start(self.outputs.needed(self.settings)):
                     return
             except LiveCoverError as error:
                 self._refused = error
@@ -310,13 +302,13 @@ class Instrument:
         """
         with self._lock:
             settings = with_values(self.settings, values)
-            taps = self._outputs.taps
-            with self._outputs.changing(settings) as needed:
+            taps = self.outputs.taps
+            with self.outputs.changing(settings) as needed:
                 engine = self.engine
                 if engine is not None:
                     with contextlib.suppress(StoppedError):
                         engine.change(needed)
-            self._runner.exchange_taps(taps, self._outputs.taps)
+            self._runner.exchange_taps(taps, self.outputs.taps)
             self.settings = settings
             self._changes.note(values)
         self._tell()

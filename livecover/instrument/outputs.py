@@ -22,7 +22,7 @@ class Outputs(Protocol):
 
     @property
     def n_link_peers(self) -> int | None:
-        """Programs in the session of Ableton Link; None without one."""
+        """Other programs in the session of Ableton Link; None without one."""
 
     def ports(self) -> list[PortState]:
         """Return the state of their ports and devices."""

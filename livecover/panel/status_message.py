@@ -48,8 +48,8 @@ def status_message(instrument: Instrument, now: float) -> dict[str, object]:
         "beat": _beat(status.beat),
         "ports": [dataclasses.asdict(port) for port in instrument.ports()],
         "learns": bool(instrument.controllers.port),
-        "sync_running": instrument.is_sync_running,
-        "link_peers": instrument.n_link_peers,
+        "sync_running": instrument.outputs.is_sync_running,
+        "link_peers": instrument.outputs.n_link_peers,
         "song_delay": round(instrument.song_delay, 4),
         "fault": instrument.error,
     }

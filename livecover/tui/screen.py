@@ -177,7 +177,7 @@ def _view_state(instrument: Instrument, tap: RollTap, log_line: str) -> ViewStat
         now,
         now - instrument.song_delay,
         log_line,
-        instrument.n_link_peers,
+        instrument.outputs.n_link_peers,
     )
 
 
