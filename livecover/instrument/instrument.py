@@ -27,7 +27,7 @@ from livecover.instrument.scenes import Scenes
 from livecover.instrument.way_out import port_way_out
 from livecover.settings.changes import UserChanges
 from livecover.settings.file import Unsaved
-from livecover.settings.sections import Settings, values_of, with_values
+from livecover.settings.sections import Settings, with_values
 from livecover.takes.recorder import TakeRecorder
 
 _log = logging.getLogger(__name__)
@@ -65,6 +65,8 @@ class Instrument:
         What plays and sends beside the engine.
     scenes : Scenes
         The user's.
+    user_changes : UserChanges
+        The settings that were changed by hand.
     """
 
     def __init__(
@@ -80,8 +82,8 @@ class Instrument:
         self.has_ended = False
         self.controllers = Controllers(self._tell)
         self.tempo: Tempo | None = None
-        self._changes = UserChanges(settings, config)
-        self.scenes = Scenes(lambda: self.settings, lasting=self._changes.lasting)
+        self.user_changes = UserChanges(settings, config)
+        self.scenes = Scenes(lambda: self.settings, lasting=self.user_changes.lasting)
         self._recorder = recorder
         self._refused: LiveCoverError | None = None  # why it did not start
         self.outputs: Outputs = outputs or NoOutputs()
@@ -310,21 +312,13 @@ class Instrument:
                         engine.change(needed)
             self._runner.exchange_taps(taps, self.outputs.taps)
             self.settings = settings
-            self._changes.note(values)
+            self.user_changes.note(values)
         self._tell()
-
-    def add_temporary(self, name: str, value: object) -> None:
-        """Let a value of a setting never be saved, also not in a scene."""
-        self._changes.add_temporary(name, value)
-
-    def is_temporary(self, name: str) -> bool:
-        """Return whether the present value of a setting is never saved."""
-        return name not in self._changes.lasting({name: values_of(self.settings)[name]})
 
     def unsaved(self) -> Unsaved:
         """Return what :meth:`save` would write. Raises ConfigError as that does."""
         with self._lock:
-            return self._changes.unsaved(self.settings)
+            return self.user_changes.unsaved(self.settings)
 
     def save(self) -> Path:
         """Write the changes by hand into the settings file; return its path.
@@ -332,7 +326,7 @@ class Instrument:
         Options of the command line are not written. Raises ConfigError.
         """
         with self._lock:
-            return self._changes.save(self.settings)
+            return self.user_changes.save(self.settings)
 
     def add_tap(self, tap: Tap) -> None:
         """Add a tap to this engine and every later one."""

@@ -103,7 +103,7 @@ class CommandRunner:
     def allow_song(self, path: Path) -> None:
         """Let a page choose a song that is kept until the program ends, and so is never saved."""
         self.allowed.add("audio.input", str(path))
-        self._instrument.add_temporary("audio.input", str(path))
+        self._instrument.user_changes.add_temporary("audio.input", str(path))
 
     def status(self) -> Message:
         """Return the ``status`` message. Any thread."""
@@ -210,12 +210,14 @@ class CommandRunner:
 
     def _unsaved(self) -> Message:
         """Return what saving would write now."""
-        path, lines = self._instrument.unsaved()
+        instrument = self._instrument
+        path, lines = instrument.unsaved()
+        song = instrument.settings.audio.input
         message: Message = {
             "type": "unsaved",
             "path": str(path),
             "lines": [*map(list, lines)],
-            "has_song": self._instrument.is_temporary("audio.input"),
+            "has_song": instrument.user_changes.is_temporary("audio.input", song),
         }
         return {**message, "id": hashlib.sha256(encode_one(message).encode()).hexdigest()}
 

@@ -29,16 +29,16 @@ class UserChanges:
         self._temporary: dict[str, set[object]] = {}
 
     def add_temporary(self, name: str, value: object) -> None:
-        """Let a value of a setting never be saved: what it names ends with the program."""
+        """Let a value never be saved, also not in a scene: what it names ends with the program."""
         self._temporary.setdefault(name, set()).add(value)
+
+    def is_temporary(self, name: str, value: object) -> bool:
+        """Return whether a value of a setting is never saved."""
+        return name in self._temporary and value in self._temporary[name]
 
     def lasting(self, values: Mapping[str, object]) -> dict[str, object]:
         """Return ``values``, by ``section.key``, without those that are never saved."""
-        return {
-            name: value
-            for name, value in values.items()
-            if name not in self._temporary or value not in self._temporary[name]
-        }
+        return {name: value for name, value in values.items() if not self.is_temporary(name, value)}
 
     def note(self, values: Mapping[str, object]) -> None:
         """Add changes by ``section.key``, but temporary ones; of a table, only these lines."""
