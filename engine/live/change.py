@@ -1,4 +1,4 @@
-"""What the engine prepares for other settings, and the worker applies between two steps."""
+"""What is opened for other settings (``opening``), and the worker applies between two steps."""
 
 from dataclasses import dataclass
 

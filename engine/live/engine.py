@@ -1,7 +1,8 @@
-"""The live engine: opening, closing, changes of settings, status.
+"""The live engine: start and stop, changes of settings, what a player does, status.
 
 The source's thread writes blocks into a ring, one worker reads them and owns features, model and
-decoder (``engine.live.worker``), one MIDI thread sends (``engine.midi.scheduler``).
+decoder (``engine.live.worker``), one MIDI thread sends (``engine.midi.scheduler``). Not
+here: opening what the settings name (``engine.live.opening``).
 """
 
 import contextlib
@@ -25,17 +26,14 @@ from engine.core.settings import (
 from engine.core.song_place import SongCommand
 from engine.core.taps import Tap, Taps
 from engine.core.tempo import Tempo
-from engine.cover.accompanying import needed_accompanist, open_accompanist
+from engine.cover.accompanying import open_accompanist
 from engine.cover.stream import open_pipeline
-from engine.cover.style import style_vector
-from engine.live.change import Change
-from engine.live.session import Session
+from engine.live.opening import PartsOpener
+from engine.live.sink import LiveSink
 from engine.live.status import read_status
 from engine.live.worker import Worker
-from engine.midi.messages import program_messages
-from engine.midi.port_sink import PortSink
 from engine.midi.scheduler import Scheduler
-from engine.midi.sinks import MidiSink, open_sink, sinks_of
+from engine.midi.sinks import MidiSink, open_sink
 from engine.model.latency import LatencyBudget
 from engine.model.pipeline import Pipeline
 from engine.perform.performer import channels
@@ -82,47 +80,32 @@ class Engine:
         open_accompanist: Callable[[EngineSettings], Accompanist] = open_accompanist,
         open_sink: Callable[[Sequence[str], Sequence[MidiSink]], MidiSink] = open_sink,
     ) -> None:
-        self._open_source = open_source
-        self._open_pipeline = open_pipeline
-        self._open_beat = open_beat
-        self._open_accompanist = open_accompanist
-        self._open_sink = open_sink
-        pipeline = open_pipeline(settings.model)
-        follower = open_beat(settings.beat, pipeline.spec.features)
-        accompanist = needed_accompanist(settings, pipeline.spec, follower, open_accompanist)
-        self._port_latency = 0.0
-        session = self._open_session(settings, 0.0)
-        session.budget(pipeline, settings)  # as promised: what cannot be is refused now
-        self.sink = open_sink(settings.midi.midi_out, ())
-        self._port_latency = session.port_latency = self.sink.latency
-        try:
-            pipeline.model = pipeline.model.waiting(session.wait_frames(pipeline, settings))
-            budget = session.budget(pipeline, settings)
-        except BaseException:
-            self.sink.close()
-            raise
-        self._n_midi_losses = 0  # of sinks that are used no more
+        self._opener = PartsOpener(
+            open_source, open_pipeline, open_beat, open_accompanist, open_sink
+        )
+        parts = self._opener.open(settings)
+        self._sink = LiveSink(parts.sink)
         self._taps = Taps(taps)
         self._scheduler = Scheduler(
-            self.sink,
-            budget.total,
+            parts.sink,
+            parts.budget.total,
             settings.time.late_tolerance,
-            max_lead=self._port_latency,
+            max_lead=self._opener.port_latency,
             on_sent=self._taps.sent,
         )
         self._worker = Worker(
             settings,
-            budget,
-            pipeline,
-            follower,
-            accompanist,
-            session,
+            parts.budget,
+            parts.pipeline,
+            parts.follower,
+            parts.accompanist,
+            parts.session,
             self._scheduler,
             self._taps,
-            self._open_session,
+            self._opener.open_session,
         )
         self._changing = threading.Lock()  # one change at a time
-        self._closing = threading.Lock()  # guards what follows, and the sink
+        self._closing = threading.Lock()  # guards what follows
         self._is_closed = False
 
     @property
@@ -139,6 +122,11 @@ class Engine:
     def source(self) -> AudioSource:
         """The source in use."""
         return self._worker.session.source
+
+    @property
+    def sink(self) -> MidiSink:
+        """The MIDI sink in use."""
+        return self._sink.now
 
     @property
     def pipeline(self) -> Pipeline:
@@ -165,7 +153,7 @@ class Engine:
         except BaseException:
             self.stop()
             raise
-        self._choose_sounds(self.settings, self.sink)
+        self._sink.choose_sounds(self.settings.midi)
         self._scheduler.start()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -192,7 +180,7 @@ class Engine:
             self._is_closed = True
         with contextlib.ExitStack() as stack:  # all of it, whatever one of them raises
             stack.callback(self._end_source)
-            stack.callback(self._close_sink)
+            stack.callback(self._sink.close)
             stack.callback(self._taps.close)
             stack.callback(lambda: self._worker.join(remaining_timeout(STOP_TIMEOUT)))
             stack.callback(self._scheduler.close, STOP_TIMEOUT)  # no note waits for the last step
@@ -202,11 +190,6 @@ class Engine:
         if self._worker.is_alive:
             _log.error("the worker did not end in time: it is abandoned")
         self.source.stop()
-
-    def _close_sink(self) -> None:
-        with self._closing:
-            sink = self.sink
-        sink.close()
 
     def correct_beat(self, correction: str, host_time: float) -> None:
         """Take what a player says of the beat (``CORRECTIONS``) at a host time.
@@ -276,14 +259,14 @@ class Engine:
         """
         with self._changing, contextlib.ExitStack() as undo:
             before, old = self.settings, self.sink
-            change, sink = self._prepare(settings, undo)
+            change, sink = self._opener.prepare(settings, self._worker, old, undo)
             self._worker.run_on_worker(lambda: self._worker.apply(change))
             undo.pop_all()
-            self._port_latency = change.port_latency
-            if sink is not self.sink:
-                self._use(sink)
+            self._opener.port_latency = change.port_latency
+            if sink is not old:
+                self._sink.exchange(sink, self._scheduler, STOP_TIMEOUT)
             if sink is not old or _sound(settings) != _sound(before):
-                self._choose_sounds(settings, sink)
+                self._sink.choose_sounds(settings.midi)
 
     def add_tap(self, tap: Tap) -> None:
         """Add a tap, which gets the source first. As ``change``."""
@@ -305,101 +288,11 @@ class Engine:
         status = read_status(self._worker, self._scheduler)
         return replace(
             status,
-            n_midi_losses=self._n_midi_losses + self.sink.n_losses,
+            n_midi_losses=self._sink.n_losses,
             is_midi_connected=self.sink.is_there,
         )
-
-    def _choose_sounds(self, settings: EngineSettings, sink: MidiSink) -> None:
-        """Send program and bank to every port."""
-        midi = settings.midi
-        messages = program_messages(channels(midi), midi.program, midi.bank)
-        for port in sinks_of(sink):
-            if isinstance(port, PortSink):
-                port.choose_sound(messages)
-
-    def _open_session(self, settings: EngineSettings, offset: float) -> Session:
-        source = self._open_source(settings.audio.input, settings.audio)
-        return Session(source, settings, offset, self._port_latency)
-
-    def _use(self, sink: MidiSink) -> None:
-        """Send to another sink from now on, and close what is not used any more."""
-        self._scheduler.change_sink(sink, STOP_TIMEOUT)
-        with self._closing:
-            old, self.sink = self.sink, sink
-            is_late = self._is_closed  # the engine has stopped meanwhile, and closed the old one
-        if is_late:
-            sink.close()
-        self._n_midi_losses += sum(unused.n_losses for unused in _unused(old, sink))
-        _close_unused(old, sink)
-
-    def _prepare(
-        self, settings: EngineSettings, undo: contextlib.ExitStack
-    ) -> tuple[Change, MidiSink]:
-        """Open what other settings need; ``undo`` closes it."""
-        now, worker = self.settings, self._worker
-        pipeline = model = session = style = None
-        player = (settings.model.model, settings.model.provider, settings.model.threads)
-        if player != (now.model.model, now.model.provider, now.model.threads):
-            pipeline = self._open_pipeline(settings.model)
-        elif settings.model.style != now.model.style:
-            style = style_vector(settings.model.style, self.pipeline.spec)
-        if replace(settings.audio, gain_db=now.audio.gain_db) != now.audio:
-            session = self._open_session(settings, worker.now)
-            undo.callback(session.source.stop)
-            if worker.is_started:
-                session.start()
-        sink, port_latency = self.sink, self._port_latency
-        if settings.midi.midi_out != now.midi.midi_out:
-            sink = self._open_sink(settings.midi.midi_out, sinks_of(self.sink))
-            undo.callback(_close_unused, sink, self.sink)
-            port_latency = sink.latency
-        budget = worker.budget  # a constant, unless something that it is made of changes
-        is_other_port = port_latency != self._port_latency
-        if pipeline or session or is_other_port or _counted(settings) != _counted(now):
-            used, other = session or worker.session, pipeline or self.pipeline
-            model = other.model.waiting(used.wait_frames(other, settings, port_latency))
-            budget = used.budget(other, settings, port_latency, model)
-            model = None if model is other.model else model
-        follower = worker.beat.follower
-        if pipeline is not None or settings.beat.source != now.beat.source:
-            follower = self._open_beat(settings.beat, (pipeline or self.pipeline).spec.features)
-        accompanist = worker.accompanist
-        if (
-            pipeline is not None
-            or follower is not worker.beat.follower
-            or _who(settings) != _who(now)
-        ):
-            spec = (pipeline or self.pipeline).spec
-            accompanist = needed_accompanist(settings, spec, follower, self._open_accompanist)
-        change = Change(
-            settings, budget, port_latency, follower, accompanist, style, pipeline, model, session
-        )
-        return change, sink
-
-
-def _who(settings: EngineSettings) -> tuple[object, ...]:
-    """Return the settings that say who plays."""
-    return settings.play.mode, settings.play.rhythm, settings.accompany.seed
 
 
 def _sound(settings: EngineSettings) -> tuple[object, ...]:
     """Return the settings that choose a sound at the ports."""
     return channels(settings.midi), settings.midi.program, settings.midi.bank
-
-
-def _counted(settings: EngineSettings) -> tuple[object, ...]:
-    """Return the settings that are parts of the latency."""
-    time, own = settings.time, settings.accompany
-    allowances = time.latency, time.compute_allowance, time.output_allowance
-    return *allowances, settings.play.mode, settings.play.rhythm, own.song_later, own.ahead
-
-
-def _close_unused(old: MidiSink, new: MidiSink) -> None:
-    """Close what ``old`` sends to and ``new`` does not."""
-    for sink in _unused(old, new):
-        sink.close()
-
-
-def _unused(old: MidiSink, new: MidiSink) -> list[MidiSink]:
-    """Return what ``old`` sends to and ``new`` does not."""
-    return [sink for sink in sinks_of(old) if all(sink is not other for other in sinks_of(new))]

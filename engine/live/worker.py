@@ -1,7 +1,7 @@
 """The worker: reads what a source's thread wrote, and owns features, model and decoder.
 
 Not here: what happens to a block (``engine.cover.stream``), and what is opened when
-(``engine.live.engine``).
+(``engine.live.engine``, ``engine.live.opening``).
 """
 
 import logging

@@ -158,6 +158,17 @@ def sinks_of(sink: MidiSink) -> Sequence[MidiSink]:
     return sink.sinks if isinstance(sink, TeeSink) else (sink,)
 
 
+def unused_sinks(old: MidiSink, new: MidiSink) -> list[MidiSink]:
+    """Return what ``old`` sends to and ``new`` does not."""
+    return [sink for sink in sinks_of(old) if all(sink is not other for other in sinks_of(new))]
+
+
+def close_unused(old: MidiSink, new: MidiSink) -> None:
+    """Close what ``old`` sends to and ``new`` does not."""
+    for sink in unused_sinks(old, new):
+        sink.close()
+
+
 def open_sink(
     names: Sequence[str], already: Sequence[MidiSink] = (), autosave: float | None = 5.0
 ) -> MidiSink:

@@ -341,14 +341,14 @@ def test_a_style_is_read_once_and_its_file_may_go(tmp_path: Path) -> None:
     path = one_note(tmp_path / "style.mid")
     band = Band("one")
     with band.engine:
-        prepare = band.engine._prepare
+        prepare = band.engine._opener.prepare
 
         def prepare_and_lose(*arguments: object) -> object:
             prepared = prepare(*arguments)  # type: ignore[arg-type]
             path.unlink()
             return prepared
 
-        band.engine._prepare = prepare_and_lose  # type: ignore[method-assign, assignment]
+        band.engine._opener.prepare = prepare_and_lose  # type: ignore[method-assign, assignment]
         band.change(model=ModelSettings(style=f"from:{path}"))
         band.hear("one", (0.2, 0.4))
         band.end("one")
@@ -416,7 +416,7 @@ def test_a_change_when_the_music_is_over_is_refused_and_leaves_nothing_open(how:
 def test_stop_in_the_middle_of_a_change_waits_for_nothing_and_leaves_nothing_open() -> None:
     band = Band("one", "two")
     is_opening, may_open = threading.Event(), threading.Event()
-    open_source = band.engine._open_source
+    open_source = band.engine._opener._open_source
     raised: list[BaseException] = []
 
     def open_slowly(text: str, audio: AudioSettings) -> AudioSource:
@@ -431,7 +431,7 @@ def test_stop_in_the_middle_of_a_change_waits_for_nothing_and_leaves_nothing_ope
             raised.append(error)
 
     band.engine.start()
-    band.engine._open_source = open_slowly
+    band.engine._opener._open_source = open_slowly
     changing = threading.Thread(target=change, daemon=True)
     changing.start()
     assert is_opening.wait(20.0)
