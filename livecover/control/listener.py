@@ -114,7 +114,7 @@ class ControlListener:
         tempo = self._clock.tempo(now, self._control.beats_per_bar)
         if tempo is not None or self._tempo is not None:
             self._tempo, self._tempo_at = tempo, now
-            self._instrument.set_tempo(tempo)
+            self._instrument.song.set_tempo(tempo)
 
     def _handle_control(self, message: Message, host_time: float, now: float) -> None:
         """Take a controller's message: learn it, or make the change that it is mapped to."""
@@ -162,7 +162,7 @@ class ControlListener:
 
     def _correct_beat(self, correction: str, host_time: float) -> None:
         try:
-            self._instrument.correct_beat(correction, host_time)
+            self._instrument.song.correct_beat(correction, host_time)
         except LiveCoverError as error:
             _log.warning("%s", error)
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Self
 
 from engine.core.errors import ConfigError, LiveCoverError, StoppedError
-from engine.core.song_place import SongCommand
 from engine.core.taps import Tap
-from engine.core.tempo import Beat, BeatState, Tempo
+from engine.core.tempo import Beat, BeatState
 from engine.live.engine import Engine
 from engine.model.latency import LatencyBudget
 from engine.signal.meters import Status
@@ -24,7 +23,7 @@ from livecover.instrument.engine_runner import EngineRunner, OpenEngine
 from livecover.instrument.outputs import NoOutputs, Outputs
 from livecover.instrument.ports import PortState, idle_ports, ports_of
 from livecover.instrument.scenes import Scenes
-from livecover.instrument.way_out import port_way_out
+from livecover.instrument.song_control import SongControl
 from livecover.settings.changes import UserChanges
 from livecover.settings.file import Unsaved
 from livecover.settings.sections import Settings, with_values
@@ -59,8 +58,8 @@ class Instrument:
         Whether the last song played to its end.
     controllers : Controllers
         The state of MIDI control.
-    tempo : Tempo or None
-        The song's, if MIDI clock gives it.
+    song : SongControl
+        Control of the song that plays.
     outputs : Outputs
         What plays and sends beside the engine.
     scenes : Scenes
@@ -81,7 +80,6 @@ class Instrument:
         self.error = ""
         self.has_ended = False
         self.controllers = Controllers(self._tell)
-        self.tempo: Tempo | None = None
         self.user_changes = UserChanges(settings, config)
         self.scenes = Scenes(lambda: self.settings, lasting=self.user_changes.lasting)
         self._recorder = recorder
@@ -89,6 +87,7 @@ class Instrument:
         self.outputs: Outputs = outputs or NoOutputs()
         own = () if recorder is None else (recorder,)
         self._runner = EngineRunner(open_engine, (*own, *self.outputs.taps))
+        self.song = SongControl(self._runner, lambda: self.settings)
         self._subscribers: list[Callable[[], None]] = []
         self._lock = threading.RLock()  # one start or change at a time; it may take seconds
 
@@ -116,7 +115,7 @@ class Instrument:
 
     def status(self) -> Status:
         """Return the engine's state; when idle all zeros, with a sequencer's tempo."""
-        engine, tempo = self.engine, self.tempo
+        engine, tempo = self.engine, self.song.tempo
         if engine is not None:
             return engine.status()
         return Status(beat=Beat("clock", BeatState.LOCKED, 1.0, tempo)) if tempo else Status()
@@ -131,12 +130,6 @@ class Instrument:
         """The parts of the latency; none when idle."""
         engine = self.engine
         return LatencyBudget(()) if engine is None else engine.budget
-
-    @property
-    def song_delay(self) -> float:
-        """Seconds from the input until the song is heard here: the monitor's, 0 without."""
-        settings = self.settings
-        return self.budget.total + port_way_out(settings) if settings.monitor.is_on else 0.0
 
     @property
     def source_name(self) -> str:
@@ -271,30 +264,6 @@ class Instrument:
             raise ConfigError("takes cannot be recorded here: start livecover with --record FOLDER")
         self._recorder.record(on)
         self._tell()
-
-    def set_tempo(self, tempo: Tempo | None) -> None:
-        """Take a sequencer's tempo, for the beat and for displays; None if it is not known."""
-        self.tempo = tempo
-        engine = self.engine
-        if engine is not None:
-            engine.sequence(tempo)
-
-    def correct_beat(self, correction: str, host_time: float) -> None:
-        """Take what a player says of the beat (``CORRECTIONS``) as it is heard at a host time.
-
-        Raises ConfigError if nothing plays, or no beat is followed.
-        """
-        engine = self.engine
-        if engine is None:
-            raise ConfigError("there is no beat yet, since nothing plays: start first")
-        engine.correct_beat(correction, host_time - self.song_delay)
-
-    def control_song(self, command: SongCommand) -> None:
-        """Pause, seek or loop a song in a file. Raises ConfigError if none plays."""
-        engine = self.engine
-        if engine is None:
-            raise ConfigError("no song plays: start first")
-        engine.control_song(command)
 
     def change(self, values: Mapping[str, object]) -> None:
         """Change settings by ``section.key``, all or none; at once if something plays.

@@ -75,7 +75,7 @@ class CommandRunner:
                 style = parse_style(name, io.BytesIO(content))
                 self._instrument.change({"model.style": tuple(map(float, style))})
             case SongCommand():
-                self._instrument.control_song(command)
+                self._instrument.song.command(command)
             case CorrectBeat(correction, at):
                 self._correct_beat(correction, at)
             case Do("learn", key):
@@ -161,7 +161,7 @@ class CommandRunner:
         """Correct the beat at a time that a page tells, if that is just now."""
         now = time.perf_counter()
         is_told = at is not None and now - AGO_S <= at <= now
-        self._instrument.correct_beat(correction, at if is_told and at is not None else now)
+        self._instrument.song.correct_beat(correction, at if is_told and at is not None else now)
 
     def _do(self, action: str) -> Message | None:
         instrument = self._instrument

@@ -50,7 +50,7 @@ def status_message(instrument: Instrument, now: float) -> dict[str, object]:
         "learns": bool(instrument.controllers.port),
         "sync_running": instrument.outputs.is_sync_running,
         "link_peers": instrument.outputs.n_link_peers,
-        "song_delay": round(instrument.song_delay, 4),
+        "song_delay": round(instrument.song.delay, 4),
         "fault": instrument.error,
     }
 

@@ -101,7 +101,7 @@ class KeyCommands:
 
     def _correct_beat(self, correction: str) -> None:
         try:
-            self._instrument.correct_beat(correction, time.perf_counter())
+            self._instrument.song.correct_beat(correction, time.perf_counter())
         except LiveCoverError as error:
             _log.warning("%s", error)
 
@@ -175,7 +175,7 @@ def _view_state(instrument: Instrument, tap: RollTap, log_line: str) -> ViewStat
         instrument.recording_fault,
         tuple(tap.spans(now - instrument.settings.tui.seconds, now)),
         now,
-        now - instrument.song_delay,
+        now - instrument.song.delay,
         log_line,
         instrument.outputs.n_link_peers,
     )

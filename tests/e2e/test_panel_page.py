@@ -830,7 +830,7 @@ def test_a_song_is_opened_paused_sought_and_looped(
     page: Page, instrument: Instrument, tmp_path: Path
 ) -> None:
     asked: list[SongCommand] = []
-    instrument.control_song = asked.append  # type: ignore[assignment, method-assign]
+    instrument.song.command = asked.append  # type: ignore[assignment, method-assign]
     soundfile.write(tmp_path / "song.wav", np.zeros(8000), 8000)
     page.locator("#tab-sound").click()
     page.locator("#song-file").set_input_files(tmp_path / "song.wav")

@@ -1,6 +1,6 @@
 """An instrument without an engine, and a controller at the other end of the cable."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.core.errors import ConfigError
@@ -8,8 +8,28 @@ from engine.core.tempo import Tempo
 from livecover.control.command_queue import CommandQueue
 from livecover.control.listener import ControlListener
 from livecover.control.ports import Message
+from livecover.instrument.engine_runner import EngineRunner
 from livecover.instrument.instrument import Instrument
+from livecover.instrument.song_control import SongControl
 from livecover.settings.sections import Settings, with_values
+
+
+class FakeSong(SongControl):
+    """Logs what is told to it; ``is_over``: nothing plays."""
+
+    def __init__(self, runner: EngineRunner, settings: Callable[[], Settings]) -> None:
+        super().__init__(runner, settings)
+        self.is_over = False
+        self.tempos: list[Tempo | None] = []
+        self.corrections: list[tuple[str, float]] = []
+
+    def correct_beat(self, correction: str, host_time: float) -> None:
+        if self.is_over:
+            super().correct_beat(correction, host_time)
+        self.corrections.append((correction, host_time))
+
+    def set_tempo(self, tempo: Tempo | None) -> None:
+        self.tempos.append(tempo)
 
 
 class FakeInstrument(Instrument):
@@ -23,8 +43,6 @@ class FakeInstrument(Instrument):
         super().__init__(with_values(Settings(), {"control.map": lines}))
         self.n_panics = 0
         self.changes: list[Mapping[str, object]] = []
-        self.tempos: list[Tempo | None] = []
-        self.corrections: list[tuple[str, float]] = []
         self.refused: tuple[str, ...] = ()
 
     def change(self, values: Mapping[str, object]) -> None:
@@ -46,12 +64,6 @@ class FakeInstrument(Instrument):
     def panic(self) -> None:
         self.n_panics += 1
 
-    def correct_beat(self, correction: str, host_time: float) -> None:
-        self.corrections.append((correction, host_time))
-
-    def set_tempo(self, tempo: Tempo | None) -> None:
-        self.tempos.append(tempo)
-
 
 class ControlSetup:
     """The instrument, its listener and what the controller was sent; no thread, time by hand.
@@ -61,6 +73,9 @@ class ControlSetup:
 
     def __init__(self, is_known: bool = True, **control_map: str) -> None:
         self.instrument = FakeInstrument(**control_map)
+        self.song = self.instrument.song = FakeSong(
+            self.instrument._runner, lambda: self.instrument.settings
+        )
         self.instrument.controllers.port = "a port"
         self.told: list[str] = []
         self.sent: list[Message] = []

@@ -11,7 +11,6 @@ from livecover.control.command_queue import CommandQueue
 from livecover.control.feedback import EVERY_S, MAX_MESSAGES
 from livecover.control.listener import midi_control
 from livecover.control.ports import Message
-from livecover.instrument.instrument import Instrument
 from livecover.settings.sections import with_values
 from tests.livecover.control.fakes import ControlSetup, FakeInstrument
 
@@ -191,15 +190,15 @@ def test_pads_correct_the_beat_at_the_time_of_the_press() -> None:
     setup.now += 0.02  # until it is read
     setup.hear((NOTE, 1, 0), (CC, 20, 127), (CC, 20, 0), (NOTE, 2, 1), (NOTE, 3, 1))
     setup.turn()
-    assert setup.instrument.corrections[0] == ("tap", pressed)
-    assert [name for name, _ in setup.instrument.corrections[1:]] == ["one", "halve", "double"]
-    setup.instrument.corrections.clear()
+    assert setup.song.corrections[0] == ("tap", pressed)
+    assert [name for name, _ in setup.song.corrections[1:]] == ["one", "halve", "double"]
+    setup.song.corrections.clear()
     assert setup.rest() == []  # a command has no state to show
 
 
 def test_a_tap_where_no_beat_is_becomes_a_line(caplog: pytest.LogCaptureFixture) -> None:
     setup = ControlSetup(note_1="tap", cc_21="beat.offset")
-    setup.instrument.correct_beat = Instrument.correct_beat.__get__(setup.instrument)  # type: ignore[method-assign]
+    setup.song.is_over = True
     setup.hear((NOTE, 1, 90), (CC, 21, 127))
     setup.turn()
     assert "nothing plays" in caplog.text
@@ -262,22 +261,22 @@ def tick(setup: ControlSetup, n: int, bpm: float = 120.0) -> None:
 def test_start_and_stop_make_a_take_and_bar_lines() -> None:
     setup = ControlSetup()
     tick(setup, 60)
-    assert setup.instrument.tempos[-1] is not None
-    assert setup.instrument.tempos[-1].bpm == pytest.approx(120.0, abs=0.01)
-    assert setup.instrument.tempos[-1].beat is None
+    assert setup.song.tempos[-1] is not None
+    assert setup.song.tempos[-1].bpm == pytest.approx(120.0, abs=0.01)
+    assert setup.song.tempos[-1].beat is None
     setup.hear((0xF2, 16, 0), (0xFB,))  # the second bar
     begun = setup.now
     tick(setup, 60)
     assert setup.instrument.is_recording
-    tempo = setup.instrument.tempos[-1]
+    tempo = setup.song.tempos[-1]
     assert tempo is not None
     assert tempo.beat_of(begun) == pytest.approx(4.0, abs=0.01)
     setup.hear((0xFC,))
     setup.turn()
     assert not setup.instrument.is_recording
     setup.rest()
-    assert setup.instrument.tempos[-1] is None
-    assert len(setup.instrument.tempos) < 30
+    assert setup.song.tempos[-1] is None
+    assert len(setup.song.tempos) < 30
 
 
 def test_transport_may_be_left_to_others() -> None:

@@ -91,12 +91,12 @@ def test_a_beat_is_corrected_where_something_plays_with_a_beat() -> None:
     source = ScriptedSource()
     stage = Stage(source)
     with refused(ConfigError, "nothing plays", "start"):
-        stage.instrument.correct_beat("tap", 0.0)
-    stage.instrument.set_tempo(Tempo(90.0, 0.0))
+        stage.instrument.song.correct_beat("tap", 0.0)
+    stage.instrument.song.set_tempo(Tempo(90.0, 0.0))
     stage.instrument.start()
     with refused(ConfigError, "--beat auto"):  # the stage opens none
-        stage.instrument.correct_beat("tap", 0.0)
-    stage.instrument.set_tempo(None)
+        stage.instrument.song.correct_beat("tap", 0.0)
+    stage.instrument.song.set_tempo(None)
     stage.instrument.stop()
 
 
@@ -108,10 +108,10 @@ def test_a_beat_that_a_monitor_plays_later_is_tapped_later(
     engine = stage.instrument.engine
     assert engine is not None
     monkeypatch.setattr(engine, "correct_beat", lambda correction, at: told.append(at))
-    stage.instrument.correct_beat("tap", 10.0)
+    stage.instrument.song.correct_beat("tap", 10.0)
     stage.instrument.change({"monitor.device": "wall"})
-    assert stage.instrument.song_delay == engine.budget.total
-    stage.instrument.correct_beat("tap", 10.0)
+    assert stage.instrument.song.delay == engine.budget.total
+    stage.instrument.song.correct_beat("tap", 10.0)
     assert told == [10.0, 10.0 - engine.budget.total]
     stage.instrument.stop()
 

@@ -47,6 +47,7 @@ class FakeInstrument(Instrument):
         """Set at each change."""
         self.beat = Beat()
         self.corrected_at: list[float] = []
+        self.song.correct_beat = self._correct_beat  # type: ignore[method-assign]
         self._given: dict[str, object] = {}
 
     @property
@@ -91,10 +92,6 @@ class FakeInstrument(Instrument):
         for tap in self.taps:
             tap.silenced()
 
-    def correct_beat(self, correction: str, host_time: float) -> None:
-        self.asked.append(correction)
-        self.corrected_at.append(host_time)
-
     def record(self, on: bool) -> None:
         if on and not self.is_playing:
             raise ConfigError("nothing plays:\nstart first, then record")
@@ -114,6 +111,10 @@ class FakeInstrument(Instrument):
 
     def remove_tap(self, tap: Tap) -> None:
         self.taps.remove(tap)
+
+    def _correct_beat(self, correction: str, host_time: float) -> None:
+        self.asked.append(correction)
+        self.corrected_at.append(host_time)
 
     def _log(self, what: str) -> None:
         self.asked.append(what)

@@ -227,7 +227,7 @@ def test_keys_correct_the_beat(monkeypatch: pytest.MonkeyPatch) -> None:
     board, instrument, *_ = keyboard()
     said: list[str] = []
     monkeypatch.setattr(
-        instrument, "correct_beat", lambda correction, host_time: said.append(correction)
+        instrument.song, "correct_beat", lambda correction, host_time: said.append(correction)
     )
     for key in "t[]o":
         board.handle(key)
