@@ -166,5 +166,5 @@ def _say(settings: Settings, *lines: str) -> None:
 
 def _check_takes(instrument: Instrument) -> None:
     """Raise DataError if a take is not whole, after playing has ended."""
-    if instrument.recording_faults:
-        raise DataError("; ".join(instrument.recording_faults))
+    if instrument.recorder.faults:
+        raise DataError("; ".join(instrument.recorder.faults))

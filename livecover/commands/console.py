@@ -30,7 +30,7 @@ def live_line(console: Console) -> Iterator[Callable[[Instrument], None]]:
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
         def show(instrument: Instrument) -> None:
-            fault = instrument.recording_fault
+            fault = instrument.recorder.fault
             line = status_line(instrument.status(), instrument.source_name, fault)
             live.update(Text(shown(line), no_wrap=True, overflow="ellipsis"), refresh=True)
 
@@ -47,7 +47,7 @@ def log_lines() -> Iterator[Callable[[Instrument], None]]:
         status = instrument.status()
         if status.seconds >= due:
             due += LOG_EVERY
-            fault = instrument.recording_fault
+            fault = instrument.recorder.fault
             _log.info("%s", log_line(status, instrument.source_name, fault))
 
     yield show

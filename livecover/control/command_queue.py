@@ -24,7 +24,7 @@ def _warn(text: str) -> None:
 def current_value(instrument: Instrument, name: str) -> Any:
     """Return the setting ``section.key``, or whether that of STATES is on."""
     if name in STATES:
-        return instrument.is_recording if name == "record" else instrument.is_playing
+        return instrument.recorder.is_recording if name == "record" else instrument.is_playing
     section, _, key = name.partition(".")
     return getattr(getattr(instrument.settings, section), key)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
-from engine.core.errors import ConfigError, LiveCoverError, StoppedError
+from engine.core.errors import LiveCoverError, StoppedError
 from engine.core.taps import Tap
 from engine.core.tempo import Beat, BeatState
 from engine.live.engine import Engine
@@ -22,6 +22,7 @@ from livecover.instrument.controllers import Controllers
 from livecover.instrument.engine_runner import EngineRunner, OpenEngine
 from livecover.instrument.outputs import NoOutputs, Outputs
 from livecover.instrument.ports import PortState, idle_ports, ports_of
+from livecover.instrument.recording import NoRecorder, Recorder
 from livecover.instrument.scenes import Scenes
 from livecover.instrument.song_control import SongControl
 from livecover.settings.changes import UserChanges
@@ -60,6 +61,8 @@ class Instrument:
         The state of MIDI control.
     song : SongControl
         Control of the song that plays.
+    recorder : Recorder
+        Records takes.
     outputs : Outputs
         What plays and sends beside the engine.
     scenes : Scenes
@@ -82,7 +85,7 @@ class Instrument:
         self.controllers = Controllers(self._tell)
         self.user_changes = UserChanges(settings, config)
         self.scenes = Scenes(lambda: self.settings, lasting=self.user_changes.lasting)
-        self._recorder = recorder
+        self.recorder: Recorder = recorder or NoRecorder()
         self._refused: LiveCoverError | None = None  # why it did not start
         self.outputs: Outputs = outputs or NoOutputs()
         own = () if recorder is None else (recorder,)
@@ -100,8 +103,7 @@ class Instrument:
             self._runner.close()
             self._tell()
         finally:
-            if self._recorder is not None:
-                self._recorder.shut_down()
+            self.recorder.shut_down()
 
     @property
     def engine(self) -> Engine | None:
@@ -158,21 +160,6 @@ class Instrument:
         engine = self.engine
         spec = None if engine is None else engine.pipeline.spec
         return "" if spec is None else f"{spec.name} {spec.version}"
-
-    @property
-    def is_recording(self) -> bool:
-        """Whether a take is being recorded."""
-        return self._recorder is not None and self._recorder.is_recording
-
-    @property
-    def recording_fault(self) -> str:
-        """Why recording has failed, or what it waits for; empty if neither."""
-        return "" if self._recorder is None else self._recorder.fault
-
-    @property
-    def recording_faults(self) -> tuple[str, ...]:
-        """Why takes since the start are not whole."""
-        return () if self._recorder is None else tuple(self._recorder.faults)
 
     def start(self) -> None:
         """Start playing; do nothing if it plays already.
@@ -260,9 +247,7 @@ class Instrument:
 
     def record(self, on: bool) -> None:
         """Begin a take with the next block, or end it. Raises ConfigError if that fails."""
-        if self._recorder is None:
-            raise ConfigError("takes cannot be recorded here: start livecover with --record FOLDER")
-        self._recorder.record(on)
+        self.recorder.record(on)
         self._tell()
 
     def change(self, values: Mapping[str, object]) -> None:

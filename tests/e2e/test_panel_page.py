@@ -302,7 +302,7 @@ def test_what_is_known_of_the_beat_is_set(page: Page, instrument: Instrument) ->
 def test_a_recording_that_failed_is_told(page: Page, instrument: Instrument) -> None:
     instrument.is_playing = True
     instrument.seen = Status(1.0, is_connected=True)
-    instrument.recording_fault = "recording has failed: No space left on device"
+    instrument.recorder.fault = "recording has failed: No space left on device"
     page.wait_for_selector(".toast[data-kind=error] >> text=No space left on device")
     wait_for(page, "document.querySelector('#state-text').textContent === 'recording has failed'")
 
@@ -363,6 +363,8 @@ def test_keys_play_it(page: Page, instrument: Instrument) -> None:
 def _read(instrument: Instrument, what: str) -> object:
     if what == "last":
         return instrument.asked[-1]
+    if what == "is_recording":
+        return instrument.recorder.is_recording
     owner: Any = instrument.settings if "." in what else instrument
     for name in what.split("."):
         owner = getattr(owner, name)

@@ -12,6 +12,7 @@ from livecover.instrument.engine_runner import EngineRunner
 from livecover.instrument.instrument import Instrument
 from livecover.instrument.song_control import SongControl
 from livecover.settings.sections import Settings, with_values
+from tests.livecover.instrument.fakes import FakeRecorder
 
 
 class FakeSong(SongControl):
@@ -36,11 +37,11 @@ class FakeInstrument(Instrument):
     """Changes settings as the real one does, starts no engine, and logs the calls."""
 
     is_playing = True
-    is_recording = False
 
     def __init__(self, **control_map: str) -> None:
         lines = {key.replace("_", " "): target for key, target in control_map.items()}
         super().__init__(with_values(Settings(), {"control.map": lines}))
+        self.recorder = FakeRecorder()
         self.n_panics = 0
         self.changes: list[Mapping[str, object]] = []
         self.refused: tuple[str, ...] = ()
@@ -57,9 +58,6 @@ class FakeInstrument(Instrument):
 
     def stop(self) -> None:
         self.is_playing = False
-
-    def record(self, on: bool) -> None:
-        self.is_recording = on
 
     def panic(self) -> None:
         self.n_panics += 1

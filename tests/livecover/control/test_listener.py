@@ -175,12 +175,12 @@ def test_deeds() -> None:
     setup.hear((NOTE, 1, 90), (NOTE, 2, 90), (NOTE, 3, 90))
     setup.turn()
     assert setup.instrument.n_panics == 1
-    assert setup.instrument.is_recording and not setup.instrument.is_playing
+    assert setup.instrument.recorder.is_recording and not setup.instrument.is_playing
     setup.rest()
     assert {(NOTE, 2, 127), (NOTE, 3, 0), (CC, 20, 127)} <= set(setup.sent)
     setup.hear((CC, 20, 0), (NOTE, 3, 0), (NOTE, 3, 90))
     setup.turn()
-    assert not setup.instrument.is_recording and setup.instrument.is_playing
+    assert not setup.instrument.recorder.is_recording and setup.instrument.is_playing
 
 
 def test_pads_correct_the_beat_at_the_time_of_the_press() -> None:
@@ -267,13 +267,13 @@ def test_start_and_stop_make_a_take_and_bar_lines() -> None:
     setup.hear((0xF2, 16, 0), (0xFB,))  # the second bar
     begun = setup.now
     tick(setup, 60)
-    assert setup.instrument.is_recording
+    assert setup.instrument.recorder.is_recording
     tempo = setup.song.tempos[-1]
     assert tempo is not None
     assert tempo.beat_of(begun) == pytest.approx(4.0, abs=0.01)
     setup.hear((0xFC,))
     setup.turn()
-    assert not setup.instrument.is_recording
+    assert not setup.instrument.recorder.is_recording
     setup.rest()
     assert setup.song.tempos[-1] is None
     assert len(setup.song.tempos) < 30
@@ -284,7 +284,7 @@ def test_transport_may_be_left_to_others() -> None:
     setup.instrument.change({"control.transport": False})
     setup.hear((0xFA,))
     setup.turn()
-    assert not setup.instrument.is_recording
+    assert not setup.instrument.recorder.is_recording
 
 
 class FakePort:

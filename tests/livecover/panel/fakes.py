@@ -19,6 +19,7 @@ from engine.signal.meters import Status
 from livecover.instrument.instrument import Instrument
 from livecover.settings.file import Line, Unsaved
 from livecover.settings.sections import Settings
+from tests.livecover.instrument.fakes import FakeRecorder
 
 NO_CONFIG = Path(__file__).parents[3] / "config.toml"  # every setting at its default
 TIMEOUT = 60.0
@@ -32,11 +33,10 @@ class FakeInstrument(Instrument):
     """
 
     is_playing = False
-    is_recording = False
-    recording_fault = ""
 
     def __init__(self) -> None:
         super().__init__(Settings())
+        self.recorder: FakeRecorder = FakeRecorder()
         self.controllers.port = "LiveCover Control"
         self.taps: list[Tap] = []
         self.asked: list[str] = []
@@ -95,7 +95,7 @@ class FakeInstrument(Instrument):
     def record(self, on: bool) -> None:
         if on and not self.is_playing:
             raise ConfigError("nothing plays:\nstart first, then record")
-        self.is_recording = on
+        self.recorder.record(on)
         self._log(f"record {on}")
 
     def unsaved(self) -> Unsaved:
