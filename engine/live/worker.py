@@ -1,22 +1,19 @@
-"""The worker: reads what a source's thread wrote, and owns features, model and decoder.
+"""The worker: one session after the other, changes between steps, and sources that are lost.
 
-Not here: what happens to a block (``engine.cover.stream``), and what is opened when
-(``engine.live.engine``, ``engine.live.opening``).
+It owns features, model and decoder. Not here: what happens to a block (``block_processor``), and
+what is opened when (``engine``, ``opening``).
 """
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable
 
 from engine.accompany.accompanist import Accompanist
 from engine.beat.follower import BeatFollower
-from engine.core.notes import Event
 from engine.core.settings import EngineSettings
 from engine.core.taps import Taps
 from engine.live.beat import LiveBeat
+from engine.live.block_processor import BlockProcessor
 from engine.live.change import Change
 from engine.live.recovery import SourceReopener, warn_of_latency
 from engine.live.session import Session, source_is_paused
@@ -25,10 +22,7 @@ from engine.midi.scheduler import Scheduler
 from engine.model.latency import LatencyBudget
 from engine.model.pipeline import Pipeline
 from engine.perform.performer import channels
-from engine.signal.meters import LevelMeter, LoadMeter
 
-MAX_BLOCK_S = 0.064  # audio taken at once, so that a step stays short
-WARN_EVERY_S = 1.0
 DRAIN_MARGIN_S = 2.0
 SILENCE_TIMEOUT_S = 1.0  # for a port that hangs
 
@@ -53,6 +47,8 @@ class Worker(WorkerThread):
         Whether the source is there.
     beat : LiveBeat
         What follows the beat, and where it is now.
+    processor : BlockProcessor
+        Has the level and the load.
     """
 
     def __init__(
@@ -71,15 +67,14 @@ class Worker(WorkerThread):
         self.settings, self.budget = settings, budget
         self.pipeline, self.session = pipeline, session
         self.beat = LiveBeat(follower, taps)
+        self.processor = BlockProcessor(scheduler, taps, self.beat)
         self.accompanist = accompanist
         self.is_connected = False
-        self.load, self.meter = LoadMeter(), LevelMeter()
         self.started = 0.0
         self.n_losses = 0
         self._scheduler, self._taps = scheduler, taps
         self._reopener = SourceReopener(open_session)
-        self._n_skipped_before = self._n_overruns_before = 0  # of streams and sources that are over
-        self._last_warning = -WARN_EVERY_S
+        self._n_overruns_before = 0  # of sources that are over
         pipeline.tap = follower
         session.begin(pipeline, settings, accompanist, follower)
 
@@ -87,11 +82,6 @@ class Worker(WorkerThread):
     def n_overruns(self) -> int:
         """Gaps in the audio since the start."""
         return self._n_overruns_before + self.session.n_overruns
-
-    @property
-    def n_skipped_frames(self) -> int:
-        """Frames passed over since the start because the machine was too slow."""
-        return self._n_skipped_before + self.session.stream.n_skipped_frames
 
     @property
     def now(self) -> float:
@@ -126,13 +116,13 @@ class Worker(WorkerThread):
         is_sooner = change.budget.total < self.budget.total
         if session is old and pipeline is self.pipeline and is_same_player:
             if change.model is not None:
-                self._submit(old, old.stream.exchange(change.model, not is_sooner))
-            self._submit(old, old.stream.change(settings))
+                self.processor.submit(old, old.stream.exchange(change.model, not is_sooner))
+            self.processor.submit(old, old.stream.change(settings))
         else:
             # What a slower model still holds would sound among the notes of the faster one, and
             # takes it so long to tell that what comes meanwhile would be skipped.
             is_whole = (pipeline is self.pipeline and change.model is None) or not is_sooner
-            self._finish(old, is_whole=is_whole)
+            self.processor.finish(old, is_whole=is_whole)
             if change.model is not None:
                 pipeline.model = change.model
             self._begin(session, pipeline, change)
@@ -173,7 +163,7 @@ class Worker(WorkerThread):
 
         For what lets the source's sound jump.
         """
-        self._finish(self.session)
+        self.processor.finish(self.session)
         action()
         self._begin_stream(self.session)
 
@@ -187,41 +177,6 @@ class Worker(WorkerThread):
         self.session.clock.shift(time.perf_counter() - start)
         self._hold()
 
-    def step(self, session: Session) -> None:
-        """Take what waits in the ring, up to ``MAX_BLOCK_S``; skip if too much waits."""
-        rate = session.source.sample_rate
-        n_waiting = session.ring.available
-        if n_waiting / rate <= self.settings.time.backlog_limit:
-            block = self._read(session, n_waiting)
-            if len(block):
-                self.load.begin()
-                self._submit(session, session.stream.push(block))
-                self.beat.look(session)
-                self.load.end(len(block) / rate)
-            return
-        # Rather than fall behind more and more. In pieces: seconds of sound at once would leave the
-        # process megabytes larger.
-        n_left = n_waiting
-        while n_left and len(block := self._read(session, n_left)):
-            self._submit(session, session.stream.skip(block))
-            n_left -= len(block)
-        self.beat.look(session)
-        self._warn_of_skipping(n_waiting / rate)
-
-    def _read(self, session: Session, n_samples: int) -> NDArray[np.float32]:
-        """Return what comes next, up to ``MAX_BLOCK_S`` of it; meter and taps have it first."""
-        rate = session.source.sample_rate
-        start = session.ring.total_read
-        block = session.ring.read(min(n_samples, round(MAX_BLOCK_S * rate)))
-        if len(block):
-            gain = 10 ** (self.settings.audio.gain_db / 20)
-            self.meter.update(block, len(block) / rate, gain)
-            if gain != 1.0:
-                block = block * np.float32(gain)
-            time_of_block = session.time_of(start)
-            self._taps.audio(block, time_of_block, session.host_time(time_of_block))
-        return block
-
     def _run(self) -> None:
         """Run until stopped or the song is over. On the worker thread."""
         try:
@@ -232,7 +187,7 @@ class Worker(WorkerThread):
                 self._recover()
             self._commands.close()
             if self.is_connected:
-                self._finish(self.session)
+                self.processor.finish(self.session)
             if not self._is_over:
                 self._scheduler.drain(self.budget.total + DRAIN_MARGIN_S)
         except BaseException as error:
@@ -265,7 +220,7 @@ class Worker(WorkerThread):
                 continue
             if is_idle and source_is_paused(source) and not self.session.is_fresh:
                 self.interrupt(lambda: None)  # else its notes would sound on
-            self.step(self.session)
+            self.processor.step(self.session, self.settings)
             if source.is_finished and not ring.available and not self._commands:
                 return
 
@@ -275,7 +230,7 @@ class Worker(WorkerThread):
         self.is_connected = False
         self.n_losses += 1
         _log.warning("%s; trying again", lost.source.error or f"{lost.source.name} is gone")
-        self._finish(lost)
+        self.processor.finish(lost)
         lost.source.stop()
         self._taps.lost()
         self._reopener.begin()
@@ -301,7 +256,7 @@ class Worker(WorkerThread):
     def _pass_to(self, session: Session) -> None:
         """Pass over to a session whose source has started: the scheduler uses its clock."""
         self.session = session
-        self.meter.reset()
+        self.processor.meter.reset()
         self._scheduler.anchor(session.host_time)
         self.is_connected = True
         self._taps.begin(session.source, session.offset, self.budget.total)
@@ -323,27 +278,3 @@ class Worker(WorkerThread):
         """Keep the pedals down if the settings say so."""
         settings = self.settings
         self._scheduler.hold(channels(settings.midi) if settings.play.hold else ())
-
-    def _submit(self, session: Session, events: Sequence[Event]) -> None:
-        """Hand a stream's events to the scheduler in the engine's time."""
-        if events:
-            events = session.placed(events)
-            self._taps.found(events, self._scheduler.submit(events))
-
-    def _finish(self, session: Session, is_whole: bool = True) -> None:
-        """End a stream and its notes, with what the model still holds or without."""
-        stream = session.stream
-        self._submit(session, stream.finish() if is_whole else stream.cut())
-        self._n_skipped_before += stream.n_skipped_frames
-        stream.n_skipped_frames = 0
-
-    def _warn_of_skipping(self, backlog: float) -> None:
-        now = time.perf_counter()
-        if now - self._last_warning >= WARN_EVERY_S:
-            self._last_warning = now
-            _log.warning(
-                "too slow by %.0f ms: skipped to the present (%d frames in all). Close other"
-                " programs, raise model.threads, or take a smaller model",
-                1000 * backlog,
-                self.n_skipped_frames,
-            )

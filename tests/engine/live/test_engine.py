@@ -25,8 +25,8 @@ from engine.core.settings import (
 )
 from engine.core.taps import Tap
 from engine.live import recovery
+from engine.live.block_processor import MAX_BLOCK_S
 from engine.live.engine import Engine
-from engine.live.worker import MAX_BLOCK_S
 from engine.midi.sinks import MidiSink
 from engine.model.pipeline import Pipeline
 from engine.signal.meters import SILENCE_DBFS

@@ -19,7 +19,7 @@ from engine.core.settings import (
     MidiSettings,
     TimeSettings,
 )
-from engine.live import recovery, worker
+from engine.live import block_processor, recovery, worker
 from engine.live.engine import Engine
 from engine.midi.sinks import MidiSink, TeeSink, open_sink
 from tests.engine.fakes import RATE, Array, CollectingSink, ScriptedSource, make_pipeline, sound
@@ -148,7 +148,7 @@ def test_overload_is_told_once_a_second_and_counted_each_time(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(worker, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(block_processor, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     source = ScriptedSource()
     engine = make_engine(CollectingSink(), source, settings=settings_of(backlog=1.0))
     session = engine._worker.session
@@ -157,7 +157,7 @@ def test_overload_is_told_once_a_second_and_counted_each_time(
         for host_time in (1000.0, 1000.9, 1001.1, 1002.0):
             now[0] = host_time
             source.play(sound(2.0))
-            engine._worker.step(session)
+            engine._worker.processor.step(session, engine.settings)
     assert session.ring.available == 0
     assert engine.status().n_skipped_frames == 4 * 200
     assert [message.split(".")[0] for message in caplog.messages] == [
