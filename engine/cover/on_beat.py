@@ -11,7 +11,6 @@ Not here: which notes (``engine.accompany``, ``engine.perform.decoder``).
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from engine.core.settings import DecoderSettings, EngineSettings
 from engine.core.tempo import BeatState
 from engine.cover.accompanying import Accompanying, play_in_style, two_hands
 from engine.cover.hearing import CoverHearing, by_steps, for_the_tune
+from engine.cover.key_owners import KeyOwners, SourcedEvent
 from engine.cover.passage import PassageReader, TuneJudge
 from engine.cover.pending import MOST_MOVED_S, PendingNotes
 from engine.cover.style import style_pace
@@ -35,7 +35,6 @@ from engine.perform.touch import Touch
 from models.spec import MIN_PITCH, N_PITCHES, Decoding
 
 Array = NDArray[np.float32]
-Source = Literal["melody", "free", "accompanist"]
 
 KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
 SHORTEST_STEP_S = 0.1  # where sixteenths are shorter, notes fall on eighths
@@ -44,7 +43,6 @@ READ_MELODY_SHARE = 0.1  # where the passage is read, which tells what of that i
 LEAST_READ_S = 0.4  # of time to wait, from which on most steps are read
 LEFT_RATIO = 5 / 3  # of that, from which on the accompanist leaves a key to the tune
 SLUR_SPACING_S = 0.1  # after an attack the tune begins a note without one
-TOGETHER_S = 0.05  # within which notes of the tune are one chord
 RELEASE = 0.35  # of its highest probability of sounding: below it a note of the tune ends
 RESTRIKE_RATIO = 2.5  # of the model's threshold
 RULE = RestrikeRule(-1.25)  # beside that: what is hardly a new note is none
@@ -102,8 +100,7 @@ class BeatCoverPlayer:
             self._is_note,
             lambda: self._decoder.settings.minimum_note,
         )
-        self._source: dict[int, Source] = {}  # who struck the keys that are down
-        self._begun: dict[int, float] = {}  # when keys were struck
+        self._owners = KeyOwners()
         self._register, self._strays = TuneRegister(), set[int]()
         self._judge = TuneJudge()
         self._due = 0.0  # the time up to which all is played, or is now
@@ -168,7 +165,7 @@ class BeatCoverPlayer:
         self._pending.clear()
         self._register, self._strays = TuneRegister(), set()
         self._judge = TuneJudge()
-        self._source.clear()
+        self._owners.clear()
         self._writer.rest(self._due)
         return self._performer.release_all()
 
@@ -255,9 +252,7 @@ class BeatCoverPlayer:
     def _play(self) -> list[Event]:
         """Play all that is due, in time order."""
         due = self._due
-        events: list[tuple[Source, NoteEvent]] = [
-            ("accompanist", event) for event in self._writer.tick(due)
-        ]
+        events: list[SourcedEvent] = [("accompanist", event) for event in self._writer.tick(due)]
         is_on_beat = self._writer.state is PlayState.PLAYING
         for event in self._pending.due(due):
             if event.part == "melody":
@@ -265,37 +260,7 @@ class BeatCoverPlayer:
             elif not (is_on_beat and event.is_on):
                 events.append(("free", event))
         events.sort(key=lambda item: (item[1].time, item[1].is_on, item[0] != "melody"))
-        return self._performer.push(self._owned(events), due)
-
-    def _owned(self, events: Sequence[tuple[Source, NoteEvent]]) -> list[NoteEvent]:
-        """Return the events; each note is ended by who began it, none is struck over the tune."""
-        found = []
-        for source, event in events:
-            owner = self._source.get(event.pitch)
-            if event.is_on:
-                if source == "accompanist" and owner == "melody":
-                    continue
-                if source == "melody":
-                    found += self._leave(event)
-                self._source[event.pitch], self._begun[event.pitch] = source, event.time
-            elif owner != source:
-                continue
-            else:
-                del self._source[event.pitch]
-            found.append(event)
-        return found
-
-    def _leave(self, onset: NoteEvent) -> list[NoteEvent]:
-        """Return the ends of the tune's notes before one: it has one voice."""
-        before = onset.time - TOGETHER_S
-        left = [
-            pitch
-            for pitch, source in self._source.items()
-            if source == "melody" and pitch != onset.pitch and self._begun[pitch] < before
-        ]
-        for pitch in left:
-            del self._source[pitch]
-        return [NoteEvent(onset.time, pitch, 0, "melody") for pitch in left]
+        return self._performer.push(self._owners.play(events), due)
 
 
 def on_beat(decoding: Decoding, melody_share: float = MELODY_SHARE) -> Decoding:
