@@ -63,6 +63,18 @@ class CoverHearing:
             return None
         return np.where(tune[:, 0] < least_tune, heard[:, 0], 0)
 
+    def sung(self, key: int, begin: float, end: float) -> float:
+        """Return how likely a key (0 to 87) sounds and is the tune's, on average, so far.
+
+        From ``begin`` to ``end``; 0 where nothing is known of it.
+        """
+        first, last = (
+            round((time - self.notes.since) / self.notes.frame_s) for time in (begin, end)
+        )
+        rows = slice(max(first, 0), max(last, 0))
+        sounding, tune = self.notes.rows[1, rows, key], self._tune.rows[0, rows, key]
+        return float((sounding * tune).mean()) if len(sounding) else 0.0
+
     def on_steps(self, steps: Times) -> Array:
         """Return what was heard on steps (S,) seconds but the last: what a strike network takes."""
         (onset, frame), (band_onset, band_frame) = self.notes.rows, self._band.rows

@@ -28,6 +28,7 @@ from engine.cover.pending import MOST_MOVED_S, PendingNotes
 from engine.cover.style import style_pace
 from engine.model.pipeline import Pipeline
 from engine.perform.decoder import NoteDecoder
+from engine.perform.intonation import Intonation
 from engine.perform.performer import Performer
 from engine.perform.register import TuneRegister
 from engine.perform.restrikes import RestrikeRule
@@ -43,6 +44,7 @@ READ_MELODY_SHARE = 0.1  # where the passage is read, which tells what of that i
 LEAST_READ_S = 0.4  # of time to wait, from which on most steps are read
 LEFT_RATIO = 5 / 3  # of that, from which on the accompanist leaves a key to the tune
 SLUR_SPACING_S = 0.1  # after an attack the tune begins a note without one
+SETTLED_S = 0.1  # after an onset a voice has settled; for as long it is heard then
 RELEASE = 0.35  # of its highest probability of sounding: below it a note of the tune ends
 RESTRIKE_RATIO = 2.5  # of the model's threshold
 RULE = RestrikeRule(-1.25)  # beside that: what is hardly a new note is none
@@ -77,7 +79,7 @@ class BeatCoverPlayer:
         self._beat_delay = spec.features.half_window_s + least * frame_s
         self._reads = False  # whether the passage around most steps will be known
         self._decoder = NoteDecoder(frame_s, self._decoding, SLUR_SPACING_S, RELEASE, RULE)
-        self._touch = Touch()
+        self._intonation, self._touch = Intonation(frame_s), Touch()
         self._hearing = CoverHearing(frame_s)
         self._beat = BeatHistory(parts.follower.clock)
         self._writer = StepWriter(
@@ -99,6 +101,7 @@ class BeatCoverPlayer:
             self._step_of,
             self._is_note,
             lambda: self._decoder.settings.minimum_note,
+            self._is_rather,
         )
         self._owners = KeyOwners()
         self._register, self._strays = TuneRegister(), set[int]()
@@ -139,7 +142,7 @@ class BeatCoverPlayer:
         self._hearing.push(heard)
         newest = float(heard.frames[-1]) * self._frame_s
         self._know(newest, self._wait, now)
-        self._take(self._decoder.push(for_the_tune(heard)))
+        self._take(self._intonation.play(heard, self._decoder.push(for_the_tune(heard))))
         return self._play()
 
     def skip(self, pending: Posteriors, now: float) -> Sequence[Event]:
@@ -151,7 +154,7 @@ class BeatCoverPlayer:
         if self._passage:
             self._passage.is_over = True
         events = [*self.push(np.zeros(0, np.float32), pending, now)]
-        self._take(self._decoder.flush())
+        self._take(self._intonation.end(self._decoder.flush()))
         self._know(self._hearing.until, 0.0, now)
         events += [*self._play(), *self.end()]
         if self._passage:
@@ -161,7 +164,7 @@ class BeatCoverPlayer:
     def end(self) -> Sequence[Event]:
         """Return the note-offs of all notes; what was not played yet is not."""
         self._is_idle = True
-        self._decoder.flush()
+        self._intonation.end(self._decoder.flush())
         self._pending.clear()
         self._register, self._strays = TuneRegister(), set()
         self._judge = TuneJudge()
@@ -199,9 +202,9 @@ class BeatCoverPlayer:
             accompanist.settings, evidence=evidence, usual_evidence=usual, pulse=pulse
         )
 
-    def _take(self, decoded: Sequence[NoteEvent]) -> None:
-        """Keep what was decoded until it is due."""
-        for event in self._touch.play(decoded):
+    def _take(self, notes: Sequence[NoteEvent]) -> None:
+        """Keep notes until they are due."""
+        for event in self._touch.play(notes):
             if not self._is_stray(event):
                 self._pending.add(event, self._due)
 
@@ -238,6 +241,15 @@ class BeatCoverPlayer:
             return True
         before = self._passage.on_step(step - self._grain)
         return self._judge.is_note(event.pitch - MIN_PITCH, read, before)
+
+    def _is_rather(self, event: NoteEvent, other: NoteEvent) -> bool:
+        """Return whether the first of two notes of the tune is more what is sung after both."""
+        begin = max(event.time, other.time) + SETTLED_S
+        first, second = (
+            self._hearing.sung(e.pitch - MIN_PITCH, begin, begin + SETTLED_S)
+            for e in (event, other)
+        )
+        return first > second
 
     def _know(self, newest: float, wait: float, now: float) -> None:
         """Take that frames are known up to ``newest``, and what is due so long before."""

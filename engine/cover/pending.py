@@ -2,7 +2,8 @@
 
 A note of the tune falls on the sixteenth nearest to it. Where the passage around it is known, one
 that is unlikely to be struck there is none; one that would strike a key again is tied to the note
-before then.
+before then. Of two notes of the tune on one sixteenth that are a semitone apart one is sung: a
+voice that slides is heard on both.
 
 Times are seconds of the stream. Not here: decoding (``engine.perform.decoder``), who plays what
 (``on_beat``).
@@ -44,6 +45,8 @@ class PendingNotes:
         Returns whether a note-on is one.
     least
         Returns the least seconds of a note.
+    is_rather
+        Returns whether the first of two neighbouring notes of the tune is the one that is sung.
     """
 
     def __init__(
@@ -52,8 +55,9 @@ class PendingNotes:
         step_of: Callable[[NoteEvent], int | None],
         is_note: Callable[[NoteEvent], bool],
         least: Callable[[], float],
+        is_rather: Callable[[NoteEvent, NoteEvent], bool],
     ) -> None:
-        self._time_of_step, self._step_of = time_of, step_of
+        self._time_of_step, self._step_of, self._is_rather = time_of, step_of, is_rather
         self._is_note, self._least = is_note, least
         self._waiting: list[Pending] = []
         self._last: dict[int, Pending] = {}  # the last event of each key
@@ -98,10 +102,25 @@ class PendingNotes:
 
     def _place(self, pending: Pending) -> None:
         pending.is_placed = True
-        if self._is_note(pending.event):
-            pending.step = self._step_of(pending.event)
+        step = self._step_of(pending.event)
+        if self._is_note(pending.event) and not self._is_beside(pending.event, step):
+            pending.step = step
         else:
             self._drop(pending)
+
+    def _is_beside(self, onset: NoteEvent, step: int | None) -> bool:
+        """Return whether a neighbouring note on the same step is rather sung."""
+        if step is None or onset.part != "melody":
+            return False
+        return any(
+            other.event.is_on
+            and other.event.part == "melody"
+            and not other.is_dropped
+            and abs(other.event.pitch - onset.pitch) == 1
+            and self._step_of(other.event) == step
+            and self._is_rather(other.event, onset)
+            for other in self._waiting
+        )
 
     def _drop(self, onset: Pending) -> None:
         """Let a note-on be none: what sounded of its key before goes on, if it was ended by it."""

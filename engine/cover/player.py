@@ -14,6 +14,7 @@ from engine.core.settings import EngineSettings
 from engine.cover.style import style_pace
 from engine.model.pipeline import Pipeline
 from engine.perform.decoder import NoteDecoder
+from engine.perform.intonation import Intonation
 from engine.perform.performer import Performer
 from engine.perform.touch import Touch
 
@@ -73,7 +74,10 @@ class CoverPlayer:
         self._decoder = NoteDecoder(spec.features.frame_s, decoding, tune_share=TUNE_SHARE)
         self._reserve = reserve
         self._wait(settings)
-        self._touch = Touch() if decoding.notes_per_second else None  # a transcriber has its own
+        # A transcriber has the player's own touch, and no tune.
+        is_cover = bool(decoding.notes_per_second)
+        self._intonation = Intonation(spec.features.frame_s) if is_cover else None
+        self._touch = Touch() if is_cover else None
         self._performer = Performer(settings.play, settings.midi)
         self._is_idle = False  # no frame is pending and no note sounds
 
@@ -88,7 +92,7 @@ class CoverPlayer:
         del samples, now
         self._is_idle = False
         self._decoder.pace = style_pace(self._pipeline.style, self._pipeline.spec)
-        events = self._touched(self._decoder.push(heard))
+        events = self._played(heard, self._decoder.push(heard))
         if not len(heard):
             return self._performer.push(events)
         # What comes later lies within half a frame of the row that is decided next, the last one,
@@ -107,11 +111,18 @@ class CoverPlayer:
     def end(self) -> Sequence[Event]:
         """Return the note-offs of all notes, before a gap or the end."""
         self._is_idle = True
-        ended = self._touched(self._decoder.flush())
+        ended = self._played(None, self._decoder.flush())
         return self._performer.push(ended) + self._performer.release_all()
 
     def _wait(self, settings: EngineSettings) -> None:
         self._decoder.wait_frames = int(self._reserve(settings) / self._decoder.frame_s)
 
-    def _touched(self, events: Sequence[NoteEvent]) -> Sequence[NoteEvent]:
-        return events if self._touch is None else self._touch.play(events)
+    def _played(self, heard: Posteriors | None, events: Sequence[NoteEvent]) -> Sequence[NoteEvent]:
+        """Return what was decoded as a pianist means and touches it; None: at a gap."""
+        if self._intonation is None or self._touch is None:
+            return events
+        if heard is None:
+            meant = self._intonation.end(events)
+        else:
+            meant = self._intonation.play(heard, events)
+        return self._touch.play(meant)

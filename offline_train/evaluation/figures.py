@@ -71,6 +71,7 @@ MEASURES = (
     Measure("melody_recall", "melody notes found", 3, True),
     Measure("sung_found", "sung notes found, mean over songs", 3, True),
     Measure("sung_by_chance", "its value for the same notes one to two seconds off", 3, None),
+    Measure("sung_beside", "notes of the tune a semitone beside what is sung", 3, False),
     Measure("density", "notes for each note of the human", 2, None),
     Measure("qmax", "Qmax figure", 4, False),
     Measure("qmax_to_human", "Qmax figure ÷ the human cover's, same songs", 2, False),
@@ -181,10 +182,12 @@ def _transcription(scores: Sequence[TranscriptionScore]) -> Figures:
 def _tune(scores: Sequence[TuneScore]) -> Figures:
     if not scores:
         return {}
-    return {
+    found = {
         "sung_found": _mean(s.found for s in scores),
         "sung_by_chance": _mean(s.by_chance for s in scores),
     }
+    beside = [s.beside for s in scores if s.beside is not None]
+    return found | {"sung_beside": _mean(beside)} if beside else found
 
 
 def _rhythm(scores: Sequence[RhythmScore]) -> Figures:

@@ -4,6 +4,9 @@ Our own measure. A sung note is found if its pitch class is struck within 120 ms
 files are loose, so one constant offset, within 150 ms, is fitted first: the one with the most notes
 found within 80 ms. By chance: the mean share found by the same cover one to two seconds off.
 Striking every key finds everything: read it beside the notes a second.
+
+Beside it: the share of the cover's notes of the tune, of those struck within 120 ms of a sung note,
+that are a semitone off it, in any octave. Such wrong notes are heard.
 """
 
 from dataclasses import dataclass
@@ -29,14 +32,17 @@ class TuneScore:
     found: float  # share of the sung notes
     by_chance: float
     offset_s: float  # by which the sung notes were moved
+    beside: float | None  # share of the tune's notes a semitone off; None of a cover without
 
 
 def score_tune(sung: Sung, notes: Notes) -> TuneScore:
-    """Return how much of the sung notes (m >= 1, 3) the notes (n, >= 3) of a cover have."""
+    """Return how much of the sung notes (m >= 1, 3) the notes (n, 5) of a cover have."""
     nearest = max(OFFSETS_S, key=lambda offset: _found(sung, notes, offset, FITTED_S))
     offset = float(nearest)
     by_chance = [_found(sung, notes, offset + apart) for apart in APART_S]
-    return TuneScore(len(sung), _found(sung, notes, offset), float(np.mean(by_chance)), offset)
+    found = _found(sung, notes, offset)
+    beside = _beside(sung, notes, offset)
+    return TuneScore(len(sung), found, float(np.mean(by_chance)), offset, beside)
 
 
 def _found(sung: Sung, notes: Notes, offset: float, within: float = FOUND_S) -> float:
@@ -49,3 +55,14 @@ def _found(sung: Sung, notes: Notes, offset: float, within: float = FOUND_S) -> 
         last = np.searchsorted(struck, wanted + within, "right")
         n_found += int((last > first).sum())
     return n_found / len(sung)
+
+
+def _beside(sung: Sung, notes: Notes, offset: float) -> float | None:
+    """Return the share of the tune's notes struck a semitone off what is sung then."""
+    tune = notes[notes[:, 4] > 0.5]
+    is_then = np.abs(tune[:, None, 0] - sung[:, 0] - offset) <= FOUND_S  # (tune, sung)
+    apart = (tune[:, None, 2] - sung[:, 2]) % OCTAVE
+    is_right = (is_then & (apart == 0)).any(1)
+    is_beside = (is_then & ((apart == 1) | (apart == OCTAVE - 1))).any(1) & ~is_right
+    n_then = int(is_then.any(1).sum())
+    return float(is_beside.sum()) / n_then if n_then else None

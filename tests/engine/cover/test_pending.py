@@ -10,13 +10,17 @@ KEY = 60
 
 @dataclass
 class Grid:
-    """Steps of 0.1 s; what is to stay, and what is none, by time."""
+    """Steps of 0.1 s; what is to stay, and what is none, by time; keys that are rather sung."""
 
     none: set[float] = field(default_factory=set)
     stays: set[float] = field(default_factory=set)
+    sung: set[int] = field(default_factory=set)
 
     def notes(self) -> PendingNotes:
-        return PendingNotes(self.time_of, self.step_of, self.is_note, lambda: 0.04)
+        return PendingNotes(self.time_of, self.step_of, self.is_note, lambda: 0.04, self.is_rather)
+
+    def is_rather(self, event: NoteEvent, other: NoteEvent) -> bool:
+        return event.pitch in self.sung and other.pitch not in self.sung
 
     def time_of(self, step: int) -> float:
         return 0.1 * step
@@ -93,3 +97,33 @@ def test_what_was_cleared_is_forgotten() -> None:
     notes.add(on(1.0), 0.0)
     notes.clear()
     assert played(notes, off(1.5)) == [(1.5, False)]
+
+
+def keys_played(notes: PendingNotes, *events: NoteEvent) -> set[int]:
+    for event in events:
+        notes.add(event, 0.0)
+    return {event.pitch for event in notes.due(9.0) if event.is_on}
+
+
+BOTH = on(1.03, KEY), on(0.98, KEY + 1), off(1.4, KEY), off(1.5, KEY + 1)
+
+
+def test_of_a_semitone_on_one_step_one_is_sung() -> None:
+    """And the other is none, with its end."""
+    assert keys_played(Grid(sung={KEY}).notes(), *BOTH) == {KEY}
+    assert keys_played(Grid(sung={KEY + 1}).notes(), *BOTH) == {KEY + 1}
+    assert played(Grid(sung={KEY}).notes(), *BOTH) == [(1.0, True), (1.4, False)]
+
+
+def test_where_nothing_tells_which_is_sung_both_are_played() -> None:
+    assert keys_played(Grid().notes(), *BOTH) == {KEY, KEY + 1}
+
+
+def test_only_the_tunes_semitones_on_one_step_are_one_note() -> None:
+    sung = Grid(sung={KEY})
+    assert keys_played(sung.notes(), on(1.0), on(1.1, KEY + 1)) == {KEY, KEY + 1}
+    assert keys_played(sung.notes(), on(1.0), on(1.0, KEY + 2)) == {KEY, KEY + 2}
+    other = NoteEvent(1.0, KEY + 1, 80, "accompaniment")
+    assert keys_played(sung.notes(), on(1.0), other) == {KEY, KEY + 1}
+    sung.stays = {1.0}
+    assert keys_played(sung.notes(), on(1.0), on(1.03, KEY + 1)) == {KEY, KEY + 1}

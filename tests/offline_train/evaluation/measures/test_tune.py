@@ -42,3 +42,30 @@ def test_striking_everything_finds_everything_by_chance_too() -> None:
 def test_silence_finds_nothing() -> None:
     score = score_tune(SUNG, np.zeros((0, 5), np.float32))
     assert (score.found, score.by_chance) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("semitones", "beside"), [(0, 0.0), (1, 0.25), (-1, 0.25), (13, 0.25), (2, 0.0)]
+)
+def test_the_tunes_notes_a_semitone_off_are_counted_in_any_octave(
+    semitones: int, beside: float
+) -> None:
+    notes = cover()
+    notes[:, 4] = 1
+    notes[::4, 2] += semitones
+    assert score_tune(SUNG, notes).beside == beside
+
+
+def test_a_note_beside_one_that_is_right_then_is_no_wrong_one() -> None:
+    """A sung note and the next lie within reach of it."""
+    sung = np.array([[1.0, 1.1, 60], [1.1, 1.5, 61]])
+    notes = np.array([[1.0, 1.1, 60, 80, 1], [1.1, 1.5, 61, 80, 1]], np.float32)
+    assert score_tune(sung, notes).beside == 0
+
+
+def test_what_sounds_while_nobody_sings_and_the_accompaniment_are_not_judged() -> None:
+    notes = cover()
+    notes[:, 2] += 1
+    assert score_tune(SUNG, notes).beside is None
+    notes[:, 4] = 1
+    assert score_tune(SUNG, notes + np.array([100, 100, 0, 0, 0], np.float32)).beside is None
