@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from engine.core.notes import NoteEvent, Part, Posteriors
 from engine.core.settings import DecoderSettings
-from engine.perform.density import DensityControl
 from engine.perform.peaks import peak_offset
 from engine.perform.restrikes import RestrikeJudge, RestrikeRule
 from engine.perform.slurs import SlurDetector
-from engine.perform.voices import EPSILON, Onset, Voices
+from engine.perform.thresholds import OnsetThresholds
+from engine.perform.voices import Onset, Voices
 from models.spec import N_PITCHES, Decoding
 
 __all__ = ["DecoderSettings", "NoteDecoder"]
@@ -26,10 +26,6 @@ __all__ = ["DecoderSettings", "NoteDecoder"]
 Row = NDArray[np.float32]  # (88,)
 Mask = NDArray[np.bool_]  # (88,)
 
-MUSIC = 0.5
-"""A row counts as music where some frame probability is this share of the off threshold."""
-STRUCK_SHARE = 0.94
-"""Of the notes wanted; slurred ones come on top."""
 TOGETHER_S = 0.02
 """Seconds within which keys are struck as one."""
 SLUR_VELOCITY = 80
@@ -41,12 +37,10 @@ SLUR_GAP_S = 0.18
 class NoteDecoder:
     """Turns posteriors into note events, a few frames at a time or all at once, with one result.
 
-    A note starts at an onset peak: a row not below the threshold, above the row before and not
-    below the row after. It ends as ``engine.perform.voices`` says; only a re-strike, a theft or a
-    gap's far side may cut it shorter. The tune's notes may
-    begin without an attack (``engine.perform.slurs``). Where a density is
-    wanted, all thresholds but the melody's move together, from row to row
-    (``engine.perform.density``).
+    A note starts at an onset peak: a row not below its threshold (``engine.perform.thresholds``),
+    above the row before and not below the row after; the tune's notes may begin without an attack
+    (``engine.perform.slurs``). It ends as ``engine.perform.voices`` says; only a re-strike, a theft
+    or a gap's far side may cut it shorter.
 
     Parameters
     ----------
@@ -55,8 +49,7 @@ class NoteDecoder:
     settings
         Thresholds that are None take the defaults of :class:`models.spec.Decoding`.
     slur_spacing
-        Seconds after an attack in which nothing but another attack begins a note: where keys are
-        struck together, a tune that comes in later is a stumble.
+        Seconds after an attack in which nothing but another attack begins a note.
     release
         Share of its highest frame probability below which a note ends, however likely it still is.
     restrikes
@@ -80,40 +73,32 @@ class NoteDecoder:
         wait_frames: int = 0,
         tune_share: float = 1.0,
     ) -> None:
-        self._tune_share = np.float32(tune_share)
         self.frame_s, self._slur_spacing, self._release = frame_s, slur_spacing, release
         self._judge = None if restrikes is None else RestrikeJudge(restrikes)
-        self._density = DensityControl(frame_s)
         self._slurs = SlurDetector()
         settings = (settings or DecoderSettings()).resolved(Decoding())
         self._voices = Voices(frame_s, settings, release)
         self._voices.wait_frames = wait_frames
+        self._thresholds = OnsetThresholds(frame_s, settings, tune_share)
         self._take(settings)
         self.reset()
 
     def change(self, settings: DecoderSettings) -> None:
         """Go on with other settings; thresholds that are None are the defaults."""
         self._take(settings.resolved(Decoding()))
-        self._thresholds[:] = self._onset
-        self._thresholds[list(self._voices.notes)] = self._restrike
 
     def _take(self, settings: DecoderSettings) -> None:
-        assert settings.onset_threshold is not None and settings.restrike_threshold is not None
-        assert settings.melody_threshold is not None and settings.notes_per_second is not None
-        assert settings.frame_off_threshold is not None
+        assert settings.melody_threshold is not None and settings.frame_off_threshold is not None
         self.settings = self._voices.settings = settings
-        self._density.notes_per_second = STRUCK_SHARE * settings.notes_per_second
-        self._density.density = settings.density
-        self._onset, self._restrike = settings.onset_threshold, settings.restrike_threshold
         self._frame_off, self._melody = settings.frame_off_threshold, settings.melody_threshold
+        self._thresholds.change(settings, self._voices.notes)
 
     def reset(self) -> None:
         """Begin a new stream; sounding notes are dropped without note-offs."""
         self._voices.reset()
         self._last_on: NDArray[np.float64] = np.full(N_PITCHES, -np.inf)
         self._tune_velocity = SLUR_VELOCITY
-        self._thresholds: Row = np.full(N_PITCHES, self._onset, dtype=np.float32)
-        self._density.reset()
+        self._thresholds.reset()
         self._not_before = -np.inf  # seconds; the last end that a gap or flush forced
         self._waiting: list[NoteEvent] = []
         self._last_time = -np.inf  # of what left
@@ -131,23 +116,23 @@ class NoteDecoder:
         self._slurs.reset()
         self._voices.forget_rows()
         if not self._voices.notes:
-            self._thresholds[:] = self._onset
+            self._thresholds.release_all()
         if self._judge is not None:
             self._judge.reset()
 
     @property
     def threshold(self) -> float:
         """Least probability of an onset, as it follows the song."""
-        return self._onset * self._density.factor
+        return self._thresholds.onset
 
     @property
     def pace(self) -> float:
         """Notes that the style asks for, for each that the balanced style does."""
-        return self._density.pace
+        return self._thresholds.pace
 
     @pace.setter
     def pace(self, pace: float) -> None:
-        self._density.pace = pace
+        self._thresholds.pace = pace
 
     @property
     def wait_frames(self) -> int:
@@ -250,11 +235,11 @@ class NoteDecoder:
     def _ending(self) -> dict[int, float]:
         """Return {pitch: end time} of the notes that the waiting row ends."""
         assert self._index is not None
-        factor = self._density.factor
+        factor = self._thresholds.factor
         if self._release:  # a key that was let go and is still heard is struck like a held one
             is_over = self._frame < self._frame_off * factor
             is_over[list(self._voices.notes)] = False
-            self._thresholds[is_over] = self._onset
+            self._thresholds.release(is_over)
         return self._voices.ending(self._index, self._frame, factor, self._last_time)
 
     def _onsets(self, right: Row, slurred: Mask | None) -> list[Onset]:
@@ -269,13 +254,7 @@ class NoteDecoder:
             is_old = self._index * self.frame_s - self._last_on > self._judge.rule.within
             is_peak &= is_old | self._judge.is_new(self._frame, left, peak, right)
         is_slur = np.zeros_like(is_peak) if slurred is None else self._new(slurred)
-        thresholds = self._thresholds
-        if self._is_melody is not None:
-            thresholds = np.where(self._is_melody, self._tune_share * thresholds, thresholds)
-        if self._density.is_needed and self._frame.max() >= MUSIC * self._frame_off:
-            reached = np.maximum(thresholds[is_peak], np.float32(EPSILON))
-            self._density.observe(peak[is_peak] / reached)
-        is_peak &= peak >= thresholds * self._density.factor
+        is_peak = self._thresholds.reached(peak, is_peak, self._is_melody, self._frame)
         onsets: list[Onset] = []
         for pitch in np.flatnonzero(is_peak | is_slur).tolist():
             velocity = min(127, max(1, round(127 * float(self._velocity[pitch]))))
@@ -306,13 +285,13 @@ class NoteDecoder:
         self._last_on[onset.pitch] = onset.time
         if onset.part == "melody":
             self._tune_velocity = onset.velocity
-        self._thresholds[onset.pitch] = self._restrike
+        self._thresholds.strike(onset.pitch)
         return self._voices.start(onset, float(self._frame[onset.pitch]))
 
     def _end(self, pitch: int, time: float) -> NoteEvent:
         """Return the note-off, and forget the note."""
         if not self._release:
-            self._thresholds[pitch] = self._onset
+            self._thresholds.release(pitch)
         return self._voices.end(pitch, time)
 
 
