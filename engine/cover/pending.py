@@ -3,7 +3,7 @@
 A note of the tune falls on the sixteenth nearest to it. Where the passage around it is known, one
 that is unlikely to be struck there is none; one that would strike a key again is tied to the note
 before then. Of two notes of the tune on one sixteenth that are a semitone apart one is sung: a
-voice that slides is heard on both.
+voice that slides is heard on both; and the higher of two a twelfth apart is an overtone.
 
 Times are seconds of the stream. Not here: decoding (``engine.perform.decoder``), who plays what
 (``on_beat``).
@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from engine.core.notes import NoteEvent
 
 MOST_MOVED_S = 0.1  # by which a note is moved to its step
+TWELFTH = 19  # semitones, to the third partial
 TIED_S = 0.03  # from the end of a note to the stroke that ended it, at the most
 
 
@@ -109,17 +110,19 @@ class PendingNotes:
             self._drop(pending)
 
     def _is_beside(self, onset: NoteEvent, step: int | None) -> bool:
-        """Return whether a neighbouring note on the same step is rather sung."""
+        """Return whether another note on the same step is sung, and this one only heard with it."""
         if step is None or onset.part != "melody":
             return False
+        others = (
+            p.event
+            for p in self._waiting
+            if p.event.is_on and p.event.part == "melody" and not p.is_dropped
+        )
         return any(
-            other.event.is_on
-            and other.event.part == "melody"
-            and not other.is_dropped
-            and abs(other.event.pitch - onset.pitch) == 1
-            and self._step_of(other.event) == step
-            and self._is_rather(other.event, onset)
-            for other in self._waiting
+            onset.pitch - other.pitch == TWELFTH
+            or (abs(onset.pitch - other.pitch) == 1 and self._is_rather(other, onset))
+            for other in others
+            if self._step_of(other) == step
         )
 
     def _drop(self, onset: Pending) -> None:

@@ -127,3 +127,12 @@ def test_only_the_tunes_semitones_on_one_step_are_one_note() -> None:
     assert keys_played(sung.notes(), on(1.0), other) == {KEY, KEY + 1}
     sung.stays = {1.0}
     assert keys_played(sung.notes(), on(1.0), on(1.03, KEY + 1)) == {KEY, KEY + 1}
+
+
+def test_the_twelfth_above_a_note_of_the_tune_is_its_overtone() -> None:
+    notes = Grid().notes()
+    assert keys_played(notes, on(1.03, KEY + 19), on(0.98, KEY), on(1.0, KEY + 12)) == {
+        KEY,
+        KEY + 12,
+    }
+    assert keys_played(Grid().notes(), on(1.0, KEY), on(1.1, KEY + 19)) == {KEY, KEY + 19}
