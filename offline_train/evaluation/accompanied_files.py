@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.core.settings import EngineSettings, PlaySettings
 from offline_train.data.accompaniment.songs import GridSong, step_times
+from offline_train.evaluation.measures.pianist import pulse
 from offline_train.evaluation.songs import ReferenceSong
 from offline_train.evaluation.step_posteriors import Sound
 from offline_train.evaluation.systems import SystemChoice, open_system
@@ -30,6 +31,7 @@ class FileScore:
     chord_tones: float
     after_change: float
     notes: float  # for each of the human's, from the entry on
+    pulse: float  # the human's from there on is 1
 
 
 TITLES = {
@@ -40,18 +42,19 @@ TITLES = {
     "chord_tones": "chord tones",
     "after_change": "on the first beat after a change",
     "notes": "notes for each of the human's",
+    "pulse": "pulse, the human's being 1",
 }
 
 
 def play(sound: Sound) -> NDArray[np.floating]:
-    """Return onsets and pitches (n, 2), by time, that the program plays to a song."""
+    """Return the notes (n, 5), by onset, that the program plays to a song."""
     system = open_system(SystemChoice("accompany", "model", "whole file", SETTINGS))
     notes = system.cover(ReferenceSong(sound.name, sound.samples)).notes
-    return notes[np.argsort(notes[:, 0], kind="stable")][:, [0, 2]]
+    return notes[np.argsort(notes[:, 0], kind="stable")]
 
 
 def score_file(song: GridSong, sound: Sound, notes: NDArray[np.floating]) -> FileScore | None:
-    """Return the figures of notes (n, 2) that were played to a song; None of none."""
+    """Return the figures of notes (n, 5) that were played to a song; None of none."""
     if not len(notes):
         return None
     times = step_times(sound.beats)
@@ -60,12 +63,14 @@ def score_file(song: GridSong, sound: Sound, notes: NDArray[np.floating]) -> Fil
     distances = 1000 * np.abs(notes[:, 0] - times[nearest])
     steps = np.minimum(first + nearest, song.n_steps - 1)
     tones = song.tones[steps].astype(int)
-    is_tone = (tones >> (notes[:, 1].astype(int) % 12) & 1).astype(bool)
+    is_tone = (tones >> (notes[:, 2].astype(int) % 12) & 1).astype(bool)
     is_new = np.zeros(song.n_steps, bool)
     for change in np.flatnonzero(np.diff(song.tones.astype(int))) + 1:
         is_new[change : change + AFTER_CHANGE] = True
-    onsets = song.piano[:, 0]
-    n_human = int(((onsets >= steps[0]) & (onsets < first + len(times))).sum())
+    human = song.piano[(song.piano[:, 0] >= steps[0]) & (song.piano[:, 0] < first + len(times))]
+    human = human[np.argsort(human[:, 0], kind="stable")]
+    times_of = song.times[human[:, 0]]
+    by_human = np.stack([times_of, times_of, human[:, 2], human[:, 3]], 1).astype(np.float32)
     return FileScore(
         float(notes[0, 0]),
         float(np.median(distances)),
@@ -73,7 +78,8 @@ def score_file(song: GridSong, sound: Sound, notes: NDArray[np.floating]) -> Fil
         float((steps % 2 == 0).mean()),
         float(is_tone[tones > 0].mean()),
         float(is_tone[(tones > 0) & is_new[steps]].mean()),
-        len(notes) / max(n_human, 1),
+        len(notes) / max(len(human), 1),
+        pulse(notes) / pulse(by_human) if len(human) else float("nan"),
     )
 
 

@@ -19,13 +19,20 @@ def test_notes_are_measured_against_the_songs_own_grid(
     steps = np.arange(4, 24, 2)
     tone = [next(k for k in range(12) if song.tones[step] >> k & 1) for step in steps]
     times = step_times(beats)[steps] + np.where(np.arange(10) < 5, 0.01, -0.01)
-    notes = np.stack([times, 60 + np.array(tone)], 1)
+    rest = np.full(10, 80.0), np.zeros(10)
+    notes = np.stack([times, times + 0.1, 60 + np.array(tone), *rest], 1).astype(np.float32)
     score = score_file(song, sound, notes)
     assert score is not None
     assert score.enters_s == pytest.approx(times[0])
     assert score.distance_ms == pytest.approx(10.0, abs=0.01)
     assert score.on_half_beats == 1.0
     assert score.chord_tones == 1.0
+    assert 0.5 < score.pulse < 2.0
+    human = song.piano[song.piano[:, 0] >= 4]
+    as_human = song.times[human[:, 0]]
+    same = np.stack([as_human, as_human + 0.1, human[:, 2], human[:, 3], human[:, 4]], 1)
+    played = score_file(song, sound, same[np.argsort(as_human, kind="stable")].astype(np.float32))
+    assert played is not None and played.pulse == pytest.approx(1.0)
     assert score_file(song, sound, notes[:0]) is None
     monkeypatch.setattr(accompanied_files, "play", lambda sound: notes)
     assert score_files([song], [sound]) == [score]
@@ -34,4 +41,4 @@ def test_notes_are_measured_against_the_songs_own_grid(
 
 def test_silence_gets_no_notes() -> None:
     sound = Sound("x", "x", np.zeros(32000, np.float32), np.array([0.0, 0.5]), 0.0)
-    assert play(sound).shape == (0, 2)
+    assert play(sound).shape == (0, 5)
