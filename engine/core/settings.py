@@ -219,8 +219,8 @@ class MidiSettings:
     """Semitones added to every pitch."""
     octave: int = 0
     """Octaves added to every pitch."""
-    melody_octave: int = 0
-    """Octaves added to the melody beside."""
+    melody_octave: int | None = None
+    """Octaves added to the melody beside; None: one where it is sung too low for a piano's tune."""
     left_octave: int = 0
     """Octaves added to the left hand's accompaniment beside."""
     lowest_key: int = 0
@@ -252,7 +252,8 @@ class MidiSettings:
                 checks.integer(f"midi.{name}", getattr(self, name), 1, 16)
         checks.integer("midi.transpose", self.transpose, -48, 48, " semitones")
         for name in ("octave", "melody_octave", "left_octave"):
-            checks.integer(f"midi.{name}", getattr(self, name), -4, 4, " octaves")
+            if getattr(self, name) is not None or name != "melody_octave":
+                checks.integer(f"midi.{name}", getattr(self, name), -4, 4, " octaves")
         checks.integer("midi.lowest_key", self.lowest_key, 0, 127 - LEAST_KEYS)
         checks.integer("midi.highest_key", self.highest_key, self.lowest_key + LEAST_KEYS, 127)
         checks.integer("midi.lowest_velocity", self.lowest_velocity, 1, 127)

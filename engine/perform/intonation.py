@@ -11,12 +11,12 @@ Pure; shapes: 88 keys a row. Not here: which notes are the tune's (``decoder``).
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.notes import NoteEvent, Posteriors
+from engine.perform.moved_keys import MovedKeys
 from models.spec import MIN_PITCH, N_PITCHES
 
 Row = NDArray[np.float32]  # (88,)
@@ -35,14 +35,6 @@ CLASSES = (np.arange(N_PITCHES) + MIN_PITCH) % PITCH_CLASSES
 MAJOR = np.array([1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1], np.float32)
 SCALES = np.stack([np.roll(MAJOR, tonic) for tonic in range(PITCH_CLASSES)])
 """Each major scale (12, 12), and so its relative minor."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Played:
-    """A key that is down: since when, and which key was heard for it."""
-
-    time: float
-    heard: int
 
 
 class Intonation:
@@ -84,8 +76,7 @@ class Intonation:
 
     def _begin(self) -> None:
         self._rows: deque[tuple[int, Row, Row]] = deque(maxlen=BEFORE + 2 * AFTER + 1)
-        self._down: dict[int, _Played] = {}
-        self._moved: dict[int, int | None] = {}  # by the key that was heard; None: it is dropped
+        self._keys = MovedKeys()
 
     def _hear(self, index: int, onset: Row, frame: Row) -> None:
         classes = np.bincount(CLASSES, frame, PITCH_CLASSES).astype(np.float32)
@@ -93,23 +84,15 @@ class Intonation:
         self._rows.append((index, onset, frame))
 
     def _play(self, event: NoteEvent) -> list[NoteEvent]:
-        """Return an event on the key that was meant; a key that is down ends before it."""
+        """Return an event on the key that was meant."""
         if not event.is_on:
-            meant = self._moved.pop(event.pitch, event.pitch)
-            if meant is None or meant not in self._down or self._down[meant].heard != event.pitch:
-                return []  # it was left out, or another note has its key
-            del self._down[meant]
-            return [replace(event, pitch=meant)]
+            return self._keys.release(event)
         meant = self.meant(event) if event.part == "melody" else event.pitch
-        down = self._down.get(meant)
-        meets = down is not None and down.heard != event.pitch
-        if meets and down is not None and event.time - down.time < TOGETHER_S:
-            self._moved[event.pitch] = None
+        met = self._keys.other(event, meant)
+        if met is not None and event.time - met.time < TOGETHER_S:
+            self._keys.leave_out(event)
             return []
-        self._moved[event.pitch] = meant
-        self._down[meant] = _Played(event.time, event.pitch)
-        on = replace(event, pitch=meant)
-        return [replace(on, velocity=0), on] if meets else [on]
+        return self._keys.strike(event, meant)
 
     def meant(self, onset: NoteEvent) -> int:
         """Return the key that was meant by a note of the tune that was heard."""

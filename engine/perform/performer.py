@@ -11,6 +11,7 @@ from engine.core.settings import MidiSettings, PlaySettings
 from engine.core.velocity import velocity_table
 from engine.perform.hands import Hands
 from engine.perform.pedal import Pedal
+from engine.perform.register import TuneOctave
 
 
 class Performer:
@@ -30,6 +31,7 @@ class Performer:
         self._downs: tuple[PedalEvent, ...] = ()  # pedals that are down
         self._time = 0.0
         self._play, self._midi = play, midi
+        self._tune_octave = TuneOctave()
         self._hands, self._pedal = Hands(play.hand_span), Pedal()
 
     def change(self, play: PlaySettings, midi: MidiSettings) -> list[Event]:
@@ -49,7 +51,8 @@ class Performer:
 
         ``now`` is a time before which no later event lies; the pedal moves between notes by it.
         """
-        wanted = [event for event in events if not event.is_on or self._is_wanted(event)]
+        raised = self._tune_octave.play(events, self._midi.melody_octave is None)
+        wanted = [event for event in raised if not event.is_on or self._is_wanted(event)]
         if self._play.hands:
             wanted = self._hands.push(wanted)
         moves: Sequence[Event] = wanted
@@ -61,6 +64,7 @@ class Performer:
     def release_all(self) -> list[Event]:
         """Return the note-offs of all that sounds, and the pedal up; before a gap or the end."""
         ended = [*self._end_notes(), *self._lift()]
+        self._tune_octave.reset()
         self._hands.reset()
         self._pedal.reset()
         return ended
@@ -94,7 +98,7 @@ class Performer:
     def _part_octave(self, event: NoteEvent) -> int:
         """Return the octaves that a note's part has of its own."""
         if event.part == "melody":
-            return self._midi.melody_octave
+            return self._midi.melody_octave or 0
         return self._midi.left_octave if event.hand == "left" else 0
 
     def _channel(self, event: NoteEvent) -> int:

@@ -14,6 +14,7 @@ from livecover.options.values import (
     channels,
     hertz,
     number_or_text,
+    octaves,
     program,
     seconds,
 )
@@ -234,11 +235,22 @@ def add_midi(group: argparse._ArgumentGroup, defaults: Settings) -> None:
     add_value(
         group, "--octave", "midi.octave", "N", "octaves up, or down if negative (default: 0)", int
     )
-    for option, dest, whose in (
-        ("--melody-octave", "midi.melody_octave", "the melody"),
-        ("--left-octave", "midi.left_octave", "the left hand"),
-    ):
-        add_value(group, option, dest, "N", f"octaves for {whose} beside (default: 0)", int)
+    add_value(
+        group,
+        "--melody-octave",
+        "midi.melody_octave",
+        "N",
+        "octaves for the melody beside, or auto for one where it is sung low (default: auto)",
+        octaves,
+    )
+    add_value(
+        group,
+        "--left-octave",
+        "midi.left_octave",
+        "N",
+        "octaves for the left hand beside (default: 0)",
+        int,
+    )
     for option, dest, text in (
         ("--lowest-key", "midi.lowest_key", "MIDI note; what is lower is moved up by octaves"),
         ("--highest-key", "midi.highest_key", "MIDI note; what is higher is moved down by octaves"),

@@ -54,6 +54,7 @@ channels = _or_auto(
     "channels' numbers, such as 3,4", lambda text: tuple(int(part) for part in text.split(","))
 )
 program = _or_auto("a number", int)
+octaves = _or_auto("a number of octaves", int)
 hertz = _or_auto("hertz, such as 442", float)
 bpm = _or_auto("beats a minute, such as 92", float)
 _PLAIN: dict[Any, Callable[[str], Any]] = {

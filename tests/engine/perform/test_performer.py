@@ -42,6 +42,14 @@ def test_parts_have_octaves_of_their_own() -> None:
     assert [e.pitch for e in played if isinstance(e, NoteEvent)] == [36, 52, 84]
 
 
+def test_a_low_melody_is_raised_unless_its_octave_is_given() -> None:
+    low = [e for k in range(20) for e in (on(0.5 * k, 52, "melody"), off(0.5 * k + 0.2, 52))]
+    for octave, last in ((None, 64), (0, 52), (-1, 40)):
+        played = performer(midi=MidiSettings(melody_octave=octave)).push(low)
+        assert isinstance(played[-1], NoteEvent)
+        assert (played[-1].pitch, played[-1].is_on) == (last, False)
+
+
 def test_keys_and_velocities_stay_in_their_ranges() -> None:
     midi = MidiSettings(lowest_key=48, highest_key=72, lowest_velocity=40, highest_velocity=90)
     loud, soft = NoteEvent(0.0, 30, 127), NoteEvent(0.0, 100, 1)
