@@ -244,7 +244,8 @@ class BeatCoverPlayer:
 
     def _is_rather(self, event: NoteEvent, other: NoteEvent) -> bool:
         """Return whether the first of two notes of the tune is more what is sung after both."""
-        begin = max(event.time, other.time) + SETTLED_S
+        latest = max(event.time, other.time)
+        begin = max(latest, min(latest + SETTLED_S, self._hearing.until - SETTLED_S))
         first, second = (
             self._hearing.sung(e.pitch - MIN_PITCH, begin, begin + SETTLED_S)
             for e in (event, other)

@@ -87,6 +87,10 @@ class PendingNotes:
         for pending in self._waiting:
             if not pending.is_placed and pending.event.time <= time + MOST_MOVED_S:
                 self._place(pending)
+        for pending in self._waiting:
+            is_due = not pending.is_dropped and self._time_of(pending) <= time
+            if is_due and pending.event.is_on and self._is_beside(pending):
+                self._drop(pending)
         events, waiting = [], []
         for pending in self._waiting:
             if pending.is_dropped:
@@ -103,14 +107,14 @@ class PendingNotes:
 
     def _place(self, pending: Pending) -> None:
         pending.is_placed = True
-        step = self._step_of(pending.event)
-        if self._is_note(pending.event) and not self._is_beside(pending.event, step):
-            pending.step = step
+        if self._is_note(pending.event):
+            pending.step = self._step_of(pending.event)
         else:
             self._drop(pending)
 
-    def _is_beside(self, onset: NoteEvent, step: int | None) -> bool:
+    def _is_beside(self, pending: Pending) -> bool:
         """Return whether another note on the same step is sung, and this one only heard with it."""
+        onset, step = pending.event, pending.step
         if step is None or onset.part != "melody":
             return False
         others = (

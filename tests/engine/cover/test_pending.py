@@ -119,6 +119,15 @@ def test_where_nothing_tells_which_is_sung_both_are_played() -> None:
     assert keys_played(Grid().notes(), *BOTH) == {KEY, KEY + 1}
 
 
+def test_which_is_sung_is_asked_when_both_are_due() -> None:
+    """The later it is asked, the more was heard."""
+    grid = Grid()
+    notes = grid.notes()
+    assert played(notes, *BOTH, upto=0.99) == []
+    grid.sung = {KEY}
+    assert played(notes, upto=1.1) == [(1.0, True)]
+
+
 def test_only_the_tunes_semitones_on_one_step_are_one_note() -> None:
     sung = Grid(sung={KEY})
     assert keys_played(sung.notes(), on(1.0), on(1.1, KEY + 1)) == {KEY, KEY + 1}
