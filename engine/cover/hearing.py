@@ -16,6 +16,7 @@ from engine.core.notes import Posteriors
 Array = NDArray[np.float32]
 Times = NDArray[np.floating]
 
+PEAK_FRAMES = 3  # between a note's time and its attack's highest, at the most
 STEP_FRAMES = 2  # of posteriors, that are taken at once
 TUNE_ODDS, TUNE_FROM = 0.3, 0.2  # how much a key that is the tune's is favoured, and from when
 
@@ -62,6 +63,12 @@ class CoverHearing:
         if heard is None or tune is None:
             return None
         return np.where(tune[:, 0] < least_tune, heard[:, 0], 0)
+
+    def struck(self, key: int, time: float) -> float:
+        """Return how likely a key (0 to 87) was struck at a time, or next to it."""
+        frame = round((time - self.notes.since) / self.notes.frame_s)
+        rows = slice(max(frame - PEAK_FRAMES, 0), frame + PEAK_FRAMES + 1)
+        return float(self.notes.rows[0, rows, key].max(initial=0.0))
 
     def sung(self, key: int, begin: float, end: float) -> float:
         """Return how likely a key (0 to 87) sounds and is the tune's, on average, so far.

@@ -45,6 +45,7 @@ LEAST_READ_S = 0.4  # of time to wait, from which on most steps are read
 LEFT_RATIO = 5 / 3  # of that, from which on the accompanist leaves a key to the tune
 SLUR_SPACING_S = 0.1  # after an attack the tune begins a note without one
 SETTLED_S = 0.1  # after an onset a voice has settled; for as long it is heard then
+OCTAVE, OVERTONE = 12, 0.33  # share of an attack's probability, of what only sounds with it
 RELEASE = 0.35  # of its highest probability of sounding: below it a note of the tune ends
 RESTRIKE_RATIO = 2.5  # of the model's threshold
 RULE = RestrikeRule(-1.25)  # beside that: what is hardly a new note is none
@@ -243,7 +244,15 @@ class BeatCoverPlayer:
         return self._judge.is_note(event.pitch - MIN_PITCH, read, before)
 
     def _is_rather(self, event: NoteEvent, other: NoteEvent) -> bool:
-        """Return whether the first of two notes of the tune is more what is sung after both."""
+        """Return whether the first of two notes of the tune is sung and not the other.
+
+        Of an octave, by their attacks; of a semitone, by what is sung after both.
+        """
+        if abs(event.pitch - other.pitch) == OCTAVE:
+            struck, also = (
+                self._hearing.struck(e.pitch - MIN_PITCH, e.time) for e in (event, other)
+            )
+            return also < OVERTONE * struck
         latest = max(event.time, other.time)
         begin = max(latest, min(latest + SETTLED_S, self._hearing.until - SETTLED_S))
         first, second = (

@@ -21,7 +21,7 @@ LEAST_KNOWN = 2  # steps, from the one that is asked for on
 KEPT_SHARE = 0.5  # of the steps ahead, that are answered at once
 LATE_SHARE = 0.7  # of what is likely on the step before: a singer may be late for it
 MEMORY = 64  # notes of the tune, by which it is known how likely they are
-LEAST_SHARE, LEAST_POWER = 0.13, 1.5  # of that, below which there is no note
+LEAST_SHARE, LEAST_POWER = 0.1, 1.5  # of that, below which there is no note
 
 
 class StepStrikes(NamedTuple):

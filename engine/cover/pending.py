@@ -3,7 +3,8 @@
 A note of the tune falls on the sixteenth nearest to it. Where the passage around it is known, one
 that is unlikely to be struck there is none; one that would strike a key again is tied to the note
 before then. Of two notes of the tune on one sixteenth that are a semitone apart one is sung: a
-voice that slides is heard on both; and the higher of two a twelfth apart is an overtone.
+voice that slides is heard on both. Of two an octave apart one may be an overtone, or the key whose
+overtone is heard; and the higher of two a twelfth apart is one.
 
 Times are seconds of the stream. Not here: decoding (``engine.perform.decoder``), who plays what
 (``on_beat``).
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from engine.core.notes import NoteEvent
 
 MOST_MOVED_S = 0.1  # by which a note is moved to its step
+ONE_IS_SUNG = (1, 12)  # semitones between two notes of the tune of which one may be none
 TWELFTH = 19  # semitones, to the third partial
 TIED_S = 0.03  # from the end of a note to the stroke that ended it, at the most
 
@@ -47,7 +49,8 @@ class PendingNotes:
     least
         Returns the least seconds of a note.
     is_rather
-        Returns whether the first of two neighbouring notes of the tune is the one that is sung.
+        Returns whether the first of two notes of the tune, a semitone or an octave apart, is sung
+        and the other is not.
     """
 
     def __init__(
@@ -124,7 +127,7 @@ class PendingNotes:
         )
         return any(
             onset.pitch - other.pitch == TWELFTH
-            or (abs(onset.pitch - other.pitch) == 1 and self._is_rather(other, onset))
+            or (abs(onset.pitch - other.pitch) in ONE_IS_SUNG and self._is_rather(other, onset))
             for other in others
             if self._step_of(other) == step
         )

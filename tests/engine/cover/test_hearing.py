@@ -38,3 +38,12 @@ def test_how_likely_a_key_is_sung(
 ) -> None:
     assert hearing.sung(KEY, begin, end) == pytest.approx(sung)
     assert hearing.sung(KEY + 1, begin, end) == 0
+
+
+def test_how_likely_a_key_was_struck_next_to_a_time() -> None:
+    onset = np.zeros((50, N_PITCHES), np.float32)
+    onset[20, KEY] = 0.7
+    hearing = CoverHearing(FRAME_S)
+    hearing.push(Posteriors(np.arange(50), onset, onset, onset, onset))
+    near = [hearing.struck(KEY, frame * FRAME_S) for frame in (16, 17, 23, 24, 90)]
+    assert near == pytest.approx([0, 0.7, 0.7, 0, 0])

@@ -162,6 +162,29 @@ def test_an_overtone_far_above_the_tune_is_not_played() -> None:
     assert len(ons(events, TUNE)) == 15 and not ons(events, TUNE + 19)
 
 
+def two_keys(higher: int, onset: float) -> set[int]:
+    """Return what is played of two keys of the tune that are struck at once."""
+    heard = strike((2.5, TUNE, True), (2.52, TUNE + higher, True))
+    heard.onset[round(2.52 / FRAME_S), TUNE + higher - 21] = onset
+    events = play(make_player(locked_clock()), heard)
+    return {note.pitch for note in ons(events) if note.part == "melody"}
+
+
+def test_of_an_octave_the_key_is_played_whose_attack_is_much_plainer() -> None:
+    assert two_keys(12, onset=0.25) == {TUNE}
+    assert two_keys(-12, onset=0.25) == {TUNE}
+    assert two_keys(12, onset=0.8) == {TUNE, TUNE + 12}
+
+
+def test_of_a_semitone_the_key_is_played_that_is_sung_after_both() -> None:
+    heard = strike((2.5, TUNE, True), (2.54, TUNE + 1, True))
+    heard.frame[round(2.54 / FRAME_S) : round(2.9 / FRAME_S), TUNE + 1 - 21] = 0.9
+    assert heard.melody is not None
+    heard.melody[round(2.54 / FRAME_S) : round(2.9 / FRAME_S), TUNE + 1 - 21] = 1
+    events = play(make_player(locked_clock()), heard)
+    assert {n.pitch for n in ons(events) if n.part == "melody"} == {TUNE + 1}
+
+
 def test_where_sixteenths_are_short_all_falls_on_eighths() -> None:
     sixteenth = 0.09
     notes = [(k * sixteenth + 0.01, TUNE, True) for k in range(9, 100, 7)]
