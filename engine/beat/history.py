@@ -12,7 +12,7 @@ from bisect import bisect_left
 from engine.beat.clock import BeatClock
 from engine.core.tempo import BeatState
 
-SETTLED_S = 0.15  # after a time, when the clock knows its position best
+SETTLED_S = 0.4  # after a time, when the clock knows its position best: it errs from beat to beat
 JOINED_S = 0.1  # between two times of one passage, at the most
 KEPT_S = 2.0  # before what is due
 

@@ -81,3 +81,23 @@ def test_without_waiting_it_is_the_clock() -> None:
     hear(history, clock, found=0.0, until=2.0, wait=0.0)
     assert history.position(1.984) == pytest.approx(clock.heard_position(1.984))
     assert (history.metre, history.beat_in_bar(5), history.period) == (4, 1, PERIOD)
+
+
+def test_who_waits_longer_hears_a_steadier_beat() -> None:
+    """What is said of a time a little later is truer than what is said at once."""
+
+    def unsteady(wait: float) -> float:
+        clock, rng = BeatClock(), np.random.default_rng(1)
+        history = BeatHistory(clock)
+        off = []
+        for k in range(1200):
+            now = k * HOP
+            if k % 16 == 0:
+                error = 0.02 * float(rng.standard_normal())
+            clock.take(told(now + error), now)
+            due = max(now - wait, 0.0)
+            history.hear(now, due)
+            off.append(history.position(due) - due / PERIOD)
+        return float(np.std(off[200:]))
+
+    assert unsteady(0.6) < unsteady(0.2)
