@@ -1,9 +1,10 @@
-"""Recorded pianos that training may use: two grands, free to use, fetched with git when wanted.
+"""Recorded pianos that training may use: two grands and an upright, fetched with git when wanted.
 
 Splendid Grand Piano, a Steinway of Akai's (public domain), and Headroom Piano, a Yamaha C3 by
-Bengt Nilsson (CC BY 4.0), both mapped by kinwie, https://github.com/sfzinstruments. Of a library
-its samples' file names are read, not its SFZ file. Shapes: n samples, mono at ``sample_rate``. Not
-here: the piano that is kept for tests (``salamander``), room and mastering (``mixing``).
+Bengt Nilsson (CC BY 4.0), both mapped by kinwie, https://github.com/sfzinstruments; Upright Piano
+KW, a Kawai by Gonzalo and Roberto (CC0), https://freepats.zenvoid.org. Of a library its samples'
+file names are read, not its SFZ file. Shapes: n samples, mono at ``sample_rate``. Not here: the
+piano that is kept for tests (``salamander``), room and mastering (``mixing``).
 """
 
 import re
@@ -17,6 +18,7 @@ import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
+from scipy.signal import oaconvolve
 
 from engine.core.errors import DataError
 from engine.system.paths import cache_folder
@@ -29,6 +31,8 @@ STEPS |= {"G": 7, "G#": 8, "A": 9, "A#": 10, "B": 11}
 LONGEST_S, FADE_S = 8.0, 0.5  # of a tone, and of its end there
 LEAD_S = 0.002  # kept before the attack
 ATTACK = 0.05  # of a tone's peak
+N_PARTIALS = 16  # whose strength is drawn for each key
+TAPS = 8192  # of the filter that does it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +48,7 @@ class Library:
     pattern: re.Pattern[str]
     tops: Mapping[str, int]
     lowest_octave: int = 0  # in the names, of key 12
+    samples: str = "Samples"  # the folder of its samples
 
     @property
     def name(self) -> str:
@@ -64,6 +69,13 @@ LIBRARIES = (
         "CC BY 4.0",
         re.compile(r".* LEVEL(?P<layer>\d) (?P<microphones>CLOSE|DECCA) (?P<key>\d+)\.flac"),
         {"1": 59, "2": 89, "3": 105, "4": 119, "5": 127},
+    ),
+    Library(
+        "https://github.com/freepats/upright-piano-KW",
+        "CC0",
+        re.compile(r"(?P<note>[A-G]#?)(?P<octave>\d)v(?P<layer>[LH])\.flac"),
+        {"l": 80, "h": 127},
+        samples="samples",
     ),
 )
 
@@ -114,7 +126,7 @@ class RecordedTones:
     def __init__(self, library: Library, folder: Path, sample_rate: int) -> None:
         self.library, self.sample_rate = library, sample_rate
         self._files: dict[tuple[str, str], dict[int, Path]] = {}
-        for path in sorted((folder / "Samples").glob("*.flac")):
+        for path in sorted((folder / library.samples).glob("*.flac")):
             found = library.pattern.fullmatch(path.name)
             if found:
                 parts = found.groupdict()
@@ -170,8 +182,24 @@ def load_tones(library: Library, folder: Path, sample_rate: int) -> RecordedTone
     return RecordedTones(library, folder, sample_rate)
 
 
+def revoice(tone: Array, hz: float, sample_rate: int, gains_db: NDArray[np.float64]) -> Array:
+    """Return a tone (n,) whose partials (p,) are louder by ``gains_db``, what lies between as well.
+
+    The filter is of minimum phase, so that nothing is heard before the attack.
+    """
+    at = np.arange(len(gains_db) + 2) * hz
+    curve = np.concatenate([[0.0], gains_db, [0.0]])  # none at 0 Hz and above the last partial
+    log_gain = np.interp(np.fft.rfftfreq(TAPS, 1 / sample_rate), at, curve) * np.log(10) / 20
+    cepstrum = np.fft.irfft(log_gain)
+    cepstrum[1 : TAPS // 2] *= 2
+    cepstrum[TAPS // 2 + 1 :] = 0
+    taps = np.fft.irfft(np.exp(np.fft.rfft(cepstrum))).astype(np.float32)
+    revoiced: Array = oaconvolve(tone, taps)[: len(tone)]
+    return revoiced
+
+
 class RecordedPiano:
-    """A recorded piano as it is heard once: place of microphones, touch and dampers are drawn."""
+    """A recorded piano as it is heard once: microphones, partials, touch and dampers are drawn."""
 
     def __init__(self, tones: RecordedTones, rng: np.random.Generator) -> None:
         self._tones, self._rng = tones, rng
@@ -181,6 +209,8 @@ class RecordedPiano:
         self._range_db = rng.uniform(22, 45)  # from velocity 1 to 127
         self._voicing = 10 ** (rng.normal(0, rng.uniform(0, 2), 128) / 20)
         self._release_s = rng.uniform(0.03, 0.14)
+        self._partials_db = rng.normal(0, rng.uniform(0, 5), (128, N_PARTIALS))
+        self._voiced: dict[tuple[str, int], Array] = {}
 
     def play(self, notes: Sequence[Note], seconds: float) -> Array:
         """Return the sound (n,) of notes, each as long as key or pedal holds it."""
@@ -200,14 +230,11 @@ class RecordedPiano:
         struck = note.velocity + self._firmness
         layer = next((name for name, top in library.tops.items() if struck <= top), None)
         layer = layer or list(library.tops)[-1]
-        heard = [
-            np.float32(share) * self._tones.tone(microphones, layer, note.pitch)
-            for microphones, share in self._shares.items()
-        ]
-        n = min(map(len, heard))
+        if (layer, note.pitch) not in self._voiced:
+            self._voiced[layer, note.pitch] = self._voice(layer, note.pitch)
         loudness = 10 ** (self._range_db * (note.velocity / 127 - 1) / 20)
         loudness *= self._voicing[note.pitch] * 10 ** (self._rng.normal(0, 0.5) / 20)
-        tone: Array = np.float32(loudness) * np.sum([h[:n] for h in heard], 0)
+        tone: Array = np.float32(loudness) * self._voiced[layer, note.pitch]
         if note.pitch >= UNDAMPED:
             return tone
         up = max(1, round((note.offset - note.onset) * rate))
@@ -216,6 +243,17 @@ class RecordedPiano:
         if len(tone) > up:
             tone[up:] *= np.exp(-np.arange(len(tone) - up) / fall).astype(np.float32)
         return tone
+
+    def _voice(self, layer: str, pitch: int) -> Array:
+        """Return a key's tone (n,) as its microphones hear it, its partials as they are drawn."""
+        heard = [
+            np.float32(share) * self._tones.tone(microphones, layer, pitch)
+            for microphones, share in self._shares.items()
+        ]
+        n = min(map(len, heard))
+        hz = 440 * 2 ** ((pitch - 69) / 12)
+        tone: Array = np.sum([h[:n] for h in heard], 0)
+        return revoice(tone, hz, self._tones.sample_rate, self._partials_db[pitch])
 
 
 def recorded_piano(

@@ -18,10 +18,11 @@ from offline_train.synthesis.pianos.recorded import (
     RecordedTones,
     ensure_library,
     recorded_piano,
+    revoice,
 )
 
 RATE = 16_000
-STEINWAY, YAMAHA = LIBRARIES
+STEINWAY, YAMAHA, KAWAI = LIBRARIES
 NAMES = {
     STEINWAY: {("pp", 23): "PP B-1", ("mp", 48): "Mp C2", ("mf", 60): "MF C3", ("ff", 69): "FF A3"},
     YAMAHA: {
@@ -30,6 +31,7 @@ NAMES = {
         for where in ("CLOSE", "DECCA")
         for key in (48, 60)
     },
+    KAWAI: {("l", 21): "A0vL", ("l", 51): "D#3vL", ("h", 60): "C4vH"},
 }
 
 
@@ -43,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pianos")
     time = np.arange(2 * RATE) / RATE
     for library, names in NAMES.items():
-        samples = folder / library.name / "Samples"
+        samples = folder / library.name / library.samples
         samples.mkdir(parents=True)
         for (layer, key), name in names.items():
             bright = list(library.tops).index(layer) / len(library.tops)
@@ -62,7 +64,13 @@ def highest(sound: NDArray[np.float32]) -> float:
 
 @pytest.mark.parametrize(
     ("library", "layer", "pitch"),
-    [(STEINWAY, "pp", 23), (STEINWAY, "mp", 50), (STEINWAY, "mf", 60), (YAMAHA, "1", 61)],
+    [
+        (STEINWAY, "pp", 23),
+        (STEINWAY, "mp", 50),
+        (STEINWAY, "mf", 60),
+        (YAMAHA, "1", 61),
+        (KAWAI, "l", 21),
+    ],
 )
 def test_a_tone_has_its_keys_pitch_and_begins_at_once(
     folder: Path, library: Library, layer: str, pitch: int
@@ -85,6 +93,18 @@ def test_a_harder_stroke_is_louder_and_brighter(folder: Path) -> None:
         return float(spectrum[round(2 * hz(60))] / spectrum[round(hz(60))])
 
     assert overtone(loud) > 2 * overtone(soft)
+
+
+def test_partials_are_louder_as_they_are_drawn_and_nothing_comes_before_the_attack() -> None:
+    time = np.arange(RATE) / RATE
+    tone = np.sin(2 * np.pi * 110 * np.outer([1, 2, 3], time)).sum(0).astype(np.float32)
+    tone[: RATE // 4] = 0
+    revoiced = revoice(tone, 110, RATE, np.array([0.0, 6.0, -6.0]))
+    assert np.abs(revoiced[: RATE // 4 - 4]).max() < 1e-3
+    before, after = (
+        np.abs(np.fft.rfft(sound[RATE // 2 :]))[[55, 110, 165]] for sound in (tone, revoiced)
+    )
+    assert 20 * np.log10(after / before) == pytest.approx([0, 6, -6], abs=0.3)
 
 
 def test_a_note_ends_when_its_damper_falls(folder: Path) -> None:
@@ -147,6 +167,6 @@ def test_a_library_that_cannot_be_fetched_says_what_to_do(tmp_path: Path) -> Non
 def test_one_of_the_pianos_is_drawn(folder: Path) -> None:
     drawn = {
         recorded_piano(np.random.default_rng(seed), RATE, folder)._tones.library.name
-        for seed in range(8)
+        for seed in range(12)
     }
-    assert drawn == {STEINWAY.name, YAMAHA.name}
+    assert drawn == {STEINWAY.name, YAMAHA.name, KAWAI.name}
