@@ -87,7 +87,7 @@ def covers_of(songs: Path) -> list[NDArray[np.float32]]:
 
 def transcriber_spec(network: Transcriber, trained: dict[str, Any]) -> ModelSpec:
     """Return the spec of the trunk alone; a style changes nothing."""
-    spec = _streaming_spec(network, TRANSCRIBE, "10", TRANSCRIPTION)
+    spec = _streaming_spec(network, TRANSCRIBE, "11", TRANSCRIPTION)
     styles = {name: [0.0] * 24 for name in ("calm", "balanced", "intense")}
     return dataclasses.replace(spec, styles=styles, trained=trained)
 
