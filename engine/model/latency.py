@@ -14,8 +14,8 @@ KEPT_S = 0.02
 """Of the time to spare that nothing waits for: a device may be slower than it promised."""
 KEPT_ON_BEAT_S = 0.08
 """The same of a cover on the beat, at the least: its tune waits for late notes."""
-KEPT_ON_BEAT = 0.6
-"""The share of it, there: the passage around each sixteenth is read."""
+KEPT_ON_BEAT = 0.5
+"""The share of it, there: what follows is read, and the beat is known better."""
 
 
 @dataclass(frozen=True, slots=True)
