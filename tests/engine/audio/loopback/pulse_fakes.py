@@ -25,7 +25,7 @@ class FakePulse:
         self.refuses = False
         self.takes_what_is_new = False
         self._events = threading.Condition()
-        self._n_events = 0
+        self._n_events = self._n_told = 0  # what happens between two listenings is told at the next
         self._tell: Callable[[Any], None] = lambda event: None
         for sink in sinks:
             self._add_sink(sink)
@@ -118,15 +118,16 @@ class FakePulse:
         stream.sink = sink
         self._notify()
 
-    def event_mask_set(self, *masks: str) -> None: ...
+    def event_mask_set(self, *masks: str) -> None:
+        self._n_told = self._n_events
 
     def event_callback_set(self, tell: Callable[[Any], None]) -> None:
         self._tell = tell
 
     def event_listen(self, timeout: float) -> None:
         with self._events:
-            seen = self._n_events
-            if self._events.wait_for(lambda: self._n_events != seen, timeout):
+            if self._events.wait_for(lambda: self._n_events != self._n_told, timeout):
+                self._n_told = self._n_events
                 self._tell(None)
 
     # as engine.audio.loopback.pulse_server has it
