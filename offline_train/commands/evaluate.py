@@ -276,7 +276,7 @@ def human_figures(args: argparse.Namespace) -> None:
 
 def perfect_hearing(args: argparse.Namespace) -> None:
     """Measure how near to a human's cover one comes who hears everything."""
-    from offline_train.studies.bounds.perfect_hearing import BoundConfig, find_bound
+    from offline_train.studies.bounds.perfect_hearing import BoundConfig, find_bounds
 
     config = BoundConfig(data_folder(args), args.out, steps=args.steps, seed=args.seed)
-    print(find_bound(config).table())
+    print("\n\n".join(bound.table() for bound in find_bounds(config)))

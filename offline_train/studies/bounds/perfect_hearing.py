@@ -20,6 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from models.spec import MIN_PITCH, N_PITCHES
 from offline_train.data.accompaniment.songs import STRUCK, GridSong, prepare_songs
+from offline_train.evaluation.measures.faults import count_repeated
 from offline_train.evaluation.measures.transcription import Count
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ N_PLACES = 16
 N_INPUTS = 4 * N_PITCHES + 36 + N_PLACES
 KEYS = range(-5, 7)
 """Semitones by which crops are transposed."""
-THRESHOLDS = np.arange(0.1, 0.6, 0.02)
+THRESHOLDS = np.arange(0.1, 0.8, 0.02)
+MOST_REPEATED = 0.03  # of what is played, where few keys are to be struck again
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +51,28 @@ class BoundConfig:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What is found of the human's notes of a split, matched by step and pitch."""
+    """What is found of the human's notes of a split, matched by step and pitch.
+
+    ``n_repeated`` notes strike a key again that the human holds.
+    """
 
     threshold: float
     everything: Count
     tune: Count
     accompaniment: Count
+    n_repeated: int
+
+    @property
+    def repeated(self) -> float:
+        """Of what is played, the share that the human holds."""
+        return self.n_repeated / max(self.everything.n_estimated, 1)
 
     def table(self) -> str:
         """Return the figures as a table."""
         rows = ("all notes", self.everything), ("tune", self.tune), ("piano", self.accompaniment)
         lines = ["| | precision | recall | onset F1 |", "|---|---|---|---|"]
         lines += [f"| {n} | {c.precision:.3f} | {c.recall:.3f} | {c.f1:.3f} |" for n, c in rows]
-        return "\n".join(lines)
+        return "\n".join([*lines, "", f"struck again where the human holds: {self.repeated:.3f}"])
 
 
 class PerfectEar(nn.Module):
@@ -112,8 +123,10 @@ def moved_by(roll: NDArray[np.generic], key: int) -> Array:
     return moved
 
 
-def find_bound(c: BoundConfig) -> Bound:
-    """Train, choose a threshold on the validation songs, and return the test songs' figures.
+def find_bounds(c: BoundConfig) -> tuple[Bound, Bound]:
+    """Train, choose thresholds on the validation songs, and return the test songs' figures.
+
+    The first is of the highest F1, the second of the highest with few notes struck again.
 
     Raises
     ------
@@ -127,9 +140,13 @@ def find_bound(c: BoundConfig) -> Bound:
     network = learn(c, songs["train"])
     valid = answers(network, songs["valid"])
     found = [count(songs["valid"], valid, float(t)) for t in THRESHOLDS]
-    best = max(found, key=lambda bound: bound.everything.f1)
-    log.info("on validation songs, from %.2f on: %.3f", best.threshold, best.everything.f1)
-    return count(songs["test"], answers(network, songs["test"]), best.threshold)
+    calm = [bound for bound in found if bound.repeated <= MOST_REPEATED] or found[-1:]
+    test = answers(network, songs["test"])
+    bounds = []
+    for best in (max(some, key=lambda bound: bound.everything.f1) for some in (found, calm)):
+        log.info("on validation songs, from %.2f on: %.3f", best.threshold, best.everything.f1)
+        bounds.append(count(songs["test"], test, best.threshold))
+    return bounds[0], bounds[1]
 
 
 def learn(c: BoundConfig, songs: Sequence[GridSong]) -> PerfectEar:
@@ -184,7 +201,7 @@ def count(songs: Sequence[GridSong], likely: Sequence[Array], threshold: float) 
 
     Of what is struck, the tune's is what the tune strikes there; all else is the accompaniment's.
     """
-    total, tune, piano = Count(), Count(), Count()
+    total, tune, piano, n_repeated = Count(), Count(), Count(), 0
     for song, values in zip(songs, likely, strict=True):
         played = values >= threshold
         sung = struck(song.melody, song.n_steps) > 0
@@ -192,8 +209,18 @@ def count(songs: Sequence[GridSong], likely: Sequence[Array], threshold: float) 
         total += _matched(human, played)
         tune += _matched(sung, played & sung)
         piano += _matched(human & ~sung, played & ~sung)
-    return Bound(threshold, total, tune, piano)
+        n_repeated += _repeated(song, played)
+    return Bound(threshold, total, tune, piano, n_repeated)
 
 
 def _matched(human: NDArray[np.bool_], played: NDArray[np.bool_]) -> Count:
     return Count(int(human.sum()), int(played.sum()), int((human & played).sum()))
+
+
+def _repeated(song: GridSong, played: NDArray[np.bool_]) -> int:
+    """Return how many keys are struck again within one note of the human's."""
+    human = np.concatenate([song.piano, song.melody])
+    steps, keys = np.nonzero(played)
+    ours = np.column_stack([steps, steps + 1, keys + MIN_PITCH])
+    theirs = np.column_stack([human[:, 0], human[:, 0] + human[:, 1], human[:, 2]])
+    return count_repeated(theirs.astype(np.float32), ours.astype(np.float32))

@@ -66,3 +66,12 @@ def test_a_pianist_without_choice_is_learned(tmp_path: Path) -> None:
     songs = [song(root) for root in range(6)]
     network = learn(config, songs)
     assert count(songs, answers(network, songs), 0.5).everything.f1 == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_key_that_the_human_holds_and_we_strike_twice_is_counted_once() -> None:
+    a = song(0)
+    held = struck(a.piano, N_STEPS)
+    assert count([a], [held], 0.5).n_repeated == 0
+    again = held + np.roll(held, 2, 0)
+    bound = count([a], [again], 0.5)
+    assert (bound.n_repeated, bound.repeated) == (len(a.piano), 0.5)
