@@ -50,6 +50,10 @@ class Recorder:
         """Return the notes that have come by now."""
         return takes.read_recording(self.folder / "midi.jsonl")
 
+    def is_silenced(self) -> bool:
+        """Return whether All Notes Off came after the last note."""
+        return takes.is_silenced(self.folder / "midi.jsonl")
+
     def wait_for(
         self, what: str, holds: Callable[[list[takes.Message]], bool], timeout: float = 60.0
     ) -> list[takes.Message]:

@@ -13,6 +13,8 @@ import numpy as np
 from mir_eval.transcription import precision_recall_f1_overlap
 from numpy.typing import NDArray
 
+from engine.midi.messages import ALL_NOTES_OFF
+
 Array = NDArray[np.float64]
 
 
@@ -80,6 +82,17 @@ def unended(messages: Iterable[Message]) -> list[int]:
         n = sounding.get(message.pitch, 0) + (1 if message.is_on else -1)
         sounding[message.pitch] = max(0, n)
     return [pitch for pitch, n in sorted(sounding.items()) for _ in range(n)]
+
+
+def is_silenced(path: Path) -> bool:
+    """Return whether All Notes Off came after the last note in a recorder's file."""
+    for line in reversed(path.read_text().splitlines()):
+        data: list[int] = json.loads(line)["data"]
+        if data[0] & 0xF0 in (0x80, 0x90):
+            return False
+        if data[0] & 0xF0 == 0xB0 and data[1] == ALL_NOTES_OFF:
+            return True
+    return False
 
 
 def has_pairs_only(messages: Sequence[Message]) -> bool:
