@@ -17,11 +17,9 @@ from engine.perform.decoder import NoteDecoder
 from engine.perform.intonation import Intonation
 from engine.perform.performer import Performer
 from engine.perform.touch import Touch
+from engine.perform.tune_share import TuneShare
 
 Array = NDArray[np.float32]
-
-TUNE_SHARE = 0.9
-"""Of the threshold of an onset, that is enough for the tune's keys: a tune with a gap is missed."""
 
 
 class Player(Protocol):
@@ -71,7 +69,7 @@ class CoverPlayer:
         self._pipeline = pipeline
         pipeline.heard_style = None
         decoding = settings.decoder.resolved(spec.decoding)
-        self._decoder = NoteDecoder(spec.features.frame_s, decoding, tune_share=TUNE_SHARE)
+        self._decoder = NoteDecoder(spec.features.frame_s, decoding, tune=TuneShare())
         self._reserve = reserve
         self._wait(settings)
         # A transcriber has the player's own touch, and no tune.

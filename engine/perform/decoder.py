@@ -1,10 +1,9 @@
 """Note decoding: posteriors to note events, by onset peaks and hysteresis of frames.
 
-Pure: no clock, no input or output, nothing random. Shapes: n frames, 88 pitches. Row k of the
-posteriors is centred on ``k * frame_s`` seconds; it is decided when row k + 1 is there. An onset of
-it lies within half a frame, an end too or a little before; events leave in time order across
-pushes.
-Not here: when a note is played (``engine.midi.scheduler``).
+Pure. Shapes: n frames, 88 pitches. Row k of the posteriors is centred on ``k * frame_s`` seconds;
+it is decided when row k + 1 is there. An onset of it lies within half a frame, an end too or a
+little before; events leave in time order across pushes. Not here: when a note is played
+(``engine.midi.scheduler``).
 """
 
 from bisect import bisect_right
@@ -18,6 +17,7 @@ from engine.perform.peaks import peak_offset
 from engine.perform.restrikes import RestrikeJudge, RestrikeRule
 from engine.perform.slurs import SlurDetector
 from engine.perform.thresholds import OnsetThresholds
+from engine.perform.tune_share import TuneShare, one_voice
 from engine.perform.voices import Onset, Voices
 from models.spec import N_PITCHES, Decoding
 
@@ -37,10 +37,9 @@ SLUR_GAP_S = 0.18
 class NoteDecoder:
     """Turns posteriors into note events, a few frames at a time or all at once, with one result.
 
-    A note starts at an onset peak: a row not below its threshold (``engine.perform.thresholds``),
-    above the row before and not below the row after; the tune's notes may begin without an attack
-    (``engine.perform.slurs``). It ends as ``engine.perform.voices`` says; only a re-strike, a theft
-    or a gap's far side may cut it shorter.
+    A note starts at an onset peak, a row above the one before and not below the one after, that is
+    high enough (``thresholds``); the tune's may begin without an attack (``slurs``). It ends as
+    ``voices`` says; only a re-strike, a theft or a gap's far side may cut it shorter.
 
     Parameters
     ----------
@@ -56,8 +55,8 @@ class NoteDecoder:
         What strikes a key again, beside the settings' threshold; None: that alone.
     wait_frames
         Frames that events may wait for, so that ends are dated back.
-    tune_share
-        Of the threshold of an onset, that is enough for the tune's keys.
+    tune
+        Says what share of an onset's threshold is enough for the tune's key; None: all of it.
     """
 
     lookahead_frames = 1
@@ -71,7 +70,7 @@ class NoteDecoder:
         release: float = 0.0,
         restrikes: RestrikeRule | None = None,
         wait_frames: int = 0,
-        tune_share: float = 1.0,
+        tune: TuneShare | None = None,
     ) -> None:
         self.frame_s, self._slur_spacing, self._release = frame_s, slur_spacing, release
         self._judge = None if restrikes is None else RestrikeJudge(restrikes)
@@ -79,7 +78,7 @@ class NoteDecoder:
         settings = (settings or DecoderSettings()).resolved(Decoding())
         self._voices = Voices(frame_s, settings, release)
         self._voices.wait_frames = wait_frames
-        self._thresholds = OnsetThresholds(frame_s, settings, tune_share)
+        self._thresholds = OnsetThresholds(frame_s, settings, tune)
         self._take(settings)
         self.reset()
 
@@ -112,7 +111,8 @@ class NoteDecoder:
         self._peak: Row = silence
         self._frame: Row = silence
         self._velocity: Row = silence
-        self._is_melody: NDArray[np.bool_] | None = None
+        self._is_melody: Mask | None = None
+        self._is_voice: Mask | None = None
         self._slurs.reset()
         self._voices.forget_rows()
         if not self._voices.notes:
@@ -167,23 +167,24 @@ class NoteDecoder:
         events: list[NoteEvent] = []
         onset, frame = np.nan_to_num(posteriors.onset), np.nan_to_num(posteriors.frame)
         velocity = np.nan_to_num(posteriors.velocity)
-        melody = posteriors.melody
+        melody = None if posteriors.melody is None else np.nan_to_num(posteriors.melody)
         for i, index in enumerate(posteriors.frames.tolist()):
             if self._index is not None and index != self._index + 1:
                 assert index > self._index, "frame indices must rise"
                 events += self._end_all()
-            slurred = (
-                None
-                if melody is None
-                else self._slurs.push(frame[i], np.nan_to_num(melody[i]), self.threshold)
-            )
+            slurred = None
+            if melody is not None:
+                slurred = self._slurs.push(frame[i], melody[i], self.threshold)
             if self._index is not None:
                 events += self._decide(onset[i], slurred)
             self._index = index
             self._voices.push(frame[i])
             self._left, self._peak, self._frame = self._peak, onset[i], frame[i]
             self._velocity = velocity[i]
-            self._is_melody = None if melody is None else melody[i] >= self._melody
+            self._is_melody = self._is_voice = None
+            if melody is not None:
+                self._is_melody = melody[i] >= self._melody
+                self._is_voice = self._is_melody & one_voice(frame[i] * melody[i])
         return events
 
     def flush(self) -> list[NoteEvent]:
@@ -206,11 +207,11 @@ class NoteDecoder:
 
     def _decide(self, right: Row | None, slurred: Mask | None = None) -> list[NoteEvent]:
         """Return the waiting row's events; without a right neighbour it starts no note."""
+        events: list[NoteEvent] = []
         ends = self._ending()
         onsets = [] if right is None else self._onsets(right, slurred)
         if not ends and not onsets:
-            return []
-        events: list[NoteEvent] = []
+            return events
         started: set[int] = set()
         # Repeated notes first: they need no voice, and their note must not be stolen before.
         onsets.sort(
@@ -254,7 +255,7 @@ class NoteDecoder:
             is_old = self._index * self.frame_s - self._last_on > self._judge.rule.within
             is_peak &= is_old | self._judge.is_new(self._frame, left, peak, right)
         is_slur = np.zeros_like(is_peak) if slurred is None else self._new(slurred)
-        is_peak = self._thresholds.reached(peak, is_peak, self._is_melody, self._frame)
+        is_peak = self._thresholds.reached(peak, is_peak, self._is_voice, self._frame)
         onsets: list[Onset] = []
         for pitch in np.flatnonzero(is_peak | is_slur).tolist():
             velocity = min(127, max(1, round(127 * float(self._velocity[pitch]))))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.core.settings import DecoderSettings
 from engine.perform.density import DensityControl
+from engine.perform.tune_share import TuneShare
 from engine.perform.voices import EPSILON
 from models.spec import N_PITCHES
 
@@ -32,13 +33,13 @@ class OnsetThresholds:
         Seconds from one frame to the next.
     settings
         Thresholds that are all given.
-    tune_share
-        Of the threshold, that is enough for the tune's keys.
+    tune
+        Says what share of the threshold is enough for the tune's key; None: all of it.
     """
 
-    def __init__(self, frame_s: float, settings: DecoderSettings, tune_share: float) -> None:
+    def __init__(self, frame_s: float, settings: DecoderSettings, tune: TuneShare | None) -> None:
         self._density = DensityControl(frame_s)
-        self._tune_share = np.float32(tune_share)
+        self._tune = tune
         self.change(settings, ())
 
     def change(self, settings: DecoderSettings, sounding: Iterable[int]) -> None:
@@ -56,6 +57,8 @@ class OnsetThresholds:
         """Begin a new stream."""
         self.release_all()
         self._density.reset()
+        if self._tune is not None:
+            self._tune.reset()
 
     @property
     def factor(self) -> float:
@@ -89,10 +92,15 @@ class OnsetThresholds:
         self._keys: Row = np.full(N_PITCHES, self._onset, dtype=np.float32)
 
     def reached(self, peak: Row, is_peak: Mask, is_tune: Mask | None, frame: Row) -> Mask:
-        """Return which peaks (88,) begin notes; the song's density follows them where music is."""
+        """Return which peaks (88,) begin notes; the song's density follows them where music is.
+
+        ``is_tune`` is the tune's key, or keys.
+        """
         thresholds = self._keys
-        if is_tune is not None:
-            thresholds = np.where(is_tune, self._tune_share * thresholds, thresholds)
+        if is_tune is not None and self._tune is not None:
+            is_plain = is_peak & is_tune & (peak >= thresholds * self._density.factor)
+            self._tune.observe(peak[is_plain])
+            thresholds = np.where(is_tune, np.float32(self._tune.value) * thresholds, thresholds)
         if self._density.is_needed and frame.max() >= self._least_music:
             least = np.maximum(thresholds[is_peak], np.float32(EPSILON))
             self._density.observe(peak[is_peak] / least)

@@ -12,6 +12,7 @@ from engine.core.settings import DecoderSettings
 from engine.perform.decoder import NoteDecoder
 from engine.perform.peaks import peak_offset
 from engine.perform.restrikes import RestrikeRule
+from engine.perform.tune_share import TuneShare
 from models.spec import Decoding
 
 FRAME = 1 / 64  # seconds, exact in binary so that times can be compared with ==
@@ -249,7 +250,7 @@ def test_part_follows_the_melody_posterior_on_and_off() -> None:
 def test_of_the_tune_a_share_of_the_threshold_is_enough() -> None:
     for melody, n in ((True, 2), (False, 0)):
         roll = Roll(40).note(10, 30, shape=(0.46,), melody=melody)
-        decoder = NoteDecoder(FRAME, DecoderSettings(), tune_share=0.9)
+        decoder = NoteDecoder(FRAME, DecoderSettings(), tune=TuneShare())
         assert len(decoder.push(roll.posteriors()) + decoder.flush()) == n
 
 

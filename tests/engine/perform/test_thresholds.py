@@ -5,6 +5,7 @@ import pytest
 
 from engine.core.settings import DecoderSettings
 from engine.perform.thresholds import OnsetThresholds
+from engine.perform.tune_share import FIRM, MOST, TuneShare
 from models.spec import N_PITCHES, Decoding
 
 FRAME_S = 0.016
@@ -12,9 +13,9 @@ DECODING = Decoding(onset_threshold=0.4, restrike_threshold=0.6, notes_per_secon
 NO_MUSIC = np.zeros(N_PITCHES, np.float32)
 
 
-def thresholds(tune_share: float = 1.0, notes_per_second: float = 0.0) -> OnsetThresholds:
+def thresholds(tune: TuneShare | None = None, notes_per_second: float = 0.0) -> OnsetThresholds:
     settings = DecoderSettings(notes_per_second=notes_per_second).resolved(DECODING)
-    return OnsetThresholds(FRAME_S, settings, tune_share)
+    return OnsetThresholds(FRAME_S, settings, tune)
 
 
 def least(found: OnsetThresholds, key: int, is_tune: bool = False) -> float:
@@ -40,8 +41,20 @@ def test_a_key_that_is_down_has_the_restrikes() -> None:
 
 
 def test_the_tunes_are_lower() -> None:
-    found = thresholds(tune_share=0.5)
-    assert (least(found, 7, is_tune=True), least(found, 7)) == (0.2, 0.4)
+    found = thresholds(TuneShare())
+    assert (least(found, 7, is_tune=True), least(found, 7)) == (0.36, 0.4)
+
+
+def test_the_tunes_are_lower_still_where_it_is_softly_attacked() -> None:
+    share = TuneShare()
+    found = thresholds(share)
+    row = np.zeros(N_PITCHES, np.float32)
+    row[7] = 0.5
+    for _ in range(300):
+        found.reached(row, row > 0, row > 0, NO_MUSIC)
+    assert share.value == pytest.approx(MOST * (0.5 / FIRM) ** 6, abs=0.03)
+    found.reset()
+    assert share.value == MOST
 
 
 @pytest.mark.parametrize("is_reset", [False, True])
