@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Row = NDArray[np.float32]  # (88,)
 
-LIKELIHOOD = 1.1
+LIKELIHOOD = 0.9
 """Least probability that a key sounds and is the tune's, in thresholds of an onset."""
 SILENT_SHARE = 0.8
 """Share of that below which the key was before."""
