@@ -56,7 +56,7 @@ def cover_spec(
 ) -> ModelSpec:
     """Return the spec of a cover model, its styles from the covers in a folder of shards."""
     covers = covers_of(songs)
-    spec = _streaming_spec(network, name, "3.1", COVER_OUTPUTS)
+    spec = _streaming_spec(network, name, "3.2", COVER_OUTPUTS)
     trained = trained | {"songs": len(covers)}
     return dataclasses.replace(spec, styles=presets(covers), trained=trained)
 
