@@ -21,6 +21,9 @@ from engine.perform.tune_share import TuneShare
 
 Array = NDArray[np.float32]
 
+RELEASE = 0.45
+"""Of its highest probability of sounding: below it a note of a cover ends."""
+
 
 class Player(Protocol):
     """Turns what is heard into events."""
@@ -69,11 +72,16 @@ class CoverPlayer:
         self._pipeline = pipeline
         pipeline.heard_style = None
         decoding = settings.decoder.resolved(spec.decoding)
-        self._decoder = NoteDecoder(spec.features.frame_s, decoding, tune=TuneShare())
+        # A transcriber has the player's own ends and touch, and no tune.
+        is_cover = bool(decoding.notes_per_second)
+        self._decoder = NoteDecoder(
+            spec.features.frame_s,
+            decoding,
+            release=RELEASE if is_cover else 0.0,
+            tune=TuneShare() if is_cover else None,
+        )
         self._reserve = reserve
         self._wait(settings)
-        # A transcriber has the player's own touch, and no tune.
-        is_cover = bool(decoding.notes_per_second)
         self._intonation = Intonation(spec.features.frame_s) if is_cover else None
         self._touch = Touch() if is_cover else None
         self._performer = Performer(settings.play, settings.midi)
