@@ -21,9 +21,6 @@ from engine.perform.tune_share import TuneShare
 
 Array = NDArray[np.float32]
 
-RELEASE = 0.45
-"""Of its highest probability of sounding: below it a note of a cover ends."""
-
 
 class Player(Protocol):
     """Turns what is heard into events."""
@@ -72,16 +69,11 @@ class CoverPlayer:
         self._pipeline = pipeline
         pipeline.heard_style = None
         decoding = settings.decoder.resolved(spec.decoding)
-        # A transcriber has the player's own ends and touch, and no tune.
-        is_cover = bool(decoding.notes_per_second)
-        self._decoder = NoteDecoder(
-            spec.features.frame_s,
-            decoding,
-            release=RELEASE if is_cover else 0.0,
-            tune=TuneShare() if is_cover else None,
-        )
+        self._decoder = NoteDecoder(spec.features.frame_s, decoding, tune=TuneShare())
         self._reserve = reserve
         self._wait(settings)
+        # A transcriber has the player's own touch, and no tune.
+        is_cover = bool(decoding.notes_per_second)
         self._intonation = Intonation(spec.features.frame_s) if is_cover else None
         self._touch = Touch() if is_cover else None
         self._performer = Performer(settings.play, settings.midi)
