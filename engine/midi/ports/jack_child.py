@@ -31,10 +31,9 @@ CHECK_EVERY_S = 0.1
 STALLED_S = 2.0
 """After which a server whose time stands still counts as gone."""
 HANG_S = 10
-"""After which the system ends a process whose server does not let it in, though RtMidi has
-the interpreter's lock; whoever started it has given up by then, or is gone."""
-LEAVE_S = 0.75
-"""Seconds for closing; with a server that hangs the process is then killed."""
+"""After which the system ends a process that its server holds up, though RtMidi has the
+interpreter's lock. Whoever started it has given up by then, or is gone. Not sooner: on a busy
+machine leaving takes long, and a server that waits for each client hangs on one that was killed."""
 FETCH_EVERY_S = 0.005
 CYCLE_CHECK_S = 0.001
 DELIVERY_CYCLES = 2  # one begins and takes what was sent; when the next begins it was read
@@ -58,7 +57,6 @@ def main(kind: str, name: str) -> None:
             os.execve(sys.executable, sys.orig_argv, {**os.environ, LIBRARY: pipewire})
         say(error=str(error))
         return
-    signal.alarm(0)
     if kind == "output":
         raise_thread_priority()
     child.tell_period()
@@ -134,7 +132,6 @@ class Child:
         else:
             self._silence()
         self._stop.set()
-        signal.setitimer(signal.ITIMER_REAL, LEAVE_S)  # kills, whoever holds the interpreter
         for thread in threads:
             thread.join()
         if not self._is_input:
@@ -189,6 +186,7 @@ class Child:
         seen: list[str] = []
         reported: list[str] = []
         while not self._stop.wait(CHECK_EVERY_S):
+            signal.alarm(HANG_S)
             before, frame = frame, self._watch.frame()
             still = still + CHECK_EVERY_S if frame == before else 0.0
             if still >= STALLED_S:

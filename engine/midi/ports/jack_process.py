@@ -27,7 +27,7 @@ START_S = 6.0
 """Seconds that a server has to let a client in."""
 ANSWER_S = 3.0
 CLOSE_S = 0.75
-"""Seconds for what was sent last to leave, before the process is killed."""
+"""Seconds for what was sent last to leave; a process that needs longer goes on by itself."""
 
 _ROOT = str(Path(__file__).parents[3])
 _CODE = (
@@ -98,7 +98,11 @@ class JackClient:
         return int(rtmidi.API_UNIX_JACK)
 
     def delete(self) -> None:
-        """Close the port and leave the server, in ``CLOSE_S`` at most."""
+        """Close the port and leave the server; wait for that for ``CLOSE_S`` at most.
+
+        Then the process goes on leaving by itself, for ``jack_child.HANG_S`` at most: a server that
+        waits for each client would hang on one that was killed.
+        """
         with contextlib.suppress(rtmidi.SystemError):
             self._write("close")
         assert self._process.stdin is not None
@@ -107,8 +111,7 @@ class JackClient:
         try:
             self._process.wait(CLOSE_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            threading.Thread(target=self._process.wait, name="jack-leaves", daemon=True).start()
 
     def _write(self, *words: object) -> None:
         """Write a line. Never waits: a line goes as a whole or not at all (pipe(7))."""

@@ -1,5 +1,7 @@
 """A client of JACK in a process of its own, on stand-ins for that process."""
 
+from pathlib import Path
+
 import pytest
 import rtmidi
 
@@ -88,6 +90,20 @@ def test_a_server_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(rtmidi.SystemError, match="is gone"):
         output.send_message((0x90, 60, 100))
     output.delete()
+
+
+def test_a_client_that_leaves_slowly_is_not_killed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(midi_process, "CLOSE_S", 0.01)
+    left = tmp_path / "left"
+    leaves = f"import pathlib, time; time.sleep(0.2); pathlib.Path({str(left)!r}).touch()"
+    become(monkeypatch, READY + f"sys.stdin.readline(); {leaves}")
+    output = JackOutput("livecover")
+    output.delete()
+    assert not left.exists()
+    assert output._process.wait(30) == 0
+    assert left.exists()
 
 
 def test_a_server_that_lets_nobody_in_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
