@@ -1,14 +1,15 @@
 """The boundary of every command line: whatever ends a command becomes one line and an exit code.
 
-0 done; 2 an error that the user can mend; 70 a fault of the program's own; 130 interrupted;
-141 nobody reads any more what is printed. The line goes to stderr, without a traceback: that of a
-fault is kept in a file, and the log has it at level debug.
+0 done; 2 an error that the user can mend; 70 a fault of the program's own; 130 interrupted, by
+Ctrl-C or SIGTERM; 141 nobody reads any more what is printed. The line goes to stderr, without a
+traceback: that of a fault is kept in a file, and the log has it at level debug.
 Not here: what a command does, and its log.
 """
 
 import contextlib
 import logging
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -41,10 +42,10 @@ def run_command(name: str, body: Callable[[], int], when_interrupted: str = "") 
     body
         The command.
     when_interrupted
-        What to say after Ctrl-C.
+        What to say after Ctrl-C or SIGTERM.
     """
     _open_streams()
-    with _quiet_threads(), separate_shutdown():
+    with _quiet_threads(), separate_shutdown(), _interrupted_by_sigterm():
         try:
             try:
                 code = body()
@@ -78,6 +79,16 @@ def end_process(name: str, code: int) -> None:
         for stream in (sys.stdout, sys.stderr):
             _leave(stream)
         os._exit(code)
+
+
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does, with all that is held open closed."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def say(*lines: str) -> None:

@@ -49,7 +49,8 @@ class SignalEvent(threading.Event):
 def stop_on_signals(is_at_once: bool = False) -> Iterator[threading.Event]:
     """Yield an event that SIGINT, SIGTERM or SIGHUP sets; a second SIGINT raises KeyboardInterrupt.
 
-    With ``is_at_once`` the first does, for work of which a part is of no use.
+    With ``is_at_once`` the first does, for work of which a part is of no use. SIGHUP does nothing
+    where it was ignored before: nohup.
     """
     stop = SignalEvent()
 
@@ -59,7 +60,10 @@ def stop_on_signals(is_at_once: bool = False) -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
 
-    numbers = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+    numbers = {signal.SIGINT, signal.SIGTERM}
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        numbers.add(hangup)
     before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield stop

@@ -8,7 +8,7 @@ writes the manifest. Not here: what a shard is (``shards``), and what goes into 
 
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from tqdm import tqdm
 
 from engine.core.errors import DataError
+from engine.system.workers import worker_pool
 from offline_train.corpora.text_files import read_json
 from offline_train.data.shards import (
     Piece,
@@ -72,17 +73,14 @@ def run_here(jobs: Jobs) -> Lines:
 def run_in_processes(workers: int, jobs: Jobs) -> Lines:
     """Do jobs, which must be picklable, in so many processes; 0 does them in this one.
 
-    What was not begun is given up when the work is interrupted.
+    What is not done is given up when the work is interrupted.
     """
     if not workers:
         yield from run_here(jobs)
         return
-    pool = ProcessPoolExecutor(workers)
-    try:
+    with worker_pool(workers) as pool:
         for future in as_completed([pool.submit(run_job, *job) for job in jobs.items()]):
             yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def run_missing(out: Path, jobs: Mapping[str, Job], title: str, do: Runner = run_here) -> None:

@@ -18,7 +18,6 @@ Every choice of a rendering comes from a seed of the song's own. Not here: what 
 
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import DataError
+from engine.system.workers import worker_pool
 from offline_train.corpora import Song, read_song, split_ids
 from offline_train.corpora.folder import GiantMidi
 from offline_train.corpora.notes import Pedal, with_pedal
@@ -156,7 +156,7 @@ def read_reference_song(config: EvaluateConfig, name: str) -> ReferenceSong:
 def rendered_songs(config: EvaluateConfig) -> Iterator[ReferenceSong]:
     """Yield the rung's songs, rendering those that are not kept yet; a broken one is skipped."""
     names = song_names(config)
-    with ProcessPoolExecutor(config.workers) as pool:
+    with worker_pool(config.workers) as pool:
         for name, problem in zip(names, pool.map(partial(_keep, config), names), strict=True):
             if problem:
                 log.warning("skipped %s: %s", name, problem)

@@ -9,7 +9,6 @@ counted. Not here: what each measure is (a module for each family), tables and p
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from engine.core.errors import ConfigError, DataError
 from engine.core.settings import EngineSettings
 from engine.model.model_files import model_path
 from engine.system.extras import needs
+from engine.system.workers import worker_pool
 from offline_train.evaluation.figures import Figures, compare_qmax, figures
 from offline_train.evaluation.human_covers import spreads_or_usual
 from offline_train.evaluation.measures import likeness
@@ -219,7 +219,7 @@ def _score_all(
     if config.workers == 1:
         yield from map(score_named, names)
         return
-    with ProcessPoolExecutor(config.workers) as pool:
+    with worker_pool(config.workers) as pool:
         yield from pool.map(score_named, names)
 
 

@@ -37,8 +37,3 @@ class InterruptFlag:
             raise KeyboardInterrupt
         self.is_set = True
         log.warning("stopping after this step")
-
-
-def ignore_interrupts(_worker: int) -> None:
-    """Let a data loader's process live through Ctrl-C: a terminal sends it to every process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

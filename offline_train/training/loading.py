@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from offline_train.training.interrupts import ignore_interrupts
+from engine.system.workers import ignore_interrupts
 
 Item = TypeVar("Item")
 Item_co = TypeVar("Item_co", covariant=True)

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import logging
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -25,6 +25,7 @@ from tqdm import tqdm
 from engine.core.errors import DataError, DeviceError
 from engine.core.notes import NoteEvent
 from engine.midi.file import to_midi_file
+from engine.system.workers import worker_pool
 from offline_train.data.shards import Piece, ShardLine, is_whole, write_shard
 from offline_train.studies.pairs.acceptance import (
     Figures,
@@ -257,7 +258,7 @@ def _each(config: PairsConfig, songs: list[list[Pair]]) -> Iterator[list[PairRes
     if config.workers <= 1:
         yield from (build_song(config, pairs) for pairs in songs)
         return
-    with ProcessPoolExecutor(config.workers) as pool:
+    with worker_pool(config.workers) as pool:
         jobs = [pool.submit(build_song, config, pairs) for pairs in songs]
         for job in as_completed(jobs):
             yield job.result()

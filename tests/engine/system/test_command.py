@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -65,6 +66,18 @@ def raising(error: BaseException) -> Callable[[], int]:
 def test_an_error_is_one_line(error: BaseException, code: int, line: str, capsys: Output) -> None:
     assert run_command("lc", raising(error), "stopped") == code
     assert capsys.readouterr() == ("", f"{line}\n")
+
+
+def test_sigterm_is_an_interruption(capsys: Output) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def body() -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    assert run_command("lc", body, "stopped") == 130
+    assert capsys.readouterr().err == "lc: stopped\n"
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_name_that_is_no_text_can_be_told(capsys: Output) -> None:

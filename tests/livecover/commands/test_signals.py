@@ -59,6 +59,20 @@ def test_everyone_who_waits_is_told() -> None:
         event.clear()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal of POSIX")
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_a_terminal_that_closes_stops_it_unless_it_was_started_with_nohup(is_ignored: bool) -> None:
+    handler = signal.SIG_IGN if is_ignored else signal.SIG_DFL
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        with stop_on_signals() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert stop.is_set() is not is_ignored
+        assert signal.getsignal(signal.SIGHUP) is handler
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_the_second_interrupt_does_not_wait() -> None:
     with stop_on_signals() as stop, pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
