@@ -1,11 +1,12 @@
 """The bar network: which beats begin a bar, and whether they are the song's or too fast or slow.
 
 A beat's input is its tempo, and of each of its four sixteenths the summary
-(``engine.beat.summary``) of the cover model's posteriors, which show chords and bass more plainly
-than features do, and the attacks (``engine.beat.attacks``), which show drums. Harmony changes on
-downbeats, and hardly between beats; a snare strikes on the second and the fourth: with a GRU over
-the beats so far the network learns how long bars are and how fast songs are counted. What strikes
-three times in two beats, or in a bar, is easily taken for the beat: such counts are levels, too.
+(``engine.beat.steps.summary``) of the cover model's posteriors, which show chords and bass more
+plainly than features do, and the attacks (``engine.beat.steps.attacks``), which show drums. Harmony
+changes on downbeats, and hardly between beats; a snare strikes on the second and the fourth: with a
+GRU over the beats so far the network learns how long bars are and how fast songs are counted. What
+strikes three times in two beats, or in a bar, is easily taken for the beat: such counts are levels,
+too.
 Shapes: B batch, T beats.
 """
 

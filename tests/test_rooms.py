@@ -34,9 +34,11 @@ TABLE: dict[str, str] = {
     "engine.audio.devices engine.audio.files engine.audio.decoding engine.audio.loopback "
     "engine.audio.programs",
     "engine.model": "models models.shipped engine.core engine.system engine.signal",
-    "engine.beat": "models models.shipped engine.core engine.model",
+    "engine.beat.steps": "models engine.core",
+    "engine.beat": "models models.shipped engine.core engine.model engine.beat.steps",
     "engine.accompany": "models engine.core engine.model engine.beat",
-    "engine.perform": "models engine.core",
+    "engine.perform.tune": "models engine.core",
+    "engine.perform": "models engine.core engine.perform.tune",
     "engine.midi.ports": "engine.core engine.system",
     "engine.midi": "engine.core engine.system engine.midi.ports",
     "engine.sync": "engine.core engine.system engine.midi",

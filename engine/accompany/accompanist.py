@@ -19,7 +19,7 @@ from engine.accompany.playing import HELD_SCALE, LENGTHS, velocity_of
 from engine.accompany.sampling import SamplingSettings, Step, StepNote, draw
 from engine.accompany.step_notes import DONE, Hidden, StepNotes
 from engine.accompany.strikes import StrikeModel
-from engine.beat.summary import SUMMARY_DIM, summarise
+from engine.beat.steps.summary import SUMMARY_DIM, summarise
 from engine.core.notes import Hand
 from models.spec import MIN_PITCH, N_PITCHES
 

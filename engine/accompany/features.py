@@ -2,13 +2,13 @@
 
 Songs repeat themselves. Where the last bars resemble bars heard before, what came after those is
 likely to come now: ``expect`` says what that was. Shapes: S steps, P = 88 pitches, heard (S, P, 2)
-as ``engine.beat.gathering`` has it.
+as ``engine.beat.steps.gathering`` has it.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.beat.summary import HARMONY_DIM
+from engine.beat.steps.summary import HARMONY_DIM
 
 Array = NDArray[np.float32]
 Steps = NDArray[np.int64]

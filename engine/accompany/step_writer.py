@@ -20,7 +20,7 @@ from engine.accompany.accompanist import Accompanist
 from engine.accompany.model import Place
 from engine.accompany.presence import Presence
 from engine.accompany.sampling import Step
-from engine.beat.gathering import StepGatherer
+from engine.beat.steps.gathering import StepGatherer
 from engine.core.notes import NoteEvent
 from engine.core.tempo import BeatState
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.beat.gathering import over_windows, windows
+from engine.beat.steps.gathering import over_windows, windows
 from engine.core.errors import ModelError
 from engine.model.graph import Graph
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.beat.activations import FOLDER
-from engine.beat.attacks import N_BANDS, AttackGatherer
 from engine.beat.clock import BeatClock
-from engine.beat.gathering import StepGatherer
-from engine.beat.summary import SUMMARY_DIM, summarise
+from engine.beat.steps.attacks import N_BANDS, AttackGatherer
+from engine.beat.steps.gathering import StepGatherer
+from engine.beat.steps.summary import SUMMARY_DIM, summarise
 from engine.core.errors import ModelError
 from engine.core.tempo import BeatState
 from engine.model.graph import Graph

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.beat.clock import BeatClock
 from engine.beat.corrections import SURE, BeatCorrections
 from engine.beat.estimate import BeatEstimate
-from engine.beat.gathering import StepGatherer
+from engine.beat.steps.gathering import StepGatherer
 from engine.beat.tracker import BeatTracker
 from engine.core.notes import Posteriors
 from engine.core.settings import BeatSettings

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.beat.activations import BeatModel
-from engine.beat.attacks import AttackGatherer
 from engine.beat.bars import LEVELS, BarTracker, BeatInBar
 from engine.beat.clock import BeatClock
 from engine.beat.estimate import BeatEstimate
 from engine.beat.filter import BeatFilter
 from engine.beat.filter_settings import FilterSettings
-from engine.beat.gathering import StepGatherer
+from engine.beat.steps.attacks import AttackGatherer
+from engine.beat.steps.gathering import StepGatherer
 from engine.core.tempo import BeatState
 
 Array = NDArray[np.float32]

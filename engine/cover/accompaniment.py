@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.accompany.loudness import LoudnessFollower
 from engine.accompany.own_sound import OwnSound
 from engine.accompany.step_writer import LISTEN_BARS, PlayState, StepWriter
-from engine.beat.gathering import StepGatherer
+from engine.beat.steps.gathering import StepGatherer
 from engine.core.notes import Event, Posteriors, notes_of
 from engine.core.settings import EngineSettings
 from engine.cover.accompanying import HEARS_IN, Accompanying, play_in_style, two_hands

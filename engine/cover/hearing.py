@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.accompany.strikes import gather_strikes
-from engine.beat.gathering import StepGatherer
+from engine.beat.steps.gathering import StepGatherer
 from engine.core.notes import Posteriors
 
 Array = NDArray[np.float32]

@@ -28,11 +28,11 @@ from engine.cover.pending import MOST_MOVED_S, PendingNotes
 from engine.cover.style import style_pace
 from engine.model.pipeline import Pipeline
 from engine.perform.decoder import NoteDecoder
-from engine.perform.intonation import Intonation
 from engine.perform.performer import Performer
-from engine.perform.register import TuneRegister
 from engine.perform.restrikes import RestrikeRule
 from engine.perform.touch import Touch
+from engine.perform.tune.intonation import Intonation
+from engine.perform.tune.register import TuneRegister
 from models.spec import MIN_PITCH, N_PITCHES, Decoding
 
 Array = NDArray[np.float32]

@@ -14,10 +14,10 @@ from engine.core.settings import EngineSettings
 from engine.cover.style import style_pace
 from engine.model.pipeline import Pipeline
 from engine.perform.decoder import NoteDecoder
-from engine.perform.intonation import Intonation
 from engine.perform.performer import Performer
 from engine.perform.touch import Touch
-from engine.perform.tune_share import TuneShare
+from engine.perform.tune.intonation import Intonation
+from engine.perform.tune.share import TuneShare
 
 Array = NDArray[np.float32]
 

@@ -15,9 +15,9 @@ from engine.core.notes import NoteEvent, Part, Posteriors
 from engine.core.settings import DecoderSettings
 from engine.perform.peaks import peak_offset
 from engine.perform.restrikes import RestrikeJudge, RestrikeRule
-from engine.perform.slurs import SlurDetector
 from engine.perform.thresholds import OnsetThresholds
-from engine.perform.tune_share import TuneShare, one_voice
+from engine.perform.tune.share import TuneShare, one_voice
+from engine.perform.tune.slurs import SlurDetector
 from engine.perform.voices import Onset, Voices
 from models.spec import N_PITCHES, Decoding
 
@@ -210,8 +210,6 @@ class NoteDecoder:
         events: list[NoteEvent] = []
         ends = self._ending()
         onsets = [] if right is None else self._onsets(right, slurred)
-        if not ends and not onsets:
-            return events
         started: set[int] = set()
         # Repeated notes first: they need no voice, and their note must not be stolen before.
         onsets.sort(

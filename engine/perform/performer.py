@@ -11,7 +11,7 @@ from engine.core.settings import MidiSettings, PlaySettings
 from engine.core.velocity import velocity_table
 from engine.perform.hands import Hands
 from engine.perform.pedal import Pedal
-from engine.perform.register import TuneOctave
+from engine.perform.tune.register import TuneOctave
 
 
 class Performer:

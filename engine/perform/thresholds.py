@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.core.settings import DecoderSettings
 from engine.perform.density import DensityControl
-from engine.perform.tune_share import TuneShare
+from engine.perform.tune.share import TuneShare
 from engine.perform.voices import EPSILON
 from models.spec import N_PITCHES
 

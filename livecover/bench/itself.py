@@ -18,7 +18,7 @@ from engine.accompany.chords import CLASS_TONES
 from engine.accompany.model import Place
 from engine.accompany.own_sound import OwnSound
 from engine.accompany.step_writer import STEPS
-from engine.beat.gathering import gather_steps
+from engine.beat.steps.gathering import gather_steps
 from engine.core.chords import INTERVALS, PITCH_NAMES
 from engine.core.notes import NoteEvent, Posteriors
 from engine.core.settings import EngineSettings, ModelSettings, PlaySettings

@@ -20,7 +20,7 @@ from engine.accompany.model import AccompanistModel, Place
 from engine.accompany.planning import Plan, choose
 from engine.accompany.sampling import SamplingSettings
 from engine.accompany.step_writer import LEAST_HEARD_S
-from engine.beat.summary import SUMMARY_DIM, summarise
+from engine.beat.steps.summary import SUMMARY_DIM, summarise
 from engine.core.note_tracker import pair_notes
 from engine.core.notes import NoteEvent
 from engine.perform.hands import Hands

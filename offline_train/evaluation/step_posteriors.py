@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.beat.activations import load_beat_model
-from engine.beat.attacks import RISE_FRAMES, attacks
-from engine.beat.gathering import gather_steps
+from engine.beat.steps.attacks import RISE_FRAMES, attacks
+from engine.beat.steps.gathering import gather_steps
 from engine.core.errors import DataError
 from engine.model.pipeline import Pipeline, load_pipeline
 from models.spec import FeatureSpec

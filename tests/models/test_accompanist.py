@@ -6,7 +6,7 @@ import torch
 from engine.accompany import features
 from engine.accompany.chords import N_CLASSES
 from engine.accompany.playing import LENGTHS
-from engine.beat import summary
+from engine.beat.steps import summary
 from engine.core.chords import CHORD_DIM
 from models.accompanist import CHORD_DIM as NETWORK_CHORD_DIM
 from models.accompanist import (

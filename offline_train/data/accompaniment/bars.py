@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.beat.attacks import gather_attacks
 from engine.beat.bars import FASTEST_BPM, SLOWEST_BPM
-from engine.beat.gathering import gather_steps
-from engine.beat.summary import summarise
+from engine.beat.steps.attacks import gather_attacks
+from engine.beat.steps.gathering import gather_steps
+from engine.beat.steps.summary import summarise
 from models.bar import BEAT_DIM, LEVELS, RIGHT, STEPS, USUAL_BPM
 from offline_train.data.accompaniment.crops import moved
 

@@ -17,7 +17,7 @@ from engine.accompany.chords import (
     N_QUALITIES,
 )
 from engine.accompany.features import expect
-from engine.beat.summary import SUMMARY_DIM, summarise
+from engine.beat.steps.summary import SUMMARY_DIM, summarise
 from models.accompanist import N_PLACES
 from models.spec import MIN_PITCH, N_PITCHES
 from offline_train.data.accompaniment.batches import Batch, Crop, collate

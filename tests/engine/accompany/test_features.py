@@ -3,8 +3,8 @@
 import numpy as np
 
 from engine.accompany.features import COMPARED, expect
-from engine.beat.gathering import gather_steps
-from engine.beat.summary import HARMONY_DIM, summarise
+from engine.beat.steps.gathering import gather_steps
+from engine.beat.steps.summary import HARMONY_DIM, summarise
 
 FRAME_S = 0.016
 

@@ -11,7 +11,7 @@ from engine.accompany.accompanist import Accompanist
 from engine.accompany.model import Place
 from engine.accompany.sampling import SamplingSettings
 from engine.accompany.step_writer import LEAST_HEARD_S, PlayState, StepWriter
-from engine.beat.gathering import StepGatherer
+from engine.beat.steps.gathering import StepGatherer
 from engine.core.notes import NoteEvent, Posteriors
 from engine.core.tempo import BeatState
 from tests.engine.accompany.graphs import Graphs

@@ -7,12 +7,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from engine.beat.attacks import AttackGatherer
 from engine.beat.bars import BEAT_DIM, LEVELS, RIGHT, STEP_DIM, STEPS, BarModel, BarTracker
 from engine.beat.clock import BeatClock
 from engine.beat.estimate import BeatEstimate
-from engine.beat.gathering import StepGatherer
-from engine.beat.summary import SUMMARY_DIM
+from engine.beat.steps.attacks import AttackGatherer
+from engine.beat.steps.gathering import StepGatherer
+from engine.beat.steps.summary import SUMMARY_DIM
 from engine.beat.tracker import BeatTracker
 from engine.core.errors import ModelError
 from engine.core.notes import Posteriors

@@ -12,7 +12,7 @@ from engine.core.settings import DecoderSettings
 from engine.perform.decoder import NoteDecoder
 from engine.perform.peaks import peak_offset
 from engine.perform.restrikes import RestrikeRule
-from engine.perform.tune_share import TuneShare
+from engine.perform.tune.share import TuneShare
 from models.spec import Decoding
 
 FRAME = 1 / 64  # seconds, exact in binary so that times can be compared with ==

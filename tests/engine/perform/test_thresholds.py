@@ -5,7 +5,7 @@ import pytest
 
 from engine.core.settings import DecoderSettings
 from engine.perform.thresholds import OnsetThresholds
-from engine.perform.tune_share import FIRM, MOST, TuneShare
+from engine.perform.tune.share import FIRM, MOST, TuneShare
 from models.spec import N_PITCHES, Decoding
 
 FRAME_S = 0.016

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.beat.attacks import N_BANDS
 from engine.beat.bars import BEAT_DIM as ENGINE_DIM
 from engine.beat.bars import LEVELS as ENGINE_LEVELS
 from engine.beat.bars import USUAL_BPM as ENGINE_BPM
 from engine.beat.bars import load_bar_model
+from engine.beat.steps.attacks import N_BANDS
 from engine.core.errors import ModelError
 from models.bar import BEAT_DIM, LEVELS, RIGHT, STEPS, USUAL_BPM, BarConfig
 from offline_train.data.accompaniment.bars import (

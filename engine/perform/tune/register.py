@@ -6,7 +6,7 @@ from math import inf
 from statistics import median
 
 from engine.core.notes import NoteEvent
-from engine.perform.moved_keys import MovedKeys
+from engine.perform.tune.moved_keys import MovedKeys
 
 NOTES = 8
 LEAST_NOTES = 4

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.notes import NoteEvent, Posteriors
-from engine.perform.moved_keys import MovedKeys
+from engine.perform.tune.moved_keys import MovedKeys
 from models.spec import MIN_PITCH, N_PITCHES
 
 Row = NDArray[np.float32]  # (88,)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.core.notes import NoteEvent, Posteriors
-from engine.perform.intonation import KNOWN_S, MEMORY_S, Intonation
+from engine.perform.tune.intonation import KNOWN_S, MEMORY_S, Intonation
 from models.spec import MIN_PITCH, N_PITCHES
 
 FRAME_S = 0.016

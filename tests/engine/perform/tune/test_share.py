@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.perform.tune_share import LEAST, MOST, TuneShare, one_voice
+from engine.perform.tune.share import LEAST, MOST, TuneShare, one_voice
 
 MANY = 200
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from engine.accompany.loudness import LoudnessFollower
 from engine.accompany.presence import Presence
-from engine.beat.gathering import KEPT_S, StepGatherer, gather_steps
+from engine.beat.steps.gathering import KEPT_S, StepGatherer, gather_steps
 from engine.core.notes import Posteriors
 
 Array = NDArray[np.float32]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from engine.core.notes import NoteEvent, Posteriors
 from engine.core.settings import DecoderSettings
 from engine.perform.decoder import SLUR_VELOCITY, NoteDecoder
-from engine.perform.slurs import SlurDetector
+from engine.perform.tune.slurs import SlurDetector
 from models.spec import MIN_PITCH
 
 FRAME_S = 0.016

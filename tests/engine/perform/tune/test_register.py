@@ -3,7 +3,7 @@
 import pytest
 
 from engine.core.notes import NoteEvent, Part
-from engine.perform.register import HIGH, LEAST_HEARD, LOW, REMEMBERED, TuneOctave
+from engine.perform.tune.register import HIGH, LEAST_HEARD, LOW, REMEMBERED, TuneOctave
 
 NOTE_S = 0.5  # as long as a rest between phrases
 LOW_KEY, HIGH_KEY = LOW - 4, HIGH + 4

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.beat.attacks import KEPT_S, N_BANDS, RISE_FRAMES, AttackGatherer, attacks
+from engine.beat.steps.attacks import KEPT_S, N_BANDS, RISE_FRAMES, AttackGatherer, attacks
 
 FRAME_S = 0.016
 N_BINS = 60  # ten of each band

@@ -1,7 +1,7 @@
 """Notes on other keys than they were heard on."""
 
 from engine.core.notes import NoteEvent
-from engine.perform.moved_keys import MovedKeys
+from engine.perform.tune.moved_keys import MovedKeys
 
 
 def on(pitch: int, time: float = 0.0) -> NoteEvent:

@@ -7,7 +7,7 @@ a log-frequency front end, bands (n, 6). Belongs to the worker thread.
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.beat.gathering import over_windows, windows
+from engine.beat.steps.gathering import over_windows, windows
 
 Array = NDArray[np.float32]
 Times = NDArray[np.floating]
