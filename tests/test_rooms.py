@@ -89,8 +89,14 @@ TABLE: dict[str, str] = {
     "offline_train.synthesis offline_train.data offline_train.evaluation.measures",
     "offline_train.data.beats": "models engine offline_train.corpora offline_train.synthesis "
     "offline_train.data",
+    "offline_train.evaluation.songs": "engine offline_train.corpora offline_train.synthesis "
+    "offline_train.data",
     "offline_train.evaluation": "models engine offline_train.corpora offline_train.synthesis "
-    "offline_train.data offline_train.evaluation.measures",
+    "offline_train.data offline_train.evaluation.measures offline_train.evaluation.songs",
+    "offline_train.evaluation.hearing": "models engine offline_train.corpora "
+    "offline_train.synthesis offline_train.data offline_train.evaluation",
+    "offline_train.evaluation.accompanying": "models engine offline_train.corpora "
+    "offline_train.data offline_train.evaluation offline_train.evaluation.hearing",
     "offline_train.training": "models engine offline_train.data",
     "offline_train.training.cover": "models engine offline_train.data offline_train.training",
     "offline_train.recipes": "models engine offline_train.corpora offline_train.synthesis "

@@ -75,14 +75,14 @@ def add(command: Add) -> None:
 def analyze_songs(args: argparse.Namespace) -> None:
     """Keep the live models' posteriors of shards, for training, and of rung b, for evaluation."""
     from offline_train.data.accompaniment.posterior_noise import PosteriorNoise
-    from offline_train.evaluation.rungs import EvaluateConfig
-    from offline_train.evaluation.step_posteriors import (
+    from offline_train.evaluation.hearing.step_posteriors import (
         keep_posteriors,
         noise_pairs,
         of_rung,
         of_shards,
         of_songs,
     )
+    from offline_train.evaluation.songs.rungs import EvaluateConfig
 
     data = data_folder(args)
     takes = range(1, args.takes + 1)
@@ -109,8 +109,8 @@ def export_accompanist(args: argparse.Namespace) -> None:
 
 def hear_covers(args: argparse.Namespace) -> None:
     """Keep what ``live`` hears of shards, for training, and of rung b, for validation."""
-    from offline_train.evaluation.heard_covers import keep_heard, of_folder, of_rung
-    from offline_train.evaluation.rungs import EvaluateConfig
+    from offline_train.evaluation.hearing.heard_covers import keep_heard, of_folder, of_rung
+    from offline_train.evaluation.songs.rungs import EvaluateConfig
 
     for folder in args.prepared:
         keep_heard(of_folder(folder), args.out / "train")
@@ -128,9 +128,9 @@ def export_strikes(args: argparse.Namespace) -> None:
 def accompany_files(args: argparse.Namespace) -> None:
     """Print what the program plays to songs as files, on the beat that it finds."""
     from offline_train.data.accompaniment.songs import prepare_songs
-    from offline_train.evaluation.accompanied_files import score_files, table
-    from offline_train.evaluation.rungs import EvaluateConfig
-    from offline_train.evaluation.step_posteriors import of_rung
+    from offline_train.evaluation.accompanying.accompanied_files import score_files, table
+    from offline_train.evaluation.hearing.step_posteriors import of_rung
+    from offline_train.evaluation.songs.rungs import EvaluateConfig
 
     data = data_folder(args)
     config = EvaluateConfig(data, args.cache, args.split, "b", limit=args.limit)
@@ -146,16 +146,16 @@ def accompaniment(args: argparse.Namespace) -> None:
     from engine.accompany.sampling import SamplingSettings
     from engine.whole_song.arranger import Arranger
     from offline_train.data.accompaniment.songs import prepare_songs
-    from offline_train.evaluation.accompaniment import measure, table
-    from offline_train.evaluation.accompaniment_players import (
+    from offline_train.evaluation.accompanying.accompaniment import measure, table
+    from offline_train.evaluation.accompanying.accompaniment_players import (
         Accompanying,
         Player,
         Trivial,
         heard_share,
     )
-    from offline_train.evaluation.arranged_songs import Arranging
-    from offline_train.evaluation.rungs import EvaluateConfig
-    from offline_train.evaluation.step_posteriors import load_posteriors
+    from offline_train.evaluation.accompanying.arranged_songs import Arranging
+    from offline_train.evaluation.hearing.step_posteriors import load_posteriors
+    from offline_train.evaluation.songs.rungs import EvaluateConfig
     from offline_train.exporting.accompanist import export_accompanist
     from offline_train.recipes.accompanist import load_network
 

@@ -1,6 +1,6 @@
 """Reads sound files as inputs of the networks: mono float32 (n,) at 16 kHz.
 
-Not here: songs as an evaluation keeps them (``evaluation.songs``).
+Not here: songs as an evaluation keeps them (``evaluation.songs.reference_song``).
 """
 
 from pathlib import Path

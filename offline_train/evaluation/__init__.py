@@ -1,7 +1,12 @@
 """How good a model's covers are: rungs of songs, systems, measures, tables and pictures."""
 
-from offline_train.evaluation.rungs import Embed, EvaluateConfig, giantmidi_split, rendered_songs
 from offline_train.evaluation.scoring import RungResult, evaluate
+from offline_train.evaluation.songs.rungs import (
+    Embed,
+    EvaluateConfig,
+    giantmidi_split,
+    rendered_songs,
+)
 from offline_train.evaluation.systems import decode
 from offline_train.evaluation.tuning import tune
 

@@ -37,7 +37,7 @@ from offline_train.evaluation.measures.beats import (
     f_measure,
     level,
 )
-from offline_train.evaluation.rungs import (
+from offline_train.evaluation.songs.rungs import (
     EvaluateConfig,
     read_reference_song,
     reference_piece,

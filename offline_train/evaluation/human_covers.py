@@ -8,7 +8,7 @@ from offline_train.evaluation.measures.pianist import (
     human_spreads,
     score_pianist,
 )
-from offline_train.evaluation.rungs import (
+from offline_train.evaluation.songs.rungs import (
     EvaluateConfig,
     cover_notes,
     reference_piece,

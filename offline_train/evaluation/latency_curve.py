@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from engine.core.settings import EngineSettings
 from offline_train.evaluation.figures import MEASURE, Figures
 from offline_train.evaluation.report import markdown_table
-from offline_train.evaluation.rungs import EvaluateConfig
 from offline_train.evaluation.scoring import evaluate
+from offline_train.evaluation.songs.rungs import EvaluateConfig
 from offline_train.evaluation.systems import Path_
 
 COLUMNS = {

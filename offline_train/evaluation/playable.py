@@ -31,14 +31,14 @@ from offline_train.evaluation.measures.parts import PartsScore, score_parts
 from offline_train.evaluation.measures.pedalling import PedalScore, score_pedal
 from offline_train.evaluation.measures.playability import Unplayable, find_unplayable, split_hands
 from offline_train.evaluation.measures.transcription import Count, match_notes, score_onsets
-from offline_train.evaluation.rungs import (
+from offline_train.evaluation.songs.reference_song import ReferenceSong
+from offline_train.evaluation.songs.rungs import (
     RENDERED,
     EvaluateConfig,
     read_reference_song,
     reference_piece,
     song_names,
 )
-from offline_train.evaluation.songs import ReferenceSong
 from offline_train.evaluation.systems import events_to_notes, listen
 
 Notes = NDArray[np.float32]

@@ -9,8 +9,8 @@ from typing import Any
 from engine.core.errors import DataError
 from offline_train.evaluation.figures import MEASURE, MEASURES, Measure
 from offline_train.evaluation.pictures import draw_rolls
-from offline_train.evaluation.rungs import EvaluateConfig, read_reference_song
 from offline_train.evaluation.scoring import RungResult
+from offline_train.evaluation.songs.rungs import EvaluateConfig, read_reference_song
 
 RUNG_TITLES = {
     "a": "sound sources and grooves of training",

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from engine.core.settings import EngineSettings, ModelSettings, PlaySettings
 from offline_train.evaluation.pictures import COLOURS, draw_notes
-from offline_train.evaluation.rungs import EvaluateConfig, read_reference_song, song_names
-from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE, ReferenceSong
+from offline_train.evaluation.songs.rungs import EvaluateConfig, read_reference_song, song_names
 from offline_train.evaluation.systems import ModelSystem
 
 Array = NDArray[np.float32]

@@ -28,12 +28,6 @@ from offline_train.evaluation.measures import likeness
 from offline_train.evaluation.measures.pianist import (
     pianist_distance,
 )
-from offline_train.evaluation.rungs import (
-    EvaluateConfig,
-    Rung,
-    read_reference_song,
-    song_names,
-)
 from offline_train.evaluation.song_scores import (
     BASIC_PITCH,
     HUMAN,
@@ -41,7 +35,13 @@ from offline_train.evaluation.song_scores import (
     score_song,
     with_distances,
 )
-from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE, ReferenceSong
+from offline_train.evaluation.songs.rungs import (
+    EvaluateConfig,
+    Rung,
+    read_reference_song,
+    song_names,
+)
 from offline_train.evaluation.systems import Path_, SystemChoice, open_system
 
 log = logging.getLogger(__name__)

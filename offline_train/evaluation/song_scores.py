@@ -23,8 +23,8 @@ from offline_train.evaluation.measures.playability import score_playability
 from offline_train.evaluation.measures.rhythm import score_rhythm
 from offline_train.evaluation.measures.transcription import cells_of_posteriors, score_transcription
 from offline_train.evaluation.measures.tune import score_tune
-from offline_train.evaluation.rungs import Embed
-from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE, ReferenceSong
+from offline_train.evaluation.songs.rungs import Embed
 from offline_train.evaluation.systems import Cover, SystemChoice, open_system
 
 Array = NDArray[np.float32]

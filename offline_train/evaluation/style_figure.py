@@ -20,7 +20,7 @@ from engine.cover.style import INTENSITIES, style_pace, style_vector
 from engine.model.pipeline import load_pipeline
 from offline_train.evaluation.pictures import PICTURE_S, draw_notes
 from offline_train.evaluation.report import markdown_table
-from offline_train.evaluation.rungs import EvaluateConfig, rendered_songs
+from offline_train.evaluation.songs.rungs import EvaluateConfig, rendered_songs
 from offline_train.evaluation.systems import decode, listen
 
 log = logging.getLogger(__name__)

@@ -30,7 +30,7 @@ from engine.whole_song.song_analyzer import SongAnalyzer
 from models.spec import Decoding, ModelSpec
 from offline_train.data.teacher import Teacher
 from offline_train.evaluation.posterior_recorder import PosteriorRecorder
-from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE, ReferenceSong
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from offline_train.evaluation.measures.transcription import (
     score_onsets,
     sounding,
 )
-from offline_train.evaluation.rungs import EvaluateConfig, rendered_songs
+from offline_train.evaluation.songs.rungs import EvaluateConfig, rendered_songs
 from offline_train.evaluation.systems import Path_, decode, listen
 
 log = logging.getLogger(__name__)

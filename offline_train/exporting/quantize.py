@@ -31,8 +31,8 @@ from engine.model.pipeline import Pipeline, load_pipeline, offline_features
 from engine.model.stateful_model import StatefulModel
 from offline_train.evaluation import EvaluateConfig, evaluate
 from offline_train.evaluation.report import markdown_table
-from offline_train.evaluation.rungs import read_reference_song, song_names
-from offline_train.evaluation.songs import SAMPLE_RATE
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE
+from offline_train.evaluation.songs.rungs import read_reference_song, song_names
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from models.spec import Decoding, ModelSpec
 from models.streaming import StreamingCover, Transcriber
 from offline_train.data.shards import MANIFEST, StoredPiece, read_shards
 from offline_train.evaluation import EvaluateConfig, tune
-from offline_train.evaluation.songs import SAMPLE_RATE
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE
 from offline_train.evaluation.systems import listen
 from offline_train.evaluation.tuning import SANE_DENSITY, Search, TuningExample, tune_thresholds
 from offline_train.exporting.export import export_frontend, export_stateful

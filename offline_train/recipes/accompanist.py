@@ -3,7 +3,7 @@
 They share no weights: the planner's loss is the song's chord at the step that is to be written,
 the player's and writer's are the human's notes, moved to the plan that they are given. What each
 learns from is drawn by ``offline_train.data.accompaniment.crops``. Evaluate what is sampled
-(``offline_train.evaluation.accompaniment``), never by these losses.
+(``offline_train.evaluation.accompanying.accompaniment``), never by these losses.
 """
 
 import logging
@@ -34,7 +34,7 @@ from offline_train.data.accompaniment.batches import Batch, collate
 from offline_train.data.accompaniment.crops import Crops, ExcerptPosteriors, make_crop
 from offline_train.data.accompaniment.posterior_noise import PosteriorNoise
 from offline_train.data.accompaniment.songs import GridSong, prepare_songs
-from offline_train.evaluation.step_posteriors import load_posteriors
+from offline_train.evaluation.hearing.step_posteriors import load_posteriors
 from offline_train.recipes.own_history import with_own_past
 from offline_train.training.checkpoints import read_checkpoint
 from offline_train.training.loading import draw_batches

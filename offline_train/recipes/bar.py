@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from models.bar import RIGHT, BarConfig, BarNetwork
 from offline_train.data.accompaniment.bars import HALF, BarCrops, beats_of
-from offline_train.evaluation.step_posteriors import load_heard_songs
+from offline_train.evaluation.hearing.step_posteriors import load_heard_songs
 from offline_train.training.loading import load_batches
 from offline_train.training.loop import TrainingLoop
 from offline_train.training.settings import SteppedSettings, settings_from

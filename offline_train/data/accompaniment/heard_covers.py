@@ -1,7 +1,7 @@
 """What a cover model heard of songs whose human cover is known.
 
 Each piece is one ``NAME.npz`` in a folder: what ``HeardCover`` has. Not here: hearing
-(``evaluation.heard_covers``), crops (``strike_crops``).
+(``evaluation.hearing.heard_covers``), crops (``strike_crops``).
 """
 
 from collections.abc import Sequence

@@ -25,8 +25,8 @@ from models.widen import widen
 from offline_train.corpora.text_files import read_json
 from offline_train.data.shards import manifest_hash
 from offline_train.evaluation import EvaluateConfig, evaluate, rendered_songs
-from offline_train.evaluation.rungs import read_reference_song, song_names
-from offline_train.evaluation.songs import SAMPLE_RATE
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE
+from offline_train.evaluation.songs.rungs import read_reference_song, song_names
 from offline_train.exporting.release import ReleaseConfig, release_cover
 from offline_train.recipes.cover import check_shards, train
 from offline_train.training.cover.settings import CoverSettings

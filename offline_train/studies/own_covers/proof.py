@@ -21,7 +21,7 @@ from engine.core.settings import EngineSettings, ModelSettings, PlaySettings
 from offline_train.corpora import Note, Song, read_song, split_ids
 from offline_train.evaluation.measures.pianist import PianistScore, score_pianist
 from offline_train.evaluation.report import markdown_table
-from offline_train.evaluation.rungs import EvaluateConfig, reference_piece, rendered_songs
+from offline_train.evaluation.songs.rungs import EvaluateConfig, reference_piece, rendered_songs
 from offline_train.evaluation.systems import ModelSystem
 from offline_train.studies.own_covers.pianists import PIANISTS
 from offline_train.studies.pairs.proof import random_warp

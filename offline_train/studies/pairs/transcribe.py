@@ -26,7 +26,7 @@ def open_transcriber(name: str, style: str = "balanced") -> Transcriber:
 
         return Teacher().notes
     from engine.model.pipeline import load_pipeline
-    from offline_train.evaluation.songs import SAMPLE_RATE as MODEL_RATE
+    from offline_train.evaluation.songs.reference_song import SAMPLE_RATE as MODEL_RATE
     from offline_train.evaluation.systems import decode, listen
 
     pipeline = load_pipeline(name)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from offline_train.data.sampler import gains_of, mix_piece
 from offline_train.data.shards import StoredPiece, read_shards
 from offline_train.data.sound_files import read_part
-from offline_train.evaluation.recordings import find_recordings
+from offline_train.evaluation.songs.recordings import find_recordings
 from offline_train.synthesis.stems import SAMPLE_RATE
 
 Array = NDArray[np.float32]

@@ -15,10 +15,10 @@ from offline_train.evaluation.report import (
     save_json,
     table_rows,
 )
-from offline_train.evaluation.rungs import Rung
 from offline_train.evaluation.scoring import RungResult, SystemResult
 from offline_train.evaluation.song_scores import ScoredSong, score_cover
-from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE, ReferenceSong
+from offline_train.evaluation.songs.rungs import Rung
 from offline_train.evaluation.systems import Cover, Timing
 
 NOTES = np.array(

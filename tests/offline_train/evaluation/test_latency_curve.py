@@ -14,7 +14,7 @@ from offline_train.evaluation.latency_curve import (
     latency_table,
     measure_latencies,
 )
-from offline_train.evaluation.rungs import EvaluateConfig
+from offline_train.evaluation.songs.rungs import EvaluateConfig
 
 
 def test_each_latency_is_played_live_and_none_as_a_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,8 @@ from offline_train.evaluation import EvaluateConfig
 from offline_train.evaluation.measures.playability import find_unplayable
 from offline_train.evaluation.playable import PlayableScore, measure, notes_in_hands, pedalled
 from offline_train.evaluation.playable_report import report
-from offline_train.evaluation.rungs import reference_piece
-from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong, cached_song
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE, ReferenceSong, cached_song
+from offline_train.evaluation.songs.rungs import reference_piece
 from tests.note_streams import rows, streams
 from tests.offline_train.fixtures import write_data
 

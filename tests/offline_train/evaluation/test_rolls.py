@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from offline_train.evaluation.rolls import HUMAN, PlayedSong, draw_songs
-from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE, ReferenceSong
 
 
 def test_each_song_has_a_row_also_without_a_human(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from models.spec import Decoding
 from offline_train.evaluation import EvaluateConfig, RungResult, evaluate
 from offline_train.evaluation.measures.transcription import cells_of_notes
 from offline_train.evaluation.report import save_page
-from offline_train.evaluation.rungs import read_reference_song
-from offline_train.evaluation.songs import SAMPLE_RATE
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE
+from offline_train.evaluation.songs.rungs import read_reference_song
 from offline_train.evaluation.style_figure import draw_styles, measure_styles, style_table
 from offline_train.evaluation.systems import decode, events_to_notes
 from offline_train.evaluation.tuning import (

@@ -9,7 +9,7 @@ import soundfile
 from engine.core.errors import ModelError
 from engine.model.model_files import load_model
 from offline_train.evaluation import EvaluateConfig
-from offline_train.evaluation.songs import SAMPLE_RATE
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE
 from offline_train.exporting.quantize import compare, quantized
 from tests.messages import refused
 from tests.offline_train.fixtures import write_song

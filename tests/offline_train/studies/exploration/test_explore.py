@@ -10,7 +10,7 @@ import pytest
 from engine.core.errors import ConfigError, DataError, ModelError
 from models.streaming import StreamingConfig
 from offline_train.evaluation import EvaluateConfig
-from offline_train.evaluation.songs import ReferenceSong, cached_song
+from offline_train.evaluation.songs.reference_song import ReferenceSong, cached_song
 from offline_train.recipes.cover import train
 from offline_train.studies.exploration import explore as study
 from offline_train.studies.exploration.explore import ExploreConfig, Setting, explore, start_of

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.core.errors import DataError
-from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong, cached_song
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE, ReferenceSong, cached_song
 
 SOUND = (0.3 * np.sin(np.arange(2 * SAMPLE_RATE) / 9)).astype(np.float32)
 NOTES = np.array([[0.1, 0.4, 60, 80, 1]], np.float32)

@@ -11,7 +11,7 @@ from engine.accompany.sampling import SamplingSettings
 from offline_train.corpora import read_song
 from offline_train.data.accompaniment.crops import ExcerptPosteriors
 from offline_train.data.accompaniment.songs import GridSong, grid_song
-from offline_train.evaluation.accompaniment_players import ENTRY_STEPS, Trivial, lag_of
+from offline_train.evaluation.accompanying.accompaniment_players import ENTRY_STEPS, Trivial, lag_of
 from tests.offline_train.fixtures import write_song
 
 

@@ -32,8 +32,8 @@ from offline_train.corpora import Song, read_song, split_ids
 from offline_train.corpora.folder import GiantMidi
 from offline_train.corpora.notes import Pedal, with_pedal
 from offline_train.corpora.pop909 import Pop909
-from offline_train.evaluation.other_bands import render_other
-from offline_train.evaluation.recordings import (
+from offline_train.evaluation.songs.other_bands import render_other
+from offline_train.evaluation.songs.recordings import (
     LONGEST_S,
     SUNG_S,
     Recording,
@@ -41,8 +41,13 @@ from offline_train.evaluation.recordings import (
     read_recording,
     read_sung_recording,
 )
-from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong, cached_song, log
-from offline_train.evaluation.sung_bands import render_sung
+from offline_train.evaluation.songs.reference_song import (
+    SAMPLE_RATE,
+    ReferenceSong,
+    cached_song,
+    log,
+)
+from offline_train.evaluation.songs.sung_bands import render_sung
 from offline_train.synthesis.band_renders import cut, render_band, waveform
 from offline_train.synthesis.pianos.salamander import play_piano
 from offline_train.synthesis.render import RENDER_RATE

@@ -8,7 +8,7 @@ import pytest
 
 from engine.core.errors import DataError
 from offline_train.corpora import Note
-from offline_train.evaluation.other_bands import timidity
+from offline_train.evaluation.songs.other_bands import timidity
 from offline_train.synthesis.bands.band import Player
 from offline_train.synthesis.render import RENDER_RATE, players_to_midi
 from tests.messages import says

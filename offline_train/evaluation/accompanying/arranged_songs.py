@@ -15,15 +15,15 @@ from engine.whole_song.song_analysis import WALTZ, on_grid
 from engine.whole_song.song_analyzer import SongAnalyzer
 from offline_train.data.accompaniment.crops import ExcerptPosteriors
 from offline_train.data.accompaniment.songs import GridSong
-from offline_train.evaluation.accompaniment_players import (
+from offline_train.evaluation.accompanying.accompaniment_players import (
     ENTRY_STEPS,
     Played,
     in_two_hands,
     time_of,
 )
-from offline_train.evaluation.rungs import EvaluateConfig
-from offline_train.evaluation.songs import SAMPLE_RATE
-from offline_train.evaluation.step_posteriors import Sound, sound_of
+from offline_train.evaluation.hearing.step_posteriors import Sound, sound_of
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE
+from offline_train.evaluation.songs.rungs import EvaluateConfig
 
 
 class Arranging:

@@ -15,17 +15,17 @@ from engine.core.errors import DataError
 from offline_train.corpora import read_song
 from offline_train.data import sound_files
 from offline_train.data.shards import Piece, append_manifest, write_shard
-from offline_train.evaluation import recordings, rungs, sung_bands
+from offline_train.evaluation.hearing.step_posteriors import sound_of
 from offline_train.evaluation.report import RUNG_TITLES
-from offline_train.evaluation.rungs import (
+from offline_train.evaluation.songs import recordings, rungs, sung_bands
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE
+from offline_train.evaluation.songs.rungs import (
     EvaluateConfig,
     giantmidi_split,
     read_reference_song,
     rendered_songs,
     song_names,
 )
-from offline_train.evaluation.songs import SAMPLE_RATE
-from offline_train.evaluation.step_posteriors import sound_of
 from offline_train.synthesis import band_renders
 from offline_train.synthesis.render import RENDER_RATE
 from tests.messages import says

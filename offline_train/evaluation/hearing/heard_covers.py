@@ -16,7 +16,7 @@ from engine.model.pipeline import load_pipeline
 from offline_train.data.accompaniment.heard_covers import HeardCover
 from offline_train.data.sampler import mix_piece
 from offline_train.data.shards import read_shards
-from offline_train.evaluation.rungs import (
+from offline_train.evaluation.songs.rungs import (
     EvaluateConfig,
     read_reference_song,
     reference_piece,

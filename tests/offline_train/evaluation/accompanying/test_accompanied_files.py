@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 
 from offline_train.data.accompaniment.songs import prepare_songs, step_times
-from offline_train.evaluation import accompanied_files
-from offline_train.evaluation.accompanied_files import play, score_file, score_files, table
-from offline_train.evaluation.step_posteriors import Sound
+from offline_train.evaluation.accompanying import accompanied_files
+from offline_train.evaluation.accompanying.accompanied_files import (
+    play,
+    score_file,
+    score_files,
+    table,
+)
+from offline_train.evaluation.hearing.step_posteriors import Sound
 from tests.offline_train.fixtures import write_data
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from offline_train.data.accompaniment.heard_covers import load_heard_covers
-from offline_train.evaluation import heard_covers as subject
-from offline_train.evaluation.heard_covers import Covered, keep_heard
+from offline_train.evaluation.hearing import heard_covers as subject
+from offline_train.evaluation.hearing.heard_covers import Covered, keep_heard
 
 SECONDS, PERIOD = 12.0, 0.6
 

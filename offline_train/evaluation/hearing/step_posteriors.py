@@ -30,7 +30,7 @@ from offline_train.data.beats.pieces import band, played
 from offline_train.data.sampler import mix_piece
 from offline_train.data.shards import read_shards
 from offline_train.evaluation.beats import features_of
-from offline_train.evaluation.rungs import (
+from offline_train.evaluation.songs.rungs import (
     EvaluateConfig,
     excerpt_start,
     read_reference_song,

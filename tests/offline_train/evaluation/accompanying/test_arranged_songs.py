@@ -11,11 +11,11 @@ from engine.whole_song.grid_notes import GridNote
 from offline_train.corpora import read_song
 from offline_train.data.accompaniment.crops import ExcerptPosteriors
 from offline_train.data.accompaniment.songs import GridSong, grid_song
-from offline_train.evaluation import arranged_songs
-from offline_train.evaluation.arranged_songs import Arranging, true_grid
-from offline_train.evaluation.rungs import EvaluateConfig
-from offline_train.evaluation.songs import SAMPLE_RATE
-from offline_train.evaluation.step_posteriors import Sound
+from offline_train.evaluation.accompanying import arranged_songs
+from offline_train.evaluation.accompanying.arranged_songs import Arranging, true_grid
+from offline_train.evaluation.hearing.step_posteriors import Sound
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE
+from offline_train.evaluation.songs.rungs import EvaluateConfig
 from tests.offline_train.fixtures import write_song
 
 FIRST = 4

@@ -15,7 +15,7 @@ from offline_train.corpora import read_notes
 from offline_train.corpora.ultrastar import read_sung
 from offline_train.data.shards import MANIFEST, StoredPiece, read_shards
 from offline_train.data.sound_files import duration, read_part
-from offline_train.evaluation.songs import SAMPLE_RATE, ReferenceSong
+from offline_train.evaluation.songs.reference_song import SAMPLE_RATE, ReferenceSong
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from engine.core.settings import EngineSettings, PlaySettings
 from offline_train.data.accompaniment.songs import GridSong, step_times
+from offline_train.evaluation.hearing.step_posteriors import Sound
 from offline_train.evaluation.measures.pianist import pulse
-from offline_train.evaluation.songs import ReferenceSong
-from offline_train.evaluation.step_posteriors import Sound
+from offline_train.evaluation.songs.reference_song import ReferenceSong
 from offline_train.evaluation.systems import SystemChoice, open_system
 
 AFTER_CHANGE = 4  # steps: the first beat

@@ -8,7 +8,7 @@ import pytest
 from offline_train.corpora import read_song
 from offline_train.data.accompaniment.crops import ExcerptPosteriors
 from offline_train.data.accompaniment.songs import GridSong, grid_song
-from offline_train.evaluation.accompaniment import (
+from offline_train.evaluation.accompanying.accompaniment import (
     AccompanimentScore,
     add_song,
     after_change,
@@ -16,7 +16,7 @@ from offline_train.evaluation.accompaniment import (
     recoveries,
     table,
 )
-from offline_train.evaluation.accompaniment_players import Played, human_playing
+from offline_train.evaluation.accompanying.accompaniment_players import Played, human_playing
 from tests.offline_train.fixtures import write_song
 
 

@@ -7,7 +7,7 @@ import pytest
 from engine.core.errors import DataError
 from offline_train.corpora import read_song
 from offline_train.data.accompaniment.crops import ExcerptPosteriors
-from offline_train.evaluation.step_posteriors import (
+from offline_train.evaluation.hearing.step_posteriors import (
     keep_posteriors,
     load_heard_songs,
     load_posteriors,

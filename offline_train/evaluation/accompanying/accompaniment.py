@@ -16,7 +16,7 @@ from engine.accompany.chords import CLASS_TONES
 from engine.whole_song.grid import STEPS_PER_BEAT
 from offline_train.data.accompaniment.crops import ExcerptPosteriors
 from offline_train.data.accompaniment.songs import GridSong
-from offline_train.evaluation.accompaniment_players import (
+from offline_train.evaluation.accompanying.accompaniment_players import (
     ENTRY_STEPS,
     Played,
     Player,

@@ -1,0 +1,1 @@
+"""How good accompaniments are: by step, in files, and of the arranger."""
