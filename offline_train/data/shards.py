@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import DataError
+from engine.system.whole_file import written_whole
 from offline_train.corpora.text_files import read_text
 
 log = logging.getLogger(__name__)
@@ -156,9 +157,8 @@ def write_manifest(folder: Path, lines: Iterable[ShardLine]) -> None:
     """Write the manifest anew, ordered by file name."""
     rows = sorted(lines, key=lambda line: line.file)
     text = "".join(json.dumps(dataclasses.asdict(row)) + "\n" for row in rows)
-    partial = folder / f".{MANIFEST}.partial"
-    partial.write_text(text)
-    partial.replace(folder / MANIFEST)
+    with written_whole(folder / MANIFEST) as file:
+        file.write(text.encode())
 
 
 def append_manifest(folder: Path, line: ShardLine) -> None:

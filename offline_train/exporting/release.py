@@ -15,6 +15,7 @@ from engine.cover.style import expected_onset_rate
 from engine.model.frontend import SUFFIX as FRONTEND_SUFFIX
 from engine.model.model_files import LOCAL_SUFFIX
 from engine.model.pipeline import load_pipeline
+from engine.system.whole_file import written_whole
 from models.features import LOG_STFT_16K
 from models.spec import METADATA_KEY, ModelSpec
 from models.streaming import COVER, RESIDUAL, TRANSCRIPTION_PREFIX, StreamingCover, Transcriber
@@ -223,7 +224,6 @@ def _save_spec(
     stored: onnx.ModelProto, entry: onnx.StringStringEntryProto, spec: ModelSpec, path: Path
 ) -> Path:
     entry.value = spec.to_metadata()
-    partial = path.with_suffix(".partial")
-    onnx.save(stored, str(partial))
-    partial.replace(path)
+    with written_whole(path) as file:
+        onnx.save(stored, file)
     return path

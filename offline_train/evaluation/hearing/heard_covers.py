@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from engine.core.errors import DataError
 from engine.model.pipeline import load_pipeline
+from engine.system.whole_file import written_whole
 from offline_train.data.accompaniment.heard_covers import HeardCover
 from offline_train.data.sampler import mix_piece
 from offline_train.data.shards import read_shards
@@ -96,10 +97,6 @@ def keep_heard(pieces: Iterator[Covered], out: Path) -> int:
             piece.beats[:, 1] > 0,
             piece.notes,
         )
-        try:
-            with path.with_suffix(".partial").open("wb") as file:
-                np.savez_compressed(file, **heard._asdict())
-            path.with_suffix(".partial").replace(path)
-        except OSError as error:
-            raise DataError(f"{out}: expected to keep posteriors there ({error})") from error
+        with written_whole(path) as file:
+            np.savez_compressed(file, **heard._asdict())
     return n

@@ -21,6 +21,7 @@ from engine.beat.steps.attacks import RISE_FRAMES, attacks
 from engine.beat.steps.gathering import gather_steps
 from engine.core.errors import DataError
 from engine.model.pipeline import Pipeline, load_pipeline
+from engine.system.whole_file import written_whole
 from models.spec import FeatureSpec
 from offline_train.corpora import Note, open_corpus, read_song
 from offline_train.data.accompaniment.bars import HeardSong
@@ -149,17 +150,13 @@ def keep_posteriors(sounds: Iterator[Sound], data: Path, out: Path) -> int:
         is_downbeat = np.array([beat.is_downbeat for beat in whole[first:]][: len(sound.beats)])
         heard = _heard_song(sound, is_downbeat, pipeline, features)
         steps = gather_steps(*heard.posteriors(), heard.frame_s, step_times(sound.beats))
-        try:
-            with path.with_suffix(".partial").open("wb") as file:
-                np.savez_compressed(
-                    file,
-                    first=np.array(first * 4),
-                    live=np.round(255 * steps).astype(np.uint8),
-                    **heard._asdict(),
-                )
-            path.with_suffix(".partial").replace(path)
-        except OSError as error:
-            raise DataError(f"{out}: expected to keep posteriors there ({error})") from error
+        with written_whole(path) as file:
+            np.savez_compressed(
+                file,
+                first=np.array(first * 4),
+                live=np.round(255 * steps).astype(np.uint8),
+                **heard._asdict(),
+            )
     return n
 
 

@@ -17,6 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from engine.core.errors import DataError
+from engine.system.whole_file import written_whole
 from offline_train.data.sound_files import SAMPLE_RATE as SAMPLE_RATE
 
 log = logging.getLogger(__name__)
@@ -87,9 +88,7 @@ def _write(folder: Path, song: ReferenceSong) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {"n_samples": np.int64(len(song.samples))}
     facts |= {name: known for name in KNOWN if (known := getattr(song, name)) is not None}
-    partial = folder / f".{song.name}.partial"
-    with partial.open("wb") as file:
+    with written_whole(folder / f"{song.name}.npz") as file:
         np.savez(file, **facts)
-    partial.replace(folder / f"{song.name}.npz")
-    soundfile.write(partial, np.clip(song.samples, -1, 1), SAMPLE_RATE, format="FLAC")
-    partial.replace(folder / f"{song.name}.flac")
+    with written_whole(folder / f"{song.name}.flac") as file:
+        soundfile.write(file, np.clip(song.samples, -1, 1), SAMPLE_RATE, format="FLAC")

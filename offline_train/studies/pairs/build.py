@@ -25,6 +25,7 @@ from tqdm import tqdm
 from engine.core.errors import DataError, DeviceError
 from engine.core.notes import NoteEvent
 from engine.midi.file import to_midi_file
+from engine.system.whole_file import written_whole
 from engine.system.workers import worker_pool
 from offline_train.data.shards import Piece, ShardLine, is_whole, write_shard
 from offline_train.studies.pairs.acceptance import (
@@ -187,9 +188,8 @@ def _write_pair(
     events += [
         NoteEvent(float(n[0]), int(n[2]), int(np.clip(n[3], 1, 127)), _part(n)) for n in notes
     ]
-    partial = out / "midi" / f".{pair.name}.partial"
-    to_midi_file(events).save(partial)
-    partial.replace(out / "midi" / f"{pair.name}.mid")
+    with written_whole(out / "midi" / f"{pair.name}.mid") as file:
+        to_midi_file(events).save(file=file)
     start, end = max(measured.start, 0.0), measured.end
     covered = song[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
     resampled = np.clip(soxr.resample(covered, SAMPLE_RATE, SHARD_RATE), -1, 1)

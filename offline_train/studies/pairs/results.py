@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.errors import DataError
+from engine.system.whole_file import written_whole
 from offline_train.data.shards import MANIFEST, ShardLine, read_manifest, write_manifest
 from offline_train.studies.pairs.acceptance import Figures
 from offline_train.studies.pairs.folder import Pair, kept_apart
@@ -60,9 +61,8 @@ def read_result(path: Path) -> PairResult | None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file that appears whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with written_whole(path) as file:
+        file.write(text.encode())
 
 
 def check_parts(out: Path) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from engine.core.errors import DataError
+from engine.system.whole_file import written_whole
 from models.features import Features
 from models.spec import FeatureSpec
 from offline_train.data.shards import read_shards
@@ -84,9 +85,8 @@ def load_excerpts(folder: Path, spec: FeatureSpec) -> list[Excerpt]:
         path = cache / f"{piece.name}.npy"
         if not path.is_file():
             samples = piece.array("stems").astype(np.float32).sum(1) / 32768
-            partial = path.with_suffix(".partial.npy")
-            np.save(partial, features_of(samples, _layer(spec), spec).astype(np.float16))
-            partial.replace(path)
+            with written_whole(path) as file:
+                np.save(file, features_of(samples, _layer(spec), spec).astype(np.float16))
         features = np.load(path, mmap_mode="r")
         excerpts.append(Excerpt(piece.name, features, np.array(piece.array("score")), spec))
     return excerpts

@@ -66,3 +66,16 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="expected to keep rendered songs there"):
         cached_song(tmp_path / "file", "one", Maker(ReferenceSong("one", SOUND)))
+
+
+def test_two_processes_may_make_the_same_song_at_once(tmp_path: Path) -> None:
+    """The second one has written and read it before the first one writes."""
+    other = Maker(ReferenceSong("one", SOUND))
+
+    def make() -> ReferenceSong:
+        written = cached_song(tmp_path, "one", other)
+        assert len(written.samples) == len(SOUND)
+        return other()
+
+    assert len(cached_song(tmp_path, "one", make).samples) == len(SOUND)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.flac", "one.npz"]
