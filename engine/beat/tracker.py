@@ -26,7 +26,8 @@ MEMORY_BEATS = 0.8  # in which an activation fades to a third
 LEVEL_MEMORY = 0.97  # from beat to beat, of the odds that beats are too fast or slow: a little
 # of it counts, if it is said beat after beat
 LEVEL_ODDS = 30.0  # log odds from which on they are, for the first time since there is a beat;
-HARDER = 4.0  # each time so many times more: a song of two minds does not go to and fro
+HARDER = 2.0  # each time so many times more: a song of two minds does not go to and fro. The memory
+# holds at most 33 beats' odds, often 100: a mistake of the first beats can be mended, once
 OCTAVES = (0.5, 2.0)  # levels of which every other beat is one of the song's, or the reverse
 WITHIN = 1.2  # factor on a tempo whose level is known: no other one is thought of
 NEAR_BEAT = 0.15  # of a beat: where the clock and the filter may not be in the same one

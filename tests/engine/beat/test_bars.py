@@ -296,17 +296,17 @@ class Never(Chord):
         return super().step(beats, state)
 
 
-def test_a_song_of_two_minds_does_not_go_to_and_fro() -> None:
+def test_a_song_of_two_minds_goes_to_and_fro_once() -> None:
     tracker = BeatTracker(cast(Any, Silent()), bars=bars(Never()))
     gatherer, tempos = StepGatherer(FRAME_S), []
-    rows = activations(np.arange(0, 60, 0.384), 1, 60.0)
+    rows = activations(np.arange(0, 90, 0.384), 1, 90.0)
     for k, (beat, downbeat) in enumerate(rows.tolist()):
         tracker.hear(beat, 0.27 * downbeat)
         gatherer.push(posteriors(k, 1, 0.768))
         tracker.push_posteriors(gatherer)
         tempos.append(tracker.clock.bpm)
     is_fast = np.array([tempo for tempo in tempos if tempo]) > 100
-    assert np.abs(np.diff(is_fast.astype(int))).sum() == 1
+    assert np.abs(np.diff(is_fast.astype(int))).sum() == 2
 
 
 def test_a_tempo_that_somebody_gave_stays() -> None:
