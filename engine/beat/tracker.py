@@ -25,10 +25,11 @@ AUDIBLE = 0.15  # where no activation was higher for a while, there is no beat t
 MEMORY_BEATS = 0.8  # in which an activation fades to a third
 LEVEL_MEMORY = 0.97  # from beat to beat, of the odds that beats are too fast or slow: a little
 # of it counts, if it is said beat after beat
-LEVEL_ODDS = 30.0  # log odds from which on they are, for the first time since there is a beat;
-HARDER = 2.0  # each time so many times more: a song of two minds does not go to and fro. The memory
-# holds at most 33 beats' odds, often 100: a mistake of the first beats can be mended, once
 OCTAVES = (0.5, 2.0)  # levels of which every other beat is one of the song's, or the reverse
+LEVEL_ODDS = 30.0  # log odds from which on they are, for the first time since there is a beat;
+HARDER = np.array([2.0 if level in OCTAVES else 4.0 for level in LEVELS], np.float32)  # each time
+# so many times more: a song of two minds does not go to and fro. The memory holds at most 33 beats'
+# odds, often 100: half or twice, which was mistaken at first, can be mended once
 WITHIN = 1.2  # factor on a tempo whose level is known: no other one is thought of
 NEAR_BEAT = 0.15  # of a beat: where the clock and the filter may not be in the same one
 REST_S = 20.0  # of silence without a beat, after which the filter need not go on
@@ -97,7 +98,7 @@ class BeatTracker:
 
     def _weigh_levels_anew(self) -> None:
         self._level = np.zeros(len(LEVELS), np.float32)  # log odds, over the last beats
-        self._level_odds = LEVEL_ODDS
+        self._level_odds = np.full(len(LEVELS), LEVEL_ODDS, np.float32)  # that are asked for
 
     @property
     def silence(self) -> float:
@@ -201,8 +202,9 @@ class BeatTracker:
             memory = 0.0 if past.is_first else LEVEL_MEMORY  # a level is told of these beats
             self._level = memory * self._level + past.level
         self._in_bars.clear()
-        wrong = int(self._level.argmax())
-        if self._level[wrong] > self._level_odds:
+        over = self._level - self._level_odds
+        wrong = int(over.argmax())
+        if over[wrong] > 0:
             self._scale_tempo(1 / LEVELS[wrong], now)
             self._level[:] = 0
 
@@ -219,4 +221,4 @@ class BeatTracker:
         # Of three beats for two or four, none need be the song's: the filter finds where they are.
         self._restart_filter(told.known(bpm, None, within=WITHIN), here if is_octave else None, now)
         self._is_scaled = True
-        self._level_odds *= HARDER
+        self._level_odds = HARDER * self._level_odds
