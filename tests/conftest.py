@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -12,6 +13,12 @@ from numpy.typing import NDArray
 
 from engine.system.bounded import separate_shutdown
 from tests.tiny import FOLDER, TINY_FEATURES
+
+
+def pytest_configure() -> None:
+    """Start as from a terminal: under nohup SIGHUP is ignored, and what tests start inherits it."""
+    if sys.platform != "win32":
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def seed() -> None:

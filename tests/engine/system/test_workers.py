@@ -15,7 +15,7 @@ from engine.system.workers import worker_pool
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 WAITING = """
-import os, time
+import os, signal, time
 from engine.system.command import run_command
 from engine.system.workers import worker_pool
 
@@ -29,6 +29,7 @@ def body():
             pass
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has none
     raise SystemExit(run_command("lc", body, "stopped"))
 """
 
