@@ -78,7 +78,8 @@ def test_a_server_that_ends_takes_its_process_only(monkeypatch: pytest.MonkeyPat
 def test_a_server_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(midi_process, "ANSWER_S", 0.01)
     monkeypatch.setattr(midi_process, "CLOSE_S", 0.01)
-    become(monkeypatch, READY + "import threading; threading.Event().wait()")
+    waits = "import signal, threading; signal.alarm(3); threading.Event().wait()"  # as the real one
+    become(monkeypatch, READY + waits)
     output = JackOutput("livecover")
     with pytest.raises(rtmidi.SystemError, match="does not answer"):
         for _ in range(100_000):  # far more than a pipe holds
