@@ -60,10 +60,10 @@ def stop_on_signals(is_at_once: bool = False) -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
 
-    numbers = {signal.SIGINT, signal.SIGTERM}
+    numbers = [signal.SIGINT, signal.SIGTERM]
     hangup = getattr(signal, "SIGHUP", None)
     if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
-        numbers.add(hangup)
+        numbers.append(hangup)
     before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield stop

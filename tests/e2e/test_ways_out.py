@@ -69,7 +69,7 @@ def test_a_signal_while_a_midi_server_hangs_at_the_start_is_obeyed(tmp_path: Pat
         running.jack.process.popen.send_signal(signal.SIGSTOP)
         try:
             livecover = Process.start("livecover", COMMAND, tmp_path, running.env)
-            wait_until("it listens", lambda: catches(livecover, signal.SIGTERM), 60, [livecover])
+            wait_until("it listens", lambda: catches(livecover, signal.SIGHUP), 60, [livecover])
             livecover.popen.send_signal(signal.SIGTERM)
             assert livecover.wait(20) == 0, livecover.tail()
         finally:
