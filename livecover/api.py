@@ -88,9 +88,9 @@ def posteriors(samples: ArrayLike, sample_rate: int, settings: Given = None) -> 
     if isinstance(pipeline.model, WindowModel):
         pipeline.model = pipeline.model.offline_variant()
     blocks = list(conditioned_blocks(song, pipeline.spec.features.sample_rate))
-    mono = np.concatenate(blocks)
+    sound = np.concatenate(blocks)
     pipeline.reset()
-    pipeline.prime(mono[: round(PRIME_S * pipeline.spec.features.sample_rate)])
+    pipeline.prime(sound[: round(PRIME_S * pipeline.spec.features.sample_rate)])
     return join_posteriors([*map(pipeline.push, blocks), pipeline.flush()])
 
 

@@ -81,6 +81,8 @@ class ModelSettings:
     """Threads that ONNX Runtime may use."""
     tuning: float | None = None
     """Hertz that A4 has in the song; None estimates it."""
+    centre: float = 0.7
+    """How much fainter a cover model hears what is not in the middle of a stereo sound, 0 to 1."""
 
     def __post_init__(self) -> None:
         checks.text("model.model", self.model)
@@ -88,6 +90,7 @@ class ModelSettings:
         checks.integer("model.threads", self.threads, 1, 256)
         if self.tuning is not None:
             checks.number("model.tuning", self.tuning, 392.0, 494.0, " Hz")
+        checks.number("model.centre", self.centre, 0.0, 1.0)
         if isinstance(self.style, str):
             checks.text("model.style", self.style)
             if self.style.strip() == STYLE_FROM:

@@ -48,7 +48,7 @@ class Cost:
 
 
 def measure_cost(pipeline: Pipeline, samples: Array) -> Cost:
-    """Return what a song (n,) costs, fed a hop at a time as when live; begins a new stream.
+    """Return what a song costs, fed a hop at a time as when live; begins a new stream.
 
     Threads are those that the pipeline was loaded with. Frames that are pending at the
     end are not counted, so the song should last for many steps of the model.
@@ -64,7 +64,7 @@ def measure_cost(pipeline: Pipeline, samples: Array) -> Cost:
     hop = spec.features.hop_length
     for start in range(0, len(samples), hop):
         marks = [mark()]
-        frames, features = pipeline.frontend.push(samples[start : start + hop])
+        frames, features = pipeline.hear(samples[start : start + hop])
         marks.append(mark())
         posteriors = pipeline.model.step(frames, features, pipeline.style)
         marks.append(mark())

@@ -20,6 +20,7 @@ from engine.model.cover_model import CoverModel
 from engine.model.pipeline import Pipeline, load_pipeline
 from engine.signal.conditioning import InputConditioner
 from engine.signal.gate import Gate
+from engine.signal.stereo import in_turn, middle_of
 from engine.signal.tuning import hertz_of
 
 Array = NDArray[np.float32]
@@ -29,7 +30,7 @@ def open_pipeline(settings: ModelSettings) -> Pipeline:
     """Return the model that the settings name, in their style. Raises ModelError, ConfigError."""
     pipeline = load_pipeline(settings.model, settings.provider, settings.threads)
     pipeline.style = style_vector(settings.style, pipeline.spec)
-    pipeline.tuning = settings.tuning
+    pipeline.tuning, pipeline.centre = settings.tuning, settings.centre
     return pipeline
 
 
@@ -124,12 +125,12 @@ class CoverStream:
             self._n_samples_over + len(samples), self._hop_length
         )
         self.n_skipped_frames += n_frames
-        return self._skip(np.concatenate((self._gate.flush(), samples)))
+        return self._skip(in_turn([self._gate.flush(), samples]))
 
     def finish(self) -> list[Event]:
         """Return the last events; every sounding note ends. The stream is over."""
         to_skip, to_process = self._gate.push(self._input.flush())
-        to_skip = np.concatenate((to_skip, self._gate.flush()))
+        to_skip = in_turn([to_skip, self._gate.flush()])
         events = [*self._skip(to_skip), *self._process(to_process)]
         return [*events, *self._player.finish(self._pipeline.flush(), self._now)]
 
@@ -147,7 +148,7 @@ class CoverStream:
         events: list[Event] = []
         for piece in self._pieces(samples):
             heard = self._pipeline.push(piece)
-            events += self._player.push(piece, heard, self._now)
+            events += self._player.push(middle_of(piece), heard, self._now)
         return events
 
     def _skip(self, samples: Array) -> list[Event]:

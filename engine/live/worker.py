@@ -135,6 +135,7 @@ class Worker(WorkerThread):
             pipeline.style = change.style
         if settings.model.tuning != before.model.tuning:
             pipeline.tuning = settings.model.tuning
+        pipeline.centre = settings.model.centre
         self.pipeline, self.settings, self.budget = pipeline, settings, change.budget
         session.port_latency = self._scheduler.max_lead = change.port_latency
         self._scheduler.latency = change.budget.total

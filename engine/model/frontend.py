@@ -59,6 +59,10 @@ class FrontEnd:
         if cents != self.cents:
             self._retuner = Retuner(self.spec.win_length, cents) if cents else None
 
+    def another(self) -> "FrontEnd":
+        """Return a front end that computes the same, of a stream of its own."""
+        return FrontEnd(self.spec, self._transform)
+
     @property
     def next_frame(self) -> int:
         """Index of the next frame."""

@@ -1,7 +1,7 @@
 """Samples to posteriors, without threads or clocks: gain, front end and model.
 
-The live worker, whole-file covers, evaluation and benchmarks all run this. Samples are mono at the
-model's rate; posteriors rows are (n, 88).
+The live worker, whole-file covers, evaluation and benchmarks all run this. Samples are at the
+model's rate, mono (n,) or stereo (n, 2) (``engine.signal.stereo``); posteriors rows are (n, 88).
 """
 
 from pathlib import Path
@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 
 from engine.core.notes import Posteriors
 from engine.model.cover_model import CoverModel, join_posteriors
-from engine.model.frontend import FrontEnd, load_frontend
+from engine.model.frontend import Frames, FrontEnd, load_frontend
 from engine.model.model_files import load_model
 from engine.model.stateful_model import StatefulModel
 from engine.model.window_model import WindowModel
 from engine.signal.conditioning import PRIME_S
 from engine.signal.level import AutomaticGain
+from engine.signal.stereo import middle_of, side_of, toward_middle
 from engine.signal.tuning import TuningEstimator, cents_of
 from models.spec import ModelSpec
 
 Array = NDArray[np.float32]
+
+MELODY = "melody"  # the output of a model that tells the tune apart
 
 
 class FeatureTap(Protocol):
@@ -31,7 +34,10 @@ class FeatureTap(Protocol):
         """Begin: the next sample is at ``start`` s, the next frame's centre at ``first_frame``."""
 
     def push(self, samples: Array, features: Array, cents: float) -> None:
-        """Take the next samples (n,), the features (k, F) that they completed, and the tuning."""
+        """Take the next samples (n,), the features (k, F) that they completed, and the tuning.
+
+        Of stereo, the middle's.
+        """
 
     def push_posteriors(self, posteriors: Posteriors) -> None:
         """Take the posteriors that became final with the samples pushed last."""
@@ -44,7 +50,8 @@ class Pipeline:
     """Gain, front end and model as one stream.
 
     A quiet song is raised to ordinary loudness, one that is not tuned to A = 440 Hz is resampled to
-    it; one that needs neither comes to the model unchanged, bit by bit.
+    it; one that needs neither comes to the model unchanged, bit by bit, if it is mono. Of stereo a
+    model that tells the tune apart hears the middle, where singers are, louder than what is beside.
 
     Parameters
     ----------
@@ -59,11 +66,16 @@ class Pipeline:
     ----------
     heard_style : (24,) float32 or None
         The style in which the model runs, where that is not ``style``.
+    centre : float
+        How much fainter the model hears what is not in the middle of stereo, 0 to 1; may be set
+        between two pushes. 0 for a model that does not tell the tune apart.
     """
 
     def __init__(self, frontend: FrontEnd, model: CoverModel, style: Array | None = None) -> None:
         assert frontend.spec == model.spec.features
         self.frontend = frontend
+        self._side = frontend.another()
+        self._is_stereo = False
         self.model = model
         self._tap: FeatureTap | None = None
         self.style: Array = np.zeros(model.spec.style_dim, np.float32) if style is None else style
@@ -72,6 +84,7 @@ class Pipeline:
         self._estimator = TuningEstimator(model.spec.features.sample_rate)
         self._tuning: float | None = None
         self.tuning = None
+        self.centre = 0.0
         self._is_pending = False  # the model holds pending frames
 
     @property
@@ -124,7 +137,7 @@ class Pipeline:
             tap.begin(self.frontend.n_samples / features.sample_rate, first_frame)
 
     def push(self, samples: Array) -> Posteriors:
-        """Return what became final with these samples (n,)."""
+        """Return what became final with these samples."""
         self._is_pending = True
         raised = self._gain.push(samples)
         if self._tuning is not None:
@@ -132,15 +145,34 @@ class Pipeline:
         parts = []
         for piece in self._estimator.pieces(raised):
             parts.append(self._process(piece))
-            self._estimator.push(piece)
+            self._estimator.push(middle_of(piece))
             self.frontend.cents = self._estimator.cents
         return parts[0] if len(parts) == 1 else join_posteriors(parts)
 
     def _process(self, samples: Array) -> Posteriors:
-        frames, features = self.frontend.push(samples)
-        if self._tap is not None:
-            self._tap.push(samples, features, self.cents)
+        frames, features = self.hear(samples)
         return self._told(self.model.step(frames, features, self._model_style))
+
+    def hear(self, samples: Array) -> tuple[Frames, Array]:
+        """Return the frames (k,) that samples complete, and what the model hears of them, (k, F).
+
+        A part of ``push``, for who measures what it costs.
+        """
+        middle, side = middle_of(samples), side_of(samples)
+        frames, features = self.frontend.push(middle)
+        if self._tap is not None:
+            self._tap.push(middle, features, self.cents)
+        return frames, features if side is None else self._beside(side, features)
+
+    def _beside(self, side: Array, features: Array) -> Array:
+        """Return what the model hears of the middle's features, with the side of their samples."""
+        self._is_stereo = True
+        if not self.centre or MELODY not in self.spec.outputs:
+            self._side.skip(side)
+            return features
+        self._side.cents = self.frontend.cents
+        beside = self._side.push(side)[1]
+        return toward_middle(features, beside, self.spec.features.log_floor, self.centre)
 
     def _told(self, posteriors: Posteriors) -> Posteriors:
         if self._tap is not None:
@@ -148,27 +180,31 @@ class Pipeline:
         return posteriors
 
     def prime(self, samples: Array) -> None:
-        """Estimate level and tuning from a song's first samples (n,), pushed afterwards.
+        """Estimate level and tuning from a song's first samples, pushed afterwards.
 
         After ``reset``.
         """
         raised = self._gain.push(samples)
         for piece in self._estimator.pieces(raised):
-            self._estimator.push(piece)
+            self._estimator.push(middle_of(piece))
         self._gain.restart()
         self._estimator.restart()
         self.tuning = self._tuning
 
     def skip(self, samples: Array) -> Posteriors:
-        """Skip samples (n,) without computing; return the pending frames.
+        """Skip samples without computing; return the pending frames.
 
         Posteriors before the gap are as if silence followed; after it the model begins
         anew, with exact features and true frame indices. The model runs once in a gap, whatever its
         number of calls.
         """
-        n_frames = self.frontend.skip(samples)
+        middle, side = middle_of(samples), side_of(samples)
+        n_frames = self.frontend.skip(middle)
+        if side is not None:
+            self._is_stereo = True
+            self._side.skip(side)
         if self._tap is not None:
-            self._tap.skip(samples, n_frames)
+            self._tap.skip(middle, n_frames)
         if not self._is_pending:
             return join_posteriors([])
         self._is_pending = False
@@ -176,7 +212,8 @@ class Pipeline:
 
     def flush(self) -> Posteriors:
         """Return the pending frames, and begin a new stream at frame 0."""
-        last = self._process(np.zeros(self.spec.features.win_length // 2, np.float32))
+        shape = (2,) if self._is_stereo else ()
+        last = self._process(np.zeros((self.spec.features.win_length // 2, *shape), np.float32))
         posteriors = join_posteriors([last, self._told(self.model.flush(self._model_style))])
         self._reset()
         return posteriors
@@ -191,6 +228,8 @@ class Pipeline:
         self._estimator.reset()
         self.tuning = self._tuning
         self.frontend.reset()
+        self._side.reset()
+        self._is_stereo = False
         self.model.reset()
         self._is_pending = False
 
@@ -212,7 +251,7 @@ def stream_posteriors(
     style: Array | None = None,
     block_size: int = 4096,
 ) -> Posteriors:
-    """Return the posteriors of a waveform (n,), streamed by blocks of ``block_size`` samples."""
+    """Return the posteriors of a waveform, streamed by blocks of ``block_size`` samples."""
     pipeline = Pipeline(frontend, model, style)
     pipeline.reset()
     pipeline.prime(samples[: round(PRIME_S * frontend.spec.sample_rate)])

@@ -1,7 +1,7 @@
-"""Conditioning of a source's blocks: no DC offset, one channel, the model's sample rate.
+"""Conditioning of a source's blocks: no DC offset, middle and side, the model's sample rate.
 
-Shared by live, whole songs and training. Level and tuning come after it
-(``engine.model.pipeline.Pipeline``).
+Shared by live, whole songs and training. Samples are mono (m,), or stereo (m, 2)
+(``engine.signal.stereo``). Level and tuning come after it (``engine.model.pipeline.Pipeline``).
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ class WholeSource(Protocol):
 
 
 class InputConditioner:
-    """Blocks (n, c) in, samples (m,) out; the same for blocks of any length.
+    """Blocks (n, c) in, samples out; the same for blocks of any length.
 
     The first 50 ms are held back until they are whole. Belongs to the worker thread.
 
@@ -61,7 +61,7 @@ class InputConditioner:
     def prime(self, block: Array) -> Array:
         """Estimate offset and polarity from a song's first block (n, c), pushed afterwards.
 
-        Return the block's samples (m,).
+        Return the block's samples.
         """
         block = self._blocker.prime(block)
         self._resampler.prime(block)
@@ -70,17 +70,17 @@ class InputConditioner:
         return ahead.push(block)
 
     def push(self, block: Array) -> Array:
-        """Return the samples (m,) that a block (n, c) completes."""
+        """Return the samples that a block (n, c) completes."""
         return self._resampler.push(self._blocker.push(block))
 
     def flush(self) -> Array:
-        """Return what is held back, (m,); the stream is over."""
+        """Return what is held back; the stream is over."""
         last = self._resampler.push(self._blocker.flush())
         return np.concatenate((last, self._resampler.flush()))
 
 
 def conditioned_blocks(source: WholeSource, to_rate: int) -> Iterator[Array]:
-    """Yield a file as samples (m,), primed with its beginning; raises as ``SongSource.blocks``."""
+    """Yield a file as samples, primed with its beginning; raises as ``SongSource.blocks``."""
     conditioner = InputConditioner(source.sample_rate, to_rate, source.n_channels)
     conditioner.prime(source.head(PRIME_S))
     for block in source.blocks(round(BLOCK_S * source.sample_rate)):
@@ -89,7 +89,7 @@ def conditioned_blocks(source: WholeSource, to_rate: int) -> Iterator[Array]:
 
 
 def conditioned(sound: Array, sample_rate: int) -> Array:
-    """Return a sound (n, channels) as mono (n,) at its own rate, primed with its beginning."""
+    """Return a sound (n, channels) at its own rate, primed with its beginning."""
     blocker, mixdown = DcBlocker(sound.shape[1], sample_rate), Mixdown(sound.shape[1], sample_rate)
     mixdown.prime(blocker.prime(sound[: round(PRIME_S * sample_rate)]))
     return mixdown.push(np.concatenate((blocker.push(sound), blocker.flush())))

@@ -1,12 +1,14 @@
 """A noise gate: the model sleeps in silence, and wakes with a lead-in before the first sound.
 
-Mono samples at the model's rate. Not here: what sleeping means for features (``Pipeline.skip``).
+Samples at the model's rate, mono or stereo. Not here: what sleeping means for features
+(``Pipeline.skip``).
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.settings import GateSettings
+from engine.signal.stereo import in_turn
 
 Array = NDArray[np.float32]
 
@@ -41,12 +43,12 @@ class Gate:
             held, self._held = self._held, nothing
             self.is_asleep = False
             self._n_silent = 0
-            return nothing, np.concatenate((held, samples)) if len(held) else samples
+            return nothing, in_turn([held, samples])
         self._n_silent += len(samples)
         if not self.is_asleep and self._n_silent < self._n_hold:
             return nothing, samples
         self.is_asleep = True
-        waiting = np.concatenate((self._held, samples))
+        waiting = in_turn([self._held, samples])
         n_skipped = max(0, len(waiting) - self._n_lead_in)
         self._held = waiting[n_skipped:]
         return waiting[:n_skipped], nothing

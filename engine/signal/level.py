@@ -2,7 +2,7 @@
 
 A loopback captures the song at the player's volume. A song of ordinary loudness passes through
 unchanged, bit by bit.
-Mono samples at the model's rate. Belongs to the worker thread.
+Samples at the model's rate; of stereo the middle counts. Belongs to the worker thread.
 """
 
 import math
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.settings import GateSettings
+from engine.signal.stereo import in_turn, middle_of
 
 Array = NDArray[np.float32]
 
@@ -66,27 +67,29 @@ class AutomaticGain:
         return self._gain_db
 
     def push(self, samples: Array) -> Array:
-        """Return samples (n,) with the gain."""
+        """Return samples with the gain."""
         parts = []
         while len(samples):
             piece = samples[: self._n_hop - self._n_in_hop]
             samples = samples[len(piece) :]
             parts.append(self._raise(piece))
-            self._hop[self._n_in_hop : self._n_in_hop + len(piece)] = piece
+            self._hop[self._n_in_hop : self._n_in_hop + len(piece)] = middle_of(piece)
             self._n_in_hop += len(piece)
             if self._n_in_hop == self._n_hop:
                 self._end_hop()
-        return parts[0] if len(parts) == 1 else np.concatenate([samples, *parts])
+        return in_turn(parts) if parts else samples
 
     def _raise(self, piece: Array) -> Array:
         """Return samples of one hop with the gain, less where they would be too loud."""
-        peaks = np.maximum(np.maximum.accumulate(np.abs(piece)), np.float32(self._peak))
+        loud = np.abs(middle_of(piece))
+        peaks = np.maximum(np.maximum.accumulate(loud), np.float32(self._peak))
         self._peak = float(peaks[-1])
         if not self._gain_db:
             return piece
         gain = np.float32(10 ** (self._gain_db / 20))
         limit = np.float32(CEILING) / np.maximum(peaks, np.float32(1e-9))
-        raised: Array = piece * np.maximum(np.minimum(gain, limit), np.float32(1.0))
+        factor = np.maximum(np.minimum(gain, limit), np.float32(1.0))
+        raised: Array = piece * factor.reshape(-1, *[1] * (piece.ndim - 1))
         return raised
 
     def _begin_hop(self) -> None:

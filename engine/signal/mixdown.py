@@ -1,13 +1,15 @@
-"""Mixdown to mono in which channels of inverted polarity do not cancel.
+"""Mixdown to mono, or to middle and side, in which channels of inverted polarity do not cancel.
 
-Blocks are (n, channels) float32. Belongs to the worker thread. Without inverted channels the result
-is their mean, bit by bit.
+Blocks are (n, channels) float32; of two channels comes stereo (``stereo``), of other numbers mono.
+Belongs to the worker thread. Without inverted channels mono and middle are their mean, bit by bit.
 """
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.signal.stereo import in_turn
 
 Array = NDArray[np.float32]
 
@@ -22,12 +24,13 @@ Single instruments are often sampled with one side inverted, and may dominate a 
 on most records, so inverted bass means an inverted channel.
 """
 BASS_HZ = 200.0
+STEREO = 2  # channels
 FADE_S = 0.01
 """Crossfade when a channel's sign changes, so that there is no click."""
 
 
 class Mixdown:
-    """Mono from blocks of any length, with the same result; NaN and infinity are silence.
+    """Sound from blocks of any length, with the same result; NaN and infinity are silence.
 
     Each channel is correlated with the sum of those before it, over the last seconds, and inverted
     while the correlation is negative.
@@ -71,7 +74,7 @@ class Mixdown:
         self._signs = self._signs_before = signs
 
     def push(self, block: Array) -> Array:
-        """Return the mean (n,) of a block (n, channels), with each channel's sign."""
+        """Return the sound, (n,) or (n, 2), of a block (n, channels), with each channel's sign."""
         assert block.ndim == 2 and block.shape[1] == self._n_channels, block.shape
         finite = np.atleast_1d(np.isfinite(block).all(axis=1))
         if not finite.all():
@@ -85,20 +88,18 @@ class Mixdown:
             block = block[len(piece) :]
             parts.append(self._mix(piece))
             self._compare(piece)
-        return parts[0] if len(parts) == 1 else np.concatenate([block[:, 0], *parts])
+        return in_turn(parts) if parts else self._mix(block)
 
     def _mix(self, piece: Array) -> Array:
-        """Return the mean of samples of one hop."""
+        """Return the sound of samples of one hop."""
         if (self._signs_before > 0).all() and (self._signs > 0).all():
-            mono: Array = piece.mean(axis=1, dtype=np.float32)
-            return mono
+            return _mixed(piece)
         signs = np.broadcast_to(self._signs, piece.shape)
         if (self._signs != self._signs_before).any():
             at = np.minimum(self._n_in_hop + np.arange(len(piece)), len(self._fade) - 1)
             share = self._fade[at][:, None]
             signs = share * self._signs + (1 - share) * self._signs_before
-        mono = (piece * signs).mean(axis=1, dtype=np.float32)
-        return mono
+        return _mixed((piece * signs).astype(np.float32))
 
     def _compare(self, piece: Array) -> None:
         """Collect samples of one hop; at its end set the signs of the next."""
@@ -118,6 +119,14 @@ class Mixdown:
             correlation = with_sum / np.sqrt(of_sum * of_channel + 1e-20)
             is_inverted = (self._signs * correlation < INVERTED_BELOW).all(axis=0)
             self._signs = np.where(is_inverted, -self._signs, self._signs)
+
+
+def _mixed(block: Array) -> Array:
+    """Return the mean (n,) of channels (n, c), with half of what two differ by (n, 2)."""
+    mean: Array = block.mean(axis=1, dtype=np.float32)
+    if block.shape[1] != STEREO:
+        return mean
+    return np.stack([mean, (block[:, 0] - block[:, 1]) / np.float32(2)], axis=1)
 
 
 def _products(hop: Array, signs: Array) -> NDArray[np.float64]:

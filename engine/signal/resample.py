@@ -1,4 +1,4 @@
-"""Device audio to the model's mono rate, block by block.
+"""Device audio to the model's rate, block by block.
 
 A polyphase filter of our own rather than soxr's stream: soxr computes in blocks and holds back up
 to 40 ms on the way from 44.1 to 16 kHz, by an amount that changes from call to call (measured with
@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.signal.mixdown import Mixdown
+from engine.signal.mixdown import STEREO, Mixdown
 
 Array = NDArray[np.float32]
 
@@ -21,7 +21,9 @@ MAX_CHUNK = 4096  # output samples computed at once
 
 
 class Resampler:
-    """A mono, finite stream at ``to_rate`` from blocks of any length at ``from_rate``.
+    """A finite stream at ``to_rate`` from blocks of any length at ``from_rate``.
+
+    Mono (m,), or stereo (m, 2) as middle and side (``engine.signal.stereo``).
 
     Output sample m lies exactly at input time m / to_rate: the filter's delay is how long one
     waits for it, not a shift. Belongs to the worker thread.
@@ -39,6 +41,7 @@ class Resampler:
         divisor = math.gcd(from_rate, to_rate)
         self._up, self._down = to_rate // divisor, from_rate // divisor
         self._mixdown = Mixdown(n_channels, from_rate)
+        self._shape = (STEREO,) if n_channels == STEREO else ()  # of a sample
         self._is_through = from_rate == to_rate
         self._filters = np.ones((1, 1), np.float32)
         if not self._is_through:
@@ -55,7 +58,7 @@ class Resampler:
     def reset(self) -> None:
         """Begin a new stream; ``n_nonfinite`` goes on counting."""
         self._mixdown.reset()
-        self._tail: Array = np.zeros(max(0, self._half - 1), np.float32)
+        self._tail: Array = np.zeros((max(0, self._half - 1), *self._shape), np.float32)
         self._phase = 0  # position of the next output sample, in 1/up input samples into the tail
         self._n_in = 0
         self._n_out = 0
@@ -65,30 +68,30 @@ class Resampler:
         self._mixdown.prime(block)
 
     def push(self, block: Array) -> Array:
-        """Return the samples (m,) that a block (n, c) completes; NaN and infinity are silence."""
-        mono = self._mixdown.push(block)
-        self._n_in += len(mono)
-        return mono if self._is_through else self._filter(mono)
+        """Return the samples that a block (n, c) completes; NaN and infinity are silence."""
+        sound = self._mixdown.push(block)
+        self._n_in += len(sound)
+        return sound if self._is_through else self._filter(sound)
 
     def flush(self) -> Array:
-        """Return what the filter holds back, (m,): the stream as if silence followed."""
+        """Return what the filter holds back: the stream as if silence followed."""
         if self._is_through:
-            return np.zeros(0, np.float32)
+            return np.zeros((0, *self._shape), np.float32)
         n_left = -(-self._n_in * self._up // self._down) - self._n_out
-        return self._filter(np.zeros(self._half, np.float32))[:n_left]
+        return self._filter(np.zeros((self._half, *self._shape), np.float32))[:n_left]
 
-    def _filter(self, mono: Array) -> Array:
-        samples = np.concatenate((self._tail, mono))
+    def _filter(self, sound: Array) -> Array:
+        samples = np.concatenate((self._tail, sound))
         n_taps = self._filters.shape[1]
         n_ready = len(samples) - n_taps + 1  # input positions with all their taps
         n_out = max(0, -(-(n_ready * self._up - self._phase) // self._down))
-        out = np.empty(n_out, np.float32)
+        out = np.empty((n_out, *self._shape), np.float32)
         if n_out:
-            windows = np.lib.stride_tricks.sliding_window_view(samples, n_taps)
+            windows = np.lib.stride_tricks.sliding_window_view(samples, n_taps, axis=0)
             for start in range(0, n_out, MAX_CHUNK):
                 index = np.arange(start, min(n_out, start + MAX_CHUNK), dtype=np.int64)
                 position, phase = np.divmod(self._phase + index * self._down, self._up)
-                out[index] = np.einsum("mt,mt->m", windows[position], self._filters[phase])
+                out[index] = np.einsum("m...t,mt->m...", windows[position], self._filters[phase])
         consumed, self._phase = divmod(self._phase + n_out * self._down, self._up)
         n_kept = min(consumed, len(samples))
         self._phase += (consumed - n_kept) * self._up

@@ -87,7 +87,7 @@ class TuningEstimator:
         self._pending = self._pending[:0]
 
     def pieces(self, samples: Array) -> Iterator[Array]:
-        """Yield samples (n,) in pieces, each to be pushed in turn: ``cents`` may change between.
+        """Yield samples in pieces, each to be pushed in turn: ``cents`` may change between.
 
         One piece at least, which may be empty.
         """

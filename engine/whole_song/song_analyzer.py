@@ -15,11 +15,12 @@ from engine.audio.opening import SongSource, open_source
 from engine.core.errors import ModelError
 from engine.core.note_tracker import pair_notes
 from engine.core.notes import NoteEvent, Posteriors
-from engine.core.settings import AudioSettings, DecoderSettings
+from engine.core.settings import AudioSettings, DecoderSettings, ModelSettings
 from engine.cover.style import style_vector
 from engine.model.pipeline import Pipeline, load_pipeline
 from engine.perform.decoder import NoteDecoder
 from engine.signal.conditioning import PRIME_S, conditioned_blocks
+from engine.signal.stereo import in_turn
 from engine.whole_song.frame_rows import FrameRows
 from models.spec import N_PITCHES
 
@@ -27,6 +28,7 @@ Array = NDArray[np.float32]
 
 SAMPLE_RATE = 16000
 BLOCK_SAMPLES = 8192
+DEFAULT = ModelSettings()  # of the cover model
 LOW_KEYS = 31  # up to D#3
 LEAST_NOTES = 4  # of music; noise and clicks are transcribed as one note or none
 
@@ -70,11 +72,11 @@ class SongAnalyzer:
         If one is missing, or they are not at 16 kHz and of one frame rate.
     """
 
-    def __init__(
-        self, transcriber: str = "transcribe", cover: str = "live", tuning: float | None = None
-    ) -> None:
+    def __init__(self, transcriber: str = "transcribe", settings: ModelSettings = DEFAULT) -> None:
+        cover = settings.model
         self._transcriber, self._cover = load_pipeline(transcriber), load_pipeline(cover)
-        self._transcriber.tuning = self._cover.tuning = tuning
+        self._transcriber.tuning = self._cover.tuning = settings.tuning
+        self._cover.centre = settings.centre
         features, cover_features = self._transcriber.spec.features, self._cover.spec.features
         self.frame_s = cover_features.frame_s
         if cover_features.sample_rate != SAMPLE_RATE or features.frame_s != self.frame_s:
@@ -85,7 +87,7 @@ class SongAnalyzer:
             )
 
     def run(self, blocks: Iterable[Array]) -> ModelOutputs:
-        """Return the models' outputs for blocks of mono samples (n,) at 16 kHz."""
+        """Return the models' outputs for blocks of samples at 16 kHz, mono or stereo."""
         begin, blocks = _begin(blocks)
         transcription, cover = (_ModelStream(p, begin) for p in (self._transcriber, self._cover))
         onset, frame, velocity, melody_frame = (FrameRows(N_PITCHES) for _ in range(4))
@@ -132,7 +134,7 @@ class _ModelStream:
         self.events: list[NoteEvent] = []
 
     def push(self, block: Array) -> Posteriors:
-        """Return what became final with samples (n,)."""
+        """Return what became final with samples."""
         posteriors = self._pipeline.push(block)
         self.events += self._decoder.push(posteriors)
         return posteriors
@@ -147,7 +149,7 @@ class _ModelStream:
 def sound_blocks(
     name: str, on_progress: Callable[[float], None] = lambda share: None
 ) -> Iterator[Array]:
-    """Yield a sound file in the models' format: blocks (n,) of mono at 16 kHz.
+    """Yield a sound file in the models' format: blocks at 16 kHz, mono or stereo.
 
     ``on_progress`` gets the share that was read. Raises LiveCoverError where the file cannot be
     read.
@@ -160,13 +162,13 @@ def sound_blocks(
 
 
 def _begin(blocks: Iterable[Array]) -> tuple[Array, Iterator[Array]]:
-    """Return the first seconds of a song (n,), and all its blocks."""
+    """Return the first seconds of a song, and all its blocks."""
     blocks, head, n_samples = iter(blocks), [np.zeros(0, np.float32)], 0
     n_wanted = round(PRIME_S * SAMPLE_RATE)
     while n_samples < n_wanted and (block := next(blocks, None)) is not None:
         head.append(block)
         n_samples += len(block)
-    begin = np.concatenate(head)
+    begin = in_turn(head)
     return begin[:n_wanted], chain([begin], blocks)
 
 

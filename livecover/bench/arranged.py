@@ -11,6 +11,8 @@ import mido
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.settings import ModelSettings
+from engine.signal.stereo import middle_of
 from engine.whole_song.arranger import Arranged, Arranger
 from engine.whole_song.notation import to_midi
 from engine.whole_song.song_analysis import analyze
@@ -32,8 +34,8 @@ BAR_MS = 20.0
 def offsets(model: str, song: Path, n_offsets: int, seconds: float) -> str:
     """Return the distances of arranged MIDI from ``song``, shifted ``n_offsets`` times."""
     rng = np.random.default_rng(1)
-    sound = np.concatenate(list(sound_blocks(str(song))))
-    analyzer, arranger = SongAnalyzer(cover=model), Arranger()
+    sound = middle_of(np.concatenate(list(sound_blocks(str(song)))))
+    analyzer, arranger = SongAnalyzer(settings=ModelSettings(model)), Arranger()
     tune = _ons(examples.path(TUNE).read_bytes(), TUNE_CHANNEL) if _is_example(song) else None
     from_grid, from_tune = [], []
     for k in range(n_offsets):

@@ -12,6 +12,7 @@ import mido
 import numpy as np
 import soundfile
 
+from engine.core.settings import ModelSettings
 from engine.midi.tempo_map import SECOND, TICKS_PER_BEAT, TempoMap
 from engine.midi.writer import Placed, midi_file, track_of
 from engine.playback.soundfonts import find_soundfont
@@ -74,7 +75,7 @@ TUNES = {
 
 def metres(model: str, n_songs: int) -> str:
     """Return for how many of ``n_songs`` songs the bars are found; the tunes alternate."""
-    rng, analyzer = np.random.default_rng(1), SongAnalyzer(cover=model)
+    rng, analyzer = np.random.default_rng(1), SongAnalyzer(settings=ModelSettings(model))
     counts = {3: [0, 0, 0], 4: [0, 0, 0]}
     with tempfile.TemporaryDirectory(prefix="livecover-") as folder:
         for k in range(n_songs):

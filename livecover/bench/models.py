@@ -27,6 +27,7 @@ from engine.model.pipeline import (
 from engine.model.stateful_model import STEPS_AHEAD, StatefulModel
 from engine.model.window_model import WindowModel
 from engine.signal.conditioning import conditioned_blocks
+from engine.signal.stereo import channels_of, middle_of
 from livecover.bench import markdown
 
 Array = NDArray[np.float32]
@@ -39,9 +40,15 @@ STEP_FRAMES = 8  # in which a model that can wait is measured
 
 def load_samples(path: Path, sample_rate: int, seconds: float | None = None) -> Array:
     """Return the first ``seconds`` of an audio file, mono at ``sample_rate``."""
-    source = open_song(path, paced=False)
-    samples: Array = np.concatenate(list(conditioned_blocks(source, sample_rate)))
+    samples = np.ascontiguousarray(middle_of(load_sound(path, sample_rate)))
     return samples if seconds is None else samples[: round(seconds * sample_rate)]
+
+
+def load_sound(path: Path, sample_rate: int) -> Array:
+    """Return an audio file at ``sample_rate``, as models hear it: mono, or middle and side."""
+    source = open_song(path, paced=False)
+    sound: Array = np.concatenate(list(conditioned_blocks(source, sample_rate)))
+    return sound
 
 
 def rtf(model: str, song: Path) -> str:
@@ -52,10 +59,10 @@ def rtf(model: str, song: Path) -> str:
 
     Wall time and this process's processor time: beside other busy programs the second is the truer.
     """
-    pipeline = load_pipeline(model, threads=1)
+    pipeline = open_pipeline(ModelSettings(model, threads=1))
     spec = pipeline.spec
-    samples = load_samples(song, spec.features.sample_rate)
-    cost = measure_cost(pipeline, samples)
+    sound = load_sound(song, spec.features.sample_rate)
+    cost = measure_cost(pipeline, sound)
     stages = [
         ("samples to features", cost.frontend),
         ("features to posteriors", cost.model),
@@ -63,7 +70,7 @@ def rtf(model: str, song: Path) -> str:
         ("features to notes", cost.cover),
         ("samples to notes, free", cost.total),
     ]
-    if (on_beat := _cost_on_beat(model, samples)) is not None:
+    if (on_beat := _cost_on_beat(model, sound)) is not None:
         stages.append(("samples to notes, on the beat", on_beat))
     return markdown(
         [f"real-time factor, {spec.name} {spec.version}, one thread", "wall", "processor"],
@@ -71,21 +78,23 @@ def rtf(model: str, song: Path) -> str:
     )
 
 
-def _cost_on_beat(model: str, samples: Array) -> Factor | None:
-    """Return what a song (n,) costs that is covered on the beat; None if the model's is not."""
+def _cost_on_beat(model: str, sound: Array) -> Factor | None:
+    """Return what a song costs that is covered on the beat; None if the model's is not."""
     settings = EngineSettings(model=ModelSettings(model, threads=1))
     pipeline = open_pipeline(settings.model)
     rate, hop = pipeline.spec.features.sample_rate, pipeline.spec.features.hop_length
-    parts = open_accompanying(pipeline, settings, rate, 1, lambda _: 0.0)
+    channels = channels_of(sound)
+    n_channels = channels.shape[1]
+    parts = open_accompanying(pipeline, settings, rate, n_channels, lambda _: 0.0)
     if parts is None:
         return None
-    stream = CoverStream(pipeline, settings, rate, 1, parts)
+    stream = CoverStream(pipeline, settings, rate, n_channels, parts)
     start = time.perf_counter(), time.process_time()
-    for begin in range(0, len(samples), hop):
-        stream.push(samples[begin : begin + hop, None])
+    for begin in range(0, len(channels), hop):
+        stream.push(channels[begin : begin + hop])
     stream.finish()
     wall, processor = time.perf_counter() - start[0], time.process_time() - start[1]
-    return Factor(wall * rate / len(samples), processor * rate / len(samples))
+    return Factor(wall * rate / len(channels), processor * rate / len(channels))
 
 
 def streaming(model: str, song: Path, seconds: float) -> str:

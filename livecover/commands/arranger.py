@@ -68,7 +68,7 @@ def arrange_file(
     paths = check(settings)
     blocks = sound_blocks(settings.audio.input, lambda share: on_progress(ANALYSIS_SHARE * share))
     arranger = Arranger(settings.arranger.model, settings.model.threads)
-    outputs = SongAnalyzer(cover=settings.model.model, tuning=settings.model.tuning).run(blocks)
+    outputs = SongAnalyzer(settings=settings.model).run(blocks)
     if outputs.is_music:
         arranged = arranger.arrange(
             analyze(outputs, settings.beat.beats_per_bar),

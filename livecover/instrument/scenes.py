@@ -23,6 +23,7 @@ SOUND_KEYS = frozenset(
         "audio.gain_db",
         "model.model",
         "model.style",
+        "model.centre",
         "decoder.density",
         "decoder.polyphony",
         "midi.midi_out",

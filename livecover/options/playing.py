@@ -90,6 +90,15 @@ def add_playing(group: argparse._ArgumentGroup, defaults: Settings) -> None:
     )
     add_value(
         group,
+        "--centre",
+        "model.centre",
+        "X",
+        "how much fainter a cover hears what is not in the middle of stereo, where singers are:"
+        f" 0 is not at all, 1 is no longer (default: {defaults.model.centre:g})",
+        float,
+    )
+    add_value(
+        group,
         "--density",
         "decoder.density",
         "X",

@@ -120,6 +120,7 @@ def evaluate_beat(args: argparse.Namespace) -> None:
     from engine.beat.activations import load_beat_model
     from engine.beat.bars import BarTracker, load_bar_model
     from engine.beat.tracker import BeatTracker
+    from engine.signal.stereo import middle_of
     from offline_train.evaluation import EvaluateConfig, beats
     from offline_train.evaluation.measures.beats import beat_table
 
@@ -140,10 +141,10 @@ def evaluate_beat(args: argparse.Namespace) -> None:
         songs = beats.pop909_songs(config)
     scores, costs = [], []
     for song in songs:
-        score = beats.score_beats(song, listener.track(song.samples, args.ahead / 1000))
+        score = beats.score_beats(song, listener.track(song.sound, args.ahead / 1000))
         scores.append(score)
         features = beats.features_of(
-            song.samples[: beats.TIMED_SAMPLES], tracker.model.spec.features
+            middle_of(song.sound[: beats.TIMED_SAMPLES]), tracker.model.spec.features
         )
         costs.append(beats.real_time_factor(tracker, features))
         if args.songs:

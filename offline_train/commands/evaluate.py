@@ -76,6 +76,11 @@ def _add_evaluate(command: Add) -> None:
         "--baselines", nargs="*", default=["human", "basic-pitch"], help="human, basic-pitch"
     )
     sub.add_argument("--without-qmax", action="store_true", help="leave out what is slow")
+    sub.add_argument(
+        "--stereo",
+        action="store_true",
+        help="bands of rungs a, b, c and e in stereo, everyone's place drawn, the lead's too",
+    )
     alone = sub.add_mutually_exclusive_group()
     alone.add_argument("--without-whole-file", action="store_true", help="the live path alone")
     alone.add_argument("--without-streamed", action="store_true", help="whole files alone")
@@ -178,6 +183,7 @@ def evaluate(args: argparse.Namespace) -> None:
             workers=args.workers,
             recordings=args.sung or args.recordings if rung == "sung" else args.recordings,
             embed=_embed(args.embedding),
+            is_stereo=args.stereo,
         )
         for rung in args.rung
     }

@@ -1,4 +1,4 @@
-"""Reads sound files as inputs of the networks: mono float32 (n,) at 16 kHz.
+"""Reads sound files as inputs of the networks: float32 at 16 kHz, mono (n,) or stereo (n, 2).
 
 Not here: songs as an evaluation keeps them (``evaluation.songs.reference_song``).
 """
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engine.audio.files.file_source import FileSource
 from engine.core.errors import DataError, DeviceError
 from engine.signal.conditioning import conditioned
+from engine.signal.stereo import middle_of
 
 Array = NDArray[np.float32]
 
@@ -31,6 +32,14 @@ def read_sound(path: Path) -> Array:
 def read_part(path: Path, start: float = 0.0, seconds: float | None = None) -> Array:
     """Return a part of a sound file, (n,): shorter where the file ends, to its end if None.
 
+    Raises DataError as ``read_stereo_part``.
+    """
+    return np.ascontiguousarray(middle_of(read_stereo_part(path, start, seconds)))
+
+
+def read_stereo_part(path: Path, start: float = 0.0, seconds: float | None = None) -> Array:
+    """Return a part of a sound file, as ``engine.signal.stereo`` has it if it has two channels.
+
     Raises
     ------
     DataError
@@ -38,8 +47,8 @@ def read_part(path: Path, start: float = 0.0, seconds: float | None = None) -> A
     """
     source = _opened(path)
     sound = source.part(start, seconds)
-    mono = conditioned(sound, source.sample_rate)
-    return np.asarray(soxr.resample(mono, source.sample_rate, SAMPLE_RATE), np.float32)
+    heard = conditioned(sound, source.sample_rate)
+    return np.asarray(soxr.resample(heard, source.sample_rate, SAMPLE_RATE), np.float32)
 
 
 def _opened(path: Path) -> FileSource:

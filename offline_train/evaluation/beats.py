@@ -21,15 +21,15 @@ from engine.beat.clock import BeatClock
 from engine.beat.follower import BeatFollower
 from engine.beat.tracker import BeatTracker
 from engine.core.errors import DataError
-from engine.core.settings import BeatSettings
+from engine.core.settings import BeatSettings, ModelSettings
 from engine.core.tempo import BeatState
-from engine.cover.style import style_vector
+from engine.cover.stream import open_pipeline
 from engine.model.frontend import load_frontend
-from engine.model.pipeline import load_pipeline
 from engine.signal.level import AutomaticGain
+from engine.signal.stereo import middle_of
 from models.spec import FeatureSpec
 from offline_train.data.beats.offline_trackers import agreed_beats
-from offline_train.data.sound_files import SAMPLE_RATE, read_part
+from offline_train.data.sound_files import SAMPLE_RATE, read_stereo_part
 from offline_train.evaluation.measures.beats import (
     BeatScore,
     distances,
@@ -53,7 +53,6 @@ AHEAD_S = 0.1
 PUSH_FRAMES = 2
 BLOCK = 256  # samples
 TIMED_SAMPLES = 16 * SAMPLE_RATE
-MODEL = "live"  # beside which the beat is followed
 AGREEMENT = 0.7  # of the offline trackers, from which on a recording can be evaluated
 
 
@@ -62,7 +61,7 @@ class KnownBeats:
     """A song and its beats; ``downbeats`` None: not known."""
 
     name: str
-    samples: Array  # mono, 16 kHz
+    sound: Array  # 16 kHz, mono (n,) or stereo (n, 2)
     beats: Times
     downbeats: Times | None
 
@@ -122,17 +121,16 @@ class Listener:
     """Follows the beat of songs beside ``live``, as the program does."""
 
     def __init__(self, tracker: BeatTracker) -> None:
-        self._pipeline = load_pipeline(MODEL)
-        self._pipeline.style = style_vector("balanced", self._pipeline.spec)
+        self._pipeline = open_pipeline(ModelSettings())
         self._follower = BeatFollower(BeatSettings(), self._pipeline.spec.features, tracker)
         self._pipeline.tap = self._follower
 
-    def track(self, samples: Array, ahead: float = AHEAD_S) -> PredictedBeats:
-        """Return the beats that are predicted of a song (n,), from its beginning."""
+    def track(self, sound: Array, ahead: float = AHEAD_S) -> PredictedBeats:
+        """Return the beats that are predicted of a song, from its beginning."""
         self._pipeline.reset()
         predictor = BeatPredictor(self._follower.clock, ahead)
-        for start in range(0, len(samples), BLOCK):
-            self._pipeline.push(samples[start : start + BLOCK])
+        for start in range(0, len(sound), BLOCK):
+            self._pipeline.push(sound[start : start + BLOCK])
             predictor.update(self._follower.now)
         return predictor.beats()
 
@@ -164,7 +162,7 @@ def pop909_songs(config: EvaluateConfig) -> Iterator[KnownBeats]:
             continue
         beats = np.array([beat.time for beat in piece.beats])
         downbeats = np.array([beat.time for beat in piece.beats if beat.is_downbeat])
-        yield KnownBeats(name, sound.samples, beats, downbeats)
+        yield KnownBeats(name, sound.sound, beats, downbeats)
 
 
 def recorded_songs(folder: Path, seconds: float, limit: int = 0) -> Iterator[KnownBeats]:
@@ -181,11 +179,11 @@ def recorded_songs(folder: Path, seconds: float, limit: int = 0) -> Iterator[Kno
     if not paths:
         raise DataError(f"{folder}: expected sound files, found none")
     for path in paths[: limit or None]:
-        samples = read_part(path, 0.0, seconds or None)
-        beats, agreement = agreed_beats(samples)
+        sound = read_stereo_part(path, 0.0, seconds or None)
+        beats, agreement = agreed_beats(middle_of(sound))
         log.info("%s: offline trackers agree by %.2f", path.stem, agreement)
         if agreement >= AGREEMENT:
-            yield KnownBeats(path.stem, samples, beats, None)
+            yield KnownBeats(path.stem, sound, beats, None)
 
 
 def real_time_factor(tracker: BeatTracker, features: Array) -> float:

@@ -52,7 +52,7 @@ def play_songs(model: str, config: EvaluateConfig, seconds: float) -> list[Playe
         song = read_reference_song(config, name)
         notes = {} if song.notes is None else {HUMAN: np.asarray(song.notes, np.float32)}
         end = first_second(song, seconds) + seconds
-        begin = replace(song, samples=song.samples[: round(end * SAMPLE_RATE)])
+        begin = replace(song, sound=song.sound[: round(end * SAMPLE_RATE)])
         notes |= {player: system.cover(begin).notes for player, system in systems.items()}
         played.append(PlayedSong(song, notes))
     return played

@@ -23,6 +23,7 @@ from engine.model.latency import LatencyBudget, latency_budget, wait_frames
 from engine.model.pipeline import Pipeline, stream_posteriors
 from engine.perform.decoder import NoteDecoder
 from engine.signal.conditioning import BLOCK_S, PRIME_S
+from engine.signal.stereo import channels_of
 from engine.whole_song.arranger import Arranger
 from engine.whole_song.cover import LOOKED_AHEAD_S, open_stream
 from engine.whole_song.song_analysis import SongAnalysis, analyze
@@ -101,11 +102,11 @@ def decode(
 
 def listen(
     pipeline: Pipeline,
-    samples: Array,
+    sound: Array,
     style: str | tuple[float, ...],
     path: Path_ = "streamed",
 ) -> Posteriors:
-    """Return the posteriors of samples at 16 kHz in a style.
+    """Return the posteriors of a sound at 16 kHz in a style.
 
     Streamed in blocks as when live, or as ``engine.whole_song.cover`` plays files: in longer
     blocks, a window model half a window at a time.
@@ -113,14 +114,12 @@ def listen(
     spec = pipeline.spec
     vector = style_vector(style, spec)
     if spec.features.sample_rate != SAMPLE_RATE:
-        samples = np.asarray(
-            soxr.resample(samples, SAMPLE_RATE, spec.features.sample_rate), np.float32
-        )
+        sound = np.asarray(soxr.resample(sound, SAMPLE_RATE, spec.features.sample_rate), np.float32)
     model, block_size = pipeline.model, BLOCK_SAMPLES
     if path == "whole file":
         block_size = round(BLOCK_S * spec.features.sample_rate)
         model = model.offline_variant()
-    return stream_posteriors(samples, model, pipeline.frontend, vector, block_size=block_size)
+    return stream_posteriors(sound, model, pipeline.frontend, vector, block_size=block_size)
 
 
 def declared_timing(spec: ModelSpec, settings: EngineSettings) -> Timing:
@@ -179,9 +178,10 @@ class ModelSystem:
 
     def cover(self, song: ReferenceSong) -> Cover:
         """Return what the engine plays."""
-        pipeline, sound = self._pipeline, song.samples[:, None]
+        pipeline, sound = self._pipeline, channels_of(song.sound)
         pipeline.tap = None  # of the song before
-        stream = open_stream(pipeline, self._settings, SAMPLE_RATE, 1, self._reserve)
+        n_channels = sound.shape[1]
+        stream = open_stream(pipeline, self._settings, SAMPLE_RATE, n_channels, self._reserve)
         if not self._is_causal:
             stream.prime(sound[: round(PRIME_S * SAMPLE_RATE)])
         pipeline.tap = recorder = PosteriorRecorder(pipeline.tap)
@@ -242,7 +242,7 @@ _last_analysis: list[tuple[ReferenceSong, SongAnalysis]] = []  # shared by the a
 def _analysis(song: ReferenceSong) -> SongAnalysis:
     """Return a song's analysis. Raises DataError where no beat is found."""
     if not _last_analysis or _last_analysis[0][0] is not song:
-        _last_analysis[:] = [(song, analyze(_analyzer().run([song.samples])))]
+        _last_analysis[:] = [(song, analyze(_analyzer().run([song.sound])))]
     return _last_analysis[0][1]
 
 

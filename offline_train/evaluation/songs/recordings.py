@@ -14,7 +14,7 @@ from engine.core.errors import DataError
 from offline_train.corpora import read_notes
 from offline_train.corpora.ultrastar import read_sung
 from offline_train.data.shards import MANIFEST, StoredPiece, read_shards
-from offline_train.data.sound_files import duration, read_part
+from offline_train.data.sound_files import duration, read_stereo_part
 from offline_train.evaluation.songs.reference_song import SAMPLE_RATE, ReferenceSong
 
 log = logging.getLogger(__name__)
@@ -51,15 +51,15 @@ def find_recordings(folder: Path | None, rung: str) -> dict[str, Recording]:
 
 def read_recording(name: str, found: Recording, longest_s: float) -> ReferenceSong:
     """Return the middle of a recording, with its human cover where that is known."""
-    start, samples = _middle(name, found, longest_s)
+    start, sound = _middle(name, found, longest_s)
     if isinstance(found, StoredPiece):
         notes = np.array(found.array("notes")) if "notes" in found else None
     else:
         notes = _human_notes(found) if found.with_suffix(".mid").is_file() else None
     if notes is not None:
         notes[:, :2] -= start
-        notes = notes[(notes[:, 0] >= 0) & (notes[:, 0] < len(samples) / SAMPLE_RATE)]
-    return ReferenceSong(name, samples, notes)
+        notes = notes[(notes[:, 0] >= 0) & (notes[:, 0] < len(sound) / SAMPLE_RATE)]
+    return ReferenceSong(name, sound, notes)
 
 
 def read_sung_recording(path: Path) -> ReferenceSong:
@@ -74,15 +74,15 @@ def read_sung_recording(path: Path) -> ReferenceSong:
     if not karaoke.is_file():
         raise DataError(f"{karaoke}: expected UltraStar's karaoke file of {path.name} there")
     sung = read_sung(karaoke)
-    samples = read_part(path, 0.0, SUNG_S)
-    seconds = len(samples) / SAMPLE_RATE
+    sound = read_stereo_part(path, 0.0, SUNG_S)
+    seconds = len(sound) / SAMPLE_RATE
     sung = sung[sung[:, 0] < seconds - AFTER_S]
     if len(sung) < LEAST_SUNG:
         raise DataError(
             f"{karaoke}: expected {LEAST_SUNG} sung notes at least in the first"
             f" {seconds:.0f} s, got {len(sung)}"
         )
-    return ReferenceSong(path.name, samples, sung=sung)
+    return ReferenceSong(path.name, sound, sung=sung)
 
 
 def _middle(name: str, found: Recording, longest_s: float) -> tuple[float, Array]:
@@ -95,10 +95,10 @@ def _middle(name: str, found: Recording, longest_s: float) -> tuple[float, Array
     if isinstance(found, StoredPiece):
         first, last = (round(s * SAMPLE_RATE) for s in (start, start + longest_s))
         return start, stems[first:last].astype(np.float32).sum(1) / 32768
-    samples = read_part(found, start, longest_s)
-    if start and not len(samples):  # it holds less than it declares
-        return 0.0, read_part(found, 0.0, longest_s)
-    return start, samples
+    sound = read_stereo_part(found, start, longest_s)
+    if start and not len(sound):  # it holds less than it declares
+        return 0.0, read_stereo_part(found, 0.0, longest_s)
+    return start, sound
 
 
 def _human_notes(sound: Path) -> Array:

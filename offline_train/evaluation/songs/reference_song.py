@@ -1,8 +1,8 @@
 """A song as an evaluation uses it, kept on disk so that it is rendered once.
 
-A song is ``NAME.flac`` (mono, 16 kHz, 16 bits) and ``NAME.npz`` (what is known of it, length of
-the sound). A file that was cut short is noticed by its length and made again. Not here: what is
-rendered (``rungs``).
+A song is ``NAME.flac`` (16 kHz, 16 bits; mono, or middle and side) and ``NAME.npz`` (what is known
+of it, length of the sound). A file that was cut short is noticed by its length and made again. Not
+here: what is rendered (``rungs``).
 """
 
 import logging
@@ -17,6 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from engine.core.errors import DataError
+from engine.signal.stereo import middle_of
 from engine.system.whole_file import written_whole
 from offline_train.data.sound_files import SAMPLE_RATE as SAMPLE_RATE
 
@@ -29,7 +30,7 @@ KNOWN = ("notes", "beats", "sung")
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSong:
-    """A song: mono samples at 16 kHz, and what is known of it.
+    """A song: samples at 16 kHz, mono (n,) or stereo (n, 2), and what is known of it.
 
     ``notes`` (n, 5) are the truth: onset, offset, pitch, velocity, "is melody"; a human cover, or
     what a piano played. ``beats`` (b,) are in seconds. ``sung`` (m, 3) is what a singer sings:
@@ -37,15 +38,20 @@ class ReferenceSong:
     """
 
     name: str
-    samples: Array
+    sound: Array  # as ``engine.signal.stereo`` has it
     notes: Array | None = None
     beats: NDArray[np.floating] | None = None
     sung: NDArray[np.floating] | None = None
 
     @property
+    def samples(self) -> Array:
+        """The sound in mono, (n,)."""
+        return np.ascontiguousarray(middle_of(self.sound))
+
+    @property
     def seconds(self) -> float:
         """Length of the sound."""
-        return len(self.samples) / SAMPLE_RATE
+        return len(self.sound) / SAMPLE_RATE
 
 
 def cached_song(folder: Path, name: str, make: Callable[[], ReferenceSong]) -> ReferenceSong:
@@ -77,18 +83,18 @@ def _read(folder: Path, name: str) -> ReferenceSong:
     path = folder / f"{name}.flac"
     if not path.is_file():
         raise FileNotFoundError(path)
-    samples, _ = soundfile.read(path, dtype="float32")
-    if len(samples) != n_samples:
-        raise ValueError(f"{path}: {len(samples)} samples of {n_samples}")
-    return ReferenceSong(name, samples, *known)
+    sound, _ = soundfile.read(path, dtype="float32")
+    if len(sound) != n_samples:
+        raise ValueError(f"{path}: {len(sound)} samples of {n_samples}")
+    return ReferenceSong(name, sound, *known)
 
 
 def _write(folder: Path, song: ReferenceSong) -> None:
     """Both files appear whole, the sound last."""
     folder.mkdir(parents=True, exist_ok=True)
-    facts: dict[str, Any] = {"n_samples": np.int64(len(song.samples))}
+    facts: dict[str, Any] = {"n_samples": np.int64(len(song.sound))}
     facts |= {name: known for name in KNOWN if (known := getattr(song, name)) is not None}
     with written_whole(folder / f"{song.name}.npz") as file:
         np.savez(file, **facts)
     with written_whole(folder / f"{song.name}.flac") as file:
-        soundfile.write(file, np.clip(song.samples, -1, 1), SAMPLE_RATE, format="FLAC")
+        soundfile.write(file, np.clip(song.sound, -1, 1), SAMPLE_RATE, format="FLAC")

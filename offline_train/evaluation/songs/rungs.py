@@ -85,6 +85,7 @@ class EvaluateConfig:
     seed: int = 7
     recordings: Path | None = None  # of rungs of files: shards, or sound files
     embed: Embed | None = None  # a joint embedding to measure with
+    is_stereo: bool = False  # whether rendered bands are: files always are as they are
 
     @property
     def longest_s(self) -> float:
@@ -98,7 +99,8 @@ class EvaluateConfig:
         if self.rung in OF_FILES:
             source = f"{zlib.crc32(self._source().encode()):08x}-"
         seconds = SUNG_S if self.rung == "sung" else self.excerpt_s
-        return self.cache / f"{self.rung}-{source}{seconds:g}-seed{self.seed}"
+        stereo = "-stereo" if self.is_stereo or self.rung in OF_FILES else ""
+        return self.cache / f"{self.rung}-{source}{seconds:g}-seed{self.seed}{stereo}"
 
     def _source(self) -> str:
         if self.rung == "d" or self.recordings is None or not self.recordings.is_dir():
@@ -212,16 +214,24 @@ def cover_notes(song: Song) -> Array:
     return np.array(notes, np.float32).reshape(-1, 5)
 
 
-def _known(song: Song, samples: Array) -> ReferenceSong:
+def _known(song: Song, sound: Array) -> ReferenceSong:
     beats = np.array([beat.time for beat in song.beats])
-    return ReferenceSong(song.song_id, samples, cover_notes(song), beats)
+    return ReferenceSong(song.song_id, sound, cover_notes(song), beats)
+
+
+def _heard(config: EvaluateConfig, audio: Array) -> Array:
+    """Return rendered audio (n, 2) as the rung's songs are: mono, or middle and side."""
+    mono = waveform(audio, SAMPLE_RATE)
+    if not config.is_stereo:
+        return mono
+    return np.stack([mono, waveform(audio * np.array([1, -1], np.float32), SAMPLE_RATE)], axis=1)
 
 
 def _render_pop909(config: EvaluateConfig, name: str, is_heard: bool) -> ReferenceSong:
     rng = _rng(config, name, is_heard)
     song, _ = _excerpt(config, name, rng)
     audio, _ = render_band(song, rng, is_heard)
-    return _known(song, waveform(audio, SAMPLE_RATE))
+    return _known(song, _heard(config, audio))
 
 
 def _render_sung(config: EvaluateConfig, name: str) -> ReferenceSong:
@@ -229,14 +239,14 @@ def _render_sung(config: EvaluateConfig, name: str) -> ReferenceSong:
     rng = _rng(config, name, is_heard=False)
     song, _ = _excerpt(config, name, rng)
     voice_rng = np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/sung".encode()))
-    return _known(song, waveform(render_sung(song, rng, voice_rng), SAMPLE_RATE))
+    return _known(song, _heard(config, render_sung(song, rng, voice_rng)))
 
 
 def _render_other(config: EvaluateConfig, name: str) -> ReferenceSong:
     """The excerpt of rung b."""
     song, _ = _excerpt(config, name, _rng(config, name, is_heard=False))
     rng = np.random.default_rng(zlib.crc32(f"{config.seed}/{name}/other".encode()))
-    return _known(song, waveform(render_other(song, rng), SAMPLE_RATE))
+    return _known(song, _heard(config, render_other(song, rng)))
 
 
 def _render_piano(config: EvaluateConfig, name: str) -> ReferenceSong:

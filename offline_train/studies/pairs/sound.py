@@ -20,6 +20,7 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
 from engine.audio.files.file_source import FileSource
 from engine.core.errors import DataError
 from engine.signal.conditioning import conditioned
+from engine.signal.stereo import middle_of
 from engine.system.extras import needs
 
 Array = NDArray[np.float32]
@@ -66,7 +67,7 @@ def read_mono(path: Path, sample_rate: int = SAMPLE_RATE) -> Array:
             f"{path}: expected {MIN_SECONDS:g} s to {MAX_SECONDS / 60:g} min of audio, "
             f"got {source.duration:.1f} s"
         )
-    mono = conditioned(source.part(0.0), source.sample_rate)
+    mono = middle_of(conditioned(source.part(0.0), source.sample_rate))
     if len(mono) < MIN_SECONDS * source.sample_rate:
         raise DataError(
             f"{path}: the file is cut short or broken after {len(mono) / source.sample_rate:.1f} s"

@@ -1,10 +1,11 @@
-"""Channels do not cancel, and ordinary ones are just averaged."""
+"""Channels do not cancel, and ordinary ones are just averaged; of two the side stays too."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from engine.signal.mixdown import Mixdown
+from engine.signal.stereo import middle_of, side_of
 
 Array = NDArray[np.float32]
 RATE = 44100
@@ -20,10 +21,27 @@ def record(seconds: float = 3.0) -> Array:
     return (middle[:, None] + sides).astype(np.float32)
 
 
-def mixed(sound: Array, block_size: int = 10**9) -> Array:
+def heard(sound: Array, block_size: int = 10**9) -> Array:
     mixdown = Mixdown(sound.shape[1], RATE)
     blocks = [mixdown.push(sound[n : n + block_size]) for n in range(0, len(sound), block_size)]
     return np.concatenate(blocks)
+
+
+def mixed(sound: Array, block_size: int = 10**9) -> Array:
+    return middle_of(heard(sound, block_size))
+
+
+@pytest.mark.parametrize("signs", [(1, 1), (1, -1)])
+def test_the_side_is_half_of_what_two_channels_differ_by(signs: tuple[int, int]) -> None:
+    sound = record()
+    found = side_of(heard(sound * np.array(signs, np.float32)))
+    assert found is not None
+    np.testing.assert_allclose(found[SECOND], ((sound[:, 0] - sound[:, 1]) / 2)[SECOND], atol=1e-6)
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_of_one_channel_and_of_many_comes_mono(n_channels: int) -> None:
+    assert heard(np.zeros((5000, n_channels), np.float32)).shape == (5000,)
 
 
 def test_channels_that_agree_are_averaged_bit_by_bit() -> None:
@@ -72,19 +90,19 @@ def test_what_is_known_ahead_counts_from_the_first_sample() -> None:
     mixdown = Mixdown(2, RATE)
     mixdown.prime(sound * np.array((1, -1), np.float32))
     assert mixdown.is_inverted
-    found = mixdown.push(sound * np.array((1, -1), np.float32))
+    found = middle_of(mixdown.push(sound * np.array((1, -1), np.float32)))
     np.testing.assert_allclose(found, sound.mean(1), atol=1e-6)
 
 
 @pytest.mark.parametrize("block_size", [7, 2205, 10000])
 def test_blocks_of_any_length_give_the_same(block_size: int) -> None:
     sound = record(1.0) * np.array((1, -1), np.float32)
-    np.testing.assert_array_equal(mixed(sound, block_size), mixed(sound))
+    np.testing.assert_array_equal(heard(sound, block_size), heard(sound))
 
 
 def test_samples_that_are_no_numbers_are_silence_and_counted() -> None:
     sound = record(0.2)
     sound[100] = np.nan, 0.1
     mixdown = Mixdown(2, RATE)
-    assert mixdown.push(sound)[100] == 0.0
+    assert mixdown.push(sound)[100].tolist() == [0.0, 0.0]
     assert mixdown.n_nonfinite == 1

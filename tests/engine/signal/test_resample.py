@@ -61,9 +61,20 @@ def test_it_holds_back_no_more_than_its_delay(from_rate: int) -> None:
     assert resampler.delay < 0.005
 
 
-def test_channels_are_averaged() -> None:
+def test_two_channels_are_middle_and_side() -> None:
     block = np.array([[1.0, 0.0], [0.5, -0.5], [0.25, 0.25]], np.float32)
-    assert Resampler(16000, 16000, 2).push(block).tolist() == [0.5, 0.0, 0.25]
+    found = Resampler(16000, 16000, 2).push(block)
+    assert found.tolist() == [[0.5, 0.5], [0.0, 0.5], [0.25, 0.0]]
+
+
+def test_middle_and_side_are_resampled_alike() -> None:
+    sound = np.random.default_rng(2).uniform(-1, 1, (5000, 2)).astype(np.float32)
+    both = Resampler(44100, 16000, 2)
+    found = np.concatenate([both.push(sound[:777]), both.push(sound[777:]), both.flush()])
+    for column, mono in enumerate((sound.mean(1), (sound[:, 0] - sound[:, 1]) / 2)):
+        one = Resampler(44100, 16000, 1)
+        alone = np.concatenate([one.push(mono[:, None].astype(np.float32)), one.flush()])
+        np.testing.assert_allclose(found[:, column], alone, atol=1e-6)
 
 
 def test_equal_rates_pass_through() -> None:

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from engine.core.errors import DataError
 from engine.signal.conditioning import conditioned
-from offline_train.data.sound_files import SAMPLE_RATE, duration, read_part, read_sound
+from engine.signal.stereo import middle_of
+from offline_train.data.sound_files import (
+    SAMPLE_RATE,
+    duration,
+    read_part,
+    read_sound,
+    read_stereo_part,
+)
 from offline_train.studies.pairs.sound import read_mono
 from tests.messages import refused
 
@@ -67,4 +74,14 @@ def test_it_is_conditioned_as_the_engine_does(
     sound = np.stack([mono, -mono], 1) + np.array((0.3, -0.2), np.float32)
     path = tmp_path / "song.wav"
     soundfile.write(path, sound, SAMPLE_RATE, subtype="FLOAT")
-    np.testing.assert_allclose(read(path), conditioned(sound, SAMPLE_RATE), atol=1e-6)
+    np.testing.assert_allclose(read(path), middle_of(conditioned(sound, SAMPLE_RATE)), atol=1e-6)
+
+
+def test_of_two_channels_middle_and_side_are_read(tmp_path: Path) -> None:
+    sound = np.random.default_rng(4).normal(0, 0.1, (SAMPLE_RATE, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "two.wav", sound, SAMPLE_RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "one.wav", sound[:, 0], SAMPLE_RATE, subtype="FLOAT")
+    both = read_stereo_part(tmp_path / "two.wav", 0.25, 0.5)
+    assert both.shape == (SAMPLE_RATE // 2, 2)
+    assert np.corrcoef(both[:, 1], (sound[:, 0] - sound[:, 1])[4000:12000])[0, 1] > 0.999
+    assert read_stereo_part(tmp_path / "one.wav").ndim == 1

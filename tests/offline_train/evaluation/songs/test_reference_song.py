@@ -79,3 +79,10 @@ def test_two_processes_may_make_the_same_song_at_once(tmp_path: Path) -> None:
 
     assert len(cached_song(tmp_path, "one", make).samples) == len(SOUND)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.flac", "one.npz"]
+
+
+def test_a_song_in_stereo_keeps_its_side(tmp_path: Path) -> None:
+    both = np.stack([SOUND, SOUND[::-1]], 1)
+    kept = cached_song(tmp_path, "two", Maker(ReferenceSong("two", both)))
+    assert np.abs(kept.sound - both).max() < 2**-15
+    assert kept.samples.shape == SOUND.shape and kept.seconds == len(SOUND) / SAMPLE_RATE

@@ -62,6 +62,15 @@ def config(data: Path, rung: rungs.Rung, **changes: object) -> EvaluateConfig:
     return EvaluateConfig(data, data / "cache", rung=rung, **changes)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("rung", ["b", "c", "e"])
+def test_a_band_in_stereo_is_the_same_band_in_training(data: Path, rung: rungs.Rung) -> None:
+    mono = read_reference_song(config(data, rung, excerpt_s=3.0), "902")
+    stereo = read_reference_song(config(data, rung, excerpt_s=3.0, is_stereo=True), "902")
+    assert mono.sound.ndim == 1 and stereo.sound.shape == (*mono.sound.shape, 2)
+    np.testing.assert_allclose(stereo.samples, mono.samples, atol=2**-15)
+    assert np.abs(stereo.sound[:, 1]).max() > 0.01
+
+
 @pytest.mark.parametrize(("rung", "in_training"), [("a", True), ("b", False)])
 def test_rungs_a_and_b_are_the_renderings_of_the_published_figures(
     data: Path, rung: rungs.Rung, in_training: bool
@@ -217,9 +226,9 @@ def test_of_a_song_of_an_hour_the_middle_in_training_and_no_more_is_read(
 
     def read_part(path: Path, start: float, seconds: float) -> np.ndarray:
         read.append((path, start, seconds))
-        return sound_files.read_part(path, start, seconds)
+        return sound_files.read_stereo_part(path, start, seconds)
 
-    monkeypatch.setattr(recordings, "read_part", read_part)
+    monkeypatch.setattr(recordings, "read_stereo_part", read_part)
     whole = config(data, "folder", recordings=tmp_path, excerpt_s=0.0)
     song = read_reference_song(whole, "long.wav")
     assert song.seconds == 3.0 and read == [(tmp_path / "long.wav", 2.5, 3.0)]
