@@ -38,6 +38,9 @@ def add(command: Add) -> None:
     sub.add_argument("--data", help="folder with pop909/ and splits.json")
     sub.add_argument("--out", type=Path, default=Path("runs/perfect-hearing"))
     sub.add_argument("--steps", type=at_least(1), default=1500, help="of training")
+    sub.add_argument(
+        "--one-lead", action="store_true", help="do not tell the tune from interludes of a lead"
+    )
     sub.add_argument("--seed", type=at_least(0), default=1)
 
 
@@ -284,5 +287,7 @@ def perfect_hearing(args: argparse.Namespace) -> None:
     """Measure how near to a human's cover one comes who hears everything."""
     from offline_train.studies.bounds.perfect_hearing import BoundConfig, find_bounds
 
-    config = BoundConfig(data_folder(args), args.out, steps=args.steps, seed=args.seed)
+    config = BoundConfig(
+        data_folder(args), args.out, args.steps, seed=args.seed, one_lead=args.one_lead
+    )
     print("\n\n".join(bound.table() for bound in find_bounds(config)))

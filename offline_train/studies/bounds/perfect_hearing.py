@@ -3,7 +3,9 @@
 A network over sixteenths reads the whole song, the bars to come too, as its score has it, and says
 which keys the pianist of POP909 strikes on each step. What it misses no better hearing would find:
 the pianist chose among textures that fit alike. It is the upper bound of onset F1 for covers that
-do not know the pianist. Shapes: B crops, S steps (sixteenths), P = 88 pitches.
+do not know the pianist. Nor does the sound say which of two leads is the tune: POP909's interludes
+(BRIDGE) are played by a lead, too, but not by its pianist; ``one_lead`` tells of both as one.
+Shapes: B crops, S steps (sixteenths), P = 88 pitches.
 """
 
 import logging
@@ -11,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from models.spec import MIN_PITCH, N_PITCHES
+from offline_train.corpora import read_song
 from offline_train.data.accompaniment.songs import STRUCK, GridSong, prepare_songs
 from offline_train.evaluation.measures.faults import count_repeated
 from offline_train.evaluation.measures.transcription import Count
@@ -47,6 +51,7 @@ class BoundConfig:
     hidden: int = 160
     learning_rate: float = 4e-3
     seed: int = 1
+    one_lead: bool = False  # whether tune and interludes are not told apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +97,40 @@ class PerfectEar(nn.Module):
         return logits
 
 
-def score_rows(song: GridSong, band: int = 0, key: int = 0) -> Array:
+class Score(NamedTuple):
+    """A song, and notes (n, >= 3) of its lead as they are told: step, length, pitch."""
+
+    song: GridSong
+    lead: NDArray[np.int16]
+
+
+def scores_of(c: BoundConfig, split: str) -> list[Score]:
+    """Return the songs of a split."""
+    songs = prepare_songs(c.data, split, c.out / split)
+    return [Score(song, both_leads(c.data, song) if c.one_lead else song.melody) for song in songs]
+
+
+def songs_of(scores: Sequence[Score]) -> list[GridSong]:
+    """Return whose scores they are."""
+    return [score.song for score in scores]
+
+
+def both_leads(data: Path, song: GridSong) -> NDArray[np.int16]:
+    """Return tune and interludes (n, 3) on a song's steps."""
+    notes = read_song(data / "pop909" / song.song_id).bridge
+    edges = np.array([(note.onset, note.offset) for note in notes]).reshape(-1, 2)
+    steps = np.round(np.interp(edges, song.times, np.arange(song.n_steps))).astype(np.int16)
+    lengths = np.maximum(steps[:, 1] - steps[:, 0], 1)
+    pitches = np.array([note.pitch for note in notes], np.int16)
+    bridge = np.column_stack([steps[:, 0], lengths, pitches]).astype(np.int16)
+    return np.concatenate([song.melody[:, :3], bridge])
+
+
+def score_rows(score: Score, band: int = 0, key: int = 0) -> Array:
     """Return what is known of a song, transposed by ``key`` semitones: (S, N_INPUTS)."""
+    song = score.song
     melody = np.zeros((2, song.n_steps, N_PITCHES), np.float32)
-    for step, length, pitch in song.melody[:, :3]:
+    for step, length, pitch in score.lead[:, :3]:
         melody[0, step, pitch - MIN_PITCH] = 1
         melody[1, step : step + length, pitch - MIN_PITCH] = 1
     cells = song.bands[band]
@@ -134,29 +169,27 @@ def find_bounds(c: BoundConfig) -> tuple[Bound, Bound]:
         If there is no POP909 in ``data``.
     """
     torch.manual_seed(c.seed)
-    songs = {
-        split: prepare_songs(c.data, split, c.out / split) for split in ("train", "valid", "test")
-    }
-    network = learn(c, songs["train"])
-    valid = answers(network, songs["valid"])
-    found = [count(songs["valid"], valid, float(t)) for t in THRESHOLDS]
+    train, valid, test = (scores_of(c, split) for split in ("train", "valid", "test"))
+    network = learn(c, train)
+    likely = answers(network, valid)
+    found = [count(songs_of(valid), likely, float(t)) for t in THRESHOLDS]
     calm = [bound for bound in found if bound.repeated <= MOST_REPEATED] or found[-1:]
-    test = answers(network, songs["test"])
+    likely = answers(network, test)
     bounds = []
     for best in (max(some, key=lambda bound: bound.everything.f1) for some in (found, calm)):
         log.info("on validation songs, from %.2f on: %.3f", best.threshold, best.everything.f1)
-        bounds.append(count(songs["test"], test, best.threshold))
+        bounds.append(count(songs_of(test), likely, best.threshold))
     return bounds[0], bounds[1]
 
 
-def learn(c: BoundConfig, songs: Sequence[GridSong]) -> PerfectEar:
+def learn(c: BoundConfig, scores: Sequence[Score]) -> PerfectEar:
     """Return the network after ``steps``, the learning rate falling to nothing."""
     network = PerfectEar(c.hidden)
     optimizer = torch.optim.AdamW(network.parameters(), c.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, c.learning_rate, total_steps=c.steps, pct_start=0.05
     )
-    for n, (score, wanted) in enumerate(islice(_batches(c, songs), c.steps), 1):
+    for n, (score, wanted) in enumerate(islice(_batches(c, scores), c.steps), 1):
         loss = bce(network(score), wanted)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -168,19 +201,20 @@ def learn(c: BoundConfig, songs: Sequence[GridSong]) -> PerfectEar:
     return network.eval()
 
 
-def _batches(c: BoundConfig, songs: Sequence[GridSong]) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(c: BoundConfig, scores: Sequence[Score]) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield scores and what the human strikes, of random crops in random keys."""
     rng = np.random.default_rng(c.seed)
     while True:
         rows = []
         for _ in range(c.batch):
-            song, key = songs[int(rng.integers(len(songs)))], int(rng.choice(KEYS))
+            score, key = scores[int(rng.integers(len(scores)))], int(rng.choice(KEYS))
+            song = score.song
             first = int(rng.integers(max(song.n_steps - c.n_steps, 0) + 1))
-            score = score_rows(song, int(rng.integers(len(song.bands))), key)
+            known = score_rows(score, int(rng.integers(len(song.bands))), key)
             human = struck(np.concatenate([song.piano, song.melody]), song.n_steps, key)
-            rows.append([_fitted(x, first, c.n_steps) for x in (score, human)])
-        scores, humans = zip(*rows, strict=True)
-        yield torch.from_numpy(np.stack(scores)), torch.from_numpy(np.stack(humans))
+            rows.append([_fitted(x, first, c.n_steps) for x in (known, human)])
+        of_scores, humans = zip(*rows, strict=True)
+        yield torch.from_numpy(np.stack(of_scores)), torch.from_numpy(np.stack(humans))
 
 
 def _fitted(rows: Array, first: int, n: int) -> Array:
@@ -190,10 +224,10 @@ def _fitted(rows: Array, first: int, n: int) -> Array:
 
 
 @torch.inference_mode()
-def answers(network: PerfectEar, songs: Sequence[GridSong]) -> list[Array]:
+def answers(network: PerfectEar, scores: Sequence[Score]) -> list[Array]:
     """Return the probabilities (S, P) of each song that a key is struck."""
-    scores = (torch.from_numpy(score_rows(song))[None] for song in songs)
-    return [torch.sigmoid(network(score))[0].numpy() for score in scores]
+    known = (torch.from_numpy(score_rows(score))[None] for score in scores)
+    return [torch.sigmoid(network(rows))[0].numpy() for rows in known]
 
 
 def count(songs: Sequence[GridSong], likely: Sequence[Array], threshold: float) -> Bound:
