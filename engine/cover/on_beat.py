@@ -39,7 +39,7 @@ Array = NDArray[np.float32]
 
 KNOWN_FRAMES = 0.5  # from an event to the newest frame, where all events before it are known
 SHORTEST_STEP_S = 0.1  # where sixteenths are shorter, notes fall on eighths
-MELODY_SHARE = 0.3  # of the model's threshold: the rest is the accompanist's
+MELODY_SHARE = 0.5  # of the model's threshold: the rest is the accompanist's
 READ_MELODY_SHARE = 0.1  # where the passage is read, which tells what of that is none
 LEAST_READ_S = 0.4  # of time to wait, from which on most steps are read
 LEFT_RATIO = 5 / 3  # of that, from which on the accompanist leaves a key to the tune
