@@ -124,7 +124,8 @@ TABLE: dict[str, str] = {
     "offline_train.studies.exploration": "models engine offline_train.corpora "
     "offline_train.data offline_train.training offline_train.evaluation "
     "offline_train.recipes offline_train.exporting",
-    "offline_train.studies.bounds": "models offline_train.data offline_train.evaluation",
+    "offline_train.studies.bounds": "models offline_train.corpora offline_train.data "
+    "offline_train.evaluation",
     "offline_train.studies.records": "engine offline_train.synthesis offline_train.data "
     "offline_train.evaluation",
     "offline_train.commands": "models engine livecover.settings offline_train.corpora "
