@@ -85,19 +85,29 @@ class Resampler:
         n_taps = self._filters.shape[1]
         n_ready = len(samples) - n_taps + 1  # input positions with all their taps
         n_out = max(0, -(-(n_ready * self._up - self._phase) // self._down))
-        out = np.empty((n_out, *self._shape), np.float32)
-        if n_out:
-            windows = np.lib.stride_tricks.sliding_window_view(samples, n_taps, axis=0)
-            for start in range(0, n_out, MAX_CHUNK):
-                index = np.arange(start, min(n_out, start + MAX_CHUNK), dtype=np.int64)
-                position, phase = np.divmod(self._phase + index * self._down, self._up)
-                out[index] = np.einsum("m...t,mt->m...", windows[position], self._filters[phase])
+        out = np.zeros((n_out, *self._shape), np.float32)
+        for column, filtered in zip(_columns(samples), _columns(out), strict=True):
+            if n_out and column.any():  # silence stays silence
+                self._filter_column(np.ascontiguousarray(column), filtered)
         consumed, self._phase = divmod(self._phase + n_out * self._down, self._up)
         n_kept = min(consumed, len(samples))
         self._phase += (consumed - n_kept) * self._up
         self._tail = samples[n_kept:]
         self._n_out += n_out
         return out
+
+    def _filter_column(self, samples: Array, out: Array) -> None:
+        """Fill ``out`` (m,) with what samples (n,) give from the present phase on."""
+        windows = np.lib.stride_tricks.sliding_window_view(samples, self._filters.shape[1])
+        for start in range(0, len(out), MAX_CHUNK):
+            index = np.arange(start, min(len(out), start + MAX_CHUNK), dtype=np.int64)
+            position, phase = np.divmod(self._phase + index * self._down, self._up)
+            out[index] = np.einsum("mt,mt->m", windows[position], self._filters[phase])
+
+
+def _columns(sound: Array) -> Array:
+    """Return a view of a sound, (1, n) of mono, (2, n) of stereo."""
+    return sound.T if sound.ndim > 1 else sound[None]
 
 
 def polyphase_sinc(up: int, down: int) -> Array:
