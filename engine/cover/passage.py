@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.accompany.step_writer import StepWriter
-from engine.accompany.strikes import StrikeModel
+from engine.accompany.strikes import CHANNELS, StrikeModel
 from engine.cover.hearing import CoverHearing
+from models.spec import N_PITCHES
 
 Array = NDArray[np.float32]
 
@@ -73,6 +74,9 @@ class PassageReader:
 
     def __init__(self, model: StrikeModel, writer: StepWriter, hearing: CoverHearing) -> None:
         self._model, self._writer, self._hearing = model, writer, hearing
+        # The longest passage takes the network's memory, and its slow first run, before a song.
+        n = STEPS_BEFORE + 1 + MOST_STEPS_AFTER
+        model.read(np.zeros((n, CHANNELS, N_PITCHES), np.float32), np.zeros(n, np.int64))
         self.is_over = False
         self._kept: dict[int, StepStrikes] = {}
         self._passage = writer.n_begun

@@ -8,6 +8,7 @@ import numpy as np
 from engine.accompany.strikes import Strikes
 from engine.core.notes import NoteEvent
 from engine.cover.on_beat import BeatCoverPlayer
+from engine.cover.passage import MOST_STEPS_AFTER, STEPS_BEFORE
 from tests.engine.accompany.graphs import Graphs
 from tests.engine.cover.test_on_beat import (
     SIXTEENTH,
@@ -96,15 +97,23 @@ def test_without_time_to_hear_what_follows_nothing_is_asked() -> None:
     told = Told({})
     notes = ons(play(player_told(told, reserve=0.0), strike(*EVERY)), TUNE)
     assert len(notes) == len(EVERY)
-    assert len(told.n_steps) <= 2  # at the end, when nothing more comes
+    assert len(told.n_steps[1:]) <= 1  # at the end, when nothing more comes
 
 
 def test_it_is_asked_for_some_steps_at_once() -> None:
     told = Told({place: 0.9 for place in range(16)})
     play(player_told(told), strike(*EVERY))
-    n_steps = round(12.0 / SIXTEENTH)
-    assert len(told.n_steps) < n_steps / 3
-    assert max(told.n_steps) >= 16
+    n_steps, asked = round(12.0 / SIXTEENTH), told.n_steps[1:]
+    assert len(asked) < n_steps / 3
+    assert max(asked) >= 16
+
+
+def test_the_longest_passage_is_read_before_a_song_so_that_none_takes_memory_later() -> None:
+    told = Told({place: 0.9 for place in range(16)})
+    player = player_told(told)
+    assert told.n_steps == [STEPS_BEFORE + 1 + MOST_STEPS_AFTER]
+    play(player, strike(*EVERY))
+    assert max(told.n_steps[1:]) <= told.n_steps[0]
 
 
 def test_blocks_do_not_matter() -> None:
