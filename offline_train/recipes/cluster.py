@@ -2,7 +2,7 @@
 
 Rendering: a task is one shard of ``prepare.plan``, whose bytes depend on the plan and its
 seeds alone, so the manifest's hash is the same for any number of workers; the driver alone writes
-the manifest. Training: the recipe of ``train_cover`` in each worker of a ``TorchTrainer``; how
+the manifest. Training: the recipe of ``train_cover`` in each worker of a ``worker_group``; how
 their steps add up to one is ``data_parallel``'s matter. Folders must lie where
 every machine of the cluster sees them under the same path. Both resume by the same command, and
 run without Ray on one machine: ``prepare.prepare`` and ``train_cover.train``. Needs the extra
@@ -14,7 +14,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,12 +28,12 @@ from offline_train.data.jobs import Jobs, Lines, run_job
 from offline_train.data.prepare import PrepareConfig, prepare
 from offline_train.data.shards import ShardLine, is_whole
 from offline_train.recipes.cover import train
+from offline_train.recipes.worker_group import WorkerGroup, first_done
 from offline_train.training.cover.settings import CoverSettings
 
 log = logging.getLogger(__name__)
 
 RETRIES = 3  # of a shard, or of training, when a worker dies; our own errors end it at once
-START_S = 600  # that training's workers are given, which import torch on a busy machine
 STARTS = 3  # attempts: Ray gives its own processes 15 s
 TASKS_PER_WORKER = 2  # given out at a time
 LOCAL_STORE_BYTES = 100_000_000
@@ -79,7 +79,8 @@ def connected(cluster: Cluster) -> Iterator[None]:
         # Off, Ray stays on the loopback interface, on Linux too; it is read at import.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(START_S))
+    # A worker that is killed for want of memory has died like any other, not without end.
+    os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))
     ray = _ray()
     if ray.is_initialized():
         yield
@@ -153,7 +154,7 @@ def _on_cluster(cluster: Cluster, jobs: Jobs) -> Lines:
                 while waiting and len(running) < cluster.workers * TASKS_PER_WORKER:
                     path = waiting.pop()
                     running[task.remote(path, jobs[path])] = path
-                (done, *_), _ = ray.wait(list(running), num_returns=1)
+                (done, *_), _ = first_done(ray, list(running))
                 yield _line(running.pop(done), done)
         finally:
             for left in running:
@@ -168,10 +169,7 @@ def _line(path: Path, done: Any) -> ShardLine:
     except ray.exceptions.RayTaskError as error:
         raise _own(error, path.name) from error
     except ray.exceptions.RayError as error:  # killed, and so were its successors
-        raise DataError(
-            f"{path.name}: its worker died {RETRIES + 1} times, out of memory perhaps; "
-            "run the same command again, with fewer workers"
-        ) from error
+        raise _died(path.name) from error
     if not is_whole(path.parent, line):
         raise DataError(
             f"{path}: a worker wrote it, but here it is missing or cut short; "
@@ -207,7 +205,7 @@ def train_on_cluster(c: CoverSettings, cluster: Cluster) -> Path:
         out=c.out.resolve(),
         start_from=c.start_from and c.start_from.resolve(),
     )
-    run_workers(_train, {"settings": c}, cluster, c.out / "ray")
+    run_workers(_train, {"settings": c}, cluster)
     return c.out / "last.pt"
 
 
@@ -216,12 +214,9 @@ def _train(arguments: dict[str, Any]) -> None:
 
 
 def run_workers(
-    function: Callable[[dict[str, Any]], None],
-    arguments: dict[str, Any],
-    cluster: Cluster,
-    storage: Path,
+    function: Callable[[dict[str, Any]], None], arguments: dict[str, Any], cluster: Cluster
 ) -> None:
-    """Run a function in every worker, joined in a process group; ``storage`` is Ray's to use.
+    """Run a function in every worker, joined in a process group.
 
     When a worker dies, all begin again, so the function must go on from what it has saved.
 
@@ -231,34 +226,40 @@ def run_workers(
         The first error of ours that a worker raised.
     DataError
         Naming any other.
+    ConfigError
+        If the cluster has not enough free CPUs or GPUs.
     """
     with connected(cluster):
-        from ray.train import RunConfig, ScalingConfig, TrainingFailedError
-        from ray.train.torch import TorchConfig, TorchTrainer
-
+        ray = _ray()
         for attempts_left in reversed(range(RETRIES + 1)):
-            trainer = TorchTrainer(
-                function,
-                train_loop_config=arguments,
-                torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if cluster.gpus else "gloo"),
-                scaling_config=ScalingConfig(num_workers=cluster.workers, use_gpu=cluster.gpus),
-                run_config=RunConfig(storage_path=str(storage.resolve())),
-            )
-            try:
-                trainer.fit()
+            with WorkerGroup(ray, cluster.workers, cluster.gpus) as group:
+                failures = group.run(function, arguments)
+            if not failures:
                 return
-            except TrainingFailedError as error:
-                raised = _raised(error)
-                if raised or not attempts_left:
-                    raise _own((raised or [error])[0], "training") from error
-                log.warning("a worker died; all go on from the last checkpoint (%s)", error)
+            cause, has_died = _cause(failures)
+            if not has_died:
+                raise _own(cause, "training") from failures[0]
+            if not attempts_left:
+                raise _died("training") from failures[0]
+            log.warning("a worker died; all go on from the last checkpoint")
 
 
-def _raised(error: Exception) -> list[BaseException]:
-    """Return what the workers' function raised, our own errors first; [] if a worker died."""
-    failures = getattr(error, "worker_failures", {}).values()
-    causes = [getattr(failure, "_base_exc", failure) for failure in failures]
-    # Of a worker's death Ray itself tells.
-    raised = [cause for cause in causes if not type(cause).__module__.startswith("ray.")]
-    # Where one worker raises, the others' process group breaks: a consequence, not the cause.
-    return sorted(raised, key=lambda cause: not isinstance(cause, LiveCoverError))
+def _cause(failures: Sequence[BaseException]) -> tuple[BaseException, bool]:
+    """Return what went wrong in some workers at first, and whether it was that one died.
+
+    The others' group breaks with it.
+    """
+    causes: list[BaseException] = [
+        getattr(failure, "cause", None) or failure for failure in failures
+    ]
+    ours = [cause for cause in causes if isinstance(cause, LiveCoverError)]
+    deaths = [cause for cause in causes if type(cause).__module__.startswith("ray.")]
+    return (ours or deaths or causes)[0], bool(deaths) and not ours
+
+
+def _died(what: str) -> DataError:
+    """Return the error that a worker dies at it again and again."""
+    return DataError(
+        f"{what}: its worker died {RETRIES + 1} times, out of memory perhaps; "
+        "run the same command again, with fewer workers"
+    )

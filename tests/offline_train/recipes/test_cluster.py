@@ -24,10 +24,11 @@ from offline_train.data.shards import (
     write_shard,
 )
 from offline_train.recipes import cluster as cluster_module
+from offline_train.recipes import worker_group
 from offline_train.recipes.cluster import (
     Cluster,
+    _cause,
     _own,
-    _raised,
     connected,
     render_on_cluster,
     run_workers,
@@ -156,6 +157,23 @@ def some_steps(arguments: dict[str, Any]) -> None:
     torch.save(facts, arguments["out"] / f"{rank()}.pt")
 
 
+def die_in_training(arguments: dict[str, Any]) -> None:
+    if rank() == 1:
+        os._exit(1)
+    torch.distributed.barrier()
+
+
+def die_in_training_once(arguments: dict[str, Any]) -> None:
+    died: Path = arguments["out"] / "died"
+    if not died.exists():
+        torch.distributed.barrier()  # so that both have seen that none has died
+        if rank() == 1:
+            died.touch()
+            os._exit(1)
+    torch.distributed.barrier()
+    (arguments["out"] / str(rank())).touch()
+
+
 def refuse(arguments: dict[str, Any]) -> None:
     if rank() == 1:
         raise DataError("train: expected shards")
@@ -210,7 +228,7 @@ def test_two_workers_take_the_steps_of_one(cluster: Cluster, tmp_path: Path) -> 
     together, alone = tmp_path / "together", tmp_path / "alone"
     for out in (together, alone):
         out.mkdir()
-    run_workers(some_steps, {"out": together}, cluster, tmp_path / "ray")
+    run_workers(some_steps, {"out": together}, cluster)
     some_steps({"out": alone})
     one = torch.load(alone / "0.pt")
     assert one["workers"] == 1 and one["losses"][-1] < one["losses"][0]
@@ -243,9 +261,29 @@ def test_the_recipe_trains_on_a_cluster(cluster: Cluster, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_a_workers_error_ends_training_at_once(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_workers_error_ends_training_at_once(cluster: Cluster) -> None:
     with pytest.raises(DataError, match=r"^train: expected shards$"):
-        run_workers(refuse, {}, cluster, tmp_path / "ray")
+        run_workers(refuse, {}, cluster)
+
+
+@pytest.mark.slow
+def test_when_a_worker_dies_all_begin_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run_workers(die_in_training_once, {"out": tmp_path}, cluster)
+    assert {path.name for path in tmp_path.iterdir()} == {"died", "0", "1"}
+    monkeypatch.setattr(cluster_module, "RETRIES", 0)
+    with pytest.raises(DataError, match=r"^training: its worker died 1 times"):
+        run_workers(die_in_training, {}, cluster)
+
+
+@pytest.mark.slow
+def test_workers_that_do_not_start_are_told(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_group, "START_S", 8.0)
+    with refused(ConfigError, "expected 3 free workers, 1 of them did not start", "--workers"):
+        run_workers(refuse, {}, Cluster(3))
 
 
 def test_nothing_is_started_where_nothing_is_missing(
@@ -260,23 +298,18 @@ def test_nothing_is_started_where_nothing_is_missing(
 
 
 def test_what_workers_raised_is_told_from_their_death() -> None:
-    class FailedError(Exception):
-        """As Ray's WorkerGroupError."""
+    class TaskError(Exception):
+        """As Ray's RayTaskError."""
 
-        def __init__(self, *failures: BaseException) -> None:
-            self.worker_failures = dict(enumerate(failures))
+        def __init__(self, cause: BaseException) -> None:
+            self.cause = cause
 
-    class WrappedError(Exception):
-        """As Ray's UserExceptionWithTraceback."""
-
-        _base_exc = DataError("no shards")
-
-    died = type("ActorDiedError", (Exception,), {"__module__": "ray.exceptions"})
+    died = type("ActorDiedError", (Exception,), {"__module__": "ray.exceptions"})()
     broken, ours = RuntimeError("gloo: connection closed by peer"), DataError("no shards")
-    assert _raised(FailedError(broken, ours)) == [ours, broken]
-    assert _raised(FailedError(WrappedError())) == [WrappedError._base_exc]
-    assert _raised(FailedError(died(), died())) == []
-    assert _raised(RuntimeError("of the driver")) == []
+    assert _cause([TaskError(broken), TaskError(ours)]) == (ours, False)
+    assert _cause([TaskError(broken)]) == (broken, False)
+    assert _cause([TaskError(broken), died]) == (died, True)
+    assert _cause([died, TaskError(ours)]) == (ours, False)
     assert _own(broken, "training").args[0].endswith(f"it raised {broken!r}")
     assert _own(ours, "training") is ours
 
