@@ -82,6 +82,7 @@ _INTENSITY = {name: k / (len(INTENSITIES) - 1) for k, name in enumerate(INTENSIT
 
 SETTINGS: dict[str, Range | Choice] = {
     "model.style": Range(0.0, 0.5, 1.0, (0.0, 1.0), names=_INTENSITY),
+    "model.centre": Range(0.0, 0.7, 1.0, (0.0, 1.0)),
     "decoder.density": Range(0.1, 1.0, 4.0, (0.1, 4.0)),
     "decoder.polyphony": Range(1, 16, 88, (1, 88), True),
     "play.mode": Choice(MODES),

@@ -52,6 +52,7 @@ MAX_DRAWN = 64
 MAX_NAME = 200
 
 SETTABLE = SOUND_KEYS | {
+    "model.tuning",
     "play.mute",
     "play.hold",
     "audio.player",

@@ -162,6 +162,19 @@ def test_channels_and_gain_of_the_input_are_set(page: Page, instrument: Instrume
     wait_for(page, "document.querySelector('#input-channels').value === ''")
 
 
+def test_how_stereo_and_tuning_are_heard_is_set(page: Page, instrument: Instrument) -> None:
+    page.locator("#tab-sound").click()
+    assert page.locator("output[for=centre]").inner_text() == "70 %"
+    page.locator("#centre").fill("0.25")
+    wait_until("fainter sides", lambda: instrument.settings.model.centre == 0.25)
+    page.locator("#input-tuning").fill("442")
+    page.locator("#input-tuning").blur()
+    wait_until("the tuning", lambda: instrument.settings.model.tuning == 442)
+    page.locator("#input-tuning").fill("")
+    page.locator("#input-tuning").blur()
+    wait_until("what is heard", lambda: instrument.settings.model.tuning is None)
+
+
 def test_a_nudge_is_set_and_a_measurement_that_fails_is_told(
     page: Page, instrument: Instrument
 ) -> None:

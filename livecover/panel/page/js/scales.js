@@ -55,6 +55,15 @@ export const SCALES = {
     toValue: Number,
     text: (value) => `${value > 0 ? "+" : ""}${String(Math.round(value)).replace("-", "−")} dB`,
   },
+  /** From none, 0, to all, 1. */
+  share: {
+    min: 0,
+    max: 1,
+    step: 0.05,
+    toPlace: Number,
+    toValue: Number,
+    text: (value) => `${Math.round(100 * value)} %`,
+  },
   /** Channels as "3, 4", or null for auto. */
   channels: {
     toPlace: (value) => (value ?? []).join(", "),
