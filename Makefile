@@ -50,7 +50,8 @@ docs: $(VENV)/.installed-dev ## the documentation, into site/; a broken link fai
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 unit: $(VENV)/.installed-dev ## tests that need no audio or MIDI server
-	$(BIN)/pytest -m "not e2e and not app" --durations=15
+	$(BIN)/pytest -m "not e2e and not app and not cluster" --durations=15
+	scripts/test-cluster $(BIN)/pytest -m cluster tests/offline_train/recipes
 
 live: | system-demo ## tests of the live program where nothing else is installed: no torch
 	PYTHON=$(PYTHON) scripts/test-live

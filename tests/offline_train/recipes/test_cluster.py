@@ -51,6 +51,8 @@ from tests.offline_train.fixtures import write_data
 from tests.offline_train.shard_fixtures import song, write_folder
 from tests.programs import needs
 
+pytestmark = pytest.mark.cluster
+
 TEST_FONT = "TimGM6mb.sf2"  # what the tests' machine has
 SMALL = StreamingConfig(conv_channels=4, channels=8, trunk=8, context=8, hidden=8)
 BATCH, FRAMES, STEPS = 4, 32, 4
