@@ -18,6 +18,7 @@ from engine.audio.opening import is_file_input
 from engine.core.errors import LiveCoverError
 from engine.midi.sinks import is_midi_file
 from engine.system.command import end_process, run_command, say
+from engine.system.memory import give_large_blocks_back
 from engine.system.paths import given_path
 from livecover.api import write_cover
 from livecover.commands import arranger
@@ -48,6 +49,7 @@ _log = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with ``arguments`` (default: as typed) and return its exit code."""
     sys.setswitchinterval(SWITCH_INTERVAL)
+    give_large_blocks_back()
     code = run_command("livecover", lambda: _main(arguments))
     if arguments is None:
         end_process("livecover", code)
