@@ -37,8 +37,8 @@ class StrikeModel:
     Parameters
     ----------
     graph
-        Inputs ``heard`` (1, S, 8, P) and ``place`` (1, S), output ``strikes`` (1, S, 2, P), in
-        [0, 1]: tune and accompaniment.
+        Inputs ``heard`` (1, S, 8, P), ``sound`` (1, S, 2, 97) and ``place`` (1, S), output
+        ``strikes`` (1, S, 2, P), in [0, 1]: tune and accompaniment.
 
     Raises
     ------
@@ -47,7 +47,7 @@ class StrikeModel:
     """
 
     def __init__(self, graph: Graph) -> None:
-        graph.check(("heard", "place"), ("strikes",))
+        graph.check(("heard", "sound", "place"), ("strikes",))
         n_channels = graph.inputs["heard"][2]
         if n_channels != CHANNELS:
             raise ModelError(
@@ -56,10 +56,16 @@ class StrikeModel:
             )
         self._graph = graph
 
-    def read(self, heard: Array, places: NDArray[np.integer]) -> Strikes:
-        """Return the strikes of a passage: what was heard (S, 8, P), sixteenths of the bar (S,)."""
+    def read(self, heard: Array, sound: Array, places: NDArray[np.integer]) -> Strikes:
+        """Return the strikes of a passage.
+
+        Of what was heard (S, 8, P), the sound (S, 2, 97), zeros where it is not known, and
+        sixteenths since the bar began (S,).
+        """
         place = np.minimum(places, LAST_PLACE).astype(np.int64)
-        (found,) = self._graph.run({"heard": heard[None], "place": place[None]}, ("strikes",))
+        (found,) = self._graph.run(
+            {"heard": heard[None], "sound": sound[None], "place": place[None]}, ("strikes",)
+        )
         return Strikes(found[0, :, 0], found[0, :, 1])
 
 

@@ -14,6 +14,7 @@ from engine.beat.clock import BeatClock
 from engine.beat.corrections import SURE, BeatCorrections
 from engine.beat.estimate import BeatEstimate
 from engine.beat.steps.gathering import StepGatherer
+from engine.beat.steps.sound import SoundGatherer
 from engine.beat.tracker import BeatTracker
 from engine.core.notes import Posteriors
 from engine.core.settings import BeatSettings
@@ -46,6 +47,8 @@ class BeatFollower:
         Says when beats fall.
     beat : Beat
         As it is now.
+    sound : SoundGatherer
+        The sound that the pipeline heard.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class BeatFollower:
         self._sample_rate = features.sample_rate
         self._tracker, self._frontend = tracker, frontend
         self._gatherer = StepGatherer(features.frame_s)
+        self.sound = SoundGatherer(features)
         self.clock = BeatClock() if tracker is None else tracker.clock
         self._corrections = BeatCorrections(settings, self.clock, tracker)
         self.begin(0.0, 0.0)
@@ -67,6 +71,7 @@ class BeatFollower:
         """Begin anew, with a sample at ``start`` s and a frame centred at ``first_frame`` s."""
         self._start, self._n_samples = start, 0
         self._gatherer.reset()
+        self.sound.begin(first_frame)
         self._sequencer: Tempo | None = None  # that plays
         self._standing: Tempo | None = None  # of a sequencer that does not
         self.clock.reset()
@@ -86,6 +91,7 @@ class BeatFollower:
     def push(self, samples: Array, features: Array, cents: float) -> None:
         """Take the pipeline's next samples (n,) and features (k, F), and its tuning."""
         self._n_samples += len(samples)
+        self.sound.push(features)
         if self._frontend is not None:
             self._frontend.cents = cents
             _, features = self._frontend.push(samples)
@@ -103,6 +109,7 @@ class BeatFollower:
     def skip(self, samples: Array, n_frames: int) -> None:
         """Pass over samples (n,) and the frames that they complete."""
         self._n_samples += len(samples)
+        self.sound.skip(n_frames)
         if self._frontend is not None:
             n_frames = self._frontend.skip(samples)
         if self._tracker is not None:

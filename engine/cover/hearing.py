@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.accompany.strikes import gather_strikes
 from engine.beat.steps.gathering import StepGatherer
+from engine.beat.steps.sound import SoundGatherer
 from engine.core.notes import Posteriors
 
 Array = NDArray[np.float32]
@@ -28,6 +29,8 @@ class CoverHearing:
     ----------
     frame_s
         Seconds of a frame.
+    sound
+        Keeps the sound itself.
 
     Attributes
     ----------
@@ -35,7 +38,8 @@ class CoverHearing:
         The cover's onsets, and what sounds of it.
     """
 
-    def __init__(self, frame_s: float) -> None:
+    def __init__(self, frame_s: float, sound: SoundGatherer) -> None:
+        self.sound = sound
         self.notes, self._tune, self._band = (StepGatherer(frame_s) for _ in range(3))
 
     @property

@@ -81,7 +81,7 @@ class BeatCoverPlayer:
         self._reads = False  # whether the passage around most steps will be known
         self._decoder = NoteDecoder(frame_s, self._decoding, SLUR_SPACING_S, RELEASE, RULE)
         self._intonation, self._touch = Intonation(frame_s), Touch()
-        self._hearing = CoverHearing(frame_s)
+        self._hearing = CoverHearing(frame_s, parts.follower.sound)
         self._beat = BeatHistory(parts.follower.clock)
         self._writer = StepWriter(
             parts.accompanist,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.accompany.step_writer import StepWriter
 from engine.accompany.strikes import CHANNELS, StrikeModel
+from engine.beat.steps.sound import HALVES, N_SEMITONES
 from engine.cover.hearing import CoverHearing
 from models.spec import N_PITCHES
 
@@ -22,7 +23,7 @@ LEAST_KNOWN = 2  # steps, from the one that is asked for on
 KEPT_SHARE = 0.5  # of the steps ahead, that are answered at once
 LATE_SHARE = 0.7  # of what is likely on the step before: a singer may be late for it
 MEMORY = 64  # notes of the tune, by which it is known how likely they are
-LEAST_SHARE, LEAST_POWER = 0.1, 1.5  # of that, below which there is no note
+LEAST_SHARE, LEAST_POWER = 0.05, 1.5  # of that, below which there is no note
 
 
 class StepStrikes(NamedTuple):
@@ -76,7 +77,8 @@ class PassageReader:
         self._model, self._writer, self._hearing = model, writer, hearing
         # The longest passage takes the network's memory, and its slow first run, before a song.
         n = STEPS_BEFORE + 1 + MOST_STEPS_AFTER
-        model.read(np.zeros((n, CHANNELS, N_PITCHES), np.float32), np.zeros(n, np.int64))
+        heard, sound = np.zeros((n, CHANNELS, N_PITCHES)), np.zeros((n, HALVES, N_SEMITONES))
+        model.read(heard.astype(np.float32), sound.astype(np.float32), np.zeros(n, np.int64))
         self.is_over = False
         self._kept: dict[int, StepStrikes] = {}
         self._passage = writer.n_begun
@@ -102,7 +104,8 @@ class PassageReader:
             return
         heard = self._hearing.on_steps(times)
         places = np.array([self._writer.place_of(first + k) for k in range(n)])
-        tune, accompaniment = self._model.read(heard, places)
+        sound = self._hearing.sound.on_steps(times)
+        tune, accompaniment = self._model.read(heard, sound, places)
         for k in range(step - first, step - first + max(round(KEPT_SHARE * n_ahead), 1)):
             self._kept[first + k] = StepStrikes(tune[k], accompaniment[k])
         for old in [old for old in self._kept if old < step - STEPS_BEFORE]:

@@ -250,10 +250,12 @@ def stream_posteriors(
     frontend: FrontEnd,
     style: Array | None = None,
     block_size: int = 4096,
+    tap: FeatureTap | None = None,
 ) -> Posteriors:
     """Return the posteriors of a waveform, streamed by blocks of ``block_size`` samples."""
     pipeline = Pipeline(frontend, model, style)
     pipeline.reset()
+    pipeline.tap = tap
     pipeline.prime(samples[: round(PRIME_S * frontend.spec.sample_rate)])
     parts = [
         pipeline.push(samples[start : start + block_size])

@@ -20,7 +20,7 @@ from engine.cover.stream import open_pipeline
 from engine.cover.style import style_vector
 from engine.model.cover_model import CoverModel
 from engine.model.latency import LatencyBudget, latency_budget, wait_frames
-from engine.model.pipeline import Pipeline, stream_posteriors
+from engine.model.pipeline import FeatureTap, Pipeline, stream_posteriors
 from engine.perform.decoder import NoteDecoder
 from engine.signal.conditioning import BLOCK_S, PRIME_S
 from engine.signal.stereo import channels_of
@@ -105,8 +105,9 @@ def listen(
     sound: Array,
     style: str | tuple[float, ...],
     path: Path_ = "streamed",
+    tap: FeatureTap | None = None,
 ) -> Posteriors:
-    """Return the posteriors of a sound at 16 kHz in a style.
+    """Return the posteriors of a sound at 16 kHz in a style; a tap gets the features.
 
     Streamed in blocks as when live, or as ``engine.whole_song.cover`` plays files: in longer
     blocks, a window model half a window at a time.
@@ -119,7 +120,8 @@ def listen(
     if path == "whole file":
         block_size = round(BLOCK_S * spec.features.sample_rate)
         model = model.offline_variant()
-    return stream_posteriors(sound, model, pipeline.frontend, vector, block_size=block_size)
+    frontend = pipeline.frontend
+    return stream_posteriors(sound, model, frontend, vector, block_size=block_size, tap=tap)
 
 
 def declared_timing(spec: ModelSpec, settings: EngineSettings) -> Timing:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from engine.accompany.strikes import NAME, load_strike_model
 from models.spec import N_PITCHES
-from models.strikes import CHANNELS, StrikeNetwork
+from models.strikes import CHANNELS, HALVES, N_SEMITONES, StrikeNetwork
 from offline_train.exporting.onnx_files import (
     MODEL_TOLERANCE,
     check_equal,
@@ -19,7 +19,7 @@ from offline_train.exporting.onnx_files import (
 from offline_train.recipes.strikes import RECIPE, network_of
 from offline_train.training.checkpoints import read_checkpoint
 
-VERSION = "2"
+VERSION = "3"
 SAMPLE_STEPS = 40
 
 
@@ -30,8 +30,8 @@ class _Probabilities(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, heard: Tensor, place: Tensor) -> Tensor:
-        return torch.sigmoid(self.network(heard, place))
+    def forward(self, heard: Tensor, sound: Tensor, place: Tensor) -> Tensor:
+        return torch.sigmoid(self.network(heard, sound, place))
 
 
 def export_strikes(checkpoint_path: Path, out: Path) -> Path:
@@ -46,8 +46,13 @@ def export_strikes(checkpoint_path: Path, out: Path) -> Path:
     network = _Probabilities(network_of(checkpoint)).eval()
     rng = np.random.default_rng(0)
     heard = rng.random((SAMPLE_STEPS, CHANNELS, N_PITCHES), np.float32)
+    sound = rng.random((SAMPLE_STEPS, HALVES, N_SEMITONES), np.float32)
     place = np.arange(SAMPLE_STEPS) % 16
-    inputs = {"heard": torch.from_numpy(heard[None]), "place": torch.from_numpy(place[None])}
+    inputs = {
+        "heard": torch.from_numpy(heard[None]),
+        "sound": torch.from_numpy(sound[None]),
+        "place": torch.from_numpy(place[None]),
+    }
     with torch.no_grad():
         wanted = network(*inputs.values())[0]
     spec = {
@@ -65,6 +70,6 @@ def export_strikes(checkpoint_path: Path, out: Path) -> Path:
     free = {name: {1: "n_steps"} for name in (*inputs, "strikes")}
     write_onnx(network, inputs, ["strikes"], json.dumps(spec, sort_keys=True), path, free)
     with removed_on_mismatch(path):
-        found = load_strike_model(path).read(heard, place)
+        found = load_strike_model(path).read(heard, sound, place)
         check_equal(path, [wanted[:, 0].numpy(), wanted[:, 1].numpy()], list(found))
     return path

@@ -13,12 +13,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.core.errors import ModelError
 from models.strikes import StrikeConfig, StrikeNetwork
 from offline_train.data.accompaniment.heard_covers import load_heard_covers
 from offline_train.data.accompaniment.strike_crops import StrikeCrop, StrikeCrops, passage
+from offline_train.training.checkpoints import read_checkpoint
 from offline_train.training.loading import load_batches
 from offline_train.training.loop import TrainingLoop
 from offline_train.training.settings import SteppedSettings, settings_from
@@ -38,6 +40,7 @@ class StrikeSettings(SteppedSettings):
 
     _: KW_ONLY
     heard: Path = Path("runs/strikes")
+    start_from: Path | None = None  # a checkpoint of a network that may not know the sound
     batch: int = 8
     n_steps: int = 256  # sixteenths of a crop
     weight_decay: float = 1e-2
@@ -70,6 +73,25 @@ def best_f1(wanted: Sequence[NDArray[Any]], likely: Sequence[NDArray[Any]]) -> f
     return max(found)
 
 
+def begin_with(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Give a network the weights of one that may hear less: what is new counts nothing at first.
+
+    Raises
+    ------
+    ModelError
+        If it is of other sizes.
+    """
+    known = network.state_dict()
+    for name, value in weights.items():
+        wide = known.get(name)
+        if wide is None or (wide.shape[0], *wide.shape[2:]) != (value.shape[0], *value.shape[2:]):
+            raise ModelError(f"expected the weights of a strike network as large, {name} is not")
+        if wide.shape == value.shape:
+            wide.copy_(value)
+        else:
+            wide.zero_()[:, : value.shape[1]].copy_(value)
+
+
 class StrikeTask(Task[Sequence[Tensor]]):
     """The strike network, crops of heard covers, and its figures on covers of validation."""
 
@@ -92,7 +114,9 @@ class StrikeTask(Task[Sequence[Tensor]]):
     def loss(self, batch: Sequence[Tensor], progress: float) -> Losses:
         """Return the cross-entropy."""
         crop = StrikeCrop(*(values.to(self.c.device) for values in batch))  # type: ignore[arg-type]
-        logits = self.network(torch.as_tensor(crop.heard), torch.as_tensor(crop.place))
+        logits = self.network(
+            torch.as_tensor(crop.heard), torch.as_tensor(crop.sound), torch.as_tensor(crop.place)
+        )
         return {"struck": strike_loss(logits, crop)}
 
     def validate(self, step: int) -> dict[str, Any]:
@@ -100,7 +124,9 @@ class StrikeTask(Task[Sequence[Tensor]]):
         losses, likely = [], []
         for crop in self._valid:
             one = StrikeCrop(*(torch.as_tensor(v)[None].to(self.c.device) for v in crop))  # type: ignore[arg-type]
-            logits = self.network(torch.as_tensor(one.heard), torch.as_tensor(one.place))
+            logits = self.network(
+                torch.as_tensor(one.heard), torch.as_tensor(one.sound), torch.as_tensor(one.place)
+            )
             losses.append(float(strike_loss(logits, one)))
             likely.append(torch.sigmoid(logits)[0].cpu().numpy())
         figures = {"struck": round(float(np.mean(losses)), 5)}
@@ -126,7 +152,10 @@ def train(c: StrikeSettings) -> Path:
     """
     torch.set_num_threads(c.threads)
     torch.manual_seed(c.seed)
-    loop = TrainingLoop(StrikeTask(c), c.schedule(clip=CLIP, warmup_steps=WARMUP_STEPS), c.out)
+    task = StrikeTask(c)
+    if c.start_from is not None and not (c.out / "last.pt").is_file():
+        begin_with(task.network, read_checkpoint(c.start_from, RECIPE)["model"])
+    loop = TrainingLoop(task, c.schedule(clip=CLIP, warmup_steps=WARMUP_STEPS), c.out)
     loop.run()
     return loop.last
 

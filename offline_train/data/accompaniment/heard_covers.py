@@ -25,6 +25,7 @@ class HeardCover(NamedTuple):
     frame: NDArray[np.uint8]  # (T, 88)
     transcription_onset: NDArray[np.uint8]  # (T, 88), of all that plays
     transcription_frame: NDArray[np.uint8]  # (T, 88)
+    spectrum: NDArray[np.uint8]  # (T, 97), of the sound, by semitones
     frame_s: float
     beats: Times  # (b,) seconds
     is_downbeat: NDArray[np.bool_]  # (b,)
@@ -37,6 +38,10 @@ class HeardCover(NamedTuple):
     def sounding(self, part: slice = slice(None)) -> Array:
         """Return frame and the transcription's of a part, (2, n, 88) in [0, 1]."""
         return _parts((self.frame, self.transcription_frame), part)
+
+    def sound(self, part: slice = slice(None)) -> Array:
+        """Return how loud each semitone is in a part, (n, 97) in [0, 1]."""
+        return np.asarray(_parts((self.spectrum,), part)[0])
 
 
 def _parts(kinds: Sequence[NDArray[np.uint8]], part: slice) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.accompany.strikes import gather_strikes
+from engine.beat.steps.sound import gather_sound
 from models.spec import MIN_PITCH, N_PITCHES
 from models.strikes import PARTS, UNKNOWN_PLACE
 from offline_train.data.accompaniment.heard_covers import HeardCover
@@ -28,6 +29,7 @@ SHARE_SHORTER = 0.4  # of crops: what came after, or before, was not heard
 JITTER_S, OWN_JITTER_S = 0.010, 0.005  # of all beats together, and of each
 SHARE_UNKNOWN, SHARE_WRONG = 0.08, 0.05  # of crops whose bars are not known, or begin elsewhere
 SHARE_BARE = 0.1  # of crops without a transcription, which not every model has
+SHARE_DEAF = 0.1  # of crops whose sound is not known
 SHARE_LATE = 0.7  # of crops with late singers
 LATE_S = (-0.02, 0.11)  # of all notes of a crop
 SPREAD_S = (0.01, 0.05)  # of each, around that
@@ -41,6 +43,7 @@ class StrikeCrop(NamedTuple):
     """A passage; steps behind its end are zeros and do not count."""
 
     heard: Array  # (S, 8, P)
+    sound: Array  # (S, 2, 97)
     place: NDArray[np.int64]  # (S,)
     struck: Array  # (S, 2, P)
     counts: Array  # (S,)
@@ -62,7 +65,9 @@ class StrikeCrops:
             n = int(rng.integers(min(LEAST_STEPS, n), n + 1))
         first = int(rng.integers(n_there - n + 1))
         steps = slice(first, first + n)
-        heard, key = heard_late(cover, steps, rng), int(rng.choice(KEYS))
+        (heard, sound), key = heard_late(cover, steps, rng), int(rng.choice(KEYS))
+        if rng.random() < SHARE_DEAF:
+            sound[:] = 0
         place = places_of(cover)[steps]
         chance = rng.random()
         if chance < SHARE_UNKNOWN:
@@ -72,6 +77,7 @@ class StrikeCrops:
         behind = (0, self.n_steps - n)
         return StrikeCrop(
             np.pad(moved(heard, key), (behind, (0, 0), (0, 0))),
+            np.pad(moved(sound, key), (behind, (0, 0), (0, 0))),
             np.pad(place.astype(np.int64), behind),
             np.pad(moved(struck_by(cover)[steps], key), (behind, (0, 0), (0, 0))),
             np.pad(np.ones(n, np.float32), behind),
@@ -82,8 +88,9 @@ def passage(cover: HeardCover) -> StrikeCrop:
     """Return the whole of a cover, as it is."""
     steps = step_times(cover.beats)
     heard = gather_strikes(cover.struck(), cover.sounding(), cover.frame_s, steps)
+    sound = gather_sound(cover.sound(), cover.frame_s, steps)
     n = len(heard)
-    return StrikeCrop(heard, places_of(cover), struck_by(cover), np.ones(n, np.float32))
+    return StrikeCrop(heard, sound, places_of(cover), struck_by(cover), np.ones(n, np.float32))
 
 
 def places_of(cover: HeardCover) -> NDArray[np.int64]:
@@ -105,8 +112,11 @@ def struck_by(cover: HeardCover) -> Array:
     return struck
 
 
-def heard_late(cover: HeardCover, steps: slice, rng: np.random.Generator) -> Array:
-    """Return what was heard on steps, (S, 8, P), as a beat follower has them, its singers late."""
+def heard_late(cover: HeardCover, steps: slice, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Return what was heard on steps, as a beat follower has them, its singers late.
+
+    Keys (S, 8, P), and the sound (S, 2, 97), in which no singer is moved.
+    """
     beats = cover.beats + rng.normal(0, JITTER_S) + rng.normal(0, OWN_JITTER_S, len(cover.beats))
     times = step_times(np.maximum.accumulate(beats + 1e-6 * np.arange(len(beats))))
     times = times[steps.start : steps.stop + 1]
@@ -121,7 +131,9 @@ def heard_late(cover: HeardCover, steps: slice, rng: np.random.Generator) -> Arr
         struck, sounding = rows[: len(struck)], rows[len(struck) :]
     if rng.random() < SHARE_BARE:
         struck[-1] = sounding[-1] = 0
-    return gather_strikes(struck, sounding, cover.frame_s, times - begin * cover.frame_s)
+    times = times - begin * cover.frame_s
+    heard = gather_strikes(struck, sounding, cover.frame_s, times)
+    return heard, gather_sound(cover.sound(part), cover.frame_s, times)
 
 
 def tune_onsets(cover: HeardCover, begin: int) -> NDArray[np.int64]:
@@ -159,6 +171,7 @@ def late(rows: Array, onsets: NDArray[np.int64], frame_s: float, rng: np.random.
 def moved(rows: Array, key: int) -> Array:
     """Return rows (S, C, P) moved by ``key`` semitones; what the move uncovers is silence."""
     out = np.zeros_like(rows)
-    low, high = max(key, 0), N_PITCHES + min(key, 0)
+    n = rows.shape[-1]
+    low, high = max(key, 0), n + min(key, 0)
     out[..., low:high] = rows[..., low - key : high - key]
     return out

@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from engine.beat.steps.sound import semitones
 from engine.core.errors import DataError
+from engine.core.notes import Posteriors
 from engine.model.pipeline import load_pipeline
 from engine.system.whole_file import written_whole
+from models.spec import FeatureSpec
 from offline_train.data.accompaniment.heard_covers import HeardCover
 from offline_train.data.sampler import mix_piece
 from offline_train.data.shards import read_shards
@@ -39,6 +42,39 @@ class Covered(NamedTuple):
     samples: Array
     beats: NDArray[np.floating]
     notes: Array
+
+
+class SoundKeeper:
+    """A tap that keeps how loud each semitone is.
+
+    Parameters
+    ----------
+    features
+        Of the pipeline.
+    """
+
+    def __init__(self, features: FeatureSpec) -> None:
+        self._log_floor = features.log_floor
+        self._parts: list[Array] = []
+
+    @property
+    def rows(self) -> Array:
+        """What came so far, (T, 97) in [0, 1]."""
+        return np.concatenate(self._parts)
+
+    def begin(self, start: float, first_frame: float) -> None:
+        """Begin anew."""
+        self._parts.clear()
+
+    def push(self, samples: Array, features: Array, cents: float) -> None:
+        """Keep the next frames."""
+        self._parts.append(semitones(features, self._log_floor))
+
+    def push_posteriors(self, posteriors: Posteriors) -> None:
+        """Nothing is kept of them."""
+
+    def skip(self, samples: Array, n_frames: int) -> None:
+        """Nothing is passed over."""
 
 
 def of_folder(folder: Path) -> Iterator[Covered]:
@@ -79,11 +115,13 @@ def keep_heard(pieces: Iterator[Covered], out: Path) -> int:
         n += 1
         if path.is_file():
             continue
-        found = listen(pipeline, piece.samples, "balanced", "whole file")
+        sound = SoundKeeper(pipeline.spec.features)
+        found = listen(pipeline, piece.samples, "balanced", "whole file", sound)
         if found.melody is None or found.transcription is None:
             raise DataError(f"{MODEL}: expected a model that tells the tune apart and transcribes")
-        kinds = (found.onset, found.melody, found.frame, *found.transcription.swapaxes(0, 1))
-        onset, melody, frame, band_onset, band_frame = (
+        band = found.transcription.swapaxes(0, 1)
+        kinds = (found.onset, found.melody, found.frame, *band, sound.rows)
+        onset, melody, frame, band_onset, band_frame, spectrum = (
             np.round(255 * kind).astype(np.uint8) for kind in kinds
         )
         heard = HeardCover(
@@ -92,6 +130,7 @@ def keep_heard(pieces: Iterator[Covered], out: Path) -> int:
             frame,
             band_onset,
             band_frame,
+            spectrum,
             pipeline.spec.features.frame_s,
             piece.beats[:, 0].astype(float),
             piece.beats[:, 1] > 0,

@@ -11,6 +11,7 @@ from engine.accompany.accompanist import Accompanist
 from engine.accompany.strikes import StrikeModel
 from engine.beat.clock import BeatClock
 from engine.beat.estimate import BeatEstimate
+from engine.beat.steps.sound import SoundGatherer
 from engine.core.errors import ModelError
 from engine.core.notes import Event, NoteEvent, Posteriors, notes_of
 from engine.core.settings import (
@@ -82,7 +83,7 @@ def make_player(
     model: Any = graphs or Graphs()
     sampling = dataclasses.replace(SAMPLING["cover"], habit=0.0, evidence=1.0)
     accompanist = Accompanist(model, sampling, strikes=strikes)
-    follower: Any = SimpleNamespace(clock=clock)
+    follower: Any = SimpleNamespace(clock=clock, sound=SoundGatherer(SPEC.features))
     parts = Accompanying(accompanist, follower, 0.0, lambda _: reserve, is_device=False)
     return BeatCoverPlayer(make_pipeline(), settings, parts)
 

@@ -10,7 +10,14 @@ import torch
 import engine.accompany.strikes
 from engine.accompany.strikes import LAST_PLACE, load_strike_model
 from engine.core.errors import DataError, ModelError
-from models.strikes import CHANNELS, UNKNOWN_PLACE, StrikeConfig, StrikeNetwork
+from models.strikes import (
+    CHANNELS,
+    HALVES,
+    N_SEMITONES,
+    UNKNOWN_PLACE,
+    StrikeConfig,
+    StrikeNetwork,
+)
 from offline_train.data.accompaniment.heard_covers import HeardCover, load_heard_covers
 from offline_train.data.accompaniment.strike_crops import (
     StrikeCrops,
@@ -19,7 +26,7 @@ from offline_train.data.accompaniment.strike_crops import (
     tune_onsets,
 )
 from offline_train.exporting.export_strikes import export_strikes
-from offline_train.recipes.strikes import RECIPE, StrikeSettings, best_f1, train
+from offline_train.recipes.strikes import RECIPE, StrikeSettings, begin_with, best_f1, train
 from offline_train.training.checkpoints import read_checkpoint
 from tests.messages import refused
 
@@ -47,7 +54,9 @@ def heard_cover(n_beats: int = 40) -> HeardCover:
                 band_key = pitch - 21 if is_tune else pitch - 33
                 band_onset[first, band_key], band_frame[first : first + 20, band_key] = 240, 210
                 notes.append((time, time + 0.3, pitch, 80, is_tune))
-    heard = onset, melody, frame, band_onset, band_frame
+    spectrum = np.zeros((n, N_SEMITONES), np.uint8)
+    spectrum[:, :88] = band_frame
+    heard = onset, melody, frame, band_onset, band_frame, spectrum
     is_downbeat = np.arange(n_beats) % 4 == 0
     return HeardCover(*heard, FRAME_S, beats, is_downbeat, np.array(notes, "f4"))
 
@@ -60,7 +69,7 @@ def config(tmp_path: Path) -> StrikeSettings:
     return StrikeSettings(
         tmp_path / "run",
         heard=tmp_path / "heard",
-        network=StrikeConfig(hidden=6, said=2, local=4, joined=4),
+        network=StrikeConfig(hidden=6, said=2, local=4, joined=4, timbre=3),
         steps=3,
         valid_every=2,
         batch=2,
@@ -83,6 +92,8 @@ def test_a_passage_is_what_was_heard_and_what_the_human_strikes() -> None:
         range(0, n, 8)
     )
     assert whole.heard[0, 6, BASS - 21] > 0 and whole.heard[0, 7, BASS - 33] > 0
+    assert whole.sound.shape == (n, HALVES, N_SEMITONES)
+    assert whole.sound[0, 1, BASS - 33] > 0 and not whole.sound[0, 1, BASS - 21]
     assert whole.counts.all()
 
 
@@ -101,6 +112,10 @@ def test_crops_are_in_any_key_and_know_where_they_end() -> None:
     assert any((crop.place[crop.counts > 0] == UNKNOWN_PLACE).all() for crop in drawn)
     has_transcription = {bool(crop.heard[:, [4, 5, 7]].any()) for crop in drawn}
     assert has_transcription == {True, False}
+    assert {bool(crop.sound.any()) for crop in drawn} == {True, False}
+    for crop in drawn:
+        tune = crop.struck[:, 0].any(0)
+        assert not crop.sound.any() or crop.sound[:, 1, :88][:, tune].any()
 
 
 def test_singers_are_late_and_what_they_sing_is_moved_with_them() -> None:
@@ -124,14 +139,17 @@ def test_the_best_f1_is_over_thresholds() -> None:
 
 def test_the_network_reads_both_ways() -> None:
     torch.manual_seed(0)
-    network = StrikeNetwork(StrikeConfig(hidden=8, said=2, local=4, joined=4)).eval()
+    network = StrikeNetwork(StrikeConfig(hidden=8, said=2, local=4, joined=4, timbre=3)).eval()
     heard, place = torch.rand(1, 12, CHANNELS, 88), torch.arange(12)[None]
+    sound = torch.rand(1, 12, HALVES, N_SEMITONES)
     other = heard.clone()
     other[0, 11] = 0
     with torch.no_grad():
-        first, second = network(heard, place), network(other, place)
+        first, second = network(heard, sound, place), network(other, sound, place)
+        silent = network(heard, 0 * sound, place)
     assert first.shape == (1, 12, 2, 88)
     assert not torch.equal(first[0, 8], second[0, 8])
+    assert not torch.equal(first, silent)
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
@@ -146,15 +164,43 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
         assert value.equal(resumed["model"][name])
 
 
+def test_a_run_may_begin_with_a_network_that_heard_less(
+    config: StrikeSettings, tmp_path: Path
+) -> None:
+    before = read_checkpoint(train(config), RECIPE)
+    deaf = {
+        name: value[:, : value.shape[1] - {"keyboard.weight": N_SEMITONES, "join.weight": 6}[name]]
+        if name in ("keyboard.weight", "join.weight")
+        else value
+        for name, value in before["model"].items()
+        if not name.startswith(("partials.", "timbre", "alike."))
+    }
+    torch.save(before | {"model": deaf}, tmp_path / "deaf.pt")
+    on = replace(config, out=tmp_path / "on", start_from=tmp_path / "deaf.pt")
+    assert read_checkpoint(train(on), RECIPE)["step"] == 3
+    torch.manual_seed(1)
+    network = StrikeNetwork(config.network).eval()
+    begin_with(network, deaf)
+    heard, place = torch.rand(1, 12, CHANNELS, 88), torch.arange(12)[None]
+    sound = torch.rand(1, 12, HALVES, N_SEMITONES)
+    with torch.no_grad():
+        assert network(heard, sound, place).equal(network(heard, 0 * sound, place))
+    torch.save(before | {"model": {"join.weight": torch.zeros(5, 5, 1, 1)}}, tmp_path / "odd.pt")
+    with refused(ModelError, "as large", "join.weight"):
+        train(replace(on, out=tmp_path / "odd", start_from=tmp_path / "odd.pt"))
+
+
 def test_the_file_gives_what_torch_gives(config: StrikeSettings, tmp_path: Path) -> None:
     path = export_strikes(train(config), tmp_path / "out")
     model = load_strike_model(path)
-    heard = np.random.default_rng(0).random((7, CHANNELS, 88), np.float32)
-    found = model.read(heard, np.arange(7))
+    rng = np.random.default_rng(0)
+    heard = rng.random((7, CHANNELS, 88), np.float32)
+    sound = rng.random((7, HALVES, N_SEMITONES), np.float32)
+    found = model.read(heard, sound, np.arange(7))
     assert found.tune.shape == found.accompaniment.shape == (7, 88)
     assert 0 <= found.tune.min() and found.tune.max() <= 1
-    late_bar = model.read(heard, np.arange(7) + 20)
-    assert (late_bar.tune == model.read(heard, np.full(7, LAST_PLACE)).tune).all()
+    late_bar = model.read(heard, sound, np.arange(7) + 20)
+    assert (late_bar.tune == model.read(heard, sound, np.full(7, LAST_PLACE)).tune).all()
     with pytest.raises(ModelError):
         load_strike_model(tmp_path / "none.onnx")
 

@@ -27,6 +27,8 @@ def test_a_piece_is_heard_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (cover,) = load_heard_covers(tmp_path)
     assert cover.onset.shape == cover.melody.shape == cover.frame.shape
     assert cover.onset[:, 69 - 21].max() > 100
+    assert len(cover.sound()) == len(cover.onset)
+    assert cover.sound().mean(0).argmax() == 69 - 21
     assert cover.is_downbeat.tolist() == [k % 4 == 0 for k in range(20)]
     assert len(cover.notes) == 20 and cover.beats[1] == pytest.approx(PERIOD)
     monkeypatch.setattr(subject, "listen", None)
