@@ -8,19 +8,20 @@ import pytest
 
 from engine.beat.steps.gathering import KEPT_S
 from engine.beat.steps.sound import N_SEMITONES, RANGE, SoundGatherer, gather_sound, semitones
-from models.features import LOG_STFT_16K
+from tests.engine.fakes import SPEC
 
-FRAME_S, FLOOR = LOG_STFT_16K.frame_s, LOG_STFT_16K.log_floor
+FEATURES = replace(SPEC.features, sample_rate=16000, hop_length=256, n_bins=3 * N_SEMITONES)
+FRAME_S, FLOOR = FEATURES.frame_s, FEATURES.log_floor
 STEPS = np.arange(2, 12) * 0.128  # eight frames
 
 
 def features(n: int, seed: int = 0) -> np.ndarray:
-    rows = np.random.default_rng(seed).random((n, LOG_STFT_16K.n_bins), np.float32)
+    rows = np.random.default_rng(seed).random((n, FEATURES.n_bins), np.float32)
     return np.asarray(RANGE * rows + math.log(FLOOR), np.float32)
 
 
 def test_a_semitone_is_as_loud_as_the_loudest_of_its_bins() -> None:
-    rows = np.full((1, LOG_STFT_16K.n_bins), math.log(FLOOR), np.float32)
+    rows = np.full((1, FEATURES.n_bins), math.log(FLOOR), np.float32)
     rows[0, 3 * 48 + 2] += RANGE / 2
     rows[0, 3 * 50] += 2 * RANGE
     found = semitones(rows, FLOOR)
@@ -40,7 +41,7 @@ def test_a_step_has_the_half_before_it_and_the_half_after_it() -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 400])
 def test_it_is_gathered_as_it_comes_as_at_once(size: int) -> None:
-    rows, gatherer = features(100), SoundGatherer(LOG_STFT_16K)
+    rows, gatherer = features(100), SoundGatherer(FEATURES)
     for start in range(0, len(rows), size):
         gatherer.push(rows[start : start + size])
     wanted = gather_sound(semitones(rows, FLOOR), FRAME_S, STEPS)
@@ -48,7 +49,7 @@ def test_it_is_gathered_as_it_comes_as_at_once(size: int) -> None:
 
 
 def test_it_begins_where_it_is_told_to() -> None:
-    rows, gatherer = features(100), SoundGatherer(LOG_STFT_16K)
+    rows, gatherer = features(100), SoundGatherer(FEATURES)
     gatherer.push(features(30, seed=1))
     gatherer.begin(10 * FRAME_S)
     gatherer.push(rows[10:])
@@ -58,7 +59,7 @@ def test_it_begins_where_it_is_told_to() -> None:
 
 @pytest.mark.parametrize("n_skipped", [5, 100_000])
 def test_what_was_passed_over_is_silent(n_skipped: int) -> None:
-    gatherer = SoundGatherer(LOG_STFT_16K)
+    gatherer = SoundGatherer(FEATURES)
     gatherer.push(features(40))
     gatherer.skip(n_skipped)
     gatherer.push(features(40, seed=1))
@@ -69,7 +70,7 @@ def test_what_was_passed_over_is_silent(n_skipped: int) -> None:
 
 def test_the_last_seconds_are_kept() -> None:
     n = round(5 * KEPT_S / FRAME_S)
-    rows, gatherer = features(n), SoundGatherer(LOG_STFT_16K)
+    rows, gatherer = features(n), SoundGatherer(FEATURES)
     gatherer.push(rows)
     steps = (n - 100) * FRAME_S + STEPS
     wanted = gather_sound(semitones(rows, FLOOR), FRAME_S, steps)
@@ -77,9 +78,9 @@ def test_the_last_seconds_are_kept() -> None:
 
 
 def test_where_nothing_is_known_there_is_no_sound() -> None:
-    gatherer = SoundGatherer(LOG_STFT_16K)
+    gatherer = SoundGatherer(FEATURES)
     assert not gatherer.on_steps(STEPS).any()
-    other = SoundGatherer(replace(LOG_STFT_16K, n_bins=256))
+    other = SoundGatherer(replace(FEATURES, n_bins=256))
     other.push(np.ones((100, 256), np.float32))
     assert not other.on_steps(STEPS).any()
     assert gatherer.on_steps(STEPS).shape == other.on_steps(STEPS).shape
